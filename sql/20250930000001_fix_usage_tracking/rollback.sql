@@ -1,0 +1,120 @@
+-- Back to what was there before apply.sql; the counters keep their values.
+--
+--   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f rollback.sql
+--
+-- Two uses on one day do not fit the old daily limit: then it stops before anything is changed. Setting:
+--   usagefix.daily_limit = skip      leave the limit off, and keep the fixed track_preset_usage() (the old one needs it)
+-- as in PGOPTIONS="-c usagefix.daily_limit=skip" psql … The index is built here while writers wait;
+-- `usagefix rollback` builds it beforehand, with CREATE INDEX CONCURRENTLY.
+
+-- Wait at most a second for a lock, unless the caller has said otherwise.
+DO $do$
+BEGIN
+    IF current_setting('lock_timeout') = '0' THEN
+        PERFORM set_config('lock_timeout', '1s', true);
+    END IF;
+END
+$do$;
+
+-- The daily limit.
+DO $do$
+DECLARE
+    saved usagefix.saved_objects;
+BEGIN
+    IF NOT EXISTS (SELECT FROM usagefix.saved_objects WHERE version = '20250930000001') THEN
+        RAISE EXCEPTION 'nothing is recorded of version 20250930000001, so there is nothing to go back to'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'It was rolled back before, or not applied with usagefix.';
+    END IF;
+    SELECT * INTO saved FROM usagefix.saved_objects WHERE version = '20250930000001' AND kind = 'index';
+    IF saved.definition IS NULL OR COALESCE(current_setting('usagefix.daily_limit', true), '') = 'skip' THEN
+        RETURN;
+    END IF;
+    IF to_regclass(saved.identity) IS NULL THEN
+        BEGIN
+            EXECUTE saved.definition;
+        EXCEPTION WHEN unique_violation THEN
+            RAISE EXCEPTION 'some presets were used twice on one day, which the daily limit forbids'
+                USING ERRCODE = 'unique_violation',
+                      HINT = 'PGOPTIONS="-c usagefix.daily_limit=skip" psql … leaves the limit off.';
+        END;
+    END IF;
+    IF saved.comment IS NOT NULL THEN
+        EXECUTE format('COMMENT ON INDEX public.idx_preset_usage_daily_unique IS %L', saved.comment);
+    END IF;
+END
+$do$;
+
+-- track_preset_usage(), as it was; CREATE OR REPLACE keeps owner, grants and comment.
+DO $do$
+DECLARE
+    limit_missing CONSTANT boolean := to_regclass('public.idx_preset_usage_daily_unique') IS NULL
+        AND EXISTS (
+            SELECT FROM usagefix.saved_objects
+            WHERE version = '20250930000001' AND kind = 'index' AND definition IS NOT NULL
+        );
+    saved usagefix.saved_objects;
+BEGIN
+    IF limit_missing THEN
+        RETURN;
+    END IF;
+    FOR saved IN
+        SELECT * FROM usagefix.saved_objects
+        WHERE version = '20250930000001' AND kind = 'function' AND definition IS NOT NULL
+            AND identity LIKE 'public.track\_preset\_usage(%' AND to_regprocedure(identity) IS NOT NULL
+    LOOP
+        EXECUTE saved.definition;
+    END LOOP;
+END
+$do$;
+
+-- The trigger, then its function: gone, or as they were. Readers and writers wait from here to the commit.
+DO $do$
+DECLARE
+    was_trigger usagefix.saved_objects;
+    was_function usagefix.saved_objects;
+    granted record;
+BEGIN
+    SELECT * INTO was_trigger FROM usagefix.saved_objects WHERE version = '20250930000001' AND kind = 'trigger';
+    SELECT * INTO was_function FROM usagefix.saved_objects
+    WHERE version = '20250930000001' AND identity = 'public.auto_increment_preset_usage_count()';
+
+    IF was_function.definition IS NOT NULL THEN
+        EXECUTE was_function.definition;
+        -- Grants while it is still ours, then the owner: a new owner takes over what the old one granted.
+        FOR granted IN
+            SELECT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(acl.grantee)) END AS grantee,
+                   CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS option
+            FROM pg_catalog.pg_roles AS owners
+            CROSS JOIN LATERAL aclexplode(COALESCE(was_function.acl, acldefault('f', owners.oid))) AS acl
+            WHERE owners.rolname = was_function.owner AND acl.grantee <> owners.oid
+        LOOP
+            EXECUTE format('GRANT EXECUTE ON FUNCTION public.auto_increment_preset_usage_count() TO %s%s',
+                           granted.grantee, granted.option);
+        END LOOP;
+        IF pg_get_userbyid((SELECT proowner FROM pg_catalog.pg_proc
+                            WHERE oid = 'public.auto_increment_preset_usage_count()'::regprocedure)) <> was_function.owner THEN
+            EXECUTE format('ALTER FUNCTION public.auto_increment_preset_usage_count() OWNER TO %I', was_function.owner);
+        END IF;
+    END IF;
+
+    IF was_trigger.definition IS NULL THEN
+        DROP TRIGGER IF EXISTS trigger_auto_increment_preset_usage_count ON public.preset_usage;
+    ELSE
+        EXECUTE regexp_replace(was_trigger.definition, '^CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER');
+        EXECUTE format(
+            'ALTER TABLE public.preset_usage %s TRIGGER trigger_auto_increment_preset_usage_count',
+            CASE was_trigger.enabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA'
+                WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END);
+    END IF;
+    IF was_function.definition IS NULL THEN
+        DROP FUNCTION IF EXISTS public.auto_increment_preset_usage_count();
+    END IF;
+
+    -- Deltas that still wait were exact only while the trigger counted.
+    DELETE FROM usagefix.corrections WHERE applied_at IS NULL;
+    UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE finished_at IS NULL;
+    DELETE FROM usagefix.saved_objects WHERE version = '20250930000001';
+    INSERT INTO usagefix.history (version, action) VALUES ('20250930000001', 'rollback');
+END
+$do$;

@@ -1,0 +1,167 @@
+-- Is it right now? Reads only; locks nothing.
+--
+--   psql "$DATABASE_URL" -f verify.sql
+--
+-- Four tables: the checks of the catalog, the checks of the counters, the totals, and the presets to look at. Each
+-- statement sees both sides of a counter in one snapshot, so people using the application raise no false alarm.
+-- Connect as the owner of the tables, or row level security hides rows from you (the check counters_accurate says so).
+
+-- Objects
+WITH counting_trigger AS (
+    SELECT existing.*
+    FROM pg_catalog.pg_trigger AS existing
+    WHERE existing.tgrelid = to_regclass('public.preset_usage')
+        AND existing.tgname = 'trigger_auto_increment_preset_usage_count'
+), counting_function AS (
+    SELECT proc.*, presets.relforcerowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls) AS blocked_by_rls,
+        presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
+            AND NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE') AS hidden_by_rls,
+        EXISTS (
+            SELECT FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted
+            WHERE granted.grantee <> proc.proowner
+        ) AS open_to_others
+    FROM pg_catalog.pg_proc AS proc
+    JOIN pg_catalog.pg_roles AS owners ON owners.oid = proc.proowner
+    LEFT JOIN pg_catalog.pg_class AS presets ON presets.oid = to_regclass('public.presets')
+    WHERE proc.oid = to_regprocedure('public.auto_increment_preset_usage_count()')
+), tracker AS (
+    SELECT count(*) AS present,
+        count(*) FILTER (WHERE proc.prosrc ~* '\mon\s+conflict\M\s*(\((?:(?!\mdo\M)[^;])*created_at|on\s+constraint\s+"?idx_preset_usage_daily_unique)') AS limited,
+        count(*) FILTER (WHERE proc.prosrc ~* 'on conflict do nothing /\* usagefix: until') AS unfinished,
+        count(*) FILTER (WHERE proc.prosrc ~* '\mset\s(?:(?!\mwhere\M)[^;])*\musage_count"?\s*=' OR proc.prosrc ~* '\mincrement_preset_usage"?\s*\(') AS counting
+    FROM pg_catalog.pg_proc AS proc
+    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = proc.pronamespace
+    WHERE proc.proname = 'track_preset_usage' AND namespace.nspname = 'public'
+)
+SELECT 'trigger_enabled' AS check_id,
+    'Every new use is counted' AS title,
+    CASE WHEN existing.oid IS NULL THEN 'missing'
+        WHEN existing.tgenabled NOT IN ('O', 'A') THEN 'failed'
+        WHEN existing.tgtype <> 4 OR existing.tgnewtable IS DISTINCT FROM 'new_events'
+            OR existing.tgfoid IS DISTINCT FROM to_regprocedure('public.auto_increment_preset_usage_count()')
+            OR existing.tgqual IS NOT NULL THEN 'outdated'
+        ELSE 'ok' END AS status,
+    'trigger_auto_increment_preset_usage_count' AS object,
+    CASE WHEN existing.oid IS NULL THEN 'no such trigger on preset_usage'
+        WHEN existing.tgenabled = 'D' THEN 'the trigger is disabled'
+        WHEN existing.tgenabled = 'R' THEN 'the trigger fires on replicas only'
+        WHEN existing.tgtype & 1 = 1 THEN 'a row-level trigger'
+        WHEN existing.tgtype <> 4 OR existing.tgnewtable IS DISTINCT FROM 'new_events'
+            OR existing.tgfoid IS DISTINCT FROM to_regprocedure('public.auto_increment_preset_usage_count()')
+            OR existing.tgqual IS NOT NULL THEN 'not the trigger that apply creates'
+        ELSE 'enabled, after each INSERT statement' END AS detail,
+    CASE WHEN existing.tgenabled IN ('D', 'R')
+            THEN 'ALTER TABLE public.preset_usage ENABLE TRIGGER trigger_auto_increment_preset_usage_count, then usagefix backfill'
+        ELSE 'usagefix apply' END AS hint
+FROM (VALUES (1)) AS one LEFT JOIN counting_trigger AS existing ON true
+UNION ALL
+SELECT 'function_current', 'It counts by the released function',
+    CASE WHEN existing.oid IS NULL THEN 'missing'
+        WHEN md5(existing.prosrc) <> 'a7f8df50132346fbdd5342427f617a94' THEN 'outdated'
+        ELSE 'ok' END,
+    'auto_increment_preset_usage_count()',
+    CASE WHEN existing.oid IS NULL THEN 'no such function'
+        WHEN md5(existing.prosrc) <> 'a7f8df50132346fbdd5342427f617a94' THEN 'its body is not the released one'
+        ELSE 'its body is the released one' END,
+    'usagefix apply'
+FROM (VALUES (1)) AS one LEFT JOIN counting_function AS existing ON true
+UNION ALL
+SELECT 'function_secure', 'It may count, and nobody may misuse it',
+    CASE WHEN existing.oid IS NULL THEN 'skipped'
+        WHEN NOT existing.prosecdef OR existing.blocked_by_rls OR existing.hidden_by_rls OR existing.open_to_others
+            OR NOT COALESCE(array_to_string(existing.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) THEN 'failed'
+        ELSE 'ok' END,
+    'auto_increment_preset_usage_count()',
+    CASE WHEN existing.oid IS NULL THEN 'no such function'
+        WHEN NOT existing.prosecdef THEN 'not SECURITY DEFINER: row level security makes it miss counters'
+        WHEN existing.blocked_by_rls OR existing.hidden_by_rls THEN 'row level security hides presets from its owner'
+        WHEN existing.open_to_others THEN 'other roles may execute it'
+        WHEN NOT COALESCE(array_to_string(existing.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false)
+            THEN 'its search_path is not pinned'
+        ELSE 'SECURITY DEFINER, search_path pinned, closed to other roles' END,
+    CASE WHEN existing.blocked_by_rls OR existing.hidden_by_rls
+            THEN 'give the function an owner with BYPASSRLS, then usagefix backfill'
+        ELSE 'usagefix apply' END
+FROM (VALUES (1)) AS one LEFT JOIN counting_function AS existing ON true
+UNION ALL
+SELECT 'daily_limit_gone', 'Several uses a day are possible',
+    CASE WHEN to_regclass('public.idx_preset_usage_daily_unique') IS NULL THEN 'ok' ELSE 'unexpected' END,
+    'idx_preset_usage_daily_unique',
+    CASE WHEN to_regclass('public.idx_preset_usage_daily_unique') IS NULL THEN 'no such index'
+        ELSE 'the index refuses the second use on a day' END,
+    'usagefix apply'
+UNION ALL
+SELECT 'tracker_inserts_only', 'track_preset_usage() leaves counting to the trigger',
+    CASE WHEN tracker.present = 0 THEN 'skipped'
+        WHEN tracker.limited + tracker.counting > 0 THEN 'failed'
+        WHEN tracker.unfinished > 0 THEN 'outdated'
+        ELSE 'ok' END,
+    'track_preset_usage()',
+    CASE WHEN tracker.present = 0 THEN 'no such function'
+        WHEN tracker.limited > 0 THEN 'it depends on the daily limit'
+        WHEN tracker.counting > 0 THEN 'it changes the counter itself: its uses count twice'
+        WHEN tracker.unfinished > 0 THEN 'apply was interrupted before the daily limit was gone'
+        ELSE 'does not depend on the daily limit, and does not count' END,
+    'usagefix apply'
+FROM tracker;
+
+-- Counters
+WITH counter AS (
+    SELECT presets.usage_count, presets.last_used_at, COALESCE(events.actual, 0) AS actual, events.newest
+    FROM public.presets
+    LEFT JOIN (
+        SELECT preset_usage.preset_id, count(*) AS actual, max(preset_usage.created_at) AS newest
+        FROM public.preset_usage
+        GROUP BY preset_usage.preset_id
+    ) AS events ON events.preset_id = presets.id
+), total AS (
+    SELECT count(*) AS presets,
+        count(*) FILTER (WHERE usage_count IS DISTINCT FROM actual) AS inaccurate,
+        count(*) FILTER (WHERE newest > COALESCE(last_used_at, '-infinity')) AS behind,
+        row_security_active('public.presets') OR row_security_active('public.preset_usage') AS filtered
+    FROM counter
+)
+SELECT 'counters_accurate' AS check_id, 'Every counter equals its number of events' AS title,
+    CASE WHEN filtered THEN 'skipped' WHEN inaccurate > 0 THEN 'failed' ELSE 'ok' END AS status,
+    'presets.usage_count' AS object,
+    CASE WHEN filtered THEN 'row level security hides rows from this role'
+        ELSE format('%s of %s presets inaccurate', inaccurate, presets) END AS detail,
+    'usagefix backfill' AS hint
+FROM total
+UNION ALL
+SELECT 'last_used_current', 'last_used_at is no older than the newest use',
+    CASE WHEN filtered THEN 'skipped' WHEN behind > 0 THEN 'failed' ELSE 'ok' END,
+    'presets.last_used_at',
+    CASE WHEN filtered THEN 'row level security hides rows from this role'
+        ELSE format('%s of %s presets behind', behind, presets) END,
+    'usagefix backfill'
+FROM total;
+
+-- Totals
+WITH counter AS (
+    SELECT presets.usage_count, COALESCE(events.actual, 0) AS actual
+    FROM public.presets
+    LEFT JOIN (
+        SELECT preset_usage.preset_id, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
+    ) AS events ON events.preset_id = presets.id
+)
+SELECT count(*) AS presets,
+    count(*) FILTER (WHERE usage_count IS NOT DISTINCT FROM actual) AS accurate,
+    count(*) FILTER (WHERE usage_count IS DISTINCT FROM actual) AS inaccurate,
+    COALESCE(sum(usage_count), 0) AS displayed_total,
+    COALESCE(sum(actual), 0) AS actual_total,
+    COALESCE(sum(actual), 0) - COALESCE(sum(usage_count), 0) AS drift_total,
+    count(*) FILTER (WHERE usage_count > 0) AS presets_with_usage,
+    count(*) FILTER (WHERE actual > 0) AS presets_really_used
+FROM counter;
+
+-- The presets with the largest drift, then the most used
+SELECT presets.id, presets.name, presets.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
+    COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0) AS drift, presets.last_used_at
+FROM public.presets
+LEFT JOIN (
+    SELECT preset_usage.preset_id, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
+) AS events ON events.preset_id = presets.id
+ORDER BY abs(COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0)) DESC,
+    presets.usage_count IS NULL DESC, COALESCE(events.actual, 0) DESC, presets.id
+LIMIT 10;

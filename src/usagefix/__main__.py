@@ -1,0 +1,5 @@
+"""``python -m usagefix``."""
+
+from usagefix.cli import main
+
+main()

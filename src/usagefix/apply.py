@@ -1,0 +1,130 @@
+"""Applying migrations: a short transaction for the catalog, then the backfill, then proof."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from usagefix import catalog, daily_limit, ledger, preflight, status
+from usagefix.backfill import backfill, preview
+from usagefix.catalog import Face, Migration
+from usagefix.database import Database, Limits
+from usagefix.models import ApplyReport, BackfillProgress, PlannedStatement, State
+from usagefix.verify import verify
+
+
+def apply(
+    db: Database,
+    *,
+    to: str | None = None,
+    batch_size: int,
+    limits: Limits | None = None,
+    on_step: Callable[[str], None],
+    on_progress: Callable[[BackfillProgress], None],
+) -> ApplyReport:
+    """Apply what is pending or outdated up to version ``to`` (all), remove drift, verify.
+
+    Writers wait only for the trigger's creation, at most ``lock_timeout`` an attempt; readers never. Raises Busy,
+    NotPermitted, WrongDatabase; a failed migration is rolled back whole.
+    """
+    wanted = _wanted(to)
+    before = verify(db)
+    preflight.require_changeable(db)
+    todo = _unfinished(db, wanted)
+    for migration in todo:
+        on_step(f"applying {migration}")
+        _install(db, migration, limits)
+    on_step("counting events")
+    filled = backfill(db, batch_size=batch_size, limits=limits, on_progress=on_progress)
+    on_step("verifying")
+    return ApplyReport(before, tuple(str(m) for m in todo), filled, after=verify(db))
+
+
+def plan(db: Database, *, to: str | None = None) -> ApplyReport:
+    """What :func:`apply` would do: each migration runs in a transaction that is rolled back.
+
+    The locks are those it really took; like apply it waits for them no longer than ``lock_timeout``.
+    """
+    wanted = _wanted(to)
+    before = verify(db)
+    preflight.require_changeable(db)
+    todo = _unfinished(db, wanted)
+    steps: list[PlannedStatement] = []
+    difference = ""
+    limit = daily_limit.present(db)
+    if todo:
+        with db.transaction(settings={"usagefix.keep_daily_limit": "on"}, rollback=True):
+            db.claim()
+            tracker = db.values(catalog.query("tracker"))
+            for migration in todo:
+                steps += _rehearse(db, migration)
+            edited = db.values(catalog.query("edited_tracker"), {"limit_stays": False})
+            difference = _difference("\n".join(tracker), "\n".join(edited))
+        if limit is not None:
+            steps.append(
+                PlannedStatement(
+                    todo[0].version,
+                    "Drop the daily limit on its own, readers and writers go on (not tried in a dry run)",
+                    daily_limit.LIFT,
+                    ("public.preset_usage: ShareUpdateExclusiveLock",),
+                )
+            )
+    return ApplyReport(
+        before, tuple(str(m) for m in todo), preview(db), after=None, plan=tuple(steps), tracker_diff=difference
+    )
+
+
+def _wanted(to: str | None) -> tuple[Migration, ...]:
+    everything = catalog.migrations()
+    return everything if to is None else tuple(m for m in everything if m.version <= catalog.migration(to).version)
+
+
+def _unfinished(db: Database, wanted: tuple[Migration, ...]) -> list[Migration]:
+    states = {state.version: state.state for state in status.migration_states(db)}
+    return [migration for migration in wanted if states[migration.version] is not State.APPLIED]
+
+
+def _install(db: Database, migration: Migration, limits: Limits | None) -> None:
+    limit = daily_limit.present(db)
+    if limit is not None and not limit.partitioned:
+        _run_script(db, migration, limits, {"usagefix.keep_daily_limit": "on"})
+        db.changes.append("new uses are counted; the daily limit is still on")
+        daily_limit.lift(db, limits)
+    _run_script(db, migration, limits, {})
+    db.changes[:] = [f"{migration} applied"]
+
+
+def _run_script(db: Database, migration: Migration, limits: Limits | None, settings: dict[str, str]) -> None:
+    def work() -> None:
+        with db.transaction(limits, settings=ledger.provenance(migration) | settings):
+            db.claim()
+            db.run(migration.read(Face.APPLY))
+
+    db.retrying(work, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lock:
+    """A table lock held: the columns of ``locks_taken.sql``."""
+
+    relation: str
+    mode: str
+
+
+def _rehearse(db: Database, migration: Migration) -> list[PlannedStatement]:
+    steps = []
+    held: set[str] = set()
+    for statement in catalog.statements(migration.read(Face.APPLY)):
+        db.run(statement.text)
+        now = {f"{row.relation}: {row.mode}" for row in db.rows(catalog.query("locks_taken"), _Lock)}
+        steps.append(
+            PlannedStatement(migration.version, statement.purpose, statement.summary, tuple(sorted(now - held)))
+        )
+        held = now
+    return steps
+
+
+def _difference(old: str, new: str) -> str:
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "now", "after apply", n=1, lineterm="")
+    return "\n".join(lines)

@@ -1,0 +1,164 @@
+"""Removing drift while people use the application: exact, in small transactions, each delta once.
+
+Once the trigger counts, an event and its count commit together, so what a counter lacks (its drift) stays the same
+whatever is written. One snapshot without locks computes it; the deltas are stored in the ledger; each is added later
+and marked in the same transaction. An interrupted run leaves marked deltas, which are in the counters, and unmarked
+ones, which are not: the next run drops the unmarked ones and counts anew, so it repeats nothing and trusts nothing old.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from usagefix import catalog, ledger, preflight
+from usagefix.database import Database, Limits
+from usagefix.errors import Busy, NotPermitted, UsagefixError
+from usagefix.models import BackfillProgress, BackfillReport, FiredTrigger
+
+BATCH_SIZE = 1_000
+LEASE_SECONDS = 30.0
+_TOTALS = "SELECT count(*), COALESCE(sum(delta), 0)::bigint, COALESCE(sum(abs(delta)), 0)::bigint FROM drift"
+
+
+@dataclass(frozen=True, slots=True)
+class _Trigger:
+    """A trigger that a correction would fire: the columns of ``fired_triggers.sql``."""
+
+    name: str
+    enabled: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """How the application's triggers are held off in each transaction: a setting, or statements around the work."""
+
+    settings: dict[str, str]
+    before: str = ""
+    after: str = ""
+
+
+def _ignore(_progress: BackfillProgress) -> None:
+    pass
+
+
+def backfill(
+    db: Database,
+    *,
+    batch_size: int = BATCH_SIZE,
+    fire_triggers: bool = False,
+    limits: Limits | None = None,
+    pause: float = 0.0,
+    on_progress: Callable[[BackfillProgress], None] = _ignore,
+) -> BackfillReport:
+    """Make every counter equal to its events; ``pause`` seconds between batches of ``batch_size`` presets.
+
+    Raises UsagefixError where new uses are not counted yet, Busy where another backfill is going or locks stay taken,
+    NotPermitted where the application's triggers can be held off in no way.
+    """
+    preflight.require_readable(db)
+    preflight.require_changeable(db)
+    if not ledger.exists(db) or not db.values(catalog.query("counting"))[0]:
+        raise UsagefixError(
+            "new uses are not counted yet, so no backfill can be exact",
+            hint=f"run usagefix apply; {preflight.UNCHANGED}",
+        )
+    triggers = db.rows(catalog.query("fired_triggers"), _Trigger)
+    hold = _Hold({}) if fire_triggers else _hold_off(db, triggers)
+    resumed, run, report = db.retrying(lambda: _store_deltas(db), limits)
+    report = replace(report, triggers=_fired(triggers, fire_triggers), resumed=resumed)
+    on_progress(BackfillProgress(0, report.presets_changed))
+    total, done, removed, batches = report.presets_changed, 0, 0, 0
+    while done < total:
+        taken, drift = db.retrying(lambda: _apply_batch(db, run, batch_size, hold, limits), limits)
+        if not taken:
+            break
+        done, removed, batches = done + taken, removed + drift, batches + 1
+        db.changes[-1:] = [f"{done} of {total} drifted presets corrected"]
+        on_progress(BackfillProgress(done, total))
+        if done < total:
+            time.sleep(pause)
+    with db.transaction(limits):
+        db.run(catalog.query("close_run"), {"run": run})
+    return replace(report, presets_changed=done, drift_removed=removed, batches=batches)
+
+
+def preview(db: Database, *, fire_triggers: bool = False) -> BackfillReport:
+    """What a backfill would change now. Reads only."""
+    preflight.require_readable(db)
+    triggers = db.rows(catalog.query("fired_triggers"), _Trigger)
+    with db.snapshot():
+        presets, drift, magnitude = db.tuple(f"WITH drift AS ({catalog.query('drift')}) {_TOTALS}")
+    return BackfillReport(presets, drift, magnitude, 0, 0, _fired(triggers, fire_triggers), dry_run=True)
+
+
+def _fired(triggers: list[_Trigger], fire: bool) -> tuple[FiredTrigger, ...]:
+    return tuple(FiredTrigger(t.name, held_off=not fire) for t in triggers if t.enabled != "R")
+
+
+def _hold_off(db: Database, triggers: list[_Trigger]) -> _Hold:
+    """The mildest way that works here. The setting changes nothing for others; disabling makes writers to presets
+    wait for each short batch, but needs only ownership, and also stops triggers that are enabled ALWAYS."""
+    firing = [trigger for trigger in triggers if trigger.enabled != "R"]
+    if not firing:
+        return _Hold({})
+    if all(trigger.enabled == "O" for trigger in triggers):
+        setting = {"session_replication_role": "replica"}
+        try:
+            with db.transaction(settings=setting, rollback=True):
+                return _Hold(setting)
+        except NotPermitted:
+            pass
+    names = {trigger: '"' + trigger.name.replace('"', '""') + '"' for trigger in firing}
+    enable = {trigger: "ENABLE ALWAYS" if trigger.enabled == "A" else "ENABLE" for trigger in firing}
+    return _Hold(
+        {},
+        before="; ".join(f"ALTER TABLE public.presets DISABLE TRIGGER {names[t]}" for t in firing),
+        after="; ".join(f"ALTER TABLE public.presets {enable[t]} TRIGGER {names[t]}" for t in firing),
+    )
+
+
+def _store_deltas(db: Database) -> tuple[int, int, BackfillReport]:
+    """Count in one snapshot and store what each counter lacks. Returns presets done before, the run, and its size."""
+    with db.transaction(Limits(statement_timeout=0)):
+        db.claim()
+        going = db.rows(catalog.query("running_backfill"), _Running)
+        if going:
+            raise Busy(f"another backfill is going ({going[0]})", hint="wait for it to end, then run this again")
+        runs, left_over, corrected = db.tuple(catalog.query("close_interrupted"))
+        (run,) = db.tuple(catalog.query("open_run"), {"lease": LEASE_SECONDS})
+        # CREATE TABLE AS may count in parallel, INSERT ... SELECT may not.
+        db.run(f"CREATE TEMPORARY TABLE usagefix_snapshot ON COMMIT DROP AS {catalog.query('drift')}")
+        presets, drift, magnitude = db.tuple(catalog.query("store_deltas"), {"run": run})
+    db.changes.append(f"{presets} drifted presets noted in the ledger, none corrected yet")
+    resumed = corrected if runs and left_over else 0
+    return resumed, run, BackfillReport(presets, drift, magnitude, 0, 0, ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A backfill that is going: the columns of ``running_backfill.sql``."""
+
+    run: int
+    by_role: str
+    backend_pid: int
+    started_at: object
+
+    def __str__(self) -> str:
+        return f"run {self.run} by {self.by_role}, pid {self.backend_pid}"
+
+
+def _apply_batch(db: Database, run: int, size: int, hold: _Hold, limits: Limits | None) -> tuple[int, int]:
+    """One short transaction: lock in id order, add, mark. Returns how many deltas it took, and their sum."""
+    with db.transaction(limits, settings=hold.settings):
+        db.claim()
+        if hold.before:
+            db.run(hold.before)
+        db.values(catalog.query("lock_batch"), {"run": run, "size": size})
+        taken, _changed, drift, _leased = db.tuple(
+            catalog.query("apply_batch"), {"run": run, "size": size, "lease": LEASE_SECONDS}
+        )
+        if hold.after:
+            db.run(hold.after)
+    return taken, drift

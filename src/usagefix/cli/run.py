@@ -1,0 +1,113 @@
+"""What every command goes through: connect, name the target, call one verb, print its report; and the one catch."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from usagefix.cli.options import Format
+from usagefix.database import Database, connect
+from usagefix.errors import Interrupted, UsagefixError
+from usagefix.models import Target
+from usagefix.render import words
+from usagefix.render.document import Report, document
+from usagefix.settings import resolve
+
+Work = Callable[[Database], Report]
+
+
+@dataclass(frozen=True, slots=True)
+class Globals:
+    """The options before the command."""
+
+    database_url: str | None
+    env_file: Path | None
+    wait: float
+
+
+@dataclass
+class _Outcome:
+    """What there is to show when a command ends."""
+
+    command: str
+    started: float
+    target: Target | None = None
+    report: Report | None = None
+    error: UsagefixError | None = None
+    changes: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        if self.error is not None:
+            return self.error.exit_code
+        return 0 if self.report is not None and self.report.ok else 1
+
+
+def execute(context: typer.Context, command: str, output: Format, work: Work) -> NoReturn:
+    """Run a command on the database and end the process with its exit code."""
+    outcome = _Outcome(command, time.monotonic())
+    db: Database | None = None
+    try:
+        db = _open(context.obj)
+        outcome.target = db.target
+        outcome.report = work(db)
+    except UsagefixError as failure:
+        outcome.error = failure
+    except KeyboardInterrupt:
+        outcome.error = interrupted()
+    outcome.changes = words.outcome(db.changes if db else ())
+    if db is not None:
+        db.close()
+    if outcome.error is not None:
+        words.fail(outcome.error, outcome.changes)
+    _print(outcome, output)
+    raise typer.Exit(outcome.exit_code)
+
+
+def interrupted() -> Interrupted:
+    """What Ctrl-C and SIGTERM mean: the statement is cancelled, its transaction rolled back."""
+    return Interrupted("interrupted", hint="run the command again: it goes on from where things stand")
+
+
+def _open(options: Globals) -> Database:
+    address = resolve(options.database_url, options.env_file, os.environ, Path.cwd())
+    db = connect(address.conninfo, address.source, wait=options.wait)
+    words.say(f"target: {db.target}")
+    db.on_retry = words.say
+    return db
+
+
+def _print(outcome: _Outcome, output: Format) -> None:
+    report = outcome.report
+    if output is Format.JSON:
+        text = document(
+            outcome.command,
+            target=outcome.target,
+            exit_code=outcome.exit_code,
+            duration_ms=round((time.monotonic() - outcome.started) * 1000),
+            report=report,
+            error=outcome.error,
+            changes=outcome.changes,
+        )
+        to_stdout(lambda: print(text))
+    elif report is not None:
+        from usagefix.render.table import show, stdout_console
+
+        to_stdout(lambda: show(report, stdout_console()))
+
+
+def to_stdout(write: Callable[[], None]) -> None:
+    """Write data. Where the reader has gone (a closed pipe) the rest is dropped; the work is done all the same."""
+    try:
+        write()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes stdout once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,66 @@
+"""Where ``usagefix demo`` is played: an embedded server, each chapter printed as it comes, everything cleared away."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from usagefix import embedded
+from usagefix.cli.run import interrupted, to_stdout
+from usagefix.database import connect
+from usagefix.demo import story
+from usagefix.errors import UsagefixError
+from usagefix.render import words
+from usagefix.render.progress import progress_bar
+from usagefix.render.table import heading, show, stdout_console
+
+DATABASE = "usagefix_demo"
+
+
+def play(*, keep: bool) -> int:
+    """Play the demo; returns the exit code. Without ``keep`` the server and its folder are gone afterwards."""
+    server: embedded.Server | None = None
+    finished = False
+    try:
+        wanted = os.environ.get("USAGEFIX_PG_BIN")
+        words.say("starting an embedded PostgreSQL")
+        server = embedded.start(Path(wanted) if wanted else None, prefix="usagefix-demo-")
+        _tell(server)
+        finished = True
+    except UsagefixError as error:
+        words.fail(error, None)
+        return error.exit_code
+    except KeyboardInterrupt:
+        stop = interrupted()
+        words.fail(stop, None)
+        return stop.exit_code
+    finally:
+        if server is not None and not (keep and finished):
+            embedded.stop(server)
+            words.say("the embedded PostgreSQL is stopped and its files are removed")
+    if keep:
+        _say_how_to_go_on(server)
+    return 0
+
+
+def _tell(server: embedded.Server) -> None:
+    maintenance = connect(server.url(), "the embedded server")
+    maintenance.run(f"CREATE DATABASE {DATABASE}")
+    maintenance.close()
+    db = connect(server.url(DATABASE), "the embedded server")
+    words.say(f"target: {db.target}")
+    try:
+        with progress_bar(quiet=False) as on_progress:
+            console = stdout_console()
+            for chapter in story(db, on_step=words.say, on_progress=on_progress):
+                heading(chapter.title, chapter.command, console)
+                show(chapter.report, console)
+    finally:
+        db.close()
+
+
+def _say_how_to_go_on(server: embedded.Server) -> None:
+    url = f"DATABASE_URL={shlex.quote(server.url(DATABASE))}"
+    to_stdout(lambda: print(url))
+    words.say(f"export it and play on. To end: kill -INT {server.process.pid}; rm -r {shlex.quote(str(server.folder))}")

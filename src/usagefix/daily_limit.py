@@ -1,0 +1,107 @@
+"""Lifting and restoring the daily limit without stopping anybody: ``DROP`` and ``CREATE INDEX … CONCURRENTLY``.
+
+Neither can run in a transaction, so for a moment the index and the function that relied on it are out of step.
+Meanwhile ``track_preset_usage()`` says ``ON CONFLICT DO NOTHING``, which works with the index and without.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from usagefix import catalog
+from usagefix.database import Database, Limits
+from usagefix.errors import DatabaseRefused, RollbackRefused
+
+NAME = "public.idx_preset_usage_daily_unique"
+LIFT = f"DROP INDEX CONCURRENTLY IF EXISTS {NAME}"
+WAIT_SECONDS = 30.0
+BUILD_SECONDS = 3600.0
+_CHOICES = (
+    "usagefix rollback --daily-limit skip leaves the limit off, and keeps the track_preset_usage() of now;"
+    " or delete the uses that are too many, and run this again"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The limit as it is now: the columns of ``daily_limit.sql``."""
+
+    valid: bool
+    partitioned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The limit as apply found it: the columns of ``saved_limit.sql``."""
+
+    definition: str
+    key_columns: list[str]
+    predicate: str | None
+
+
+def present(db: Database) -> Index | None:
+    """The limit in this database; None where it is gone."""
+    found = db.rows(catalog.query("daily_limit"), Index)
+    return found[0] if found else None
+
+
+def saved(db: Database) -> Saved | None:
+    """The limit that apply recorded; None where there was none."""
+    found = db.rows(catalog.query("saved_limit"), Saved)
+    return found[0] if found else None
+
+
+def lift(db: Database, limits: Limits | None = None) -> None:
+    """Drop the index without stopping readers or writers. Raises Busy when old transactions do not end."""
+    db.retrying(lambda: db.run_alone(LIFT, WAIT_SECONDS), limits)
+    db.changes.append("the daily limit is gone")
+
+
+def refuse_if_broken(db: Database, limit: Saved) -> None:
+    """Raise RollbackRefused where uses since then break the limit."""
+    keys = ", ".join(limit.key_columns)
+    where = f"num_nulls({keys}) = 0" + (f" AND ({limit.predicate})" if limit.predicate else "")
+    with db.snapshot():
+        (groups,) = db.tuple(
+            # The names come from the catalog's own text of the index.
+            f"SELECT count(*) FROM (SELECT FROM public.preset_usage WHERE {where}"  # noqa: S608
+            f" GROUP BY {keys} HAVING count(*) > 1) AS broken"
+        )
+    if groups:
+        raise _refusal(f"{groups} times somebody used a preset more than once on a day, which the daily limit forbids")
+
+
+def restore(db: Database, limit: Saved, limits: Limits | None = None) -> None:
+    """Build the index again without stopping writers. Leaves nothing of it behind when uses break it meanwhile.
+
+    Raises RollbackRefused then.
+    """
+    _put_tracker(db, limits, limit_stays=True)
+    db.changes.append("track_preset_usage() works with and without the daily limit")
+    try:
+        if present(db) is not None:
+            lift(db, limits)
+        build = limit.definition.replace("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY", 1)
+        db.run_alone(build, BUILD_SECONDS)
+    except BaseException as error:
+        db.run_alone(LIFT, WAIT_SECONDS)
+        _put_tracker(db, limits, limit_stays=False)
+        db.changes.clear()
+        if isinstance(error, DatabaseRefused) and error.sqlstate == "23505":
+            raise _refusal("meanwhile somebody used a preset more than once on a day") from None
+        raise
+    db.changes.append("the daily limit is back")
+
+
+def _put_tracker(db: Database, limits: Limits | None, *, limit_stays: bool) -> None:
+    def put() -> None:
+        with db.transaction(limits):
+            db.claim()
+            for definition in db.values(catalog.query("edited_tracker"), {"limit_stays": limit_stays}):
+                db.run(definition)
+
+    db.retrying(put, limits)
+
+
+def _refusal(what: str) -> RollbackRefused:
+    return RollbackRefused(f"the daily limit cannot come back: {what}", hint=_CHOICES)

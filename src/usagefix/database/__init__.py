@@ -1,0 +1,10 @@
+"""The connection, and the only package that knows psycopg: transactions, retries, rows as dataclasses, errors.
+
+Settings are set for one transaction only (``SET LOCAL``), so that a pooler hands nothing of ours to the next client,
+and nothing is prepared on the server.
+"""
+
+from usagefix.database.connecting import connect
+from usagefix.database.session import Database, Limits, LockHolder, Session
+
+__all__ = ["Database", "Limits", "LockHolder", "Session", "connect"]

@@ -1,0 +1,58 @@
+"""psycopg's errors as ours: by SQLSTATE, with what to do, and never with a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from usagefix.errors import Busy, CannotConnect, DatabaseRefused, NotPermitted, ReadOnlyServer, UsagefixError
+
+RETRYABLE = frozenset({"55P03", "40P01", "40001"})  # lock not available, deadlock, serialization failure
+
+
+@contextmanager
+def translated(script: str = "") -> Iterator[None]:
+    """psycopg's errors as ours."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _translate(error, script) from error
+
+
+def _translate(error: psycopg.Error, script: str) -> UsagefixError:
+    state, diag = error.sqlstate, error.diag
+    said = diag.message_primary or (str(error).strip().splitlines() or ["no reason given"])[-1]
+    if script and diag.statement_position and "\n" in script:
+        line = script.count("\n", 0, int(diag.statement_position) - 1) + 1
+        said += f" (line {line} of the script)"
+    hint = diag.message_hint or ""
+    if state in RETRYABLE:
+        return Busy(f"the server is busy: {said}", hint=hint or "run this again", sqlstate=state)
+    if state is None or state.startswith(("08", "57P")):
+        return CannotConnect(
+            f"the connection was lost: {said}",
+            hint="the server rolls an open transaction back; run this again",
+            sqlstate=state,
+        )
+    if state == "42501":
+        if "row-level security" in said:
+            said += "; the counts would be wrong"
+            hint = "connect as the owner of the tables, or as a role with BYPASSRLS"
+        return NotPermitted(
+            f"the role lacks a right: {said}",
+            hint=hint or "grant it, or connect as the owner of the tables",
+            sqlstate=state,
+        )
+    if state == "25006":
+        return ReadOnlyServer(
+            f"the server accepts no writes: {said}", hint="connect to the primary server", sqlstate=state
+        )
+    if state == "57014" and not hint:
+        hint = "a statement_timeout of the role or the server ended it, or somebody cancelled it; run this again"
+    return DatabaseRefused(
+        f"the server refused a statement: {said}",
+        hint=hint or "the statement's transaction is rolled back; `usagefix status` shows where things stand",
+        sqlstate=state,
+    )

@@ -1,0 +1,216 @@
+"""One connection: transactions with time limits, snapshots, retries, rows as dataclasses."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.rows import class_row, scalar_row, tuple_row
+
+from usagefix import catalog
+from usagefix.database.failures import RETRYABLE, translated
+from usagefix.errors import Busy, UsagefixError
+from usagefix.models import Target
+
+T = TypeVar("T")
+
+LOCK_KEY = 0x75736167_65666978  # "usagefix" in ASCII; the advisory lock of everything that writes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a write may wait: milliseconds for a lock and for a statement (0: no limit), and how often it tries.
+
+    The defaults are those of lock-safe migration tools: a lock timeout of 0.5-2 s with 5-10 retries.
+    """
+
+    lock_timeout: int = 1_000
+    statement_timeout: int = 30_000
+    attempts: int = 8
+    first_pause: float = 0.2
+    longest_pause: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the server says of itself and of this session: the columns of ``session.sql``."""
+
+    server_version: str
+    version_number: int
+    backend_pid: int
+    role: str
+    database: str
+    standby: bool
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """A session that holds a lock others may wait for: the columns of ``lock_holders.sql``."""
+
+    pid: int
+    role: str
+    application: str
+    state: str
+    seconds: float | None
+    locks: str
+
+    def __str__(self) -> str:
+        who = f"pid {self.pid}" + (f" ({self.application})" if self.application else "")
+        since = f", in a transaction for {self.seconds:.0f} s" if self.seconds is not None else ""
+        return f"{who} {self.state or 'unknown'}{since}"
+
+
+class Database:
+    """One connection. ``changes`` lists, in words, what this run has committed so far."""
+
+    def __init__(self, connection: psycopg.Connection[Any], session: Session, target: Target) -> None:
+        self._connection = connection
+        self.session = session
+        self.target = target
+        self.changes: list[str] = []
+        self.on_retry: Callable[[str], None] = lambda _message: None
+
+    def close(self) -> None:
+        """End the session; an open transaction is rolled back."""
+        self._connection.close()
+
+    @contextmanager
+    def transaction(
+        self, limits: Limits | None = None, *, settings: Mapping[str, str] | None = None, rollback: bool = False
+    ) -> Iterator[None]:
+        """A read-write transaction, READ COMMITTED, with its time limits; always undone where ``rollback``."""
+        limits = limits or Limits()
+        local = {
+            "lock_timeout": str(limits.lock_timeout),
+            "statement_timeout": str(limits.statement_timeout),
+            "idle_in_transaction_session_timeout": "60000",
+            "row_security": "off",
+            **(settings or {}),
+        }
+        with translated(), self._begin(psycopg.IsolationLevel.READ_COMMITTED, read_only=False):
+            self._set_local(local)
+            yield
+            if rollback:
+                raise psycopg.Rollback
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A REPEATABLE READ, READ ONLY transaction without time limits: every statement sees the same rows.
+
+        A role from which row level security hides rows gets an error instead of a wrong count.
+        """
+        with translated(), self._begin(psycopg.IsolationLevel.REPEATABLE_READ, read_only=True):
+            self._set_local({"statement_timeout": "0", "row_security": "off"})
+            yield
+
+    def rows(self, query: str, into: type[T], params: Mapping[str, Any] | None = None) -> list[T]:
+        """Every row as a dataclass; column names are field names."""
+        with translated(), self._connection.cursor(row_factory=class_row(into)) as cursor:
+            return cursor.execute(query.encode(), params).fetchall()
+
+    def row(self, query: str, into: type[T], params: Mapping[str, Any] | None = None) -> T:
+        """The one row of a query that always has one."""
+        return self.rows(query, into, params)[0]
+
+    def tuple(self, query: str, params: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
+        """The one row of a query that always has one, as a tuple."""
+        with translated(), self._connection.cursor(row_factory=tuple_row) as cursor:
+            row = cursor.execute(query.encode(), params).fetchone()
+            assert row is not None, query  # noqa: S101
+            return row
+
+    def values(self, query: str, params: Mapping[str, Any] | None = None) -> list[Any]:
+        """The only column of a query."""
+        with translated(), self._connection.cursor(row_factory=scalar_row) as cursor:
+            return cursor.execute(query.encode(), params).fetchall()
+
+    def run(self, statement: str, params: Mapping[str, Any] | None = None) -> int:
+        """Run one statement, or a script without parameters; returns the number of rows it touched."""
+        with translated(statement), self._connection.cursor() as cursor:
+            return cursor.execute(statement.encode(), params).rowcount
+
+    def run_alone(self, statement: str, seconds: float) -> None:
+        """Run what cannot be in a transaction (``… CONCURRENTLY``), cancelled after ``seconds``.
+
+        A session setting could do that too, but would stay behind in a pooler. Raises Busy when cancelled.
+        """
+        overdue = threading.Event()
+
+        def cancel() -> None:
+            overdue.set()
+            with suppress(psycopg.Error):
+                self._connection.cancel_safe()
+
+        timer = threading.Timer(seconds, cancel)
+        timer.start()
+        try:
+            self.run(statement)
+        except UsagefixError as error:
+            if error.sqlstate != "57014" or not overdue.is_set():
+                raise
+            raise Busy(
+                f"{' '.join(statement.split()[:3])} waited {seconds:.0f} s for older transactions to end",
+                hint=self.name_holders(),
+                sqlstate="55P03",
+            ) from None
+        finally:
+            timer.cancel()
+            timer.join()
+
+    def retrying(self, work: Callable[[], T], limits: Limits | None = None) -> T:
+        """Call ``work``, a whole transaction, again while it fails for want of a lock, after longer and longer pauses.
+
+        Raises Busy, naming the sessions in the way, when the last attempt fails too.
+        """
+        limits = limits or Limits()
+        for attempt in range(1, limits.attempts + 1):
+            try:
+                return work()
+            except Busy as busy:
+                if busy.sqlstate not in RETRYABLE:
+                    raise
+                if attempt == limits.attempts:
+                    raise Busy(
+                        f"{busy.message} ({limits.attempts} attempts)", hint=self.name_holders(), sqlstate=busy.sqlstate
+                    ) from None
+            pause = min(limits.longest_pause, limits.first_pause * 2 ** (attempt - 1))
+            pause *= random.uniform(0.5, 1.5)  # noqa: S311 - so that two who collided do not collide again
+            self.on_retry(f"a lock is taken; attempt {attempt + 1} of {limits.attempts} in {pause:.1f} s")
+            time.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def claim(self) -> None:
+        """Take usagefix's advisory lock until the transaction ends. Raises Busy where another run holds it."""
+        (mine,) = self.values("SELECT pg_catalog.pg_try_advisory_xact_lock(%(key)s)", {"key": LOCK_KEY})
+        if not mine:
+            raise Busy(
+                "another run of usagefix is going on this database", hint="wait for it to end, then run this again"
+            )
+
+    def name_holders(self) -> str:
+        """A hint that names who holds locks on the two tables now."""
+        holders = self.rows(catalog.query("lock_holders"), LockHolder)
+        if not holders:
+            return "nobody holds a lock on the tables any more: run this again"
+        return f"in the way: {'; '.join(map(str, holders))}. Wait for them, or end them; then run this again"
+
+    @contextmanager
+    def _begin(self, isolation: psycopg.IsolationLevel, *, read_only: bool) -> Iterator[None]:
+        self._connection.isolation_level = isolation
+        self._connection.read_only = read_only
+        with self._connection.transaction():
+            yield
+
+    def _set_local(self, settings: Mapping[str, str]) -> None:
+        calls = ", ".join(f"pg_catalog.set_config(%(n{i})s, %(v{i})s, true)" for i in range(len(settings)))
+        params = {f"n{i}": name for i, name in enumerate(settings)} | {
+            f"v{i}": v for i, v in enumerate(settings.values())
+        }
+        self._connection.execute(f"SELECT {calls}".encode(), params)

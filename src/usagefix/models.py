@@ -1,0 +1,251 @@
+"""What the verbs take and return: frozen values, no behaviour beyond what follows from their own fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The outcome of one check."""
+
+    OK = "ok"
+    MISSING = "missing"
+    OUTDATED = "outdated"
+    UNEXPECTED = "unexpected"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class State(StrEnum):
+    """Where a migration stands in one database."""
+
+    PENDING = "pending"  # not applied, nothing of it is there
+    APPLIED = "applied"  # recorded, and every object is as released
+    OUTDATED = "outdated"  # recorded, but an object differs from the released one
+    FOREIGN = "foreign"  # objects of its names are there, but usagefix did not record them
+
+
+class DailyLimit(StrEnum):
+    """What rollback does about the daily limit."""
+
+    RESTORE = "restore"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The database a command acts on. Free of secrets; ``port`` is None where there is none (a Unix socket)."""
+
+    user: str
+    host: str
+    port: int | None
+    database: str
+    server_version: str
+    pooler: bool
+
+    def __str__(self) -> str:
+        where = self.host if self.port is None else f"{self.host}:{self.port}"
+        how = "through a pooler" if self.pooler else "direct connection"
+        return f"{self.user}@{where}/{self.database}, PostgreSQL {self.server_version}, {how}"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of ``verify``: the columns of the check statements in ``verify.sql``."""
+
+    check_id: str
+    title: str
+    status: Status
+    object: str
+    detail: str
+    hint: str
+
+    @property
+    def passed(self) -> bool:
+        """Skipped checks pass: they had nothing to look at, and say so."""
+        return self.status in (Status.OK, Status.SKIPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The accuracy summary. A preset is accurate when its counter equals its number of events; null equals nothing.
+
+    ``drift_total`` is the sum of actual minus displayed, so opposite errors cancel out in it, not in ``inaccurate``.
+    ``presets_with_usage`` have a counter above 0, ``presets_really_used`` at least one event.
+    """
+
+    presets: int
+    accurate: int
+    inaccurate: int
+    displayed_total: int
+    actual_total: int
+    drift_total: int
+    presets_with_usage: int
+    presets_really_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class PresetCount:
+    """One preset's counter beside its events. ``displayed_count`` is None where the counter is null."""
+
+    id: str
+    name: str
+    displayed_count: int | None
+    actual_records: int
+    drift: int
+    last_used_at: datetime | None
+
+    @property
+    def accurate(self) -> bool:
+        return self.displayed_count == self.actual_records
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One use of a preset."""
+
+    id: str
+    created_at: datetime | None
+    usage_type: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """Every check, the totals and the presets to look at, all from one snapshot.
+
+    ``counts`` is None and ``presets`` empty when ``--only`` left out every check that counts.
+    """
+
+    checks: tuple[Check, ...]
+    counts: Counts | None
+    presets: tuple[PresetCount, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class FiredTrigger:
+    """A trigger of the application on presets, and what a backfill does about it."""
+
+    name: str
+    held_off: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillReport:
+    """What a backfill changed, or, when ``dry_run``, would change.
+
+    ``drift_removed`` is the sum of the deltas added to counters (negative where they showed too much);
+    ``magnitude`` the sum of their absolute values. ``resumed`` counts presets that an interrupted run had corrected.
+    """
+
+    presets_changed: int
+    drift_removed: int
+    magnitude: int
+    resumed: int
+    batches: int
+    triggers: tuple[FiredTrigger, ...]
+    dry_run: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillProgress:
+    """How far a running backfill is, in presets."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationState:
+    """One line of ``status``."""
+
+    version: str
+    name: str
+    state: State
+    applied_at: datetime | None
+    applied_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """Every migration, oldest first, and when the application last recorded a use."""
+
+    migrations: tuple[MigrationState, ...]
+    newest_event_at: datetime | None
+
+    @property
+    def ok(self) -> bool:
+        return all(m.state in (State.PENDING, State.APPLIED) for m in self.migrations)
+
+
+@dataclass(frozen=True, slots=True)
+class PresetReport:
+    """One preset, and its newest events if asked for."""
+
+    preset: PresetCount
+    recent: tuple[Event, ...] | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.preset.accurate
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStatement:
+    """One statement of a dry run: what it is for, its first line, and the table locks it takes."""
+
+    version: str
+    purpose: str
+    statement: str
+    locks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyReport:
+    """What apply found, did and proved. ``after`` is None in a dry run, which changes nothing."""
+
+    before: VerifyReport
+    migrations: tuple[str, ...]
+    backfill: BackfillReport
+    after: VerifyReport | None
+    plan: tuple[PlannedStatement, ...] = ()
+    tracker_diff: str = ""
+
+    @property
+    def dry_run(self) -> bool:
+        return self.after is None
+
+    @property
+    def ok(self) -> bool:
+        return self.after is None or self.after.ok
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackPlan:
+    """What a rollback would undo, newest first, before anybody agreed to it."""
+
+    versions: tuple[str, ...]
+    daily_limit: DailyLimit | None
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackReport:
+    """What a rollback undid, newest first. ``daily_limit`` is None where there was none to restore."""
+
+    migrations: tuple[str, ...]
+    daily_limit: DailyLimit | None
+    counts: Counts | None
+
+    @property
+    def ok(self) -> bool:
+        return True

@@ -1,0 +1,38 @@
+"""One preset: what is shown, what is true. Reads only."""
+
+from __future__ import annotations
+
+from usagefix import catalog, preflight
+from usagefix.database import Database
+from usagefix.errors import ConfigurationError, PresetNotFound
+from usagefix.models import Event, PresetCount, PresetReport
+
+
+def check_preset(db: Database, wanted: str, *, recent: int = 0) -> PresetReport:
+    """The preset with an id or exact name, and its newest ``recent`` events.
+
+    Raises PresetNotFound; ConfigurationError where several presets have the name.
+    """
+    preflight.require_readable(db, **({"preset_usage": ("id", "user_id", "usage_type")} if recent else {}))
+    with db.snapshot():
+        found = db.rows(catalog.query("one_preset"), PresetCount, {"wanted": wanted})
+        if not found:
+            (kind,) = db.tuple(
+                "SELECT pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute"
+                " WHERE attrelid = 'public.presets'::regclass AND attname = 'id'"
+            )
+            raise PresetNotFound(
+                f"no preset has the id or the name {wanted!r}",
+                hint=f"ids are of type {kind} here; a name must be exact, capitals too. usagefix verify lists presets",
+            )
+        if len(found) > 1:
+            raise ConfigurationError(
+                f"{len(found)} presets have the name {wanted!r}",
+                hint=f"name one by its id: {', '.join(preset.id for preset in found[:5])}",
+            )
+        (preset,) = found
+        events = None
+        if recent:
+            params = {"preset_id": preset.id, "recent": recent}
+            events = tuple(db.rows(catalog.query("recent_events"), Event, params))
+    return PresetReport(preset, events)

@@ -1,0 +1,71 @@
+"""Back to the state before apply: what was replaced comes back, what did not exist is gone, the counters stay right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from usagefix import catalog, daily_limit, ledger, preflight, status
+from usagefix.catalog import Face, Migration
+from usagefix.database import Database, Limits
+from usagefix.errors import RollbackRefused
+from usagefix.models import DailyLimit, RollbackPlan, RollbackReport, State
+from usagefix.verify import verify
+
+
+def plan(db: Database, *, to: str | None, limit: DailyLimit) -> RollbackPlan:
+    """What a rollback to just after version ``to`` (None: to before the first) would undo, newest first.
+
+    Raises RollbackRefused where the objects there are not recorded, or where the daily limit cannot come back.
+    """
+    keep = catalog.migration(to).version if to is not None else ""
+    preflight.require_readable(db)
+    preflight.require_changeable(db)
+    applied = ledger.applied(db)
+    undone = [m for m in reversed(catalog.migrations()) if m.version in applied and m.version > keep]
+    if not undone and any(state.state is State.FOREIGN for state in status.migration_states(db)):
+        raise RollbackRefused(
+            "the trigger or its function is there, but usagefix did not record what they replaced",
+            hint=f"run usagefix apply first, which takes them over and records them; {preflight.UNCHANGED}",
+        )
+    saved = daily_limit.saved(db) if undone else None
+    if saved is not None and limit is DailyLimit.RESTORE:
+        daily_limit.refuse_if_broken(db, saved)
+    return RollbackPlan(tuple(m.version for m in undone), limit if saved else None)
+
+
+def rollback(
+    db: Database, agreed: RollbackPlan, *, limits: Limits | None = None, on_step: Callable[[str], None]
+) -> RollbackReport:
+    """Undo what was agreed to. Readers and writers wait only while the trigger is dropped.
+
+    Raises RollbackRefused, Busy; each version is undone whole or not at all.
+    """
+    undone = [catalog.migration(version) for version in agreed.versions]
+    for migration in undone:
+        on_step(f"rolling back {migration}")
+        saved = daily_limit.saved(db)
+        if saved is not None and agreed.daily_limit is DailyLimit.RESTORE:
+            _restore_limit(db, saved, limits)
+        _undo(db, migration, agreed.daily_limit, limits)
+        db.changes[:] = [f"{migration} rolled back"]
+    counts = verify(db, top=0).counts
+    return RollbackReport(tuple(str(m) for m in undone), agreed.daily_limit, counts)
+
+
+def _restore_limit(db: Database, saved: daily_limit.Saved, limits: Limits | None) -> None:
+    there = daily_limit.present(db)
+    partitioned = any(
+        t.partitioned for t in db.rows(catalog.query("tables"), preflight.Table) if t.name == "preset_usage"
+    )
+    if not partitioned and (there is None or not there.valid):
+        daily_limit.restore(db, saved, limits)
+
+
+def _undo(db: Database, migration: Migration, limit: DailyLimit | None, limits: Limits | None) -> None:
+    def work() -> None:
+        settings = ledger.provenance(migration) | {"usagefix.daily_limit": str(limit or DailyLimit.RESTORE)}
+        with db.transaction(limits, settings=settings):
+            db.claim()
+            db.run(migration.read(Face.ROLLBACK))
+
+    db.retrying(work, limits)

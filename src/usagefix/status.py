@@ -1,0 +1,43 @@
+"""Which migrations are applied here, and whether what they made is still as released. Reads only."""
+
+from __future__ import annotations
+
+from usagefix import catalog, ledger, preflight, verify
+from usagefix.database import Database
+from usagefix.models import Check, MigrationState, State, Status, StatusReport
+
+
+def status(db: Database) -> StatusReport:
+    """Every migration's state, and the time of the newest event."""
+    preflight.require_readable(db)
+    with db.snapshot():
+        states = migration_states(db)
+        (newest,) = db.values(catalog.query("newest_event"))
+    return StatusReport(states, newest)
+
+
+def migration_states(db: Database) -> tuple[MigrationState, ...]:
+    """Every migration's state, oldest first."""
+    applied = ledger.applied(db)
+    checks = verify.object_checks(db)
+    states = []
+    for migration in catalog.migrations():
+        entry = applied.get(migration.version)
+        states.append(
+            MigrationState(
+                version=migration.version,
+                name=migration.name,
+                state=_state(entry is not None, checks),
+                applied_at=entry.applied_at if entry else None,
+                applied_by=entry.applied_by if entry else None,
+            )
+        )
+    return tuple(states)
+
+
+def _state(recorded: bool, checks: tuple[Check, ...]) -> State:
+    if recorded:
+        return State.APPLIED if all(check.passed for check in checks) else State.OUTDATED
+    ours = {"trigger_enabled", "function_current"}
+    there = any(check.status is not Status.MISSING for check in checks if check.check_id in ours)
+    return State.FOREIGN if there else State.PENDING

@@ -1,0 +1,83 @@
+"""Is it right now? Reads only: one REPEATABLE READ, READ ONLY transaction, one pass over the events, no locks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any
+
+from usagefix import catalog, preflight
+from usagefix.database import Database
+from usagefix.errors import ConfigurationError
+from usagefix.models import Check, Counts, PresetCount, Status, VerifyReport
+
+COUNTERS = "counters_accurate"
+LAST_USED = "last_used_current"
+
+
+@dataclass(frozen=True, slots=True)
+class _Accuracy(Counts):
+    """The columns of ``accuracy.sql``: the totals, presets whose last use is behind, and the presets to look at."""
+
+    behind: int
+    top: list[dict[str, Any]]
+
+
+def verify(db: Database, *, only: Sequence[str] = (), top: int = 10) -> VerifyReport:
+    """Run every check, or those of ``only``, and count; ``top`` presets are listed, the largest drift first.
+
+    Raises ConfigurationError for an unknown check id, WrongDatabase, NotPermitted.
+    """
+    preflight.require_readable(db)
+    with db.snapshot():
+        checks = list(object_checks(db))
+        known = [*(check.check_id for check in checks), COUNTERS, LAST_USED]
+        for unknown in sorted(set(only) - set(known)):
+            raise ConfigurationError(f"there is no check {unknown!r}", hint=f"checks: {', '.join(known)}")
+        wanted = set(only or known)
+        if wanted.isdisjoint((COUNTERS, LAST_USED)):
+            return VerifyReport(tuple(c for c in checks if c.check_id in wanted), None, ())
+        accuracy = db.row(catalog.query("accuracy"), _Accuracy, {"top": top})
+    checks += [_counters_accurate(accuracy), _last_used_current(accuracy)]
+    return VerifyReport(
+        checks=tuple(check for check in checks if check.check_id in wanted),
+        counts=Counts(**{field.name: getattr(accuracy, field.name) for field in fields(Counts)}),
+        presets=tuple(_preset(entry) for entry in accuracy.top),
+    )
+
+
+def object_checks(db: Database) -> tuple[Check, ...]:
+    """The checks of the catalog, which count nothing. A later version's check replaces an earlier one's of its id."""
+    checks: dict[str, Check] = {}
+    for migration in catalog.migrations():
+        for check in db.rows(migration.object_checks, Check):
+            checks[check.check_id] = replace(check, status=Status(check.status))
+    return tuple(checks.values())
+
+
+def _counters_accurate(accuracy: _Accuracy) -> Check:
+    return Check(
+        check_id=COUNTERS,
+        title="Every counter equals its number of events",
+        status=Status.FAILED if accuracy.inaccurate else Status.OK,
+        object="presets.usage_count",
+        detail=f"{accuracy.inaccurate} of {accuracy.presets} presets inaccurate",
+        hint="usagefix backfill",
+    )
+
+
+def _last_used_current(accuracy: _Accuracy) -> Check:
+    return Check(
+        check_id=LAST_USED,
+        title="last_used_at is no older than the newest use",
+        status=Status.FAILED if accuracy.behind else Status.OK,
+        object="presets.last_used_at",
+        detail=f"{accuracy.behind} of {accuracy.presets} presets behind",
+        hint="usagefix backfill",
+    )
+
+
+def _preset(entry: dict[str, Any]) -> PresetCount:
+    used = entry.pop("last_used_at")
+    return PresetCount(**entry, last_used_at=datetime.fromisoformat(used) if used else None)

@@ -1,0 +1,117 @@
+"""The main job from end to end: drifted → applied → proven → used → rolled back, through the command line."""
+
+from __future__ import annotations
+
+from support import INDEX, MIGRATION, TRIGGER, VERSION, App, checks, failing
+
+
+def test_absent_present_absent(app: App) -> None:
+    before = app.dump()
+    wrong, _ = app.drift()
+    assert wrong > 0, "the sample must be drifted, or this test proves nothing"
+    assert app.usagefix("verify").code == 1
+
+    applied = app.usagefix("apply", "--format", "json")
+    assert applied.code == 0, applied.stderr
+    assert applied.json["migrations"] == [MIGRATION.name]
+    assert applied.json["backfill"]["drift_removed"] == applied.json["before"]["counts"]["drift_total"]
+    assert app.drift() == (0, 0)
+    assert app.usagefix("verify").code == 0
+
+    rolled_back = app.usagefix("rollback", "--yes", "--format", "json")
+    assert rolled_back.code == 0, rolled_back.stderr
+    assert rolled_back.json["migrations"] == [MIGRATION.name]
+    assert rolled_back.json["daily_limit"] == "restore"
+    assert app.dump() == before
+    assert app.drift() == (0, 0), "the counters keep their right values"
+
+
+def test_apply_again_changes_nothing(fixed: App) -> None:
+    history = fixed.sql("TABLE usagefix.history")
+    dump = fixed.dump()
+    again = fixed.usagefix("apply", "--format", "json")
+    assert again.code == 0
+    assert again.json["migrations"] == []
+    assert again.json["backfill"]["presets_changed"] == 0
+    assert fixed.sql("TABLE usagefix.history") == history
+    assert fixed.dump() == dump
+
+
+def test_apply_after_rollback(app: App) -> None:
+    for _ in range(2):
+        before = app.dump()
+        assert app.usagefix("apply").code == 0
+        assert app.drift() == (0, 0)
+        assert app.usagefix("rollback", "--yes").code == 0
+        assert app.dump() == before
+        app.use(app.preset(30), user=app.user_id(50))  # not counted now: new drift for the next round
+        assert app.drift()[0] > 0
+        app.sql("DELETE FROM preset_usage WHERE created_at = (SELECT max(created_at) FROM preset_usage)")
+
+
+def test_dry_run_changes_nothing_and_says_what_it_would_do(app: App) -> None:
+    before, drift = app.dump(), app.drift()
+    result = app.usagefix("apply", "--dry-run", "--format", "json")
+    assert result.code == 0, result.stderr
+    assert app.dump() == before
+    assert app.drift() == drift
+    assert app.one("SELECT to_regnamespace('usagefix')") is None
+    plan = result.json["plan"]
+    locks = {lock for step in plan for lock in step["locks"]}
+    assert locks == {"public.preset_usage: ShareRowExclusiveLock", "public.preset_usage: ShareUpdateExclusiveLock"}, (
+        "nothing that stops readers"
+    )
+    assert result.json["backfill"]["presets_changed"] == 35
+    assert "-    ON CONFLICT" in result.json["tracker_diff"]
+    table = app.usagefix("apply", "--dry-run").stdout
+    assert "nothing was changed" in table
+    assert "Create the trigger" in table
+
+
+def test_dry_run_agrees_with_the_run(app: App) -> None:
+    planned = app.usagefix("apply", "--dry-run", "--format", "json").json["backfill"]
+    done = app.usagefix("apply", "--format", "json").json["backfill"]
+    for key in ("presets_changed", "drift_removed", "magnitude", "triggers"):
+        assert planned[key] == done[key]
+
+
+def test_to_a_version(app: App) -> None:
+    assert app.usagefix("apply", "--to", VERSION).code == 0
+    kept = app.usagefix("rollback", "--to", VERSION, "--yes", "--format", "json")
+    assert kept.code == 0
+    assert kept.json["migrations"] == []
+    assert app.usagefix("verify").code == 0
+
+
+def test_apply_repairs_what_was_damaged(fixed: App) -> None:
+    fixed.sql(f"ALTER TABLE preset_usage DISABLE TRIGGER {TRIGGER}")
+    fixed.use(fixed.preset(), times=3)
+    fixed.sql("UPDATE presets SET usage_count = 7 WHERE id = %s", fixed.preset(2))
+    assert failing(fixed.usagefix("verify", "--format", "json")) == {
+        "trigger_enabled", "counters_accurate", "last_used_current",
+    }  # fmt: skip
+    result = fixed.usagefix("apply", "--format", "json")
+    assert result.code == 0
+    assert failing(result) == set()
+    assert fixed.drift() == (0, 0)
+
+
+def test_interrupted_before_the_limit_was_gone_is_finished_by_the_next(app: App) -> None:
+    """The state after the first of apply's two transactions: counting, with the limit and the stand-in function."""
+    script = (MIGRATION / "apply.sql").read_text()
+    with app.connect(autocommit=False) as connection:
+        connection.execute("SET LOCAL usagefix.keep_daily_limit = 'on'")
+        connection.execute(script.encode())
+    assert app.usagefix("status", "--format", "json").json["migrations"][0]["state"] == "foreign"
+    claims = f"SET request.jwt.claim.sub = '{app.user_id()}'"
+    app.sql(claims)
+    for _ in range(2):  # neither the second use of the day nor the first fails meanwhile
+        app.sql("SELECT track_preset_usage(%s, 'showcase_creation')", app.preset())
+    result = app.usagefix("apply", "--format", "json")
+    assert result.code == 0, result.stderr
+    assert checks(result)["tracker_inserts_only"] == "ok"
+    assert app.one("SELECT to_regclass(%s)", INDEX) is None
+    assert app.drift() == (0, 0)
+    app.sql(claims)
+    assert app.usagefix("rollback", "--yes").code == 0
+    assert "ON CONFLICT (preset_id" in app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)")

@@ -1,0 +1,155 @@
+"""verify tells the truth: each check fails alone when its thing is broken, and passes when it is mended."""
+
+from __future__ import annotations
+
+import pytest
+from support import INDEX, MIGRATION, TRIGGER, App, checks, failing, role, run
+
+CHECKS = {
+    "trigger_enabled", "function_current", "function_secure", "daily_limit_gone", "tracker_inserts_only",
+    "counters_accurate", "last_used_current",
+}  # fmt: skip
+
+BROKEN: dict[str, tuple[str, str, str]] = {
+    "trigger dropped": ("trigger_enabled", "missing", f"DROP TRIGGER {TRIGGER} ON preset_usage"),
+    "trigger disabled": ("trigger_enabled", "failed", f"ALTER TABLE preset_usage DISABLE TRIGGER {TRIGGER}"),
+    "trigger on replicas only": ("trigger_enabled", "failed", f"ALTER TABLE preset_usage ENABLE REPLICA TRIGGER {TRIGGER}"),
+    "row-level trigger": (
+        "trigger_enabled", "outdated",
+        f"CREATE OR REPLACE TRIGGER {TRIGGER} AFTER INSERT ON preset_usage FOR EACH ROW"
+        " EXECUTE FUNCTION auto_increment_preset_usage_count()",
+    ),
+    "function edited": (
+        "function_current", "outdated",
+        "CREATE OR REPLACE FUNCTION auto_increment_preset_usage_count() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+        " SET search_path = public, pg_temp AS 'BEGIN RETURN NULL; END'",
+    ),
+    "not security definer": ("function_secure", "failed", "ALTER FUNCTION auto_increment_preset_usage_count() SECURITY INVOKER"),
+    "search path not pinned": ("function_secure", "failed", "ALTER FUNCTION auto_increment_preset_usage_count() RESET search_path"),
+    "open to everybody": ("function_secure", "failed", "GRANT EXECUTE ON FUNCTION auto_increment_preset_usage_count() TO PUBLIC"),
+    "open to anon": ("function_secure", "failed", "GRANT EXECUTE ON FUNCTION auto_increment_preset_usage_count() TO anon"),
+    "daily limit back": ("daily_limit_gone", "unexpected", f"CREATE INDEX {INDEX} ON preset_usage (preset_id)"),
+    "tracker counts": (
+        "tracker_inserts_only", "failed",
+        "CREATE OR REPLACE FUNCTION track_preset_usage(preset_uuid uuid, usage_type_param text, usage_data_param jsonb"
+        " DEFAULT '{}') RETURNS uuid LANGUAGE plpgsql AS"
+        " 'BEGIN UPDATE presets SET usage_count = usage_count + 1 WHERE id = preset_uuid; RETURN NULL; END'",
+    ),
+    "tracker needs the limit": (
+        "tracker_inserts_only", "failed",
+        "CREATE OR REPLACE FUNCTION track_preset_usage(preset_uuid uuid, usage_type_param text, usage_data_param jsonb"
+        " DEFAULT '{}') RETURNS uuid LANGUAGE plpgsql AS $$BEGIN INSERT INTO preset_usage (preset_id) VALUES (preset_uuid)"
+        " ON CONFLICT (preset_id, DATE(created_at)) DO NOTHING; RETURN NULL; END$$",
+    ),
+    "counter too high": ("counters_accurate", "failed", "UPDATE presets SET usage_count = usage_count + 1 WHERE name = 'Neon city'"),
+    "counter null": ("counters_accurate", "failed", "UPDATE presets SET usage_count = NULL WHERE name = 'Watercolour 4'"),
+    "errors that cancel out": (
+        "counters_accurate", "failed",
+        "UPDATE presets SET usage_count = usage_count + CASE name WHEN 'Neon city' THEN 1 ELSE -1 END"
+        " WHERE name IN ('Neon city', 'Golden hour')",
+    ),
+    "last use behind": (
+        "last_used_current", "failed", "UPDATE presets SET last_used_at = last_used_at - interval '1 day' WHERE name = 'Neon city'",
+    ),
+    "last use null": ("last_used_current", "failed", "UPDATE presets SET last_used_at = NULL WHERE name = 'Neon city'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_each_break_fails_just_its_check(fixed: App, what: str) -> None:
+    check, status, statement = BROKEN[what]
+    fixed.sql(statement)
+    result = fixed.usagefix("verify", "--format", "json")
+    assert result.code == 1
+    assert failing(result) == {check}
+    assert checks(result)[check] == status
+    mended = fixed.usagefix("apply", "--format", "json")
+    assert failing(mended) == set(), mended.stderr
+
+
+def test_every_check_has_a_break() -> None:
+    assert {check for check, _, _ in BROKEN.values()} == CHECKS
+
+
+def test_force_row_level_security_on_an_ordinary_owner(fixed: App) -> None:
+    with role(fixed, "force_owner"):
+        fixed.sql("GRANT ALL ON SCHEMA public TO force_owner")
+        fixed.sql("ALTER TABLE presets OWNER TO force_owner")
+        fixed.sql("ALTER FUNCTION auto_increment_preset_usage_count() OWNER TO force_owner")
+        assert fixed.usagefix("verify").code == 0
+        fixed.sql("ALTER TABLE presets FORCE ROW LEVEL SECURITY")
+        result = fixed.usagefix("verify", "--format", "json")
+        assert failing(result) == {"function_secure"}
+
+
+def test_counts_agree_with_an_independent_count(app: App) -> None:
+    counts = app.usagefix("verify", "--format", "json").json["counts"]
+    presets, inaccurate, displayed, used = app.sql(
+        "SELECT count(*), count(*) FILTER (WHERE usage_count IS DISTINCT FROM n), sum(usage_count), count(*) FILTER (WHERE n > 0)"
+        " FROM presets p, LATERAL (SELECT count(*) AS n FROM preset_usage u WHERE u.preset_id = p.id) e"
+    )[0]
+    events = app.one("SELECT count(*) FROM preset_usage")
+    assert counts == {
+        "presets": presets, "accurate": presets - inaccurate, "inaccurate": inaccurate, "displayed_total": displayed,
+        "actual_total": events, "drift_total": events - displayed,
+        "presets_with_usage": app.one("SELECT count(*) FROM presets WHERE usage_count > 0"), "presets_really_used": used,
+    }  # fmt: skip
+
+
+def test_top_lists_the_largest_drift_first(app: App) -> None:
+    presets = app.usagefix("verify", "--top", "5", "--format", "json").json["presets"]
+    assert len(presets) == 5
+    drifts = [abs(preset["drift"]) for preset in presets]
+    assert drifts == sorted(drifts, reverse=True)
+    assert set(presets[0]) == {"id", "name", "displayed_count", "actual_records", "drift", "last_used_at"}
+    for preset in presets:
+        assert preset["drift"] == preset["actual_records"] - (preset["displayed_count"] or 0)
+    assert app.usagefix("verify", "--top", "0", "--format", "json").json["presets"] == []
+
+
+def test_only(fixed: App) -> None:
+    fixed.sql("UPDATE presets SET usage_count = 0")
+    one = fixed.usagefix("verify", "--only", "trigger_enabled", "--format", "json")
+    assert one.code == 0
+    assert list(checks(one)) == ["trigger_enabled"]
+    assert one.json["counts"] is None
+    both = fixed.usagefix("verify", "--only", "counters_accurate", "--only", "trigger_enabled", "--format", "json")
+    assert both.code == 1
+    assert set(checks(both)) == {"counters_accurate", "trigger_enabled"}
+
+
+def test_verify_writes_nothing_and_waits_for_nobody(fixed: App) -> None:
+    with fixed.connect(autocommit=False) as blocker:
+        blocker.execute("LOCK TABLE presets, preset_usage IN EXCLUSIVE MODE")
+        assert fixed.usagefix("verify").code == 0
+    written = "SELECT pg_current_xact_id_if_assigned() IS NULL, sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_all_tables"
+    assert fixed.sql(written)[0][0]
+
+
+def test_by_hand_agrees_with_the_tool(app: App) -> None:
+    def rows(text: str) -> dict[str, str]:
+        cells = [line.split("|") for line in text.splitlines()]
+        return {cell[0]: cell[2] for cell in cells if cell[0] in CHECKS}
+
+    for prepare in (lambda: None, lambda: app.usagefix("apply")):
+        prepare()
+        by_hand = app.program("psql", "--no-psqlrc", "-At", "-f", str(MIGRATION / "verify.sql"))
+        assert by_hand.returncode == 0
+        tool = app.usagefix("verify", "--format", "json")
+        assert rows(by_hand.stdout) == checks(tool)
+        assert set(checks(tool)) == CHECKS
+        totals = "|".join(str(value) for value in tool.json["counts"].values())
+        assert totals in by_hand.stdout.splitlines()
+
+
+def test_a_role_that_sees_only_some_rows_gets_an_error_not_a_count(fixed: App) -> None:
+    with role(fixed, "peeker", grants="GRANT SELECT ON presets, preset_usage TO peeker"):
+        result = run("verify", DATABASE_URL=fixed.url("peeker"))
+        assert result.code == 5
+        assert "row level security hides rows" in result.stderr
+        assert result.stdout == ""
+
+
+def test_a_reader_that_sees_every_row_may_verify(fixed: App) -> None:
+    with role(fixed, "auditor", options="LOGIN BYPASSRLS", grants="GRANT SELECT ON presets, preset_usage TO auditor"):
+        assert run("verify", DATABASE_URL=fixed.url("auditor")).code == 0

@@ -1,0 +1,191 @@
+"""What tests share: the application's database as a test sees it, and the command line as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+
+ROOT = Path(__file__).parents[1]
+SQL = ROOT / "sql"
+VERSION = "20250930000001"
+MIGRATION = SQL / f"{VERSION}_fix_usage_tracking"
+TRIGGER = "trigger_auto_increment_preset_usage_count"
+INDEX = "idx_preset_usage_daily_unique"
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+# One snapshot: how many presets show something else than they have events, and by how much in all.
+DRIFT = """
+    SELECT count(*) FILTER (WHERE p.usage_count IS DISTINCT FROM e.n), coalesce(sum(abs(e.n - coalesce(p.usage_count, 0))), 0)
+    FROM presets p CROSS JOIN LATERAL (SELECT count(*) AS n FROM preset_usage u WHERE u.preset_id = p.id) e
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished command."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        value = json.loads(self.stdout)
+        assert isinstance(value, dict)
+        return value
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The process's environment without anything that names a database, and with what a test sets."""
+    base = {
+        k: v for k, v in os.environ.items() if not k.startswith("PG") and not k.endswith(("DATABASE_URL", "DB_URL"))
+    }
+    return base | {"COLUMNS": "100", "PYTHONWARNINGS": "error"} | extra
+
+
+def run(*arguments: str, cwd: Path | None = None, stdin: str | None = None, **variables: str) -> Result:
+    """``usagefix`` as a process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "usagefix", *arguments],
+        cwd=cwd or Path("/"), env=environment(**variables), input=stdin or "", capture_output=True, text=True, check=False,
+        timeout=120,
+    )  # fmt: skip
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass
+class App:
+    """The application's database: an autocommit connection, and usagefix pointed at it."""
+
+    host: str
+    port: int
+    name: str
+    binaries: Path
+    user: str = "postgres"
+    opened: list[Connection] = field(default_factory=list)
+
+    def url(self, user: str | None = None, password: str | None = None) -> str:
+        secret = f":{quote(password, safe='')}" if password else ""
+        return f"postgresql://{user or self.user}{secret}@/{self.name}?host={quote(self.host, safe='')}"
+
+    def connect(self, *, autocommit: bool = True, user: str | None = None) -> Connection:
+        """A further connection; the caller closes it (``with``)."""
+        return psycopg.connect(self.url(user), autocommit=autocommit)
+
+    @property
+    def db(self) -> Connection:
+        """The test's own connection."""
+        if not self.opened:
+            self.opened.append(psycopg.connect(self.url(), autocommit=True))
+        return self.opened[0]
+
+    def sql(self, statement: str, *params: Any) -> list[tuple[Any, ...]]:
+        cursor = self.db.execute(statement.encode(), params or None)
+        return cursor.fetchall() if cursor.description else []
+
+    def one(self, statement: str, *params: Any) -> Any:
+        return self.sql(statement, *params)[0][0]
+
+    def usagefix(self, *arguments: str, **variables: str) -> Result:
+        return run(*arguments, stdin=None, cwd=None, **({"DATABASE_URL": self.url()} | variables))
+
+    def spawn(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "usagefix", *arguments], env=environment(DATABASE_URL=self.url()), cwd="/",
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def program(self, name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """One of PostgreSQL's own programs, on this database."""
+        command = [str(self.binaries / name), "--dbname", self.url(), *arguments]
+        return subprocess.run(
+            command, env=environment(**variables), capture_output=True, text=True, check=False, timeout=120
+        )
+
+    def psql(self, *files: Path, single: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
+        arguments = ["--no-psqlrc", "-v", "ON_ERROR_STOP=1", *(["-1"] if single else [])]
+        for path in files:
+            arguments += ["-f", str(path)]
+        return self.program("psql", *arguments, **variables)
+
+    def dump(self) -> str:
+        """The schema of everything but the ledger. (Newer versions put a random word in two lines of their own.)"""
+        done = self.program("pg_dump", "--schema-only", "--exclude-schema", "usagefix")
+        assert done.returncode == 0, done.stderr
+        return "\n".join(
+            line for line in done.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))
+        )
+
+    def drift(self) -> tuple[int, int]:
+        """Wrong presets, and the sum of what they are wrong by, in one snapshot."""
+        wrong, amount = self.sql(DRIFT)[0]
+        return int(wrong), int(amount)
+
+    def preset(self, number: int = 1) -> str:
+        return str(self.one("SELECT md5('preset ' || %s)::uuid", number))
+
+    def user_id(self, number: int = 1) -> str:
+        return str(self.one("SELECT md5('user ' || %s)::uuid", number))
+
+    def use(
+        self, preset: str, *, user: str | None = None, times: int = 1, connection: Connection | None = None
+    ) -> None:
+        """Direct inserts of events, now."""
+        (connection or self.db).execute(
+            "INSERT INTO preset_usage (preset_id, user_id, usage_type)"
+            " SELECT %s::uuid, %s::uuid, 'showcase_creation' FROM generate_series(1, %s)",
+            (preset, user or self.user_id(), times),
+        )
+
+    def wait_for(self, condition: str, *params: Any, seconds: float = 20.0) -> None:
+        """Wait until a query's only value is true."""
+        deadline = time.monotonic() + seconds
+        while not self.one(condition, *params):
+            assert time.monotonic() < deadline, f"never true: {condition}"
+            time.sleep(0.005)
+
+    def wait_for_waiter(self, *, application: str = "usagefix") -> None:
+        """Wait until usagefix waits for a lock."""
+        self.wait_for(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = %s AND wait_event_type = 'Lock')",
+            application,
+        )
+
+    def close(self) -> None:
+        for connection in self.opened:
+            connection.close()
+
+
+@contextmanager
+def role(app: App, name: str, *, options: str = "LOGIN", grants: str = "") -> Iterator[str]:
+    """A role for the length of the block; roles belong to the whole server."""
+    app.sql(f"CREATE ROLE {name} {options}")
+    try:
+        if grants:
+            app.sql(grants)
+        yield name
+    finally:
+        app.sql(f"REASSIGN OWNED BY {name} TO postgres")
+        app.sql(f"DROP OWNED BY {name}")
+        app.sql(f"DROP ROLE {name}")
+
+
+def checks(result: Result) -> dict[str, str]:
+    """Check id → status of a verify or apply in JSON."""
+    return {check["check_id"]: check["status"] for check in result.json["checks"]}
+
+
+def failing(result: Result) -> set[str]:
+    return {check for check, status in checks(result).items() if status not in ("ok", "skipped")}
