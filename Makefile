@@ -9,7 +9,7 @@ demo: .venv/demo
 	@$(BIN)/usagefix demo
 
 test: .venv/dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

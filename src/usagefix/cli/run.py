@@ -8,19 +8,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from usagefix.cli.options import Format
-from usagefix.database import Database, connect
 from usagefix.errors import Interrupted, UsagefixError
-from usagefix.models import Target
 from usagefix.render import words
-from usagefix.render.document import Report, document
 from usagefix.settings import resolve
 
-Work = Callable[[Database], Report]
+# psycopg and rich take longer to import than a help page to print: imported where they are needed.
+if TYPE_CHECKING:
+    from usagefix.database import Database
+    from usagefix.models import Target
+    from usagefix.render.document import Report
+
+    Work = Callable[[Database], Report]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ def interrupted() -> Interrupted:
 
 
 def _open(options: Globals) -> Database:
+    from usagefix.database import connect
+
     address = resolve(options.database_url, options.env_file, os.environ, Path.cwd())
     db = connect(address.conninfo, address.source, wait=options.wait)
     words.say(f"target: {db.target}")
@@ -87,6 +92,8 @@ def _open(options: Globals) -> Database:
 def _print(outcome: _Outcome, output: Format) -> None:
     report = outcome.report
     if output is Format.JSON:
+        from usagefix.render.document import document
+
         text = document(
             outcome.command,
             target=outcome.target,

@@ -59,10 +59,16 @@ class Column:
     whole: bool = False
 
 
+class _Stdout(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the caller: rich would end the process, and lose the exit code of the work that was done."""
+        raise BrokenPipeError
+
+
 def stdout_console() -> Console:
     """The console for data: the terminal's width, or a width that wraps nothing much in a pipe."""
     fixed = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else PIPE_WIDTH
-    return Console(file=sys.stdout, width=fixed, highlight=False, emoji=False, markup=False, soft_wrap=False)
+    return _Stdout(file=sys.stdout, width=fixed, highlight=False, emoji=False, markup=False, soft_wrap=False)
 
 
 def show(report: Report, console: Console) -> None:
@@ -136,7 +142,12 @@ def _counts(counts: Counts, console: Console) -> None:
         ("presets with usage", counts.presets_with_usage),
         ("presets really used", counts.presets_really_used),
     )
-    across = 1 if console.width < NARROW else 2 if console.width < WIDE else 4
+    if console.width < NARROW:
+        for name, value in facts:
+            console.print(Text(f"{name}: {value:,}"))
+        console.print()
+        return
+    across = 2 if console.width < WIDE else 4
     down = -(-len(facts) // across)
     table = Table(box=None, show_header=False, padding=(0, 3, 0, 0), pad_edge=False)
     for _ in range(across):

@@ -1,0 +1,75 @@
+"""Never in the way: waits are bounded, readers go on, and who is in the way is named."""
+
+from __future__ import annotations
+
+import time
+
+from support import INDEX, TRIGGER, App
+
+
+def test_a_writer_that_does_not_end(app: App) -> None:
+    """apply gives up after its attempts, names the session, and has changed nothing; others write meanwhile."""
+    dump = app.dump()
+    with app.connect(autocommit=False) as blocker, app.connect() as other:
+        blocker.execute("SET application_name = 'forgotten-console'")
+        blocker.execute("UPDATE preset_usage SET usage_data = '{}' WHERE preset_id = %s", (app.preset(30),))
+        process = app.spawn("apply")
+        app.wait_for_waiter()
+        longest = 0.0
+        while process.poll() is None:
+            started = time.monotonic()
+            other.execute(
+                "INSERT INTO preset_usage (preset_id, user_id, usage_type, created_at) VALUES (%s, %s, 'showcase_creation',"
+                " now() - random() * interval '9000 days') ON CONFLICT DO NOTHING",
+                (app.preset(1), app.user_id(1)),
+            )
+            longest = max(longest, time.monotonic() - started)
+            time.sleep(0.05)
+        stdout, stderr = process.communicate()
+    assert process.returncode == 4, stderr
+    assert "forgotten-console" in stderr
+    assert "idle in transaction" in stderr
+    assert "8 attempts" in stderr
+    assert "nothing in the database was changed" in stderr
+    assert stdout == ""
+    assert longest < 10, "bounded by lock_timeout; the exact bound is for the benchmark"
+    assert app.dump() == dump
+    assert app.usagefix("apply").code == 0
+    assert app.drift() == (0, 0)
+
+
+def test_readers_are_never_stopped_by_apply(app: App) -> None:
+    """A reader holds its lock through all of apply: whatever needed to stop readers would wait for it in vain."""
+    with app.connect(autocommit=False) as reader:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        reader.execute("DECLARE all_events CURSOR FOR SELECT * FROM preset_usage")
+        reader.execute("FETCH 1 FROM all_events")
+        process = app.spawn("apply")
+        # The trigger is created while the reader reads; only DROP INDEX CONCURRENTLY then waits, stopping nobody.
+        app.wait_for("SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = %s)", TRIGGER)
+        app.wait_for_waiter()
+        app.use(app.preset(2), user=app.user_id(59))
+        assert reader.execute("FETCH 1 FROM all_events").fetchone() is not None
+        with app.connect() as another:
+            another.execute("SET statement_timeout = '2s'")
+            another.execute("SELECT count(*) FROM preset_usage")
+            another.execute("SELECT count(*) FROM presets")
+        reader.rollback()
+    assert process.wait(60) == 0
+    process.communicate()
+    assert app.one("SELECT to_regclass(%s)", INDEX) is None
+    assert app.drift() == (0, 0)
+
+
+def test_a_locked_preset_only_delays_the_backfill(fixed: App) -> None:
+    fixed.sql("UPDATE presets SET usage_count = 0")
+    with fixed.connect(autocommit=False) as blocker:
+        blocker.execute("SELECT FROM presets WHERE id = %s FOR UPDATE", (fixed.preset(5),))
+        process = fixed.spawn("backfill", "--batch-size", "1")
+        fixed.wait_for_waiter()
+        time.sleep(1.5)  # longer than one lock_timeout: it must try again
+        blocker.rollback()
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert "attempt 2 of 8" in stderr
+    assert fixed.drift() == (0, 0)

@@ -1,0 +1,224 @@
+"""People use the application throughout apply, backfill and rollback: no event is lost or doubled, no insert fails.
+
+The test counts as proof only because the usual scripts fail it: each of them runs here too, and is caught.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+import pytest
+from support import DRIFT, MIGRATION, TRIGGER, App
+
+WRITERS = 4
+INSERT = """
+    INSERT INTO preset_usage (preset_id, user_id, usage_type, created_at)
+    SELECT md5('preset ' || p)::uuid, md5('user ' || %s::int)::uuid, 'showcase_creation', now() - random() * interval '900 days'
+    FROM unnest(%s::int[]) AS p ON CONFLICT DO NOTHING
+"""
+
+
+@dataclass
+class Traffic:
+    """Writers that insert until told to stop, one event or many a statement, in every order of presets."""
+
+    written: list[int] = field(default_factory=lambda: [0] * WRITERS)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return sum(self.written)
+
+    def progress(self, more: int = 40) -> None:
+        """Wait until the writers have written more."""
+        target, pause = self.total + more, threading.Event()
+        for _ in range(2000):
+            if self.total >= target or self.failures:
+                return
+            pause.wait(0.01)
+        raise AssertionError("the writers do not get on")
+
+
+@contextmanager
+def traffic(app: App) -> Iterator[Traffic]:
+    state, stop = Traffic(), threading.Event()
+
+    def write(number: int) -> None:
+        luck = random.Random(number)
+        try:
+            with psycopg.connect(app.url(), autocommit=True) as connection:
+                while not stop.is_set():
+                    presets = [luck.randint(1, 40) for _ in range(luck.choice((1, 1, 1, 20)))]
+                    cursor = connection.execute(INSERT.encode(), (luck.randint(1, 60), presets))
+                    state.written[number] += cursor.rowcount
+                    stop.wait(0.001)
+        except psycopg.Error as error:
+            state.failures.append(str(error))
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(WRITERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield state
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def snapshots(app: App, count: int = 40) -> set[tuple[int, int]]:
+    return {(int(wrong), int(amount)) for _ in range(count) for wrong, amount in app.sql(DRIFT)}
+
+
+def test_apply_rollback_apply_under_load(app: App) -> None:
+    events = app.one("SELECT count(*) FROM preset_usage")
+    with traffic(app) as writers:
+        for _ in range(2):
+            writers.progress()
+            applied = app.usagefix("apply", "--batch-size", "3")
+            assert applied.code == 0, applied.stderr + applied.stdout
+            before = writers.total
+            assert snapshots(app) == {(0, 0)}
+            assert writers.total > before, "the snapshots must be taken while people write"
+            assert app.usagefix("verify").code == 0, "no false alarm"
+            rolled_back = app.usagefix("rollback", "--yes", "--daily-limit", "skip")
+            assert rolled_back.code == 0, rolled_back.stderr
+        assert app.usagefix("apply", "--batch-size", "3").code == 0
+        writers.progress()
+        assert snapshots(app) == {(0, 0)}
+    assert writers.failures == []
+    assert app.one("SELECT count(*) FROM preset_usage") == events + writers.total
+    assert app.drift() == (0, 0)
+
+
+def test_rollback_that_restores_the_limit_under_load(app: App) -> None:
+    """The writers respect the limit here (ON CONFLICT DO NOTHING), so it can come back while they write."""
+    with traffic(app) as writers:
+        app.usagefix("apply")
+        # Uses that broke the limit meanwhile would stop the rollback, and rightly: take them out first.
+        app.sql(
+            "DELETE FROM preset_usage a USING preset_usage b WHERE a.preset_id = b.preset_id AND a.user_id = b.user_id"
+            " AND a.usage_type = b.usage_type AND (a.created_at AT TIME ZONE 'UTC')::date = (b.created_at AT TIME ZONE"
+            " 'UTC')::date AND a.id > b.id"
+        )
+        result = app.usagefix("rollback", "--yes")
+        assert result.code in (0, 1), result.stderr
+        if result.code == 1:
+            assert "daily limit" in result.stderr
+            assert app.one("SELECT count(*) FROM pg_trigger WHERE tgname = %s", TRIGGER) == 1
+        writers.progress()
+    assert writers.failures == []
+
+
+def test_by_hand_in_two_transactions_under_load(app: App) -> None:
+    with traffic(app) as writers:
+        writers.progress()
+        for name in ("apply.sql", "backfill.sql"):
+            done = app.psql(MIGRATION / name)
+            assert done.returncode == 0, done.stderr
+        assert snapshots(app) == {(0, 0)}
+    assert writers.failures == []
+
+
+def test_by_hand_in_one_transaction_under_load(app: App) -> None:
+    with traffic(app) as writers:
+        writers.progress()
+        done = app.psql(MIGRATION / "apply.sql", MIGRATION / "backfill.sql")
+        assert done.returncode == 0, done.stderr
+        assert snapshots(app) == {(0, 0)}
+    assert writers.failures == []
+
+
+def test_the_plain_script_is_caught(app: App) -> None:
+    """Count, then create the trigger: what is written in between is lost."""
+    with traffic(app) as writers:
+        writers.progress()
+        app.sql("UPDATE presets SET usage_count = (SELECT count(*) FROM preset_usage u WHERE u.preset_id = presets.id)")
+        writers.progress()
+        assert app.psql(MIGRATION / "apply.sql").returncode == 0
+        writers.progress()
+        assert all(wrong > 0 for wrong, _ in snapshots(app, 5)), "this test would not notice a lost event"
+
+
+@pytest.mark.parametrize("algorithm", ["deltas", "absolute counts"])
+def test_a_use_that_commits_while_the_backfill_waits_for_its_preset(fixed: App, algorithm: str) -> None:
+    """The race, held still: the backfill has counted, and waits for the row that a use has just changed."""
+    preset = fixed.preset(1)
+    fixed.sql("UPDATE presets SET usage_count = 3 WHERE id = %s", preset)
+    with fixed.connect(autocommit=False) as user:
+        fixed.use(preset, connection=user)
+        if algorithm == "deltas":
+            process = fixed.spawn("backfill")
+            fixed.wait_for_waiter()
+            user.commit()
+            assert process.wait(60) == 0
+            process.communicate()
+            assert fixed.drift() == (0, 0)
+        else:
+            absolute = (
+                "UPDATE presets SET usage_count = (SELECT count(*) FROM preset_usage u WHERE u.preset_id = presets.id)"
+                " WHERE id = %s"
+            )
+            other = fixed.connect()
+            thread = threading.Thread(target=lambda: other.execute(absolute.encode(), (preset,)))
+            thread.start()
+            fixed.wait_for(
+                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = %s)",
+                other.info.backend_pid,
+            )
+            user.commit()
+            thread.join()
+            other.close()
+            assert fixed.drift() == (1, 1), "the absolute count loses the use that it waited for"
+
+
+def many_at_once(app: App, seconds: float) -> tuple[int, list[str]]:
+    """8 clients, 20 random presets a statement: statements done, and failures."""
+    stop, failures, done = threading.Event(), list[str](), [0] * 8
+
+    def write(number: int) -> None:
+        luck = random.Random(number)
+        with psycopg.connect(app.url(), autocommit=True) as connection:
+            while not stop.is_set():
+                presets = [luck.randint(1, 40) for _ in range(20)]
+                try:
+                    connection.execute(INSERT.encode(), (luck.randint(1, 60), presets))
+                    done[number] += 1
+                except psycopg.errors.DeadlockDetected as error:
+                    failures.append(str(error))
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    stop.wait(seconds)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    return sum(done), failures
+
+
+def test_no_deadlocks_between_statements_over_the_same_presets(fixed: App) -> None:
+    fixed.sql("UPDATE presets SET usage_count = 0")
+    process = fixed.spawn("backfill", "--batch-size", "20")
+    done, failures = many_at_once(fixed, 5)
+    assert process.wait(60) == 0
+    process.communicate()
+    assert failures == []
+    assert done > 100
+    assert fixed.drift() == (0, 0)
+
+
+def test_a_row_level_trigger_would_deadlock(app: App) -> None:
+    app.sql("DROP INDEX idx_preset_usage_daily_unique")
+    app.sql(
+        "CREATE FUNCTION row_by_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE presets SET usage_count ="
+        " coalesce(usage_count, 0) + 1 WHERE id = NEW.preset_id; RETURN NULL; END'"
+    )
+    app.sql("CREATE TRIGGER row_by_row AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION row_by_row()")
+    _, failures = many_at_once(app, 5)
+    assert failures, "the test above would not notice deadlocks"

@@ -1,0 +1,170 @@
+"""The backfill: exact, each delta once, a trace in the ledger, and no notice to the application's users."""
+
+from __future__ import annotations
+
+import pytest
+from support import TRIGGER, App, role, run
+
+NOTICES = "SELECT count(*) FROM preset_notifications"
+
+
+@pytest.fixture
+def drifted(fixed: App) -> App:
+    """Fixed, then drifted again by hands that went around the trigger."""
+    fixed.sql("SET session_replication_role = replica")
+    fixed.sql(
+        "UPDATE presets SET usage_count = CASE WHEN random() < 0.5 THEN usage_count / 2 ELSE usage_count + 100 END"
+    )
+    fixed.sql("UPDATE presets SET usage_count = NULL, last_used_at = NULL WHERE name LIKE 'Film%%'".replace("%%", "%"))
+    fixed.sql("RESET session_replication_role")
+    assert fixed.drift()[0] > 10
+    return fixed
+
+
+@pytest.mark.parametrize("size", ["1", "7", "1000"])
+def test_batches(drifted: App, size: str) -> None:
+    wrong, amount = drifted.drift()
+    result = drifted.usagefix("backfill", "--batch-size", size, "--format", "json")
+    assert result.code == 0, result.stderr
+    report = result.json["backfill"]
+    assert report["presets_changed"] == wrong
+    assert report["magnitude"] == amount
+    assert report["batches"] == -(-wrong // int(size))
+    assert drifted.drift() == (0, 0)
+    assert drifted.usagefix("verify").code == 0
+
+
+def test_only_wrong_presets_are_written(drifted: App) -> None:
+    drifted.sql("CREATE TEMPORARY TABLE before AS SELECT id, xmin::text AS version FROM presets")
+    wrong, _ = drifted.drift()
+    drifted.usagefix("backfill")
+    assert drifted.one("SELECT count(*) FROM presets p JOIN before USING (id) WHERE p.xmin::text <> version") == wrong
+
+
+def test_the_ledger_tells_who_changed_which_number(drifted: App) -> None:
+    preset = drifted.preset(5)  # Film noir: null
+    actual = drifted.one("SELECT count(*) FROM preset_usage WHERE preset_id = %s", preset)
+    drifted.usagefix("backfill")
+    row = drifted.sql(
+        "SELECT displayed, actual, delta, applied_at IS NOT NULL, by_role, application FROM usagefix.corrections"
+        " JOIN usagefix.backfills USING (run) WHERE preset_id = %s ORDER BY run DESC LIMIT 1",
+        preset,
+    )[0]
+    assert row == (None, actual, actual, True, "postgres", "usagefix")
+
+
+def test_the_applications_triggers_are_held_off_unless_asked(drifted: App) -> None:
+    drifted.sql("UPDATE presets SET usage_count = 0, user_id = md5('user 1')::uuid")
+    before, touched = drifted.one(NOTICES), drifted.one("SELECT max(updated_at) FROM presets")
+    result = drifted.usagefix("backfill", "--format", "json")
+    assert drifted.drift() == (0, 0)
+    assert drifted.one(NOTICES) == before
+    assert drifted.one("SELECT max(updated_at) FROM presets") == touched
+    assert {t["name"]: t["held_off"] for t in result.json["backfill"]["triggers"]} == {
+        "presets_notify_usage_milestone": True, "presets_touch_updated_at": True,
+    }  # fmt: skip
+    drifted.sql("UPDATE presets SET usage_count = 0")
+    drifted.usagefix("backfill", "--fire-triggers")
+    assert drifted.drift() == (0, 0)
+    assert drifted.one(NOTICES) > before
+
+
+def test_triggers_are_held_off_for_an_owner_without_superuser(app: App) -> None:
+    """As on a hosted server: the role owns the tables and may not set session_replication_role."""
+    with role(app, "plain_owner"):
+        _give_everything_to(app, "plain_owner")
+        states = "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'presets'::regclass AND NOT tgisinternal"
+        app.sql("ALTER TABLE presets ENABLE ALWAYS TRIGGER presets_touch_updated_at")
+        app.sql("UPDATE presets SET user_id = md5('user 1')::uuid")
+        before, trigger_states = app.one(NOTICES), app.sql(states)
+        result = run("apply", DATABASE_URL=app.url("plain_owner"))
+        assert result.code == 0, result.stderr
+        assert app.drift() == (0, 0)
+        assert app.one(NOTICES) == before
+        assert app.sql(states) == trigger_states
+        assert run("rollback", "--yes", DATABASE_URL=app.url("plain_owner")).code == 0
+
+
+def _give_everything_to(app: App, owner: str) -> None:
+    app.sql(f'GRANT CREATE ON DATABASE "{app.name}" TO {owner}')
+    app.sql(f"GRANT ALL ON SCHEMA public, auth TO {owner}")
+    app.sql(f"GRANT SELECT, REFERENCES ON auth.users TO {owner}")
+    for table in ("presets", "preset_usage", "preset_notifications"):
+        app.sql(f"ALTER TABLE {table} OWNER TO {owner}")
+    for function in ("track_preset_usage", "increment_preset_usage", "notify_usage_milestone", "touch_updated_at"):
+        app.sql(f"ALTER FUNCTION {function} OWNER TO {owner}")
+
+
+def test_dry_run(drifted: App) -> None:
+    wrong, amount = drifted.drift()
+    runs = drifted.one("SELECT count(*) FROM usagefix.backfills")
+    report = drifted.usagefix("backfill", "--dry-run", "--format", "json").json["backfill"]
+    assert (report["presets_changed"], report["magnitude"], report["dry_run"]) == (wrong, amount, True)
+    assert drifted.drift() == (wrong, amount)
+    assert drifted.one("SELECT count(*) FROM usagefix.backfills") == runs
+
+
+def test_not_without_the_trigger(app: App, fixed: App) -> None:
+    fixed.sql(f"ALTER TABLE preset_usage DISABLE TRIGGER {TRIGGER}")
+    fixed.sql("UPDATE presets SET usage_count = 0")
+    result = fixed.usagefix("backfill")
+    assert result.code == 1
+    assert "not counted yet" in result.stderr
+    assert "usagefix apply" in result.stderr
+    assert fixed.drift()[0] > 0
+
+
+def test_killed_in_the_middle_and_run_again(drifted: App) -> None:
+    """SIGKILL while it waits for the lock of one preset in the middle: what was done is done once, the rest follows."""
+    wrong, _ = drifted.drift()
+    with drifted.connect(autocommit=False) as blocker:
+        ids = [row[0] for row in drifted.sql("SELECT id FROM presets ORDER BY id")]
+        blocker.execute("SELECT FROM presets WHERE id = %s FOR UPDATE", (ids[20],))
+        process = drifted.spawn("backfill", "--batch-size", "1")
+        drifted.wait_for_waiter()
+        process.kill()
+        process.communicate()
+        done = drifted.one(
+            "SELECT count(*) FROM usagefix.corrections WHERE applied_at IS NOT NULL AND run ="
+            " (SELECT max(run) FROM usagefix.backfills)"
+        )
+        assert 0 < done < wrong, "the kill must come in the middle"
+        assert drifted.drift()[0] == wrong - done
+        blocker.rollback()
+    drifted.wait_for("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'usagefix')")
+    again = drifted.usagefix("backfill", "--format", "json")
+    assert again.code == 0, again.stderr
+    assert again.json["backfill"]["presets_changed"] == wrong - done
+    assert again.json["backfill"]["resumed"] == done
+    assert drifted.drift() == (0, 0)
+
+
+def test_a_second_run_while_one_is_going(drifted: App) -> None:
+    with drifted.connect(autocommit=False) as blocker:
+        blocker.execute("SELECT FROM presets FOR UPDATE")
+        first = drifted.spawn("backfill")
+        drifted.wait_for_waiter()
+        second = drifted.usagefix("backfill")
+        assert second.code == 4
+        assert "another" in second.stderr
+        blocker.rollback()
+    assert first.wait(60) == 0
+    first.communicate()
+    assert drifted.drift() == (0, 0)
+
+
+def test_interrupted_by_the_user(drifted: App) -> None:
+    import signal
+
+    with drifted.connect(autocommit=False) as blocker:
+        blocker.execute("SELECT FROM presets FOR UPDATE")
+        process = drifted.spawn("backfill")
+        drifted.wait_for_waiter()
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+        blocker.rollback()
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert "error: interrupted" in stderr
+    assert drifted.usagefix("backfill").code == 0
+    assert drifted.drift() == (0, 0)

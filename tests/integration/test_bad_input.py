@@ -1,0 +1,266 @@
+"""Everything that goes wrong: one clear error, a hint, the exit code of the contract, nothing changed, no secret."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from support import App, Result, environment, role, run
+
+SECRET = "s3cr3t-W0rd"
+REPORTING = ("verify", "apply", "backfill", "rollback", "status", "check-preset")
+
+
+def arguments(command: str) -> tuple[str, ...]:
+    return (command, "x") if command == "check-preset" else (command,)
+
+
+def assert_clear(result: Result, code: int, *words: str) -> None:
+    assert result.code == code, result.stderr
+    lines = result.stderr.splitlines()
+    assert sum(line.startswith("error: ") for line in lines) == 1, result.stderr
+    assert sum(line.startswith("hint: ") for line in lines) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    assert SECRET not in result.stderr + result.stdout
+    for word in words:
+        assert word in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("command", REPORTING)
+def test_no_database_named(command: str, tmp_path: Path) -> None:
+    assert_clear(run(*arguments(command), cwd=tmp_path), 2, "no database is named", "DATABASE_URL")
+    failed = run(*arguments(command), "--format", "json", cwd=tmp_path)
+    body = failed.json
+    assert (body["ok"], body["exit_code"], body["target"], body["command"]) == (False, 2, None, command)
+    assert set(body["error"]) == {"sqlstate", "message", "hint"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        SECRET,
+        f"mysql://u:{SECRET}@localhost/db",
+        f"postgresql://u:{SECRET}%zz@localhost/db",
+        f"postgresql://u:{SECRET}@x@localhost/db",
+        f"postgresql://u:x/{SECRET}@localhost/db",
+        f"postgresql://u:{SECRET}@localhost:port/db",
+        f"postgresql://u:{SECRET}@localhost/db?nonsense=1",
+        f"postgresql://u:{SECRET}@localhost/db?pgbouncer=true",
+        f"postgresql://u:{SECRET} {SECRET}@local host/db",
+        f"host=localhost password={SECRET} nonsense",
+        f"postgresql://u@[::1:{SECRET}/db",
+        "   ",
+    ],
+)
+def test_malformed_url(url: str) -> None:
+    for result in (run("--database-url", url, "verify"), run("verify", "--format", "json", DATABASE_URL=url)):
+        assert result.code == 2, result.stderr
+        assert SECRET not in result.stderr + result.stdout
+    assert_clear(run("--database-url", url, "verify"), 2)
+
+
+def test_unknown_parameter_of_another_tool_is_named() -> None:
+    assert_clear(run("verify", DATABASE_URL="postgresql://u@localhost/db?pgbouncer=true"), 2, "pgbouncer")
+
+
+def test_closed_port_and_unknown_host() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    url = f"postgresql://u:{SECRET}@127.0.0.1:{port}/db"
+    assert_clear(run("verify", DATABASE_URL=url), 3, "cannot connect", "refused", "is the server running")
+    url = f"postgresql://u:{SECRET}@no-such-host.invalid/db"
+    assert_clear(run("verify", DATABASE_URL=url), 3, "cannot connect", "check the host name")
+
+
+def test_wait_gives_up_in_time(tmp_path: Path) -> None:
+    url = f"postgresql://u@/db?host={quote(str(tmp_path), safe='')}"
+    assert_clear(run("--wait", "0.5", "verify", DATABASE_URL=url), 3, "cannot connect")
+
+
+def test_unknown_database_and_role(app: App) -> None:
+    assert_clear(run("verify", DATABASE_URL=app.url().replace(f"/{app.name}?", "/nowhere?")), 3, "does not exist")
+    assert_clear(run("verify", DATABASE_URL=app.url("nobody_here")), 3, "does not exist")
+
+
+def test_wrong_password(app: App) -> None:
+    """The test server trusts its socket; a line above that in pg_hba.conf asks this one role for a password."""
+    hba = Path(str(app.one("SHOW hba_file")))
+    original = hba.read_text()
+    with role(app, "sesame", options=f"LOGIN PASSWORD '{SECRET}'", grants="GRANT SELECT ON presets TO sesame"):
+        hba.write_text(f"local all sesame scram-sha-256\n{original}")
+        try:
+            app.sql("SELECT pg_reload_conf()")
+            app.wait_for("SELECT exists (SELECT FROM pg_hba_file_rules WHERE user_name = '{sesame}')")
+            wrong = run("--wait", "30", "verify", DATABASE_URL=app.url("sesame", f"{SECRET}x"))
+            assert_clear(wrong, 3, "password authentication failed", "check user and password")
+            none = run("verify", DATABASE_URL=app.url("sesame"))
+            assert_clear(none, 3, "check user and password")
+            right = run("verify", DATABASE_URL=app.url("sesame", SECRET))
+            assert_clear(right, 5, "sesame")
+        finally:
+            hba.write_text(original)
+            app.sql("SELECT pg_reload_conf()")
+
+
+@pytest.mark.parametrize("command", REPORTING)
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("DROP TABLE preset_usage", "no table public.preset_usage"),
+        ("DROP TABLE preset_usage, presets CASCADE", "no table public.presets"),
+        ("ALTER TABLE presets RENAME usage_count TO uses", "public.presets has no column usage_count"),
+        ("ALTER TABLE preset_usage RENAME preset_id TO preset", "public.preset_usage has no column preset_id"),
+        ("ALTER TABLE preset_usage RENAME created_at TO used_at", "public.preset_usage has no column created_at"),
+        ("ALTER TABLE presets RENAME TO p; CREATE VIEW presets AS SELECT * FROM p", "no table public.presets"),
+    ],
+)
+def test_not_the_database_that_usagefix_knows(app: App, command: str, damage: str, words: str) -> None:
+    for statement in damage.split("; "):
+        app.sql(statement)
+    dump = app.dump()
+    assert_clear(app.usagefix(*arguments(command)), 2, words, "nothing in the database was changed")
+    assert app.dump() == dump
+
+
+def test_each_missing_right_is_named(app: App) -> None:
+    with role(app, "guest"):
+        url = app.url("guest")
+        assert_clear(run("verify", DATABASE_URL=url), 5, "role guest may not read public.presets", "GRANT SELECT")
+        app.sql("ALTER ROLE guest BYPASSRLS")
+        app.sql("GRANT SELECT ON presets, preset_usage TO guest")
+        dump = app.dump()
+        for command in ("apply", "backfill"):
+            assert_clear(
+                run(command, DATABASE_URL=url), 5, "guest does not own table public.presets", "connect as postgres"
+            )
+        app.sql("ALTER TABLE presets OWNER TO guest")
+        app.sql("ALTER TABLE preset_usage OWNER TO guest")
+        dump = app.dump()
+        result = run("apply", DATABASE_URL=url)
+        assert_clear(
+            result,
+            5,
+            "CREATE on schema public",
+            "CREATE on database",
+            "ownership of function",
+            "nothing in the database",
+        )
+        assert app.dump() == dump
+
+
+def test_a_server_that_takes_no_writes(app: App) -> None:
+    app.sql(f'ALTER DATABASE "{app.name}" SET default_transaction_read_only = on')
+    for command in ("apply", "backfill", "rollback"):
+        assert_clear(app.usagefix(command), 5, "accepts no writes", "connect to the primary server")
+    assert app.usagefix("verify").code == 1, "reading works"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("apply", "--to", "1"), "no version '1'"),
+        (("rollback", "--to", "nonsense", "--yes"), "no version 'nonsense'"),
+        (("verify", "--only", "nonsense"), "no check 'nonsense'"),
+    ],
+)
+def test_unknown_names_list_the_known_ones(app: App, command: tuple[str, ...], words: str) -> None:
+    assert_clear(app.usagefix(*command), 2, words, "hint: ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("nonsense",), ("verify", "--nonsense"), ("backfill", "--batch-size", "0"), ("backfill", "--batch-size", "many"),
+        ("check-preset",), ("verify", "--format", "xml"), ("rollback", "--daily-limit", "maybe"), ("--wait", "-1", "verify"),
+    ],
+)  # fmt: skip
+def test_usage_errors(command: tuple[str, ...]) -> None:
+    assert_clear(run(*command), 2, "--help")
+
+
+def test_a_usage_error_is_one_json_object_too() -> None:
+    body = run("verify", "--format", "json", "--nonsense").json
+    assert (body["command"], body["exit_code"], body["ok"]) == ("verify", 2, False)
+
+
+def test_env_file(app: App, tmp_path: Path) -> None:
+    assert_clear(run("--env-file", "absent.env", "verify", cwd=tmp_path), 2, "absent.env")
+    (tmp_path / ".env").write_text(f"DATABASE_URL='{app.url()}'\n")
+    assert run("status", cwd=tmp_path).code == 0
+    assert_clear(run("status", cwd=tmp_path, DATABASE_URL="postgresql://u@127.0.0.1:1/x"), 3)  # the environment wins
+    (tmp_path / "other.env").write_text(f"export SUPABASE_DB_URL={app.url()}\r\n")
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://u@127.0.0.1:1/x\n")
+    assert run("--env-file", "other.env", "status", cwd=tmp_path).code == 0
+    (tmp_path / ".env").write_bytes(b"\xff\xfe\x00")
+    assert_clear(run("status", cwd=tmp_path), 2, ".env")
+
+
+def test_libpq_variables(app: App) -> None:
+    assert run("status", PGHOST=app.host, PGUSER="postgres", PGDATABASE=app.name).code == 0
+    assert_clear(run("status", PGSERVICE="no_such_service"), 3, "PGSERVICE")
+
+
+@pytest.mark.parametrize(
+    "command", [("verify",), ("verify", "--format", "json"), ("status",), ("sql", "20250930000001")]
+)
+def test_a_closed_pipe(app: App, command: tuple[str, ...]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "usagefix", *command], env=environment(DATABASE_URL=app.url()),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    stderr = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(60) == (1 if command[0] == "verify" else 0), "the result is the result, read or not"
+    assert "Traceback" not in stderr
+    assert "Broken" not in stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_while_apply_waits(app: App, how: signal.Signals) -> None:
+    dump = app.dump()
+    with app.connect(autocommit=False) as blocker:
+        blocker.execute("LOCK TABLE preset_usage IN ROW EXCLUSIVE MODE")
+        process = app.spawn("apply", "--format", "json")
+        app.wait_for_waiter()
+        process.send_signal(how)
+        stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert json.loads(stdout)["exit_code"] == 130
+    assert_clear(Result(130, stdout, stderr), 130, "interrupted", "nothing in the database was changed")
+    assert app.dump() == dump
+
+
+def test_the_connection_is_cut(app: App) -> None:
+    dump = app.dump()
+    with app.connect(autocommit=False) as blocker:
+        blocker.execute("LOCK TABLE preset_usage IN ROW EXCLUSIVE MODE")
+        process = app.spawn("apply")
+        app.wait_for_waiter()
+        app.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'usagefix'")
+        stdout, stderr = process.communicate(timeout=30)
+    assert_clear(Result(process.returncode, stdout, stderr), 3, "the connection was lost")
+    assert app.dump() == dump
+
+
+def test_a_function_that_cannot_be_edited_stops_it(app: App) -> None:
+    app.sql(
+        "CREATE OR REPLACE FUNCTION track_preset_usage(preset_uuid uuid, usage_type_param text, usage_data_param jsonb"
+        " DEFAULT '{}') RETURNS uuid LANGUAGE plpgsql AS $$BEGIN INSERT INTO preset_usage (preset_id) VALUES (preset_uuid)"
+        " ON CONFLICT (preset_id, user_id, usage_type, ((created_at AT TIME ZONE 'UTC')::date))"
+        " DO UPDATE SET usage_data = '{}'; RETURN NULL; END$$"
+    )
+    dump = app.dump()
+    for command in (("apply",), ("apply", "--dry-run")):
+        assert_clear(app.usagefix(*command), 5, "cannot take out", "by hand", "nothing in the database was changed")
+        assert app.dump() == dump
+        assert app.one("SELECT to_regnamespace('usagefix')") is None

@@ -1,0 +1,142 @@
+"""check-preset, status and sql; the shape of JSON; tables at every width."""
+
+from __future__ import annotations
+
+import pytest
+from support import MIGRATION, VERSION, App, run
+
+ENVELOPE = ["schema_version", "command", "target", "ok", "exit_code", "duration_ms", "error"]
+
+
+def test_check_preset_by_id_and_by_name(app: App) -> None:
+    by_name = app.usagefix("check-preset", "Neon city", "--format", "json")
+    preset = by_name.json["preset"]
+    by_id = app.usagefix("check-preset", preset["id"].upper(), "--format", "json")
+    assert by_id.json["preset"] == preset
+    displayed, actual = app.sql(
+        "SELECT usage_count, (SELECT count(*) FROM preset_usage WHERE preset_id = presets.id) FROM presets WHERE name = 'Neon city'"
+    )[0]
+    assert (preset["displayed_count"], preset["actual_records"], preset["drift"]) == (
+        displayed,
+        actual,
+        actual - displayed,
+    )
+    assert by_id.code == (1 if displayed != actual else 0)
+
+
+def test_check_preset_after_the_fix(fixed: App) -> None:
+    result = fixed.usagefix("check-preset", "Neon city", "--recent", "3", "--format", "json")
+    assert result.code == 0
+    recent = result.json["recent"]
+    newest = fixed.sql(
+        "SELECT id::text FROM preset_usage WHERE preset_id = %s ORDER BY created_at DESC, id LIMIT 3",
+        result.json["preset"]["id"],
+    )
+    assert [event["id"] for event in recent] == [row[0] for row in newest]
+    assert result.json["preset"]["last_used_at"] == recent[0]["created_at"]
+
+
+@pytest.mark.parametrize(
+    "wanted", ["nothing of that name", "12345", "neon city", "9" * 200, "'; DROP TABLE presets; --", "%s"]
+)
+def test_no_such_preset(app: App, wanted: str) -> None:
+    result = app.usagefix("check-preset", wanted)
+    assert result.code == 1
+    assert "error: no preset has the id or the name" in result.stderr
+    assert "ids are of type uuid" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_name_that_several_have(app: App) -> None:
+    app.sql("UPDATE presets SET name = 'Twin' WHERE name IN ('Neon city', 'Film noir')")
+    result = app.usagefix("check-preset", "Twin")
+    assert result.code == 2
+    assert "2 presets" in result.stderr
+    for (preset,) in app.sql("SELECT id::text FROM presets WHERE name = 'Twin'"):
+        assert preset in result.stderr
+
+
+def test_status(app: App) -> None:
+    assert app.usagefix("status", "--format", "json").json["migrations"] == [
+        {"version": VERSION, "name": "fix_usage_tracking", "state": "pending", "applied_at": None, "applied_by": None}
+    ]
+    app.usagefix("apply")
+    result = app.usagefix("status", "--format", "json")
+    (migration,) = result.json["migrations"]
+    assert (migration["state"], migration["applied_by"], result.code) == ("applied", "postgres", 0)
+    newest = app.one(
+        "SELECT to_char(max(created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS') FROM preset_usage"
+    )
+    assert result.json["newest_event_at"].startswith(newest)
+    app.sql("ALTER FUNCTION auto_increment_preset_usage_count() SECURITY INVOKER")
+    outdated = app.usagefix("status", "--format", "json")
+    assert (outdated.json["migrations"][0]["state"], outdated.code) == ("outdated", 1)
+
+
+def test_status_knows_a_fix_by_hand(app: App) -> None:
+    assert app.psql(MIGRATION / "apply.sql", MIGRATION / "backfill.sql").returncode == 0
+    assert app.usagefix("status", "--format", "json").json["migrations"][0]["state"] == "applied"
+    assert app.one("SELECT application FROM usagefix.history") == "psql"
+
+
+def test_sql_prints_the_files_without_connecting() -> None:
+    for face in ("apply", "verify", "backfill", "rollback"):
+        assert run("sql", VERSION, face).stdout == (MIGRATION / f"{face}.sql").read_text()
+    assert run("sql", VERSION).stdout == (MIGRATION / "apply.sql").read_text()
+    assert run("sql", MIGRATION.name).code == 0
+    unknown = run("sql", "20200101000000")
+    assert unknown.code == 2
+    assert VERSION in unknown.stderr
+
+
+COMMANDS = {
+    "verify": ("verify",),
+    "status": ("status",),
+    "check-preset": ("check-preset", "Neon city"),
+    "apply": ("apply",),
+    "apply --dry-run": ("apply", "--dry-run"),
+    "backfill": ("backfill",),
+    "rollback": ("rollback", "--yes"),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_json_is_one_object_with_the_envelope(fixed: App, name: str) -> None:
+    result = fixed.usagefix(*COMMANDS[name], "--format", "json")
+    body = result.json
+    assert list(body)[: len(ENVELOPE)] == ENVELOPE
+    assert body["command"] == COMMANDS[name][0]
+    assert body["target"] == {
+        "user": "postgres", "host": fixed.host, "port": None, "database": fixed.name,
+        "server_version": body["target"]["server_version"], "pooler": False,
+    }  # fmt: skip
+    assert (body["ok"], body["exit_code"], body["error"]) == (True, 0, None)
+    assert result.code == 0
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 120, 160])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_tables_fit_their_terminal(app: App, name: str, width: int) -> None:
+    if name != "apply":
+        app.usagefix("apply")
+    result = app.usagefix(*COMMANDS[name], COLUMNS=str(width))
+    assert result.code == 0, result.stderr
+    longest = max(result.stdout.splitlines(), key=len)
+    assert len(longest) <= width, longest
+    assert "…" not in result.stdout, "nothing is cut off"
+
+
+def test_text_from_the_database_is_never_markup(app: App) -> None:
+    name = "[red]not red[/red] :smile: \\[x] 日本"
+    app.sql("UPDATE presets SET name = %s, usage_count = 100000 WHERE name = 'Neon city'", name)
+    result = app.usagefix("verify", COLUMNS="160")
+    assert name in result.stdout
+    assert app.usagefix("check-preset", name, "--format", "json").json["preset"]["name"] == name
+
+
+def test_the_table_says_it_in_words_at_the_end(app: App) -> None:
+    lines = app.usagefix("verify").stdout.splitlines()
+    assert lines[-2].startswith("not right: 6 of 7 checks fail")
+    assert lines[-1] == "next: usagefix apply"
+    app.usagefix("apply")
+    assert app.usagefix("verify").stdout.splitlines()[-1] == "right: all 7 checks pass, 40 of 40 presets accurate"

