@@ -19,120 +19,312 @@ BEGIN
 END
 $do$;
 
+-- Refuse what this version cannot count exactly. Nothing has been changed yet.
+DO $do$
+DECLARE
+    other text;
+BEGIN
+    IF (SELECT relkind FROM pg_catalog.pg_class WHERE oid = to_regclass('public.preset_usage')) = 'p' THEN
+        RAISE EXCEPTION 'preset_usage is partitioned: inserts straight into a partition would not be counted'
+            USING ERRCODE = 'feature_not_supported', HINT = 'This version of usagefix counts plain tables only.';
+    END IF;
+    SELECT format('%s on %s', existing.tgname, existing.tgrelid::regclass) INTO other
+    FROM pg_catalog.pg_trigger AS existing
+    WHERE existing.tgfoid = to_regprocedure('public.auto_increment_preset_usage_count()')
+        AND NOT (existing.tgrelid = to_regclass('public.preset_usage')
+                 AND existing.tgname = 'trigger_auto_increment_preset_usage_count')
+    LIMIT 1;
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION 'another trigger calls auto_increment_preset_usage_count() too: %', other
+            USING ERRCODE = 'feature_not_supported', HINT = 'Drop that trigger (it counts twice), then run this again.';
+    END IF;
+END
+$do$;
+
 -- Create the ledger, schema usagefix. It notes what was applied, what that replaced and which counters were corrected;
 -- application roles cannot look into it.
 DO $do$
+DECLARE
+    stranger text;
 BEGIN
-    IF to_regclass('usagefix.history') IS NOT NULL THEN
-        RETURN;
+    IF to_regnamespace('usagefix') IS NULL THEN
+        CREATE SCHEMA usagefix;
     END IF;
-    CREATE SCHEMA usagefix;
-    REVOKE ALL ON SCHEMA usagefix FROM PUBLIC;
+    -- rollback runs what is written there, so nobody else may have made it.
+    SELECT quote_ident(owners.rolname) INTO stranger
+    FROM (
+        SELECT nspowner AS owner FROM pg_catalog.pg_namespace WHERE nspname = 'usagefix'
+        UNION ALL
+        SELECT relowner FROM pg_catalog.pg_class WHERE relnamespace = to_regnamespace('usagefix')
+        UNION ALL
+        SELECT proowner FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace('usagefix')
+    ) AS parts
+    JOIN pg_catalog.pg_roles AS owners ON owners.oid = parts.owner
+    WHERE NOT owners.rolsuper AND owners.rolname <> current_user
+        AND owners.oid <> (SELECT relowner FROM pg_catalog.pg_class WHERE oid = 'public.presets'::regclass)
+    LIMIT 1;
+    IF stranger IS NOT NULL THEN
+        RAISE EXCEPTION 'schema usagefix, or something in it, belongs to role %', stranger
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Look at it, and drop it if it is not usagefix''s.';
+    END IF;
+    IF to_regclass('usagefix.history') IS NULL THEN
+        CREATE TABLE usagefix.history (
+            entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            version text NOT NULL,
+            action text NOT NULL CHECK (action IN ('apply', 'rollback')),
+            at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            by_role text NOT NULL DEFAULT session_user,
+            application text NOT NULL DEFAULT current_setting('application_name'),
+            tool text DEFAULT nullif(current_setting('usagefix.tool', true), ''),
+            checksum text DEFAULT nullif(current_setting('usagefix.checksum', true), '')
+        );
 
-    CREATE TABLE usagefix.history (
-        entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        version text NOT NULL,
-        action text NOT NULL CHECK (action IN ('apply', 'rollback')),
-        at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        by_role text NOT NULL DEFAULT session_user,
-        application text NOT NULL DEFAULT current_setting('application_name'),
-        tool text DEFAULT nullif(current_setting('usagefix.tool', true), ''),
-        checksum text DEFAULT nullif(current_setting('usagefix.checksum', true), '')
-    );
+        -- definition is null where there was nothing: rollback then drops. extras are further statements that
+        -- complete what the definition leaves out.
+        CREATE TABLE usagefix.saved_objects (
+            version text NOT NULL,
+            kind text NOT NULL CHECK (kind IN ('function', 'trigger', 'index')),
+            identity text NOT NULL,
+            definition text,
+            body text,
+            owner text,
+            acl aclitem[],
+            comment text,
+            enabled "char",
+            key_columns text[],
+            key_attributes text[],
+            predicate text,
+            extras text[],
+            saved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            PRIMARY KEY (version, kind, identity)
+        );
 
-    -- definition is null where there was nothing: rollback then drops.
-    CREATE TABLE usagefix.saved_objects (
-        version text NOT NULL,
-        kind text NOT NULL CHECK (kind IN ('function', 'trigger', 'index')),
-        identity text NOT NULL,
-        definition text,
-        owner text,
-        acl aclitem[],
-        comment text,
-        enabled "char",
-        key_columns text[],
-        predicate text,
-        saved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        PRIMARY KEY (version, kind, identity)
-    );
+        CREATE TABLE usagefix.backfills (
+            run bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            finished_at timestamptz,
+            by_role text NOT NULL DEFAULT session_user,
+            application text NOT NULL DEFAULT current_setting('application_name'),
+            backend_pid integer NOT NULL DEFAULT pg_backend_pid(),
+            lease_until timestamptz
+        );
 
-    CREATE TABLE usagefix.backfills (
-        run bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        finished_at timestamptz,
-        by_role text NOT NULL DEFAULT session_user,
-        application text NOT NULL DEFAULT current_setting('application_name'),
-        backend_pid integer NOT NULL DEFAULT pg_backend_pid(),
-        lease_until timestamptz
-    );
-
-    -- One row for each counter corrected: applied_at is null while the delta is pending. preset_id has the type of
-    -- presets.id, whatever that is.
-    CREATE TABLE usagefix.corrections AS
-        SELECT NULL::bigint AS run, presets.id AS preset_id, NULL::bigint AS displayed, NULL::bigint AS actual,
-               NULL::bigint AS delta, presets.last_used_at AS newest, NULL::timestamptz AS applied_at
-        FROM public.presets
-        WITH NO DATA;
-    ALTER TABLE usagefix.corrections
-        ADD PRIMARY KEY (run, preset_id),
-        ADD FOREIGN KEY (run) REFERENCES usagefix.backfills (run),
-        ALTER COLUMN actual SET NOT NULL,
-        ALTER COLUMN delta SET NOT NULL;
-    CREATE INDEX ON usagefix.corrections (run, preset_id) WHERE applied_at IS NULL;
+        -- One row for each counter corrected: applied_at is null while the delta is pending. preset_id has the type
+        -- of presets.id, whatever that is.
+        CREATE TABLE usagefix.corrections AS
+            SELECT NULL::bigint AS run, presets.id AS preset_id, NULL::bigint AS displayed, NULL::bigint AS actual,
+                   NULL::bigint AS delta, presets.last_used_at AS newest, NULL::timestamptz AS applied_at
+            FROM public.presets
+            WITH NO DATA;
+        ALTER TABLE usagefix.corrections
+            ADD PRIMARY KEY (run, preset_id),
+            ADD FOREIGN KEY (run) REFERENCES usagefix.backfills (run),
+            ALTER COLUMN actual SET NOT NULL,
+            ALTER COLUMN delta SET NOT NULL;
+        CREATE INDEX ON usagefix.corrections (run, preset_id) WHERE applied_at IS NULL;
+    END IF;
 END
 $do$;
 
 -- Create the editor of track_preset_usage(). It takes out the clause that needs the daily limit, and any counting of
--- its own; everything else in the function stays.
-CREATE OR REPLACE FUNCTION usagefix.edited_tracker(definition text, limit_stays boolean) RETURNS text
+-- its own; everything else in the function stays. What it cannot take out safely, it refuses.
+CREATE OR REPLACE FUNCTION usagefix.edited_body(source text, language name, limit_stays boolean) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    stand_in CONSTANT text := ' ON CONFLICT DO NOTHING /* usagefix: until the daily limit is gone */';
-    counted CONSTANT text := 'NULL; /* counted by the trigger */';
-    cut CONSTANT text := E'\x01';
+    -- Comments and literals are cut out while code is looked at, and put back afterwards: each stands as \x01 c12 \x02
+    -- (comment) or \x01 s12 \x02 (literal).
+    noise CONSTANT text := '--[^\n]*|/\*(?:[^*]|\*(?!/))*\*/|\me''(?:[^''\\]|\\.|'''')*''|''(?:[^'']|'''')*'''
+        || '|"(?:[^"]|"")*"|\$(?:[a-z_]\w*)?\$';
+    gap CONSTANT text := E'(?:\\s|\x01c\\d+\x02)';
     -- A parenthesis with what is balanced in it, four deep.
     p1 CONSTANT text := '\([^()]*\)';
     p2 CONSTANT text := '\((?:[^()]|' || p1 || ')*\)';
     p3 CONSTANT text := '\((?:[^()]|' || p2 || ')*\)';
     p4 CONSTANT text := '\((?:[^()]|' || p3 || ')*\)';
-    schema CONSTANT text := '(?:"?public"?\s*\.\s*)?';
-    into_events CONSTANT text :=
-        '(\minsert\s+into\s+' || schema || '"?preset_usage"?(?![\w"$])(?:(?!\minsert\M)[^;])*?)\mon\s+conflict\M\s*';
-    by_constraint CONSTANT text := 'on\s+constraint\s+"?idx_preset_usage_daily_unique"?';
-    by_day CONSTANT text := '(?=\((?:(?!\mdo\M)[^;])*created_at)';
-    update_presets CONSTANT text := '\mupdate\s+(?:only\s+)?' || schema || '"?presets"?(?![\w"$])'
-        || '(?:\s+(?:as\s+)?(?!set\M)\w+)?\s+set\s+';
-    counter_is_set CONSTANT text := '(?:(?!\mwhere\M)[^;])*\musage_count"?\s*=';
-    assignment CONSTANT text := '"?(?:usage_count|last_used_at|updated_at)"?\s*=\s*(?:[^(),;]|' || p4 || ')+';
-    call_increment CONSTANT text := schema || '"?increment_preset_usage"?\s*' || p4;
-    body text := replace(definition, stand_in, cut);
+    stand_in CONSTANT text := ' ON CONFLICT DO NOTHING /* usagefix: until the daily limit is gone */';
+    qualified CONSTANT text := '(?:"?public"?' || gap || '*\.' || gap || '*)?';
+    into_events CONSTANT text := '(\minsert' || gap || '+into' || gap || '+' || qualified
+        || '"?preset_usage"?(?![\w"$])(?:(?!\minsert\M)[^;])*?)' || gap || '*\mon' || gap || '+conflict\M' || gap || '*';
+    do_nothing CONSTANT text := gap || '*(?:\mwhere\M(?:(?!\mdo\M)[^;])*)?\mdo' || gap || '+nothing\M';
+    by_name CONSTANT text := 'on' || gap || '+constraint' || gap || '+"?idx_preset_usage_daily_unique"?';
+    update_presets CONSTANT text := '\mupdate' || gap || '+(?:only' || gap || '+)?' || qualified || '"?presets"?(?![\w"$])'
+        || '(?:' || gap || '+(?:as' || gap || '+)?(?!set\M)\w+)?' || gap || '+set' || gap || '+';
+    assignment CONSTANT text := '"?(?:usage_count|last_used_at|updated_at)"?' || gap || '*=' || gap
+        || '*(?:[^(),;]|' || p4 || ')+';
+    counting CONSTANT text := update_presets || '(?=(?:(?!\mwhere\M)[^;])*\musage_count"?' || gap || '*=)'
+        || '(?![^;]*\mreturning\M)' || assignment || '(?:,' || gap || '*' || assignment || ')*;';
+    incrementing CONSTANT text := '\mperform' || gap || '+' || qualified || '"?increment_preset_usage"?' || gap || '*' || p4
+        || gap || '*;';
+    -- The target of the daily limit: it names all columns of the index, or created_at.
+    target text;
+    body text;
+    code text := '';
+    token text;
+    closing integer;
+    kept text[] := '{}';
+    counted boolean;
 BEGIN
-    body := regexp_replace(
-        body,
-        into_events || '(?:' || by_constraint || '|' || by_day || p4 || ')'
-            || '(?:\s*where\M(?:(?!\mdo\M)[^;])*)?\s*\mdo\s+nothing\M',
-        '\1' || cut, 'gi');
-    body := regexp_replace(body, '\s*' || cut, CASE WHEN limit_stays THEN stand_in ELSE '' END, 'g');
-    body := regexp_replace(
-        body,
-        update_presets || '(?=' || counter_is_set || ')(?![^;]*\mreturning\M)'
-            || assignment || '(?:,\s*' || assignment || ')*;',
-        counted, 'gi');
-    body := regexp_replace(body, '\mperform\s+' || call_increment || '\s*;', counted, 'gi');
+    IF language NOT IN ('plpgsql', 'sql') OR COALESCE(source, '') = '' THEN
+        RETURN NULL;
+    END IF;
+    body := replace(source, stand_in, ' ON CONFLICT ON CONSTRAINT idx_preset_usage_daily_unique DO NOTHING');
+    IF body ~ E'[\x01\x02]' THEN
+        RAISE EXCEPTION 'track_preset_usage() holds control characters' USING ERRCODE = 'feature_not_supported';
+    END IF;
+    LOOP
+        token := substring(body FROM '(?i)' || noise);
+        EXIT WHEN token IS NULL;
+        code := code || left(body, strpos(body, token) - 1);
+        body := substr(body, strpos(body, token) + length(token));
+        IF token LIKE '$%' THEN
+            closing := strpos(body, token) + length(token) - 1;
+            token := token || left(body, closing);
+            body := substr(body, closing + 1);
+        END IF;
+        IF token LIKE '"%' THEN
+            code := code || token;
+        ELSE
+            kept := kept || token;
+            code := code || E'\x01' || CASE WHEN token ~ '^(--|/\*)' THEN 'c' ELSE 's' END || cardinality(kept) || E'\x02';
+        END IF;
+    END LOOP;
+    code := code || body;
+
+    -- The clause.
+    SELECT string_agg('(?=\((?:(?!\mdo\M)[^;])*\m' || name || '\M)', '') INTO target
+    FROM usagefix.saved_objects AS saved CROSS JOIN LATERAL unnest(saved.key_attributes) AS name
+    WHERE saved.version = '20250930000001' AND saved.kind = 'index' AND name ~ '^\w+$';
+    target := '(?:' || by_name || '|' || COALESCE(target || p4 || '|', '')
+        || '(?=\((?:(?!\mdo\M)[^;])*\mcreated_at\M)' || p4 || ')';
+    code := regexp_replace(code, into_events || target || do_nothing,
+                           E'\\1\x01cut\x02', 'gi');
+    -- A comment before it may need its end of line.
+    code := regexp_replace(code, E'\x02\\s*\x01cut\x02', E'\x02\n' || CASE WHEN limit_stays THEN stand_in ELSE '' END, 'g');
+    code := regexp_replace(code, E'\\s*\x01cut\x02', CASE WHEN limit_stays THEN stand_in ELSE '' END, 'g');
+
+    counted := code ~* counting OR code ~* incrementing;
+    IF counted AND (language = 'sql' OR code ~* '\mfound\M' OR code ~* '\mdiagnostics\M') THEN
+        RAISE EXCEPTION 'track_preset_usage() counts by itself, and what follows may depend on that'
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'Remove from it what changes usage_count (the trigger counts), then run this again.';
+    END IF;
+    code := regexp_replace(code, counting, 'NULL; /* counted by the trigger */', 'gi');
+    code := regexp_replace(code, incrementing, 'NULL; /* counted by the trigger */', 'gi');
+
     -- What is left and would fail, or count twice, is for a person to change.
-    IF body ~* (into_events || '(?:' || by_constraint || '|' || by_day || ')') THEN
+    IF code ~* (into_events || target) THEN
         RAISE EXCEPTION 'track_preset_usage() uses the daily limit in a way that usagefix cannot take out'
             USING ERRCODE = 'feature_not_supported',
                   HINT = 'Remove its ON CONFLICT clause by hand (the insert is all it needs), then run this again.';
-    ELSIF body ~* (update_presets || counter_is_set) OR body ~* call_increment THEN
+    ELSIF code ~* (update_presets || '[^;]*?\musage_count\M(?:(?!\mwhere\M)[^;])*=') OR code ~* '\mincrement_preset_usage"?\s*\(' THEN
         RAISE EXCEPTION 'track_preset_usage() counts by itself in a way that usagefix cannot take out'
             USING ERRCODE = 'feature_not_supported',
                   HINT = 'Remove from it what changes usage_count (the trigger counts), then run this again.';
     END IF;
-    RETURN body;
+    FOR n IN 1 .. cardinality(kept) LOOP
+        code := replace(replace(code, E'\x01c' || n || E'\x02', kept[n]), E'\x01s' || n || E'\x02', kept[n]);
+    END LOOP;
+    RETURN code;
 END
 $function$;
+
+-- Create what puts a body into track_preset_usage(). CREATE OR REPLACE keeps owner, grants and comment.
+CREATE OR REPLACE FUNCTION usagefix.replace_body(tracker oid, body text) RETURNS void
+LANGUAGE plpgsql
+AS $function$
+DECLARE
+    definition text := pg_catalog.pg_get_functiondef(tracker);
+    old_body text := (SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = tracker);
+    quote text := substring(definition FROM '(\$[^$]*\$)\s*$');
+    header text := left(definition, strpos(definition, 'AS ' || quote || old_body || quote) - 1);
+BEGIN
+    IF body IS NULL OR body = old_body THEN
+        RETURN;
+    ELSIF header = '' OR rtrim(definition, E'\n') <> header || 'AS ' || quote || old_body || quote THEN
+        RAISE EXCEPTION 'the definition of track_preset_usage() cannot be read' USING ERRCODE = 'feature_not_supported';
+    END IF;
+    EXECUTE header || 'AS ' || quote_literal(body);
+END
+$function$;
+
+-- Create the trial of track_preset_usage(). Two uses by one person on one day, as the owner of presets, always undone.
+CREATE OR REPLACE FUNCTION usagefix.try_tracker(uses integer) RETURNS text
+LANGUAGE plpgsql
+AS $function$
+DECLARE
+    owner name;
+    event record;
+    counted bigint;
+    recorded bigint;
+    result text;
+BEGIN
+    SELECT roles.rolname INTO owner
+    FROM pg_catalog.pg_class AS presets
+    JOIN pg_catalog.pg_roles AS roles ON roles.oid = presets.relowner
+    JOIN pg_catalog.pg_proc AS proc ON proc.oid = to_regprocedure('public.track_preset_usage(uuid, text, jsonb)')
+    WHERE presets.oid = 'public.presets'::regclass;
+    IF owner IS NULL OR NOT current_setting('track_counts')::boolean THEN
+        RETURN NULL;
+    END IF;
+    BEGIN
+        SELECT preset_id, user_id, usage_type INTO event FROM public.preset_usage LIMIT 1;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+        PERFORM set_config('lock_timeout', '200ms', true);
+        PERFORM set_config('request.jwt.claim.sub', event.user_id::text, true);
+        PERFORM set_config('request.jwt.claims', jsonb_build_object('sub', event.user_id)::text, true);
+        SELECT COALESCE(usage_count, 0) INTO counted FROM public.presets WHERE id = event.preset_id;
+        -- The server's own count of rows inserted in this transaction: nothing is scanned.
+        recorded := pg_stat_get_xact_tuples_inserted('public.preset_usage'::regclass);
+        PERFORM set_config('role', owner, true);
+        FOR n IN 1 .. uses LOOP
+            PERFORM public.track_preset_usage(event.preset_id, event.usage_type, '{}'::jsonb);
+        END LOOP;
+        SELECT format('%s counted, %s recorded', COALESCE(usage_count, 0) - counted,
+                      pg_stat_get_xact_tuples_inserted('public.preset_usage'::regclass) - recorded)
+        INTO result FROM public.presets WHERE id = event.preset_id;
+        RAISE EXCEPTION USING ERRCODE = 'UF000', MESSAGE = result;
+    EXCEPTION
+        WHEN SQLSTATE 'UF000' THEN
+            RETURN result;
+        WHEN lock_not_available OR deadlock_detected OR serialization_failure OR query_canceled THEN
+            RAISE;
+        WHEN OTHERS THEN
+            RETURN 'fails: ' || SQLERRM;
+    END;
+END
+$function$;
+
+-- Close the ledger to everybody else, whatever default privileges say.
+DO $do$
+DECLARE
+    open record;
+BEGIN
+    REVOKE ALL ON SCHEMA usagefix FROM PUBLIC;
+    REVOKE ALL ON ALL TABLES IN SCHEMA usagefix FROM PUBLIC;
+    REVOKE ALL ON ALL FUNCTIONS IN SCHEMA usagefix FROM PUBLIC;
+    FOR open IN
+        SELECT DISTINCT roles.rolname AS grantee
+        FROM (
+            SELECT nspacl AS acl, nspowner AS owner FROM pg_catalog.pg_namespace WHERE nspname = 'usagefix'
+            UNION ALL
+            SELECT relacl, relowner FROM pg_catalog.pg_class WHERE relnamespace = to_regnamespace('usagefix')
+            UNION ALL
+            SELECT proacl, proowner FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace('usagefix')
+        ) AS parts
+        CROSS JOIN LATERAL aclexplode(parts.acl) AS granted
+        JOIN pg_catalog.pg_roles AS roles ON roles.oid = granted.grantee
+        WHERE granted.grantee <> parts.owner
+    LOOP
+        EXECUTE format('REVOKE ALL ON SCHEMA usagefix FROM %I CASCADE', open.grantee);
+        EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA usagefix FROM %I CASCADE', open.grantee);
+        EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA usagefix FROM %I CASCADE', open.grantee);
+        EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA usagefix FROM %I CASCADE', open.grantee);
+    END LOOP;
+END
+$do$;
 
 -- Note what is there before it is replaced or dropped. Only once: a second run finds our own objects.
 DO $do$
@@ -142,8 +334,8 @@ BEGIN
     -- Definitions are written with the schema of every name that this path does not find.
     PERFORM set_config('search_path', 'pg_catalog', true);
 
-    INSERT INTO usagefix.saved_objects (version, kind, identity, definition, owner, acl, comment)
-    SELECT '20250930000001', 'function', wanted.identity, pg_get_functiondef(proc.oid),
+    INSERT INTO usagefix.saved_objects (version, kind, identity, definition, body, owner, acl, comment)
+    SELECT '20250930000001', 'function', wanted.identity, pg_get_functiondef(proc.oid), proc.prosrc,
            pg_get_userbyid(proc.proowner), proc.proacl, obj_description(proc.oid, 'pg_proc')
     FROM (
         SELECT format('public.%I(%s)', proname, oidvectortypes(proargtypes))
@@ -164,14 +356,32 @@ BEGIN
         AND existing.tgname = 'trigger_auto_increment_preset_usage_count'
     ON CONFLICT DO NOTHING;
 
-    INSERT INTO usagefix.saved_objects (version, kind, identity, definition, comment, key_columns, predicate)
+    -- pg_dump leaves an invalid index out, and so does this: it goes, and stays away.
+    INSERT INTO usagefix.saved_objects (version, kind, identity, definition, comment, key_columns, key_attributes,
+                                         predicate, extras)
     SELECT '20250930000001', 'index', 'public.idx_preset_usage_daily_unique',
-           pg_get_indexdef(existing.indexrelid), obj_description(existing.indexrelid, 'pg_class'),
-           ARRAY(SELECT pg_get_indexdef(existing.indexrelid, n, true) FROM generate_series(1, existing.indnkeyatts) AS n),
-           pg_get_expr(existing.indpred, existing.indrelid)
+           pg_get_indexdef(daily.indexrelid), obj_description(daily.indexrelid, 'pg_class'),
+           ARRAY(SELECT pg_get_indexdef(daily.indexrelid, n, true) FROM generate_series(1, daily.indnkeyatts) AS n),
+           ARRAY(
+               SELECT DISTINCT attributes.attname::text
+               FROM pg_catalog.pg_depend AS dependency
+               JOIN pg_catalog.pg_attribute AS attributes
+                   ON attributes.attrelid = daily.indrelid AND attributes.attnum = dependency.refobjsubid
+               WHERE dependency.classid = 'pg_class'::regclass AND dependency.objid = daily.indexrelid
+                   AND dependency.refclassid = 'pg_class'::regclass AND dependency.refobjid = daily.indrelid
+           ),
+           pg_get_expr(daily.indpred, daily.indrelid),
+           ARRAY(
+               SELECT format('ALTER INDEX public.idx_preset_usage_daily_unique ALTER COLUMN %s SET STATISTICS %s',
+                             attnum, attstattarget)
+               FROM pg_catalog.pg_attribute
+               WHERE attrelid = daily.indexrelid AND attstattarget >= 0
+           ) || CASE WHEN daily.indisclustered
+               THEN ARRAY['ALTER TABLE public.preset_usage CLUSTER ON idx_preset_usage_daily_unique'] ELSE '{}' END
     FROM (VALUES (1)) AS one
-    LEFT JOIN pg_catalog.pg_index AS existing
-        ON existing.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
+    LEFT JOIN pg_catalog.pg_index AS daily
+        ON daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
+        AND daily.indrelid = 'public.preset_usage'::regclass AND daily.indisunique AND daily.indisvalid
     ON CONFLICT DO NOTHING;
 
     PERFORM set_config('search_path', path, true);
@@ -201,35 +411,38 @@ BEGIN
 END
 $function$;
 
--- Give it its owner, its search path and no callers. It runs as the owner of presets, with a path that is pinned, yet
--- under which the application's own triggers on presets find their tables.
+-- Give it its owner, its search path and no callers. It runs as the owner of presets and as nobody else, with a path that
+-- is pinned, yet under which the application's own triggers on presets find their tables.
 DO $do$
 DECLARE
     counting CONSTANT regprocedure := 'public.auto_increment_preset_usage_count()';
-    owner CONSTANT name := (SELECT pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE oid = 'public.presets'::regclass);
+    owner CONSTANT oid := (SELECT relowner FROM pg_catalog.pg_class WHERE oid = 'public.presets'::regclass);
     grantee name;
     path text;
 BEGIN
-    IF owner <> current_user AND pg_has_role(current_user, owner, 'USAGE')
-        AND has_schema_privilege(owner, 'public', 'CREATE') THEN
-        EXECUTE format('ALTER FUNCTION public.auto_increment_preset_usage_count() OWNER TO %I', owner);
+    IF (SELECT proowner FROM pg_catalog.pg_proc WHERE oid = counting) <> owner THEN
+        EXECUTE format('ALTER FUNCTION public.auto_increment_preset_usage_count() OWNER TO %I', pg_get_userbyid(owner));
     END IF;
 
-    -- The path that the database, and then each role, is configured with; without schemas in which just anybody
-    -- could plant an object.
+    -- The path that the database or the owner is configured with; only schemas in which nobody but the owner of the
+    -- tables, of the database or a superuser can plant an object.
     SELECT string_agg(quote_ident(schema), ', ' ORDER BY rank) INTO path
     FROM (
-        SELECT namespace.nspname AS schema, min(CASE WHEN configured.setrole = 0 THEN 0 ELSE 1000 END + part.n) AS rank
-        FROM (
-            SELECT settings.setrole::bigint, unnest(settings.setconfig) AS entry
-            FROM pg_catalog.pg_db_role_setting AS settings
-            WHERE settings.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
-        ) AS configured
+        SELECT namespace.nspname AS schema, min(part.n) AS rank
+        FROM pg_catalog.pg_db_role_setting AS settings
+        JOIN pg_catalog.pg_database AS here ON here.datname = current_database()
+        CROSS JOIN LATERAL unnest(settings.setconfig) AS configured (entry)
         CROSS JOIN LATERAL string_to_table(substr(configured.entry, 13), ',') WITH ORDINALITY AS part (name, n)
         JOIN pg_catalog.pg_namespace AS namespace ON namespace.nspname = btrim(part.name, ' "')
-        WHERE configured.entry LIKE 'search\_path=%'
+        JOIN pg_catalog.pg_roles AS owners ON owners.oid = namespace.nspowner
+        WHERE settings.setdatabase IN (0::oid, here.oid) AND settings.setrole IN (0::oid, owner)
+            AND configured.entry LIKE 'search\_path=%'
             AND namespace.nspname NOT IN ('public', 'pg_catalog') AND namespace.nspname !~ '^pg_temp'
-            AND NOT has_schema_privilege('public', namespace.oid, 'CREATE')
+            AND (owners.rolsuper OR owners.oid IN (owner, here.datdba))
+            AND NOT EXISTS (
+                SELECT FROM aclexplode(namespace.nspacl) AS granted
+                WHERE granted.privilege_type = 'CREATE' AND granted.grantee NOT IN (owner, namespace.nspowner)
+            )
         GROUP BY namespace.nspname
     ) AS configured;
     IF path IS NOT NULL THEN
@@ -237,7 +450,7 @@ BEGIN
             'ALTER FUNCTION public.auto_increment_preset_usage_count() SET search_path = public, %s, pg_temp', path);
     END IF;
 
-    REVOKE ALL ON FUNCTION public.auto_increment_preset_usage_count() FROM PUBLIC;
+    REVOKE ALL ON FUNCTION public.auto_increment_preset_usage_count() FROM PUBLIC CASCADE;
     FOR grantee IN
         SELECT DISTINCT roles.rolname
         FROM pg_catalog.pg_proc AS proc
@@ -245,27 +458,7 @@ BEGIN
         JOIN pg_catalog.pg_roles AS roles ON roles.oid = granted.grantee
         WHERE proc.oid = counting AND granted.grantee <> proc.proowner
     LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION public.auto_increment_preset_usage_count() FROM %I', grantee);
-    END LOOP;
-END
-$do$;
-
--- Let track_preset_usage() only insert the event. CREATE OR REPLACE keeps its owner, grants and comment.
-DO $do$
-DECLARE
-    limit_stays CONSTANT boolean := COALESCE(current_setting('usagefix.keep_daily_limit', true), '') = 'on'
-        AND to_regclass('public.idx_preset_usage_daily_unique') IS NOT NULL;
-    definition text;
-    edited text;
-BEGIN
-    FOR definition IN
-        SELECT pg_get_functiondef(oid) FROM pg_catalog.pg_proc
-        WHERE proname = 'track_preset_usage' AND pronamespace = 'public'::regnamespace AND prokind = 'f'
-    LOOP
-        edited := usagefix.edited_tracker(definition, limit_stays);
-        IF edited <> definition THEN
-            EXECUTE edited;
-        END IF;
+        EXECUTE format('REVOKE ALL ON FUNCTION public.auto_increment_preset_usage_count() FROM %I CASCADE', grantee);
     END LOOP;
 END
 $do$;
@@ -288,14 +481,52 @@ BEGIN
 END
 $do$;
 
--- Drop the daily limit and record the version.
+-- Let track_preset_usage() only insert the event, and drop the daily limit. The function is tried before and after; if
+-- it worked before, it must work afterwards, and count each use once.
+DO $do$
+DECLARE
+    daily CONSTANT regclass := (
+        SELECT indexrelid FROM pg_catalog.pg_index
+        WHERE indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
+            AND indrelid = 'public.preset_usage'::regclass AND indisunique
+    );
+    limit_stays CONSTANT boolean := daily IS NOT NULL
+        AND COALESCE(current_setting('usagefix.keep_daily_limit', true), '') = 'on';
+    uses CONSTANT integer := CASE WHEN limit_stays THEN 1 ELSE 2 END;
+    bodies text[];
+    trackers oid[];
+    before text;
+    afterwards text;
+BEGIN
+    SELECT array_agg(proc.oid), array_agg(usagefix.edited_body(proc.prosrc, languages.lanname, limit_stays))
+    INTO trackers, bodies
+    FROM pg_catalog.pg_proc AS proc
+    JOIN pg_catalog.pg_language AS languages ON languages.oid = proc.prolang
+    WHERE proc.proname = 'track_preset_usage' AND proc.pronamespace = 'public'::regnamespace AND proc.prokind = 'f';
+
+    before := usagefix.try_tracker(1);
+    FOR n IN 1 .. COALESCE(cardinality(trackers), 0) LOOP
+        PERFORM usagefix.replace_body(trackers[n], bodies[n]);
+    END LOOP;
+    IF daily IS NOT NULL AND NOT limit_stays THEN
+        DROP INDEX public.idx_preset_usage_daily_unique;
+    END IF;
+    afterwards := usagefix.try_tracker(uses);
+    IF afterwards NOT LIKE 'fails: %' AND afterwards <> format('%s counted, %s recorded', uses, uses)
+            AND NOT (limit_stays AND afterwards = '0 counted, 0 recorded')
+        OR afterwards LIKE 'fails: %' AND before NOT LIKE 'fails: %' THEN
+        RAISE EXCEPTION 'tried with the fix, track_preset_usage() does not count right: % of % uses', afterwards, uses
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'Does it, or a trigger of the application, change usage_count as well? The trigger of the fix counts.';
+    END IF;
+END
+$do$;
+
+-- Record the version, once the daily limit is gone.
 DO $do$
 BEGIN
-    IF COALESCE(current_setting('usagefix.keep_daily_limit', true), '') = 'on'
-        AND to_regclass('public.idx_preset_usage_daily_unique') IS NOT NULL THEN
-        RETURN;
+    IF COALESCE(current_setting('usagefix.keep_daily_limit', true), '') <> 'on' THEN
+        INSERT INTO usagefix.history (version, action) VALUES ('20250930000001', 'apply');
     END IF;
-    DROP INDEX IF EXISTS public.idx_preset_usage_daily_unique;
-    INSERT INTO usagefix.history (version, action) VALUES ('20250930000001', 'apply');
 END
 $do$;

@@ -16,16 +16,35 @@ BEGIN
 END
 $do$;
 
+-- The ledger is believed only where nobody else can have written to it.
+DO $do$
+BEGIN
+    IF to_regclass('usagefix.saved_objects') IS NULL
+        OR NOT EXISTS (SELECT FROM usagefix.saved_objects WHERE version = '20250930000001') THEN
+        RAISE EXCEPTION 'nothing is recorded of version 20250930000001, so there is nothing to go back to'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'It was rolled back before, or not applied with usagefix.';
+    ELSIF EXISTS (
+        SELECT FROM pg_catalog.pg_class AS ledger
+        JOIN pg_catalog.pg_roles AS owners ON owners.oid = ledger.relowner
+        CROSS JOIN LATERAL aclexplode(COALESCE(ledger.relacl, acldefault('r', ledger.relowner))) AS granted
+        WHERE ledger.oid = 'usagefix.saved_objects'::regclass
+            AND (granted.grantee <> ledger.relowner
+                 OR NOT (owners.rolsuper OR owners.rolname = current_user OR owners.oid = (
+                     SELECT relowner FROM pg_catalog.pg_class WHERE oid = 'public.presets'::regclass)))
+    ) THEN
+        RAISE EXCEPTION 'other roles may write to usagefix.saved_objects, so what is recorded there cannot be trusted'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Look at its definitions, and revoke the grants.';
+    END IF;
+END
+$do$;
+
 -- The daily limit.
 DO $do$
 DECLARE
     saved usagefix.saved_objects;
+    extra text;
 BEGIN
-    IF NOT EXISTS (SELECT FROM usagefix.saved_objects WHERE version = '20250930000001') THEN
-        RAISE EXCEPTION 'nothing is recorded of version 20250930000001, so there is nothing to go back to'
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'It was rolled back before, or not applied with usagefix.';
-    END IF;
     SELECT * INTO saved FROM usagefix.saved_objects WHERE version = '20250930000001' AND kind = 'index';
     IF saved.definition IS NULL OR COALESCE(current_setting('usagefix.daily_limit', true), '') = 'skip' THEN
         RETURN;
@@ -42,20 +61,18 @@ BEGIN
     IF saved.comment IS NOT NULL THEN
         EXECUTE format('COMMENT ON INDEX public.idx_preset_usage_daily_unique IS %L', saved.comment);
     END IF;
+    FOREACH extra IN ARRAY saved.extras LOOP
+        EXECUTE extra;
+    END LOOP;
 END
 $do$;
 
--- track_preset_usage(), as it was; CREATE OR REPLACE keeps owner, grants and comment.
+-- track_preset_usage(), as it was; CREATE OR REPLACE keeps owner, grants and comment. With skip the one of now stays.
 DO $do$
 DECLARE
-    limit_missing CONSTANT boolean := to_regclass('public.idx_preset_usage_daily_unique') IS NULL
-        AND EXISTS (
-            SELECT FROM usagefix.saved_objects
-            WHERE version = '20250930000001' AND kind = 'index' AND definition IS NOT NULL
-        );
     saved usagefix.saved_objects;
 BEGIN
-    IF limit_missing THEN
+    IF COALESCE(current_setting('usagefix.daily_limit', true), '') = 'skip' THEN
         RETURN;
     END IF;
     FOR saved IN

@@ -13,7 +13,7 @@ WITH counting_trigger AS (
     WHERE existing.tgrelid = to_regclass('public.preset_usage')
         AND existing.tgname = 'trigger_auto_increment_preset_usage_count'
 ), counting_function AS (
-    SELECT proc.*, presets.relforcerowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls) AS blocked_by_rls,
+    SELECT proc.*, proc.proowner <> presets.relowner AS misowned, presets.relforcerowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls) AS blocked_by_rls,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE') AS hidden_by_rls,
         EXISTS (
@@ -24,17 +24,25 @@ WITH counting_trigger AS (
     JOIN pg_catalog.pg_roles AS owners ON owners.oid = proc.proowner
     LEFT JOIN pg_catalog.pg_class AS presets ON presets.oid = to_regclass('public.presets')
     WHERE proc.oid = to_regprocedure('public.auto_increment_preset_usage_count()')
+), daily_limit AS (
+    SELECT daily.indexrelid
+    FROM pg_catalog.pg_index AS daily
+    WHERE daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
+        AND daily.indrelid = to_regclass('public.preset_usage') AND daily.indisunique
 ), tracker AS (
     SELECT count(*) AS present,
-        count(*) FILTER (WHERE proc.prosrc ~* '\mon\s+conflict\M\s*(\((?:(?!\mdo\M)[^;])*created_at|on\s+constraint\s+"?idx_preset_usage_daily_unique)') AS limited,
-        count(*) FILTER (WHERE proc.prosrc ~* 'on conflict do nothing /\* usagefix: until') AS unfinished,
-        count(*) FILTER (WHERE proc.prosrc ~* '\mset\s(?:(?!\mwhere\M)[^;])*\musage_count"?\s*=' OR proc.prosrc ~* '\mincrement_preset_usage"?\s*\(') AS counting
-    FROM pg_catalog.pg_proc AS proc
-    JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = proc.pronamespace
-    WHERE proc.proname = 'track_preset_usage' AND namespace.nspname = 'public'
+        count(*) FILTER (WHERE code ~* '\minsert\s+into\s+(public\.)?preset_usage\M(?:(?!\minsert\M)[^;])*\mon\s+conflict\s*(\((?:(?!\mdo\M)[^;])*\mcreated_at\M|on\s+constraint\s+"?idx_preset_usage_daily_unique)') AS limited,
+        count(*) FILTER (WHERE prosrc ~* 'on conflict do nothing /\* usagefix: until') AS unfinished,
+        count(*) FILTER (WHERE code ~* '\mupdate\s+(only\s+)?(public\.)?presets\M[^;]*\mset\M(?:(?!\mwhere\M)[^;])*\musage_count\M(?:(?!\mwhere\M)[^;])*=' OR code ~* '\mincrement_preset_usage"?\s*\(') AS counting
+    FROM (
+        SELECT proc.prosrc, regexp_replace(proc.prosrc, '--[^\n]*|/\*.*?\*/', '', 'g') AS code
+        FROM pg_catalog.pg_proc AS proc
+        JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = proc.pronamespace
+        WHERE proc.proname = 'track_preset_usage' AND namespace.nspname = 'public'
+    ) AS functions
 )
 SELECT 'trigger_enabled' AS check_id,
-    'Every new use is counted' AS title,
+    'New uses are counted' AS title,
     CASE WHEN existing.oid IS NULL THEN 'missing'
         WHEN existing.tgenabled NOT IN ('O', 'A') THEN 'failed'
         WHEN existing.tgtype <> 4 OR existing.tgnewtable IS DISTINCT FROM 'new_events'
@@ -45,17 +53,17 @@ SELECT 'trigger_enabled' AS check_id,
     CASE WHEN existing.oid IS NULL THEN 'no such trigger on preset_usage'
         WHEN existing.tgenabled = 'D' THEN 'the trigger is disabled'
         WHEN existing.tgenabled = 'R' THEN 'the trigger fires on replicas only'
-        WHEN existing.tgtype & 1 = 1 THEN 'a row-level trigger'
+        WHEN existing.tgtype::integer & 1 = 1 THEN 'a row-level trigger'
         WHEN existing.tgtype <> 4 OR existing.tgnewtable IS DISTINCT FROM 'new_events'
             OR existing.tgfoid IS DISTINCT FROM to_regprocedure('public.auto_increment_preset_usage_count()')
             OR existing.tgqual IS NOT NULL THEN 'not the trigger that apply creates'
-        ELSE 'enabled, after each INSERT statement' END AS detail,
+        ELSE 'after each INSERT statement' END AS detail,
     CASE WHEN existing.tgenabled IN ('D', 'R')
             THEN 'ALTER TABLE public.preset_usage ENABLE TRIGGER trigger_auto_increment_preset_usage_count, then usagefix backfill'
         ELSE 'usagefix apply' END AS hint
 FROM (VALUES (1)) AS one LEFT JOIN counting_trigger AS existing ON true
 UNION ALL
-SELECT 'function_current', 'It counts by the released function',
+SELECT 'function_current', 'Counting function as released',
     CASE WHEN existing.oid IS NULL THEN 'missing'
         WHEN md5(existing.prosrc) <> 'a7f8df50132346fbdd5342427f617a94' THEN 'outdated'
         ELSE 'ok' END,
@@ -66,42 +74,43 @@ SELECT 'function_current', 'It counts by the released function',
     'usagefix apply'
 FROM (VALUES (1)) AS one LEFT JOIN counting_function AS existing ON true
 UNION ALL
-SELECT 'function_secure', 'It may count, and nobody may misuse it',
+SELECT 'function_secure', 'Counting function is safe',
     CASE WHEN existing.oid IS NULL THEN 'skipped'
-        WHEN NOT existing.prosecdef OR existing.blocked_by_rls OR existing.hidden_by_rls OR existing.open_to_others
+        WHEN NOT existing.prosecdef OR existing.misowned OR existing.blocked_by_rls OR existing.hidden_by_rls OR existing.open_to_others
             OR NOT COALESCE(array_to_string(existing.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) THEN 'failed'
         ELSE 'ok' END,
     'auto_increment_preset_usage_count()',
     CASE WHEN existing.oid IS NULL THEN 'no such function'
-        WHEN NOT existing.prosecdef THEN 'not SECURITY DEFINER: row level security makes it miss counters'
-        WHEN existing.blocked_by_rls OR existing.hidden_by_rls THEN 'row level security hides presets from its owner'
+        WHEN NOT existing.prosecdef THEN 'not SECURITY DEFINER: RLS makes it miss counters'
+        WHEN existing.blocked_by_rls OR existing.hidden_by_rls THEN 'RLS hides presets from its owner'
+        WHEN existing.misowned THEN 'its owner is not the owner of presets'
         WHEN existing.open_to_others THEN 'other roles may execute it'
         WHEN NOT COALESCE(array_to_string(existing.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false)
             THEN 'its search_path is not pinned'
-        ELSE 'SECURITY DEFINER, search_path pinned, closed to other roles' END,
+        ELSE 'passes RLS, path pinned, closed' END,
     CASE WHEN existing.blocked_by_rls OR existing.hidden_by_rls
             THEN 'give the function an owner with BYPASSRLS, then usagefix backfill'
         ELSE 'usagefix apply' END
 FROM (VALUES (1)) AS one LEFT JOIN counting_function AS existing ON true
 UNION ALL
-SELECT 'daily_limit_gone', 'Several uses a day are possible',
-    CASE WHEN to_regclass('public.idx_preset_usage_daily_unique') IS NULL THEN 'ok' ELSE 'unexpected' END,
+SELECT 'daily_limit_gone', 'No daily limit',
+    CASE WHEN NOT EXISTS (SELECT FROM daily_limit) THEN 'ok' ELSE 'unexpected' END,
     'idx_preset_usage_daily_unique',
-    CASE WHEN to_regclass('public.idx_preset_usage_daily_unique') IS NULL THEN 'no such index'
-        ELSE 'the index refuses the second use on a day' END,
+    CASE WHEN NOT EXISTS (SELECT FROM daily_limit) THEN 'no such index'
+        ELSE 'refuses the second use on a day' END,
     'usagefix apply'
 UNION ALL
-SELECT 'tracker_inserts_only', 'track_preset_usage() leaves counting to the trigger',
+SELECT 'tracker_inserts_only', 'track_preset_usage() only inserts',
     CASE WHEN tracker.present = 0 THEN 'skipped'
         WHEN tracker.limited + tracker.counting > 0 THEN 'failed'
         WHEN tracker.unfinished > 0 THEN 'outdated'
         ELSE 'ok' END,
     'track_preset_usage()',
     CASE WHEN tracker.present = 0 THEN 'no such function'
-        WHEN tracker.limited > 0 THEN 'it depends on the daily limit'
-        WHEN tracker.counting > 0 THEN 'it changes the counter itself: its uses count twice'
+        WHEN tracker.limited > 0 THEN 'depends on the daily limit'
+        WHEN tracker.counting > 0 THEN 'changes the counter itself: uses count twice'
         WHEN tracker.unfinished > 0 THEN 'apply was interrupted before the daily limit was gone'
-        ELSE 'does not depend on the daily limit, and does not count' END,
+        ELSE 'neither limited nor counting' END,
     'usagefix apply'
 FROM tracker;
 
@@ -121,7 +130,7 @@ WITH counter AS (
         row_security_active('public.presets') OR row_security_active('public.preset_usage') AS filtered
     FROM counter
 )
-SELECT 'counters_accurate' AS check_id, 'Every counter equals its number of events' AS title,
+SELECT 'counters_accurate' AS check_id, 'Counters equal events' AS title,
     CASE WHEN filtered THEN 'skipped' WHEN inaccurate > 0 THEN 'failed' ELSE 'ok' END AS status,
     'presets.usage_count' AS object,
     CASE WHEN filtered THEN 'row level security hides rows from this role'
@@ -129,7 +138,7 @@ SELECT 'counters_accurate' AS check_id, 'Every counter equals its number of even
     'usagefix backfill' AS hint
 FROM total
 UNION ALL
-SELECT 'last_used_current', 'last_used_at is no older than the newest use',
+SELECT 'last_used_current', 'Last use is up to date',
     CASE WHEN filtered THEN 'skipped' WHEN behind > 0 THEN 'failed' ELSE 'ok' END,
     'presets.last_used_at',
     CASE WHEN filtered THEN 'row level security hides rows from this role'

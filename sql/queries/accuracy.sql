@@ -28,8 +28,8 @@ SELECT
     count(*) FILTER (WHERE newest > COALESCE(last_used_at, '-infinity')) AS behind,
     ARRAY(
         SELECT jsonb_build_object(
-            'id', id::text, 'name', name, 'displayed_count', usage_count, 'actual_records', actual, 'drift', drift,
-            'last_used_at', last_used_at)
+            'id', id::text, 'name', COALESCE(name::text, ''), 'displayed_count', usage_count, 'actual_records', actual, 'drift', drift,
+            'last_used_at', last_used_at::timestamptz)
         FROM top
         ORDER BY abs(drift) DESC, usage_count IS NULL DESC, actual DESC, id
     ) AS top

@@ -1,5 +1,5 @@
 -- The daily limit as it is in the database now; no row where it is gone.
-SELECT existing.indisvalid AS valid, tables.relkind = 'p' AS partitioned
-FROM pg_catalog.pg_index AS existing
-JOIN pg_catalog.pg_class AS tables ON tables.oid = existing.indrelid
-WHERE existing.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
+SELECT daily.indisvalid AS valid
+FROM pg_catalog.pg_index AS daily
+WHERE daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
+    AND daily.indrelid = to_regclass('public.preset_usage') AND daily.indisunique

@@ -1,12 +1,9 @@
--- Lock the presets of the next batch in the order of their ids, as the counting trigger does. A lock that lets
--- foreign-key checks through. Parameters: run, size.
-SELECT presets.id
-FROM public.presets
-WHERE presets.id IN (
-    SELECT corrections.preset_id FROM usagefix.corrections
-    WHERE corrections.run = %(run)s AND corrections.applied_at IS NULL
-    ORDER BY corrections.preset_id
-    LIMIT %(size)s
-)
+-- Lock the presets of the next batch in the order of their ids, as the counting trigger does, leaving out those that
+-- somebody else holds. A lock that lets foreign-key checks through. Parameters: run, size.
+SELECT presets.id AS id
+FROM usagefix.corrections
+JOIN public.presets ON presets.id = corrections.preset_id
+WHERE corrections.run = %(run)s AND corrections.applied_at IS NULL
 ORDER BY presets.id
-FOR NO KEY UPDATE
+LIMIT %(size)s
+FOR NO KEY UPDATE OF presets SKIP LOCKED

@@ -1,13 +1,14 @@
--- Sessions that hold locks on the two tables which writers or catalog changes wait for, the oldest transaction first.
+-- Who is in the way: sessions and prepared transactions that hold locks on the two tables, the oldest first.
+-- Parameter: readers (whether those who only read are in the way too, as of an index change or a dropped trigger).
 SELECT holders.pid AS pid, COALESCE(activity.usename::text, '') AS role,
     COALESCE(activity.application_name, '') AS application, COALESCE(activity.state, '') AS state,
-    EXTRACT(epoch FROM clock_timestamp() - activity.xact_start)::double precision AS seconds,
-    string_agg(DISTINCT holders.relation::regclass || ': ' || holders.mode, ', ') AS locks
+    EXTRACT(epoch FROM clock_timestamp() - activity.xact_start)::double precision AS seconds
 FROM pg_catalog.pg_locks AS holders
 LEFT JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = holders.pid
-WHERE holders.relation IN (to_regclass('public.presets'), to_regclass('public.preset_usage'))
-    AND holders.granted AND holders.pid <> pg_catalog.pg_backend_pid()
-    AND holders.mode NOT IN ('AccessShareLock')
+WHERE holders.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+    AND holders.relation IN (to_regclass('public.presets'), to_regclass('public.preset_usage'))
+    AND holders.granted AND holders.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
+    AND (%(readers)s OR holders.mode <> 'AccessShareLock')
 GROUP BY holders.pid, activity.usename, activity.application_name, activity.state, activity.xact_start
 ORDER BY activity.xact_start NULLS LAST
 LIMIT 3

@@ -1,10 +1,14 @@
 -- What apply and rollback need beyond owning the two tables. Each row: a right that is missing.
-SELECT format('CREATE on schema public') AS missing, format('GRANT CREATE ON SCHEMA public TO %I', current_user) AS remedy
+SELECT 'CREATE on schema public' AS missing, format('GRANT CREATE ON SCHEMA public TO %I', current_user) AS remedy
 WHERE NOT has_schema_privilege('public', 'CREATE')
 UNION ALL
 SELECT format('CREATE on database %s', current_database()),
     format('GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user)
-WHERE to_regclass('usagefix.history') IS NULL AND NOT has_database_privilege(current_database(), 'CREATE')
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'usagefix') AND NOT has_database_privilege(current_database(), 'CREATE')
+UNION ALL
+SELECT format('TEMPORARY on database %s', current_database()),
+    format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), current_user)
+WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
 UNION ALL
 SELECT 'the ledger, schema usagefix', format('GRANT %I TO %I', pg_get_userbyid(ledger.nspowner), current_user)
 FROM pg_catalog.pg_namespace AS ledger

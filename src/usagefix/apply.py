@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from usagefix.catalog import Face, Migration
 from usagefix.database import Database, Limits
 from usagefix.models import ApplyReport, BackfillProgress, PlannedStatement, State
 from usagefix.verify import verify
+
+OLDER_SECONDS = 10.0
 
 
 def apply(
@@ -34,9 +37,12 @@ def apply(
     todo = _unfinished(db, wanted)
     for migration in todo:
         on_step(f"applying {migration}")
-        _install(db, migration, limits)
+        _start_counting(db, migration, limits)
+    _let_older_transactions_end(db, on_step)
     on_step("counting events")
     filled = backfill(db, batch_size=batch_size, limits=limits, on_progress=on_progress)
+    for migration in todo:
+        _finish(db, migration, limits, on_step)
     on_step("verifying")
     return ApplyReport(before, tuple(str(m) for m in todo), filled, after=verify(db))
 
@@ -56,11 +62,10 @@ def plan(db: Database, *, to: str | None = None) -> ApplyReport:
     if todo:
         with db.transaction(settings={"usagefix.keep_daily_limit": "on"}, rollback=True):
             db.claim()
-            tracker = db.values(catalog.query("tracker"))
             for migration in todo:
                 steps += _rehearse(db, migration)
-            edited = db.values(catalog.query("edited_tracker"), {"limit_stays": False})
-            difference = _difference("\n".join(tracker), "\n".join(edited))
+            for tracker in db.rows(catalog.query("tracker"), daily_limit.Tracker):
+                difference += _difference(tracker.before_apply or "", tracker.left_by_apply or "")
         if limit is not None:
             steps.append(
                 PlannedStatement(
@@ -85,14 +90,37 @@ def _unfinished(db: Database, wanted: tuple[Migration, ...]) -> list[Migration]:
     return [migration for migration in wanted if states[migration.version] is not State.APPLIED]
 
 
-def _install(db: Database, migration: Migration, limits: Limits | None) -> None:
-    limit = daily_limit.present(db)
-    if limit is not None and not limit.partitioned:
-        _run_script(db, migration, limits, {"usagefix.keep_daily_limit": "on"})
-        db.changes.append("new uses are counted; the daily limit is still on")
-        daily_limit.lift(db, limits)
-    _run_script(db, migration, limits, {})
-    db.changes[:] = [f"{migration} applied"]
+def _start_counting(db: Database, migration: Migration, limits: Limits | None) -> None:
+    """The whole script where the daily limit is gone already, else all but dropping it and recording the version."""
+    _run_script(db, migration, limits, {"usagefix.keep_daily_limit": "on"} if daily_limit.present(db) else {})
+    db.changes.append("new uses are counted")
+
+
+def _finish(db: Database, migration: Migration, limits: Limits | None, on_step: Callable[[str], None]) -> None:
+    if daily_limit.present(db) is not None:
+        on_step("dropping the daily limit (it waits for older transactions, and stops nobody)")
+        daily_limit.lift(db)
+    if migration.version not in ledger.applied(db) or daily_limit.LOOSE in "".join(_tracker_bodies(db)):
+        _run_script(db, migration, limits, {})
+    db.changes.append(f"{migration} applied")
+
+
+def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) -> None:
+    """A call of the old track_preset_usage() may still run: it may count by itself, and needs the daily limit.
+
+    Waits for the transactions that are open now, but not for long: most are something else.
+    """
+    older = set(db.values(catalog.query("older_transactions")))
+    deadline = time.monotonic() + OLDER_SECONDS
+    while older and time.monotonic() < deadline:
+        time.sleep(0.02)
+        older &= set(db.values(catalog.query("older_transactions")))
+    if older:
+        on_step(f"not waiting any longer for {len(older)} older transactions to end")
+
+
+def _tracker_bodies(db: Database) -> list[str]:
+    return [tracker.body for tracker in db.rows(catalog.query("tracker"), daily_limit.Tracker)]
 
 
 def _run_script(db: Database, migration: Migration, limits: Limits | None, settings: dict[str, str]) -> None:

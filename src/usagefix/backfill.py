@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from usagefix import catalog, ledger, preflight
 from usagefix.database import Database, Limits
@@ -62,7 +63,7 @@ def backfill(
     if not ledger.exists(db) or not db.values(catalog.query("counting"))[0]:
         raise UsagefixError(
             "new uses are not counted yet, so no backfill can be exact",
-            hint=f"run usagefix apply; {preflight.UNCHANGED}",
+            hint="run usagefix apply",
         )
     triggers = db.rows(catalog.query("fired_triggers"), _Trigger)
     hold = _Hold({}) if fire_triggers else _hold_off(db, triggers)
@@ -70,15 +71,19 @@ def backfill(
     report = replace(report, triggers=_fired(triggers, fire_triggers), resumed=resumed)
     on_progress(BackfillProgress(0, report.presets_changed))
     total, done, removed, batches = report.presets_changed, 0, 0, 0
-    while done < total:
-        taken, drift = db.retrying(lambda: _apply_batch(db, run, batch_size, hold, limits), limits)
-        if not taken:
-            break
-        done, removed, batches = done + taken, removed + drift, batches + 1
-        db.changes[-1:] = [f"{done} of {total} drifted presets corrected"]
-        on_progress(BackfillProgress(done, total))
-        if done < total:
+    one_by_one = False
+    while True:
+        batch = _Batch(run, batch_size, hold, wait=one_by_one)
+        taken, drift = db.retrying(partial(_apply_batch, db, batch, limits), limits)
+        if taken:
+            done, removed, batches = done + taken, removed + drift, batches + 1
+            db.changes[-1:] = [f"{done} of {total} drifted presets corrected"]
+            on_progress(BackfillProgress(done, total))
             time.sleep(pause)
+        elif db.values(catalog.query("pending"), {"run": run})[0]:
+            one_by_one = True  # somebody holds what is left
+        else:
+            break
     with db.transaction(limits):
         db.run(catalog.query("close_run"), {"run": run})
     return replace(report, presets_changed=done, drift_removed=removed, batches=batches)
@@ -149,16 +154,42 @@ class _Running:
         return f"run {self.run} by {self.by_role}, pid {self.backend_pid}"
 
 
-def _apply_batch(db: Database, run: int, size: int, hold: _Hold, limits: Limits | None) -> tuple[int, int]:
-    """One short transaction: lock in id order, add, mark. Returns how many deltas it took, and their sum."""
-    with db.transaction(limits, settings=hold.settings):
-        db.claim()
-        if hold.before:
-            db.run(hold.before)
-        db.values(catalog.query("lock_batch"), {"run": run, "size": size})
-        taken, _changed, drift, _leased = db.tuple(
-            catalog.query("apply_batch"), {"run": run, "size": size, "lease": LEASE_SECONDS}
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """One transaction of a run: up to ``size`` presets that nobody holds, or the next one, waited for (``wait``)."""
+
+    run: int
+    size: int
+    hold: _Hold
+    wait: bool
+
+
+def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> tuple[int, int]:
+    """One short transaction: lock in id order, add, mark. Returns how many deltas it took, and their sum.
+
+    It never waits for a row while it holds another row or a table, so nobody waits for what it waits for.
+    """
+    with db.transaction(limits, settings=batch.hold.settings):
+        db.claim(patiently=True)
+        if batch.hold.before:
+            db.run(batch.hold.before)
+        if batch.wait and not batch.hold.before:
+            ids = db.values(catalog.query("next_pending"), {"run": batch.run})
+            ids = db.values(catalog.query("lock_next"), {"id": ids[0]}) if ids else []
+        else:
+            ids = db.values(catalog.query("lock_batch"), {"run": batch.run, "size": batch.size})
+        if not ids and batch.wait and db.values(catalog.query("pending"), {"run": batch.run})[0]:
+            raise Busy(
+                "the server is busy: somebody holds the rows of presets", hint="run this again", sqlstate="55P03"
+            )
+        taken, drift, leased = db.tuple(
+            catalog.query("apply_batch"), {"run": batch.run, "ids": ids, "lease": LEASE_SECONDS}
         )
-        if hold.after:
-            db.run(hold.after)
+        if not leased or not db.values(catalog.query("counting"))[0]:
+            raise UsagefixError(
+                "somebody rolled the fix back, or disabled its trigger, while the backfill was going",
+                hint="usagefix status shows where things stand; usagefix apply puts it right",
+            )
+        if batch.hold.after:
+            db.run(batch.hold.after)
     return taken, drift

@@ -6,16 +6,19 @@ Meanwhile ``track_preset_usage()`` says ``ON CONFLICT DO NOTHING``, which works 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from usagefix import catalog
 from usagefix.database import Database, Limits
-from usagefix.errors import DatabaseRefused, RollbackRefused
+from usagefix.errors import DatabaseRefused, RollbackRefused, UsagefixError
 
 NAME = "public.idx_preset_usage_daily_unique"
 LIFT = f"DROP INDEX CONCURRENTLY IF EXISTS {NAME}"
-WAIT_SECONDS = 30.0
-BUILD_SECONDS = 3600.0
+LOOSE = "usagefix: until the daily limit is gone"  # in the body that works with and without the limit
+WAIT_SECONDS = 20.0
+BUILD_SECONDS = 900.0
+_WAITS = Limits(attempts=3)
 _CHOICES = (
     "usagefix rollback --daily-limit skip leaves the limit off, and keeps the track_preset_usage() of now;"
     " or delete the uses that are too many, and run this again"
@@ -27,7 +30,6 @@ class Index:
     """The limit as it is now: the columns of ``daily_limit.sql``."""
 
     valid: bool
-    partitioned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,17 @@ def saved(db: Database) -> Saved | None:
     return found[0] if found else None
 
 
-def lift(db: Database, limits: Limits | None = None) -> None:
+def lift(db: Database) -> None:
     """Drop the index without stopping readers or writers. Raises Busy when old transactions do not end."""
-    db.retrying(lambda: db.run_alone(LIFT, WAIT_SECONDS), limits)
+    db.retrying(lambda: db.run_alone(LIFT, WAIT_SECONDS), _WAITS, readers=True)
     db.changes.append("the daily limit is gone")
 
 
 def refuse_if_broken(db: Database, limit: Saved) -> None:
     """Raise RollbackRefused where uses since then break the limit."""
     keys = ", ".join(limit.key_columns)
-    where = f"num_nulls({keys}) = 0" + (f" AND ({limit.predicate})" if limit.predicate else "")
+    where = "true" if "NULLS NOT DISTINCT" in limit.definition else f"num_nulls({keys}) = 0"
+    where += f" AND ({limit.predicate})" if limit.predicate else ""
     with db.snapshot():
         (groups,) = db.tuple(
             # The names come from the catalog's own text of the index.
@@ -71,36 +74,60 @@ def refuse_if_broken(db: Database, limit: Saved) -> None:
         raise _refusal(f"{groups} times somebody used a preset more than once on a day, which the daily limit forbids")
 
 
+def refuse_if_edited(db: Database) -> None:
+    """Raise RollbackRefused where track_preset_usage() is not the one that apply left: putting back the old one would
+    lose somebody's work."""
+    for tracker in db.rows(catalog.query("tracker"), Tracker):
+        if tracker.left_by_apply not in (None, tracker.body):
+            raise RollbackRefused(
+                "track_preset_usage() was changed after apply; going back would lose that change",
+                hint="usagefix rollback --daily-limit skip keeps the function of now",
+            )
+
+
 def restore(db: Database, limit: Saved, limits: Limits | None = None) -> None:
     """Build the index again without stopping writers. Leaves nothing of it behind when uses break it meanwhile.
 
     Raises RollbackRefused then.
     """
-    _put_tracker(db, limits, limit_stays=True)
+    before = len(db.changes)
+    db.retrying(lambda: _loosen(db, limits, loose=True), limits)
     db.changes.append("track_preset_usage() works with and without the daily limit")
     try:
         if present(db) is not None:
-            lift(db, limits)
+            lift(db)
         build = limit.definition.replace("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY", 1)
         db.run_alone(build, BUILD_SECONDS)
     except BaseException as error:
-        db.run_alone(LIFT, WAIT_SECONDS)
-        _put_tracker(db, limits, limit_stays=False)
-        db.changes.clear()
+        db.changes.append("an unfinished daily limit may be left, which usagefix apply removes")
+        with suppress(UsagefixError):
+            db.run_alone(LIFT, WAIT_SECONDS)
+            db.retrying(lambda: _loosen(db, limits, loose=False), limits)
+            del db.changes[before:]
         if isinstance(error, DatabaseRefused) and error.sqlstate == "23505":
             raise _refusal("meanwhile somebody used a preset more than once on a day") from None
         raise
     db.changes.append("the daily limit is back")
 
 
-def _put_tracker(db: Database, limits: Limits | None, *, limit_stays: bool) -> None:
-    def put() -> None:
-        with db.transaction(limits):
-            db.claim()
-            for definition in db.values(catalog.query("edited_tracker"), {"limit_stays": limit_stays}):
-                db.run(definition)
+@dataclass(frozen=True, slots=True)
+class Tracker:
+    """A track_preset_usage(): the columns of ``tracker.sql``. ``left_by_apply`` is None where apply recorded none."""
 
-    db.retrying(put, limits)
+    oid: int
+    body: str
+    before_apply: str | None
+    loose: str | None
+    left_by_apply: str | None
+
+
+def _loosen(db: Database, limits: Limits | None, *, loose: bool) -> None:
+    """Put the body that works with and without the limit, or the one that apply left, into track_preset_usage()."""
+    with db.transaction(limits):
+        db.claim()
+        for tracker in db.rows(catalog.query("tracker"), Tracker):
+            body = tracker.loose if loose else tracker.left_by_apply
+            db.run("SELECT usagefix.replace_body(%(oid)s::bigint::oid, %(body)s)", {"oid": tracker.oid, "body": body})
 
 
 def _refusal(what: str) -> RollbackRefused:

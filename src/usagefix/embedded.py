@@ -55,6 +55,7 @@ def find_binaries(wanted: Path | None = None) -> Path:
     Raises ConfigurationError where there is none, naming the command that installs them.
     """
     if wanted is not None:
+        wanted = wanted.absolute()
         if _is_complete(wanted):
             return wanted
         raise ConfigurationError(
@@ -100,6 +101,13 @@ def start(binaries: Path | None = None, *, prefix: str = "usagefix-") -> Server:
         with _interrupts_deferred():
             process = _launch(usable, folder, account)
         _wait_until_ready(process, folder)
+    except OSError as error:
+        if folder is not None:
+            _remove(folder, process)
+        raise ConfigurationError(
+            f"the embedded PostgreSQL cannot be started: {error.strerror}",
+            hint=f"check {tempfile.gettempdir()}, and that {found} holds programs for this machine",
+        ) from None
     except BaseException:
         if folder is not None:
             _remove(folder, process)
@@ -245,7 +253,7 @@ def _interrupts_deferred() -> Iterator[None]:
         yield
         return
     pending: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     previous = {number: signal.signal(number, lambda caught, _frame: pending.append(caught)) for number in numbers}
     try:
         yield
@@ -260,7 +268,9 @@ def _remove(folder: Path, process: subprocess.Popen[bytes] | None) -> None:
     with _interrupts_deferred():
         if process is not None:
             _end(process)
-        shutil.rmtree(folder, ignore_errors=True)
+        deadline = time.monotonic() + STOP_SECONDS
+        while folder.exists() and time.monotonic() < deadline:
+            shutil.rmtree(folder, ignore_errors=True)  # a process that is just ending may still write
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -12,12 +12,24 @@
      ├─ DatabaseRefused                5  the server refused a statement
      │   ├─ NotPermitted               5  the role lacks a right
      │   └─ ReadOnlyServer             5  a standby, or a read-only session
-     └─ Interrupted                  130  Ctrl-C or SIGTERM
+     ├─ InternalError               70  a defect of usagefix itself
+     └─ Interrupted                 130  Ctrl-C, SIGTERM or SIGHUP
 
 Every class promises that its text is free of passwords and connection strings.
 """
 
 from __future__ import annotations
+
+import re
+
+# Anything that looks like a URL may hold a password; the sample in our own hints may not.
+_URL = re.compile(r"[\w+.-]*:/{1,2}(?!/)\S*[@:]\S*")
+_SAMPLES = ("postgresql://user@host:5432/database", "postgresql://user:password@host:5432/database")
+
+
+def without_urls(text: str) -> str:
+    """The text with every URL in it taken out, but for the samples in our own hints."""
+    return _URL.sub(lambda match: match[0] if match[0].rstrip(",.") in _SAMPLES else "(a URL)", text)
 
 
 class UsagefixError(Exception):
@@ -30,9 +42,9 @@ class UsagefixError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str, sqlstate: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        super().__init__(without_urls(message))
+        self.message = without_urls(message)
+        self.hint = without_urls(hint)
         self.sqlstate = sqlstate
 
 
@@ -78,6 +90,12 @@ class NotPermitted(DatabaseRefused):
 
 class ReadOnlyServer(DatabaseRefused):
     """The server accepts no writes: a standby, or ``default_transaction_read_only``."""
+
+
+class InternalError(UsagefixError):
+    """A defect of usagefix. The exit code is that of ``sysexits.h`` for such."""
+
+    exit_code = 70
 
 
 class Interrupted(UsagefixError):

@@ -46,6 +46,23 @@ def applied(db: Database) -> dict[str, Applied]:
     return {row.version: row for row in db.rows(catalog.query("history"), Applied)}
 
 
+def begun(db: Database) -> set[str]:
+    """The versions that rollback can undo: applied, or begun by an apply that was interrupted."""
+    if not exists(db):
+        return set()
+    return set(db.values("SELECT DISTINCT version FROM usagefix.saved_objects"))
+
+
+def require_trusted(db: Database) -> None:
+    """Raise NotPermitted where others could have written to what rollback runs."""
+    writers = sorted(set(db.values(catalog.query("ledger_writers"))))
+    if writers:
+        raise NotPermitted(
+            f"{', '.join(writers)} may write to usagefix.saved_objects, so what is recorded there cannot be trusted",
+            hint="look at its definitions, and revoke the grants",
+        )
+
+
 def provenance(migration: catalog.Migration) -> dict[str, str]:
     """The settings from which a script notes in the ledger what ran it."""
     return {"usagefix.tool": f"usagefix {__version__}", "usagefix.checksum": migration.checksum}

@@ -232,10 +232,11 @@ class ApplyReport:
 
 @dataclass(frozen=True, slots=True)
 class RollbackPlan:
-    """What a rollback would undo, newest first, before anybody agreed to it."""
+    """What a rollback would undo, newest first, before anybody agreed to it. ``had_limit``: apply lifted one."""
 
     versions: tuple[str, ...]
-    daily_limit: DailyLimit | None
+    daily_limit: DailyLimit
+    had_limit: bool
 
 
 @dataclass(frozen=True, slots=True)

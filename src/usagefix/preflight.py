@@ -12,7 +12,6 @@ NEEDED_COLUMNS = {
     "presets": ("id", "name", "usage_count", "last_used_at"),
     "preset_usage": ("preset_id", "created_at"),
 }
-UNCHANGED = "the database was not changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +20,7 @@ class Table:
 
     name: str
     present: bool
+    other_kind: bool
     partitioned: bool
     force_rls: bool
     owner: str | None
@@ -46,8 +46,9 @@ def require_readable(db: Database, **further: tuple[str, ...]) -> None:
     tables = db.rows(catalog.query("tables"), Table)
     for table in tables:
         if not table.present:
+            what = "; that name is a view there" if table.other_kind else ""
             raise WrongDatabase(
-                f"database {db.session.database} has no table public.{table.name}",
+                f"database {db.session.database} has no table public.{table.name}{what}",
                 hint="is this the application's database? usagefix needs public.presets and public.preset_usage",
             )
     for table in tables:
@@ -67,7 +68,8 @@ def require_readable(db: Database, **further: tuple[str, ...]) -> None:
         if table.filtered:
             raise NotPermitted(
                 f"row level security hides rows of public.{table.name} from role {db.session.role}",
-                hint=f"counts would be wrong; connect as {table.owner}, its owner, or as a role with BYPASSRLS",
+                hint="counts would be wrong; connect as a role with BYPASSRLS"
+                + (f", or as {table.owner}, its owner" if not table.force_rls else ""),
             )
 
 
@@ -76,20 +78,23 @@ def require_changeable(db: Database) -> None:
 
     Raises ReadOnlyServer or NotPermitted, naming each right and what grants it.
     """
-    if db.session.standby or db.session.read_only:
-        what = "is a standby" if db.session.standby else "has default_transaction_read_only on for this role"
+    if db.session.standby:
+        raise ReadOnlyServer("the server is a standby: it accepts no writes", hint="connect to the primary server")
+    if db.session.read_only:
         raise ReadOnlyServer(
-            f"the server {what}: it accepts no writes", hint=f"connect to the primary server; {UNCHANGED}"
+            "the session accepts no writes: default_transaction_read_only is on",
+            hint="it may be set for the role, for the database, or on a standby: connect to the primary server,"
+            " or as a role that may write",
         )
     for table in db.rows(catalog.query("tables"), Table):
         if not table.owned:
             raise NotPermitted(
                 f"role {db.session.role} does not own table public.{table.name}; its owner is {table.owner}",
-                hint=f"connect as {table.owner}, or GRANT {table.owner} TO {db.session.role}; {UNCHANGED}",
+                hint=f"connect as {table.owner}",
             )
     missing = db.rows(catalog.query("rights"), MissingRight)
     if missing:
         raise NotPermitted(
             f"role {db.session.role} lacks {'; and '.join(right.missing for right in missing)}",
-            hint=f"{'; '.join(right.remedy for right in missing)}; {UNCHANGED}",
+            hint="; ".join(right.remedy for right in missing),
         )

@@ -20,17 +20,20 @@ def plan(db: Database, *, to: str | None, limit: DailyLimit) -> RollbackPlan:
     keep = catalog.migration(to).version if to is not None else ""
     preflight.require_readable(db)
     preflight.require_changeable(db)
-    applied = ledger.applied(db)
-    undone = [m for m in reversed(catalog.migrations()) if m.version in applied and m.version > keep]
+    ledger.require_trusted(db)
+    begun = ledger.begun(db)
+    undone = [m for m in reversed(catalog.migrations()) if m.version in begun and m.version > keep]
     if not undone and any(state.state is State.FOREIGN for state in status.migration_states(db)):
         raise RollbackRefused(
             "the trigger or its function is there, but usagefix did not record what they replaced",
-            hint=f"run usagefix apply first, which takes them over and records them; {preflight.UNCHANGED}",
+            hint="run usagefix apply first, which takes them over and records them",
         )
     saved = daily_limit.saved(db) if undone else None
-    if saved is not None and limit is DailyLimit.RESTORE:
-        daily_limit.refuse_if_broken(db, saved)
-    return RollbackPlan(tuple(m.version for m in undone), limit if saved else None)
+    if undone and limit is DailyLimit.RESTORE:
+        daily_limit.refuse_if_edited(db)
+        if saved is not None:
+            daily_limit.refuse_if_broken(db, saved)
+    return RollbackPlan(tuple(m.version for m in undone), limit, had_limit=saved is not None)
 
 
 def rollback(
@@ -49,23 +52,20 @@ def rollback(
         _undo(db, migration, agreed.daily_limit, limits)
         db.changes[:] = [f"{migration} rolled back"]
     counts = verify(db, top=0).counts
-    return RollbackReport(tuple(str(m) for m in undone), agreed.daily_limit, counts)
+    return RollbackReport(tuple(str(m) for m in undone), agreed.daily_limit if agreed.had_limit else None, counts)
 
 
 def _restore_limit(db: Database, saved: daily_limit.Saved, limits: Limits | None) -> None:
     there = daily_limit.present(db)
-    partitioned = any(
-        t.partitioned for t in db.rows(catalog.query("tables"), preflight.Table) if t.name == "preset_usage"
-    )
-    if not partitioned and (there is None or not there.valid):
+    if there is None or not there.valid:
         daily_limit.restore(db, saved, limits)
 
 
-def _undo(db: Database, migration: Migration, limit: DailyLimit | None, limits: Limits | None) -> None:
+def _undo(db: Database, migration: Migration, limit: DailyLimit, limits: Limits | None) -> None:
     def work() -> None:
-        settings = ledger.provenance(migration) | {"usagefix.daily_limit": str(limit or DailyLimit.RESTORE)}
+        settings = ledger.provenance(migration) | {"usagefix.daily_limit": str(limit)}
         with db.transaction(limits, settings=settings):
             db.claim()
             db.run(migration.read(Face.ROLLBACK))
 
-    db.retrying(work, limits)
+    db.retrying(work, limits, readers=True)

@@ -26,6 +26,8 @@ def resolve(database_url: str | None, env_file: Path | None, environment: Mappin
     ``.env`` in ``folder`` is read only when nothing before it names a database; ``env_file``, when given, must exist
     and ranks above ``.env`` but never overrides the environment. Raises ConfigurationError where nothing names one.
     """
+    if env_file is not None and not _is_file(env_file):
+        raise ConfigurationError(f"there is no file {env_file} to read", hint="check the path given with --env-file")
     if database_url is not None:
         if not database_url.strip():
             raise ConfigurationError("--database-url is empty", hint="give a URL: postgresql://user@host:5432/database")
@@ -33,10 +35,8 @@ def resolve(database_url: str | None, env_file: Path | None, environment: Mappin
     for name in URL_VARIABLES:
         if environment.get(name, "").strip():
             return Address(name, environment[name].strip())
-    if env_file is not None and not env_file.is_file():
-        raise ConfigurationError(f"there is no file {env_file}", hint="check the path given with --env-file")
     dotenv = env_file or folder / ".env"
-    if dotenv.is_file():
+    if _is_file(dotenv):
         values = _read_dotenv(dotenv)
         for name in URL_VARIABLES:
             if (values.get(name) or "").strip():
@@ -50,9 +50,19 @@ def resolve(database_url: str | None, env_file: Path | None, environment: Mappin
     )
 
 
-def _read_dotenv(path: Path) -> dict[str, str | None]:
-    from dotenv import dotenv_values  # noqa: PLC0415 - only where there is such a file
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # closed folders, names that are too long
+        return False
 
+
+def _read_dotenv(path: Path) -> dict[str, str | None]:
+    import logging  # noqa: PLC0415 - only where there is such a file
+
+    from dotenv import dotenv_values  # noqa: PLC0415
+
+    logging.getLogger("dotenv").setLevel(logging.ERROR)  # it warns on stderr of lines that it skips
     try:
         return dotenv_values(path, interpolate=False)
     except (OSError, UnicodeDecodeError):

@@ -18,7 +18,7 @@ def status(db: Database) -> StatusReport:
 
 def migration_states(db: Database) -> tuple[MigrationState, ...]:
     """Every migration's state, oldest first."""
-    applied = ledger.applied(db)
+    applied, begun = ledger.applied(db), ledger.begun(db)
     checks = verify.object_checks(db)
     states = []
     for migration in catalog.migrations():
@@ -27,7 +27,7 @@ def migration_states(db: Database) -> tuple[MigrationState, ...]:
             MigrationState(
                 version=migration.version,
                 name=migration.name,
-                state=_state(entry is not None, checks),
+                state=_state(entry is not None, migration.version in begun, checks),
                 applied_at=entry.applied_at if entry else None,
                 applied_by=entry.applied_by if entry else None,
             )
@@ -35,9 +35,9 @@ def migration_states(db: Database) -> tuple[MigrationState, ...]:
     return tuple(states)
 
 
-def _state(recorded: bool, checks: tuple[Check, ...]) -> State:
-    if recorded:
-        return State.APPLIED if all(check.passed for check in checks) else State.OUTDATED
+def _state(recorded: bool, begun: bool, checks: tuple[Check, ...]) -> State:
+    if recorded or begun:
+        return State.APPLIED if recorded and all(check.passed for check in checks) else State.OUTDATED
     ours = {"trigger_enabled", "function_current"}
     there = any(check.status is not Status.MISSING for check in checks if check.check_id in ours)
     return State.FOREIGN if there else State.PENDING

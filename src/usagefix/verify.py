@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
@@ -59,7 +60,7 @@ def object_checks(db: Database) -> tuple[Check, ...]:
 def _counters_accurate(accuracy: _Accuracy) -> Check:
     return Check(
         check_id=COUNTERS,
-        title="Every counter equals its number of events",
+        title="Counters equal events",
         status=Status.FAILED if accuracy.inaccurate else Status.OK,
         object="presets.usage_count",
         detail=f"{accuracy.inaccurate} of {accuracy.presets} presets inaccurate",
@@ -70,7 +71,7 @@ def _counters_accurate(accuracy: _Accuracy) -> Check:
 def _last_used_current(accuracy: _Accuracy) -> Check:
     return Check(
         check_id=LAST_USED,
-        title="last_used_at is no older than the newest use",
+        title="Last use is up to date",
         status=Status.FAILED if accuracy.behind else Status.OK,
         object="presets.last_used_at",
         detail=f"{accuracy.behind} of {accuracy.presets} presets behind",
@@ -80,4 +81,6 @@ def _last_used_current(accuracy: _Accuracy) -> Check:
 
 def _preset(entry: dict[str, Any]) -> PresetCount:
     used = entry.pop("last_used_at")
-    return PresetCount(**entry, last_used_at=datetime.fromisoformat(used) if used else None)
+    with suppress(ValueError):  # infinity, and years that Python does not have
+        return PresetCount(**entry, last_used_at=datetime.fromisoformat(used) if used else None)
+    return PresetCount(**entry, last_used_at=None)

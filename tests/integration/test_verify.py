@@ -28,18 +28,19 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "search path not pinned": ("function_secure", "failed", "ALTER FUNCTION auto_increment_preset_usage_count() RESET search_path"),
     "open to everybody": ("function_secure", "failed", "GRANT EXECUTE ON FUNCTION auto_increment_preset_usage_count() TO PUBLIC"),
     "open to anon": ("function_secure", "failed", "GRANT EXECUTE ON FUNCTION auto_increment_preset_usage_count() TO anon"),
-    "daily limit back": ("daily_limit_gone", "unexpected", f"CREATE INDEX {INDEX} ON preset_usage (preset_id)"),
+    "daily limit back": ("daily_limit_gone", "unexpected", f"CREATE UNIQUE INDEX {INDEX} ON preset_usage (id, created_at)"),
     "tracker counts": (
         "tracker_inserts_only", "failed",
         "CREATE OR REPLACE FUNCTION track_preset_usage(preset_uuid uuid, usage_type_param text, usage_data_param jsonb"
         " DEFAULT '{}') RETURNS uuid LANGUAGE plpgsql AS"
-        " 'BEGIN UPDATE presets SET usage_count = usage_count + 1 WHERE id = preset_uuid; RETURN NULL; END'",
+        " 'BEGIN INSERT INTO preset_usage (preset_id, user_id, usage_type) VALUES (preset_uuid, auth.uid(), usage_type_param);"
+        " UPDATE presets SET usage_count = usage_count + 1 WHERE id = preset_uuid; RETURN NULL; END'",
     ),
     "tracker needs the limit": (
         "tracker_inserts_only", "failed",
         "CREATE OR REPLACE FUNCTION track_preset_usage(preset_uuid uuid, usage_type_param text, usage_data_param jsonb"
-        " DEFAULT '{}') RETURNS uuid LANGUAGE plpgsql AS $$BEGIN INSERT INTO preset_usage (preset_id) VALUES (preset_uuid)"
-        " ON CONFLICT (preset_id, DATE(created_at)) DO NOTHING; RETURN NULL; END$$",
+        " DEFAULT '{}') RETURNS uuid LANGUAGE plpgsql AS $$BEGIN INSERT INTO preset_usage (preset_id, user_id, usage_type)"
+        " VALUES (preset_uuid, auth.uid(), usage_type_param) ON CONFLICT (preset_id, DATE(created_at)) DO NOTHING; RETURN NULL; END$$",
     ),
     "counter too high": ("counters_accurate", "failed", "UPDATE presets SET usage_count = usage_count + 1 WHERE name = 'Neon city'"),
     "counter null": ("counters_accurate", "failed", "UPDATE presets SET usage_count = NULL WHERE name = 'Watercolour 4'"),

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
 from usagefix import __version__
 from usagefix.cli import commands, options
-from usagefix.cli.run import Globals, interrupted
-from usagefix.errors import ConfigurationError
+from usagefix.cli.run import Globals, internal, interrupted
+from usagefix.errors import ConfigurationError, UsagefixError
 from usagefix.render import words
 
 app = typer.Typer(
@@ -59,39 +57,34 @@ def usagefix(
     context.obj = Globals(database_url, env_file, wait)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def main() -> NoReturn:
-    """The console script. Every way out is an exit code of the contract, and none a traceback."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Parse, run, exit. Every way out is an exit code of the contract, and none a traceback."""
     try:
         code = app(prog_name="usagefix", standalone_mode=False)
-    except KeyboardInterrupt:
-        code = _aborted()
-    except typer.Abort:
-        code = _aborted()
+    except (KeyboardInterrupt, typer.Abort):
+        code = _failed(interrupted())
     except _Misuse as error:
         code = _misused(error)
+    except Exception as defect:
+        code = _failed(internal(defect))
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _aborted() -> int:
-    error = interrupted()
-    words.fail(error, None)
-    return error.exit_code
-
-
-def _misused(error: BaseException) -> int:
-    message = error.format_message() if hasattr(error, "format_message") else str(error)
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "usagefix"
-    misuse = ConfigurationError(message[:1].lower() + message[1:].rstrip("."), hint=f"{command} --help")
-    words.fail(misuse, None)
+def _failed(error: UsagefixError, command: str = "usagefix") -> int:
+    words.fail(error, words.outcome(()))
     if "json" in sys.argv or "--format=json" in sys.argv:
         from usagefix.render.document import document
 
         name = command.removeprefix("usagefix").strip() or "usagefix"
-        print(document(name, target=None, exit_code=2, duration_ms=0, error=misuse))
-    return misuse.exit_code
+        print(document(name, target=None, exit_code=error.exit_code, duration_ms=0, error=error))
+    return error.exit_code
+
+
+def _misused(error: Exception) -> int:
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "usagefix"
+    hint = f"{command} --help"
+    if "://" in message:
+        hint = f"the URL goes before the command: usagefix --database-url URL COMMAND; {hint}"
+    return _failed(ConfigurationError(message[:1].lower() + message[1:].rstrip("."), hint=hint), command)

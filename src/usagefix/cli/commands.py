@@ -151,9 +151,13 @@ def rollback(
 
 
 def _ask(db: Database, versions: tuple[str, ...]) -> None:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigurationError("rollback asks before it acts, and nobody is there to answer", hint="pass --yes")
-    if not typer.confirm(f"Roll back {', '.join(versions)} on {db.target.database}?", err=True):
+    try:
+        agreed = typer.confirm(f"Roll back {', '.join(versions)} on {db.target.database}?", err=True)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    if not agreed:
         raise RollbackRefused("not rolled back: you said no", hint="usagefix status shows where things stand")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from usagefix.cli.options import Format
-from usagefix.errors import Interrupted, UsagefixError
+from usagefix.errors import ConfigurationError, InternalError, Interrupted, UsagefixError
 from usagefix.render import words
 from usagefix.settings import resolve
 
@@ -65,6 +66,8 @@ def execute(context: typer.Context, command: str, output: Format, work: Work) ->
         outcome.error = failure
     except KeyboardInterrupt:
         outcome.error = interrupted()
+    except Exception as defect:
+        outcome.error = internal(defect)
     outcome.changes = words.outcome(db.changes if db else ())
     if db is not None:
         db.close()
@@ -79,10 +82,20 @@ def interrupted() -> Interrupted:
     return Interrupted("interrupted", hint="run the command again: it goes on from where things stand")
 
 
+def internal(defect: Exception) -> InternalError:
+    """What a defect of usagefix says: where it is, but not the message, which may quote data."""
+    last = traceback.extract_tb(defect.__traceback__)[-1]
+    where = f"{Path(last.filename).name}:{last.lineno}"
+    return InternalError(
+        f"usagefix failed: {type(defect).__name__} at {where}",
+        hint="this is a defect of usagefix; please report it with this line. usagefix status shows where things stand",
+    )
+
+
 def _open(options: Globals) -> Database:
     from usagefix.database import connect
 
-    address = resolve(options.database_url, options.env_file, os.environ, Path.cwd())
+    address = resolve(options.database_url, options.env_file, os.environ, Path())
     db = connect(address.conninfo, address.source, wait=options.wait)
     words.say(f"target: {db.target}")
     db.on_retry = words.say
@@ -111,10 +124,19 @@ def _print(outcome: _Outcome, output: Format) -> None:
 
 
 def to_stdout(write: Callable[[], None]) -> None:
-    """Write data. Where the reader has gone (a closed pipe) the rest is dropped; the work is done all the same."""
+    """Write data. Where the reader has gone (a closed pipe) the rest is dropped; the work is done all the same.
+
+    Ends the process with exit code 2 where the data cannot be written (a full disk).
+    """
     try:
         write()
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Python flushes stdout once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            failure = ConfigurationError(
+                f"the result cannot be written: {error.strerror}", hint="the command itself has ended; see stderr above"
+            )
+            words.fail(failure, None)
+            raise typer.Exit(failure.exit_code) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from functools import partial
 from pathlib import Path
 
 from usagefix import embedded
@@ -22,6 +23,9 @@ def play(*, keep: bool) -> int:
     """Play the demo; returns the exit code. Without ``keep`` the server and its folder are gone afterwards."""
     server: embedded.Server | None = None
     finished = False
+    # libpq's own settings belong to another server.
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
     try:
         wanted = os.environ.get("USAGEFIX_PG_BIN")
         words.say("starting an embedded PostgreSQL")
@@ -55,7 +59,7 @@ def _tell(server: embedded.Server) -> None:
             console = stdout_console()
             for chapter in story(db, on_step=words.say, on_progress=on_progress):
                 heading(chapter.title, chapter.command, console)
-                show(chapter.report, console)
+                to_stdout(partial(show, chapter.report, console))
     finally:
         db.close()
 
@@ -63,4 +67,5 @@ def _tell(server: embedded.Server) -> None:
 def _say_how_to_go_on(server: embedded.Server) -> None:
     url = f"DATABASE_URL={shlex.quote(server.url(DATABASE))}"
     to_stdout(lambda: print(url))
-    words.say(f"export it and play on. To end: kill -INT {server.process.pid}; rm -r {shlex.quote(str(server.folder))}")
+    folder = shlex.quote(str(server.folder))
+    words.say(f"export it and play on. To end: kill -INT {server.process.pid} && sleep 2 && rm -rf {folder}")

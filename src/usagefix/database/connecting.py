@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import psycopg
 from psycopg import conninfo as libpq
+from psycopg.abc import Buffer
 from psycopg.rows import class_row
+from psycopg.types.datetime import TimestamptzLoader
 
 from usagefix import catalog
 from usagefix.database.failures import translated
@@ -19,13 +22,19 @@ from usagefix.models import Target
 
 OLDEST_SERVER = 140000  # CREATE OR REPLACE TRIGGER
 CONNECT_SECONDS = 10
+SECRET_LENGTH = 8
 _FOREIGN_PARAMETERS = ("pgbouncer", "connection_limit", "pool_timeout", "schema", "sslaccept", "statement_cache_size")
+_MISCONFIGURED = (
+    r"invalid port|invalid integer|invalid \w+ value|invalid command-line argument|unrecognized configuration",
+)
 _CONNECTION_HINTS = (
     (
         r"password authentication failed|no password supplied",
-        "check user and password; in a URL, special characters"
-        " of the password must be percent-encoded (@ is %40); it may also come from PGPASSWORD or ~/.pgpass",
+        "check user and password; in a URL, special characters of the password must be percent-encoded (@ is %40); "
+        "it may also come from PGPASSWORD or ~/.pgpass",
     ),
+    (r"CONNECT privilege", "GRANT CONNECT ON DATABASE, or connect as another role"),
+    (r"not permitted to log in", "connect as a role with LOGIN"),
     (r"database .* does not exist", "check the database name at the end of the URL"),
     (r"role .* does not exist", "check the user name in the URL"),
     (
@@ -36,10 +45,11 @@ _CONNECTION_HINTS = (
         r"could not translate host name|failed to resolve host|[Nn]ame or service not known|nodename",
         "check the host name",
     ),
-    (r"timeout|timed out", "check host, port and firewall; --wait SECONDS waits longer"),
-    (r"starting up|shutting down|too many clients|remaining connection slots", "try again, or pass --wait SECONDS"),
-    (r"SSL|certificate", "check sslmode in the URL"),
     (r"service file|definition of service", "check PGSERVICE and the service file"),
+    (r"starting up|shutting down|too many|remaining connection slots", "try again, or pass --wait SECONDS"),
+    (r"invalid response to SSL|expected authentication request", "something other than PostgreSQL answers there"),
+    (r"timeout|timed out", "check host, port and firewall; --wait SECONDS waits longer"),
+    (r"SSL|certificate", "check sslmode in the URL"),
 )
 
 
@@ -55,7 +65,7 @@ def connect(conninfo: str, source: str, *, wait: float = 0.0) -> Database:
         try:
             connection = psycopg.connect(**parsed, autocommit=True, prepare_threshold=None)
             break
-        except psycopg.Error as error:
+        except (psycopg.Error, UnicodeError) as error:
             failure = _connection_failure(error, parsed)
             if isinstance(failure, ConfigurationError) or not _may_pass(str(error)) or time.monotonic() >= deadline:
                 raise failure from None
@@ -67,7 +77,18 @@ def connect(conninfo: str, source: str, *, wait: float = 0.0) -> Database:
         raise
 
 
+class _Moment(TimestamptzLoader):
+    """Times that Python does not have (infinity, years before 1 and after 9999) are read as none."""
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            return super().load(data)
+        except psycopg.DataError:
+            return None  # type: ignore[return-value] # every field for a time may be None
+
+
 def _opened(connection: psycopg.Connection[Any]) -> Database:
+    connection.adapters.register_loader("timestamptz", _Moment)
     with translated(), connection.cursor(row_factory=class_row(Session)) as cursor:
         session = cursor.execute(catalog.query("session").encode()).fetchall()[0]
     if session.version_number < OLDEST_SERVER:
@@ -77,13 +98,19 @@ def _opened(connection: psycopg.Connection[Any]) -> Database:
     info = connection.info
     target = Target(
         user=info.user,
-        host=info.host,
+        host=_where(info),
         port=None if info.host.startswith("/") else info.port,
         database=session.database,
         server_version=session.server_version.split()[0],
         pooler=info.backend_pid != session.backend_pid,
     )
     return Database(connection, session, target)
+
+
+def _where(info: psycopg.ConnectionInfo) -> str:
+    """The host; where PGHOSTADDR or ``hostaddr`` leads elsewhere than its name says, both."""
+    given = info.get_parameters().get("hostaddr")
+    return info.host if not given or given == info.host else f"{info.host} ({given})"
 
 
 def _parse(conninfo: str, source: str) -> dict[str, Any]:
@@ -96,26 +123,29 @@ def _parse(conninfo: str, source: str) -> dict[str, Any]:
             hint="the form is postgresql://user:password@host:5432/database, with special characters in the password "
             "percent-encoded (@ is %40, / is %2F, % is %25, # is %23)",
         ) from None
-    if re.search(r"[@\s?#]", str(parsed.get("host", ""))) or not re.fullmatch(r"[\d,]*", str(parsed.get("port", ""))):
+    host, port, name = (str(parsed.get(key, "")) for key in ("host", "port", "dbname"))
+    if (not host.startswith("/") and re.search(r"[@\s?#]", host)) or "@" in name or not re.fullmatch(r"[\d,]*", port):
         raise ConfigurationError(
-            f"the database URL from {source} is malformed: the host name cannot be read",
+            f"the database URL from {source} is malformed: its host or port cannot be read",
             hint="percent-encode special characters in the password: @ is %40, / is %2F, # is %23, ? is %3F",
         )
     parsed.setdefault("connect_timeout", CONNECT_SECONDS)
     parsed.setdefault("fallback_application_name", "usagefix")
+    parsed["client_encoding"] = "utf8"
     return parsed
 
 
 def _what_is_malformed(message: str, conninfo: str) -> str:
+    """A reason in our own words: libpq's may quote the password."""
+    if re.search(r"\s", conninfo) and "://" in conninfo:
+        return "it holds a space"
     if "percent" in message:
         return "a % is not followed by two hexadecimal digits"
-    for name in _FOREIGN_PARAMETERS:
-        if f'"{name}"' in message:
-            return f"the parameter {name} is not PostgreSQL's; leave it out"
+    foreign = [name for name in _FOREIGN_PARAMETERS if f'"{name}"' in message]
+    if foreign:
+        return f"the parameter {foreign[0]} is not PostgreSQL's; leave it out"
     if "query parameter" in message:
         return "it has a parameter that PostgreSQL does not know"
-    if "://" not in conninfo:
-        return "it does not begin with postgresql://"
     if not conninfo.startswith(("postgresql://", "postgres://")):
         return "it does not begin with postgresql://"
     return "PostgreSQL's client library cannot read it"
@@ -126,22 +156,26 @@ def _may_pass(message: str) -> bool:
     return not re.search(r"authentication failed|does not exist|no password supplied|no pg_hba", message)
 
 
-def _connection_failure(error: psycopg.Error, parsed: Mapping[str, Any]) -> UsagefixError:
-    text = _without_secrets(str(error), parsed)
+def _connection_failure(error: psycopg.Error | UnicodeError, parsed: Mapping[str, Any]) -> UsagefixError:
+    text, state = str(error), getattr(error, "sqlstate", None)
     lines = [line.strip(" -\t") for line in text.splitlines() if line.strip()]
-    # With several addresses psycopg lists one line each under a heading; the last one is as good as any.
-    reason = re.sub(r"^connection failed: ", "", lines[-1] if lines else "no reason given")
-    if len(lines) > 1 and "Is the server running" in lines[-1]:
-        reason = re.sub(r"^connection failed: ", "", lines[-2])
+    # With several addresses psycopg lists one line each under a heading; the server's own word is the best of them.
+    telling = [line for line in lines if "FATAL" in line] or [line for line in lines if "failed:" in line] or lines
+    reason = re.sub(r"^connection failed: ", "", telling[-1] if telling else "no reason given")
+    reason = _without_secrets(reason, parsed)
+    for pattern in _MISCONFIGURED:
+        if re.search(pattern, text):
+            return ConfigurationError(f"cannot connect: {reason}", hint="check the connection's parameters")
     for pattern, hint in _CONNECTION_HINTS:
         if re.search(pattern, text):
-            return CannotConnect(f"cannot connect: {reason}", hint=hint, sqlstate=error.sqlstate)
-    return CannotConnect(f"cannot connect: {reason}", hint="check host, port and network", sqlstate=error.sqlstate)
+            return CannotConnect(f"cannot connect: {reason}", hint=hint, sqlstate=state)
+    return CannotConnect(f"cannot connect: {reason}", hint="check host, port and network", sqlstate=state)
 
 
 def _without_secrets(text: str, parsed: Mapping[str, Any]) -> str:
     for name in ("password", "sslpassword"):
         secret = str(parsed.get(name) or "")
-        if secret:
+        # libpq does not print passwords; a short one is a part of many words, and replacing it would tell it.
+        if len(secret) >= SECRET_LENGTH:
             text = text.replace(secret, "***")
     return text

@@ -23,13 +23,17 @@ def translated(script: str = "") -> Iterator[None]:
 
 def _translate(error: psycopg.Error, script: str) -> UsagefixError:
     state, diag = error.sqlstate, error.diag
-    said = diag.message_primary or (str(error).strip().splitlines() or ["no reason given"])[-1]
+    said = diag.message_primary or (str(error).strip().splitlines() or ["no reason given"])[0]
     if script and diag.statement_position and "\n" in script:
         line = script.count("\n", 0, int(diag.statement_position) - 1) + 1
         said += f" (line {line} of the script)"
     hint = diag.message_hint or ""
     if state in RETRYABLE:
         return Busy(f"the server is busy: {said}", hint=hint or "run this again", sqlstate=state)
+    if state is None and not isinstance(error, psycopg.OperationalError):
+        return DatabaseRefused(
+            f"what the server sent cannot be read: {said}", hint="look at the values in the two tables", sqlstate=None
+        )
     if state is None or state.startswith(("08", "57P")):
         return CannotConnect(
             f"the connection was lost: {said}",

@@ -15,11 +15,14 @@ from psycopg.rows import class_row, scalar_row, tuple_row
 
 from usagefix import catalog
 from usagefix.database.failures import RETRYABLE, translated
-from usagefix.errors import Busy, UsagefixError
+from usagefix.errors import Busy, CannotConnect, UsagefixError
 from usagefix.models import Target
 
 T = TypeVar("T")
 
+READ_LOCK_TIMEOUT = 5_000  # milliseconds; only what stops readers makes a reader wait
+# Settings of a role or database under which our statements, or what they return, could not be read.
+_READABLE = {"DateStyle": "ISO, YMD", "standard_conforming_strings": "on"}
 LOCK_KEY = 0x75736167_65666978  # "usagefix" in ASCII; the advisory lock of everything that writes
 
 
@@ -54,17 +57,18 @@ class Session:
 class LockHolder:
     """A session that holds a lock others may wait for: the columns of ``lock_holders.sql``."""
 
-    pid: int
+    pid: int | None
     role: str
     application: str
     state: str
     seconds: float | None
-    locks: str
 
     def __str__(self) -> str:
+        if self.pid is None:
+            return "a prepared transaction (see pg_prepared_xacts)"
         who = f"pid {self.pid}" + (f" ({self.application})" if self.application else "")
         since = f", in a transaction for {self.seconds:.0f} s" if self.seconds is not None else ""
-        return f"{who} {self.state or 'unknown'}{since}"
+        return f"{who} {self.state or f'of role {self.role}'}{since}"
 
 
 class Database:
@@ -92,13 +96,21 @@ class Database:
             "statement_timeout": str(limits.statement_timeout),
             "idle_in_transaction_session_timeout": "60000",
             "row_security": "off",
+            **_READABLE,
             **(settings or {}),
         }
-        with translated(), self._begin(psycopg.IsolationLevel.READ_COMMITTED, read_only=False):
-            self._set_local(local)
-            yield
-            if rollback:
-                raise psycopg.Rollback
+        committing = False
+        try:
+            with translated(), self._begin(psycopg.IsolationLevel.READ_COMMITTED, read_only=False):
+                self._set_local(local)
+                yield
+                committing = not rollback
+                if rollback:
+                    raise psycopg.Rollback
+        except CannotConnect:
+            if committing:
+                self.changes.append("the last step, or not: the connection was lost while it was being committed")
+            raise
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -106,9 +118,19 @@ class Database:
 
         A role from which row level security hides rows gets an error instead of a wrong count.
         """
-        with translated(), self._begin(psycopg.IsolationLevel.REPEATABLE_READ, read_only=True):
-            self._set_local({"statement_timeout": "0", "row_security": "off"})
-            yield
+        local = {
+            "lock_timeout": str(READ_LOCK_TIMEOUT),
+            "statement_timeout": "0",
+            "row_security": "off",
+            "search_path": "pg_catalog, pg_temp",
+            **_READABLE,
+        }
+        try:
+            with translated(), self._begin(psycopg.IsolationLevel.REPEATABLE_READ, read_only=True):
+                self._set_local(local)
+                yield
+        except Busy as busy:
+            raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None
 
     def rows(self, query: str, into: type[T], params: Mapping[str, Any] | None = None) -> list[T]:
         """Every row as a dataclass; column names are field names."""
@@ -157,17 +179,18 @@ class Database:
                 raise
             raise Busy(
                 f"{' '.join(statement.split()[:3])} waited {seconds:.0f} s for older transactions to end",
-                hint=self.name_holders(),
+                hint=self.name_holders(readers=True),
                 sqlstate="55P03",
             ) from None
         finally:
             timer.cancel()
             timer.join()
 
-    def retrying(self, work: Callable[[], T], limits: Limits | None = None) -> T:
+    def retrying(self, work: Callable[[], T], limits: Limits | None = None, *, readers: bool = False) -> T:
         """Call ``work``, a whole transaction, again while it fails for want of a lock, after longer and longer pauses.
 
-        Raises Busy, naming the sessions in the way, when the last attempt fails too.
+        ``readers``: the work waits for those who only read, too. Raises Busy, naming the sessions in the way, when the
+        last attempt fails as well.
         """
         limits = limits or Limits()
         for attempt in range(1, limits.attempts + 1):
@@ -178,7 +201,9 @@ class Database:
                     raise
                 if attempt == limits.attempts:
                     raise Busy(
-                        f"{busy.message} ({limits.attempts} attempts)", hint=self.name_holders(), sqlstate=busy.sqlstate
+                        f"{busy.message} ({limits.attempts} attempts)",
+                        hint=self.name_holders(readers=readers),
+                        sqlstate=busy.sqlstate,
                     ) from None
             pause = min(limits.longest_pause, limits.first_pause * 2 ** (attempt - 1))
             pause *= random.uniform(0.5, 1.5)  # noqa: S311 - so that two who collided do not collide again
@@ -186,19 +211,24 @@ class Database:
             time.sleep(pause)
         raise AssertionError("unreachable")
 
-    def claim(self) -> None:
-        """Take usagefix's advisory lock until the transaction ends. Raises Busy where another run holds it."""
+    def claim(self, *, patiently: bool = False) -> None:
+        """Take usagefix's advisory lock until the transaction ends.
+
+        Raises Busy where another run holds it; ``patiently``: as a lock that :meth:`retrying` waits for.
+        """
         (mine,) = self.values("SELECT pg_catalog.pg_try_advisory_xact_lock(%(key)s)", {"key": LOCK_KEY})
         if not mine:
             raise Busy(
-                "another run of usagefix is going on this database", hint="wait for it to end, then run this again"
+                "another run of usagefix is going on this database",
+                hint="wait for it to end, then run this again",
+                sqlstate="55P03" if patiently else None,
             )
 
-    def name_holders(self) -> str:
-        """A hint that names who holds locks on the two tables now."""
-        holders = self.rows(catalog.query("lock_holders"), LockHolder)
+    def name_holders(self, *, readers: bool = False) -> str:
+        """A hint that names who holds locks on the two tables now; ``readers``: also those who only read."""
+        holders = self.rows(catalog.query("lock_holders"), LockHolder, {"readers": readers})
         if not holders:
-            return "nobody holds a lock on the tables any more: run this again"
+            return "nobody holds a lock on the two tables now: run this again"
         return f"in the way: {'; '.join(map(str, holders))}. Wait for them, or end them; then run this again"
 
     @contextmanager

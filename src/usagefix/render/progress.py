@@ -12,7 +12,7 @@ from usagefix.models import BackfillProgress
 @contextmanager
 def progress_bar(*, quiet: bool) -> Iterator[Callable[[BackfillProgress], None]]:
     """A function to call with each progress; the bar appears at its first call and goes when the block ends."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda _progress: None
         return
 

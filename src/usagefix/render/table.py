@@ -34,6 +34,7 @@ from usagefix.models import (
     VerifyReport,
 )
 from usagefix.render.document import Report
+from usagefix.render.words import harmless
 
 NARROW = 60  # below, a row becomes a few lines
 WIDE = 120  # from here on ids are shown
@@ -67,7 +68,9 @@ class _Stdout(Console):
 
 def stdout_console() -> Console:
     """The console for data: the terminal's width, or a width that wraps nothing much in a pipe."""
-    fixed = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else PIPE_WIDTH
+    columns = os.environ.get("COLUMNS", "")
+    told = int(columns) if columns.isascii() and columns.isdigit() else 0
+    fixed = told or (None if sys.stdout.isatty() else PIPE_WIDTH)
     return _Stdout(file=sys.stdout, width=fixed, highlight=False, emoji=False, markup=False, soft_wrap=False)
 
 
@@ -125,7 +128,7 @@ def _conclude(report: VerifyReport, console: Console) -> None:
 def _checks(checks: Sequence[Check], console: Console) -> None:
     _grid(
         (Column("status", whole=True), Column("check"), Column("found")),
-        [(Text(c.status, style=_STATUS_STYLE[c.status]), Text(c.title), Text(c.detail)) for c in checks],
+        [(Text(c.status, style=_STATUS_STYLE[c.status]), Text(c.title), _text(c.detail)) for c in checks],
         console,
     )
 
@@ -176,13 +179,13 @@ def _presets(title: str, presets: Sequence[PresetCount], console: Console) -> No
     rows = []
     for preset in presets:
         cells = [
-            Text(preset.name),
+            _text(preset.name),
             _count(preset.displayed_count),
             Text(f"{preset.actual_records:,}"),
             Text(_signed(preset.drift), style="" if preset.accurate else "red"),
             _moment(preset.last_used_at),
         ]
-        rows.append((*cells, Text(preset.id, style="dim")) if with_ids else tuple(cells))
+        rows.append((*cells, Text(harmless(preset.id), style="dim")) if with_ids else tuple(cells))
     _grid(columns, rows, console)
 
 
@@ -221,7 +224,7 @@ def _plan(report: ApplyReport, console: Console) -> None:
     if report.tracker_diff:
         console.print(Text("track_preset_usage()", style="bold"))
         for line in report.tracker_diff.splitlines():
-            console.print(Text(f"  {line}", style={"+": "green", "-": "red"}.get(line[0], "dim")))
+            console.print(Text(harmless(f"  {line}"), style={"+": "green", "-": "red"}.get(line[0], "dim")))
         console.print()
     _corrections(report.backfill, console)
     _line("dry run", "nothing was changed; the SQL: usagefix sql VERSION", "", console)
@@ -239,9 +242,9 @@ def _corrections(report: BackfillReport, console: Console) -> None:
         _item("every counter was right: no drift to remove", console)
     if report.resumed:
         _item(f"{_plural(report.resumed, 'preset')} had been corrected by a run that was interrupted", console)
-    for trigger in report.triggers:
-        what = "held off" if trigger.held_off else "fires"
-        _item(f"the application's trigger {trigger.name} on presets: {what} for the correction", console)
+    if report.presets_changed and report.triggers:
+        what = "held off meanwhile" if report.triggers[0].held_off else "fired"
+        _item(f"triggers on presets {what}: {', '.join(trigger.name for trigger in report.triggers)}", console)
 
 
 def _backfill(report: BackfillReport, console: Console) -> None:
@@ -287,7 +290,7 @@ def _status(report: StatusReport, console: Console) -> None:
                 Text(m.version),
                 Text(m.name),
                 _moment(m.applied_at),
-                Text(m.applied_by or ""),
+                _text(m.applied_by or ""),
             )
             for m in report.migrations
         ],
@@ -307,12 +310,12 @@ def _status(report: StatusReport, console: Console) -> None:
 def _preset(report: PresetReport, console: Console) -> None:
     preset = report.preset
     facts = (
-        ("name", Text(preset.name)),
-        ("id", Text(preset.id)),
+        ("name", _text(preset.name)),
+        ("id", _text(preset.id)),
         ("displayed count", _count(preset.displayed_count)),
         ("actual records", Text(f"{preset.actual_records:,}")),
         ("drift", Text(_signed(preset.drift), style="" if preset.accurate else "red")),
-        ("last use", _moment(preset.last_used_at, seconds=True)),
+        ("last use", _moment(preset.last_used_at, "%Y-%m-%d %H:%M:%S UTC")),
     )
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
@@ -323,8 +326,11 @@ def _preset(report: PresetReport, console: Console) -> None:
     if report.recent is not None:
         console.print(Text("Newest events", style="bold"))
         _grid(
-            (Column("when", whole=True), Column("type"), Column("user")),
-            [(_moment(e.created_at, seconds=True), Text(e.usage_type), Text(e.user_id)) for e in report.recent],
+            (Column("when (UTC)", whole=True), Column("type"), Column("user")),
+            [
+                (_moment(e.created_at, "%Y-%m-%d %H:%M:%S"), _text(e.usage_type), _text(e.user_id))
+                for e in report.recent
+            ],
             console,
         )
     if preset.accurate:
@@ -342,7 +348,7 @@ def _grid(columns: Sequence[Column], rows: Sequence[Sequence[Text]], console: Co
                 console.print(Text.assemble((f"{column.heading}: ", "dim"), cell), overflow="fold")
             console.print()
         return
-    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     for column in columns:
         table.add_column(
             column.heading,
@@ -360,7 +366,12 @@ def _line(word: str, rest: str, style: str, console: Console) -> None:
 
 
 def _item(text: str, console: Console) -> None:
-    console.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
+    console.print(Padding(_text(text), (0, 0, 0, 2), expand=False))
+
+
+def _text(value: str) -> Text:
+    """Text from the database: no markup, and nothing that a terminal obeys."""
+    return Text(harmless(value))
 
 
 def _count(value: int | None) -> Text:
@@ -375,7 +386,7 @@ def _plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _moment(value: datetime | None, *, seconds: bool = False) -> Text:
+def _moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> Text:
     if value is None:
         return Text("never", style="dim")
-    return Text(f"{value.astimezone(UTC):{'%Y-%m-%d %H:%M:%S UTC' if seconds else '%Y-%m-%d %H:%M'}}")
+    return Text(value.astimezone(UTC).strftime(form))

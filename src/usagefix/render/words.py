@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
 from usagefix.errors import UsagefixError
 
+# Control characters (a terminal obeys them), and what turns the direction of writing.
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    """The text with what a terminal would obey written out: names and messages come from a database."""
+    return _OBEYED.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
 
 def say(line: str) -> None:
     """One line on stderr; lost without complaint where nobody reads."""
-    with suppress(OSError, ValueError):
-        print(line, file=sys.stderr, flush=True)
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(harmless(line), file=sys.stderr, flush=True)
 
 
 def fail(error: UsagefixError, changes: str | None) -> None:
