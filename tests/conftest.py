@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from pytest_postgresql import factories
 from support import SQL, App
 
 from usagefix import embedded
+
+# A shell that runs this in the background has Ctrl-C ignored, and every child would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 for _name in [n for n in os.environ if n.startswith("PG") or n.endswith(("DATABASE_URL", "DB_URL"))]:
     del os.environ[_name]

@@ -255,7 +255,6 @@ AS $function$
 DECLARE
     owner name;
     event record;
-    counted bigint;
     recorded bigint;
     result text;
 BEGIN
@@ -268,21 +267,27 @@ BEGIN
         RETURN NULL;
     END IF;
     BEGIN
-        SELECT preset_id, user_id, usage_type INTO event FROM public.preset_usage LIMIT 1;
+        -- A preset that nobody holds, held for the length of the trial: other people's uses of it wait, and do not count.
+        SELECT preset_usage.preset_id, preset_usage.user_id, preset_usage.usage_type,
+               COALESCE(presets.usage_count, 0) AS usage_count
+        INTO event
+        FROM public.preset_usage
+        JOIN public.presets ON presets.id = preset_usage.preset_id
+        LIMIT 1
+        FOR NO KEY UPDATE OF presets SKIP LOCKED;
         IF NOT FOUND THEN
             RETURN NULL;
         END IF;
         PERFORM set_config('lock_timeout', '200ms', true);
         PERFORM set_config('request.jwt.claim.sub', event.user_id::text, true);
         PERFORM set_config('request.jwt.claims', jsonb_build_object('sub', event.user_id)::text, true);
-        SELECT COALESCE(usage_count, 0) INTO counted FROM public.presets WHERE id = event.preset_id;
         -- The server's own count of rows inserted in this transaction: nothing is scanned.
         recorded := pg_stat_get_xact_tuples_inserted('public.preset_usage'::regclass);
         PERFORM set_config('role', owner, true);
         FOR n IN 1 .. uses LOOP
             PERFORM public.track_preset_usage(event.preset_id, event.usage_type, '{}'::jsonb);
         END LOOP;
-        SELECT format('%s counted, %s recorded', COALESCE(usage_count, 0) - counted,
+        SELECT format('%s counted, %s recorded', COALESCE(usage_count, 0) - event.usage_count,
                       pg_stat_get_xact_tuples_inserted('public.preset_usage'::regclass) - recorded)
         INTO result FROM public.presets WHERE id = event.preset_id;
         RAISE EXCEPTION USING ERRCODE = 'UF000', MESSAGE = result;

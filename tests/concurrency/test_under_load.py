@@ -99,7 +99,8 @@ def test_apply_rollback_apply_under_load(app: App) -> None:
 def test_rollback_that_restores_the_limit_under_load(app: App) -> None:
     """The writers respect the limit here (ON CONFLICT DO NOTHING), so it can come back while they write."""
     with traffic(app) as writers:
-        app.usagefix("apply")
+        applied = app.usagefix("apply")
+        assert applied.code == 0, applied.stderr + applied.stdout
         # Uses that broke the limit meanwhile would stop the rollback, and rightly: take them out first.
         app.sql(
             "DELETE FROM preset_usage a USING preset_usage b WHERE a.preset_id = b.preset_id AND a.user_id = b.user_id"

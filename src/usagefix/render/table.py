@@ -252,7 +252,7 @@ def _backfill(report: BackfillReport, console: Console) -> None:
     if report.dry_run:
         _line("dry run", "nothing was changed", "", console)
     else:
-        _line("done", "counters equal events; new uses are counted as they come", "green", console)
+        _line("done", "the drift is removed; usagefix verify proves it", "green", console)
 
 
 def _rollback(report: RollbackReport, console: Console) -> None:
