@@ -5,13 +5,13 @@ WITH changed AS (
     SET usage_count = COALESCE(presets.usage_count, 0) + corrections.delta,
         last_used_at = GREATEST(presets.last_used_at, corrections.newest)
     FROM usagefix.corrections
-    WHERE corrections.run = %(run)s AND corrections.applied_at IS NULL AND corrections.preset_id = presets.id
+    WHERE corrections.run = %(run)s AND corrections.applied_at IS NULL AND corrections.preset_id = presets.id AND presets.id = ANY (%(ids)s)
         AND corrections.preset_id = ANY (%(ids)s)
     RETURNING presets.id, corrections.delta
 ), marked AS (
     UPDATE usagefix.corrections SET applied_at = clock_timestamp()
     FROM changed
-    WHERE corrections.run = %(run)s AND corrections.preset_id = changed.id
+    WHERE corrections.run = %(run)s AND corrections.preset_id = ANY (%(ids)s) AND corrections.preset_id = changed.id
     RETURNING corrections.delta
 ), leased AS (
     UPDATE usagefix.backfills

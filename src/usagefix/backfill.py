@@ -136,6 +136,7 @@ def _store_deltas(db: Database) -> tuple[int, int, BackfillReport]:
         # CREATE TABLE AS may count in parallel, INSERT ... SELECT may not.
         db.run(f"CREATE TEMPORARY TABLE usagefix_snapshot ON COMMIT DROP AS {catalog.query('drift')}")
         presets, drift, magnitude = db.tuple(catalog.query("store_deltas"), {"run": run})
+        db.run("ANALYZE usagefix.corrections")  # or each batch scans the whole table for each preset
     db.changes.append(f"{presets} drifted presets noted in the ledger, none corrected yet")
     resumed = corrected if runs and left_over else 0
     return resumed, run, BackfillReport(presets, drift, magnitude, 0, 0, ())

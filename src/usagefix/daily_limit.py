@@ -71,7 +71,8 @@ def refuse_if_broken(db: Database, limit: Saved) -> None:
             f" GROUP BY {keys} HAVING count(*) > 1) AS broken"
         )
     if groups:
-        raise _refusal(f"{groups} times somebody used a preset more than once on a day, which the daily limit forbids")
+        cases = "1 case" if groups == 1 else f"{groups} cases"
+        raise _refusal(f"in {cases} one person used a preset more than once on a day, which the limit forbids")
 
 
 def refuse_if_edited(db: Database) -> None:

@@ -72,7 +72,7 @@ def test_uses_that_break_the_daily_limit_stop_it_before_anything_changes(fixed: 
     result = fixed.usagefix("rollback", "--yes", "--format", "json")
     assert result.code == 1
     error = result.json["error"]
-    assert "2 times" in error["message"]
+    assert "in 2 cases" in error["message"]
     assert "nothing in the database was changed" in error["message"]
     assert "--daily-limit skip" in error["hint"]
     assert fixed.dump() == dump

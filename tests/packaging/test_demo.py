@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -29,13 +31,12 @@ def alive(pid: int) -> bool:
 
 
 @pytest.fixture
-def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def temporary() -> Iterator[Path]:
     """A short path of its own, which the unprivileged user of the demo's server can enter."""
-    import tempfile
-
     folder = Path(tempfile.mkdtemp(prefix="ufd"))
     folder.chmod(0o755)
-    return folder
+    yield folder
+    shutil.rmtree(folder)
 
 
 def test_the_whole_story(temporary: Path) -> None:
