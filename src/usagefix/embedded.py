@@ -96,7 +96,8 @@ def start(binaries: Path | None = None, *, prefix: str = "usagefix-") -> Server:
         with _interrupts_deferred():
             folder = Path(tempfile.mkdtemp(prefix=prefix))
         account = _unprivileged_account(folder)
-        usable = _reachable_binaries(found, folder) if account is not None else found
+        with _interrupts_deferred():
+            usable = _reachable_binaries(found, folder) if account is not None else found
         _initialise(usable, folder, account)
         with _interrupts_deferred():
             process = _launch(usable, folder, account)

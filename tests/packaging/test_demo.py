@@ -59,9 +59,10 @@ def test_the_whole_story(temporary: Path) -> None:
 @pytest.mark.parametrize("moment", ["starting", "telling"])
 def test_interrupted(temporary: Path, how: signal.Signals, moment: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "usagefix", "demo"], env=environment(TMPDIR=str(temporary)), stdin=subprocess.DEVNULL,
+        [sys.executable, "-m", "usagefix", "demo"], env=environment(TMPDIR=str(temporary), PYTHONWARNINGS="ignore"), stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    # Warnings off: an interrupt may come between the opening of a file and the block that closes it.
     deadline = time.monotonic() + 30
     sign = "usagefix-demo-*" if moment == "starting" else "usagefix-demo-*/data/postmaster.pid"
     while not list(temporary.glob(sign)) and time.monotonic() < deadline:
