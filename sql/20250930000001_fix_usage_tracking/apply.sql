@@ -248,22 +248,18 @@ BEGIN
 END
 $function$;
 
--- Create the trial of track_preset_usage(). Two uses by one person on one day, as the owner of presets, always undone.
+-- Create the trial of track_preset_usage(). Uses by one person on one day, always undone. SECURITY DEFINER, and owned by
+-- the owner of presets: whatever the application's functions and triggers do in it, they cannot take a superuser's role.
 CREATE OR REPLACE FUNCTION usagefix.try_tracker(uses integer) RETURNS text
-LANGUAGE plpgsql
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 AS $function$
 DECLARE
-    owner name;
     event record;
     recorded bigint;
     result text;
 BEGIN
-    SELECT roles.rolname INTO owner
-    FROM pg_catalog.pg_class AS presets
-    JOIN pg_catalog.pg_roles AS roles ON roles.oid = presets.relowner
-    JOIN pg_catalog.pg_proc AS proc ON proc.oid = to_regprocedure('public.track_preset_usage(uuid, text, jsonb)')
-    WHERE presets.oid = 'public.presets'::regclass;
-    IF owner IS NULL OR NOT current_setting('track_counts')::boolean THEN
+    IF to_regprocedure('public.track_preset_usage(uuid, text, jsonb)') IS NULL
+        OR NOT current_setting('track_counts')::boolean THEN
         RETURN NULL;
     END IF;
     BEGIN
@@ -283,7 +279,6 @@ BEGIN
         PERFORM set_config('request.jwt.claims', jsonb_build_object('sub', event.user_id)::text, true);
         -- The server's own count of rows inserted in this transaction: nothing is scanned.
         recorded := pg_stat_get_xact_tuples_inserted('public.preset_usage'::regclass);
-        PERFORM set_config('role', owner, true);
         FOR n IN 1 .. uses LOOP
             PERFORM public.track_preset_usage(event.preset_id, event.usage_type, '{}'::jsonb);
         END LOOP;
@@ -305,8 +300,14 @@ $function$;
 -- Close the ledger to everybody else, whatever default privileges say.
 DO $do$
 DECLARE
+    owner CONSTANT name := (
+        SELECT pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE oid = 'public.presets'::regclass
+    );
     open record;
 BEGIN
+    IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+        EXECUTE format('ALTER FUNCTION usagefix.try_tracker(integer) OWNER TO %I', owner);
+    END IF;
     REVOKE ALL ON SCHEMA usagefix FROM PUBLIC;
     REVOKE ALL ON ALL TABLES IN SCHEMA usagefix FROM PUBLIC;
     REVOKE ALL ON ALL FUNCTIONS IN SCHEMA usagefix FROM PUBLIC;

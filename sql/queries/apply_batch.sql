@@ -16,8 +16,6 @@ WITH changed AS (
 ), leased AS (
     UPDATE usagefix.backfills
     SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s), backend_pid = pg_catalog.pg_backend_pid()
-    WHERE backfills.run = %(run)s AND backfills.finished_at IS NULL
-    RETURNING backfills.run
+    WHERE backfills.run = %(run)s
 )
-SELECT (SELECT count(*) FROM marked) AS taken, (SELECT COALESCE(sum(delta), 0)::bigint FROM marked) AS drift,
-    (SELECT count(*) FROM leased) AS leased
+SELECT (SELECT count(*) FROM marked) AS taken, (SELECT COALESCE(sum(delta), 0)::bigint FROM marked) AS drift

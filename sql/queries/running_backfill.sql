@@ -1,6 +1,5 @@
 -- A backfill that is going: unfinished, its lease not over and its session still there.
-SELECT backfills.run AS run, backfills.by_role AS by_role, backfills.backend_pid AS backend_pid,
-    backfills.started_at AS started_at
+SELECT backfills.run AS run, backfills.by_role AS by_role, backfills.backend_pid AS backend_pid
 FROM usagefix.backfills
 WHERE backfills.finished_at IS NULL AND backfills.lease_until > clock_timestamp()
     AND backfills.backend_pid <> pg_catalog.pg_backend_pid()

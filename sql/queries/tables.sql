@@ -3,7 +3,6 @@ SELECT
     wanted.name AS name,
     tables.oid IS NOT NULL AS present,
     COALESCE((SELECT relkind FROM pg_catalog.pg_class WHERE oid = to_regclass('public.' || wanted.name)), ' ') IN ('v', 'm', 'f') AS other_kind,
-    COALESCE(tables.relkind, ' ') = 'p' AS partitioned,
     COALESCE(tables.relforcerowsecurity, false) AS force_rls,
     pg_catalog.pg_get_userbyid(tables.relowner)::text AS owner,
     COALESCE(pg_catalog.pg_has_role(current_user, tables.relowner, 'USAGE'), false) AS owned,

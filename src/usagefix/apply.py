@@ -35,14 +35,19 @@ def apply(
     before = verify(db)
     preflight.require_changeable(db)
     todo = _unfinished(db, wanted)
+    halfway = []
     for migration in todo:
         on_step(f"applying {migration}")
-        _start_counting(db, migration, limits)
+        if _start_counting(db, migration, limits):
+            halfway.append(migration)
     _let_older_transactions_end(db, on_step)
     on_step("counting events")
     filled = backfill(db, batch_size=batch_size, limits=limits, on_progress=on_progress)
-    for migration in todo:
-        _finish(db, migration, limits, on_step)
+    for migration in halfway:
+        on_step("dropping the daily limit (it waits for older transactions, and stops nobody)")
+        daily_limit.lift(db)
+        _run_script(db, migration, limits, {})
+    db.changes += [f"{migration} applied" for migration in todo]
     on_step("verifying")
     return ApplyReport(before, tuple(str(m) for m in todo), filled, after=verify(db))
 
@@ -56,16 +61,10 @@ def plan(db: Database, *, to: str | None = None) -> ApplyReport:
     before = verify(db)
     preflight.require_changeable(db)
     todo = _unfinished(db, wanted)
-    steps: list[PlannedStatement] = []
-    difference = ""
+    steps, difference = list[PlannedStatement](), ""
     limit = daily_limit.present(db)
     if todo:
-        with db.transaction(settings={"usagefix.keep_daily_limit": "on"}, rollback=True):
-            db.claim()
-            for migration in todo:
-                steps += _rehearse(db, migration)
-            for tracker in db.rows(catalog.query("tracker"), daily_limit.Tracker):
-                difference += _difference(tracker.before_apply or "", tracker.left_by_apply or "")
+        steps, difference = db.retrying(lambda: _rehearse(db, todo))
         if limit is not None:
             steps.append(
                 PlannedStatement(
@@ -90,19 +89,15 @@ def _unfinished(db: Database, wanted: tuple[Migration, ...]) -> list[Migration]:
     return [migration for migration in wanted if states[migration.version] is not State.APPLIED]
 
 
-def _start_counting(db: Database, migration: Migration, limits: Limits | None) -> None:
-    """The whole script where the daily limit is gone already, else all but dropping it and recording the version."""
-    _run_script(db, migration, limits, {"usagefix.keep_daily_limit": "on"} if daily_limit.present(db) else {})
+def _start_counting(db: Database, migration: Migration, limits: Limits | None) -> bool:
+    """Run the script, all but dropping the daily limit and recording the version where the limit is there.
+
+    Returns whether that is left to do.
+    """
+    limited = daily_limit.present(db) is not None
+    _run_script(db, migration, limits, {"usagefix.keep_daily_limit": "on"} if limited else {})
     db.changes.append("new uses are counted")
-
-
-def _finish(db: Database, migration: Migration, limits: Limits | None, on_step: Callable[[str], None]) -> None:
-    if daily_limit.present(db) is not None:
-        on_step("dropping the daily limit (it waits for older transactions, and stops nobody)")
-        daily_limit.lift(db)
-    if migration.version not in ledger.applied(db) or daily_limit.LOOSE in "".join(_tracker_bodies(db)):
-        _run_script(db, migration, limits, {})
-    db.changes.append(f"{migration} applied")
+    return limited
 
 
 def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) -> None:
@@ -117,10 +112,6 @@ def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) ->
         older &= set(db.values(catalog.query("older_transactions")))
     if older:
         on_step(f"not waiting any longer for {len(older)} older transactions to end")
-
-
-def _tracker_bodies(db: Database) -> list[str]:
-    return [tracker.body for tracker in db.rows(catalog.query("tracker"), daily_limit.Tracker)]
 
 
 def _run_script(db: Database, migration: Migration, limits: Limits | None, settings: dict[str, str]) -> None:
@@ -140,17 +131,23 @@ class _Lock:
     mode: str
 
 
-def _rehearse(db: Database, migration: Migration) -> list[PlannedStatement]:
-    steps = []
+def _rehearse(db: Database, todo: list[Migration]) -> tuple[list[PlannedStatement], str]:
+    """Run each statement, and undo it all. Returns the statements with their locks, and the edit of the tracker."""
+    steps: list[PlannedStatement] = []
     held: set[str] = set()
-    for statement in catalog.statements(migration.read(Face.APPLY)):
-        db.run(statement.text)
-        now = {f"{row.relation}: {row.mode}" for row in db.rows(catalog.query("locks_taken"), _Lock)}
-        steps.append(
-            PlannedStatement(migration.version, statement.purpose, statement.summary, tuple(sorted(now - held)))
-        )
-        held = now
-    return steps
+    difference = ""
+    with db.transaction(settings={"usagefix.keep_daily_limit": "on"}, rollback=True):
+        db.claim()
+        for migration in todo:
+            for statement in catalog.statements(migration.read(Face.APPLY)):
+                db.run(statement.text)
+                now = {f"{row.relation}: {row.mode}" for row in db.rows(catalog.query("locks_taken"), _Lock)}
+                locks = tuple(sorted(now - held))
+                steps.append(PlannedStatement(migration.version, statement.purpose, statement.summary, locks))
+                held = now
+        for tracker in db.rows(catalog.query("tracker"), daily_limit.Tracker):
+            difference += _difference(tracker.before_apply or "", tracker.left_by_apply or "")
+    return steps, difference
 
 
 def _difference(old: str, new: str) -> str:

@@ -16,9 +16,8 @@ from functools import partial
 from usagefix import catalog, ledger, preflight
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy, NotPermitted, UsagefixError
-from usagefix.models import BackfillProgress, BackfillReport, FiredTrigger
+from usagefix.models import BATCH_SIZE, BackfillProgress, BackfillReport, FiredTrigger
 
-BATCH_SIZE = 1_000
 LEASE_SECONDS = 30.0
 _TOTALS = "SELECT count(*), COALESCE(sum(delta), 0)::bigint, COALESCE(sum(abs(delta)), 0)::bigint FROM drift"
 
@@ -56,7 +55,7 @@ def backfill(
     """Make every counter equal to its events; ``pause`` seconds between batches of ``batch_size`` presets.
 
     Raises UsagefixError where new uses are not counted yet, Busy where another backfill is going or locks stay taken,
-    NotPermitted where the application's triggers can be held off in no way.
+    NotPermitted where the role lacks a right.
     """
     preflight.require_readable(db)
     preflight.require_changeable(db)
@@ -71,19 +70,16 @@ def backfill(
     report = replace(report, triggers=_fired(triggers, fire_triggers), resumed=resumed)
     on_progress(BackfillProgress(0, report.presets_changed))
     total, done, removed, batches = report.presets_changed, 0, 0, 0
-    one_by_one = False
-    while True:
-        batch = _Batch(run, batch_size, hold, wait=one_by_one)
-        taken, drift = db.retrying(partial(_apply_batch, db, batch, limits), limits)
-        if taken:
-            done, removed, batches = done + taken, removed + drift, batches + 1
-            db.changes[-1:] = [f"{done} of {total} drifted presets corrected"]
-            on_progress(BackfillProgress(done, total))
-            time.sleep(pause)
-        elif db.values(catalog.query("pending"), {"run": run})[0]:
-            one_by_one = True  # somebody holds what is left
-        else:
-            break
+    batch = _Batch(run, batch_size, hold)
+    while (step := db.retrying(partial(_apply_batch, db, batch, limits), limits)) is not None:
+        taken, drift = step
+        if not taken:
+            batch = replace(batch, wait=True)  # somebody holds what is left
+            continue
+        done, removed, batches = done + taken, removed + drift, batches + 1
+        db.changes[-1:] = [f"{done} of {total} drifted presets corrected"]
+        on_progress(BackfillProgress(done, total))
+        time.sleep(pause)
     with db.transaction(limits):
         db.run(catalog.query("close_run"), {"run": run})
     return replace(report, presets_changed=done, drift_removed=removed, batches=batches)
@@ -149,7 +145,6 @@ class _Running:
     run: int
     by_role: str
     backend_pid: int
-    started_at: object
 
     def __str__(self) -> str:
         return f"run {self.run} by {self.by_role}, pid {self.backend_pid}"
@@ -162,35 +157,38 @@ class _Batch:
     run: int
     size: int
     hold: _Hold
-    wait: bool
+    wait: bool = False
 
 
-def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> tuple[int, int]:
-    """One short transaction: lock in id order, add, mark. Returns how many deltas it took, and their sum.
+def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> tuple[int, int] | None:
+    """One short transaction: lock in id order, add, mark.
+
+    Returns how many deltas it took and their sum; None when none is left.
 
     It never waits for a row while it holds another row or a table, so nobody waits for what it waits for.
     """
     with db.transaction(limits, settings=batch.hold.settings):
         db.claim(patiently=True)
-        if batch.hold.before:
-            db.run(batch.hold.before)
-        if batch.wait and not batch.hold.before:
-            ids = db.values(catalog.query("next_pending"), {"run": batch.run})
-            ids = db.values(catalog.query("lock_next"), {"id": ids[0]}) if ids else []
-        else:
-            ids = db.values(catalog.query("lock_batch"), {"run": batch.run, "size": batch.size})
-        if not ids and batch.wait and db.values(catalog.query("pending"), {"run": batch.run})[0]:
-            raise Busy(
-                "the server is busy: somebody holds the rows of presets", hint="run this again", sqlstate="55P03"
-            )
-        taken, drift, leased = db.tuple(
-            catalog.query("apply_batch"), {"run": batch.run, "ids": ids, "lease": LEASE_SECONDS}
-        )
-        if not leased or not db.values(catalog.query("counting"))[0]:
+        (still_open,) = db.values(catalog.query("run_open"), {"run": batch.run})
+        if not still_open or not db.values(catalog.query("counting"))[0]:
             raise UsagefixError(
                 "somebody rolled the fix back, or disabled its trigger, while the backfill was going",
                 hint="usagefix status shows where things stand; usagefix apply puts it right",
             )
+        waiting = db.values(catalog.query("next_pending"), {"run": batch.run})
+        if not waiting:
+            return None
+        if batch.hold.before:
+            db.run(batch.hold.before)
+        if batch.wait and not batch.hold.before:
+            ids = db.values(catalog.query("lock_next"), {"id": waiting[0]})
+        else:
+            ids = db.values(catalog.query("lock_batch"), {"run": batch.run, "size": batch.size})
+        if batch.wait and not ids:
+            raise Busy(
+                "the server is busy: somebody holds the rows of presets", hint="run this again", sqlstate="55P03"
+            )
+        taken, drift = db.tuple(catalog.query("apply_batch"), {"run": batch.run, "ids": ids, "lease": LEASE_SECONDS})
         if batch.hold.after:
             db.run(batch.hold.after)
     return taken, drift

@@ -15,7 +15,6 @@ from usagefix.errors import DatabaseRefused, RollbackRefused, UsagefixError
 
 NAME = "public.idx_preset_usage_daily_unique"
 LIFT = f"DROP INDEX CONCURRENTLY IF EXISTS {NAME}"
-LOOSE = "usagefix: until the daily limit is gone"  # in the body that works with and without the limit
 WAIT_SECONDS = 20.0
 BUILD_SECONDS = 900.0
 _WAITS = Limits(attempts=3)

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from usagefix import catalog
 from usagefix.apply import apply
-from usagefix.backfill import BATCH_SIZE
 from usagefix.database import Database
-from usagefix.models import ApplyReport, BackfillProgress, PresetReport, VerifyReport
+from usagefix.models import BATCH_SIZE, ApplyReport, BackfillProgress, PresetReport, VerifyReport
 from usagefix.preset import check_preset
 from usagefix.verify import verify
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+BATCH_SIZE = 1_000  # presets corrected in one transaction
+
 
 class Status(StrEnum):
     """The outcome of one check."""
@@ -23,7 +25,7 @@ class State(StrEnum):
 
     PENDING = "pending"  # not applied, nothing of it is there
     APPLIED = "applied"  # recorded, and every object is as released
-    OUTDATED = "outdated"  # recorded, but an object differs from the released one
+    OUTDATED = "outdated"  # recorded or begun, but an object differs from the released one
     FOREIGN = "foreign"  # objects of its names are there, but usagefix did not record them
 
 

@@ -21,7 +21,6 @@ class Table:
     name: str
     present: bool
     other_kind: bool
-    partitioned: bool
     force_rls: bool
     owner: str | None
     owned: bool

@@ -63,6 +63,8 @@ def main() -> NoReturn:
         code = app(prog_name="usagefix", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = _failed(interrupted())
+    except UsagefixError as error:
+        code = _failed(error)
     except _Misuse as error:
         code = _misused(error)
     except Exception as defect:

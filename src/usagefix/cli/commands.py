@@ -11,16 +11,14 @@ import typer
 from usagefix import catalog
 from usagefix.cli import options, run
 from usagefix.cli.options import Format
-from usagefix.errors import ConfigurationError, RollbackRefused, UsagefixError
-from usagefix.models import DailyLimit
+from usagefix.errors import ConfigurationError, RollbackRefused
+from usagefix.models import BATCH_SIZE, DailyLimit
 from usagefix.render import words
 from usagefix.render.progress import progress_bar
 
 if TYPE_CHECKING:
     from usagefix.database import Database
     from usagefix.render.document import Report
-
-BATCH_SIZE = 1_000
 
 
 def register(app: typer.Typer) -> None:
@@ -169,11 +167,7 @@ def sql(
 
     Example: usagefix sql 20250930000001 rollback
     """
-    try:
-        text = catalog.migration(version).read(face)
-    except UsagefixError as error:
-        words.fail(error, None)
-        raise typer.Exit(error.exit_code) from None
+    text = catalog.migration(version).read(face)
     run.to_stdout(lambda: print(text, end=""))
 
 
@@ -190,7 +184,7 @@ def demo(
     """
     from usagefix.cli.stage import play
 
-    raise typer.Exit(play(keep=keep))
+    play(keep=keep)
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {

@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from usagefix import embedded
-from usagefix.cli.run import interrupted, to_stdout
+from usagefix.cli.run import to_stdout
 from usagefix.database import connect
 from usagefix.demo import story
-from usagefix.errors import UsagefixError
 from usagefix.render import words
 from usagefix.render.progress import progress_bar
 from usagefix.render.table import heading, show, stdout_console
@@ -19,33 +18,24 @@ from usagefix.render.table import heading, show, stdout_console
 DATABASE = "usagefix_demo"
 
 
-def play(*, keep: bool) -> int:
-    """Play the demo; returns the exit code. Without ``keep`` the server and its folder are gone afterwards."""
-    server: embedded.Server | None = None
-    finished = False
+def play(*, keep: bool) -> None:
+    """Play the demo. Without ``keep``, and whenever it is cut short, the server and its folder are gone afterwards."""
     # libpq's own settings belong to another server.
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
+    wanted = os.environ.get("USAGEFIX_PG_BIN")
+    words.say("starting an embedded PostgreSQL")
+    server = embedded.start(Path(wanted) if wanted else None, prefix="usagefix-demo-")
+    kept = False
     try:
-        wanted = os.environ.get("USAGEFIX_PG_BIN")
-        words.say("starting an embedded PostgreSQL")
-        server = embedded.start(Path(wanted) if wanted else None, prefix="usagefix-demo-")
         _tell(server)
-        finished = True
-    except UsagefixError as error:
-        words.fail(error, None)
-        return error.exit_code
-    except KeyboardInterrupt:
-        stop = interrupted()
-        words.fail(stop, None)
-        return stop.exit_code
+        kept = keep
     finally:
-        if server is not None and not (keep and finished):
+        if not kept:
             embedded.stop(server)
             words.say("the embedded PostgreSQL is stopped and its files are removed")
-    if keep:
+    if kept:
         _say_how_to_go_on(server)
-    return 0
 
 
 def _tell(server: embedded.Server) -> None:

@@ -25,7 +25,7 @@ CONNECT_SECONDS = 10
 SECRET_LENGTH = 8
 _FOREIGN_PARAMETERS = ("pgbouncer", "connection_limit", "pool_timeout", "schema", "sslaccept", "statement_cache_size")
 _MISCONFIGURED = (
-    r"invalid port|invalid integer|invalid \w+ value|invalid command-line argument|unrecognized configuration",
+    r"invalid port|invalid integer|invalid \w+ value|invalid command-line argument|unrecognized configuration"
 )
 _CONNECTION_HINTS = (
     (
@@ -163,9 +163,8 @@ def _connection_failure(error: psycopg.Error | UnicodeError, parsed: Mapping[str
     telling = [line for line in lines if "FATAL" in line] or [line for line in lines if "failed:" in line] or lines
     reason = re.sub(r"^connection failed: ", "", telling[-1] if telling else "no reason given")
     reason = _without_secrets(reason, parsed)
-    for pattern in _MISCONFIGURED:
-        if re.search(pattern, text):
-            return ConfigurationError(f"cannot connect: {reason}", hint="check the connection's parameters")
+    if re.search(_MISCONFIGURED, text):
+        return ConfigurationError(f"cannot connect: {reason}", hint="check the connection's parameters")
     for pattern, hint in _CONNECTION_HINTS:
         if re.search(pattern, text):
             return CannotConnect(f"cannot connect: {reason}", hint=hint, sqlstate=state)
