@@ -153,6 +153,21 @@ def test_a_second_run_while_one_is_going(drifted: App) -> None:
     assert drifted.drift() == (0, 0)
 
 
+def test_rolled_back_while_it_waits(drifted: App) -> None:
+    """It does not say that all is well when somebody took the fix away under it."""
+    with drifted.connect(autocommit=False) as blocker:
+        blocker.execute("SELECT FROM presets WHERE id = %s FOR UPDATE", (drifted.preset(5),))
+        process = drifted.spawn("backfill", "--batch-size", "1")
+        drifted.wait_for_waiter()
+        while drifted.usagefix("rollback", "--yes", "--daily-limit", "skip").code == 4:  # its batches hold the claim
+            pass
+        blocker.rollback()
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1, stderr
+    assert "rolled the fix back" in stderr
+    assert stdout == ""
+
+
 def test_interrupted_by_the_user(drifted: App) -> None:
     import signal
 

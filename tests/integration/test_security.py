@@ -205,3 +205,19 @@ def test_a_function_deployed_after_apply_is_not_lost(fixed: App) -> None:
     assert fixed.dump() == dump
     assert fixed.usagefix("rollback", "--yes", "--daily-limit", "skip").code == 0
     assert "second version" in fixed.one("SELECT prosrc FROM pg_proc WHERE proname = 'track_preset_usage'")
+
+
+def test_the_trial_cannot_take_the_role_of_whoever_applies(app: App) -> None:
+    """What the owner's function does in the trial is undone, but not what it does outside the database: no superuser."""
+    with role(app, "hostile"):
+        app.sql("ALTER TABLE presets OWNER TO hostile")
+        app.sql("ALTER TABLE preset_usage OWNER TO hostile")
+        attempt = "BEGIN RESET ROLE; RAISE WARNING 'took over'; EXCEPTION WHEN OTHERS THEN RAISE WARNING 'as %', current_user; END;"
+        app.sql(
+            TRACKER.replace(" SECURITY DEFINER SET search_path = public, pg_temp", "")
+            + f"$$BEGIN {attempt} RETURN NULL; END$$"
+        )
+        app.sql("ALTER FUNCTION track_preset_usage OWNER TO hostile")
+        done = app.psql(MIGRATION / "apply.sql")
+        assert "as hostile" in done.stderr
+        assert "took over" not in done.stderr
