@@ -118,7 +118,8 @@ def _print(outcome: _Outcome, output: Format) -> None:
         )
         to_stdout(lambda: print(text))
     elif report is not None:
-        from usagefix.render.table import show, stdout_console
+        from usagefix.render.layout import stdout_console
+        from usagefix.render.table import show
 
         to_stdout(lambda: show(report, stdout_console()))
 

@@ -12,8 +12,9 @@ from usagefix.cli.run import to_stdout
 from usagefix.database import connect
 from usagefix.demo import story
 from usagefix.render import words
+from usagefix.render.layout import heading, stdout_console
 from usagefix.render.progress import progress_bar
-from usagefix.render.table import heading, show, stdout_console
+from usagefix.render.table import show
 
 DATABASE = "usagefix_demo"
 

@@ -1,21 +1,13 @@
-"""Reports as tables for people, from 40 columns to as wide as it gets. A status is a word; colour only repeats it.
-
-Text from the database goes into ``rich.text.Text``: it is never read as markup.
-"""
+"""Reports as tables for people, from 40 columns to as wide as it gets. A status is a word; colour only repeats it."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import assert_never
 
-from rich import box
 from rich.console import Console
 from rich.padding import Padding
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -34,11 +26,8 @@ from usagefix.models import (
     VerifyReport,
 )
 from usagefix.render.document import Report
+from usagefix.render.layout import NARROW, WIDE, Column, count, grid, item, line, moment, plural, signed, text
 from usagefix.render.words import harmless
-
-NARROW = 60  # below, a row becomes a few lines
-WIDE = 120  # from here on ids are shown
-PIPE_WIDTH = 160
 
 _STATUS_STYLE = {
     Status.OK: "green",
@@ -49,29 +38,6 @@ _STATUS_STYLE = {
     Status.FAILED: "red",
 }
 _STATE_STYLE = {State.APPLIED: "green", State.PENDING: "yellow", State.OUTDATED: "red", State.FOREIGN: "red"}
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A heading; numbers go to the right and never wrap, nor do short words."""
-
-    heading: str
-    number: bool = False
-    whole: bool = False
-
-
-class _Stdout(Console):
-    def on_broken_pipe(self) -> None:
-        """Leave it to the caller: rich would end the process, and lose the exit code of the work that was done."""
-        raise BrokenPipeError
-
-
-def stdout_console() -> Console:
-    """The console for data: the terminal's width, or a width that wraps nothing much in a pipe."""
-    columns = os.environ.get("COLUMNS", "")
-    told = int(columns) if columns.isascii() and columns.isdigit() else 0
-    fixed = told or (None if sys.stdout.isatty() else PIPE_WIDTH)
-    return _Stdout(file=sys.stdout, width=fixed, highlight=False, emoji=False, markup=False, soft_wrap=False)
 
 
 def show(report: Report, console: Console) -> None:
@@ -93,14 +59,6 @@ def show(report: Report, console: Console) -> None:
             assert_never(report)
 
 
-def heading(title: str, command: str, console: Console) -> None:
-    """A chapter of the demo."""
-    console.print()
-    console.print(Rule(Text(title, style="bold"), style="dim", align="left"))
-    console.print(Text(f"$ {command}", style="dim"))
-    console.print()
-
-
 def _verify(report: VerifyReport, console: Console) -> None:
     _checks(report.checks, console)
     if report.counts is not None:
@@ -116,19 +74,19 @@ def _conclude(report: VerifyReport, console: Console) -> None:
     counts = report.counts
     accuracy = f", {counts.accurate} of {counts.presets} presets accurate" if counts else ""
     if not failed:
-        _line("right", f"all {len(report.checks)} checks pass{accuracy}", "green", console)
+        line("right", f"all {len(report.checks)} checks pass{accuracy}", "green", console)
         return
     hints = dict.fromkeys(check.hint for check in failed)
     # apply does everything that backfill does.
     remedies = [hint for hint in hints if hint != "usagefix backfill" or "usagefix apply" not in hints]
-    _line("not right", f"{len(failed)} of {len(report.checks)} checks fail{accuracy}", "red", console)
-    _line("next", "; ".join(remedies), "", console)
+    line("not right", f"{len(failed)} of {len(report.checks)} checks fail{accuracy}", "red", console)
+    line("next", "; ".join(remedies), "", console)
 
 
 def _checks(checks: Sequence[Check], console: Console) -> None:
-    _grid(
+    grid(
         (Column("status", whole=True), Column("check"), Column("found")),
-        [(Text(c.status, style=_STATUS_STYLE[c.status]), Text(c.title), _text(c.detail)) for c in checks],
+        [(Text(c.status, style=_STATUS_STYLE[c.status]), Text(c.title), text(c.detail)) for c in checks],
         console,
     )
 
@@ -160,7 +118,7 @@ def _counts(counts: Counts, console: Console) -> None:
         cells: list[Text] = []
         for name, value in facts[row::down]:
             style = "red" if name in ("inaccurate", "drift") and value else ""
-            cells += [Text(name), Text(_signed(value) if name == "drift" else f"{value:,}", style=style)]
+            cells += [Text(name), Text(signed(value) if name == "drift" else f"{value:,}", style=style)]
         table.add_row(*cells)
     console.print(Padding(table, (0, 0, 1, 2), expand=False))
 
@@ -179,14 +137,14 @@ def _presets(title: str, presets: Sequence[PresetCount], console: Console) -> No
     rows = []
     for preset in presets:
         cells = [
-            _text(preset.name),
-            _count(preset.displayed_count),
+            text(preset.name),
+            count(preset.displayed_count),
             Text(f"{preset.actual_records:,}"),
-            Text(_signed(preset.drift), style="" if preset.accurate else "red"),
-            _moment(preset.last_used_at),
+            Text(signed(preset.drift), style="" if preset.accurate else "red"),
+            moment(preset.last_used_at),
         ]
         rows.append((*cells, Text(harmless(preset.id), style="dim")) if with_ids else tuple(cells))
-    _grid(columns, rows, console)
+    grid(columns, rows, console)
 
 
 def _apply(report: ApplyReport, console: Console) -> None:
@@ -199,9 +157,9 @@ def _apply(report: ApplyReport, console: Console) -> None:
         return
     console.print(Text("What was done", style="bold"))
     for version in report.migrations:
-        _item(f"{version} applied", console)
+        item(f"{version} applied", console)
     if not report.migrations:
-        _item("no migration was pending", console)
+        item("no migration was pending", console)
     _corrections(report.backfill, console)
     console.print()
     console.print(Text("What is there now", style="bold"))
@@ -213,7 +171,7 @@ def _apply(report: ApplyReport, console: Console) -> None:
 
 def _plan(report: ApplyReport, console: Console) -> None:
     console.print(Text("What apply would do (tried in a transaction that was rolled back)", style="bold"))
-    _grid(
+    grid(
         (Column("step"), Column("table locks it takes")),
         [
             (Text(step.purpose), Text("\n".join(step.locks) or "none", style="" if step.locks else "dim"))
@@ -223,60 +181,58 @@ def _plan(report: ApplyReport, console: Console) -> None:
     )
     if report.tracker_diff:
         console.print(Text("track_preset_usage()", style="bold"))
-        for line in report.tracker_diff.splitlines():
-            console.print(Text(harmless(f"  {line}"), style={"+": "green", "-": "red"}.get(line[0], "dim")))
+        for changed in report.tracker_diff.splitlines():
+            console.print(Text(harmless(f"  {changed}"), style={"+": "green", "-": "red"}.get(changed[0], "dim")))
         console.print()
     _corrections(report.backfill, console)
-    _line("dry run", "nothing was changed; the SQL: usagefix sql VERSION", "", console)
+    line("dry run", "nothing was changed; the SQL: usagefix sql VERSION", "", console)
 
 
 def _corrections(report: BackfillReport, console: Console) -> None:
     verb = "would be corrected" if report.dry_run else "corrected"
     if report.presets_changed:
-        _item(
-            f"{_plural(report.presets_changed, 'preset')} {verb}: drift {_signed(report.drift_removed)} "
+        item(
+            f"{plural(report.presets_changed, 'preset')} {verb}: drift {signed(report.drift_removed)} "
             f"({report.magnitude:,} in absolute numbers)",
             console,
         )
     else:
-        _item("every counter was right: no drift to remove", console)
+        item("every counter was right: no drift to remove", console)
     if report.resumed:
-        _item(f"{_plural(report.resumed, 'preset')} had been corrected by a run that was interrupted", console)
+        item(f"{plural(report.resumed, 'preset')} had been corrected by a run that was interrupted", console)
     if report.presets_changed and report.triggers:
         what = "held off meanwhile" if report.triggers[0].held_off else "fired"
-        _item(f"triggers on presets {what}: {', '.join(trigger.name for trigger in report.triggers)}", console)
+        item(f"triggers on presets {what}: {', '.join(trigger.name for trigger in report.triggers)}", console)
 
 
 def _backfill(report: BackfillReport, console: Console) -> None:
     _corrections(report, console)
     if report.dry_run:
-        _line("dry run", "nothing was changed", "", console)
+        line("dry run", "nothing was changed", "", console)
     else:
-        _line("done", "the drift is removed; usagefix verify proves it", "green", console)
+        line("done", "the drift is removed; usagefix verify proves it", "green", console)
 
 
 def _rollback(report: RollbackReport, console: Console) -> None:
     if not report.migrations:
-        _line("nothing to do", "no migration is applied here", "", console)
+        line("nothing to do", "no migration is applied here", "", console)
         return
     for version in report.migrations:
-        _item(f"{version} rolled back", console)
+        item(f"{version} rolled back", console)
     match report.daily_limit:
         case DailyLimit.RESTORE:
-            _item("the daily limit is back, and track_preset_usage() as it was", console)
+            item("the daily limit is back, and track_preset_usage() as it was", console)
         case DailyLimit.SKIP:
-            _item(
-                "the daily limit stays off, and track_preset_usage() as apply made it (the old one needs it)", console
-            )
+            item("the daily limit stays off, and track_preset_usage() as apply made it (the old one needs it)", console)
         case None:
             pass
     if report.counts is not None:
-        _item(f"the counters keep their values: {report.counts.accurate} of {report.counts.presets} accurate", console)
-    _line("rolled back", "new uses are no longer counted by usagefix", "yellow", console)
+        item(f"the counters keep their values: {report.counts.accurate} of {report.counts.presets} accurate", console)
+    line("rolled back", "new uses are no longer counted by usagefix", "yellow", console)
 
 
 def _status(report: StatusReport, console: Console) -> None:
-    _grid(
+    grid(
         (
             Column("state", whole=True),
             Column("version", whole=True),
@@ -289,33 +245,33 @@ def _status(report: StatusReport, console: Console) -> None:
                 Text(m.state, style=_STATE_STYLE[m.state]),
                 Text(m.version),
                 Text(m.name),
-                _moment(m.applied_at),
-                _text(m.applied_by or ""),
+                moment(m.applied_at),
+                text(m.applied_by or ""),
             )
             for m in report.migrations
         ],
         console,
     )
     newest = report.newest_event_at
-    _line("newest event", f"{newest.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if newest else "none yet", "", console)
+    line("newest event", f"{newest.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if newest else "none yet", "", console)
     states = {migration.state for migration in report.migrations}
     if states <= {State.APPLIED}:
-        _line("applied", "every migration; usagefix verify proves the counters", "green", console)
+        line("applied", "every migration; usagefix verify proves the counters", "green", console)
     elif State.OUTDATED in states or State.FOREIGN in states:
-        _line("not as released", "usagefix verify names what differs; usagefix apply puts it right", "red", console)
+        line("not as released", "usagefix verify names what differs; usagefix apply puts it right", "red", console)
     else:
-        _line("next", "usagefix apply", "", console)
+        line("next", "usagefix apply", "", console)
 
 
 def _preset(report: PresetReport, console: Console) -> None:
     preset = report.preset
     facts = (
-        ("name", _text(preset.name)),
-        ("id", _text(preset.id)),
-        ("displayed count", _count(preset.displayed_count)),
+        ("name", text(preset.name)),
+        ("id", text(preset.id)),
+        ("displayed count", count(preset.displayed_count)),
         ("actual records", Text(f"{preset.actual_records:,}")),
-        ("drift", Text(_signed(preset.drift), style="" if preset.accurate else "red")),
-        ("last use", _moment(preset.last_used_at, "%Y-%m-%d %H:%M:%S UTC")),
+        ("drift", Text(signed(preset.drift), style="" if preset.accurate else "red")),
+        ("last use", moment(preset.last_used_at, "%Y-%m-%d %H:%M:%S UTC")),
     )
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
@@ -325,68 +281,13 @@ def _preset(report: PresetReport, console: Console) -> None:
     console.print(Padding(table, (0, 0, 1, 2), expand=False))
     if report.recent is not None:
         console.print(Text("Newest events", style="bold"))
-        _grid(
+        grid(
             (Column("when (UTC)", whole=True), Column("type"), Column("user")),
-            [
-                (_moment(e.created_at, "%Y-%m-%d %H:%M:%S"), _text(e.usage_type), _text(e.user_id))
-                for e in report.recent
-            ],
+            [(moment(e.created_at, "%Y-%m-%d %H:%M:%S"), text(e.usage_type), text(e.user_id)) for e in report.recent],
             console,
         )
     if preset.accurate:
-        _line("right", "the counter equals the number of events", "green", console)
+        line("right", "the counter equals the number of events", "green", console)
     else:
-        _line("not right", "the counter and the events differ", "red", console)
-        _line("next", "usagefix apply", "", console)
-
-
-def _grid(columns: Sequence[Column], rows: Sequence[Sequence[Text]], console: Console) -> None:
-    """A table; where the terminal is too narrow for one, a few lines for each row."""
-    if console.width < NARROW:
-        for row in rows:
-            for column, cell in zip(columns, row, strict=True):
-                console.print(Text.assemble((f"{column.heading}: ", "dim"), cell), overflow="fold")
-            console.print()
-        return
-    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    for column in columns:
-        table.add_column(
-            column.heading,
-            justify="right" if column.number else "left",
-            no_wrap=column.number or column.whole,
-            overflow="fold",
-        )
-    for row in rows:
-        table.add_row(*row)
-    console.print(Padding(table, (0, 0, 1, 2), expand=False))
-
-
-def _line(word: str, rest: str, style: str, console: Console) -> None:
-    console.print(Text.assemble((word, f"bold {style}".strip()), f": {rest}"), overflow="fold")
-
-
-def _item(text: str, console: Console) -> None:
-    console.print(Padding(_text(text), (0, 0, 0, 2), expand=False))
-
-
-def _text(value: str) -> Text:
-    """Text from the database: no markup, and nothing that a terminal obeys."""
-    return Text(harmless(value))
-
-
-def _count(value: int | None) -> Text:
-    return Text("null", style="red") if value is None else Text(f"{value:,}")
-
-
-def _signed(value: int) -> str:
-    return f"{value:+,}" if value else "0"
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> Text:
-    if value is None:
-        return Text("never", style="dim")
-    return Text(value.astimezone(UTC).strftime(form))
+        line("not right", "the counter and the events differ", "red", console)
+        line("next", "usagefix apply", "", console)

@@ -1,0 +1,114 @@
+"""The pieces that reports are laid out with: the console, tables, lines, numbers, moments.
+
+Text from the database goes into ``rich.text.Text``: it is never read as markup.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from usagefix.render.words import harmless
+
+NARROW = 60  # below, a row becomes a few lines
+WIDE = 120  # from here on ids are shown
+PIPE_WIDTH = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading; numbers go to the right and never wrap, nor do short words."""
+
+    heading: str
+    number: bool = False
+    whole: bool = False
+
+
+class _Stdout(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the caller: rich would end the process, and lose the exit code of the work that was done."""
+        raise BrokenPipeError
+
+
+def stdout_console() -> Console:
+    """The console for data: the terminal's width, or a width that wraps nothing much in a pipe."""
+    columns = os.environ.get("COLUMNS", "")
+    told = int(columns) if columns.isascii() and columns.isdigit() else 0
+    fixed = told or (None if sys.stdout.isatty() else PIPE_WIDTH)
+    return _Stdout(file=sys.stdout, width=fixed, highlight=False, emoji=False, markup=False, soft_wrap=False)
+
+
+def heading(title: str, command: str, console: Console) -> None:
+    """A chapter of the demo."""
+    console.print()
+    console.print(Rule(Text(title, style="bold"), style="dim", align="left"))
+    console.print(Text(f"$ {command}", style="dim"))
+    console.print()
+
+
+def grid(columns: Sequence[Column], rows: Sequence[Sequence[Text]], console: Console) -> None:
+    """A table; where the terminal is too narrow for one, a few lines for each row."""
+    if console.width < NARROW:
+        for row in rows:
+            for column, cell in zip(columns, row, strict=True):
+                console.print(Text.assemble((f"{column.heading}: ", "dim"), cell), overflow="fold")
+            console.print()
+        return
+    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    for column in columns:
+        table.add_column(
+            column.heading,
+            justify="right" if column.number else "left",
+            no_wrap=column.number or column.whole,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*row)
+    console.print(Padding(table, (0, 0, 1, 2), expand=False))
+
+
+def line(word: str, rest: str, style: str, console: Console) -> None:
+    """A verdict: its word, in bold, and the rest."""
+    console.print(Text.assemble((word, f"bold {style}".strip()), f": {rest}"), overflow="fold")
+
+
+def item(said: str, console: Console) -> None:
+    """One indented line."""
+    console.print(Padding(text(said), (0, 0, 0, 2), expand=False))
+
+
+def text(value: str) -> Text:
+    """Text from the database: no markup, and nothing that a terminal obeys."""
+    return Text(harmless(value))
+
+
+def count(value: int | None) -> Text:
+    """A counter, which may be null."""
+    return Text("null", style="red") if value is None else Text(f"{value:,}")
+
+
+def signed(value: int) -> str:
+    """A drift."""
+    return f"{value:+,}" if value else "0"
+
+
+def plural(number: int, noun: str) -> str:
+    """``1 preset``, ``2 presets``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> Text:
+    """A time in UTC."""
+    if value is None:
+        return Text("never", style="dim")
+    return Text(value.astimezone(UTC).strftime(form))
