@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from pytest_postgresql import factories
-from support import SQL, App
+from support import SQL, App, run
 
 from usagefix import embedded
 
@@ -63,22 +64,61 @@ def load_sample(**arguments: Any) -> None:
             connection.execute((SQL / "sample" / f"{name}.sql").read_bytes())
 
 
+def load_partitioned(**arguments: Any) -> None:
+    load_sample(**arguments)
+    arguments.pop("autocommit", None)
+    with psycopg.connect(**arguments) as connection:
+        connection.execute((Path(__file__).parent / "partitioned.sql").read_bytes())
+
+
+def apply_fix(**arguments: Any) -> None:
+    url = App(arguments["host"], arguments["port"], arguments["dbname"], Path()).url()
+    result = run("apply", DATABASE_URL=url)
+    assert result.code == 0, result.stderr
+
+
+# A template for each state of the application that tests begin with.
 sample_server = factories.postgresql_noproc(depends_on="server", dbname="sample", load=[load_sample])
-postgresql = factories.postgresql("sample_server")
+fixed_server = factories.postgresql_noproc(depends_on="server", dbname="fixed", load=[load_sample, apply_fix])
+partitioned_server = factories.postgresql_noproc(depends_on="server", dbname="partitioned", load=[load_partitioned])
+counted_server = factories.postgresql_noproc(depends_on="server", dbname="counted", load=[load_partitioned, apply_fix])
+sample_database = factories.postgresql("sample_server")
+fixed_database = factories.postgresql("fixed_server")
+partitioned_database = factories.postgresql("partitioned_server")
+counted_database = factories.postgresql("counted_server")
 
 
-@pytest.fixture
-def app(postgresql: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
-    """The drifted sample application."""
-    app = App(server.host, server.port, postgresql.info.dbname, server.binaries)
-    postgresql.close()
+@contextmanager
+def opened(database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
+    app = App(server.host, server.port, database.info.dbname, server.binaries)
+    database.close()
     yield app
     app.close()
 
 
 @pytest.fixture
-def fixed(app: App) -> App:
+def app(sample_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
+    """The drifted sample application."""
+    with opened(sample_database, server) as app:
+        yield app
+
+
+@pytest.fixture
+def fixed(fixed_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
     """The sample application after ``usagefix apply``."""
-    result = app.usagefix("apply")
-    assert result.code == 0, result.stderr
-    return app
+    with opened(fixed_database, server) as app:
+        yield app
+
+
+@pytest.fixture
+def partitioned(partitioned_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
+    """The sample application with partitioned events, drifted."""
+    with opened(partitioned_database, server) as app:
+        yield app
+
+
+@pytest.fixture
+def counted(counted_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
+    """The sample application with partitioned events, after ``usagefix apply``."""
+    with opened(counted_database, server) as app:
+        yield app

@@ -23,16 +23,40 @@ $do$;
 DO $do$
 DECLARE
     other text;
+    daily CONSTANT regclass := to_regclass('public.idx_preset_usage_daily_unique');
 BEGIN
-    IF (SELECT relkind FROM pg_catalog.pg_class WHERE oid = to_regclass('public.preset_usage')) = 'p' THEN
-        RAISE EXCEPTION 'preset_usage is partitioned: inserts straight into a partition would not be counted'
-            USING ERRCODE = 'feature_not_supported', HINT = 'This version of usagefix counts plain tables only.';
+    SELECT parents.inhparent::regclass INTO other
+    FROM pg_catalog.pg_inherits AS parents WHERE parents.inhrelid = to_regclass('public.preset_usage') LIMIT 1;
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION 'preset_usage is a partition or child of %: what is written through that would not be counted', other
+            USING ERRCODE = 'feature_not_supported', HINT = 'usagefix counts whole tables.';
     END IF;
+    WITH RECURSIVE tree AS (
+        SELECT to_regclass('public.preset_usage')::oid AS oid
+        UNION ALL
+        SELECT inhrelid FROM pg_catalog.pg_inherits JOIN tree ON inhparent = tree.oid
+    )
+    SELECT string_agg(tree.oid::regclass::text, ', ') INTO other
+    FROM tree JOIN pg_catalog.pg_class AS tables ON tables.oid = tree.oid
+    WHERE tables.relkind = 'f';
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION 'partitions of preset_usage are foreign tables, which no trigger can count: %', other
+            USING ERRCODE = 'feature_not_supported', HINT = 'Detach them first.';
+    END IF;
+    IF (SELECT relkind FROM pg_catalog.pg_class WHERE oid = daily) = 'I' THEN
+        RAISE EXCEPTION 'the daily limit is a partitioned index, which usagefix could not put back'
+            USING ERRCODE = 'feature_not_supported', HINT = 'DROP INDEX public.idx_preset_usage_daily_unique, then run this again.';
+    END IF;
+    WITH RECURSIVE tree AS (
+        SELECT to_regclass('public.preset_usage')::oid AS oid
+        UNION ALL
+        SELECT inhrelid FROM pg_catalog.pg_inherits JOIN tree ON inhparent = tree.oid
+    )
     SELECT format('%s on %s', existing.tgname, existing.tgrelid::regclass) INTO other
     FROM pg_catalog.pg_trigger AS existing
     WHERE existing.tgfoid = to_regprocedure('public.auto_increment_preset_usage_count()')
-        AND NOT (existing.tgrelid = to_regclass('public.preset_usage')
-                 AND existing.tgname = 'trigger_auto_increment_preset_usage_count')
+        AND NOT (existing.tgrelid IN (SELECT oid FROM tree)
+                 AND existing.tgname LIKE 'trigger\_auto\_increment\_preset\_usage\_count%')
     LIMIT 1;
     IF other IS NOT NULL THEN
         RAISE EXCEPTION 'another trigger calls auto_increment_preset_usage_count() too: %', other
@@ -85,6 +109,7 @@ BEGIN
             version text NOT NULL,
             kind text NOT NULL CHECK (kind IN ('function', 'trigger', 'index')),
             identity text NOT NULL,
+            relation text,
             definition text,
             body text,
             owner text,
@@ -109,11 +134,12 @@ BEGIN
             lease_until timestamptz
         );
 
-        -- One row for each counter corrected: applied_at is null while the delta is pending. preset_id has the type
-        -- of presets.id, whatever that is.
+        -- One row for each counter corrected: what it showed and should have shown when it was counted, the delta, and
+        -- what it became; applied_at is null while the delta is pending. preset_id has the type of presets.id.
         CREATE TABLE usagefix.corrections AS
             SELECT NULL::bigint AS run, presets.id AS preset_id, NULL::bigint AS displayed, NULL::bigint AS actual,
-                   NULL::bigint AS delta, presets.last_used_at AS newest, NULL::timestamptz AS applied_at
+                   NULL::bigint AS delta, presets.last_used_at AS newest, NULL::bigint AS became,
+                   NULL::timestamptz AS applied_at
             FROM public.presets
             WITH NO DATA;
         ALTER TABLE usagefix.corrections
@@ -122,6 +148,10 @@ BEGIN
             ALTER COLUMN actual SET NOT NULL,
             ALTER COLUMN delta SET NOT NULL;
         CREATE INDEX ON usagefix.corrections (run, preset_id) WHERE applied_at IS NULL;
+
+        -- Written by the triggers when pending deltas may no longer fit: a counter that was too low would have gone below
+        -- zero, or all events were truncated. A backfill that finds a row here counts again.
+        CREATE TABLE usagefix.held_at_zero (at timestamptz NOT NULL DEFAULT clock_timestamp());
     END IF;
 END
 $do$;
@@ -255,6 +285,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 AS $function$
 DECLARE
     event record;
+    tables oid[];
     recorded bigint;
     result text;
 BEGIN
@@ -277,13 +308,19 @@ BEGIN
         PERFORM set_config('lock_timeout', '200ms', true);
         PERFORM set_config('request.jwt.claim.sub', event.user_id::text, true);
         PERFORM set_config('request.jwt.claims', jsonb_build_object('sub', event.user_id)::text, true);
-        -- The server's own count of rows inserted in this transaction: nothing is scanned.
-        recorded := pg_stat_get_xact_tuples_inserted('public.preset_usage'::regclass);
+        -- The server's own count of rows inserted in this transaction, in all partitions: nothing is scanned.
+        WITH RECURSIVE tree AS (
+            SELECT 'public.preset_usage'::regclass::oid AS oid
+            UNION ALL
+            SELECT inhrelid FROM pg_catalog.pg_inherits JOIN tree ON inhparent = tree.oid
+        )
+        SELECT array_agg(oid) INTO tables FROM tree;
+        recorded := (SELECT sum(pg_stat_get_xact_tuples_inserted(oid)) FROM unnest(tables) AS oid);
         FOR n IN 1 .. uses LOOP
             PERFORM public.track_preset_usage(event.preset_id, event.usage_type, '{}'::jsonb);
         END LOOP;
         SELECT format('%s counted, %s recorded', COALESCE(usage_count, 0) - event.usage_count,
-                      pg_stat_get_xact_tuples_inserted('public.preset_usage'::regclass) - recorded)
+                      (SELECT sum(pg_stat_get_xact_tuples_inserted(oid)) FROM unnest(tables) AS oid) - recorded)
         INTO result FROM public.presets WHERE id = event.preset_id;
         RAISE EXCEPTION USING ERRCODE = 'UF000', MESSAGE = result;
     EXCEPTION
@@ -294,6 +331,229 @@ BEGIN
         WHEN OTHERS THEN
             RETURN 'fails: ' || SQLERRM;
     END;
+END
+$function$;
+
+-- Create what lists the event tables: preset_usage, its partitions, and theirs.
+CREATE OR REPLACE FUNCTION usagefix.event_tables() RETURNS TABLE (relation regclass, kind "char", whole boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+    WITH RECURSIVE tree AS (
+        SELECT to_regclass('public.preset_usage')::oid AS oid, 0 AS level
+        UNION ALL
+        SELECT inhrelid, level + 1 FROM pg_inherits JOIN tree ON inhparent = tree.oid
+    )
+    SELECT tables.oid::regclass, tables.relkind, tree.level = 0
+    FROM tree JOIN pg_class AS tables ON tables.oid = tree.oid
+    ORDER BY tree.level, tables.oid
+$function$;
+
+-- Create what notes a function before it is replaced. Only once: a second run finds our own.
+CREATE OR REPLACE FUNCTION usagefix.save_function(saving text, signature text) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $function$
+    INSERT INTO usagefix.saved_objects (version, kind, identity, definition, body, owner, acl, comment)
+    SELECT saving, 'function', signature, pg_get_functiondef(proc.oid), proc.prosrc, pg_get_userbyid(proc.proowner),
+           proc.proacl, obj_description(proc.oid, 'pg_proc')
+    FROM (VALUES (1)) AS one
+    LEFT JOIN pg_proc AS proc ON proc.oid = to_regprocedure(signature)
+    ON CONFLICT DO NOTHING
+$function$;
+
+-- Create what notes a trigger before it is replaced, on each event table.
+CREATE OR REPLACE FUNCTION usagefix.save_trigger(saving text, wanted name) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $function$
+    INSERT INTO usagefix.saved_objects (version, kind, identity, relation, definition, comment, enabled)
+    SELECT saving, 'trigger', format('%s ON %s', wanted, events.relation), events.relation::text,
+           pg_get_triggerdef(existing.oid), obj_description(existing.oid, 'pg_trigger'), existing.tgenabled
+    FROM usagefix.event_tables() AS events
+    LEFT JOIN pg_trigger AS existing
+        ON existing.tgrelid = events.relation AND existing.tgname = wanted AND existing.tgparentid = 0
+    ON CONFLICT DO NOTHING
+$function$;
+
+-- Create what puts functions and triggers back: as they were, or gone. track_preset_usage() is not among them.
+CREATE OR REPLACE FUNCTION usagefix.restore_counting(restoring text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    saved usagefix.saved_objects;
+    ours record;
+    granted record;
+BEGIN
+    FOR saved IN
+        SELECT * FROM usagefix.saved_objects
+        WHERE version = restoring AND kind = 'function' AND definition IS NOT NULL
+            AND identity NOT LIKE 'public.track\_preset\_usage(%'
+    LOOP
+        EXECUTE saved.definition;
+        -- Grants while it is still ours, then the owner: a new owner takes over what the old one granted.
+        FOR granted IN
+            SELECT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(acl.grantee)) END AS grantee,
+                   CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS option
+            FROM pg_roles AS owners
+            CROSS JOIN LATERAL aclexplode(COALESCE(saved.acl, acldefault('f', owners.oid))) AS acl
+            WHERE owners.rolname = saved.owner AND acl.grantee <> owners.oid
+        LOOP
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s%s', saved.identity, granted.grantee, granted.option);
+        END LOOP;
+        IF pg_get_userbyid((SELECT proowner FROM pg_proc WHERE oid = saved.identity::regprocedure)) <> saved.owner THEN
+            EXECUTE format('ALTER FUNCTION %s OWNER TO %I', saved.identity, saved.owner);
+        END IF;
+    END LOOP;
+
+    -- Ours that were not there before, also on tables that became partitions since, or are none any more.
+    FOR ours IN
+        SELECT existing.tgname, existing.tgrelid::regclass AS relation
+        FROM usagefix.saved_objects AS functions
+        JOIN pg_trigger AS existing ON existing.tgfoid = to_regprocedure(functions.identity)
+        WHERE functions.version = restoring AND functions.kind = 'function' AND existing.tgparentid = 0
+            AND NOT EXISTS (
+                SELECT FROM usagefix.saved_objects AS triggers
+                WHERE triggers.version = restoring AND triggers.kind = 'trigger' AND triggers.definition IS NOT NULL
+                    AND triggers.identity = format('%s ON %s', existing.tgname, existing.tgrelid::regclass)
+            )
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', ours.tgname, ours.relation);
+    END LOOP;
+    FOR saved IN
+        SELECT * FROM usagefix.saved_objects
+        WHERE version = restoring AND kind = 'trigger' AND definition IS NOT NULL AND to_regclass(relation) IS NOT NULL
+    LOOP
+        EXECUTE regexp_replace(saved.definition, '^CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER');
+        EXECUTE format('ALTER TABLE %s %s TRIGGER %I', saved.relation,
+            CASE saved.enabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END,
+            left(saved.identity, -length(' ON ' || saved.relation)));
+    END LOOP;
+    FOR saved IN
+        SELECT * FROM usagefix.saved_objects WHERE version = restoring AND kind = 'function' AND definition IS NULL
+    LOOP
+        EXECUTE format('DROP FUNCTION IF EXISTS %s', saved.identity);
+    END LOOP;
+END
+$function$;
+
+-- Create what makes a counting function safe. It runs as the owner of presets and as nobody else, no role may call it,
+-- and its path is pinned, yet one under which the application's own triggers on presets find their tables.
+CREATE OR REPLACE FUNCTION usagefix.secure_function(counting regprocedure) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    owner CONSTANT oid := (SELECT relowner FROM pg_class WHERE oid = 'public.presets'::regclass);
+    grantee name;
+    path text;
+BEGIN
+    IF (SELECT proowner FROM pg_proc WHERE oid = counting) <> owner THEN
+        EXECUTE format('ALTER FUNCTION %s OWNER TO %I', counting, pg_get_userbyid(owner));
+    END IF;
+
+    -- The path that the database or the owner is configured with; only schemas in which nobody but the owner of the
+    -- tables, of the database or a superuser can plant an object.
+    SELECT string_agg(quote_ident(schema), ', ' ORDER BY rank) INTO path
+    FROM (
+        SELECT namespace.nspname AS schema, min(part.n) AS rank
+        FROM pg_db_role_setting AS settings
+        JOIN pg_database AS here ON here.datname = current_database()
+        CROSS JOIN LATERAL unnest(settings.setconfig) AS configured (entry)
+        CROSS JOIN LATERAL string_to_table(substr(configured.entry, 13), ',') WITH ORDINALITY AS part (name, n)
+        JOIN pg_namespace AS namespace ON namespace.nspname = btrim(part.name, ' "')
+        JOIN pg_roles AS owners ON owners.oid = namespace.nspowner
+        WHERE settings.setdatabase IN (0::oid, here.oid) AND settings.setrole IN (0::oid, owner)
+            AND configured.entry LIKE 'search\_path=%'
+            AND namespace.nspname NOT IN ('public', 'pg_catalog') AND namespace.nspname !~ '^pg_temp'
+            AND (owners.rolsuper OR owners.oid IN (owner, here.datdba))
+            AND NOT EXISTS (
+                SELECT FROM aclexplode(namespace.nspacl) AS granted
+                WHERE granted.privilege_type = 'CREATE' AND granted.grantee NOT IN (owner, namespace.nspowner)
+            )
+        GROUP BY namespace.nspname
+    ) AS configured;
+    IF path IS NOT NULL THEN
+        EXECUTE format('ALTER FUNCTION %s SET search_path = public, %s, pg_temp', counting, path);
+    END IF;
+
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC CASCADE', counting);
+    FOR grantee IN
+        SELECT DISTINCT roles.rolname
+        FROM pg_proc AS proc
+        CROSS JOIN LATERAL aclexplode(proc.proacl) AS granted
+        JOIN pg_roles AS roles ON roles.oid = granted.grantee
+        WHERE proc.oid = counting AND granted.grantee <> proc.proowner
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %I CASCADE', counting, grantee);
+    END LOOP;
+END
+$function$;
+
+-- Create the backfill by hand, which backfill.sql calls: each counter gets what it lacks, all in one transaction.
+CREATE OR REPLACE FUNCTION usagefix.backfill(fire_triggers boolean) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    this_run bigint;
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = 'public.preset_usage'::regclass
+            AND tgname = 'trigger_auto_increment_preset_usage_count' AND tgenabled IN ('O', 'A')
+    ) THEN
+        RAISE EXCEPTION 'new uses are not counted yet, so no backfill can be exact'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run apply.sql first.';
+    END IF;
+    IF NOT fire_triggers THEN
+        BEGIN
+            PERFORM set_config('session_replication_role', 'replica', true);
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE EXCEPTION 'this role may not hold off the triggers on presets'
+                USING ERRCODE = 'insufficient_privilege',
+                      HINT = 'Use `usagefix backfill`, which can do without; or run GRANT SET ON PARAMETER'
+                          ' session_replication_role TO your role (PostgreSQL 15 on); or let the triggers fire:'
+                          ' PGOPTIONS="-c usagefix.fire_triggers=on" psql …';
+        END;
+    END IF;
+
+    -- An interrupted run: what it did is done, what it left is counted anew.
+    DELETE FROM usagefix.corrections WHERE applied_at IS NULL;
+    UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE finished_at IS NULL;
+    LOOP
+        DELETE FROM usagefix.held_at_zero;
+        INSERT INTO usagefix.backfills DEFAULT VALUES RETURNING run INTO this_run;
+
+        -- One snapshot for both sides.
+        INSERT INTO usagefix.corrections (run, preset_id, displayed, actual, delta, newest)
+        SELECT this_run, presets.id, presets.usage_count, COALESCE(events.actual, 0),
+               COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0), events.newest
+        FROM public.presets
+        LEFT JOIN (
+            SELECT preset_usage.preset_id, count(*) AS actual, max(preset_usage.created_at) AS newest
+            FROM public.preset_usage
+            GROUP BY preset_usage.preset_id
+        ) AS events ON events.preset_id = presets.id
+        WHERE presets.usage_count IS DISTINCT FROM COALESCE(events.actual, 0)
+            OR events.newest > COALESCE(presets.last_used_at, '-infinity');
+
+        -- In the order of their ids, as the triggers do.
+        PERFORM FROM public.presets
+        WHERE presets.id IN (SELECT preset_id FROM usagefix.corrections WHERE run = this_run)
+        ORDER BY presets.id
+        FOR NO KEY UPDATE;
+
+        WITH changed AS (
+            UPDATE public.presets
+            SET usage_count = GREATEST(COALESCE(presets.usage_count, 0) + corrections.delta, 0),
+                last_used_at = GREATEST(presets.last_used_at, corrections.newest)
+            FROM usagefix.corrections
+            WHERE corrections.run = this_run AND corrections.preset_id = presets.id
+            RETURNING presets.id, presets.usage_count AS became
+        )
+        UPDATE usagefix.corrections SET applied_at = clock_timestamp(), became = changed.became
+        FROM changed WHERE corrections.run = this_run AND corrections.preset_id = changed.id;
+
+        DELETE FROM usagefix.corrections WHERE run = this_run AND applied_at IS NULL; -- presets deleted meanwhile
+        UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE run = this_run;
+        EXIT WHEN NOT EXISTS (SELECT FROM usagefix.held_at_zero);
+    END LOOP;
 END
 $function$;
 
@@ -329,6 +589,11 @@ BEGIN
         EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA usagefix FROM %I CASCADE', open.grantee);
         EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA usagefix FROM %I CASCADE', open.grantee);
     END LOOP;
+    -- The counting functions run as the owner of presets.
+    IF owner <> (SELECT pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = 'usagefix') THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA usagefix TO %I', owner);
+        EXECUTE format('GRANT INSERT ON usagefix.held_at_zero TO %I', owner);
+    END IF;
 END
 $do$;
 
@@ -337,31 +602,14 @@ DO $do$
 DECLARE
     path CONSTANT text := current_setting('search_path');
 BEGIN
+    PERFORM usagefix.save_function('20250930000001', format('public.%I(%s)', proname, oidvectortypes(proargtypes)))
+    FROM pg_catalog.pg_proc
+    WHERE proname = 'track_preset_usage' AND pronamespace = 'public'::regnamespace AND prokind = 'f';
+    PERFORM usagefix.save_function('20250930000001', 'public.auto_increment_preset_usage_count()');
+    PERFORM usagefix.save_trigger('20250930000001', 'trigger_auto_increment_preset_usage_count');
+
     -- Definitions are written with the schema of every name that this path does not find.
     PERFORM set_config('search_path', 'pg_catalog', true);
-
-    INSERT INTO usagefix.saved_objects (version, kind, identity, definition, body, owner, acl, comment)
-    SELECT '20250930000001', 'function', wanted.identity, pg_get_functiondef(proc.oid), proc.prosrc,
-           pg_get_userbyid(proc.proowner), proc.proacl, obj_description(proc.oid, 'pg_proc')
-    FROM (
-        SELECT format('public.%I(%s)', proname, oidvectortypes(proargtypes))
-        FROM pg_catalog.pg_proc
-        WHERE proname = 'track_preset_usage' AND pronamespace = 'public'::regnamespace AND prokind = 'f'
-        UNION
-        SELECT 'public.auto_increment_preset_usage_count()'
-    ) AS wanted (identity)
-    LEFT JOIN pg_catalog.pg_proc AS proc ON proc.oid = to_regprocedure(wanted.identity)
-    ON CONFLICT DO NOTHING;
-
-    INSERT INTO usagefix.saved_objects (version, kind, identity, definition, comment, enabled)
-    SELECT '20250930000001', 'trigger', 'trigger_auto_increment_preset_usage_count',
-           pg_get_triggerdef(existing.oid), obj_description(existing.oid, 'pg_trigger'), existing.tgenabled
-    FROM (VALUES (1)) AS one
-    LEFT JOIN pg_catalog.pg_trigger AS existing
-        ON existing.tgrelid = 'public.preset_usage'::regclass
-        AND existing.tgname = 'trigger_auto_increment_preset_usage_count'
-    ON CONFLICT DO NOTHING;
-
     -- pg_dump leaves an invalid index out, and so does this: it goes, and stays away.
     INSERT INTO usagefix.saved_objects (version, kind, identity, definition, comment, key_columns, key_attributes,
                                          predicate, extras)
@@ -400,13 +648,49 @@ CREATE OR REPLACE FUNCTION public.auto_increment_preset_usage_count() RETURNS tr
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 AS $function$
 DECLARE
+    event record;
+    events integer := 0;
     used record;
 BEGIN
+    -- On partitioned tables only. Triggers of statements on the whole table note that it is being counted, so that the
+    -- trigger for rows counts just what is written straight into a partition that has no trigger of its own.
+    IF TG_NARGS OPERATOR(pg_catalog.>) 0 THEN
+        IF TG_ARGV[0] OPERATOR(pg_catalog.=) 'enter' THEN
+            PERFORM pg_catalog.set_config('usagefix.whole', pg_catalog.concat(
+                pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.-) 1, ',', pg_catalog.current_setting('usagefix.whole', true)), true);
+            RETURN NULL;
+        ELSIF TG_ARGV[0] OPERATOR(pg_catalog.=) 'leave' THEN
+            PERFORM pg_catalog.set_config('usagefix.whole', pg_catalog.regexp_replace(
+                pg_catalog.current_setting('usagefix.whole', true), '^\d+,', ''), true);
+            RETURN NULL;
+        ELSIF TG_ARGV[0] OPERATOR(pg_catalog.=) 'row' THEN
+            UPDATE public.presets AS preset
+            SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) 1,
+                last_used_at = GREATEST(preset.last_used_at, NEW.created_at)
+            WHERE preset.id OPERATOR(pg_catalog.=) NEW.preset_id;
+            RETURN NULL;
+        ELSIF NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS parent WHERE parent.inhrelid OPERATOR(pg_catalog.=) TG_RELID) THEN
+            RETURN NULL; -- a partition that was detached since
+        END IF;
+    END IF;
+
+    -- Most statements write one event: then nothing is grouped or sorted.
+    FOR event IN SELECT written.preset_id, written.created_at FROM new_events AS written LIMIT 2 LOOP
+        events := events OPERATOR(pg_catalog.+) 1;
+    END LOOP;
+    IF events OPERATOR(pg_catalog.=) 1 THEN
+        UPDATE public.presets AS preset
+        SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) 1,
+            last_used_at = GREATEST(preset.last_used_at, event.created_at)
+        WHERE preset.id OPERATOR(pg_catalog.=) event.preset_id;
+        RETURN NULL;
+    END IF;
+
     FOR used IN
-        SELECT event.preset_id, pg_catalog.count(*) AS uses, pg_catalog.max(event.created_at) AS newest
-        FROM new_events AS event
-        GROUP BY event.preset_id
-        ORDER BY event.preset_id
+        SELECT written.preset_id, pg_catalog.count(*) AS uses, pg_catalog.max(written.created_at) AS newest
+        FROM new_events AS written
+        GROUP BY written.preset_id
+        ORDER BY written.preset_id
     LOOP
         UPDATE public.presets AS preset
         SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) used.uses,
@@ -417,73 +701,52 @@ BEGIN
 END
 $function$;
 
--- Give it its owner, its search path and no callers. It runs as the owner of presets and as nobody else, with a path that
--- is pinned, yet under which the application's own triggers on presets find their tables.
-DO $do$
-DECLARE
-    counting CONSTANT regprocedure := 'public.auto_increment_preset_usage_count()';
-    owner CONSTANT oid := (SELECT relowner FROM pg_catalog.pg_class WHERE oid = 'public.presets'::regclass);
-    grantee name;
-    path text;
-BEGIN
-    IF (SELECT proowner FROM pg_catalog.pg_proc WHERE oid = counting) <> owner THEN
-        EXECUTE format('ALTER FUNCTION public.auto_increment_preset_usage_count() OWNER TO %I', pg_get_userbyid(owner));
-    END IF;
-
-    -- The path that the database or the owner is configured with; only schemas in which nobody but the owner of the
-    -- tables, of the database or a superuser can plant an object.
-    SELECT string_agg(quote_ident(schema), ', ' ORDER BY rank) INTO path
-    FROM (
-        SELECT namespace.nspname AS schema, min(part.n) AS rank
-        FROM pg_catalog.pg_db_role_setting AS settings
-        JOIN pg_catalog.pg_database AS here ON here.datname = current_database()
-        CROSS JOIN LATERAL unnest(settings.setconfig) AS configured (entry)
-        CROSS JOIN LATERAL string_to_table(substr(configured.entry, 13), ',') WITH ORDINALITY AS part (name, n)
-        JOIN pg_catalog.pg_namespace AS namespace ON namespace.nspname = btrim(part.name, ' "')
-        JOIN pg_catalog.pg_roles AS owners ON owners.oid = namespace.nspowner
-        WHERE settings.setdatabase IN (0::oid, here.oid) AND settings.setrole IN (0::oid, owner)
-            AND configured.entry LIKE 'search\_path=%'
-            AND namespace.nspname NOT IN ('public', 'pg_catalog') AND namespace.nspname !~ '^pg_temp'
-            AND (owners.rolsuper OR owners.oid IN (owner, here.datdba))
-            AND NOT EXISTS (
-                SELECT FROM aclexplode(namespace.nspacl) AS granted
-                WHERE granted.privilege_type = 'CREATE' AND granted.grantee NOT IN (owner, namespace.nspowner)
-            )
-        GROUP BY namespace.nspname
-    ) AS configured;
-    IF path IS NOT NULL THEN
-        EXECUTE format(
-            'ALTER FUNCTION public.auto_increment_preset_usage_count() SET search_path = public, %s, pg_temp', path);
-    END IF;
-
-    REVOKE ALL ON FUNCTION public.auto_increment_preset_usage_count() FROM PUBLIC CASCADE;
-    FOR grantee IN
-        SELECT DISTINCT roles.rolname
-        FROM pg_catalog.pg_proc AS proc
-        CROSS JOIN LATERAL aclexplode(proc.proacl) AS granted
-        JOIN pg_catalog.pg_roles AS roles ON roles.oid = granted.grantee
-        WHERE proc.oid = counting AND granted.grantee <> proc.proowner
-    LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION public.auto_increment_preset_usage_count() FROM %I CASCADE', grantee);
-    END LOOP;
-END
-$do$;
+-- Give it its owner, its search path and no callers.
+SELECT usagefix.secure_function('public.auto_increment_preset_usage_count()');
 
 -- Create the trigger that counts every new event from this commit on. Writers wait while the trigger is created, readers never.
 DO $do$
+DECLARE
+    partitioned CONSTANT boolean := (SELECT relkind = 'p' FROM pg_catalog.pg_class WHERE oid = 'public.preset_usage'::regclass);
+    events record;
 BEGIN
-    IF NOT EXISTS (
+    -- For rows written straight into partitions that come later: PostgreSQL gives each of them this trigger.
+    IF partitioned AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_trigger
-        WHERE tgrelid = 'public.preset_usage'::regclass
-            AND tgname = 'trigger_auto_increment_preset_usage_count'
-            AND tgfoid = 'public.auto_increment_preset_usage_count()'::regprocedure
-            AND tgtype = 4 AND tgnewtable = 'new_events' AND tgenabled = 'O'
+        WHERE tgrelid = 'public.preset_usage'::regclass AND tgname = 'trigger_auto_increment_preset_usage_count_row' AND tgenabled = 'O'
     ) THEN
-        CREATE OR REPLACE TRIGGER trigger_auto_increment_preset_usage_count
+        CREATE OR REPLACE TRIGGER trigger_auto_increment_preset_usage_count_row
             AFTER INSERT ON public.preset_usage
-            REFERENCING NEW TABLE AS new_events
-            FOR EACH STATEMENT EXECUTE FUNCTION public.auto_increment_preset_usage_count();
+            FOR EACH ROW WHEN (split_part(current_setting('usagefix.whole', true), ',', 1) IS DISTINCT FROM pg_trigger_depth()::text)
+            EXECUTE FUNCTION public.auto_increment_preset_usage_count('row');
+        CREATE OR REPLACE TRIGGER trigger_auto_increment_preset_usage_count_enter
+            BEFORE INSERT ON public.preset_usage
+            FOR EACH STATEMENT EXECUTE FUNCTION public.auto_increment_preset_usage_count('enter');
+        CREATE OR REPLACE TRIGGER trigger_auto_increment_preset_usage_count_leave
+            AFTER INSERT ON public.preset_usage
+            FOR EACH STATEMENT EXECUTE FUNCTION public.auto_increment_preset_usage_count('leave');
     END IF;
+    FOR events IN SELECT * FROM usagefix.event_tables() LOOP
+        IF NOT EXISTS (
+            SELECT FROM pg_catalog.pg_trigger
+            WHERE tgrelid = events.relation
+                AND tgname = 'trigger_auto_increment_preset_usage_count'
+                AND tgfoid = 'public.auto_increment_preset_usage_count()'::regprocedure
+                AND tgtype = 4 AND tgnewtable = 'new_events' AND tgenabled = 'O' AND tgqual IS NULL
+        ) THEN
+            EXECUTE format(
+                'CREATE OR REPLACE TRIGGER trigger_auto_increment_preset_usage_count AFTER INSERT ON %s'
+                ' REFERENCING NEW TABLE AS new_events'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION public.auto_increment_preset_usage_count(%s)',
+                events.relation, CASE WHEN events.whole THEN '' ELSE quote_literal('partition') END);
+        END IF;
+        IF NOT events.whole AND EXISTS (
+            SELECT FROM pg_catalog.pg_trigger
+            WHERE tgrelid = events.relation AND tgname = 'trigger_auto_increment_preset_usage_count_row' AND tgenabled <> 'D'
+        ) THEN
+            EXECUTE format('ALTER TABLE %s DISABLE TRIGGER trigger_auto_increment_preset_usage_count_row', events.relation);
+        END IF;
+    END LOOP;
 END
 $do$;
 

@@ -18,22 +18,34 @@ $do$;
 
 -- The ledger is believed only where nobody else can have written to it.
 DO $do$
+DECLARE
+    recorded boolean := false;
 BEGIN
-    IF to_regclass('usagefix.saved_objects') IS NULL
-        OR NOT EXISTS (SELECT FROM usagefix.saved_objects WHERE version = '20250930000001') THEN
+    IF to_regclass('usagefix.saved_objects') IS NOT NULL THEN
+        recorded := EXISTS (SELECT FROM usagefix.saved_objects WHERE version = '20250930000001');
+    END IF;
+    IF NOT recorded THEN
         RAISE EXCEPTION 'nothing is recorded of version 20250930000001, so there is nothing to go back to'
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'It was rolled back before, or not applied with usagefix.';
+    ELSIF EXISTS (SELECT FROM usagefix.saved_objects WHERE version > '20250930000001') THEN
+        RAISE EXCEPTION 'a later version is applied' USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'Roll back the newest first.';
     ELSIF EXISTS (
-        SELECT FROM pg_catalog.pg_class AS ledger
-        JOIN pg_catalog.pg_roles AS owners ON owners.oid = ledger.relowner
-        CROSS JOIN LATERAL aclexplode(COALESCE(ledger.relacl, acldefault('r', ledger.relowner))) AS granted
-        WHERE ledger.oid = 'usagefix.saved_objects'::regclass
-            AND (granted.grantee <> ledger.relowner
-                 OR NOT (owners.rolsuper OR owners.rolname = current_user OR owners.oid = (
-                     SELECT relowner FROM pg_catalog.pg_class WHERE oid = 'public.presets'::regclass)))
+        SELECT FROM (
+            SELECT relowner AS owner, COALESCE(relacl, acldefault('r', relowner)) AS acl
+            FROM pg_catalog.pg_class WHERE oid = 'usagefix.saved_objects'::regclass
+            UNION ALL
+            SELECT proowner, COALESCE(proacl, acldefault('f', proowner))
+            FROM pg_catalog.pg_proc WHERE pronamespace = 'usagefix'::regnamespace
+        ) AS parts
+        JOIN pg_catalog.pg_roles AS owners ON owners.oid = parts.owner
+        CROSS JOIN LATERAL aclexplode(parts.acl) AS granted
+        WHERE granted.grantee <> parts.owner
+            OR NOT (owners.rolsuper OR owners.rolname = current_user OR owners.oid = (
+                SELECT relowner FROM pg_catalog.pg_class WHERE oid = 'public.presets'::regclass))
     ) THEN
-        RAISE EXCEPTION 'other roles may write to usagefix.saved_objects, so what is recorded there cannot be trusted'
+        RAISE EXCEPTION 'other roles may change schema usagefix, so what is recorded there cannot be trusted'
             USING ERRCODE = 'insufficient_privilege', HINT = 'Look at its definitions, and revoke the grants.';
     END IF;
 END
@@ -86,49 +98,11 @@ END
 $do$;
 
 -- The trigger, then its function: gone, or as they were. Readers and writers wait from here to the commit.
+SELECT usagefix.restore_counting('20250930000001');
+
+-- Deltas that still wait were exact only while the trigger counted.
 DO $do$
-DECLARE
-    was_trigger usagefix.saved_objects;
-    was_function usagefix.saved_objects;
-    granted record;
 BEGIN
-    SELECT * INTO was_trigger FROM usagefix.saved_objects WHERE version = '20250930000001' AND kind = 'trigger';
-    SELECT * INTO was_function FROM usagefix.saved_objects
-    WHERE version = '20250930000001' AND identity = 'public.auto_increment_preset_usage_count()';
-
-    IF was_function.definition IS NOT NULL THEN
-        EXECUTE was_function.definition;
-        -- Grants while it is still ours, then the owner: a new owner takes over what the old one granted.
-        FOR granted IN
-            SELECT CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(acl.grantee)) END AS grantee,
-                   CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END AS option
-            FROM pg_catalog.pg_roles AS owners
-            CROSS JOIN LATERAL aclexplode(COALESCE(was_function.acl, acldefault('f', owners.oid))) AS acl
-            WHERE owners.rolname = was_function.owner AND acl.grantee <> owners.oid
-        LOOP
-            EXECUTE format('GRANT EXECUTE ON FUNCTION public.auto_increment_preset_usage_count() TO %s%s',
-                           granted.grantee, granted.option);
-        END LOOP;
-        IF pg_get_userbyid((SELECT proowner FROM pg_catalog.pg_proc
-                            WHERE oid = 'public.auto_increment_preset_usage_count()'::regprocedure)) <> was_function.owner THEN
-            EXECUTE format('ALTER FUNCTION public.auto_increment_preset_usage_count() OWNER TO %I', was_function.owner);
-        END IF;
-    END IF;
-
-    IF was_trigger.definition IS NULL THEN
-        DROP TRIGGER IF EXISTS trigger_auto_increment_preset_usage_count ON public.preset_usage;
-    ELSE
-        EXECUTE regexp_replace(was_trigger.definition, '^CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER');
-        EXECUTE format(
-            'ALTER TABLE public.preset_usage %s TRIGGER trigger_auto_increment_preset_usage_count',
-            CASE was_trigger.enabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA'
-                WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END);
-    END IF;
-    IF was_function.definition IS NULL THEN
-        DROP FUNCTION IF EXISTS public.auto_increment_preset_usage_count();
-    END IF;
-
-    -- Deltas that still wait were exact only while the trigger counted.
     DELETE FROM usagefix.corrections WHERE applied_at IS NULL;
     UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE finished_at IS NULL;
     DELETE FROM usagefix.saved_objects WHERE version = '20250930000001';

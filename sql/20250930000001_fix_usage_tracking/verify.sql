@@ -7,7 +7,28 @@
 -- Connect as the owner of the tables, or row level security hides rows from you (the check counters_accurate says so).
 
 -- Objects
-WITH counting_trigger AS (
+WITH RECURSIVE tree AS (
+    SELECT to_regclass('public.preset_usage')::oid AS relation, 0 AS level
+    UNION ALL
+    SELECT parents.inhrelid, tree.level + 1 FROM pg_catalog.pg_inherits AS parents JOIN tree ON parents.inhparent = tree.relation
+), partitions AS (
+    -- Counted once: by a trigger of its own, or row by row by the trigger that PostgreSQL gives to later partitions.
+    SELECT count(*) AS present, count(*) FILTER (WHERE own + by_row = 0) AS uncounted, count(*) FILTER (WHERE own + by_row > 1) AS twice,
+        count(*) FILTER (WHERE own = 0 AND by_row = 1) AS by_row,
+        string_agg(relation::regclass::text, ', ' ORDER BY relation::regclass::text) FILTER (WHERE own + by_row <> 1) AS names
+    FROM (
+        SELECT tree.relation,
+            count(*) FILTER (WHERE existing.tgname = 'trigger_auto_increment_preset_usage_count' AND existing.tgtype = 4
+                AND existing.tgnewtable = 'new_events' AND existing.tgqual IS NULL) AS own,
+            count(*) FILTER (WHERE existing.tgname = 'trigger_auto_increment_preset_usage_count_row') AS by_row
+        FROM tree
+        LEFT JOIN pg_catalog.pg_trigger AS existing
+            ON existing.tgrelid = tree.relation AND existing.tgenabled IN ('O', 'A')
+            AND existing.tgfoid = to_regprocedure('public.auto_increment_preset_usage_count()')
+        WHERE tree.level > 0
+        GROUP BY tree.relation
+    ) AS each
+), counting_trigger AS (
     SELECT existing.*
     FROM pg_catalog.pg_trigger AS existing
     WHERE existing.tgrelid = to_regclass('public.preset_usage')
@@ -63,13 +84,27 @@ SELECT 'trigger_enabled' AS check_id,
         ELSE 'usagefix apply' END AS hint
 FROM (VALUES (1)) AS one LEFT JOIN counting_trigger AS existing ON true
 UNION ALL
+SELECT 'partitions_counted', 'Partitions are counted',
+    CASE WHEN partitions.present = 0 OR existing.oid IS NULL THEN 'skipped'
+        WHEN partitions.uncounted + partitions.twice > 0 THEN 'failed' ELSE 'ok' END,
+    'preset_usage',
+    CASE WHEN partitions.present = 0 THEN 'not partitioned'
+        WHEN existing.oid IS NULL THEN 'nothing is counted yet'
+        WHEN partitions.uncounted > 0
+            THEN format('%s of %s partitions not counted when written to directly: %s', partitions.uncounted, partitions.present, partitions.names)
+        WHEN partitions.twice > 0 THEN format('written to directly, these count twice: %s', partitions.names)
+        WHEN partitions.by_row > 0 THEN format('%s partitions, %s of them row by row (apply makes them faster)', partitions.present, partitions.by_row)
+        ELSE format('%s partitions', partitions.present) END,
+    'usagefix apply'
+FROM partitions LEFT JOIN counting_trigger AS existing ON true
+UNION ALL
 SELECT 'function_current', 'Counting function as released',
     CASE WHEN existing.oid IS NULL THEN 'missing'
-        WHEN md5(existing.prosrc) <> 'a7f8df50132346fbdd5342427f617a94' THEN 'outdated'
+        WHEN md5(existing.prosrc) <> 'e21ae522cd65f8eea5e150f134e0a7c0' THEN 'outdated'
         ELSE 'ok' END,
     'auto_increment_preset_usage_count()',
     CASE WHEN existing.oid IS NULL THEN 'no such function'
-        WHEN md5(existing.prosrc) <> 'a7f8df50132346fbdd5342427f617a94' THEN 'its body is not the released one'
+        WHEN md5(existing.prosrc) <> 'e21ae522cd65f8eea5e150f134e0a7c0' THEN 'its body is not the released one'
         ELSE 'its body is the released one' END,
     'usagefix apply'
 FROM (VALUES (1)) AS one LEFT JOIN counting_function AS existing ON true

@@ -1,8 +1,11 @@
--- Close backfills that were interrupted: what they did is done, what they left is counted anew.
+-- Close backfills that were interrupted: what they did is done, what they left is counted anew. Counters held at zero
+-- until now are counted anew, too.
 WITH removed AS (
     DELETE FROM usagefix.corrections WHERE applied_at IS NULL RETURNING run
 ), closed AS (
     UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE finished_at IS NULL RETURNING run
+), seen AS (
+    DELETE FROM usagefix.held_at_zero
 )
 SELECT (SELECT count(*) FROM closed) AS runs, (SELECT count(*) FROM removed) AS left_over,
     (SELECT count(*) FROM usagefix.corrections WHERE applied_at IS NOT NULL AND run IN (SELECT run FROM closed)) AS done

@@ -1,2 +1,8 @@
--- The run is over. Parameter: run.
-UPDATE usagefix.backfills SET finished_at = clock_timestamp(), lease_until = NULL WHERE run = %(run)s
+-- The run is over; tells whether a counter was held at zero meanwhile, so that what was stored no longer fitted.
+-- Parameter: run.
+WITH closed AS (
+    UPDATE usagefix.backfills SET finished_at = clock_timestamp(), lease_until = NULL WHERE run = %(run)s
+), dropped AS (
+    DELETE FROM usagefix.corrections WHERE run = %(run)s AND applied_at IS NULL
+)
+SELECT EXISTS (SELECT FROM usagefix.held_at_zero) AS count_again

@@ -1,11 +1,15 @@
--- Roles other than its owner that may write to what rollback runs, or an owner that is not to be trusted with it.
+-- Roles other than its owner that may change what rollback runs, or an owner that is not to be trusted with it.
 SELECT COALESCE(roles.rolname, 'PUBLIC')::text AS role
-FROM pg_catalog.pg_class AS ledger
-JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = ledger.relnamespace
-JOIN pg_catalog.pg_roles AS owners ON owners.oid = ledger.relowner
-CROSS JOIN LATERAL aclexplode(COALESCE(ledger.relacl, acldefault('r', ledger.relowner))) AS granted
+FROM (
+    SELECT relowner AS owner, COALESCE(relacl, acldefault('r', relowner)) AS acl
+    FROM pg_catalog.pg_class WHERE relnamespace = to_regnamespace('usagefix') AND relname = 'saved_objects'
+    UNION ALL
+    SELECT proowner, COALESCE(proacl, acldefault('f', proowner))
+    FROM pg_catalog.pg_proc WHERE pronamespace = to_regnamespace('usagefix')
+) AS parts
+JOIN pg_catalog.pg_roles AS owners ON owners.oid = parts.owner
+CROSS JOIN LATERAL aclexplode(parts.acl) AS granted
 LEFT JOIN pg_catalog.pg_roles AS roles ON roles.oid = granted.grantee
-WHERE namespace.nspname = 'usagefix' AND ledger.relname = 'saved_objects'
-    AND (granted.grantee <> ledger.relowner
-         OR NOT (owners.rolsuper OR owners.rolname = current_user OR owners.oid = (
-             SELECT presets.relowner FROM pg_catalog.pg_class AS presets WHERE presets.oid = to_regclass('public.presets'))))
+WHERE granted.grantee <> parts.owner
+    OR NOT (owners.rolsuper OR owners.rolname = current_user OR owners.oid = (
+        SELECT presets.relowner FROM pg_catalog.pg_class AS presets WHERE presets.oid = to_regclass('public.presets')))

@@ -1,14 +1,16 @@
 -- Who is in the way: sessions and prepared transactions that hold locks on the two tables, the oldest first.
--- Parameter: readers (whether those who only read are in the way too, as of an index change or a dropped trigger).
+-- Parameters: readers (whether those who only read are in the way too, as of an index change or a dropped trigger),
+-- queries (whether to tell their statements, which may hold data).
 SELECT holders.pid AS pid, COALESCE(activity.usename::text, '') AS role,
     COALESCE(activity.application_name, '') AS application, COALESCE(activity.state, '') AS state,
-    EXTRACT(epoch FROM clock_timestamp() - activity.xact_start)::double precision AS seconds
+    EXTRACT(epoch FROM clock_timestamp() - activity.xact_start)::double precision AS seconds,
+    CASE WHEN %(queries)s THEN left(activity.query, 200) END AS query
 FROM pg_catalog.pg_locks AS holders
 LEFT JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = holders.pid
 WHERE holders.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
     AND holders.relation IN (to_regclass('public.presets'), to_regclass('public.preset_usage'))
     AND holders.granted AND holders.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
     AND (%(readers)s OR holders.mode <> 'AccessShareLock')
-GROUP BY holders.pid, activity.usename, activity.application_name, activity.state, activity.xact_start
+GROUP BY holders.pid, activity.usename, activity.application_name, activity.state, activity.xact_start, activity.query
 ORDER BY activity.xact_start NULLS LAST
 LIMIT 3

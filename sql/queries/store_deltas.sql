@@ -4,5 +4,5 @@ WITH stored AS (
     SELECT %(run)s, preset_id, displayed, actual, delta, newest FROM pg_temp.usagefix_snapshot
     RETURNING delta
 )
-SELECT count(*) AS presets, COALESCE(sum(delta), 0)::bigint AS drift, COALESCE(sum(abs(delta)), 0)::bigint AS magnitude
+SELECT count(*) AS presets, COALESCE(sum(abs(delta)), 0)::bigint AS magnitude
 FROM stored

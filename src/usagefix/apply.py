@@ -11,7 +11,7 @@ from usagefix import catalog, daily_limit, ledger, preflight, status
 from usagefix.backfill import backfill, preview
 from usagefix.catalog import Face, Migration
 from usagefix.database import Database, Limits
-from usagefix.models import ApplyReport, BackfillProgress, PlannedStatement, State
+from usagefix.models import BATCH_SIZE, ApplyReport, BackfillProgress, PlannedStatement, State
 from usagefix.verify import verify
 
 OLDER_SECONDS = 10.0
@@ -22,6 +22,7 @@ def apply(
     *,
     to: str | None = None,
     batch_size: int,
+    pause: float = 0.0,
     limits: Limits | None = None,
     on_step: Callable[[str], None],
     on_progress: Callable[[BackfillProgress], None],
@@ -35,15 +36,14 @@ def apply(
     before = verify(db)
     preflight.require_changeable(db)
     todo = _unfinished(db, wanted)
-    halfway = []
+    limited = daily_limit.present(db) is not None
     for migration in todo:
         on_step(f"applying {migration}")
-        if _start_counting(db, migration, limits):
-            halfway.append(migration)
+        _start_counting(db, migration, limits)
     _let_older_transactions_end(db, on_step)
     on_step("counting events")
-    filled = backfill(db, batch_size=batch_size, limits=limits, on_progress=on_progress)
-    for migration in halfway:
+    filled = backfill(db, batch_size=batch_size, pause=pause, limits=limits, on_progress=on_progress)
+    for migration in (m for m in todo if limited and m.version == daily_limit.VERSION):
         on_step("dropping the daily limit (it waits for older transactions, and stops nobody)")
         daily_limit.lift(db)
         _run_script(db, migration, limits, {})
@@ -52,7 +52,7 @@ def apply(
     return ApplyReport(before, tuple(str(m) for m in todo), filled, after=verify(db))
 
 
-def plan(db: Database, *, to: str | None = None) -> ApplyReport:
+def plan(db: Database, *, to: str | None = None, batch_size: int = BATCH_SIZE) -> ApplyReport:
     """What :func:`apply` would do: each migration runs in a transaction that is rolled back.
 
     The locks are those it really took; like apply it waits for them no longer than ``lock_timeout``.
@@ -65,17 +65,22 @@ def plan(db: Database, *, to: str | None = None) -> ApplyReport:
     limit = daily_limit.present(db)
     if todo:
         steps, difference = db.retrying(lambda: _rehearse(db, todo))
-        if limit is not None:
+        if limit is not None and any(m.version == daily_limit.VERSION for m in todo):
             steps.append(
                 PlannedStatement(
-                    todo[0].version,
+                    daily_limit.VERSION,
                     "Drop the daily limit on its own, readers and writers go on (not tried in a dry run)",
                     daily_limit.LIFT,
                     ("public.preset_usage: ShareUpdateExclusiveLock",),
                 )
             )
     return ApplyReport(
-        before, tuple(str(m) for m in todo), preview(db), after=None, plan=tuple(steps), tracker_diff=difference
+        before,
+        tuple(str(m) for m in todo),
+        preview(db, batch_size=batch_size),
+        after=None,
+        plan=tuple(steps),
+        tracker_diff=difference,
     )
 
 
@@ -85,19 +90,18 @@ def _wanted(to: str | None) -> tuple[Migration, ...]:
 
 
 def _unfinished(db: Database, wanted: tuple[Migration, ...]) -> list[Migration]:
+    """What is pending, not as released, or has not seen the newest partitions."""
     states = {state.version: state.state for state in status.migration_states(db)}
-    return [migration for migration in wanted if states[migration.version] is not State.APPLIED]
+    (later,) = db.values(catalog.query("later_partitions"))
+    return [migration for migration in wanted if later or states[migration.version] is not State.APPLIED]
 
 
-def _start_counting(db: Database, migration: Migration, limits: Limits | None) -> bool:
-    """Run the script, all but dropping the daily limit and recording the version where the limit is there.
-
-    Returns whether that is left to do.
-    """
+def _start_counting(db: Database, migration: Migration, limits: Limits | None) -> None:
+    """Run the script; where the daily limit is there, the version that lifts it keeps it, and is not recorded, until
+    the limit can go."""
     limited = daily_limit.present(db) is not None
     _run_script(db, migration, limits, {"usagefix.keep_daily_limit": "on"} if limited else {})
-    db.changes.append("new uses are counted")
-    return limited
+    db.changes.append("new uses are counted" if migration.version == daily_limit.VERSION else "every write is counted")
 
 
 def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) -> None:

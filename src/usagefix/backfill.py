@@ -19,6 +19,7 @@ from usagefix.errors import Busy, NotPermitted, UsagefixError
 from usagefix.models import BATCH_SIZE, BackfillProgress, BackfillReport, FiredTrigger
 
 LEASE_SECONDS = 30.0
+ROUNDS = 10
 _TOTALS = "SELECT count(*), COALESCE(sum(delta), 0)::bigint, COALESCE(sum(abs(delta)), 0)::bigint FROM drift"
 
 
@@ -28,6 +29,8 @@ class _Trigger:
 
     name: str
     enabled: str
+    for_each_row: bool
+    conditional: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,17 @@ class _Hold:
     settings: dict[str, str]
     before: str = ""
     after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How a backfill goes about it: what :func:`backfill` was asked for."""
+
+    batch_size: int
+    hold: _Hold
+    limits: Limits | None
+    pause: float
+    on_progress: Callable[[BackfillProgress], None]
 
 
 def _ignore(_progress: BackfillProgress) -> None:
@@ -66,36 +80,69 @@ def backfill(
         )
     triggers = db.rows(catalog.query("fired_triggers"), _Trigger)
     hold = _Hold({}) if fire_triggers else _hold_off(db, triggers)
-    resumed, run, report = db.retrying(lambda: _store_deltas(db), limits)
-    report = replace(report, triggers=_fired(triggers, fire_triggers), resumed=resumed)
-    on_progress(BackfillProgress(0, report.presets_changed))
-    total, done, removed, batches = report.presets_changed, 0, 0, 0
-    batch = _Batch(run, batch_size, hold)
-    while (step := db.retrying(partial(_apply_batch, db, batch, limits), limits)) is not None:
-        taken, drift = step
-        if not taken:
-            batch = replace(batch, wait=True)  # somebody holds what is left
-            continue
-        done, removed, batches = done + taken, removed + drift, batches + 1
-        db.changes[-1:] = [f"{done} of {total} drifted presets corrected"]
-        on_progress(BackfillProgress(done, total))
-        time.sleep(pause)
-    with db.transaction(limits):
-        db.run(catalog.query("close_run"), {"run": run})
-    return replace(report, presets_changed=done, drift_removed=removed, batches=batches)
+    how = _How(batch_size, hold, limits, pause, on_progress)
+    report = BackfillReport(0, 0, 0, 0, 0, (), rounds=0)
+    for _ in range(ROUNDS):
+        report, count_again = _round(db, report, how)
+        if not count_again:
+            return replace(report, triggers=_fired(triggers, fire_triggers, report.presets_changed, report.batches))
+    raise Busy(
+        f"events are being deleted or truncated faster than they can be counted ({ROUNDS} rounds)",
+        hint="run usagefix backfill when that has ended",
+    )
 
 
-def preview(db: Database, *, fire_triggers: bool = False) -> BackfillReport:
+def preview(db: Database, *, batch_size: int = BATCH_SIZE, fire_triggers: bool = False) -> BackfillReport:
     """What a backfill would change now. Reads only."""
     preflight.require_readable(db)
     triggers = db.rows(catalog.query("fired_triggers"), _Trigger)
     with db.snapshot():
         presets, drift, magnitude = db.tuple(f"WITH drift AS ({catalog.query('drift')}) {_TOTALS}")
-    return BackfillReport(presets, drift, magnitude, 0, 0, _fired(triggers, fire_triggers), dry_run=True)
+    batches = -(-presets // batch_size)
+    fired = _fired(triggers, fire_triggers, presets, batches)
+    return BackfillReport(presets, drift, magnitude, 0, batches, fired, dry_run=True)
 
 
-def _fired(triggers: list[_Trigger], fire: bool) -> tuple[FiredTrigger, ...]:
-    return tuple(FiredTrigger(t.name, held_off=not fire) for t in triggers if t.enabled != "R")
+def _round(db: Database, so_far: BackfillReport, how: _How) -> tuple[BackfillReport, bool]:
+    """Count, store, add. Returns what was done in all, and whether to count again.
+
+    That is so when a counter that was still too low stopped at zero as events were deleted, or when all events were
+    truncated: what was stored then no longer fits. After a round no counter is too low, so the next one fits.
+    """
+    stored = db.retrying(lambda: _store_deltas(db), how.limits)
+    how.on_progress(BackfillProgress(0, stored.presets))
+    db.changes.append(f"{stored.presets} drifted presets noted in the ledger, none corrected yet")
+    done, removed, batches = 0, 0, 0
+    batch = _Batch(stored.run, how.batch_size, how.hold)
+    while (step := db.retrying(partial(_apply_batch, db, batch, how.limits), how.limits)) is not None:
+        taken, drift = step
+        if not taken:
+            batch = replace(batch, wait=True)  # somebody holds what is left
+            continue
+        done, removed, batches = done + taken, removed + drift, batches + 1
+        db.changes[-1:] = [f"{done} of {stored.presets} drifted presets corrected"]
+        how.on_progress(BackfillProgress(done, stored.presets))
+        time.sleep(how.pause)
+    with db.transaction(how.limits):
+        (count_again,) = db.values(catalog.query("close_run"), {"run": stored.run})
+    report = replace(
+        so_far,
+        presets_changed=so_far.presets_changed + done,
+        drift_removed=so_far.drift_removed + removed,
+        magnitude=so_far.magnitude + stored.magnitude,
+        resumed=so_far.resumed + stored.resumed,
+        batches=so_far.batches + batches,
+        rounds=so_far.rounds + 1,
+    )
+    return report, count_again
+
+
+def _fired(triggers: list[_Trigger], fire: bool, presets: int, batches: int) -> tuple[FiredTrigger, ...]:
+    return tuple(
+        FiredTrigger(t.name, held_off=not fire, fires=presets if t.for_each_row else batches, at_most=t.conditional)
+        for t in triggers
+        if t.enabled != "R"
+    )
 
 
 def _hold_off(db: Database, triggers: list[_Trigger]) -> _Hold:
@@ -120,8 +167,18 @@ def _hold_off(db: Database, triggers: list[_Trigger]) -> _Hold:
     )
 
 
-def _store_deltas(db: Database) -> tuple[int, int, BackfillReport]:
-    """Count in one snapshot and store what each counter lacks. Returns presets done before, the run, and its size."""
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a round has to do; ``resumed``: presets that an interrupted run had corrected."""
+
+    run: int
+    presets: int
+    magnitude: int
+    resumed: int
+
+
+def _store_deltas(db: Database) -> _Stored:
+    """Count in one snapshot and store what each counter lacks."""
     with db.transaction(Limits(statement_timeout=0)):
         db.claim()
         going = db.rows(catalog.query("running_backfill"), _Running)
@@ -131,11 +188,9 @@ def _store_deltas(db: Database) -> tuple[int, int, BackfillReport]:
         (run,) = db.tuple(catalog.query("open_run"), {"lease": LEASE_SECONDS})
         # CREATE TABLE AS may count in parallel, INSERT ... SELECT may not.
         db.run(f"CREATE TEMPORARY TABLE usagefix_snapshot ON COMMIT DROP AS {catalog.query('drift')}")
-        presets, drift, magnitude = db.tuple(catalog.query("store_deltas"), {"run": run})
+        presets, magnitude = db.tuple(catalog.query("store_deltas"), {"run": run})
         db.run("ANALYZE usagefix.corrections")  # or each batch scans the whole table for each preset
-    db.changes.append(f"{presets} drifted presets noted in the ledger, none corrected yet")
-    resumed = corrected if runs and left_over else 0
-    return resumed, run, BackfillReport(presets, drift, magnitude, 0, 0, ())
+    return _Stored(run, presets, magnitude, resumed=corrected if runs and left_over else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from usagefix import catalog
 from usagefix.database import Database, Limits
 from usagefix.errors import DatabaseRefused, RollbackRefused, UsagefixError
 
+VERSION = "20250930000001"  # the migration that lifts it
 NAME = "public.idx_preset_usage_daily_unique"
 LIFT = f"DROP INDEX CONCURRENTLY IF EXISTS {NAME}"
 WAIT_SECONDS = 20.0

@@ -58,7 +58,7 @@ def require_trusted(db: Database) -> None:
     writers = sorted(set(db.values(catalog.query("ledger_writers"))))
     if writers:
         raise NotPermitted(
-            f"{', '.join(writers)} may write to usagefix.saved_objects, so what is recorded there cannot be trusted",
+            f"{', '.join(writers)} may change schema usagefix, so what is recorded there cannot be trusted",
             hint="look at its definitions, and revoke the grants",
         )
 

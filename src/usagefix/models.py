@@ -132,10 +132,16 @@ class VerifyReport:
 
 @dataclass(frozen=True, slots=True)
 class FiredTrigger:
-    """A trigger of the application on presets, and what a backfill does about it."""
+    """A trigger of the application on presets, and what a backfill does about it.
+
+    ``fires``: how often the corrections fire it, or would if it were not held off; ``at_most``: it has a condition of
+    its own, so it may be fewer.
+    """
 
     name: str
     held_off: bool
+    fires: int
+    at_most: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +150,8 @@ class BackfillReport:
 
     ``drift_removed`` is the sum of the deltas added to counters (negative where they showed too much);
     ``magnitude`` the sum of their absolute values. ``resumed`` counts presets that an interrupted run had corrected.
+    ``rounds`` is above 1 where events were deleted or truncated so that the first count no longer fitted; a preset
+    corrected in several rounds counts in each.
     """
 
     presets_changed: int
@@ -152,6 +160,7 @@ class BackfillReport:
     resumed: int
     batches: int
     triggers: tuple[FiredTrigger, ...]
+    rounds: int = 1
     dry_run: bool = False
 
     @property
@@ -243,9 +252,11 @@ class RollbackPlan:
 
 @dataclass(frozen=True, slots=True)
 class RollbackReport:
-    """What a rollback undid, newest first. ``daily_limit`` is None where there was none to restore."""
+    """What a rollback undid, newest first. ``remains`` is the newest version still there, None where none is;
+    ``daily_limit`` is None where there was none to restore."""
 
     migrations: tuple[str, ...]
+    remains: str | None
     daily_limit: DailyLimit | None
     counts: Counts | None
 

@@ -28,8 +28,9 @@ def plan(db: Database, *, to: str | None, limit: DailyLimit) -> RollbackPlan:
             "the trigger or its function is there, but usagefix did not record what they replaced",
             hint="run usagefix apply first, which takes them over and records them",
         )
-    saved = daily_limit.saved(db) if undone else None
-    if undone and limit is DailyLimit.RESTORE:
+    lifting = any(m.version == daily_limit.VERSION for m in undone)
+    saved = daily_limit.saved(db) if lifting else None
+    if lifting and limit is DailyLimit.RESTORE:
         daily_limit.refuse_if_edited(db)
         if saved is not None:
             daily_limit.refuse_if_broken(db, saved)
@@ -46,18 +47,23 @@ def rollback(
     undone = [catalog.migration(version) for version in agreed.versions]
     for migration in undone:
         on_step(f"rolling back {migration}")
-        saved = daily_limit.saved(db)
-        if saved is not None and agreed.daily_limit is DailyLimit.RESTORE:
-            _restore_limit(db, saved, limits)
+        if migration.version == daily_limit.VERSION and agreed.daily_limit is DailyLimit.RESTORE:
+            _restore_limit(db, limits)
         _undo(db, migration, agreed.daily_limit, limits)
-        db.changes[:] = [f"{migration} rolled back"]
+        db.changes[:] = [f"{done} rolled back" for done in undone[: undone.index(migration) + 1]]
     counts = verify(db, top=0).counts
-    return RollbackReport(tuple(str(m) for m in undone), agreed.daily_limit if agreed.had_limit else None, counts)
+    begun = ledger.begun(db)
+    return RollbackReport(
+        migrations=tuple(str(m) for m in undone),
+        remains=next((str(m) for m in reversed(catalog.migrations()) if m.version in begun), None),
+        daily_limit=agreed.daily_limit if agreed.had_limit else None,
+        counts=counts,
+    )
 
 
-def _restore_limit(db: Database, saved: daily_limit.Saved, limits: Limits | None) -> None:
-    there = daily_limit.present(db)
-    if there is None or not there.valid:
+def _restore_limit(db: Database, limits: Limits | None) -> None:
+    saved, there = daily_limit.saved(db), daily_limit.present(db)
+    if saved is not None and (there is None or not there.valid):
         daily_limit.restore(db, saved, limits)
 
 

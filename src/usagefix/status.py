@@ -6,6 +6,9 @@ from usagefix import catalog, ledger, preflight, verify
 from usagefix.database import Database
 from usagefix.models import Check, MigrationState, State, Status, StatusReport
 
+# The checks that say whether what a migration makes is there.
+_MADE = {"trigger_enabled", "function_current", "changes_counted", "adjusting_function_current"}
+
 
 def status(db: Database) -> StatusReport:
     """Every migration's state, and the time of the newest event."""
@@ -27,7 +30,7 @@ def migration_states(db: Database) -> tuple[MigrationState, ...]:
             MigrationState(
                 version=migration.version,
                 name=migration.name,
-                state=_state(entry is not None, migration.version in begun, checks),
+                state=_state(entry is not None, migration.version in begun, checks[migration.version]),
                 applied_at=entry.applied_at if entry else None,
                 applied_by=entry.applied_by if entry else None,
             )
@@ -38,6 +41,5 @@ def migration_states(db: Database) -> tuple[MigrationState, ...]:
 def _state(recorded: bool, begun: bool, checks: tuple[Check, ...]) -> State:
     if recorded or begun:
         return State.APPLIED if recorded and all(check.passed for check in checks) else State.OUTDATED
-    ours = {"trigger_enabled", "function_current"}
-    there = any(check.status is not Status.MISSING for check in checks if check.check_id in ours)
+    there = any(check.status is not Status.MISSING for check in checks if check.check_id in _MADE)
     return State.FOREIGN if there else State.PENDING

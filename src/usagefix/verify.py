@@ -32,7 +32,7 @@ def verify(db: Database, *, only: Sequence[str] = (), top: int = 10) -> VerifyRe
     """
     preflight.require_readable(db)
     with db.snapshot():
-        checks = list(object_checks(db))
+        checks = [check for found in object_checks(db).values() for check in found]
         known = [*(check.check_id for check in checks), COUNTERS, LAST_USED]
         for unknown in sorted(set(only) - set(known)):
             raise ConfigurationError(f"there is no check {unknown!r}", hint=f"checks: {', '.join(known)}")
@@ -48,13 +48,14 @@ def verify(db: Database, *, only: Sequence[str] = (), top: int = 10) -> VerifyRe
     )
 
 
-def object_checks(db: Database) -> tuple[Check, ...]:
-    """The checks of the catalog, which count nothing. A later version's check replaces an earlier one's of its id."""
-    checks: dict[str, Check] = {}
-    for migration in catalog.migrations():
-        for check in db.rows(migration.object_checks, Check):
-            checks[check.check_id] = replace(check, status=Status(check.status))
-    return tuple(checks.values())
+def object_checks(db: Database) -> dict[str, tuple[Check, ...]]:
+    """The checks of the catalog, which count nothing, by version."""
+    return {
+        migration.version: tuple(
+            replace(check, status=Status(check.status)) for check in db.rows(migration.object_checks, Check)
+        )
+        for migration in catalog.migrations()
+    }
 
 
 def _counters_accurate(accuracy: _Accuracy) -> Check:

@@ -104,7 +104,7 @@ def test_dry_run(drifted: App) -> None:
     assert drifted.one("SELECT count(*) FROM usagefix.backfills") == runs
 
 
-def test_not_without_the_trigger(app: App, fixed: App) -> None:
+def test_not_without_the_trigger(fixed: App) -> None:
     fixed.sql(f"ALTER TABLE preset_usage DISABLE TRIGGER {TRIGGER}")
     fixed.sql("UPDATE presets SET usage_count = 0")
     result = fixed.usagefix("backfill")

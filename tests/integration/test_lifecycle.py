@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support import INDEX, MIGRATION, TRIGGER, VERSION, App, checks, failing
+from support import EVERY_WRITE, INDEX, MIGRATION, MIGRATIONS, TRIGGER, VERSION, App, checks, failing
 
 
 def test_absent_present_absent(app: App) -> None:
@@ -13,14 +13,14 @@ def test_absent_present_absent(app: App) -> None:
 
     applied = app.usagefix("apply", "--format", "json")
     assert applied.code == 0, applied.stderr
-    assert applied.json["migrations"] == [MIGRATION.name]
+    assert applied.json["migrations"] == [folder.name for folder in MIGRATIONS]
     assert applied.json["backfill"]["drift_removed"] == applied.json["before"]["counts"]["drift_total"]
     assert app.drift() == (0, 0)
     assert app.usagefix("verify").code == 0
 
     rolled_back = app.usagefix("rollback", "--yes", "--format", "json")
     assert rolled_back.code == 0, rolled_back.stderr
-    assert rolled_back.json["migrations"] == [MIGRATION.name]
+    assert rolled_back.json["migrations"] == [folder.name for folder in reversed(MIGRATIONS)]
     assert rolled_back.json["daily_limit"] == "restore"
     assert app.dump() == before
     assert app.drift() == (0, 0), "the counters keep their right values"
@@ -76,11 +76,17 @@ def test_dry_run_agrees_with_the_run(app: App) -> None:
 
 
 def test_to_a_version(app: App) -> None:
-    assert app.usagefix("apply", "--to", VERSION).code == 0
+    first = app.usagefix("apply", "--to", VERSION, "--format", "json")
+    assert (first.json["migrations"], first.code) == ([MIGRATION.name], 1)
+    assert failing(first) == {"changes_counted", "adjusting_function_current"}, "a later version waits"
+    dump = app.dump()
+    upgraded = app.usagefix("apply", "--format", "json")
+    assert (upgraded.json["migrations"], upgraded.code) == ([EVERY_WRITE.name], 0)
+    back = app.usagefix("rollback", "--to", VERSION, "--yes", "--format", "json")
+    assert (back.json["migrations"], back.code) == ([EVERY_WRITE.name], 0)
+    assert app.dump() == dump
     kept = app.usagefix("rollback", "--to", VERSION, "--yes", "--format", "json")
-    assert kept.code == 0
-    assert kept.json["migrations"] == []
-    assert app.usagefix("verify").code == 0
+    assert (kept.json["migrations"], kept.code) == ([], 0)
 
 
 def test_apply_repairs_what_was_damaged(fixed: App) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support import INDEX, MIGRATION, TRIGGER, App, role
+from support import BACK_BY_HAND, BY_HAND, INDEX, TRIGGER, App, role
 
 BEFORE: dict[str, tuple[str, ...]] = {
     "the sample": (),
@@ -48,7 +48,7 @@ def test_the_schema_comes_back_byte_for_byte(app: App, before: str, how: str) ->
         done = app.usagefix("apply")
         assert done.code == 0, done.stderr
     else:
-        applied = app.psql(MIGRATION / "apply.sql", MIGRATION / "backfill.sql")
+        applied = app.psql(*BY_HAND)
         assert applied.returncode == 0, applied.stderr
     assert app.dump() != dump
     assert app.usagefix("verify").code == 0
@@ -56,7 +56,7 @@ def test_the_schema_comes_back_byte_for_byte(app: App, before: str, how: str) ->
         done = app.usagefix("rollback", "--yes")
         assert done.code == 0, done.stderr
     else:
-        rolled_back = app.psql(MIGRATION / "rollback.sql")
+        rolled_back = app.psql(*BACK_BY_HAND)
         assert rolled_back.returncode == 0, rolled_back.stderr
     assert app.dump() == dump
 
@@ -77,7 +77,7 @@ def test_uses_that_break_the_daily_limit_stop_it_before_anything_changes(fixed: 
     assert "--daily-limit skip" in error["hint"]
     assert fixed.dump() == dump
     assert fixed.usagefix("verify").code == 0
-    by_hand = fixed.psql(MIGRATION / "rollback.sql")
+    by_hand = fixed.psql(*BACK_BY_HAND)
     assert by_hand.returncode != 0
     assert "used twice on one day" in by_hand.stderr
     assert fixed.dump() == dump
@@ -91,7 +91,7 @@ def test_skip_leaves_the_limit_off_and_the_function_working(fixed: App, how: str
         assert result.code == 0, result.stderr
         assert result.json["daily_limit"] == "skip"
     else:
-        done = fixed.psql(MIGRATION / "rollback.sql", PGOPTIONS="-c usagefix.daily_limit=skip")
+        done = fixed.psql(*BACK_BY_HAND, PGOPTIONS="-c usagefix.daily_limit=skip")
         assert done.returncode == 0, done.stderr
     assert fixed.one("SELECT to_regclass(%s)", INDEX) is None
     assert fixed.one("SELECT count(*) FROM pg_trigger WHERE tgname = %s", TRIGGER) == 0

@@ -127,14 +127,6 @@ def test_what_would_break_or_count_twice_is_refused_before_anything_changes(app:
         assert app.dump() == dump
 
 
-def test_partitioned_events_are_refused(app: App) -> None:
-    app.sql("DROP TABLE preset_usage CASCADE")
-    app.sql("CREATE TABLE preset_usage (preset_id uuid, created_at timestamptz) PARTITION BY RANGE (created_at)")
-    result = app.usagefix("apply")
-    assert result.code == 5
-    assert "partitioned" in result.stderr
-
-
 INSERT = "INSERT INTO preset_usage (preset_id, user_id, usage_type) VALUES (preset_uuid, auth.uid(), usage_type_param)"
 CLAUSE = "ON CONFLICT (preset_id, user_id, usage_type, ((created_at AT TIME ZONE 'UTC')::date)) DO NOTHING"
 WORKING = {

@@ -10,7 +10,7 @@ import sqlparse
 from support import MIGRATION, ROOT, SQL, VERSION
 
 from usagefix import catalog
-from usagefix.catalog import Face
+from usagefix.catalog import Face, Migration
 from usagefix.errors import ConfigurationError
 
 # A released file never changes; a change is a new version. Each version with its checksum, from its release on.
@@ -41,24 +41,26 @@ def test_a_version_by_number_and_by_name() -> None:
 
 
 @pytest.mark.parametrize("face", list(Face))
-def test_scripts_run_as_they_are_in_one_transaction(face: Face) -> None:
+@pytest.mark.parametrize("migration", catalog.migrations(), ids=str)
+def test_scripts_run_as_they_are_in_one_transaction(migration: Migration, face: Face) -> None:
     """No psql commands, and nothing that begins or ends a transaction."""
-    text = catalog.migration(VERSION).read(face)
+    text = migration.read(face)
     assert not re.search(r"^\s*\\", text, re.MULTILINE)
     for statement in catalog.statements(text):
         assert not re.match(r"(BEGIN|COMMIT|ROLLBACK|START|SET|LOCK)\b", statement.text, re.IGNORECASE), statement.text
 
 
-def test_every_statement_of_apply_says_what_it_is_for() -> None:
-    statements = catalog.statements(catalog.migration(VERSION).read(Face.APPLY))
-    assert len(statements) == 13
+@pytest.mark.parametrize(("migration", "count"), list(zip(catalog.migrations(), (19, 7), strict=True)), ids=str)
+def test_every_statement_of_apply_says_what_it_is_for(migration: Migration, count: int) -> None:
+    statements = catalog.statements(migration.read(Face.APPLY))
+    assert len(statements) == count
     for statement in statements:
         assert statement.purpose, statement.text
-        assert statement.text.startswith(("DO", "CREATE"))
+        assert statement.text.startswith(("DO", "CREATE", "SELECT usagefix.", "INSERT INTO usagefix."))
 
 
-def test_the_object_checks_are_the_first_statement_of_verify() -> None:
-    migration = catalog.migration(VERSION)
+@pytest.mark.parametrize("migration", catalog.migrations(), ids=str)
+def test_the_object_checks_are_the_first_statement_of_verify(migration: Migration) -> None:
     first = catalog.statements(migration.read(Face.VERIFY))[0].text
     assert migration.object_checks.rstrip().endswith(first.rstrip(";"))
 

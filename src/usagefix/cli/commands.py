@@ -32,6 +32,8 @@ def apply(
     to: options.ToVersion = None,
     dry_run: options.DryRun = False,
     batch_size: options.BatchSize = BATCH_SIZE,
+    pause: options.Pause = 0.0,
+    show_queries: options.ShowQueries = False,
     output: options.OutputFormat = Format.TABLE,
 ) -> None:
     """Fix it: count every new use, remove the drift, verify.
@@ -44,10 +46,11 @@ def apply(
     from usagefix.apply import plan
 
     def work(db: Database) -> Report:
+        db.show_queries = show_queries
         if dry_run:
-            return plan(db, to=to)
+            return plan(db, to=to, batch_size=batch_size)
         with progress_bar(quiet=output is not Format.TABLE) as on_progress:
-            return verb(db, to=to, batch_size=batch_size, on_step=words.say, on_progress=on_progress)
+            return verb(db, to=to, batch_size=batch_size, pause=pause, on_step=words.say, on_progress=on_progress)
 
     run.execute(context, "apply", output, work)
 
@@ -102,7 +105,9 @@ def backfill(
     context: typer.Context,
     dry_run: options.DryRun = False,
     batch_size: options.BatchSize = BATCH_SIZE,
+    pause: options.Pause = 0.0,
     fire_triggers: options.FireTriggers = False,
+    show_queries: options.ShowQueries = False,
     output: options.OutputFormat = Format.TABLE,
 ) -> None:
     """Remove drift while the application runs.
@@ -115,10 +120,11 @@ def backfill(
     from usagefix.backfill import preview
 
     def work(db: Database) -> Report:
+        db.show_queries = show_queries
         if dry_run:
-            return preview(db, fire_triggers=fire_triggers)
+            return preview(db, batch_size=batch_size, fire_triggers=fire_triggers)
         with progress_bar(quiet=output is not Format.TABLE) as on_progress:
-            return verb(db, batch_size=batch_size, fire_triggers=fire_triggers, on_progress=on_progress)
+            return verb(db, batch_size=batch_size, fire_triggers=fire_triggers, pause=pause, on_progress=on_progress)
 
     run.execute(context, "backfill", output, work)
 
@@ -128,6 +134,7 @@ def rollback(
     to: options.ToVersion = None,
     yes: options.Yes = False,
     daily_limit: options.Limit = DailyLimit.RESTORE,
+    show_queries: options.ShowQueries = False,
     output: options.OutputFormat = Format.TABLE,
 ) -> None:
     """Go back to the state before apply.
@@ -140,6 +147,7 @@ def rollback(
     from usagefix.rollback import rollback as verb
 
     def work(db: Database) -> Report:
+        db.show_queries = show_queries
         agreed = plan(db, to=to, limit=daily_limit)
         if agreed.versions and not yes:
             _ask(db, agreed.versions)

@@ -43,6 +43,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done
 BatchSize = Annotated[
     int, typer.Option("--batch-size", metavar="N", min=1, max=100_000, help="Presets corrected in one transaction.")
 ]
+Pause = Annotated[
+    float, typer.Option("--pause", metavar="SECONDS", min=0, max=60, help="Rest between two such transactions.")
+]
+ShowQueries = Annotated[
+    bool, typer.Option("--show-queries", help="Also tell what a session in the way runs; it may hold data.")
+]
 FireTriggers = Annotated[
     bool, typer.Option("--fire-triggers", help="Let the application's triggers on presets fire for the correction.")
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -71,7 +71,7 @@ def connect(conninfo: str, source: str, *, wait: float = 0.0) -> Database:
                 raise failure from None
             time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
     try:
-        return _opened(connection)
+        return _opened(connection, lambda: psycopg.connect(**parsed, autocommit=True, prepare_threshold=None))
     except BaseException:
         connection.close()
         raise
@@ -87,7 +87,7 @@ class _Moment(TimestamptzLoader):
             return None  # type: ignore[return-value] # every field for a time may be None
 
 
-def _opened(connection: psycopg.Connection[Any]) -> Database:
+def _opened(connection: psycopg.Connection[Any], another: Callable[[], psycopg.Connection[Any]]) -> Database:
     connection.adapters.register_loader("timestamptz", _Moment)
     with translated(), connection.cursor(row_factory=class_row(Session)) as cursor:
         session = cursor.execute(catalog.query("session").encode()).fetchall()[0]
@@ -104,7 +104,7 @@ def _opened(connection: psycopg.Connection[Any]) -> Database:
         server_version=session.server_version.split()[0],
         pooler=info.backend_pid != session.backend_pid,
     )
-    return Database(connection, session, target)
+    return Database(connection, session, target, another)
 
 
 def _where(info: psycopg.ConnectionInfo) -> str:

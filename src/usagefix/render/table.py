@@ -37,6 +37,13 @@ _STATUS_STYLE = {
     Status.MISSING: "red",
     Status.FAILED: "red",
 }
+# What becomes of the application's triggers: held off or not, in a dry run or not.
+_FATE = {
+    (True, True): "would be held off; otherwise they would fire",
+    (True, False): "were held off; otherwise they had fired",
+    (False, True): "would fire",
+    (False, False): "fired",
+}
 _STATE_STYLE = {State.APPLIED: "green", State.PENDING: "yellow", State.OUTDATED: "red", State.FOREIGN: "red"}
 
 
@@ -200,9 +207,13 @@ def _corrections(report: BackfillReport, console: Console) -> None:
         item("every counter was right: no drift to remove", console)
     if report.resumed:
         item(f"{plural(report.resumed, 'preset')} had been corrected by a run that was interrupted", console)
+    if report.rounds > 1:
+        item(f"counted {report.rounds} times, since events were deleted or truncated meanwhile", console)
     if report.presets_changed and report.triggers:
-        what = "held off meanwhile" if report.triggers[0].held_off else "fired"
-        item(f"triggers on presets {what}: {', '.join(trigger.name for trigger in report.triggers)}", console)
+        item(f"your triggers on presets {_FATE[report.triggers[0].held_off, report.dry_run]}:", console)
+        for trigger in report.triggers:
+            times = f"{'at most ' if trigger.at_most else ''}{plural(trigger.fires, 'time')}"
+            item(f"  {trigger.name}: {times}", console)
 
 
 def _backfill(report: BackfillReport, console: Console) -> None:
@@ -215,7 +226,12 @@ def _backfill(report: BackfillReport, console: Console) -> None:
 
 def _rollback(report: RollbackReport, console: Console) -> None:
     if not report.migrations:
-        line("nothing to do", "no migration is applied here", "", console)
+        line(
+            "nothing to do",
+            "no later version is applied" if report.remains else "no migration is applied here",
+            "",
+            console,
+        )
         return
     for version in report.migrations:
         item(f"{version} rolled back", console)
@@ -228,7 +244,8 @@ def _rollback(report: RollbackReport, console: Console) -> None:
             pass
     if report.counts is not None:
         item(f"the counters keep their values: {report.counts.accurate} of {report.counts.presets} accurate", console)
-    line("rolled back", "new uses are no longer counted by usagefix", "yellow", console)
+    left = f"to {report.remains}" if report.remains else "new uses are no longer counted by usagefix"
+    line("rolled back", left, "yellow", console)
 
 
 def _status(report: StatusReport, console: Console) -> None:

@@ -1,0 +1,198 @@
+"""Partitioned events: every path counts once, straight into a partition too, also into one that came later."""
+
+from __future__ import annotations
+
+import pytest
+from support import ADJUSTING, MIGRATION, TRIGGER, App, checks, failing
+
+LATER = "CREATE TABLE usage_later PARTITION OF preset_usage FOR VALUES FROM ('2090-01-01') TO ('2091-01-01')"
+COLUMNS = "(preset_id, user_id, usage_type, created_at)"
+
+
+def insert(table: str, when: str, rows: int = 30, kind: str = "showcase_creation") -> str:
+    return (
+        f"INSERT INTO {table} {COLUMNS} SELECT md5('preset ' || 1 + n % 7)::uuid, md5('user 3')::uuid, '{kind}',"
+        f" '{when}'::timestamptz FROM generate_series(1, {rows}) n"
+    )
+
+
+def test_absent_present_absent(partitioned: App) -> None:
+    before = partitioned.dump()
+    dry = partitioned.usagefix("apply", "--dry-run")
+    assert dry.code == 0, dry.stderr
+    assert partitioned.dump() == before
+    assert partitioned.usagefix("apply").code == 0
+    assert partitioned.usagefix("verify").code == 0
+    partitioned.sql(LATER)
+    partitioned.sql("ALTER TABLE preset_usage DETACH PARTITION usage_old")
+    partitioned.sql("DROP TABLE usage_later")
+    partitioned.sql("ALTER TABLE preset_usage ATTACH PARTITION usage_old FOR VALUES FROM (MINVALUE) TO ('2020-01-01')")
+    assert partitioned.usagefix("rollback", "--yes").code == 0
+    assert partitioned.dump() == before
+
+
+WRITES = {
+    "into the whole": insert("preset_usage", "2026-01-01"),
+    "into the whole, one row": insert("preset_usage", "2026-01-01", rows=1),
+    "into the whole, over partitions": insert("preset_usage", "2026-01-01") + " UNION ALL SELECT md5('preset 9')::uuid,"
+    " md5('user 1')::uuid, 'sample_verification', '2018-01-01'",
+    "into a partition": insert("usage_old", "2019-01-01"),
+    "into a partition that has partitions": insert("usage_recent", "2026-01-01"),
+    "into a partition of a partition": insert("usage_recent_samples", "2026-01-01", kind="sample_verification"),
+    "deleted from the whole": "DELETE FROM preset_usage WHERE preset_id = md5('preset 1')::uuid",
+    "deleted from a partition": "DELETE FROM usage_old WHERE preset_id <> md5('preset 1')::uuid",
+    "deleted from a partition of a partition": "DELETE FROM usage_recent_rest WHERE created_at > now() - interval '60 days'",
+    "moved in the whole": "UPDATE preset_usage SET preset_id = md5('preset 2')::uuid WHERE preset_id = md5('preset 1')::uuid",
+    "moved to another partition, too": "UPDATE preset_usage SET preset_id = md5('preset 2')::uuid, created_at = '2019-02-02', id = gen_random_uuid()"
+    " WHERE preset_id = md5('preset 1')::uuid",
+    "moved to another partition only": "UPDATE preset_usage SET usage_type = 'sample_verification'",
+    "moved in a partition": "UPDATE usage_old SET preset_id = md5('preset 2')::uuid",
+    "moved within a partition's partitions": "UPDATE usage_recent SET usage_type = 'sample_verification', preset_id = md5('preset 4')::uuid",
+    "cascade": "DELETE FROM presets WHERE id IN (md5('preset 1')::uuid, md5('preset 2')::uuid)",
+    "truncate": "TRUNCATE preset_usage",
+    "truncate a partition": "TRUNCATE usage_old",
+    "truncate a partition that has partitions": "TRUNCATE usage_recent",
+    "truncate a partition and the whole": "TRUNCATE usage_recent_rest, preset_usage",
+    "truncate cascade from presets": "TRUNCATE presets CASCADE",
+    "in one query with a partition": f"WITH a AS ({insert('usage_old', '2019-01-01')}) {insert('preset_usage', '2026-01-01')}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WRITES)
+def test_write_paths(counted: App, kind: str) -> None:
+    counted.sql(WRITES[kind])
+    assert counted.drift() == (0, 0)
+
+
+LATER_WRITES = {
+    "straight into it": insert("usage_later", "2090-05-05"),
+    "through the whole": insert("preset_usage", "2090-05-05"),
+    "through the whole, over partitions": insert("preset_usage", "2090-05-05") + " UNION ALL SELECT md5('preset 9')::uuid,"
+    " md5('user 1')::uuid, 'sample_verification', '2018-01-01'",
+    "deleted from it": insert("usage_later", "2090-05-05") + "; DELETE FROM usage_later WHERE preset_id = md5('preset 1')::uuid",
+    "deleted through the whole": insert("usage_later", "2090-05-05") + "; DELETE FROM preset_usage",
+    "moved in it": insert("usage_later", "2090-05-05") + "; UPDATE usage_later SET preset_id = md5('preset 12')::uuid",
+    "moved into it": "UPDATE preset_usage SET created_at = '2090-03-03', id = gen_random_uuid(), preset_id = md5('preset 4')::uuid"
+    " WHERE preset_id = md5('preset 1')::uuid",
+    "both ways in one transaction": insert("preset_usage", "2090-05-05", 1) + ";" + insert("usage_later", "2090-05-05", 1) + ";"
+    + insert("preset_usage", "2026-05-05", 1) + ";" + insert("usage_later", "2090-05-05", 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LATER_WRITES)
+def test_a_partition_that_came_later(counted: App, kind: str) -> None:
+    """PostgreSQL gives it the trigger for rows; apply gives it its own, once."""
+    counted.sql(LATER)
+    counted.sql(LATER_WRITES[kind])
+    assert counted.drift() == (0, 0)
+    verified = counted.usagefix("verify", "--format", "json")
+    by_row = {check["check_id"]: check for check in verified.json["checks"]}["partitions_counted"]
+    assert (by_row["status"], "1 of them row by row" in by_row["detail"]) == ("ok", True)
+    counted.sql("DELETE FROM usage_later")
+    assert counted.usagefix("apply").code == 0
+    counted.sql(LATER_WRITES[kind])
+    assert counted.drift() == (0, 0)
+    counted.sql("TRUNCATE usage_later")
+    assert counted.drift() == (0, 0)
+
+
+def test_written_to_by_a_trigger_while_the_whole_is(counted: App) -> None:
+    """A statement inside a statement: each is counted by itself."""
+    counted.sql(LATER)
+    counted.sql(
+        "CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF pg_trigger_depth() < 3 THEN"
+        f" {insert('usage_later', '2090-01-02', 2)}; {insert('preset_usage', '2090-01-02', 3)};"
+        " END IF; RETURN NULL; END $$"
+    )
+    counted.sql("CREATE TRIGGER again AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION again()")
+    counted.sql(insert("preset_usage", "2026-05-05", 4))
+    counted.sql(insert("usage_later", "2090-05-05", 4))
+    assert counted.one("SELECT count(*) FROM usage_later") > 50
+    assert counted.drift() == (0, 0)
+
+
+def test_an_undone_statement_leaves_no_trace(counted: App) -> None:
+    counted.sql(LATER)
+    with counted.connect(autocommit=False) as connection:
+        connection.execute("SAVEPOINT s")
+        connection.execute(
+            "DO $$ BEGIN INSERT INTO preset_usage VALUES (NULL, NULL); EXCEPTION WHEN OTHERS THEN NULL; END $$"
+        )
+        connection.execute(insert("usage_later", "2090-05-05", 3).encode())
+        connection.commit()
+    assert counted.drift() == (0, 0)
+
+
+def test_events_of_a_detached_partition_leave_and_are_not_counted_any_more(counted: App) -> None:
+    counted.sql("ALTER TABLE preset_usage DETACH PARTITION usage_old")
+    assert counted.usagefix("verify").code == 1, "its events have left"
+    assert counted.usagefix("backfill").code == 0
+    counted.sql(insert("usage_old", "2019-01-01"))
+    counted.sql("UPDATE usage_old SET preset_id = md5('preset 3')::uuid")
+    counted.sql("DELETE FROM usage_old")
+    assert counted.drift() == (0, 0)
+
+
+BROKEN = {
+    "no trigger on a partition": ("partitions_counted", f"DROP TRIGGER {TRIGGER} ON usage_old"),
+    "counted twice": ("partitions_counted", f"ALTER TABLE usage_old ENABLE TRIGGER {TRIGGER}_row"),
+    "deletes not counted": ("partition_changes_counted", f"ALTER TABLE usage_recent_rest DISABLE TRIGGER {ADJUSTING}_delete"),
+    "moves not counted": ("partition_changes_counted", f"DROP TRIGGER {ADJUSTING}_update ON usage_recent"),
+    "truncate not counted": ("partition_changes_counted", f"DROP TRIGGER {ADJUSTING}_truncate ON usage_recent_rest"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_verify_finds_a_partition_that_is_not_counted_once(counted: App, what: str) -> None:
+    check, statement = BROKEN[what]
+    counted.sql(statement)
+    result = counted.usagefix("verify", "--format", "json")
+    assert failing(result) == {check}
+    assert "usage_" in next(c["detail"] for c in result.json["checks"] if c["check_id"] == check)
+    mended = counted.usagefix("apply", "--format", "json")
+    assert failing(mended) == set(), mended.stderr
+    assert checks(mended)[check] == "ok"
+
+
+def test_a_partition_whose_later_trigger_is_disabled(counted: App) -> None:
+    counted.sql(LATER)
+    counted.sql(f"ALTER TABLE usage_later DISABLE TRIGGER {TRIGGER}_row")
+    assert failing(counted.usagefix("verify", "--format", "json")) == {"partitions_counted"}
+    assert counted.usagefix("apply").code == 0
+
+
+REFUSED = {
+    "partition or child of above": (
+        "CREATE TABLE above (LIKE preset_usage) PARTITION BY RANGE (created_at)",
+        "ALTER TABLE above ATTACH PARTITION preset_usage FOR VALUES FROM (MINVALUE) TO (MAXVALUE)",
+    ),
+    "foreign tables": (
+        "DO $$ DECLARE n name; BEGIN FOR n IN SELECT conname FROM pg_constraint WHERE conrelid = 'preset_usage'::regclass LOOP"
+        " EXECUTE format('ALTER TABLE preset_usage DROP CONSTRAINT %I', n); END LOOP; END $$",
+        "CREATE FOREIGN DATA WRAPPER nothing",
+        "CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing",
+        "CREATE FOREIGN TABLE usage_far PARTITION OF preset_usage FOR VALUES FROM ('2095-01-01') TO ('2096-01-01') SERVER nowhere",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_counted_is_refused(partitioned: App, what: str) -> None:
+    for statement in REFUSED[what]:
+        partitioned.sql(statement)
+    before = partitioned.dump()
+    result = partitioned.psql(MIGRATION / "apply.sql")
+    assert result.returncode != 0
+    assert what in result.stderr
+    assert partitioned.dump() == before
+
+
+def test_children_by_inheritance(app: App) -> None:
+    app.sql("CREATE TABLE usage_archive () INHERITS (preset_usage)")
+    assert app.usagefix("apply").code == 0
+    app.sql(insert("usage_archive", "2019-01-01"))
+    app.sql("DELETE FROM preset_usage WHERE preset_id = md5('preset 1')::uuid")
+    app.sql("UPDATE usage_archive SET preset_id = md5('preset 8')::uuid")
+    assert app.drift() == (0, 0)
+    app.sql("CREATE TABLE usage_more () INHERITS (preset_usage)")
+    assert failing(app.usagefix("verify", "--format", "json")) == {"partitions_counted", "partition_changes_counted"}
