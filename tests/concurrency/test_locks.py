@@ -12,6 +12,7 @@ def test_a_writer_that_does_not_end(app: App) -> None:
     dump = app.dump()
     with app.connect(autocommit=False) as blocker, app.connect() as other:
         blocker.execute("SET application_name = 'forgotten-console'")
+        pid = blocker.info.backend_pid
         blocker.execute("UPDATE preset_usage SET usage_data = '{}' WHERE preset_id = %s", (app.preset(30),))
         process = app.spawn("apply")
         app.wait_for_waiter()
@@ -27,8 +28,9 @@ def test_a_writer_that_does_not_end(app: App) -> None:
             time.sleep(0.05)
         stdout, stderr = process.communicate()
     assert process.returncode == 4, stderr
-    assert "forgotten-console" in stderr
-    assert "idle in transaction" in stderr
+    assert f"a lock is taken by pid {pid} (forgotten-console) idle in transaction" in stderr
+    assert f"in the way: pid {pid} (forgotten-console)" in stderr
+    assert "UPDATE preset_usage" not in stderr, "its query only on request"
     assert "8 attempts" in stderr
     assert "nothing in the database was changed" in stderr
     assert stdout == ""
@@ -36,6 +38,21 @@ def test_a_writer_that_does_not_end(app: App) -> None:
     assert app.dump() == dump
     assert app.usagefix("apply").code == 0
     assert app.drift() == (0, 0)
+
+
+def test_the_query_in_the_way_on_request(fixed: App) -> None:
+    fixed.sql("UPDATE presets SET usage_count = 0")
+    with fixed.connect(autocommit=False) as blocker:
+        blocker.execute("SELECT 'secret of the blocker' FROM presets WHERE id = %s FOR UPDATE", (fixed.preset(5),))
+        process = fixed.spawn("backfill", "--show-queries")
+        fixed.wait_for_waiter()
+        time.sleep(1.5)  # longer than one lock_timeout
+        pid = blocker.info.backend_pid
+        blocker.rollback()
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert f"a lock is taken by pid {pid} " in stderr
+    assert "SELECT 'secret of the blocker' FROM presets" in stderr
 
 
 def test_readers_are_never_stopped_by_apply(app: App) -> None:

@@ -46,11 +46,11 @@ def test_the_ledger_tells_who_changed_which_number(drifted: App) -> None:
     actual = drifted.one("SELECT count(*) FROM preset_usage WHERE preset_id = %s", preset)
     drifted.usagefix("backfill")
     row = drifted.sql(
-        "SELECT displayed, actual, delta, applied_at IS NOT NULL, by_role, application FROM usagefix.corrections"
+        "SELECT displayed, actual, delta, became, applied_at IS NOT NULL, by_role, application FROM usagefix.corrections"
         " JOIN usagefix.backfills USING (run) WHERE preset_id = %s ORDER BY run DESC LIMIT 1",
         preset,
     )[0]
-    assert row == (None, actual, actual, True, "postgres", "usagefix")
+    assert row == (None, actual, actual, actual, True, "postgres", "usagefix")
 
 
 def test_the_applications_triggers_are_held_off_unless_asked(drifted: App) -> None:
@@ -63,6 +63,7 @@ def test_the_applications_triggers_are_held_off_unless_asked(drifted: App) -> No
     assert {t["name"]: t["held_off"] for t in result.json["backfill"]["triggers"]} == {
         "presets_notify_usage_milestone": True, "presets_touch_updated_at": True,
     }  # fmt: skip
+    assert drifted.sql("SELECT tgname FROM pg_trigger WHERE tgrelid = 'presets'::regclass AND tgenabled = 'D'") == []
     drifted.sql("UPDATE presets SET usage_count = 0")
     drifted.usagefix("backfill", "--fire-triggers")
     assert drifted.drift() == (0, 0)
@@ -83,6 +84,41 @@ def test_triggers_are_held_off_for_an_owner_without_superuser(app: App) -> None:
         assert app.one(NOTICES) == before
         assert app.sql(states) == trigger_states
         assert run("rollback", "--yes", DATABASE_URL=app.url("plain_owner")).code == 0
+
+
+@pytest.mark.parametrize("command", ["backfill", "apply"])
+def test_a_dry_run_tells_how_often_each_trigger_would_fire(drifted: App, command: str) -> None:
+    drifted.sql("UPDATE presets SET usage_count = 0, user_id = md5('user 1')::uuid")
+    drifted.sql("CREATE TABLE fired (name text)")
+    drifted.sql(
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN INSERT INTO fired VALUES (TG_NAME); RETURN NULL; END'"
+    )
+    on = "ON presets FOR EACH"
+    drifted.sql(f"CREATE TRIGGER each_row AFTER UPDATE OF last_used_at {on} ROW EXECUTE FUNCTION note()")
+    drifted.sql(f"CREATE TRIGGER each_statement AFTER UPDATE {on} STATEMENT EXECUTE FUNCTION note()")
+    drifted.sql(f"CREATE TRIGGER high AFTER UPDATE {on} ROW WHEN (NEW.usage_count > 200) EXECUTE FUNCTION note()")
+    drifted.sql(f"CREATE TRIGGER other_column AFTER UPDATE OF name {on} ROW EXECUTE FUNCTION note()")
+    drifted.sql(f"CREATE TRIGGER inserted AFTER INSERT {on} ROW EXECUTE FUNCTION note()")
+    wrong, _ = drifted.drift()
+    told = drifted.usagefix(command, "--dry-run", "--batch-size", "10", "--format", "json").json["backfill"]["triggers"]
+    assert {t["name"]: (t["fires"], t["at_most"]) for t in told} == {
+        "each_row": (wrong, False), "each_statement": (-(-wrong // 10), False), "high": (wrong, True),
+        "presets_notify_usage_milestone": (wrong, False), "presets_touch_updated_at": (wrong, False),
+    }  # fmt: skip
+    assert drifted.usagefix("backfill", "--batch-size", "10", "--fire-triggers").code == 0
+    fired = dict(drifted.sql("SELECT name, count(*) FROM fired GROUP BY 1"))
+    assert fired.pop("high") < wrong
+    assert fired == {"each_row": wrong, "each_statement": -(-wrong // 10)}
+
+
+def test_a_pause_between_batches(drifted: App) -> None:
+    import time
+
+    started = time.monotonic()
+    result = drifted.usagefix("backfill", "--batch-size", "10", "--pause", "0.3", "--format", "json")
+    assert result.code == 0
+    assert time.monotonic() - started > 0.3 * (result.json["backfill"]["batches"] - 1)
 
 
 def _give_everything_to(app: App, owner: str) -> None:
