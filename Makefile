@@ -1,9 +1,9 @@
-# `make demo` runs the main job, `make test` the tests; both set everything up first, in .venv.
+# `make demo` runs the main job, `make test` the tests, `make bench` the measurements; each sets everything up first, in .venv.
 # Needs Python 3.11 or later with venv, make, and the package registries. PYTHON=python3.12 picks an interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench clean
 
 demo: .venv/demo
 	@$(BIN)/usagefix demo
@@ -16,6 +16,9 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: .venv/dev
+	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
