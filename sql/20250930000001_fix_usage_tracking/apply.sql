@@ -31,6 +31,14 @@ BEGIN
         RAISE EXCEPTION 'preset_usage is a partition or child of %: what is written through that would not be counted', other
             USING ERRCODE = 'feature_not_supported', HINT = 'usagefix counts whole tables.';
     END IF;
+    SELECT string_agg(children.inhrelid::regclass::text, ', ') INTO other
+    FROM pg_catalog.pg_inherits AS children
+    JOIN pg_catalog.pg_class AS events ON events.oid = children.inhparent
+    WHERE events.oid = to_regclass('public.preset_usage') AND events.relkind = 'r';
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION 'other tables inherit from preset_usage: %', other
+            USING ERRCODE = 'feature_not_supported', HINT = 'Make them partitions, or ALTER TABLE … NO INHERIT.';
+    END IF;
     WITH RECURSIVE tree AS (
         SELECT to_regclass('public.preset_usage')::oid AS oid
         UNION ALL
@@ -652,8 +660,8 @@ DECLARE
     events integer := 0;
     used record;
 BEGIN
-    -- On partitioned tables only. Triggers of statements on the whole table note that it is being counted, so that the
-    -- trigger for rows counts just what is written straight into a partition that has no trigger of its own.
+    -- On partitioned tables only. Where a statement is counted as a whole it is noted, so that the trigger for rows counts
+    -- just what is written straight into a partition that has no trigger of its own.
     IF TG_NARGS OPERATOR(pg_catalog.>) 0 THEN
         IF TG_ARGV[0] OPERATOR(pg_catalog.=) 'enter' THEN
             PERFORM pg_catalog.set_config('usagefix.whole', pg_catalog.concat(
@@ -719,14 +727,20 @@ BEGIN
             AFTER INSERT ON public.preset_usage
             FOR EACH ROW WHEN (split_part(current_setting('usagefix.whole', true), ',', 1) IS DISTINCT FROM pg_trigger_depth()::text)
             EXECUTE FUNCTION public.auto_increment_preset_usage_count('row');
-        CREATE OR REPLACE TRIGGER trigger_auto_increment_preset_usage_count_enter
-            BEFORE INSERT ON public.preset_usage
-            FOR EACH STATEMENT EXECUTE FUNCTION public.auto_increment_preset_usage_count('enter');
-        CREATE OR REPLACE TRIGGER trigger_auto_increment_preset_usage_count_leave
-            AFTER INSERT ON public.preset_usage
-            FOR EACH STATEMENT EXECUTE FUNCTION public.auto_increment_preset_usage_count('leave');
     END IF;
     FOR events IN SELECT * FROM usagefix.event_tables() LOOP
+        IF events.kind = 'p' AND (
+            SELECT count(*) FROM pg_catalog.pg_trigger
+            WHERE tgrelid = events.relation AND tgenabled = 'O' AND tgname IN (
+                'trigger_auto_increment_preset_usage_count_enter', 'trigger_auto_increment_preset_usage_count_leave')
+        ) < 2 THEN
+            EXECUTE format(
+                'CREATE OR REPLACE TRIGGER trigger_auto_increment_preset_usage_count_enter BEFORE INSERT ON %s'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION public.auto_increment_preset_usage_count(''enter'')', events.relation);
+            EXECUTE format(
+                'CREATE OR REPLACE TRIGGER trigger_auto_increment_preset_usage_count_leave AFTER INSERT ON %s'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION public.auto_increment_preset_usage_count(''leave'')', events.relation);
+        END IF;
         IF NOT EXISTS (
             SELECT FROM pg_catalog.pg_trigger
             WHERE tgrelid = events.relation
@@ -740,7 +754,7 @@ BEGIN
                 ' FOR EACH STATEMENT EXECUTE FUNCTION public.auto_increment_preset_usage_count(%s)',
                 events.relation, CASE WHEN events.whole THEN '' ELSE quote_literal('partition') END);
         END IF;
-        IF NOT events.whole AND EXISTS (
+        IF events.kind = 'r' AND NOT events.whole AND EXISTS (
             SELECT FROM pg_catalog.pg_trigger
             WHERE tgrelid = events.relation AND tgname = 'trigger_auto_increment_preset_usage_count_row' AND tgenabled <> 'D'
         ) THEN

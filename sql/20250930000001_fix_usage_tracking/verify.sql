@@ -20,8 +20,9 @@ WITH RECURSIVE tree AS (
         SELECT tree.relation,
             count(*) FILTER (WHERE existing.tgname = 'trigger_auto_increment_preset_usage_count' AND existing.tgtype = 4
                 AND existing.tgnewtable = 'new_events' AND existing.tgqual IS NULL) AS own,
-            count(*) FILTER (WHERE existing.tgname = 'trigger_auto_increment_preset_usage_count_row') AS by_row
+            count(*) FILTER (WHERE existing.tgname = 'trigger_auto_increment_preset_usage_count_row' AND tables.relkind = 'r') AS by_row
         FROM tree
+        JOIN pg_catalog.pg_class AS tables ON tables.oid = tree.relation
         LEFT JOIN pg_catalog.pg_trigger AS existing
             ON existing.tgrelid = tree.relation AND existing.tgenabled IN ('O', 'A')
             AND existing.tgfoid = to_regprocedure('public.auto_increment_preset_usage_count()')
@@ -100,11 +101,11 @@ FROM partitions LEFT JOIN counting_trigger AS existing ON true
 UNION ALL
 SELECT 'function_current', 'Counting function as released',
     CASE WHEN existing.oid IS NULL THEN 'missing'
-        WHEN md5(existing.prosrc) <> 'e21ae522cd65f8eea5e150f134e0a7c0' THEN 'outdated'
+        WHEN md5(existing.prosrc) <> '49ec9fd1a8eb7ec5c9eeff31ffa5d5bf' THEN 'outdated'
         ELSE 'ok' END,
     'auto_increment_preset_usage_count()',
     CASE WHEN existing.oid IS NULL THEN 'no such function'
-        WHEN md5(existing.prosrc) <> 'e21ae522cd65f8eea5e150f134e0a7c0' THEN 'its body is not the released one'
+        WHEN md5(existing.prosrc) <> '49ec9fd1a8eb7ec5c9eeff31ffa5d5bf' THEN 'its body is not the released one'
         ELSE 'its body is the released one' END,
     'usagefix apply'
 FROM (VALUES (1)) AS one LEFT JOIN counting_function AS existing ON true

@@ -98,6 +98,17 @@ BEGIN
                 FROM old_events AS event
                 GROUP BY event.preset_id ORDER BY event.preset_id;
         ELSE
+            -- A foreign key with ON UPDATE CASCADE follows a preset that got another id: its counter went along.
+            IF EXISTS (
+                SELECT FROM pg_catalog.pg_constraint AS cascade
+                WHERE cascade.confrelid OPERATOR(pg_catalog.=) 'public.presets'::pg_catalog.regclass AND cascade.confupdtype = 'c'
+                    AND cascade.conrelid OPERATOR(pg_catalog.=) 'public.preset_usage'::pg_catalog.regclass
+            ) AND EXISTS (
+                SELECT FROM (SELECT event.preset_id FROM old_events AS event LIMIT 1) AS gone
+                WHERE NOT EXISTS (SELECT FROM public.presets AS preset WHERE preset.id OPERATOR(pg_catalog.=) gone.preset_id)
+            ) THEN
+                RETURN NULL;
+            END IF;
             OPEN changes FOR
                 SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.newer) AS newest
                 FROM (
@@ -167,17 +178,23 @@ BEGIN
             AFTER DELETE OR UPDATE OF preset_id ON public.preset_usage
             FOR EACH ROW WHEN (split_part(current_setting('usagefix.whole', true), ',', 1) IS DISTINCT FROM pg_trigger_depth()::text)
             EXECUTE FUNCTION public.auto_adjust_preset_usage_count('row');
-        CREATE OR REPLACE TRIGGER trigger_auto_adjust_preset_usage_count_enter
-            BEFORE DELETE OR UPDATE ON public.preset_usage
-            FOR EACH STATEMENT EXECUTE FUNCTION public.auto_adjust_preset_usage_count('enter');
-        CREATE OR REPLACE TRIGGER trigger_auto_adjust_preset_usage_count_leave
-            AFTER DELETE OR UPDATE ON public.preset_usage
-            FOR EACH STATEMENT EXECUTE FUNCTION public.auto_adjust_preset_usage_count('leave');
         CREATE OR REPLACE TRIGGER trigger_auto_adjust_preset_usage_count_truncating
             BEFORE TRUNCATE ON public.preset_usage
             FOR EACH STATEMENT EXECUTE FUNCTION public.auto_adjust_preset_usage_count('whole');
     END IF;
     FOR events IN SELECT * FROM usagefix.event_tables() LOOP
+        IF events.kind = 'p' AND (
+            SELECT count(*) FROM pg_catalog.pg_trigger
+            WHERE tgrelid = events.relation AND tgenabled = 'O' AND tgname IN (
+                'trigger_auto_adjust_preset_usage_count_enter', 'trigger_auto_adjust_preset_usage_count_leave')
+        ) < 2 THEN
+            EXECUTE format(
+                'CREATE OR REPLACE TRIGGER trigger_auto_adjust_preset_usage_count_enter BEFORE DELETE OR UPDATE ON %s'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION public.auto_adjust_preset_usage_count(''enter'')', events.relation);
+            EXECUTE format(
+                'CREATE OR REPLACE TRIGGER trigger_auto_adjust_preset_usage_count_leave AFTER DELETE OR UPDATE ON %s'
+                ' FOR EACH STATEMENT EXECUTE FUNCTION public.auto_adjust_preset_usage_count(''leave'')', events.relation);
+        END IF;
         FOR wanted IN
             SELECT format('trigger_auto_adjust_preset_usage_count_%s', lower(event)) AS name, event, timing, type,
                    CASE WHEN is_old THEN ' OLD TABLE AS old_events' ELSE '' END
@@ -204,7 +221,7 @@ BEGIN
                     CASE WHEN events.whole THEN 'whole' ELSE 'partition' END);
             END IF;
         END LOOP;
-        IF NOT events.whole AND EXISTS (
+        IF events.kind = 'r' AND NOT events.whole AND EXISTS (
             SELECT FROM pg_catalog.pg_trigger
             WHERE tgrelid = events.relation AND tgname = 'trigger_auto_adjust_preset_usage_count_row' AND tgenabled <> 'D'
         ) THEN

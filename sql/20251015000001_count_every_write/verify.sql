@@ -10,7 +10,7 @@ WITH RECURSIVE tree AS (
     UNION ALL
     SELECT parents.inhrelid, false FROM pg_catalog.pg_inherits AS parents JOIN tree ON parents.inhparent = tree.relation
 ), wanted AS (
-    SELECT tree.relation, tree.whole, triggers.event, triggers.type + CASE WHEN event = 'truncate' AND NOT whole THEN 2 ELSE 0 END AS type
+    SELECT tree.relation, tree.whole, tables.relkind AS kind, triggers.event, triggers.type + CASE WHEN event = 'truncate' AND NOT whole THEN 2 ELSE 0 END AS type
     FROM tree
     JOIN pg_catalog.pg_class AS tables ON tables.oid = tree.relation
     CROSS JOIN (VALUES ('delete', 8), ('update', 16), ('truncate', 32)) AS triggers (event, type)
@@ -25,7 +25,7 @@ WITH RECURSIVE tree AS (
             SELECT FROM pg_catalog.pg_trigger AS cloned
             WHERE cloned.tgrelid = wanted.relation AND cloned.tgparentid <> 0 AND cloned.tgenabled IN ('O', 'A')
                 AND cloned.tgname = 'trigger_auto_adjust_preset_usage_count_row'
-        ) AS by_row
+        ) AND wanted.kind = 'r' AS by_row
     FROM wanted
     LEFT JOIN pg_catalog.pg_trigger AS existing
         ON existing.tgrelid = wanted.relation AND existing.tgname = 'trigger_auto_adjust_preset_usage_count_' || wanted.event
@@ -86,10 +86,10 @@ SELECT 'partition_changes_counted', 'Partitions'' deletes are counted',
 FROM partitions CROSS JOIN whole
 UNION ALL
 SELECT 'adjusting_function_current', 'Adjusting function as released',
-    CASE WHEN existing.oid IS NULL THEN 'missing' WHEN md5(existing.prosrc) <> 'e5c296c425ceb1f371f7406a813aeab9' THEN 'outdated' ELSE 'ok' END,
+    CASE WHEN existing.oid IS NULL THEN 'missing' WHEN md5(existing.prosrc) <> 'bc2726f1a5e4cc3ca2abeac4ca730ac9' THEN 'outdated' ELSE 'ok' END,
     'auto_adjust_preset_usage_count()',
     CASE WHEN existing.oid IS NULL THEN 'no such function'
-        WHEN md5(existing.prosrc) <> 'e5c296c425ceb1f371f7406a813aeab9' THEN 'its body is not the released one'
+        WHEN md5(existing.prosrc) <> 'bc2726f1a5e4cc3ca2abeac4ca730ac9' THEN 'its body is not the released one'
         ELSE 'its body is the released one' END,
     'usagefix apply'
 FROM (VALUES (1)) AS one LEFT JOIN adjusting_function AS existing ON true

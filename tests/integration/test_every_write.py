@@ -51,6 +51,27 @@ def test_the_first_version_alone_is_caught(app: App, kind: str) -> None:
     assert app.drift() != (0, 0), "the tests above would not notice what is not counted"
 
 
+def test_a_preset_that_gets_another_id_takes_its_counter_along(fixed: App) -> None:
+    fixed.sql(
+        "ALTER TABLE preset_usage DROP CONSTRAINT preset_usage_preset_id_fkey,"
+        " ADD FOREIGN KEY (preset_id) REFERENCES presets ON UPDATE CASCADE ON DELETE CASCADE"
+    )
+    fixed.sql(f"UPDATE presets SET id = gen_random_uuid() WHERE id IN ({ONE}, {TWO})")
+    assert fixed.drift() == (0, 0)
+    fixed.sql("UPDATE preset_usage SET preset_id = md5('preset 4')::uuid WHERE preset_id = md5('preset 6')::uuid")
+    fixed.sql("DELETE FROM presets WHERE id = md5('preset 5')::uuid")
+    assert fixed.drift() == (0, 0)
+
+
+def test_events_that_outlive_their_preset(fixed: App) -> None:
+    fixed.sql("ALTER TABLE preset_usage ALTER preset_id DROP NOT NULL, DROP CONSTRAINT preset_usage_preset_id_fkey")
+    fixed.sql("ALTER TABLE preset_usage ADD FOREIGN KEY (preset_id) REFERENCES presets ON DELETE SET NULL")
+    fixed.sql(f"DELETE FROM presets WHERE id = {ONE}")
+    assert fixed.drift() == (0, 0)
+    fixed.sql(f"UPDATE preset_usage SET preset_id = {TWO} WHERE preset_id IS NULL")
+    assert fixed.drift() == (0, 0)
+
+
 def test_merge_that_deletes_and_moves(fixed: App) -> None:
     if fixed.db.info.server_version < 150000:
         pytest.skip("MERGE came with PostgreSQL 15")
