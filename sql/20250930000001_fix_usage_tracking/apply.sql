@@ -143,7 +143,8 @@ BEGIN
         );
 
         -- One row for each counter corrected: what it showed and should have shown when it was counted, the delta, and
-        -- what it became; applied_at is null while the delta is pending. preset_id has the type of presets.id.
+        -- what it became; applied_at is null while the delta is pending. Where only the time of the last use was behind,
+        -- the delta is 0 and actual is null. preset_id has the type of presets.id.
         CREATE TABLE usagefix.corrections AS
             SELECT NULL::bigint AS run, presets.id AS preset_id, NULL::bigint AS displayed, NULL::bigint AS actual,
                    NULL::bigint AS delta, presets.last_used_at AS newest, NULL::bigint AS became,
@@ -152,8 +153,6 @@ BEGIN
             WITH NO DATA;
         ALTER TABLE usagefix.corrections
             ADD PRIMARY KEY (run, preset_id),
-            ADD FOREIGN KEY (run) REFERENCES usagefix.backfills (run),
-            ALTER COLUMN actual SET NOT NULL,
             ALTER COLUMN delta SET NOT NULL;
         CREATE INDEX ON usagefix.corrections (run, preset_id) WHERE applied_at IS NULL;
 

@@ -20,7 +20,11 @@ from usagefix.models import BATCH_SIZE, BackfillProgress, BackfillReport, FiredT
 
 LEASE_SECONDS = 30.0
 ROUNDS = 10
-_TOTALS = "SELECT count(*), COALESCE(sum(delta), 0)::bigint, COALESCE(sum(abs(delta)), 0)::bigint FROM drift"
+_TOTALS = """
+SELECT (SELECT count(*) FROM (SELECT preset_id FROM drift UNION SELECT preset_id FROM last_use) AS wrong),
+    (SELECT count(*) FROM drift), (SELECT count(*) FROM last_use),
+    (SELECT COALESCE(sum(delta), 0)::bigint FROM drift), (SELECT COALESCE(sum(abs(delta)), 0)::bigint FROM drift)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +85,26 @@ def backfill(
     triggers = db.rows(catalog.query("fired_triggers"), _Trigger)
     hold = _Hold({}) if fire_triggers else _hold_off(db, triggers)
     how = _How(batch_size, hold, limits, pause, on_progress)
-    report = BackfillReport(0, 0, 0, 0, 0, (), rounds=0)
-    for _ in range(ROUNDS):
-        report, count_again = _round(db, report, how)
-        if not count_again:
-            return replace(report, triggers=_fired(triggers, fire_triggers, report.presets_changed, report.batches))
-    raise Busy(
-        f"events are being deleted or truncated faster than they can be counted ({ROUNDS} rounds)",
-        hint="run usagefix backfill when that has ended",
+    counted = [_round(db, "drift", how)]
+    while counted[-1].count_again:
+        if len(counted) == ROUNDS:
+            raise Busy(
+                f"events are being deleted or truncated faster than they can be counted ({ROUNDS} rounds)",
+                hint="run usagefix backfill when that has ended",
+            )
+        counted.append(_round(db, "drift", how))
+    # The counters come first: the time of the last use takes a pass over the table, they take one over an index.
+    done = [*counted, _round(db, "last_use", how)]
+    (presets,) = db.values(catalog.query("corrected"), {"runs": [r.stored.run for r in done]})
+    written, batches = sum(r.presets for r in done), sum(r.batches for r in done)
+    return BackfillReport(
+        presets_changed=presets,
+        drift_removed=sum(r.drift for r in done),
+        magnitude=sum(r.stored.magnitude for r in done),
+        resumed=sum(r.stored.resumed for r in done),
+        batches=batches,
+        triggers=_fired(triggers, fire_triggers, written, batches),
+        rounds=len(counted),
     )
 
 
@@ -97,21 +113,37 @@ def preview(db: Database, *, batch_size: int = BATCH_SIZE, fire_triggers: bool =
     preflight.require_readable(db)
     triggers = db.rows(catalog.query("fired_triggers"), _Trigger)
     with db.snapshot():
-        presets, drift, magnitude = db.tuple(f"WITH drift AS ({catalog.query('drift')}) {_TOTALS}")
-    batches = -(-presets // batch_size)
-    fired = _fired(triggers, fire_triggers, presets, batches)
+        db.run(catalog.query("last_use_from"))
+        presets, drifted, behind, drift, magnitude = db.tuple(
+            # The queries are our own files.
+            f"WITH drift AS ({catalog.query('drift')}), last_use AS ({catalog.query('last_use')}) {_TOTALS}"
+        )
+    batches = -(-drifted // batch_size) - (-behind // batch_size)
+    fired = _fired(triggers, fire_triggers, drifted + behind, batches)
     return BackfillReport(presets, drift, magnitude, 0, batches, fired, dry_run=True)
 
 
-def _round(db: Database, so_far: BackfillReport, how: _How) -> tuple[BackfillReport, bool]:
-    """Count, store, add. Returns what was done in all, and whether to count again.
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a round did.
 
-    That is so when a counter that was still too low stopped at zero as events were deleted, or when all events were
-    truncated: what was stored then no longer fits. After a round no counter is too low, so the next one fits.
+    ``count_again``: a counter that was still too low stopped at zero as events were deleted, or all events were
+    truncated, so what was stored no longer fitted. After a round no counter is too low: what the next one stores fits.
     """
-    stored = db.retrying(lambda: _store_deltas(db), how.limits)
+
+    stored: _Stored
+    presets: int
+    drift: int
+    batches: int
+    count_again: bool
+
+
+def _round(db: Database, what: str, how: _How) -> _Done:
+    """Count in one snapshot, store what is wrong, add it. ``what`` is a query with the columns of ``drift.sql``."""
+    stored = db.retrying(lambda: _store_deltas(db, what), how.limits)
     how.on_progress(BackfillProgress(0, stored.presets))
-    db.changes.append(f"{stored.presets} drifted presets noted in the ledger, none corrected yet")
+    kind = "drifted presets" if what == "drift" else "presets with a later use"
+    db.changes.append(f"{stored.presets} {kind} noted in the ledger, none corrected yet")
     done, removed, batches = 0, 0, 0
     batch = _Batch(stored.run, how.batch_size, how.hold)
     while (step := db.retrying(partial(_apply_batch, db, batch, how.limits), how.limits)) is not None:
@@ -120,21 +152,12 @@ def _round(db: Database, so_far: BackfillReport, how: _How) -> tuple[BackfillRep
             batch = replace(batch, wait=True)  # somebody holds what is left
             continue
         done, removed, batches = done + taken, removed + drift, batches + 1
-        db.changes[-1:] = [f"{done} of {stored.presets} drifted presets corrected"]
+        db.changes[-1:] = [f"{done} of {stored.presets} {kind} corrected"]
         how.on_progress(BackfillProgress(done, stored.presets))
         time.sleep(how.pause)
     with db.transaction(how.limits):
         (count_again,) = db.values(catalog.query("close_run"), {"run": stored.run})
-    report = replace(
-        so_far,
-        presets_changed=so_far.presets_changed + done,
-        drift_removed=so_far.drift_removed + removed,
-        magnitude=so_far.magnitude + stored.magnitude,
-        resumed=so_far.resumed + stored.resumed,
-        batches=so_far.batches + batches,
-        rounds=so_far.rounds + 1,
-    )
-    return report, count_again
+    return _Done(stored, done, removed, batches, count_again)
 
 
 def _fired(triggers: list[_Trigger], fire: bool, presets: int, batches: int) -> tuple[FiredTrigger, ...]:
@@ -177,8 +200,8 @@ class _Stored:
     resumed: int
 
 
-def _store_deltas(db: Database) -> _Stored:
-    """Count in one snapshot and store what each counter lacks."""
+def _store_deltas(db: Database, what: str) -> _Stored:
+    """Look in one snapshot, and store what is wrong."""
     with db.transaction(Limits(statement_timeout=0)):
         db.claim()
         going = db.rows(catalog.query("running_backfill"), _Running)
@@ -186,10 +209,12 @@ def _store_deltas(db: Database) -> _Stored:
             raise Busy(f"another backfill is going ({going[0]})", hint="wait for it to end, then run this again")
         runs, left_over, corrected = db.tuple(catalog.query("close_interrupted"))
         (run,) = db.tuple(catalog.query("open_run"), {"lease": LEASE_SECONDS})
+        db.run(catalog.query("last_use_from"))
         # CREATE TABLE AS may count in parallel, INSERT ... SELECT may not.
-        db.run(f"CREATE TEMPORARY TABLE usagefix_snapshot ON COMMIT DROP AS {catalog.query('drift')}")
+        db.run(f"CREATE TEMPORARY TABLE usagefix_snapshot ON COMMIT DROP AS {catalog.query(what)}")
         presets, magnitude = db.tuple(catalog.query("store_deltas"), {"run": run})
-        db.run("ANALYZE usagefix.corrections")  # or each batch scans the whole table for each preset
+        if presets:
+            db.run("ANALYZE usagefix.corrections")  # or each batch scans the whole table for each preset
     return _Stored(run, presets, magnitude, resumed=corrected if runs and left_over else 0)
 
 

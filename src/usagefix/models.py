@@ -146,12 +146,11 @@ class FiredTrigger:
 
 @dataclass(frozen=True, slots=True)
 class BackfillReport:
-    """What a backfill changed, or, when ``dry_run``, would change.
+    """What a backfill changed, or, when ``dry_run``, would change: counters, and times of the last use.
 
     ``drift_removed`` is the sum of the deltas added to counters (negative where they showed too much);
     ``magnitude`` the sum of their absolute values. ``resumed`` counts presets that an interrupted run had corrected.
-    ``rounds`` is above 1 where events were deleted or truncated so that the first count no longer fitted; a preset
-    corrected in several rounds counts in each.
+    ``rounds`` is above 1 where events were deleted or truncated so that the first count no longer fitted.
     """
 
     presets_changed: int

@@ -1,0 +1,11 @@
+-- Set from when on the events of all presets are to be looked at for a later use. An event matters only if it is newer than
+-- its preset's time of the last use; the presets that show the oldest times, and together at most one event in fifty, are
+-- looked up one by one instead.
+SELECT set_config(
+    'usagefix.later_than', COALESCE(min(last_use) FILTER (WHERE shown_so_far > shown / 50), '-infinity')::text, true)
+FROM (
+    SELECT COALESCE(presets.last_used_at, '-infinity')::timestamptz AS last_use,
+        sum(presets.usage_count) OVER (ORDER BY COALESCE(presets.last_used_at, '-infinity')) AS shown_so_far,
+        sum(presets.usage_count) OVER () AS shown
+    FROM public.presets
+) AS by_last_use
