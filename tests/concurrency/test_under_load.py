@@ -244,7 +244,7 @@ def many_at_once(app: App, seconds: float) -> tuple[int, list[str]]:
 def test_no_deadlocks_between_statements_over_the_same_presets(fixed: App) -> None:
     fixed.sql("UPDATE presets SET usage_count = 0")
     process = fixed.spawn("backfill", "--batch-size", "20")
-    done, failures = many_at_once(fixed, 5)
+    done, failures = many_at_once(fixed, 10)
     assert process.wait(60) == 0
     process.communicate()
     assert failures == []

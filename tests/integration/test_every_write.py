@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import psycopg
 import pytest
 from support import EVERY_WRITE, MIGRATION, App
@@ -174,6 +176,26 @@ def test_while_the_backfill_has_counted_and_not_yet_added(fixed: App, change: st
     assert '"rounds": 2' in stdout, "one round cannot be right here"
     assert fixed.drift() == (0, 0)
     assert fixed.usagefix("verify").code == 0
+
+
+def test_all_are_truncated_between_two_batches(fixed: App) -> None:
+    """The truncation is not committed while the next preset is corrected: it must hold that preset, or set it back."""
+    fixed.sql(f"UPDATE presets SET usage_count = 0 WHERE id IN ({ONE}, {TWO})")
+    newest = fixed.one("SELECT max(run) FROM usagefix.backfills")
+    with fixed.connect(autocommit=False) as other:
+        process = fixed.spawn("backfill", "--batch-size", "1", "--pause", "1.5")
+        fixed.wait_for("SELECT count(applied_at) = 1 FROM usagefix.corrections WHERE run > %s", newest)
+        other.execute("TRUNCATE preset_usage")
+        waiting = (
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'usagefix'"
+            " AND wait_event_type = 'Lock')"
+        )
+        while process.poll() is None and not fixed.one(waiting):
+            time.sleep(0.01)
+        other.commit()
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert fixed.drift() == (0, 0)
 
 
 def test_by_hand_after_the_first_version(app: App) -> None:

@@ -11,6 +11,8 @@ CHECKS = {
     "adjusting_function_current", "adjusting_function_secure",
 }  # fmt: skip
 
+SELDOM = "id = (SELECT preset_id FROM preset_usage GROUP BY 1 ORDER BY count(*) LIMIT 1)"
+OLD = f"UPDATE preset_usage SET created_at = '2001-01-01' FROM presets p WHERE p.id = preset_id AND p.{SELDOM}"
 BROKEN: dict[str, tuple[str, str, str]] = {
     "trigger dropped": ("trigger_enabled", "missing", f"DROP TRIGGER {TRIGGER} ON preset_usage"),
     "trigger disabled": ("trigger_enabled", "failed", f"ALTER TABLE preset_usage DISABLE TRIGGER {TRIGGER}"),
@@ -67,6 +69,10 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     ),
     "last use behind": (
         "last_used_current", "failed", "UPDATE presets SET last_used_at = last_used_at - interval '1 day' WHERE name = 'Neon city'",
+    ),
+    "last use null, seldom used": ("last_used_current", "failed", f"{OLD}; UPDATE presets SET last_used_at = NULL WHERE {SELDOM}"),
+    "last use behind, seldom used": (
+        "last_used_current", "failed", f"{OLD}; UPDATE presets SET last_used_at = '2000-01-01' WHERE {SELDOM}",
     ),
     "last use null": ("last_used_current", "failed", "UPDATE presets SET last_used_at = NULL WHERE name = 'Neon city'"),
 }  # fmt: skip
