@@ -4,8 +4,7 @@ SELECT
     presets.id AS preset_id,
     presets.usage_count AS displayed,
     COALESCE(events.actual, 0) AS actual,
-    COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0) AS delta,
-    NULL::timestamptz AS newest
+    COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0) AS delta
 FROM public.presets
 LEFT JOIN (
     SELECT preset_usage.preset_id, count(*) AS actual

@@ -1,11 +1,8 @@
--- The newest event of each preset whose time of the last use is behind it; nothing is to be added to its counter. The
--- columns of drift.sql. Needs last_use_from.sql first, in the same transaction: then it reads few events where few are
+-- The newest event of each preset whose time of the last use is behind it. Needs last_use_from.sql first, in the same transaction: then it reads few events where few are
 -- later than what is shown.
 SELECT
     presets.id AS preset_id,
     presets.usage_count AS displayed,
-    NULL::bigint AS actual,
-    0::bigint AS delta,
     events.newest AS newest
 FROM public.presets
 JOIN (

@@ -22,7 +22,6 @@ LEASE_SECONDS = 30.0
 ROUNDS = 10
 _TOTALS = """
 SELECT (SELECT count(*) FROM (SELECT preset_id FROM drift UNION SELECT preset_id FROM last_use) AS wrong),
-    (SELECT count(*) FROM drift), (SELECT count(*) FROM last_use),
     (SELECT COALESCE(sum(delta), 0)::bigint FROM drift), (SELECT COALESCE(sum(abs(delta)), 0)::bigint FROM drift)
 """
 
@@ -85,26 +84,23 @@ def backfill(
     triggers = db.rows(catalog.query("fired_triggers"), _Trigger)
     hold = _Hold({}) if fire_triggers else _hold_off(db, triggers)
     how = _How(batch_size, hold, limits, pause, on_progress)
-    counted = [_round(db, "drift", how)]
-    while counted[-1].count_again:
-        if len(counted) == ROUNDS:
+    done = [_round(db, how)]
+    while done[-1].count_again:
+        if len(done) == ROUNDS:
             raise Busy(
                 f"events are being deleted or truncated faster than they can be counted ({ROUNDS} rounds)",
                 hint="run usagefix backfill when that has ended",
             )
-        counted.append(_round(db, "drift", how))
-    # The counters come first: the time of the last use takes a pass over the table, they take one over an index.
-    done = [*counted, _round(db, "last_use", how)]
-    (presets,) = db.values(catalog.query("corrected"), {"runs": [r.stored.run for r in done]})
-    written, batches = sum(r.presets for r in done), sum(r.batches for r in done)
+        done.append(_round(db, how))
+    presets, batches = sum(r.presets for r in done), sum(r.batches for r in done)
     return BackfillReport(
         presets_changed=presets,
         drift_removed=sum(r.drift for r in done),
         magnitude=sum(r.stored.magnitude for r in done),
         resumed=sum(r.stored.resumed for r in done),
         batches=batches,
-        triggers=_fired(triggers, fire_triggers, written, batches),
-        rounds=len(counted),
+        triggers=_fired(triggers, fire_triggers, presets, batches),
+        rounds=len(done),
     )
 
 
@@ -114,12 +110,12 @@ def preview(db: Database, *, batch_size: int = BATCH_SIZE, fire_triggers: bool =
     triggers = db.rows(catalog.query("fired_triggers"), _Trigger)
     with db.snapshot():
         db.run(catalog.query("last_use_from"))
-        presets, drifted, behind, drift, magnitude = db.tuple(
+        presets, drift, magnitude = db.tuple(
             # The queries are our own files.
             f"WITH drift AS ({catalog.query('drift')}), last_use AS ({catalog.query('last_use')}) {_TOTALS}"
         )
-    batches = -(-drifted // batch_size) - (-behind // batch_size)
-    fired = _fired(triggers, fire_triggers, drifted + behind, batches)
+    batches = -(-presets // batch_size)
+    fired = _fired(triggers, fire_triggers, presets, batches)
     return BackfillReport(presets, drift, magnitude, 0, batches, fired, dry_run=True)
 
 
@@ -138,12 +134,11 @@ class _Done:
     count_again: bool
 
 
-def _round(db: Database, what: str, how: _How) -> _Done:
-    """Count in one snapshot, store what is wrong, add it. ``what`` is a query with the columns of ``drift.sql``."""
-    stored = db.retrying(lambda: _store_deltas(db, what), how.limits)
+def _round(db: Database, how: _How) -> _Done:
+    """Count in one snapshot, store what is wrong, add it."""
+    stored = db.retrying(lambda: _store_deltas(db), how.limits)
     how.on_progress(BackfillProgress(0, stored.presets))
-    kind = "drifted presets" if what == "drift" else "presets with a later use"
-    db.changes.append(f"{stored.presets} {kind} noted in the ledger, none corrected yet")
+    db.changes.append(f"{stored.presets} wrong presets noted in the ledger, none corrected yet")
     done, removed, batches = 0, 0, 0
     batch = _Batch(stored.run, how.batch_size, how.hold)
     while (step := db.retrying(partial(_apply_batch, db, batch, how.limits), how.limits)) is not None:
@@ -152,7 +147,7 @@ def _round(db: Database, what: str, how: _How) -> _Done:
             batch = replace(batch, wait=True)  # somebody holds what is left
             continue
         done, removed, batches = done + taken, removed + drift, batches + 1
-        db.changes[-1:] = [f"{done} of {stored.presets} {kind} corrected"]
+        db.changes[-1:] = [f"{done} of {stored.presets} wrong presets corrected"]
         how.on_progress(BackfillProgress(done, stored.presets))
         time.sleep(how.pause)
     with db.transaction(how.limits):
@@ -200,8 +195,8 @@ class _Stored:
     resumed: int
 
 
-def _store_deltas(db: Database, what: str) -> _Stored:
-    """Look in one snapshot, and store what is wrong."""
+def _store_deltas(db: Database) -> _Stored:
+    """Count in one snapshot, look for later uses, and store what is wrong."""
     with db.transaction(Limits(statement_timeout=0)):
         db.claim()
         going = db.rows(catalog.query("running_backfill"), _Running)
@@ -211,7 +206,8 @@ def _store_deltas(db: Database, what: str) -> _Stored:
         (run,) = db.tuple(catalog.query("open_run"), {"lease": LEASE_SECONDS})
         db.run(catalog.query("last_use_from"))
         # CREATE TABLE AS may count in parallel, INSERT ... SELECT may not.
-        db.run(f"CREATE TEMPORARY TABLE usagefix_snapshot ON COMMIT DROP AS {catalog.query(what)}")
+        for name in ("drift", "last_use"):
+            db.run(f"CREATE TEMPORARY TABLE usagefix_{name} ON COMMIT DROP AS {catalog.query(name)}")
         presets, magnitude = db.tuple(catalog.query("store_deltas"), {"run": run})
         if presets:
             db.run("ANALYZE usagefix.corrections")  # or each batch scans the whole table for each preset
