@@ -415,12 +415,15 @@ BEGIN
         SELECT existing.tgname, existing.tgrelid::regclass AS relation
         FROM usagefix.saved_objects AS functions
         JOIN pg_trigger AS existing ON existing.tgfoid = to_regprocedure(functions.identity)
+        LEFT JOIN usagefix.event_tables() WITH ORDINALITY AS events (relation, kind, whole, place)
+            ON events.relation = existing.tgrelid
         WHERE functions.version = restoring AND functions.kind = 'function' AND existing.tgparentid = 0
             AND NOT EXISTS (
                 SELECT FROM usagefix.saved_objects AS triggers
                 WHERE triggers.version = restoring AND triggers.kind = 'trigger' AND triggers.definition IS NOT NULL
                     AND triggers.identity = format('%s ON %s', existing.tgname, existing.tgrelid::regclass)
             )
+        ORDER BY events.place, existing.tgname -- the whole before its partitions, as writers lock them
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', ours.tgname, ours.relation);
     END LOOP;

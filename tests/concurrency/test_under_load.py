@@ -127,10 +127,13 @@ def test_the_first_version_alone_is_caught(app: App) -> None:
 def test_partitioned_under_load(partitioned: App) -> None:
     with traffic(partitioned, every_write=True) as writers:
         writers.progress()
-        applied = partitioned.usagefix("apply", "--batch-size", "3")
-        assert applied.code == 0, applied.stderr + applied.stdout
-        writers.progress()
-        assert snapshots(partitioned) == {(0, 0)}
+        for _ in range(2):
+            applied = partitioned.usagefix("apply", "--batch-size", "3")
+            assert applied.code == 0, applied.stderr + applied.stdout
+            writers.progress()
+            assert snapshots(partitioned) == {(0, 0)}
+            rolled_back = partitioned.usagefix("rollback", "--yes")
+            assert rolled_back.code == 0, rolled_back.stderr
     assert writers.failures == []
 
 
