@@ -1,0 +1,145 @@
+"""What a fault, and the run after it, have left in the database."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, pairwise
+from typing import Any
+
+from support import ADJUSTING, INDEX, TRIGGER, App
+
+Row = tuple[Any, ...]
+DONE = {"apply": "applied", "rollback": "rolled back"}
+CORRECTED = re.compile(r"(?:(\d+) of )?(\d+) [a-z ]+ (?:corrected|noted in the ledger, none corrected yet)")
+
+CATALOG = """
+    SELECT 'function', oid::regprocedure::text, pg_get_functiondef(oid), proowner::regrole::text, proacl::text,
+        obj_description(oid, 'pg_proc')
+    FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prokind IN ('f', 'p')
+    UNION ALL
+    SELECT 'trigger', tgname, pg_get_triggerdef(oid), tgenabled::text, tgrelid::regclass::text,
+        obj_description(oid, 'pg_trigger')
+    FROM pg_trigger WHERE tgrelid IN ('presets'::regclass, 'preset_usage'::regclass) AND NOT tgisinternal
+    UNION ALL
+    SELECT 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid), indisvalid::text, indisclustered::text,
+        obj_description(indexrelid, 'pg_class')
+    FROM pg_index WHERE indrelid IN ('presets'::regclass, 'preset_usage'::regclass)
+    ORDER BY 1, 2
+"""
+# Runs by their order: an undone transaction leaves a gap in their numbers.
+CORRECTIONS = """
+    SELECT place, preset_id, delta, newest, applied_at IS NOT NULL
+    FROM usagefix.corrections JOIN (SELECT run, row_number() OVER (ORDER BY run) FROM usagefix.backfills) AS runs (run, place) USING (run)
+    ORDER BY place, preset_id
+"""
+SAVED = "SELECT version, kind, identity, definition, owner, comment FROM usagefix.saved_objects ORDER BY 1, 2, 3"
+
+
+@dataclass(frozen=True)
+class State:
+    """All that usagefix changes and goes by, but for times."""
+
+    counters: tuple[tuple[str, int | None, datetime | None], ...]
+    catalog: tuple[Row, ...]
+    saved_objects: tuple[Row, ...] = ()
+    history: tuple[tuple[str, str], ...] = ()
+    runs_finished: tuple[bool, ...] = ()
+    corrections: tuple[tuple[int, str, int, datetime | None, bool], ...] = ()
+
+    @property
+    def counting(self) -> bool:
+        return any(row[:2] == ("trigger", TRIGGER) for row in self.catalog)
+
+    @property
+    def adjusting(self) -> bool:
+        return any(row[0] == "trigger" and row[1].startswith(ADJUSTING) for row in self.catalog)
+
+    @property
+    def limited(self) -> bool:
+        return any(row[:2] == ("index", INDEX) for row in self.catalog)
+
+    def since(self, before: State) -> list[list[Row]]:
+        """The corrections of each run of the backfill since then: run, preset, delta, newest use, whether it is done."""
+        new = range(len(before.runs_finished) + 1, len(self.runs_finished) + 1)
+        return [[row for row in self.corrections if row[0] == run] for run in new]
+
+
+def read(app: App) -> State:
+    counters = tuple(app.sql("SELECT id, usage_count, last_used_at FROM presets ORDER BY id"))
+    catalog = tuple(app.sql(CATALOG))
+    if app.one("SELECT to_regclass('usagefix.history')") is None:
+        return State(counters, catalog)
+    return State(
+        counters,
+        catalog,
+        tuple(app.sql(SAVED)),
+        tuple(app.sql("SELECT version, action FROM usagefix.history ORDER BY entry")),
+        tuple(
+            finished for (finished,) in app.sql("SELECT finished_at IS NOT NULL FROM usagefix.backfills ORDER BY run")
+        ),
+        tuple(app.sql(CORRECTIONS)),
+    )
+
+
+def miscounted(before: State, now: State) -> list[str]:
+    """The presets that do not show what they showed before plus their corrections marked as done since then.
+
+    A second run counts anew, so it would hide a delta that was added and not marked, or marked and not added.
+    """
+    expected = {preset: (count, used) for preset, count, used in before.counters}
+    for _, preset, delta, newest, done in chain(*now.since(before)):
+        if done:
+            count, used = expected[preset]
+            expected[preset] = ((count or 0) + delta, max((t for t in (used, newest) if t), default=None))
+    return [preset for preset, count, used in now.counters if expected[preset] != (count, used)]
+
+
+def counted(app: App) -> list[int]:
+    """What the application's writes do to a counter: a call of track_preset_usage(), an insert, a delete. None stays."""
+    preset, shown = app.preset(2), list[int]()
+
+    def look() -> None:
+        shown.append(app.one("SELECT coalesce(usage_count, 0) FROM presets WHERE id = %s", preset))
+
+    with app.db.transaction(force_rollback=True):
+        look()
+        app.sql("SELECT set_config('request.jwt.claim.sub', %s, true)", app.user_id(3))
+        app.sql("SELECT track_preset_usage(%s, 'showcase_creation')", preset)
+        look()
+        app.use(preset, user=app.user_id(4))
+        look()
+        app.sql(
+            "DELETE FROM preset_usage WHERE id = (SELECT min(id::text)::uuid FROM preset_usage WHERE preset_id = %s)",
+            preset,
+        )
+        look()
+    return [after - before for before, after in pairwise(shown)]
+
+
+def untrue(stderr: str, before: State, now: State) -> list[str]:
+    """What a command that was cut off says wrongly, or leaves out, of what it has changed."""
+    told = stderr.partition("done before that, and kept: ")[2].partition("\n")[0]
+    if not told:
+        return [] if now == before else ["nothing in the database was changed"]
+    parts = re.sub(r"(\d{14})_\w+", r"\1", told).split("; ")
+    sure = [part for part in parts if not re.search(r"\b(or not|may)\b", part)]
+    unsure = len(sure) < len(parts)
+    done = {f"{version} {DONE[action]}" for version, action in now.history[len(before.history) :]}
+    undone = {words for words in done if words.endswith(DONE["rollback"])}
+    facts = {
+        "new uses are counted": now.counting and not before.counting,
+        "the daily limit is gone": before.limited and not now.limited,
+        **dict.fromkeys(undone, True),
+        **{part: part in done for part in sure if re.fullmatch(r"\d{14} (applied|rolled back)", part)},
+    }
+    if not undone:
+        facts["the daily limit is back"] = now.limited and not before.limited
+    wrong = [fact for fact, true in facts.items() if (fact in sure) != true and not (unsure and true)]
+    told_runs = [(int(match[1] or 0), int(match[2])) for part in sure if (match := CORRECTED.fullmatch(part))]
+    runs = [(sum(done for *_, done in run), len(run)) for run in now.since(before)]
+    certain = max(len(told_runs) - 1, 0) if unsure else None
+    if told_runs[:certain] != runs[:certain]:
+        wrong.append(f"corrected {told_runs}, and not {runs}")
+    return wrong
