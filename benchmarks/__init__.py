@@ -1,0 +1,1 @@
+"""What usagefix costs, as ratios to named alternatives measured in the same run. See README.md."""

@@ -1,0 +1,231 @@
+"""What counting costs those who insert events.
+
+Three variants of one database: ``bare`` counts nothing; ``row-level`` has the trigger that most write-ups give;
+``usagefix`` had ``usagefix apply`` run on it. The application's own triggers on presets are dropped from all three:
+they fire for each changed row whoever changes it, and would make both ways of counting look alike.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from threading import Thread
+
+from psycopg import errors
+
+from benchmarks.measure import BenchmarkFailed, Row, interleaved, seconds, short
+from benchmarks.server import EVENT_COLUMNS, Connection, Database, Lab, events
+
+BARE, ROW_LEVEL, USAGEFIX = "bare", "row-level", "usagefix"
+CONTENDED_PRESETS = 40
+CONTENDED_SECONDS = 10.0
+
+ROW_LEVEL_TRIGGER = """
+    CREATE FUNCTION count_use() RETURNS trigger LANGUAGE plpgsql AS $function$
+    BEGIN
+        UPDATE presets SET usage_count = coalesce(usage_count, 0) + 1, last_used_at = NEW.created_at
+        WHERE id = NEW.preset_id;
+        RETURN NULL;
+    END
+    $function$;
+    CREATE TRIGGER count_use AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION count_use();
+"""
+
+SINGLE_ROW = """\
+\\set preset random(1, {presets})
+\\set user random(1, 1000)
+INSERT INTO preset_usage (preset_id, user_id, usage_type)
+VALUES (md5('preset ' || :preset)::uuid, md5('user ' || :user)::uuid, 'showcase_creation');
+"""
+
+SEVERAL_PRESETS = f"""
+    INSERT INTO preset_usage (preset_id, user_id, usage_type)
+    SELECT md5('preset ' || n)::uuid, md5('user 1')::uuid, 'showcase_creation'
+    FROM generate_series(1, {CONTENDED_PRESETS}) AS n ORDER BY random() LIMIT 20
+"""
+
+
+def insert(lab: Lab) -> list[Row]:
+    """One INSERT ... SELECT of many rows."""
+    number, presets = lab.scale.rows(200_000), lab.scale.rows(1_000)
+    what = f"one `INSERT … SELECT` of {number:,} rows over {presets:,} presets"
+    return [_bulk(lab, "insert", what, f"INSERT INTO preset_usage ({EVENT_COLUMNS}) {events(number, presets)}", 1.05)]
+
+
+def copy(lab: Lab) -> list[Row]:
+    """COPY of many rows, from a file that the server reads itself: no client's work dilutes the difference."""
+    number, presets = lab.scale.rows(200_000), lab.scale.rows(1_000)
+    file = lab.server.folder / "events.copy"
+    lab.main.run(f"COPY ({events(number, presets)}) TO '{file}'")
+    what = f"`COPY` of {number:,} rows over {presets:,} presets"
+    row = _bulk(lab, "copy", what, f"COPY preset_usage ({EVENT_COLUMNS}) FROM '{file}'", 1.1)
+    file.unlink()
+    return [row]
+
+
+def single(lab: Lab) -> list[Row]:
+    """Single-row inserts as fast as four clients can: more and shorter rounds, since each sees another machine."""
+    presets = lab.scale.rows(10_000)
+    what = f"single-row inserts, 4 clients, {presets:,} presets"
+    how = "pgbench, prepared statements; throughput compared with bare inserts"
+    aim = "at least 0.60x"
+    pgbench = _pgbench(lab.server.binaries)
+    if pgbench is None:
+        return [Row("single", what, how, aim, "left out: pgbench is not beside the server's programs or on PATH", None)]
+    script = SINGLE_ROW.format(presets=presets)
+    with _variants(lab, presets) as variants:
+
+        def throughput(variant: Database) -> float:
+            with lab.cloned(variant) as database:
+                return _run_pgbench(pgbench, database, script, lab.scale.window / 3)
+
+        rounds = lab.scale.rounds * 2
+        samples = interleaved("single", rounds, {name: partial(throughput, variants[name]) for name in variants})
+    ratio = samples.ratio(USAGEFIX, BARE)
+    measured = f"{ratio}; row-level {samples.ratio(ROW_LEVEL, BARE)}; {samples.rates('inserts/s')}"
+    return [Row("single", what, how, aim, measured, ratio.middle >= 0.60)]
+
+
+def contention(lab: Lab) -> list[Row]:
+    """Statements that touch the same presets in different orders."""
+    length, presets = min(lab.scale.window, CONTENDED_SECONDS), lab.scale.rows(10_000)
+    deadlocks = {ROW_LEVEL: 0, USAGEFIX: 0}
+    with _variants(lab, presets) as variants:
+
+        def throughput(name: str) -> float:
+            with lab.cloned(variants[name]) as database:
+                done, dead = _contend(database, length)
+                deadlocks[name] += dead
+                if name == USAGEFIX:
+                    database.require_no_drift()
+                return max(done, 1) / length  # never nothing: others are divided by it
+
+        rounds = min(3, lab.scale.rounds)
+        samples = interleaved("contention", rounds, {name: partial(throughput, name) for name in deadlocks})
+    ratio = samples.ratio(USAGEFIX, ROW_LEVEL)
+    return [
+        Row(
+            "contention",
+            f"8 clients for {length:.0f} s, each statement 20 random ones of the same {CONTENDED_PRESETS} presets"
+            f" (of {presets:,})",
+            "throughput compared with the row-level trigger; deadlocks of all rounds",
+            "0 deadlocks, at least 100x",
+            f"{deadlocks[USAGEFIX]} deadlocks (row-level {deadlocks[ROW_LEVEL]}), {ratio}; "
+            f"{samples.rates('statements/s')}",
+            deadlocks[USAGEFIX] == 0 and ratio.middle >= 100,
+        )
+    ]
+
+
+@contextmanager
+def _variants(lab: Lab, presets: int) -> Iterator[dict[str, Database]]:
+    template = lab.application(presets)
+    variants = {name: lab.clone(template) for name in (BARE, ROW_LEVEL, USAGEFIX)}
+    for database in variants.values():
+        database.run(
+            "DROP TRIGGER presets_touch_updated_at ON presets", "DROP TRIGGER presets_notify_usage_milestone ON presets"
+        )
+    variants[ROW_LEVEL].run(ROW_LEVEL_TRIGGER)
+    variants[USAGEFIX].usagefix("apply")
+    yield variants
+    for database in variants.values():
+        database.drop()
+
+
+def _bulk(lab: Lab, name: str, what: str, statement: str, aim: float) -> Row:
+    with _variants(lab, lab.scale.rows(1_000)) as variants:
+
+        def elapsed(variant: str) -> float:
+            with lab.cloned(variants[variant]) as database:
+                os.sync()
+                took = database.seconds(statement)
+                if variant == USAGEFIX:
+                    database.require_no_drift()
+                return took
+
+        rounds = lab.scale.rounds * 2
+        samples = interleaved(name, rounds, {v: partial(elapsed, v) for v in (BARE, USAGEFIX)})
+        # Once will do: it is many times slower, and what it writes disturbs whatever comes next.
+        slow = interleaved(name, 1, {v: partial(elapsed, v) for v in (BARE, ROW_LEVEL)})
+    ratio = samples.ratio(USAGEFIX, BARE)
+    return Row(
+        name,
+        what,
+        "time compared with bare inserts; row-level one round only",
+        f"at most {aim}x",
+        f"{ratio}; row-level {short(slow.ratio(ROW_LEVEL, BARE).middle)}x; {samples.seconds()}, "
+        f"row-level {seconds(slow.middle(ROW_LEVEL))}",
+        ratio.middle <= aim,
+    )
+
+
+def _pgbench(binaries: Path) -> Path | None:
+    beside = binaries / "pgbench"
+    on_path = shutil.which("pgbench")
+    return beside if beside.exists() else Path(on_path) if on_path else None
+
+
+def _run_pgbench(pgbench: Path, database: Database, script: str, window: float) -> float:
+    load = ["-c", "4", "-j", "2", "-M", "prepared", "-T", str(math.ceil(window))]
+    done = subprocess.run(
+        [pgbench, "-n", "-f", "-", *load, database.url], input=script, capture_output=True, text=True, check=False
+    )
+    rate = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
+    if done.returncode or rate is None:
+        raise BenchmarkFailed(f"pgbench failed: {done.stderr.strip()}")
+    return float(rate[1])
+
+
+@dataclass(slots=True)
+class _Contender:
+    """A client that inserts over and over until its time is up."""
+
+    connection: Connection
+    deadline: float
+    done: int = 0
+    deadlocks: int = 0
+    unexpected: list[Exception] = field(default_factory=list)
+
+    def run(self) -> None:
+        statement = SEVERAL_PRESETS.encode()
+        try:
+            while time.monotonic() < self.deadline:
+                try:
+                    self.connection.execute(statement)
+                    self.done += 1
+                except errors.DeadlockDetected:
+                    self.deadlocks += 1
+        except Exception as error:
+            self.unexpected.append(error)
+
+
+def _contend(database: Database, length: float) -> tuple[int, int]:
+    """Statements done and deadlocks met by eight clients."""
+    connections = [database.connect() for _ in range(8)]
+    deadline = time.monotonic() + length
+    clients = [_Contender(connection, deadline) for connection in connections]
+    in_parallel([client.run for client in clients])
+    for connection in connections:
+        connection.close()
+    for client in clients:
+        for error in client.unexpected:
+            raise BenchmarkFailed(f"a client failed: {error}") from error
+    return sum(client.done for client in clients), sum(client.deadlocks for client in clients)
+
+
+def in_parallel(functions: list[Callable[[], None]]) -> None:
+    """Run each function in a thread of its own, and wait for all."""
+    threads = [Thread(target=function) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
