@@ -1,9 +1,7 @@
--- Lock the presets of the next batch in the order of their ids, as the counting trigger does, leaving out those that
--- somebody else holds. A lock that lets foreign-key checks through. Parameters: run, size.
+-- Lock presets in the order of their ids, as the counting triggers do, leaving out those that somebody else holds. A lock
+-- that lets foreign-key checks through. Parameter: ids.
 SELECT presets.id AS id
-FROM usagefix.corrections
-JOIN public.presets ON presets.id = corrections.preset_id
-WHERE corrections.run = %(run)s AND corrections.applied_at IS NULL
+FROM public.presets
+WHERE presets.id = ANY (%(ids)s)
 ORDER BY presets.id
-LIMIT %(size)s
-FOR NO KEY UPDATE OF presets SKIP LOCKED
+FOR NO KEY UPDATE SKIP LOCKED

@@ -141,12 +141,17 @@ def _round(db: Database, how: _How) -> _Done:
     db.changes.append(f"{stored.presets} wrong presets noted in the ledger, none corrected yet")
     done, removed, batches = 0, 0, 0
     batch = _Batch(stored.run, how.batch_size, how.hold)
-    while (step := db.retrying(partial(_apply_batch, db, batch, how.limits), how.limits)) is not None:
-        taken, drift = step
-        if not taken:
-            batch = replace(batch, wait=True)  # somebody holds what is left
+    while True:
+        step = db.retrying(partial(_apply_batch, db, batch, how.limits), how.limits)
+        if step is None and batch.wait:
+            break
+        if step is None:
+            batch = replace(batch, after=None, size=1, wait=True)  # what somebody held, one by one
             continue
-        done, removed, batches = done + taken, removed + drift, batches + 1
+        batch = replace(batch, after=step.last)
+        if not step.taken:
+            continue
+        done, removed, batches = done + step.taken, removed + step.drift, batches + 1
         db.changes[-1:] = [f"{done} of {stored.presets} wrong presets corrected"]
         how.on_progress(BackfillProgress(done, stored.presets))
         time.sleep(how.pause)
@@ -228,18 +233,27 @@ class _Running:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """One transaction of a run: up to ``size`` presets that nobody holds, or the next one, waited for (``wait``)."""
+    """One transaction of a run: of the next ``size`` presets after the id ``after`` those that nobody holds; or, with
+    ``wait``, all of them."""
 
     run: int
     size: int
     hold: _Hold
+    after: object = None
     wait: bool = False
 
 
-def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> tuple[int, int] | None:
-    """One short transaction: lock in id order, add, mark.
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What a batch did: the last id it looked at, how many deltas it took, and their sum."""
 
-    Returns how many deltas it took and their sum; None when none is left.
+    last: object
+    taken: int
+    drift: int
+
+
+def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> _Step | None:
+    """One short transaction: lock in id order, add, mark. None when there is no further preset.
 
     It never waits for a row while it holds another row or a table, so nobody waits for what it waits for.
     """
@@ -251,20 +265,21 @@ def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> tuple[in
                 "somebody rolled the fix back, or disabled its trigger, while the backfill was going",
                 hint="usagefix status shows where things stand; usagefix apply puts it right",
             )
-        waiting = db.values(catalog.query("next_pending"), {"run": batch.run})
-        if not waiting:
+        where = {"run": batch.run, "first": batch.after is None, "after": batch.after, "size": batch.size}
+        pending = db.values(catalog.query("next_pending"), where)
+        if not pending:
             return None
         if batch.hold.before:
             db.run(batch.hold.before)
         if batch.wait and not batch.hold.before:
-            ids = db.values(catalog.query("lock_next"), {"id": waiting[0]})
+            ids = db.values(catalog.query("lock_next"), {"id": pending[0]})
         else:
-            ids = db.values(catalog.query("lock_batch"), {"run": batch.run, "size": batch.size})
-        if batch.wait and not ids:
+            ids = db.values(catalog.query("lock_batch"), {"ids": pending})
+        if batch.wait and not ids and db.values(catalog.query("there"), {"id": pending[0]}):
             raise Busy(
                 "the server is busy: somebody holds the rows of presets", hint="run this again", sqlstate="55P03"
             )
         taken, drift = db.tuple(catalog.query("apply_batch"), {"run": batch.run, "ids": ids, "lease": LEASE_SECONDS})
         if batch.hold.after:
             db.run(batch.hold.after)
-    return taken, drift
+    return _Step(pending[-1], taken, drift)

@@ -79,7 +79,8 @@ def refuse_if_edited(db: Database) -> None:
     """Raise RollbackRefused where track_preset_usage() is not the one that apply left: putting back the old one would
     lose somebody's work."""
     for tracker in db.rows(catalog.query("tracker"), Tracker):
-        if tracker.left_by_apply not in (None, tracker.body):
+        # The loose one is there after a rollback that was interrupted.
+        if tracker.left_by_apply is not None and tracker.body not in (tracker.left_by_apply, tracker.loose):
             raise RollbackRefused(
                 "track_preset_usage() was changed after apply; going back would lose that change",
                 hint="usagefix rollback --daily-limit skip keeps the function of now",

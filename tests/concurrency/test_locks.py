@@ -90,3 +90,16 @@ def test_a_locked_preset_only_delays_the_backfill(fixed: App) -> None:
     assert process.returncode == 0, stderr
     assert "attempt 2 of 8" in stderr
     assert fixed.drift() == (0, 0)
+
+
+def test_a_preset_that_is_deleted_while_the_backfill_waits_for_it(fixed: App) -> None:
+    fixed.sql("UPDATE presets SET usage_count = 0")
+    with fixed.connect(autocommit=False) as blocker:
+        blocker.execute("DELETE FROM presets WHERE id = %s", (fixed.preset(5),))
+        process = fixed.spawn("backfill", "--batch-size", "7")
+        fixed.wait_for_waiter()
+        blocker.commit()
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert fixed.drift() == (0, 0)
+    assert fixed.one("SELECT count(*) FROM usagefix.corrections WHERE applied_at IS NULL") == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -59,6 +60,8 @@ def connect(conninfo: str, source: str, *, wait: float = 0.0) -> Database:
     ``conninfo`` is a URL, a libpq string, or empty for libpq's defaults; ``source`` names where it came from in errors.
     Raises ConfigurationError for a malformed one or a server that is too old, CannotConnect otherwise.
     """
+    # It warns of what cannot be undone on a lost connection; our own error says that, too.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
     parsed = _parse(conninfo, source)
     deadline = time.monotonic() + wait
     while True:

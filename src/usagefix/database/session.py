@@ -150,6 +150,11 @@ class Database:
                 committing = not rollback
                 if rollback:
                     raise psycopg.Rollback
+        except psycopg.Rollback:  # psycopg swallows it, but not where the undoing fails
+            raise CannotConnect(
+                "the connection was lost while a trial was being undone",
+                hint="the server rolls an open transaction back; run this again",
+            ) from None
         except CannotConnect:
             if committing:
                 self.changes.append("the last step, or not: the connection was lost while it was being committed")
@@ -217,6 +222,9 @@ class Database:
         timer.start()
         try:
             self.run(statement)
+        except CannotConnect:
+            self.changes.append("the last step, or not: the connection was lost meanwhile")
+            raise
         except UsagefixError as error:
             if error.sqlstate != "57014" or not overdue.is_set():
                 raise
