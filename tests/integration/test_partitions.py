@@ -167,7 +167,7 @@ REFUSED = {
         "ALTER TABLE above ATTACH PARTITION preset_usage FOR VALUES FROM (MINVALUE) TO (MAXVALUE)",
     ),
     "foreign tables": (
-        "DO $$ DECLARE n name; BEGIN FOR n IN SELECT conname FROM pg_constraint WHERE conrelid = 'preset_usage'::regclass LOOP"
+        "DO $$ DECLARE n name; BEGIN FOR n IN SELECT conname FROM pg_constraint WHERE conrelid = 'preset_usage'::regclass AND contype IN ('p', 'f') LOOP"
         " EXECUTE format('ALTER TABLE preset_usage DROP CONSTRAINT %I', n); END LOOP; END $$",
         "CREATE FOREIGN DATA WRAPPER nothing",
         "CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing",
