@@ -382,7 +382,7 @@ $function$;
 
 -- Create what puts functions and triggers back: as they were, or gone. track_preset_usage() is not among them.
 CREATE OR REPLACE FUNCTION usagefix.restore_counting(restoring text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET check_function_bodies = off
 AS $function$
 DECLARE
     saved usagefix.saved_objects;
@@ -437,7 +437,9 @@ BEGIN
             left(saved.identity, -length(' ON ' || saved.relation)));
     END LOOP;
     FOR saved IN
-        SELECT * FROM usagefix.saved_objects WHERE version = restoring AND kind = 'function' AND definition IS NULL
+        SELECT * FROM usagefix.saved_objects
+        WHERE version = restoring AND kind = 'function' AND definition IS NULL
+            AND identity NOT LIKE 'public.track\_preset\_usage(%'
     LOOP
         EXECUTE format('DROP FUNCTION IF EXISTS %s', saved.identity);
     END LOOP;
@@ -496,15 +498,16 @@ BEGIN
 END
 $function$;
 
--- Create the backfill by hand, which backfill.sql calls: each counter gets what it lacks, all in one transaction.
+-- Create the backfill by hand, which backfill.sql calls: each counter gets what it lacks, all in one transaction. It has no
+-- path of its own: the application's triggers, where they fire, would inherit it.
 CREATE OR REPLACE FUNCTION usagefix.backfill(fire_triggers boolean) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql
 AS $function$
 DECLARE
     this_run bigint;
 BEGIN
     IF NOT EXISTS (
-        SELECT FROM pg_trigger
+        SELECT FROM pg_catalog.pg_trigger
         WHERE tgrelid = 'public.preset_usage'::regclass
             AND tgname = 'trigger_auto_increment_preset_usage_count' AND tgenabled IN ('O', 'A')
     ) THEN
@@ -612,14 +615,14 @@ DO $do$
 DECLARE
     path CONSTANT text := current_setting('search_path');
 BEGIN
+    -- Definitions and types are written with the schema of every name that this path does not find.
+    PERFORM set_config('search_path', 'pg_catalog', true);
     PERFORM usagefix.save_function('20250930000001', format('public.%I(%s)', proname, oidvectortypes(proargtypes)))
     FROM pg_catalog.pg_proc
     WHERE proname = 'track_preset_usage' AND pronamespace = 'public'::regnamespace AND prokind = 'f';
     PERFORM usagefix.save_function('20250930000001', 'public.auto_increment_preset_usage_count()');
     PERFORM usagefix.save_trigger('20250930000001', 'trigger_auto_increment_preset_usage_count');
 
-    -- Definitions are written with the schema of every name that this path does not find.
-    PERFORM set_config('search_path', 'pg_catalog', true);
     -- pg_dump leaves an invalid index out, and so does this: it goes, and stays away.
     INSERT INTO usagefix.saved_objects (version, kind, identity, definition, comment, key_columns, key_attributes,
                                          predicate, extras)

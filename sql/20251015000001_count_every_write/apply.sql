@@ -138,7 +138,10 @@ BEGIN
                 AND COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.>=) 0;
             IF NOT FOUND THEN
                 -- A counter that was too low stops at 0 (the preset may also be gone).
-                UPDATE public.presets AS preset SET usage_count = 0 WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id;
+                UPDATE public.presets AS preset
+                SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses, 0),
+                    last_used_at = GREATEST(preset.last_used_at, change.newest)
+                WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id;
                 below_zero := below_zero OR FOUND;
             END IF;
         END LOOP;

@@ -6,7 +6,7 @@ import time
 
 import psycopg
 import pytest
-from support import EVERY_WRITE, MIGRATION, App
+from support import BY_HAND, EVERY_WRITE, MIGRATION, App
 
 ONE, TWO = "md5('preset 1')::uuid", "md5('preset 2')::uuid"
 WRITES = {
@@ -206,6 +206,16 @@ def test_by_hand_after_the_first_version(app: App) -> None:
     assert app.usagefix("verify").code == 0
     app.sql("DELETE FROM preset_usage")
     assert app.drift() == (0, 0)
+
+
+def test_by_hand_the_applications_triggers_may_fire(app: App) -> None:
+    """They name their tables without a schema."""
+    app.sql("UPDATE presets SET user_id = md5('user 1')::uuid")
+    before = app.one("SELECT count(*) FROM preset_notifications")
+    done = app.psql(*BY_HAND, PGOPTIONS="-c usagefix.fire_triggers=on")
+    assert done.returncode == 0, done.stderr
+    assert app.drift() == (0, 0)
+    assert app.one("SELECT count(*) FROM preset_notifications") > before
 
 
 def test_not_before_the_first_version(app: App) -> None:

@@ -31,6 +31,15 @@ BEFORE: dict[str, tuple[str, ...]] = {
         f"ALTER TABLE preset_usage DISABLE TRIGGER {TRIGGER}",
         "REVOKE EXECUTE ON FUNCTION auto_increment_preset_usage_count() FROM PUBLIC",
     ),
+    "a function that names a table's type": (
+        "CREATE FUNCTION auto_increment_preset_usage_count() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'DECLARE preset presets%ROWTYPE; BEGIN RETURN NULL; END'",
+    ),
+    "a tracker with a type of the application": (
+        "CREATE TYPE kind AS ENUM ('showcase_creation')",
+        "CREATE FUNCTION track_preset_usage(preset_uuid uuid, usage kind) RETURNS uuid LANGUAGE sql AS"
+        " $$SELECT track_preset_usage(preset_uuid, usage::text)$$",
+    ),
     "a function without a trigger": (
         "CREATE FUNCTION auto_increment_preset_usage_count() RETURNS trigger LANGUAGE plpgsql SET search_path = auth AS"
         " 'BEGIN RETURN NEW; END'",
