@@ -1,5 +1,4 @@
--- The accuracy summary and the presets to look at, in one snapshot; an index on preset_id is all it
--- reads of the events.
+-- The accuracy summary and the presets to look at, in one snapshot; an index on preset_id is all it reads of the events.
 -- Parameter: top (how many presets).
 WITH counter AS MATERIALIZED (
     SELECT presets.id, presets.name, presets.usage_count, presets.last_used_at,

@@ -39,7 +39,10 @@ def apply(
     limited = daily_limit.present(db) is not None
     for migration in todo:
         on_step(f"applying {migration}")
-        _start_counting(db, migration, limits)
+        # The version that lifts the daily limit keeps it, and is not recorded, until the limit can go.
+        _run_script(db, migration, limits, {"usagefix.keep_daily_limit": "on"} if limited else {})
+        first = migration.version == daily_limit.VERSION
+        db.changes.append("new uses are counted" if first else "every write is counted")
     _let_older_transactions_end(db, on_step)
     on_step("counting events")
     filled = backfill(db, batch_size=batch_size, pause=pause, limits=limits, on_progress=on_progress)
@@ -94,14 +97,6 @@ def _unfinished(db: Database, wanted: tuple[Migration, ...]) -> list[Migration]:
     states = {state.version: state.state for state in status.migration_states(db)}
     (later,) = db.values(catalog.query("later_partitions"))
     return [migration for migration in wanted if later or states[migration.version] is not State.APPLIED]
-
-
-def _start_counting(db: Database, migration: Migration, limits: Limits | None) -> None:
-    """Run the script; where the daily limit is there, the version that lifts it keeps it, and is not recorded, until
-    the limit can go."""
-    limited = daily_limit.present(db) is not None
-    _run_script(db, migration, limits, {"usagefix.keep_daily_limit": "on"} if limited else {})
-    db.changes.append("new uses are counted" if migration.version == daily_limit.VERSION else "every write is counted")
 
 
 def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) -> None:

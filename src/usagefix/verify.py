@@ -75,8 +75,9 @@ def _counters_accurate(accuracy: _Accuracy) -> Check:
 
 def _last_used_current(db: Database) -> Check:
     db.run(catalog.query("last_use_from"))
-    (behind,) = db.values(f"WITH last_use AS ({catalog.query('last_use')}) SELECT count(*) FROM last_use")  # noqa: S608 - our own file
-    (presets,) = db.values("SELECT count(*) FROM public.presets")
+    behind, presets = db.tuple(
+        f"SELECT (SELECT count(*) FROM ({catalog.query('last_use')}) AS behind), count(*) FROM public.presets"  # noqa: S608 - our own file
+    )
     return Check(
         check_id=LAST_USED,
         title="Last use is up to date",

@@ -36,7 +36,7 @@ def apply(
     show_queries: options.ShowQueries = False,
     output: options.OutputFormat = Format.TABLE,
 ) -> None:
-    """Fix it: count every new use, remove the drift, verify.
+    """Fix it: count every write, remove the drift, verify.
 
     Writers wait a moment, at most a second an attempt; readers never.
 
