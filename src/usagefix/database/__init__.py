@@ -5,6 +5,6 @@ and nothing is prepared on the server.
 """
 
 from usagefix.database.connecting import connect
-from usagefix.database.session import Database, Limits, LockHolder, Session
+from usagefix.database.session import Database, Limits, Session
 
-__all__ = ["Database", "Limits", "LockHolder", "Session", "connect"]
+__all__ = ["Database", "Limits", "Session", "connect"]

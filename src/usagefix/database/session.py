@@ -15,12 +15,12 @@ from psycopg.rows import class_row, scalar_row, tuple_row
 
 from usagefix import catalog
 from usagefix.database.failures import RETRYABLE, translated
+from usagefix.database.waiting import LockHolder, Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
 from usagefix.models import Target
 
 T = TypeVar("T")
 
-WATCH_SECONDS = 0.3  # a wait shorter than this is not looked at
 READ_LOCK_TIMEOUT = 5_000  # milliseconds; only what stops readers makes a reader wait
 # Settings of a role or database under which our statements, or what they return, could not be read.
 _READABLE = {"DateStyle": "ISO, YMD", "standard_conforming_strings": "on"}
@@ -52,54 +52,6 @@ class Session:
     database: str
     standby: bool
     read_only: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LockHolder:
-    """A session that holds a lock others may wait for: the columns of ``lock_holders.sql``."""
-
-    pid: int | None
-    role: str
-    application: str
-    state: str
-    seconds: float | None
-    query: str | None
-
-    def __str__(self) -> str:
-        if self.pid is None:
-            return "a prepared transaction (see pg_prepared_xacts)"
-        who = f"pid {self.pid}" + (f" ({self.application})" if self.application else "")
-        since = f", in a transaction for {self.seconds:.0f} s" if self.seconds is not None else ""
-        statement = f": {' '.join(self.query.split())}" if self.query else ""
-        return f"{who} {self.state or f'of role {self.role}'}{since}{statement}"
-
-
-class _Watch:
-    """Looks, through a session of its own, at who blocks another one; only once that has waited for a while."""
-
-    def __init__(self, connect: Callable[[], psycopg.Connection[Any]], pid: int, *, queries: bool) -> None:
-        self.blockers: list[LockHolder] = []
-        self._connect = connect
-        self._params = {"pid": pid, "queries": queries}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> _Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join(WATCH_SECONDS)
-
-    def _look(self) -> None:
-        if self._over.wait(WATCH_SECONDS):
-            return
-        with suppress(psycopg.Error), self._connect() as connection:
-            cursor = connection.cursor(row_factory=class_row(LockHolder))
-            while not self._over.wait(WATCH_SECONDS / 2):
-                found = cursor.execute(catalog.query("blockers").encode(), self._params).fetchall()
-                self.blockers = found or self.blockers
 
 
 class Database:
@@ -245,7 +197,7 @@ class Database:
         """
         limits = limits or Limits()
         for attempt in range(1, limits.attempts + 1):
-            watch = _Watch(self._another, self._pid, queries=self.show_queries)
+            watch = Watch(self._another, self._pid, queries=self.show_queries)
             try:
                 with watch:
                     return work()
@@ -255,7 +207,7 @@ class Database:
                 if attempt == limits.attempts:
                     raise Busy(
                         f"{busy.message} ({limits.attempts} attempts)",
-                        hint=_in_the_way(watch.blockers) or self.name_holders(readers=readers),
+                        hint=in_the_way(watch.blockers) or self.name_holders(readers=readers),
                         sqlstate=busy.sqlstate,
                     ) from None
             pause = min(limits.longest_pause, limits.first_pause * 2 ** (attempt - 1))
@@ -282,7 +234,7 @@ class Database:
         """A hint that names who holds locks on the two tables now; ``readers``: also those who only read."""
         params = {"readers": readers, "queries": self.show_queries}
         holders = self.rows(catalog.query("lock_holders"), LockHolder, params)
-        return _in_the_way(holders) or "nobody holds a lock on the two tables now: run this again"
+        return in_the_way(holders) or "nobody holds a lock on the two tables now: run this again"
 
     @contextmanager
     def _begin(self, isolation: psycopg.IsolationLevel, *, read_only: bool) -> Iterator[None]:
@@ -298,9 +250,3 @@ class Database:
         }
         row = self._connection.execute(f"SELECT pg_catalog.pg_backend_pid(), {calls}".encode(), params).fetchone()
         self._pid = row[0] if row else self._pid  # behind a pooler each transaction may have another
-
-
-def _in_the_way(holders: list[LockHolder]) -> str:
-    if not holders:
-        return ""
-    return f"in the way: {'; '.join(map(str, holders))}. Wait for them, or end them; then run this again"
