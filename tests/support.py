@@ -18,11 +18,12 @@ import psycopg
 
 ROOT = Path(__file__).parents[1]
 SQL = ROOT / "sql"
+LEDGER = SQL / "ledger.sql"
 VERSION = "20250930000001"
 MIGRATION = SQL / f"{VERSION}_fix_usage_tracking"
 EVERY_WRITE = SQL / "20251015000001_count_every_write"
 MIGRATIONS = (MIGRATION, EVERY_WRITE)
-BY_HAND = (MIGRATION / "apply.sql", EVERY_WRITE / "apply.sql", EVERY_WRITE / "backfill.sql")
+BY_HAND = (LEDGER, MIGRATION / "apply.sql", EVERY_WRITE / "apply.sql", EVERY_WRITE / "backfill.sql")
 BACK_BY_HAND = (EVERY_WRITE / "rollback.sql", MIGRATION / "rollback.sql")
 TRIGGER = "trigger_auto_increment_preset_usage_count"
 ADJUSTING = "trigger_auto_adjust_preset_usage_count"

@@ -53,9 +53,9 @@ WITH RECURSIVE tree AS (
         AND daily.indrelid = to_regclass('public.preset_usage') AND daily.indisunique
 ), tracker AS (
     SELECT count(*) AS present,
-        count(*) FILTER (WHERE code ~* '\minsert\s+into\s+(public\.)?preset_usage\M(?:(?!\minsert\M)[^;])*\mon\s+conflict\s*(\((?:(?!\mdo\M)[^;])*\mcreated_at\M|on\s+constraint\s+"?idx_preset_usage_daily_unique)') AS limited,
+        count(*) FILTER (WHERE code ~* '\minsert\s+into\s+((\w+|"[^"]+")\.)?preset_usage\M(?:(?!\minsert\M)[^;])*\mon\s+conflict\s*(\((?:(?!\mdo\M)[^;])*\m(created_at|used_at)\M|on\s+constraint\s+"?idx_preset_usage_daily_unique)') AS limited,
         count(*) FILTER (WHERE prosrc ~* 'on conflict do nothing /\* usagefix: until') AS unfinished,
-        count(*) FILTER (WHERE code ~* '\mupdate\s+(only\s+)?(public\.)?presets\M[^;]*\mset\M(?:(?!\mwhere\M)[^;])*\musage_count\M(?:(?!\mwhere\M)[^;])*=' OR code ~* '\mincrement_preset_usage"?\s*\(') AS counting
+        count(*) FILTER (WHERE code ~* '\mupdate\s+(only\s+)?((\w+|"[^"]+")\.)?presets\M[^;]*\mset\M(?:(?!\mwhere\M)[^;])*\musage_count\M(?:(?!\mwhere\M)[^;])*=' OR code ~* '\mincrement_preset_usage"?\s*\(') AS counting
     FROM (
         SELECT proc.prosrc, regexp_replace(proc.prosrc, '--[^\n]*|/\*.*?\*/', '', 'g') AS code
         FROM pg_catalog.pg_proc AS proc
@@ -101,11 +101,11 @@ FROM partitions LEFT JOIN counting_trigger AS existing ON true
 UNION ALL
 SELECT 'function_current', 'Counting function as released',
     CASE WHEN existing.oid IS NULL THEN 'missing'
-        WHEN md5(existing.prosrc) <> '49ec9fd1a8eb7ec5c9eeff31ffa5d5bf' THEN 'outdated'
+        WHEN md5(existing.prosrc) <> '30eb5c0bcf35b6fc2da8284f87cebf53' THEN 'outdated'
         ELSE 'ok' END,
     'auto_increment_preset_usage_count()',
     CASE WHEN existing.oid IS NULL THEN 'no such function'
-        WHEN md5(existing.prosrc) <> '49ec9fd1a8eb7ec5c9eeff31ffa5d5bf' THEN 'its body is not the released one'
+        WHEN md5(existing.prosrc) <> '30eb5c0bcf35b6fc2da8284f87cebf53' THEN 'its body is not the released one'
         ELSE 'its body is the released one' END,
     'usagefix apply'
 FROM (VALUES (1)) AS one LEFT JOIN counting_function AS existing ON true
@@ -152,7 +152,7 @@ FROM tracker;
 
 -- Counters
 WITH counter AS (
-    SELECT presets.usage_count, presets.last_used_at, COALESCE(events.actual, 0) AS actual, events.newest
+    SELECT presets.usage_count, presets.last_used_at AS last_used_at, COALESCE(events.actual, 0) AS actual, events.newest
     FROM public.presets
     LEFT JOIN (
         SELECT preset_usage.preset_id, count(*) AS actual, max(preset_usage.created_at) AS newest
@@ -173,14 +173,15 @@ SELECT 'counters_accurate' AS check_id, 'Counters equal events' AS title,
         ELSE format('%s of %s presets inaccurate', inaccurate, presets) END AS detail,
     'usagefix backfill' AS hint
 FROM total
-UNION ALL
-SELECT 'last_used_current', 'Last use is up to date',
-    CASE WHEN filtered THEN 'skipped' WHEN behind > 0 THEN 'failed' ELSE 'ok' END,
-    'presets.last_used_at',
-    CASE WHEN filtered THEN 'row level security hides rows from this role'
-        ELSE format('%s of %s presets behind', behind, presets) END,
-    'usagefix backfill'
-FROM total;
+UNION ALL --? presets.last_used_at, preset_usage.created_at
+SELECT 'last_used_current', 'Last use is up to date', --? presets.last_used_at, preset_usage.created_at
+    CASE WHEN filtered THEN 'skipped' WHEN behind > 0 THEN 'failed' ELSE 'ok' END, --? presets.last_used_at, preset_usage.created_at
+    'presets.last_used_at', --? presets.last_used_at, preset_usage.created_at
+    CASE WHEN filtered THEN 'row level security hides rows from this role' --? presets.last_used_at, preset_usage.created_at
+        ELSE format('%s of %s presets behind', behind, presets) END, --? presets.last_used_at, preset_usage.created_at
+    'usagefix backfill' --? presets.last_used_at, preset_usage.created_at
+FROM total --? presets.last_used_at, preset_usage.created_at
+;
 
 -- Totals
 WITH counter AS (
@@ -201,8 +202,8 @@ SELECT count(*) AS presets,
 FROM counter;
 
 -- The presets with the largest drift, then the most used
-SELECT presets.id, presets.name, presets.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
-    COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0) AS drift, presets.last_used_at
+SELECT presets.id, presets.name AS name, presets.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
+    COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0) AS drift, presets.last_used_at AS last_used_at
 FROM public.presets
 LEFT JOIN (
     SELECT preset_usage.preset_id, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id

@@ -51,6 +51,7 @@ DECLARE
     changes refcursor;
     change record;
     below_zero boolean := false;
+    permit text; -- see auto_increment_preset_usage_count()
 BEGIN
     IF TG_ARGV[0] OPERATOR(pg_catalog.=) 'enter' THEN
         -- See auto_increment_preset_usage_count(): statements on the whole of a partitioned table.
@@ -72,6 +73,7 @@ BEGIN
         -- No event is left, and none comes before this commits: every counter is 0, whatever it lacked.
         PERFORM pg_catalog.set_config('usagefix.truncating', '', true);
         PERFORM FROM public.presets AS preset ORDER BY preset.id FOR NO KEY UPDATE;
+        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset SET usage_count = 0 WHERE preset.usage_count IS DISTINCT FROM 0;
         below_zero := true;
     ELSE
@@ -119,34 +121,36 @@ BEGIN
                 GROUP BY event.preset_id
                 -- Or an event became a later one.
                 HAVING pg_catalog.sum(event.uses) OPERATOR(pg_catalog.<>) 0
-                    OR pg_catalog.max(event.newer) OPERATOR(pg_catalog.>) COALESCE(pg_catalog.max(event.older), '-infinity')
+                    OR pg_catalog.max(event.newer) OPERATOR(pg_catalog.>) COALESCE(pg_catalog.max(event.older), '-infinity') --? presets.last_used_at, preset_usage.created_at
                 ORDER BY event.preset_id;
         END IF;
+        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         LOOP
             FETCH changes INTO change;
             EXIT WHEN NOT FOUND;
             IF change.uses OPERATOR(pg_catalog.=) 0 THEN
-                UPDATE public.presets AS preset SET last_used_at = change.newest
-                WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id
-                    AND (preset.last_used_at IS NULL OR change.newest OPERATOR(pg_catalog.>) preset.last_used_at);
+                UPDATE public.presets AS preset SET last_used_at = change.newest --? presets.last_used_at, preset_usage.created_at
+                WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id --? presets.last_used_at, preset_usage.created_at
+                    AND (preset.last_used_at IS NULL OR change.newest OPERATOR(pg_catalog.>) preset.last_used_at); --? presets.last_used_at, preset_usage.created_at
                 CONTINUE;
             END IF;
             UPDATE public.presets AS preset
-            SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses,
-                last_used_at = GREATEST(preset.last_used_at, change.newest)
+            SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses
+              , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at, preset_usage.created_at
             WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id
                 AND COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.>=) 0;
             IF NOT FOUND THEN
                 -- A counter that was too low stops at 0 (the preset may also be gone).
                 UPDATE public.presets AS preset
-                SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses, 0),
-                    last_used_at = GREATEST(preset.last_used_at, change.newest)
+                SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses, 0)
+                  , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at, preset_usage.created_at
                 WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id;
                 below_zero := below_zero OR FOUND;
             END IF;
         END LOOP;
         CLOSE changes;
     END IF;
+    permit := pg_catalog.set_config('usagefix.counting', '', true);
     -- Deltas that a backfill has still to add do not fit any more: tell it to count again.
     IF below_zero AND EXISTS (
         SELECT FROM pg_catalog.pg_class AS note

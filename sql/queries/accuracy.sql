@@ -1,7 +1,7 @@
 -- The accuracy summary and the presets to look at, in one snapshot; an index on preset_id is all it reads of the events.
 -- Parameter: top (how many presets).
 WITH counter AS MATERIALIZED (
-    SELECT presets.id, presets.name, presets.usage_count, presets.last_used_at,
+    SELECT presets.id, presets.name AS name, presets.usage_count, presets.last_used_at AS last_used_at,
         COALESCE(events.actual, 0) AS actual,
         COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0) AS drift
     FROM public.presets

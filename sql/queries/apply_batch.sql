@@ -3,8 +3,8 @@
 -- Parameters: run, ids, lease (seconds).
 WITH changed AS (
     UPDATE public.presets
-    SET usage_count = GREATEST(COALESCE(presets.usage_count, 0) + corrections.delta, 0),
-        last_used_at = GREATEST(presets.last_used_at, corrections.newest)
+    SET usage_count = GREATEST(COALESCE(presets.usage_count, 0) + corrections.delta, 0)
+      , last_used_at = GREATEST(presets.last_used_at, corrections.newest) --? presets.last_used_at
     FROM usagefix.corrections
     WHERE corrections.run = %(run)s AND corrections.applied_at IS NULL AND corrections.preset_id = presets.id AND presets.id = ANY (%(ids)s)
         AND corrections.preset_id = ANY (%(ids)s)

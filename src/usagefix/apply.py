@@ -95,7 +95,7 @@ def _wanted(to: str | None) -> tuple[Migration, ...]:
 def _unfinished(db: Database, wanted: tuple[Migration, ...]) -> list[Migration]:
     """What is pending, not as released, or has not seen the newest partitions."""
     states = {state.version: state.state for state in status.migration_states(db)}
-    (later,) = db.values(catalog.query("later_partitions"))
+    (later,) = db.values(db.query("later_partitions"))
     return [migration for migration in wanted if later or states[migration.version] is not State.APPLIED]
 
 
@@ -104,11 +104,11 @@ def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) ->
 
     Waits for the transactions that are open now, but not for long: most are something else.
     """
-    older = set(db.values(catalog.query("older_transactions")))
+    older = set(db.values(db.query("older_transactions")))
     deadline = time.monotonic() + OLDER_SECONDS
     while older and time.monotonic() < deadline:
         time.sleep(0.02)
-        older &= set(db.values(catalog.query("older_transactions")))
+        older &= set(db.values(db.query("older_transactions")))
     if older:
         on_step(f"not waiting any longer for {len(older)} older transactions to end")
 
@@ -117,7 +117,7 @@ def _run_script(db: Database, migration: Migration, limits: Limits | None, setti
     def work() -> None:
         with db.transaction(limits, settings=ledger.provenance(migration) | settings):
             db.claim()
-            db.run(migration.read(Face.APPLY))
+            db.run(migration.script(Face.APPLY, db.names))
 
     db.retrying(work, limits)
 
@@ -138,13 +138,13 @@ def _rehearse(db: Database, todo: list[Migration]) -> tuple[list[PlannedStatemen
     with db.transaction(settings={"usagefix.keep_daily_limit": "on"}, rollback=True):
         db.claim()
         for migration in todo:
-            for statement in catalog.statements(migration.read(Face.APPLY)):
+            for statement in catalog.statements(migration.script(Face.APPLY, db.names)):
                 db.run(statement.text)
-                now = {f"{row.relation}: {row.mode}" for row in db.rows(catalog.query("locks_taken"), _Lock)}
+                now = {f"{row.relation}: {row.mode}" for row in db.rows(db.query("locks_taken"), _Lock)}
                 locks = tuple(sorted(now - held))
                 steps.append(PlannedStatement(migration.version, statement.purpose, statement.summary, locks))
                 held = now
-        for tracker in db.rows(catalog.query("tracker"), daily_limit.Tracker):
+        for tracker in db.rows(db.query("tracker"), daily_limit.Tracker):
             difference += _difference(tracker.before_apply or "", tracker.left_by_apply or "")
     return steps, difference
 

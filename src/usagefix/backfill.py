@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from usagefix import catalog, ledger, preflight
+from usagefix import ledger, preflight
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy, NotPermitted, UsagefixError
 from usagefix.models import BATCH_SIZE, BackfillProgress, BackfillReport, FiredTrigger
@@ -76,12 +76,12 @@ def backfill(
     """
     preflight.require_readable(db)
     preflight.require_changeable(db)
-    if not ledger.exists(db) or not db.values(catalog.query("counting"))[0]:
+    if not ledger.exists(db) or not db.values(db.query("counting"))[0]:
         raise UsagefixError(
             "new uses are not counted yet, so no backfill can be exact",
             hint="run usagefix apply",
         )
-    triggers = db.rows(catalog.query("fired_triggers"), _Trigger)
+    triggers = db.rows(db.query("fired_triggers"), _Trigger)
     hold = _Hold({}) if fire_triggers else _hold_off(db, triggers)
     how = _How(batch_size, hold, limits, pause, on_progress)
     done = [_round(db, how)]
@@ -107,12 +107,12 @@ def backfill(
 def preview(db: Database, *, batch_size: int = BATCH_SIZE, fire_triggers: bool = False) -> BackfillReport:
     """What a backfill would change now. Reads only."""
     preflight.require_readable(db)
-    triggers = db.rows(catalog.query("fired_triggers"), _Trigger)
+    triggers = db.rows(db.query("fired_triggers"), _Trigger)
     with db.snapshot():
-        db.run(catalog.query("last_use_from"))
+        db.run(db.query("last_use_from"))
         presets, drift, magnitude = db.tuple(
             # The queries are our own files.
-            f"WITH drift AS ({catalog.query('drift')}), last_use AS ({catalog.query('last_use')}) {_TOTALS}"
+            f"WITH drift AS ({db.query('drift')}), last_use AS ({db.query('last_use')}) {_TOTALS}"
         )
     batches = -(-presets // batch_size)
     fired = _fired(triggers, fire_triggers, presets, batches)
@@ -156,7 +156,7 @@ def _round(db: Database, how: _How) -> _Done:
         how.on_progress(BackfillProgress(done, stored.presets))
         time.sleep(how.pause)
     with db.transaction(how.limits):
-        (count_again,) = db.values(catalog.query("close_run"), {"run": stored.run})
+        (count_again,) = db.values(db.query("close_run"), {"run": stored.run})
     return _Done(stored, done, removed, batches, count_again)
 
 
@@ -204,16 +204,16 @@ def _store_deltas(db: Database) -> _Stored:
     """Count in one snapshot, look for later uses, and store what is wrong."""
     with db.transaction(Limits(statement_timeout=0)):
         db.claim()
-        going = db.rows(catalog.query("running_backfill"), _Running)
+        going = db.rows(db.query("running_backfill"), _Running)
         if going:
             raise Busy(f"another backfill is going ({going[0]})", hint="wait for it to end, then run this again")
-        runs, left_over, corrected = db.tuple(catalog.query("close_interrupted"))
-        (run,) = db.tuple(catalog.query("open_run"), {"lease": LEASE_SECONDS})
-        db.run(catalog.query("last_use_from"))
+        runs, left_over, corrected = db.tuple(db.query("close_interrupted"))
+        (run,) = db.tuple(db.query("open_run"), {"lease": LEASE_SECONDS})
+        db.run(db.query("last_use_from"))
         # CREATE TABLE AS may count in parallel, INSERT ... SELECT may not.
         for name in ("drift", "last_use"):
-            db.run(f"CREATE TEMPORARY TABLE usagefix_{name} ON COMMIT DROP AS {catalog.query(name)}")
-        presets, magnitude = db.tuple(catalog.query("store_deltas"), {"run": run})
+            db.run(f"CREATE TEMPORARY TABLE usagefix_{name} ON COMMIT DROP AS {db.query(name)}")
+        presets, magnitude = db.tuple(db.query("store_deltas"), {"run": run})
         if presets:
             db.run("ANALYZE usagefix.corrections")  # or each batch scans the whole table for each preset
     return _Stored(run, presets, magnitude, resumed=corrected if runs and left_over else 0)
@@ -259,27 +259,27 @@ def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> _Step | 
     """
     with db.transaction(limits, settings=batch.hold.settings):
         db.claim(patiently=True)
-        (still_open,) = db.values(catalog.query("run_open"), {"run": batch.run})
-        if not still_open or not db.values(catalog.query("counting"))[0]:
+        (still_open,) = db.values(db.query("run_open"), {"run": batch.run})
+        if not still_open or not db.values(db.query("counting"))[0]:
             raise UsagefixError(
                 "somebody rolled the fix back, or disabled its trigger, while the backfill was going",
                 hint="usagefix status shows where things stand; usagefix apply puts it right",
             )
         where = {"run": batch.run, "first": batch.after is None, "after": batch.after, "size": batch.size}
-        pending = db.values(catalog.query("next_pending"), where)
+        pending = db.values(db.query("next_pending"), where)
         if not pending:
             return None
         if batch.hold.before:
             db.run(batch.hold.before)
         if batch.wait and not batch.hold.before:
-            ids = db.values(catalog.query("lock_next"), {"id": pending[0]})
+            ids = db.values(db.query("lock_next"), {"id": pending[0]})
         else:
-            ids = db.values(catalog.query("lock_batch"), {"ids": pending})
-        if batch.wait and not ids and db.values(catalog.query("there"), {"id": pending[0]}):
+            ids = db.values(db.query("lock_batch"), {"ids": pending})
+        if batch.wait and not ids and db.values(db.query("there"), {"id": pending[0]}):
             raise Busy(
                 "the server is busy: somebody holds the rows of presets", hint="run this again", sqlstate="55P03"
             )
-        taken, drift = db.tuple(catalog.query("apply_batch"), {"run": batch.run, "ids": ids, "lease": LEASE_SECONDS})
+        taken, drift = db.tuple(db.query("apply_batch"), {"run": batch.run, "ids": ids, "lease": LEASE_SECONDS})
         if batch.hold.after:
             db.run(batch.hold.after)
     return _Step(pending[-1], taken, drift)

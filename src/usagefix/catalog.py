@@ -13,9 +13,11 @@ from functools import cache
 from pathlib import Path
 
 from usagefix.errors import ConfigurationError
+from usagefix.names import STANDARD, Names
 
 _PACKAGED = Path(__file__).parent / "sql"
 _CHECKOUT = Path(__file__).parents[2] / "sql"
+_RELEASED_BODY = re.compile(r"^AS \$function\$(.*?)\$function\$;$", re.MULTILINE | re.DOTALL)
 _VERSION_FOLDER = re.compile(r"(?P<version>\d{14})_(?P<name>[a-z0-9_]+)")
 
 
@@ -39,19 +41,29 @@ class Migration:
     def __str__(self) -> str:
         return f"{self.version}_{self.name}"
 
-    def read(self, face: Face) -> str:
-        """The text of one file."""
-        return (self.folder / f"{face}.sql").read_text(encoding="utf-8")
+    def read(self, face: Face, names: Names = STANDARD) -> str:
+        """The text of one file, for a database with these names."""
+        text = names.adapt(self._file(face))
+        if face is Face.VERIFY and names != STANDARD:
+            for body in _RELEASED_BODY.findall(self._file(Face.APPLY)):
+                text = text.replace(_md5(body), _md5(names.adapt(body)))
+        return text
 
-    @property
-    def object_checks(self) -> str:
+    def script(self, face: Face, names: Names = STANDARD) -> str:
+        """What to run for a face: apply needs the ledger opened first."""
+        return f"{ledger(names)}\n{self.read(face, names)}" if face is Face.APPLY else self.read(face, names)
+
+    def object_checks(self, names: Names = STANDARD) -> str:
         """The first statement of ``verify.sql``: the checks of the catalog, which count nothing."""
-        return self.read(Face.VERIFY).split(";\n", 1)[0]
+        return self.read(Face.VERIFY, names).split(";\n", 1)[0]
+
+    def _file(self, face: Face) -> str:
+        return _read(self.folder / f"{face}.sql")
 
     @property
     def checksum(self) -> str:
         """SHA-256 over the four files, in hexadecimal; released files never change."""
-        whole = "\0".join(self.read(face) for face in Face)
+        whole = "\0".join(self._file(face) for face in Face)
         return hashlib.sha256(whole.encode()).hexdigest()
 
 
@@ -103,14 +115,19 @@ def migration(version: str) -> Migration:
 
 
 @cache
-def query(name: str) -> str:
-    """The text of a named query, a file of ``sql/queries``."""
-    return (root() / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+def query(name: str, names: Names = STANDARD) -> str:
+    """The text of a named query, a file of ``sql/queries``, for a database with these names."""
+    return names.adapt(_read(root() / "queries" / f"{name}.sql"))
+
+
+def ledger(names: Names = STANDARD) -> str:
+    """The script that opens schema ``usagefix``, which every migration needs."""
+    return names.adapt(_read(root() / "ledger.sql"))
 
 
 def sample(name: str) -> str:
     """The text of a file of ``sql/sample``: the demo's application and its rows."""
-    return (root() / "sample" / f"{name}.sql").read_text(encoding="utf-8")
+    return _read(root() / "sample" / f"{name}.sql")
 
 
 def statements(script: str) -> tuple[Statement, ...]:
@@ -118,6 +135,14 @@ def statements(script: str) -> tuple[Statement, ...]:
     import sqlparse  # noqa: PLC0415 - slow to import, and only some commands split
 
     return tuple(_statement(text) for text in sqlparse.split(script) if _code(text))
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _md5(body: str) -> str:
+    return hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()  # what PostgreSQL's md5() says of a body
 
 
 def _statement(text: str) -> Statement:

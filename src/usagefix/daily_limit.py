@@ -9,7 +9,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from usagefix import catalog
 from usagefix.database import Database, Limits
 from usagefix.errors import DatabaseRefused, RollbackRefused, UsagefixError
 
@@ -43,13 +42,13 @@ class Saved:
 
 def present(db: Database) -> Index | None:
     """The limit in this database; None where it is gone."""
-    found = db.rows(catalog.query("daily_limit"), Index)
+    found = db.rows(db.query("daily_limit"), Index)
     return found[0] if found else None
 
 
 def saved(db: Database) -> Saved | None:
     """The limit that apply recorded; None where there was none."""
-    found = db.rows(catalog.query("saved_limit"), Saved)
+    found = db.rows(db.query("saved_limit"), Saved)
     return found[0] if found else None
 
 
@@ -78,7 +77,7 @@ def refuse_if_broken(db: Database, limit: Saved) -> None:
 def refuse_if_edited(db: Database) -> None:
     """Raise RollbackRefused where track_preset_usage() is not the one that apply left: putting back the old one would
     lose somebody's work."""
-    for tracker in db.rows(catalog.query("tracker"), Tracker):
+    for tracker in db.rows(db.query("tracker"), Tracker):
         # The loose one is there after a rollback that was interrupted.
         if tracker.left_by_apply is not None and tracker.body not in (tracker.left_by_apply, tracker.loose):
             raise RollbackRefused(
@@ -127,7 +126,7 @@ def _loosen(db: Database, limits: Limits | None, *, loose: bool) -> None:
     """Put the body that works with and without the limit, or the one that apply left, into track_preset_usage()."""
     with db.transaction(limits):
         db.claim()
-        for tracker in db.rows(catalog.query("tracker"), Tracker):
+        for tracker in db.rows(db.query("tracker"), Tracker):
             body = tracker.loose if loose else tracker.left_by_apply
             db.run("SELECT usagefix.replace_body(%(oid)s::bigint::oid, %(body)s)", {"oid": tracker.oid, "body": body})
 

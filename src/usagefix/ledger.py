@@ -43,7 +43,7 @@ def applied(db: Database) -> dict[str, Applied]:
     """The applied versions, oldest first; empty where there is no ledger."""
     if not exists(db):
         return {}
-    return {row.version: row for row in db.rows(catalog.query("history"), Applied)}
+    return {row.version: row for row in db.rows(db.query("history"), Applied)}
 
 
 def begun(db: Database) -> set[str]:
@@ -55,7 +55,7 @@ def begun(db: Database) -> set[str]:
 
 def require_trusted(db: Database) -> None:
     """Raise NotPermitted where others could have written to what rollback runs."""
-    writers = sorted(set(db.values(catalog.query("ledger_writers"))))
+    writers = sorted(set(db.values(db.query("ledger_writers"))))
     if writers:
         raise NotPermitted(
             f"{', '.join(writers)} may change schema usagefix, so what is recorded there cannot be trusted",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from usagefix import catalog
 from usagefix.database import Database
 from usagefix.errors import NotPermitted, ReadOnlyServer, WrongDatabase
 
@@ -42,7 +41,7 @@ def require_readable(db: Database, **further: tuple[str, ...]) -> None:
 
     Raises WrongDatabase or NotPermitted.
     """
-    tables = db.rows(catalog.query("tables"), Table)
+    tables = db.rows(db.query("tables"), Table)
     for table in tables:
         if not table.present:
             what = "; that name is a view there" if table.other_kind else ""
@@ -85,13 +84,13 @@ def require_changeable(db: Database) -> None:
             hint="it may be set for the role, for the database, or on a standby: connect to the primary server,"
             " or as a role that may write",
         )
-    for table in db.rows(catalog.query("tables"), Table):
+    for table in db.rows(db.query("tables"), Table):
         if not table.owned:
             raise NotPermitted(
                 f"role {db.session.role} does not own table public.{table.name}; its owner is {table.owner}",
                 hint=f"connect as {table.owner}",
             )
-    missing = db.rows(catalog.query("rights"), MissingRight)
+    missing = db.rows(db.query("rights"), MissingRight)
     if missing:
         raise NotPermitted(
             f"role {db.session.role} lacks {'; and '.join(right.missing for right in missing)}",

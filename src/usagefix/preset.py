@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usagefix import catalog, preflight
+from usagefix import preflight
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError, PresetNotFound
 from usagefix.models import Event, PresetCount, PresetReport
@@ -15,7 +15,7 @@ def check_preset(db: Database, wanted: str, *, recent: int = 0) -> PresetReport:
     """
     preflight.require_readable(db, **({"preset_usage": ("id", "user_id", "usage_type")} if recent else {}))
     with db.snapshot():
-        found = db.rows(catalog.query("one_preset"), PresetCount, {"wanted": wanted})
+        found = db.rows(db.query("one_preset"), PresetCount, {"wanted": wanted})
         if not found:
             (kind,) = db.tuple(
                 "SELECT pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute"
@@ -34,5 +34,5 @@ def check_preset(db: Database, wanted: str, *, recent: int = 0) -> PresetReport:
         events = None
         if recent:
             params = {"preset_id": preset.id, "recent": recent}
-            events = tuple(db.rows(catalog.query("recent_events"), Event, params))
+            events = tuple(db.rows(db.query("recent_events"), Event, params))
     return PresetReport(preset, events)

@@ -15,7 +15,7 @@ def status(db: Database) -> StatusReport:
     preflight.require_readable(db)
     with db.snapshot():
         states = migration_states(db)
-        (newest,) = db.values(catalog.query("newest_event"))
+        (newest,) = db.values(db.query("newest_event"))
     return StatusReport(states, newest)
 
 

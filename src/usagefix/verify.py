@@ -38,7 +38,7 @@ def verify(db: Database, *, only: Sequence[str] = (), top: int = 10) -> VerifyRe
         wanted = set(only or known)
         accuracy = None
         if COUNTERS in wanted:
-            accuracy = db.row(catalog.query("accuracy"), _Accuracy, {"top": top})
+            accuracy = db.row(db.query("accuracy"), _Accuracy, {"top": top})
             checks.append(_counters_accurate(accuracy))
         if LAST_USED in wanted:
             checks.append(_last_used_current(db))
@@ -56,7 +56,7 @@ def object_checks(db: Database) -> dict[str, tuple[Check, ...]]:
     """The checks of the catalog, which count nothing, by version."""
     return {
         migration.version: tuple(
-            replace(check, status=Status(check.status)) for check in db.rows(migration.object_checks, Check)
+            replace(check, status=Status(check.status)) for check in db.rows(migration.object_checks(db.names), Check)
         )
         for migration in catalog.migrations()
     }
@@ -74,9 +74,9 @@ def _counters_accurate(accuracy: _Accuracy) -> Check:
 
 
 def _last_used_current(db: Database) -> Check:
-    db.run(catalog.query("last_use_from"))
+    db.run(db.query("last_use_from"))
     behind, presets = db.tuple(
-        f"SELECT (SELECT count(*) FROM ({catalog.query('last_use')}) AS behind), count(*) FROM public.presets"  # noqa: S608 - our own file
+        f"SELECT (SELECT count(*) FROM ({db.query('last_use')}) AS behind), count(*) FROM public.presets"  # noqa: S608 - our own file
     )
     return Check(
         check_id=LAST_USED,

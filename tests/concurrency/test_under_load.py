@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 import pytest
-from support import BY_HAND, DRIFT, MIGRATION, TRIGGER, App
+from support import BY_HAND, DRIFT, LEDGER, MIGRATION, TRIGGER, App
 
 WRITERS = 4
 INSERT = """
@@ -182,7 +182,7 @@ def test_the_plain_script_is_caught(app: App) -> None:
         writers.progress()
         app.sql("UPDATE presets SET usage_count = (SELECT count(*) FROM preset_usage u WHERE u.preset_id = presets.id)")
         writers.progress()
-        assert app.psql(MIGRATION / "apply.sql").returncode == 0
+        assert app.psql(LEDGER, MIGRATION / "apply.sql").returncode == 0
         writers.progress()
         assert all(wrong > 0 for wrong, _ in snapshots(app, 5)), "this test would not notice a lost event"
 

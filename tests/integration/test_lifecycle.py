@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support import EVERY_WRITE, INDEX, MIGRATION, MIGRATIONS, TRIGGER, VERSION, App, checks, failing
+from support import EVERY_WRITE, INDEX, LEDGER, MIGRATION, MIGRATIONS, TRIGGER, VERSION, App, checks, failing
 
 
 def test_absent_present_absent(app: App) -> None:
@@ -104,7 +104,7 @@ def test_apply_repairs_what_was_damaged(fixed: App) -> None:
 
 def test_interrupted_before_the_limit_was_gone_is_finished_by_the_next(app: App) -> None:
     """The state after the first of apply's two transactions: counting, with the limit and the stand-in function."""
-    script = (MIGRATION / "apply.sql").read_text()
+    script = LEDGER.read_text() + (MIGRATION / "apply.sql").read_text()
     with app.connect(autocommit=False) as connection:
         connection.execute("SET LOCAL usagefix.keep_daily_limit = 'on'")
         connection.execute(script.encode())

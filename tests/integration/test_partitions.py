@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support import ADJUSTING, MIGRATION, TRIGGER, App, checks, failing
+from support import ADJUSTING, LEDGER, MIGRATION, TRIGGER, App, checks, failing
 
 LATER = "CREATE TABLE usage_later PARTITION OF preset_usage FOR VALUES FROM ('2090-01-01') TO ('2091-01-01')"
 COLUMNS = "(preset_id, user_id, usage_type, created_at)"
@@ -181,7 +181,7 @@ def test_what_cannot_be_counted_is_refused(partitioned: App, what: str) -> None:
     for statement in REFUSED[what]:
         partitioned.sql(statement)
     before = partitioned.dump()
-    result = partitioned.psql(MIGRATION / "apply.sql")
+    result = partitioned.psql(LEDGER, MIGRATION / "apply.sql")
     assert result.returncode != 0
     assert what in result.stderr
     assert partitioned.dump() == before

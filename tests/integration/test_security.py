@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from support import MIGRATION, App, failing, role
+from support import LEDGER, MIGRATION, App, failing, role
 
 TRACKER = (
     "CREATE OR REPLACE FUNCTION track_preset_usage(preset_uuid uuid, usage_type_param text, usage_data_param jsonb DEFAULT '{}')"
@@ -184,7 +184,7 @@ def test_functions_that_cannot_be_edited_safely_stop_apply(app: App, what: str) 
 def test_the_trial_leaves_nothing(app: App) -> None:
     counted = "SELECT count(*), (SELECT count(*) FROM preset_notifications), (SELECT sum(usage_count) FROM presets) FROM preset_usage"
     before = app.sql(counted)
-    assert app.psql(MIGRATION / "apply.sql").returncode == 0
+    assert app.psql(LEDGER, MIGRATION / "apply.sql").returncode == 0
     assert app.sql(counted) == before
 
 
@@ -210,6 +210,6 @@ def test_the_trial_cannot_take_the_role_of_whoever_applies(app: App) -> None:
             + f"$$BEGIN {attempt} RETURN NULL; END$$"
         )
         app.sql("ALTER FUNCTION track_preset_usage OWNER TO hostile")
-        done = app.psql(MIGRATION / "apply.sql")
+        done = app.psql(LEDGER, MIGRATION / "apply.sql")
         assert "as hostile" in done.stderr
         assert "took over" not in done.stderr

@@ -175,7 +175,7 @@ def sql(
 
     Example: usagefix sql 20250930000001 rollback
     """
-    text = catalog.migration(version).read(face)
+    text = catalog.migration(version).script(face)
     run.to_stdout(lambda: print(text, end=""))
 
 

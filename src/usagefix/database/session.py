@@ -18,6 +18,7 @@ from usagefix.database.failures import RETRYABLE, translated
 from usagefix.database.waiting import LockHolder, Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
 from usagefix.models import Target
+from usagefix.names import STANDARD
 
 T = TypeVar("T")
 
@@ -57,7 +58,8 @@ class Session:
 class Database:
     """One connection. ``changes`` lists, in words, what this run has committed so far.
 
-    ``another`` opens a further one to the same database. ``show_queries``: tell the statements of sessions in the way.
+    ``another`` opens a further one to the same database. ``names``: what the two tables are called here, see
+    :mod:`usagefix.picture`. ``show_queries``: tell the statements of sessions in the way.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Database:
         self.show_queries = False
         self.session = session
         self.target = target
+        self.names = STANDARD
         self.changes: list[str] = []
         self.on_retry: Callable[[str], None] = lambda _message: None
 
@@ -131,6 +134,10 @@ class Database:
                 yield
         except Busy as busy:
             raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None
+
+    def query(self, name: str) -> str:
+        """A bundled query, in the names of this database."""
+        return catalog.query(name, self.names)
 
     def rows(self, query: str, into: type[T], params: Mapping[str, Any] | None = None) -> list[T]:
         """Every row as a dataclass; column names are field names."""
@@ -233,7 +240,7 @@ class Database:
     def name_holders(self, *, readers: bool = False) -> str:
         """A hint that names who holds locks on the two tables now; ``readers``: also those who only read."""
         params = {"readers": readers, "queries": self.show_queries}
-        holders = self.rows(catalog.query("lock_holders"), LockHolder, params)
+        holders = self.rows(self.query("lock_holders"), LockHolder, params)
         return in_the_way(holders) or "nobody holds a lock on the two tables now: run this again"
 
     @contextmanager
