@@ -69,6 +69,9 @@ BEGIN
             key_attributes text[],
             predicate text,
             extras text[],
+            -- Of track_preset_usage(): what apply did (edited, rewritten, kept), and the body that it left.
+            how text CHECK (how IN ('edited', 'rewritten', 'kept')),
+            left_behind text,
             saved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
             PRIMARY KEY (version, kind, identity)
         );
@@ -104,61 +107,61 @@ BEGIN
 END
 $do$;
 
--- Create the editor of track_preset_usage(). It takes out the clause that needs the daily limit, and any counting of
--- its own; everything else in the function stays. What it cannot take out safely, it refuses.
-CREATE OR REPLACE FUNCTION usagefix.edited_body(source text, language name, limit_stays boolean) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+-- Create the patterns that the editors below look for in code whose comments and literals are cut out.
+CREATE OR REPLACE FUNCTION usagefix.pattern(wanted text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    -- Comments and literals are cut out while code is looked at, and put back afterwards: each stands as \x01 c12 \x02
-    -- (comment) or \x01 s12 \x02 (literal).
-    noise CONSTANT text := '--[^\n]*|/\*(?:[^*]|\*(?!/))*\*/|\me''(?:[^''\\]|\\.|'''')*''|''(?:[^'']|'''')*'''
-        || '|"(?:[^"]|"")*"|\$(?:[a-z_]\w*)?\$';
     gap CONSTANT text := E'(?:\\s|\x01c\\d+\x02)';
     -- A parenthesis with what is balanced in it, four deep.
     p1 CONSTANT text := '\([^()]*\)';
     p2 CONSTANT text := '\((?:[^()]|' || p1 || ')*\)';
     p3 CONSTANT text := '\((?:[^()]|' || p2 || ')*\)';
     p4 CONSTANT text := '\((?:[^()]|' || p3 || ')*\)';
-    stand_in CONSTANT text := ' ON CONFLICT DO NOTHING /* usagefix: until the daily limit is gone */';
     qualified CONSTANT text := '(?:(?:\w+|"[^"]+")' || gap || '*\.' || gap || '*)?';
-    into_events CONSTANT text := '(\minsert' || gap || '+into' || gap || '+' || qualified
-        || '"?preset_usage"?(?![\w"$])(?:(?!\minsert\M)[^;])*?)' || gap || '*\mon' || gap || '+conflict\M' || gap || '*';
-    do_nothing CONSTANT text := gap || '*(?:\mwhere\M(?:(?!\mdo\M)[^;])*)?\mdo' || gap || '+nothing\M';
-    by_name CONSTANT text := 'on' || gap || '+constraint' || gap || '+"?idx_preset_usage_daily_unique"?';
     update_presets CONSTANT text := '\mupdate' || gap || '+(?:only' || gap || '+)?' || qualified || '"?presets"?(?![\w"$])'
         || '(?:' || gap || '+(?:as' || gap || '+)?(?!set\M)\w+)?' || gap || '+set' || gap || '+';
     assignment CONSTANT text := '"?(?:usage_count|last_used_at|updated_at)"?' || gap || '*=' || gap
         || '*(?:[^(),;]|' || p4 || ')+';
-    counting CONSTANT text := update_presets || '(?=(?:(?!\mwhere\M)[^;])*\musage_count"?' || gap || '*=)'
-        || '(?![^;]*\mreturning\M)' || assignment || '(?:,' || gap || '*' || assignment || ')*;';
-    incrementing CONSTANT text := '\mperform' || gap || '+' || qualified || '"?increment_preset_usage"?' || gap || '*' || p4
-        || gap || '*;';
-    -- The target of the daily limit: it names all columns of the index, or created_at.
-    target text;
-    body text;
-    code text := '';
+BEGIN
+    RETURN CASE wanted
+        WHEN 'gap' THEN gap
+        WHEN 'parenthesis' THEN p4
+        WHEN 'insert' THEN '\minsert' || gap || '+into' || gap || '+' || qualified || '"?preset_usage"?(?![\w"$])'
+        -- A statement that can be taken out as a whole: all it sets is the counter and the time of the last use.
+        WHEN 'counting' THEN update_presets || '(?=(?:(?!\mwhere\M)[^;])*\musage_count"?' || gap || '*=)'
+            || '(?![^;]*\mreturning\M)' || assignment || '(?:,' || gap || '*' || assignment || ')*;'
+        WHEN 'incrementing' THEN '\mperform' || gap || '+' || qualified || '"?increment_preset_usage"?' || gap || '*' || p4
+            || gap || '*;'
+        -- Whatever sets the counter.
+        WHEN 'sets' THEN update_presets || '[^;]*?\musage_count\M(?:(?!\mwhere\M)[^;])*='
+        WHEN 'calls' THEN '\mincrement_preset_usage"?\s*\('
+    END;
+END
+$function$;
+
+-- Create what cuts comments and literals out of code, so that it can be looked at: each stands as \x01 c12 \x02 (comment)
+-- or \x01 s12 \x02 (literal).
+CREATE OR REPLACE FUNCTION usagefix.parted(source text, OUT code text, OUT kept text[])
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    noise CONSTANT text := '--[^\n]*|/\*(?:[^*]|\*(?!/))*\*/|\me''(?:[^''\\]|\\.|'''')*''|''(?:[^'']|'''')*'''
+        || '|"(?:[^"]|"")*"|\$(?:[a-z_]\w*)?\$';
     token text;
     closing integer;
-    kept text[] := '{}';
-    counted boolean;
 BEGIN
-    IF language NOT IN ('plpgsql', 'sql') OR COALESCE(source, '') = '' THEN
-        RETURN NULL;
-    END IF;
-    body := replace(source, stand_in, ' ON CONFLICT ON CONSTRAINT idx_preset_usage_daily_unique DO NOTHING');
-    IF body ~ E'[\x01\x02]' THEN
-        RAISE EXCEPTION 'track_preset_usage() holds control characters' USING ERRCODE = 'feature_not_supported';
-    END IF;
+    code := '';
+    kept := '{}';
     LOOP
-        token := substring(body FROM '(?i)' || noise);
+        token := substring(source FROM '(?i)' || noise);
         EXIT WHEN token IS NULL;
-        code := code || left(body, strpos(body, token) - 1);
-        body := substr(body, strpos(body, token) + length(token));
+        code := code || left(source, strpos(source, token) - 1);
+        source := substr(source, strpos(source, token) + length(token));
         IF token LIKE '$%' THEN
-            closing := strpos(body, token) + length(token) - 1;
-            token := token || left(body, closing);
-            body := substr(body, closing + 1);
+            closing := strpos(source, token) + length(token) - 1;
+            token := token || left(source, closing);
+            source := substr(source, closing + 1);
         END IF;
         IF token LIKE '"%' THEN
             code := code || token;
@@ -167,39 +170,15 @@ BEGIN
             code := code || E'\x01' || CASE WHEN token ~ '^(--|/\*)' THEN 'c' ELSE 's' END || cardinality(kept) || E'\x02';
         END IF;
     END LOOP;
-    code := code || body;
+    code := code || source;
+END
+$function$;
 
-    -- The clause.
-    SELECT string_agg('(?=\((?:(?!\mdo\M)[^;])*\m' || name || '\M)', '') INTO target
-    FROM usagefix.saved_objects AS saved CROSS JOIN LATERAL unnest(saved.key_attributes) AS name
-    WHERE saved.version = '20250930000001' AND saved.kind = 'index' AND name ~ '^\w+$';
-    target := '(?:' || by_name || '|' || COALESCE(target || p4 || '|', '')
-        || '(?=\((?:(?!\mdo\M)[^;])*\m(?:created_at|used_at)\M)' || p4 || ')';
-    code := regexp_replace(code, into_events || target || do_nothing,
-                           E'\\1\x01cut\x02', 'gi');
-    -- A comment before it may need its end of line.
-    code := regexp_replace(code, E'\x02\\s*\x01cut\x02', E'\x02\n' || CASE WHEN limit_stays THEN stand_in ELSE '' END, 'g');
-    code := regexp_replace(code, E'\\s*\x01cut\x02', CASE WHEN limit_stays THEN stand_in ELSE '' END, 'g');
-
-    counted := code ~* counting OR code ~* incrementing;
-    IF counted AND (language = 'sql' OR code ~* '\mfound\M' OR code ~* '\mdiagnostics\M') THEN
-        RAISE EXCEPTION 'track_preset_usage() counts by itself, and what follows may depend on that'
-            USING ERRCODE = 'feature_not_supported',
-                  HINT = 'Remove from it what changes usage_count (the trigger counts), then run this again.';
-    END IF;
-    code := regexp_replace(code, counting, 'NULL; /* counted by the trigger */', 'gi');
-    code := regexp_replace(code, incrementing, 'NULL; /* counted by the trigger */', 'gi');
-
-    -- What is left and would fail, or count twice, is for a person to change.
-    IF code ~* (into_events || target) THEN
-        RAISE EXCEPTION 'track_preset_usage() uses the daily limit in a way that usagefix cannot take out'
-            USING ERRCODE = 'feature_not_supported',
-                  HINT = 'Remove its ON CONFLICT clause by hand (the insert is all it needs), then run this again.';
-    ELSIF code ~* (update_presets || '[^;]*?\musage_count\M(?:(?!\mwhere\M)[^;])*=') OR code ~* '\mincrement_preset_usage"?\s*\(' THEN
-        RAISE EXCEPTION 'track_preset_usage() counts by itself in a way that usagefix cannot take out'
-            USING ERRCODE = 'feature_not_supported',
-                  HINT = 'Remove from it what changes usage_count (the trigger counts), then run this again.';
-    END IF;
+-- Create what puts comments and literals back.
+CREATE OR REPLACE FUNCTION usagefix.joined(code text, kept text[]) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
     FOR n IN 1 .. cardinality(kept) LOOP
         code := replace(replace(code, E'\x01c' || n || E'\x02', kept[n]), E'\x01s' || n || E'\x02', kept[n]);
     END LOOP;
@@ -207,44 +186,373 @@ BEGIN
 END
 $function$;
 
--- Create what puts a body into track_preset_usage(). CREATE OR REPLACE keeps owner, grants and comment.
-CREATE OR REPLACE FUNCTION usagefix.replace_body(tracker oid, body text) RETURNS void
+-- Create what takes the counting out of a function's code. What it cannot take out safely, it refuses.
+CREATE OR REPLACE FUNCTION usagefix.without_counting(code text, language name, whose text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    counting CONSTANT text := usagefix.pattern('counting');
+    incrementing CONSTANT text := usagefix.pattern('incrementing');
+BEGIN
+    IF (code ~* counting OR code ~* incrementing) AND (language = 'sql' OR code ~* '\mfound\M' OR code ~* '\mdiagnostics\M') THEN
+        RAISE EXCEPTION '% counts by itself, and what follows may depend on that', whose
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'Remove from it what changes usage_count (the trigger counts), then run this again.';
+    END IF;
+    code := regexp_replace(code, counting, 'NULL; /* counted by the trigger */', 'gi');
+    code := regexp_replace(code, incrementing, 'NULL; /* counted by the trigger */', 'gi');
+    IF code ~* usagefix.pattern('sets') OR code ~* usagefix.pattern('calls') THEN
+        RAISE EXCEPTION '% counts by itself in a way that usagefix cannot take out', whose
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'Remove from it what changes usage_count (the trigger counts), then run this again.';
+    END IF;
+    RETURN code;
+END
+$function$;
+
+-- Create the editor of track_preset_usage(). It takes out the clause that needs the daily limit, and any counting of
+-- its own; everything else in the function stays. What it cannot take out safely, it refuses.
+CREATE OR REPLACE FUNCTION usagefix.edited_body(source text, language name, limit_stays boolean) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    gap CONSTANT text := usagefix.pattern('gap');
+    parenthesis CONSTANT text := usagefix.pattern('parenthesis');
+    stand_in CONSTANT text := ' ON CONFLICT DO NOTHING /* usagefix: until the daily limit is gone */';
+    into_events CONSTANT text := '(' || usagefix.pattern('insert') || '(?:(?!\minsert\M)[^;])*?)' || gap || '*\mon' || gap
+        || '+conflict\M' || gap || '*';
+    do_nothing CONSTANT text := gap || '*(?:\mwhere\M(?:(?!\mdo\M)[^;])*)?\mdo' || gap || '+nothing\M';
+    by_name CONSTANT text := 'on' || gap || '+constraint' || gap || '+"?idx_preset_usage_daily_unique"?';
+    -- The target of the daily limit: it names all columns of the index, or the time.
+    target text;
+    code text;
+    kept text[];
+BEGIN
+    IF language NOT IN ('plpgsql', 'sql') OR COALESCE(source, '') = '' THEN
+        RETURN NULL;
+    END IF;
+    source := replace(source, stand_in, ' ON CONFLICT ON CONSTRAINT idx_preset_usage_daily_unique DO NOTHING');
+    IF source ~ E'[\x01\x02]' THEN
+        RAISE EXCEPTION 'track_preset_usage() holds control characters' USING ERRCODE = 'feature_not_supported';
+    END IF;
+    SELECT * INTO code, kept FROM usagefix.parted(source);
+
+    -- The clause.
+    SELECT string_agg('(?=\((?:(?!\mdo\M)[^;])*\m' || name || '\M)', '') INTO target
+    FROM usagefix.saved_objects AS saved CROSS JOIN LATERAL unnest(saved.key_attributes) AS name
+    WHERE saved.version = '20250930000001' AND saved.kind = 'index' AND name ~ '^\w+$';
+    target := '(?:' || by_name || '|' || COALESCE(target || parenthesis || '|', '')
+        || '(?=\((?:(?!\mdo\M)[^;])*\m(?:created_at|used_at)\M)' || parenthesis || ')';
+    code := regexp_replace(code, into_events || target || do_nothing,
+                           E'\\1\x01cut\x02', 'gi');
+    -- A comment before it may need its end of line.
+    code := regexp_replace(code, E'\x02\\s*\x01cut\x02', E'\x02\n' || CASE WHEN limit_stays THEN stand_in ELSE '' END, 'g');
+    code := regexp_replace(code, E'\\s*\x01cut\x02', CASE WHEN limit_stays THEN stand_in ELSE '' END, 'g');
+    -- What is left and would fail is for a person to change.
+    IF code ~* (into_events || target) THEN
+        RAISE EXCEPTION 'track_preset_usage() uses the daily limit in a way that usagefix cannot take out'
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'Remove its ON CONFLICT clause by hand (the insert is all it needs), then run this again.';
+    END IF;
+    RETURN usagefix.joined(usagefix.without_counting(code, language, 'track_preset_usage()'), kept);
+END
+$function$;
+
+-- Create what puts a body into a function. CREATE OR REPLACE keeps owner, grants and comment.
+CREATE OR REPLACE FUNCTION usagefix.replace_body(replacing oid, body text) RETURNS void
 LANGUAGE plpgsql
 AS $function$
 DECLARE
-    definition text := pg_catalog.pg_get_functiondef(tracker);
-    old_body text := (SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = tracker);
+    definition text := pg_catalog.pg_get_functiondef(replacing);
+    old_body text := (SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = replacing);
     quote text := substring(definition FROM '(\$[^$]*\$)\s*$');
     header text := left(definition, strpos(definition, 'AS ' || quote || old_body || quote) - 1);
 BEGIN
     IF body IS NULL OR body = old_body THEN
         RETURN;
-    ELSIF header = '' OR rtrim(definition, E'\n') <> header || 'AS ' || quote || old_body || quote THEN
-        RAISE EXCEPTION 'the definition of track_preset_usage() cannot be read' USING ERRCODE = 'feature_not_supported';
+    ELSIF COALESCE(header, '') = '' OR rtrim(definition, E'\n') <> header || 'AS ' || quote || old_body || quote THEN
+        RAISE EXCEPTION 'the definition of % cannot be read', replacing::regprocedure USING ERRCODE = 'feature_not_supported';
     END IF;
     EXECUTE header || 'AS ' || quote_literal(body);
 END
 $function$;
 
--- Create the trial of track_preset_usage(). Uses by one person on one day, always undone. SECURITY DEFINER, and owned by
+-- Create what finds the daily limit: the unique index that lets one person use a preset once a day, whatever its name.
+CREATE OR REPLACE FUNCTION usagefix.daily_limit() RETURNS regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT daily.indexrelid::regclass
+    FROM pg_index AS daily
+    WHERE daily.indrelid = to_regclass('public.preset_usage') AND daily.indisunique AND NOT daily.indisprimary
+        AND NOT EXISTS (SELECT FROM pg_constraint AS made WHERE made.conindid = daily.indexrelid AND made.contype IN ('p', 'u', 'x'))
+        AND (daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
+             OR pg_get_indexdef(daily.indexrelid) ~ '\mpreset_id\M' AND (
+                 pg_get_indexdef(daily.indexrelid) ~ 'date_trunc\(''day''' OR EXISTS (
+                     SELECT FROM pg_attribute AS keys
+                     WHERE keys.attrelid = daily.indexrelid AND keys.attnum <= daily.indnkeyatts AND keys.atttypid = 'date'::regtype)))
+    ORDER BY daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique') DESC, daily.indexrelid
+    LIMIT 1
+$function$;
+
+-- Create what says how preset_usage.user_id is had from the session, as an expression: auth.uid(), or the profile whose
+-- user_id that is. Null where there is no such column, or nothing that tells the user.
+CREATE OR REPLACE FUNCTION usagefix.caller() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT CASE
+            WHEN profile.attname IS NULL THEN format('auth.uid()::%s', format_type(users.atttypid, users.atttypmod))
+            ELSE format('(SELECT profile.%I FROM %s AS profile WHERE profile.user_id = auth.uid())', key.attname, foreign_key.confrelid::regclass)
+        END
+    FROM pg_attribute AS users
+    LEFT JOIN pg_constraint AS foreign_key
+        ON foreign_key.conrelid = users.attrelid AND foreign_key.contype = 'f' AND foreign_key.conkey = ARRAY[users.attnum]
+    LEFT JOIN pg_attribute AS key ON key.attrelid = foreign_key.confrelid AND key.attnum = foreign_key.confkey[1]
+    LEFT JOIN pg_attribute AS profile
+        ON profile.attrelid = foreign_key.confrelid AND profile.attname = 'user_id' AND NOT profile.attisdropped
+        AND profile.attnum <> key.attnum
+    WHERE users.attrelid = to_regclass('public.preset_usage') AND users.attname = 'user_id' AND NOT users.attisdropped
+        AND to_regprocedure('auth.uid()') IS NOT NULL
+    ORDER BY foreign_key.oid
+    LIMIT 1
+$function$;
+
+-- Create what finds the arguments of a track_preset_usage(): which of them is the preset, the kind of use, the data (0 where
+-- there is none), and a call with those as %1$L, %2$L, %3$L; null where it needs more than these.
+CREATE OR REPLACE FUNCTION usagefix.tracker_arguments(tracker oid, OUT preset integer, OUT kind integer, OUT data integer, OUT call text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    proc pg_proc;
+    key_type CONSTANT oid := (
+        SELECT atttypid FROM pg_attribute WHERE attrelid = to_regclass('public.presets') AND attname = 'id'
+    );
+    name text;
+    category "char";
+    given text[] := '{}';
+BEGIN
+    SELECT * INTO STRICT proc FROM pg_proc WHERE oid = tracker;
+    preset := 0; kind := 0; data := 0;
+    FOR n IN 1 .. proc.pronargs LOOP
+        name := COALESCE(proc.proargnames[n], '');
+        category := (SELECT typcategory FROM pg_type WHERE oid = proc.proargtypes[n - 1]);
+        IF preset = 0 AND proc.proargtypes[n - 1] = key_type AND name !~* 'type|kind' THEN
+            preset := n;
+            given := given || format('%%1$L::%s', format_type(key_type, NULL));
+        ELSIF data = 0 AND proc.proargtypes[n - 1] IN ('json'::regtype, 'jsonb'::regtype) THEN
+            data := n;
+            given := given || format('%%3$L::%s', format_type(proc.proargtypes[n - 1], NULL));
+        ELSIF kind = 0 AND category IN ('S', 'E') THEN
+            kind := n;
+            given := given || format('%%2$L::%s', format_type(proc.proargtypes[n - 1], NULL));
+        ELSIF n > proc.pronargs - proc.pronargdefaults THEN
+            EXIT; -- this one and those after it have defaults
+        ELSE
+            preset := 0;
+            EXIT;
+        END IF;
+    END LOOP;
+    IF preset > 0 THEN
+        call := format('SELECT public.%I(%s)', proc.proname, array_to_string(given, ', '));
+    END IF;
+END
+$function$;
+
+-- Create what tells which columns a function gives preset_usage that are not there: then it cannot have worked.
+CREATE OR REPLACE FUNCTION usagefix.unknown_columns(source text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT string_agg(DISTINCT wanted.name, ', ')
+    FROM usagefix.parted(source) AS parts
+    CROSS JOIN LATERAL regexp_matches(
+        parts.code, usagefix.pattern('insert') || usagefix.pattern('gap') || '*\(([^()]*)\)', 'gi') AS inserts (columns)
+    CROSS JOIN LATERAL regexp_split_to_table(
+        regexp_replace(inserts.columns[1], E'\x01c\\d+\x02', '', 'g'), ',') AS listed (name)
+    CROSS JOIN LATERAL (SELECT lower(btrim(listed.name, E' \t\n\r"'))) AS wanted (name)
+    WHERE wanted.name ~ '^\w+$' AND NOT EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = to_regclass('public.preset_usage') AND attname = wanted.name AND NOT attisdropped
+    )
+$function$;
+
+-- Create what writes a track_preset_usage() anew, with the signature of the one that is there, for the columns that are
+-- there. Null where that cannot be done; a caller tries it before it is believed.
+CREATE OR REPLACE FUNCTION usagefix.fresh_body(tracker oid, limit_stays boolean) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    proc pg_proc;
+    arguments record;
+    column_there record;
+    value text;
+    columns text[] := '{}';
+    given text[] := '{}';
+    caller text := usagefix.caller();
+    key_type oid;
+    returned text;
+    insertion text;
+BEGIN
+    SELECT * INTO STRICT proc FROM pg_proc WHERE oid = tracker;
+    SELECT * INTO arguments FROM usagefix.tracker_arguments(tracker);
+    IF arguments.call IS NULL OR proc.proretset THEN
+        RETURN NULL;
+    END IF;
+    FOR column_there IN
+        SELECT attname AS name, format_type(atttypid, atttypmod) AS type, atttypid,
+               attnotnull AND NOT atthasdef AND attidentity = '' AND attgenerated = '' AS required
+        FROM pg_attribute
+        WHERE attrelid = to_regclass('public.preset_usage') AND attnum > 0 AND NOT attisdropped
+        ORDER BY attnum
+    LOOP
+        IF column_there.name = 'id' THEN
+            key_type := column_there.atttypid;
+        END IF;
+        value := CASE
+            WHEN column_there.name = 'preset_id' THEN '$' || arguments.preset
+            WHEN column_there.name = 'user_id' AND caller IS NOT NULL THEN 'caller'
+            WHEN column_there.name = 'usage_type' AND arguments.kind > 0 THEN format('$%s::%s', arguments.kind, column_there.type)
+            WHEN column_there.name = 'usage_data' AND arguments.data > 0
+                THEN format('COALESCE($%s, ''{}'')::%s', arguments.data, column_there.type)
+            WHEN column_there.name IN ('created_at', 'used_at') AND column_there.required THEN 'now()'
+        END;
+        IF value IS NOT NULL THEN
+            columns := columns || quote_ident(column_there.name);
+            given := given || value;
+        ELSIF column_there.required THEN
+            RETURN NULL;
+        END IF;
+    END LOOP;
+    returned := CASE
+        WHEN proc.prorettype = 'void'::regtype THEN ''
+        WHEN proc.prorettype = 'boolean'::regtype THEN 'true'
+        WHEN proc.prorettype = key_type THEN 'event_id'
+    END;
+    IF returned IS NULL THEN
+        RETURN NULL;
+    END IF;
+    insertion := format('INSERT INTO public.preset_usage (%s) VALUES (%s)', array_to_string(columns, ', '), array_to_string(given, ', '))
+        || CASE WHEN limit_stays THEN ' ON CONFLICT DO NOTHING /* usagefix: until the daily limit is gone */' ELSE '' END
+        || CASE WHEN returned = 'event_id' THEN ' RETURNING preset_usage.id' ELSE '' END;
+    IF (SELECT lanname FROM pg_language WHERE oid = proc.prolang) = 'sql' THEN
+        RETURN format(E'\n    -- Written by usagefix: the one before gave preset_usage columns that are not there. The trigger counts.\n    %s%s\n',
+            replace(insertion, 'caller', COALESCE(caller, '')), CASE WHEN returned = 'true' THEN '; SELECT true' ELSE '' END);
+    END IF;
+    RETURN format(E'\n-- Written by usagefix: the one before gave preset_usage columns that are not there. The trigger counts.\n%sBEGIN\n%s    %s%s;\n    RETURN %s;\nEND\n',
+        CASE WHEN 'caller' = ANY (given) OR returned = 'event_id' THEN E'DECLARE\n' ELSE '' END
+            || CASE WHEN 'caller' = ANY (given) THEN format(E'    caller %s := %s;\n', (
+                SELECT format_type(atttypid, atttypmod) FROM pg_attribute
+                WHERE attrelid = to_regclass('public.preset_usage') AND attname = 'user_id'), caller) ELSE '' END
+            || CASE WHEN returned = 'event_id' THEN format(E'    event_id %s;\n', format_type(key_type, NULL)) ELSE '' END,
+        CASE WHEN 'caller' = ANY (given) AND EXISTS (
+                SELECT FROM pg_attribute WHERE attrelid = to_regclass('public.preset_usage') AND attname = 'user_id' AND attnotnull)
+            THEN E'    IF caller IS NULL THEN\n        RAISE EXCEPTION ''sign in to use a preset'' USING ERRCODE = ''insufficient_privilege'';\n    END IF;\n'
+            ELSE '' END,
+        insertion, CASE WHEN returned = 'event_id' THEN ' INTO event_id' ELSE '' END, returned);
+END
+$function$;
+
+-- Create what finds somebody for a trial: a query for the session's user of an event's user_id ($1; null is anybody).
+CREATE OR REPLACE FUNCTION usagefix.claim() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT format('SELECT %I::text FROM %s AS users WHERE $1 IS NULL OR users.%I::text = $1 LIMIT 1',
+        COALESCE(profile.attname, key.attname), confrelid::regclass, key.attname)
+    FROM pg_constraint
+    JOIN pg_attribute AS users ON users.attrelid = conrelid AND conkey = ARRAY[users.attnum] AND users.attname = 'user_id'
+    JOIN pg_attribute AS key ON key.attrelid = confrelid AND key.attnum = confkey[1]
+    LEFT JOIN pg_attribute AS profile
+        ON profile.attrelid = confrelid AND profile.attname = 'user_id' AND NOT profile.attisdropped AND profile.attnum <> key.attnum
+    WHERE conrelid = to_regclass('public.preset_usage') AND contype = 'f'
+    LIMIT 1
+$function$;
+
+-- Create the trial of a track_preset_usage(). Uses by one person on one day, always undone. SECURITY DEFINER, and owned by
 -- the owner of presets: whatever the application's functions and triggers do in it, they cannot take a superuser's role.
-CREATE OR REPLACE FUNCTION usagefix.try_tracker(uses integer) RETURNS text
+CREATE OR REPLACE FUNCTION usagefix.try_call(call text, claim text, uses integer) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 AS $function$
 DECLARE
     event record;
+    somebody text;
     tables oid[];
     recorded bigint;
     result text;
 BEGIN
-    IF to_regprocedure('public.track_preset_usage(uuid, text, jsonb)') IS NULL
-        OR NOT current_setting('track_counts')::boolean THEN
+    IF call IS NULL OR NOT current_setting('track_counts')::boolean THEN
         RETURN NULL;
     END IF;
     BEGIN
         -- A preset that nobody holds, held for the length of the trial: other people's uses of it wait, and do not count.
-        SELECT preset_usage.preset_id, preset_usage.user_id, preset_usage.usage_type,
-               COALESCE(presets.usage_count, 0) AS usage_count
+        SELECT presets.id, COALESCE(presets.usage_count, 0) AS usage_count, to_jsonb(preset_usage) AS used
+        INTO event
+        FROM public.preset_usage
+        JOIN public.presets ON presets.id = preset_usage.preset_id
+        LIMIT 1
+        FOR NO KEY UPDATE OF presets SKIP LOCKED;
+        IF NOT FOUND THEN
+            SELECT presets.id, COALESCE(presets.usage_count, 0) AS usage_count, NULL::jsonb AS used
+            INTO event FROM public.presets LIMIT 1 FOR NO KEY UPDATE OF presets SKIP LOCKED;
+        END IF;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+        BEGIN
+            EXECUTE claim INTO somebody USING event.used ->> 'user_id';
+        EXCEPTION WHEN null_value_not_allowed OR insufficient_privilege THEN
+            NULL; -- nothing to look at, or not for the owner of presets
+        END;
+        somebody := COALESCE(somebody, event.used ->> 'user_id', gen_random_uuid()::text);
+        PERFORM set_config('lock_timeout', '200ms', true);
+        PERFORM set_config('request.jwt.claim.sub', somebody, true);
+        PERFORM set_config('request.jwt.claims', jsonb_build_object('sub', somebody)::text, true);
+        -- The server's own count of rows inserted in this transaction, in all partitions: nothing is scanned.
+        WITH RECURSIVE tree AS (
+            SELECT 'public.preset_usage'::regclass::oid AS oid
+            UNION ALL
+            SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = tree.oid
+        )
+        SELECT array_agg(oid) INTO tables FROM tree;
+        recorded := (SELECT sum(pg_stat_get_xact_tuples_inserted(oid)) FROM unnest(tables) AS oid);
+        FOR n IN 1 .. uses LOOP
+            EXECUTE format(call, event.id, COALESCE(event.used ->> 'usage_type', 'playground_generation'), '{}');
+        END LOOP;
+        SELECT format('%s counted, %s recorded', COALESCE(usage_count, 0) - event.usage_count,
+                      (SELECT sum(pg_stat_get_xact_tuples_inserted(oid)) FROM unnest(tables) AS oid) - recorded)
+        INTO result FROM public.presets WHERE id = event.id;
+        RAISE EXCEPTION USING ERRCODE = 'UF000', MESSAGE = result;
+    EXCEPTION
+        WHEN SQLSTATE 'UF000' THEN
+            RETURN result;
+        WHEN lock_not_available OR deadlock_detected OR serialization_failure OR query_canceled THEN
+            RAISE;
+        WHEN OTHERS THEN
+            RETURN format('fails: %s: %s', SQLSTATE, SQLERRM);
+    END;
+END
+$function$;
+
+-- Create what tries one track_preset_usage(): what came of so many uses. Null where it cannot be tried.
+CREATE OR REPLACE FUNCTION usagefix.try_tracker(tracker oid, uses integer) RETURNS text
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT usagefix.try_call(arguments.call, usagefix.claim(), uses) FROM usagefix.tracker_arguments(tracker) AS arguments
+$function$;
+
+-- Create the trial of a direct insert: a copy of an event, always undone. How often it counts; null where it cannot be tried.
+CREATE OR REPLACE FUNCTION usagefix.try_insert() RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+AS $function$
+DECLARE
+    event record;
+    columns CONSTANT text := (
+        SELECT string_agg(quote_ident(attname), ', ')
+        FROM pg_attribute
+        WHERE attrelid = 'public.preset_usage'::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = '' AND attgenerated = ''
+            AND (NOT atthasdef OR attname IN ('preset_id', 'user_id'))
+    );
+    counted bigint;
+BEGIN
+    BEGIN
+        SELECT presets.id, COALESCE(presets.usage_count, 0) AS usage_count, preset_usage.tableoid, preset_usage.ctid AS place
         INTO event
         FROM public.preset_usage
         JOIN public.presets ON presets.id = preset_usage.preset_id
@@ -254,30 +562,17 @@ BEGIN
             RETURN NULL;
         END IF;
         PERFORM set_config('lock_timeout', '200ms', true);
-        PERFORM set_config('request.jwt.claim.sub', event.user_id::text, true);
-        PERFORM set_config('request.jwt.claims', jsonb_build_object('sub', event.user_id)::text, true);
-        -- The server's own count of rows inserted in this transaction, in all partitions: nothing is scanned.
-        WITH RECURSIVE tree AS (
-            SELECT 'public.preset_usage'::regclass::oid AS oid
-            UNION ALL
-            SELECT inhrelid FROM pg_catalog.pg_inherits JOIN tree ON inhparent = tree.oid
-        )
-        SELECT array_agg(oid) INTO tables FROM tree;
-        recorded := (SELECT sum(pg_stat_get_xact_tuples_inserted(oid)) FROM unnest(tables) AS oid);
-        FOR n IN 1 .. uses LOOP
-            PERFORM public.track_preset_usage(event.preset_id, event.usage_type, '{}'::jsonb);
-        END LOOP;
-        SELECT format('%s counted, %s recorded', COALESCE(usage_count, 0) - event.usage_count,
-                      (SELECT sum(pg_stat_get_xact_tuples_inserted(oid)) FROM unnest(tables) AS oid) - recorded)
-        INTO result FROM public.presets WHERE id = event.preset_id;
-        RAISE EXCEPTION USING ERRCODE = 'UF000', MESSAGE = result;
+        EXECUTE format('INSERT INTO public.preset_usage (%s) SELECT %s FROM public.preset_usage WHERE tableoid = $1 AND ctid = $2',
+            columns, columns) USING event.tableoid, event.place;
+        SELECT COALESCE(usage_count, 0) - event.usage_count INTO counted FROM public.presets WHERE id = event.id;
+        RAISE EXCEPTION USING ERRCODE = 'UF000';
     EXCEPTION
         WHEN SQLSTATE 'UF000' THEN
-            RETURN result;
+            RETURN counted;
         WHEN lock_not_available OR deadlock_detected OR serialization_failure OR query_canceled THEN
             RAISE;
         WHEN OTHERS THEN
-            RETURN 'fails: ' || SQLERRM;
+            RETURN NULL;
     END;
 END
 $function$;
@@ -321,6 +616,151 @@ AS $function$
     ON CONFLICT DO NOTHING
 $function$;
 
+-- Create what tells whether a function counts: its code sets the counter, itself or through a function that it calls.
+CREATE OR REPLACE FUNCTION usagefix.counts(suspect oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+    WITH functions AS (
+        SELECT proc.oid, proc.proname, parts.code, parts.code ~* usagefix.pattern('sets') AS sets
+        FROM pg_proc AS proc
+        JOIN pg_language AS languages ON languages.oid = proc.prolang AND languages.lanname IN ('sql', 'plpgsql')
+        CROSS JOIN LATERAL usagefix.parted(COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc)) AS parts
+        WHERE proc.oid = suspect
+            OR COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc) ~* '\musage_count\M'
+            AND proc.pronamespace NOT IN ('pg_catalog'::regnamespace, 'usagefix'::regnamespace)
+    )
+    SELECT EXISTS (
+        SELECT FROM functions
+        WHERE functions.oid = suspect AND (functions.sets OR EXISTS (
+            SELECT FROM functions AS called
+            WHERE called.sets AND called.oid <> suspect AND called.proname ~ '^\w+$'
+                AND functions.code ~* ('\m' || called.proname || '"?\s*\(')
+        ))
+    )
+$function$;
+
+-- Create what holds off the triggers of others that count what ours are about to count (events: 4 INSERT, 8 DELETE, 16 UPDATE,
+-- 32 TRUNCATE). One that does nothing else is disabled, or narrowed to its other events; out of one that does more the
+-- counting is taken. Each is noted first, so that rollback gives it back.
+CREATE OR REPLACE FUNCTION usagefix.hold_off(saving text, events integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    other record;
+    function_code record;
+    rest text;
+BEGIN
+    FOR other IN
+        SELECT existing.oid, existing.tgname AS name, existing.tgrelid::regclass AS relation, existing.tgfoid AS function,
+               existing.tgtype::integer & 60 & ~events AS further, existing.tgconstraint <> 0 AS constrains,
+               existing.tgfoid = COALESCE(to_regprocedure('public.auto_increment_preset_usage_count()'), 0::oid) AS is_ours
+        FROM usagefix.event_tables() AS tables
+        JOIN pg_trigger AS existing ON existing.tgrelid = tables.relation
+        WHERE NOT existing.tgisinternal AND existing.tgparentid = 0 AND existing.tgenabled <> 'D'
+            AND existing.tgtype::integer & events <> 0
+            AND existing.tgname !~ '^trigger_auto_(increment|adjust)_preset_usage_count(_(row|enter|leave|delete|update|truncate|truncating))?$'
+        ORDER BY existing.tgrelid, existing.tgname
+    LOOP
+        CONTINUE WHEN NOT other.is_ours AND NOT usagefix.counts(other.function);
+        PERFORM usagefix.save_trigger(saving, other.name);
+        SELECT languages.lanname AS language, parts.code, parts.kept INTO function_code
+        FROM pg_proc AS proc
+        JOIN pg_language AS languages ON languages.oid = proc.prolang
+        CROSS JOIN LATERAL usagefix.parted(proc.prosrc) AS parts
+        WHERE proc.oid = other.function;
+        -- What is left without the counting, and without what any trigger function has.
+        rest := regexp_replace(function_code.code, usagefix.pattern('counting') || '|' || usagefix.pattern('incrementing'), '', 'gi');
+        rest := regexp_replace(rest, E'\\m(?:els)?if\\s+tg_op\\s*=\\s*\x01s\\d+\x02\\s+then\\M', '', 'gi');
+        rest := regexp_replace(rest, '\m(?:declare|begin|end\s+if|end|else|null|return\s+(?:new|old|null))\M', '', 'gi');
+        IF other.is_ours OR rest ~ E'^(?:[\\s;]|\x01c\\d+\x02)*$' THEN
+            IF other.further <> 0 AND NOT other.constrains THEN
+                EXECUTE regexp_replace(regexp_replace(pg_get_triggerdef(other.oid), '^CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER'),
+                    '(BEFORE|AFTER) INSERT OR ', '\1 ');
+            ELSE
+                EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', other.relation, other.name);
+            END IF;
+            RAISE NOTICE 'trigger % on % counts too: it is held off from now on', other.name, other.relation USING ERRCODE = 'UF002';
+        ELSIF other.further <> 0 OR EXISTS (
+            SELECT FROM pg_trigger
+            WHERE tgfoid = other.function AND oid <> other.oid AND NOT tgisinternal AND tgparentid = 0
+        ) THEN
+            RAISE EXCEPTION 'trigger % on % counts too, and does more than that', other.name, other.relation
+                USING ERRCODE = 'feature_not_supported',
+                      HINT = format('Remove from %s what changes usage_count, then run this again.', other.function::regprocedure);
+        ELSE
+            PERFORM usagefix.save_function(saving, other.function::regprocedure::text);
+            PERFORM usagefix.replace_body(other.function, usagefix.joined(
+                usagefix.without_counting(function_code.code, function_code.language, other.function::regprocedure::text), function_code.kept));
+            RAISE NOTICE 'trigger % on % counts too: its function % does the rest of its work without that',
+                other.name, other.relation, other.function::regprocedure USING ERRCODE = 'UF002';
+        END IF;
+    END LOOP;
+END
+$function$;
+
+-- Create what lets a track_preset_usage() work with the counting triggers, and without the daily limit where that goes. It is
+-- edited; one that never worked here is written anew; each is believed only after a trial, and what does not pass stays
+-- as it was. before: what came of a trial before anything was changed. Returns what came of the last one.
+CREATE OR REPLACE FUNCTION usagefix.fit_tracker(tracker oid, before text, limit_stays boolean) RETURNS text
+LANGUAGE plpgsql
+AS $function$
+DECLARE
+    proc record;
+    uses CONSTANT integer := CASE WHEN limit_stays THEN 1 ELSE 2 END;
+    nothing CONSTANT text := '0 counted, 0 recorded';
+    wanted CONSTANT text := format('%s counted, %s recorded', uses, uses);
+    unknown text;
+    never_worked boolean;
+    afterwards text;
+    done text := 'edited';
+BEGIN
+    SELECT functions.oid::regprocedure AS signature, functions.prosrc AS body, languages.lanname AS language INTO STRICT proc
+    FROM pg_catalog.pg_proc AS functions
+    JOIN pg_catalog.pg_language AS languages ON languages.oid = functions.prolang
+    WHERE functions.oid = tracker;
+    unknown := usagefix.unknown_columns(proc.body);
+    -- An error of class 42 (no such column, function, constraint) comes of what the function is, not of whom it is tried with.
+    never_worked := COALESCE(before LIKE 'fails: 42%' AND before NOT LIKE 'fails: 42501%' OR before LIKE '%0 recorded' AND unknown IS NOT NULL, false);
+    BEGIN
+        PERFORM usagefix.replace_body(tracker, usagefix.edited_body(proc.body, proc.language, limit_stays));
+        afterwards := usagefix.try_tracker(tracker, uses);
+    EXCEPTION WHEN feature_not_supported THEN
+        IF NOT never_worked THEN
+            RAISE;
+        END IF;
+    END;
+    IF never_worked AND afterwards IS DISTINCT FROM wanted THEN
+        PERFORM usagefix.replace_body(tracker, usagefix.fresh_body(tracker, limit_stays));
+        afterwards := usagefix.try_tracker(tracker, uses);
+        -- While the limit stays somebody may have used the preset today.
+        IF afterwards = wanted OR limit_stays AND (afterwards LIKE 'fails: 23505%' OR afterwards = nothing) THEN
+            done := 'rewritten';
+            RAISE NOTICE '% never worked here (%): it is written anew, with the same signature', proc.signature,
+                COALESCE('it names columns that preset_usage lacks: ' || unknown, before) USING ERRCODE = 'UF002';
+        ELSE
+            done := 'kept';
+            PERFORM usagefix.replace_body(tracker, proc.body);
+            RAISE WARNING '% does not work, and usagefix cannot write one that does: it is left as it was (%)', proc.signature, before
+                USING ERRCODE = 'UF002', HINT = 'Write it anew: all it needs is to insert the event. The trigger counts.';
+        END IF;
+    ELSIF afterwards = wanted OR limit_stays AND afterwards = nothing THEN
+        NULL;
+    ELSIF afterwards LIKE 'fails: %' AND COALESCE(before LIKE 'fails: %', true) THEN
+        RAISE WARNING '% could not be tried: before the fix and with it, it %', proc.signature, afterwards USING ERRCODE = 'UF002';
+    ELSIF afterwards = nothing AND COALESCE(before = nothing, true) THEN
+        RAISE WARNING '% records nothing when it is tried, neither before the fix nor with it', proc.signature USING ERRCODE = 'UF002';
+    ELSIF afterwards IS NOT NULL THEN
+        RAISE EXCEPTION 'tried with the fix, track_preset_usage() does not count right: % of % uses', afterwards, uses
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'Does it, or a trigger of the application, change usage_count as well? The trigger of the fix counts.';
+    END IF;
+    UPDATE usagefix.saved_objects
+    SET how = CASE how WHEN 'rewritten' THEN how ELSE done END, left_behind = (SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = tracker)
+    WHERE version = '20250930000001' AND kind = 'function' AND pg_catalog.to_regprocedure(identity) = tracker;
+    RETURN afterwards;
+END
+$function$;
+
 -- Create what puts functions and triggers back: as they were, or gone. track_preset_usage() is not among them.
 CREATE OR REPLACE FUNCTION usagefix.restore_counting(restoring text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET check_function_bodies = off
@@ -359,6 +799,7 @@ BEGIN
         LEFT JOIN usagefix.event_tables() WITH ORDINALITY AS events (relation, kind, whole, place)
             ON events.relation = existing.tgrelid
         WHERE functions.version = restoring AND functions.kind = 'function' AND existing.tgparentid = 0
+            AND functions.identity ~ '\m(auto_increment|auto_adjust)_preset_usage_count\(\)$'
             AND NOT EXISTS (
                 SELECT FROM usagefix.saved_objects AS triggers
                 WHERE triggers.version = restoring AND triggers.kind = 'trigger' AND triggers.definition IS NOT NULL
@@ -372,7 +813,9 @@ BEGIN
         SELECT * FROM usagefix.saved_objects
         WHERE version = restoring AND kind = 'trigger' AND definition IS NOT NULL AND to_regclass(relation) IS NOT NULL
     LOOP
-        EXECUTE regexp_replace(saved.definition, '^CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER');
+        IF saved.definition !~ '^CREATE CONSTRAINT' THEN -- of those only the state was changed
+            EXECUTE regexp_replace(saved.definition, '^CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER');
+        END IF;
         EXECUTE format('ALTER TABLE %s %s TRIGGER %I', saved.relation,
             CASE saved.enabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END,
             left(saved.identity, -length(' ON ' || saved.relation)));
@@ -520,7 +963,8 @@ DECLARE
     open record;
 BEGIN
     IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
-        EXECUTE format('ALTER FUNCTION usagefix.try_tracker(integer) OWNER TO %I', owner);
+        EXECUTE format('ALTER FUNCTION usagefix.try_call(text, text, integer) OWNER TO %I', owner);
+        EXECUTE format('ALTER FUNCTION usagefix.try_insert() OWNER TO %I', owner);
     END IF;
     REVOKE ALL ON SCHEMA usagefix FROM PUBLIC;
     REVOKE ALL ON ALL TABLES IN SCHEMA usagefix FROM PUBLIC;

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from pytest_postgresql import factories
-from support import SQL, App, run
+from support import APPLICATIONS, SQL, App, run
 
 from usagefix import embedded
 
@@ -68,7 +68,7 @@ def load_partitioned(**arguments: Any) -> None:
     load_sample(**arguments)
     arguments.pop("autocommit", None)
     with psycopg.connect(**arguments) as connection:
-        connection.execute((Path(__file__).parent / "partitioned.sql").read_bytes())
+        connection.execute((APPLICATIONS / "partitioned.sql").read_bytes())
 
 
 def apply_fix(**arguments: Any) -> None:

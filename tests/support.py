@@ -18,6 +18,7 @@ import psycopg
 
 ROOT = Path(__file__).parents[1]
 SQL = ROOT / "sql"
+APPLICATIONS = ROOT / "tests" / "applications"
 LEDGER = SQL / "ledger.sql"
 VERSION = "20250930000001"
 MIGRATION = SQL / f"{VERSION}_fix_usage_tracking"

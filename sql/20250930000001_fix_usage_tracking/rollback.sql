@@ -71,7 +71,7 @@ BEGIN
         END;
     END IF;
     IF saved.comment IS NOT NULL THEN
-        EXECUTE format('COMMENT ON INDEX public.idx_preset_usage_daily_unique IS %L', saved.comment);
+        EXECUTE format('COMMENT ON INDEX %s IS %L', saved.identity, saved.comment);
     END IF;
     FOREACH extra IN ARRAY saved.extras LOOP
         EXECUTE extra;

@@ -47,20 +47,62 @@ WITH RECURSIVE tree AS (
     LEFT JOIN pg_catalog.pg_class AS presets ON presets.oid = to_regclass('public.presets')
     WHERE proc.oid = to_regprocedure('public.auto_increment_preset_usage_count()')
 ), daily_limit AS (
-    SELECT daily.indexrelid
+    -- A unique index that lets one person use a preset once a day, whatever its name.
+    SELECT daily.indexrelid, made.conname
     FROM pg_catalog.pg_index AS daily
-    WHERE daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
-        AND daily.indrelid = to_regclass('public.preset_usage') AND daily.indisunique
+    LEFT JOIN pg_catalog.pg_constraint AS made ON made.conindid = daily.indexrelid AND made.contype = 'u'
+    WHERE daily.indrelid = to_regclass('public.preset_usage') AND daily.indisunique AND NOT daily.indisprimary
+        AND (daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
+             OR pg_get_indexdef(daily.indexrelid) ~ '\mpreset_id\M' AND (
+                 pg_get_indexdef(daily.indexrelid) ~ 'date_trunc\(''day''' OR EXISTS (
+                     SELECT FROM pg_catalog.pg_attribute AS keys
+                     WHERE keys.attrelid = daily.indexrelid AND keys.attnum <= daily.indnkeyatts AND keys.atttypid = 'date'::regtype)))
+    ORDER BY daily.indexrelid LIMIT 1
+), functions AS (
+    -- What names the counter, without comments: who sets it, and who calls those.
+    SELECT proc.oid, proc.proname, texts.code,
+        texts.code ~* '\mupdate\s+(only\s+)?((\w+|"[^"]+")\.)?"?presets"?\M[^;]*?\mset\M(?:(?!\mwhere\M)[^;])*\musage_count\M(?:(?!\mwhere\M)[^;])*=' AS sets
+    FROM pg_catalog.pg_proc AS proc
+    JOIN pg_catalog.pg_language AS languages ON languages.oid = proc.prolang AND languages.lanname IN ('sql', 'plpgsql')
+    CROSS JOIN LATERAL (
+        SELECT regexp_replace(COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc), '--[^\n]*|/\*.*?\*/', '', 'g') AS code
+    ) AS texts
+    WHERE proc.pronamespace <> 'pg_catalog'::regnamespace AND proc.pronamespace IS DISTINCT FROM to_regnamespace('usagefix')::oid
+        AND (COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc) ~* '\musage_count\M' OR proc.oid IN (
+            SELECT existing.tgfoid FROM pg_catalog.pg_trigger AS existing JOIN tree ON existing.tgrelid = tree.relation))
+), other_counters AS (
+    -- Before a later version counts deletes and moves, others may.
+    SELECT string_agg(format('%s on %s', existing.tgname, existing.tgrelid::regclass), ', ' ORDER BY existing.tgname) AS names
+    FROM tree
+    JOIN pg_catalog.pg_trigger AS existing ON existing.tgrelid = tree.relation
+    JOIN functions ON functions.oid = existing.tgfoid
+    WHERE NOT existing.tgisinternal AND existing.tgparentid = 0 AND existing.tgenabled IN ('O', 'A')
+        AND existing.tgtype::integer & CASE WHEN to_regprocedure('public.auto_adjust_preset_usage_count()') IS NULL THEN 4 ELSE 60 END <> 0
+        AND existing.tgname !~ '^trigger_auto_(increment|adjust)_preset_usage_count(_(row|enter|leave|delete|update|truncate|truncating))?$'
+        AND (functions.sets OR functions.oid = to_regprocedure('public.auto_increment_preset_usage_count()') OR EXISTS (
+            SELECT FROM functions AS called
+            WHERE called.sets AND called.oid <> functions.oid AND called.proname ~ '^\w+$'
+                AND functions.code ~* ('\m' || called.proname || '"?\s*\(')))
 ), tracker AS (
     SELECT count(*) AS present,
         count(*) FILTER (WHERE code ~* '\minsert\s+into\s+((\w+|"[^"]+")\.)?preset_usage\M(?:(?!\minsert\M)[^;])*\mon\s+conflict\s*(\((?:(?!\mdo\M)[^;])*\m(created_at|used_at)\M|on\s+constraint\s+"?idx_preset_usage_daily_unique)') AS limited,
         count(*) FILTER (WHERE prosrc ~* 'on conflict do nothing /\* usagefix: until') AS unfinished,
-        count(*) FILTER (WHERE code ~* '\mupdate\s+(only\s+)?((\w+|"[^"]+")\.)?presets\M[^;]*\mset\M(?:(?!\mwhere\M)[^;])*\musage_count\M(?:(?!\mwhere\M)[^;])*=' OR code ~* '\mincrement_preset_usage"?\s*\(') AS counting
+        count(*) FILTER (WHERE code ~* '\mupdate\s+(only\s+)?((\w+|"[^"]+")\.)?presets\M[^;]*\mset\M(?:(?!\mwhere\M)[^;])*\musage_count\M(?:(?!\mwhere\M)[^;])*=' OR code ~* '\mincrement_preset_usage"?\s*\(') AS counting,
+        (
+            SELECT string_agg(DISTINCT wanted.name, ', ')
+            FROM unnest(array_agg(code)) AS bodies (body)
+            CROSS JOIN LATERAL regexp_matches(
+                bodies.body, '\minsert\s+into\s+(?:(?:\w+|"[^"]+")\.)?"?preset_usage"?\s*\(([^()]*)\)', 'gi') AS inserts (columns)
+            CROSS JOIN LATERAL regexp_split_to_table(inserts.columns[1], ',') AS listed (name)
+            CROSS JOIN LATERAL (SELECT lower(btrim(listed.name, E' \t\n\r"'))) AS wanted (name)
+            WHERE wanted.name ~ '^\w+$' AND NOT EXISTS (
+                SELECT FROM pg_catalog.pg_attribute
+                WHERE attrelid = to_regclass('public.preset_usage') AND attname = wanted.name AND NOT attisdropped)
+        ) AS unknown
     FROM (
         SELECT proc.prosrc, regexp_replace(proc.prosrc, '--[^\n]*|/\*.*?\*/', '', 'g') AS code
         FROM pg_catalog.pg_proc AS proc
-        JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = proc.pronamespace
-        WHERE proc.proname = 'track_preset_usage' AND namespace.nspname = 'public'
+        WHERE proc.proname = 'track_preset_usage' AND proc.pronamespace = to_regnamespace('public')
     ) AS functions
 )
 SELECT 'trigger_enabled' AS check_id,
@@ -129,25 +171,38 @@ SELECT 'function_secure', 'Counting function is safe',
         ELSE 'usagefix apply' END
 FROM (VALUES (1)) AS one LEFT JOIN counting_function AS existing ON true
 UNION ALL
-SELECT 'daily_limit_gone', 'No daily limit',
-    CASE WHEN NOT EXISTS (SELECT FROM daily_limit) THEN 'ok' ELSE 'unexpected' END,
-    'idx_preset_usage_daily_unique',
-    CASE WHEN NOT EXISTS (SELECT FROM daily_limit) THEN 'no such index'
-        ELSE 'refuses the second use on a day' END,
+SELECT 'counted_once', 'Nothing else counts uses',
+    CASE WHEN other_counters.names IS NULL THEN 'ok' WHEN existing.oid IS NULL THEN 'unexpected' ELSE 'failed' END,
+    'preset_usage',
+    CASE WHEN other_counters.names IS NULL THEN 'no other trigger changes the counter'
+        WHEN existing.oid IS NULL THEN format('counted by %s', other_counters.names)
+        ELSE format('counts too, so uses count twice: %s', other_counters.names) END,
     'usagefix apply'
+FROM other_counters LEFT JOIN counting_trigger AS existing ON true
+UNION ALL
+SELECT 'daily_limit_gone', 'No daily limit',
+    CASE WHEN daily_limit.indexrelid IS NULL THEN 'ok' ELSE 'unexpected' END,
+    COALESCE(daily_limit.conname::text, daily_limit.indexrelid::regclass::text, 'idx_preset_usage_daily_unique'),
+    CASE WHEN daily_limit.indexrelid IS NULL THEN 'no such index'
+        ELSE format('%s refuses the second use on a day', COALESCE(daily_limit.conname::text, daily_limit.indexrelid::regclass::text)) END,
+    CASE WHEN daily_limit.conname IS NOT NULL THEN format('ALTER TABLE public.preset_usage DROP CONSTRAINT %I', daily_limit.conname)
+        ELSE 'usagefix apply' END
+FROM (VALUES (1)) AS one LEFT JOIN daily_limit ON true
 UNION ALL
 SELECT 'tracker_inserts_only', 'track_preset_usage() only inserts',
     CASE WHEN tracker.present = 0 THEN 'skipped'
-        WHEN tracker.limited + tracker.counting > 0 THEN 'failed'
+        WHEN tracker.limited + tracker.counting > 0 OR tracker.unknown IS NOT NULL THEN 'failed'
         WHEN tracker.unfinished > 0 THEN 'outdated'
         ELSE 'ok' END,
     'track_preset_usage()',
     CASE WHEN tracker.present = 0 THEN 'no such function'
         WHEN tracker.limited > 0 THEN 'depends on the daily limit'
         WHEN tracker.counting > 0 THEN 'changes the counter itself: uses count twice'
+        WHEN tracker.unknown IS NOT NULL THEN format('names columns that preset_usage lacks: %s', tracker.unknown)
         WHEN tracker.unfinished > 0 THEN 'apply was interrupted before the daily limit was gone'
         ELSE 'neither limited nor counting' END,
-    'usagefix apply'
+    CASE WHEN tracker.unknown IS NOT NULL AND to_regclass('usagefix.history') IS NOT NULL
+        THEN 'write track_preset_usage() anew: all it needs is to insert the event' ELSE 'usagefix apply' END
 FROM tracker;
 
 -- Counters

@@ -238,5 +238,8 @@ BEGIN
 END
 $do$;
 
+-- Hold off what else counts deletes and moves, from this commit on.
+SELECT usagefix.hold_off('20251015000001', 56);
+
 -- Record the version.
 INSERT INTO usagefix.history (version, action) VALUES ('20251015000001', 'apply');

@@ -1,5 +1,14 @@
--- The daily limit as it is in the database now; no row where it is gone.
-SELECT daily.indisvalid AS valid
+-- The daily limit as it is in the database now: the unique index that lets one person use a preset once a day, whatever its
+-- name. No row where it is gone.
+SELECT daily.indexrelid::regclass::text AS name, daily.indisvalid AS valid
 FROM pg_catalog.pg_index AS daily
-WHERE daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
-    AND daily.indrelid = to_regclass('public.preset_usage') AND daily.indisunique
+WHERE daily.indrelid = to_regclass('public.preset_usage') AND daily.indisunique AND NOT daily.indisprimary
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint AS made WHERE made.conindid = daily.indexrelid AND made.contype IN ('p', 'u', 'x'))
+    AND (daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
+         OR pg_catalog.pg_get_indexdef(daily.indexrelid) ~ '\mpreset_id\M' AND (
+             pg_catalog.pg_get_indexdef(daily.indexrelid) ~ 'date_trunc\(''day''' OR EXISTS (
+                 SELECT FROM pg_catalog.pg_attribute AS keys
+                 WHERE keys.attrelid = daily.indexrelid AND keys.attnum <= daily.indnkeyatts AND keys.atttypid = 'date'::regtype)))
+ORDER BY daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique') DESC, daily.indexrelid
+LIMIT 1

@@ -1,6 +1,6 @@
 -- What apply and rollback need beyond owning the two tables. Each row: a right that is missing.
 SELECT 'CREATE on schema public' AS missing, format('GRANT CREATE ON SCHEMA public TO %I', current_user) AS remedy
-WHERE NOT has_schema_privilege('public', 'CREATE')
+WHERE NOT has_schema_privilege('public'::regnamespace, 'CREATE')
 UNION ALL
 SELECT format('CREATE on database %s', current_database()),
     format('GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user)

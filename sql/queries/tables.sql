@@ -1,17 +1,32 @@
--- What is there of the two tables: null where a table is missing, and the columns that are.
+-- What is there of the two tables: null where a table is missing. columns: by name, each with its type, whether it must be
+-- given, and whether it has a default. elsewhere: other schemas that have both tables.
 SELECT
     wanted.name AS name,
     tables.oid IS NOT NULL AS present,
     COALESCE((SELECT relkind FROM pg_catalog.pg_class WHERE oid = to_regclass('public.' || wanted.name)), ' ') IN ('v', 'm', 'f') AS other_kind,
+    COALESCE(tables.relkind = 'p', false) AS partitioned,
+    COALESCE(tables.relrowsecurity, false) AS rls,
     COALESCE(tables.relforcerowsecurity, false) AS force_rls,
     pg_catalog.pg_get_userbyid(tables.relowner)::text AS owner,
     COALESCE(pg_catalog.pg_has_role(current_user, tables.relowner, 'USAGE'), false) AS owned,
     COALESCE(pg_catalog.has_table_privilege(tables.oid, 'SELECT'), false) AS readable,
     COALESCE(pg_catalog.row_security_active(tables.oid), false) AS filtered,
-    ARRAY(
-        SELECT attname::text FROM pg_catalog.pg_attribute
+    COALESCE((
+        SELECT jsonb_object_agg(attname, jsonb_build_object(
+            'type', pg_catalog.format_type(atttypid, atttypmod), 'required', attnotnull,
+            'filled', atthasdef OR attidentity <> '' OR attgenerated <> ''))
+        FROM pg_catalog.pg_attribute
         WHERE attrelid = tables.oid AND attnum > 0 AND NOT attisdropped
-    ) AS columns
+    ), '{}') AS columns,
+    ARRAY(
+        SELECT namespace.nspname::text
+        FROM pg_catalog.pg_class AS other
+        JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = other.relnamespace
+        WHERE other.relname IN ('presets', 'preset_usage') AND other.relkind IN ('r', 'p')
+            AND namespace.oid <> ALL (ARRAY(SELECT to_regnamespace('public')::oid))
+        GROUP BY namespace.nspname HAVING count(*) = 2
+        ORDER BY namespace.nspname
+    ) AS elsewhere
 FROM (VALUES ('presets'), ('preset_usage')) AS wanted (name)
 LEFT JOIN pg_catalog.pg_class AS tables
     ON tables.oid = to_regclass('public.' || wanted.name) AND tables.relkind IN ('r', 'p')

@@ -36,23 +36,25 @@ def apply(
     before = verify(db)
     preflight.require_changeable(db)
     todo = _unfinished(db, wanted)
-    limited = daily_limit.present(db) is not None
+    limit = daily_limit.present(db)
     for migration in todo:
         on_step(f"applying {migration}")
         # The version that lifts the daily limit keeps it, and is not recorded, until the limit can go.
-        _run_script(db, migration, limits, {"usagefix.keep_daily_limit": "on"} if limited else {})
+        _run_script(db, migration, limits, {"usagefix.keep_daily_limit": "on"} if limit else {})
         first = migration.version == daily_limit.VERSION
         db.changes.append("new uses are counted" if first else "every write is counted")
     _let_older_transactions_end(db, on_step)
     on_step("counting events")
     filled = backfill(db, batch_size=batch_size, pause=pause, limits=limits, on_progress=on_progress)
-    for migration in (m for m in todo if limited and m.version == daily_limit.VERSION):
+    lifting = [migration for migration in todo if migration.version == daily_limit.VERSION]
+    if limit is not None and lifting:
         on_step("dropping the daily limit (it waits for older transactions, and stops nobody)")
-        daily_limit.lift(db)
-        _run_script(db, migration, limits, {})
+        daily_limit.lift(db, limit)
+        _run_script(db, lifting[0], limits, {})
     db.changes += [f"{migration} applied" for migration in todo]
     on_step("verifying")
-    return ApplyReport(before, tuple(str(m) for m in todo), filled, after=verify(db))
+    done = tuple(str(m) for m in todo)
+    return ApplyReport(before, done, filled, after=verify(db), remarks=tuple(db.remarks))
 
 
 def plan(db: Database, *, to: str | None = None, batch_size: int = BATCH_SIZE) -> ApplyReport:
@@ -73,8 +75,8 @@ def plan(db: Database, *, to: str | None = None, batch_size: int = BATCH_SIZE) -
                 PlannedStatement(
                     daily_limit.VERSION,
                     "Drop the daily limit on its own, readers and writers go on (not tried in a dry run)",
-                    daily_limit.LIFT,
-                    ("public.preset_usage: ShareUpdateExclusiveLock",),
+                    daily_limit.lifting(limit.name),
+                    (f"{db.names.schema}.preset_usage: ShareUpdateExclusiveLock",),
                 )
             )
     return ApplyReport(
@@ -84,6 +86,7 @@ def plan(db: Database, *, to: str | None = None, batch_size: int = BATCH_SIZE) -
         after=None,
         plan=tuple(steps),
         tracker_diff=difference,
+        remarks=tuple(db.remarks),
     )
 
 

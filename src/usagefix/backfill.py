@@ -185,8 +185,8 @@ def _hold_off(db: Database, triggers: list[_Trigger]) -> _Hold:
     enable = {trigger: "ENABLE ALWAYS" if trigger.enabled == "A" else "ENABLE" for trigger in firing}
     return _Hold(
         {},
-        before="; ".join(f"ALTER TABLE public.presets DISABLE TRIGGER {names[t]}" for t in firing),
-        after="; ".join(f"ALTER TABLE public.presets {enable[t]} TRIGGER {names[t]}" for t in firing),
+        before="; ".join(f"ALTER TABLE {db.names.qualifier}.presets DISABLE TRIGGER {names[t]}" for t in firing),
+        after="; ".join(f"ALTER TABLE {db.names.qualifier}.presets {enable[t]} TRIGGER {names[t]}" for t in firing),
     )
 
 

@@ -13,8 +13,6 @@ from usagefix.database import Database, Limits
 from usagefix.errors import DatabaseRefused, RollbackRefused, UsagefixError
 
 VERSION = "20250930000001"  # the migration that lifts it
-NAME = "public.idx_preset_usage_daily_unique"
-LIFT = f"DROP INDEX CONCURRENTLY IF EXISTS {NAME}"
 WAIT_SECONDS = 20.0
 BUILD_SECONDS = 900.0
 _WAITS = Limits(attempts=3)
@@ -26,8 +24,9 @@ _CHOICES = (
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The limit as it is now: the columns of ``daily_limit.sql``."""
+    """The limit as it is now: the columns of ``daily_limit.sql``. ``name`` is written as SQL needs it."""
 
+    name: str
     valid: bool
 
 
@@ -35,6 +34,7 @@ class Index:
 class Saved:
     """The limit as apply found it: the columns of ``saved_limit.sql``."""
 
+    name: str
     definition: str
     key_columns: list[str]
     predicate: str | None
@@ -52,9 +52,14 @@ def saved(db: Database) -> Saved | None:
     return found[0] if found else None
 
 
-def lift(db: Database) -> None:
+def lifting(name: str) -> str:
+    """The statement that drops the index without stopping readers or writers."""
+    return f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
+
+
+def lift(db: Database, limit: Index) -> None:
     """Drop the index without stopping readers or writers. Raises Busy when old transactions do not end."""
-    db.retrying(lambda: db.run_alone(LIFT, WAIT_SECONDS), _WAITS, readers=True)
+    db.retrying(lambda: db.run_alone(lifting(limit.name), WAIT_SECONDS), _WAITS, readers=True)
     db.changes.append("the daily limit is gone")
 
 
@@ -66,7 +71,7 @@ def refuse_if_broken(db: Database, limit: Saved) -> None:
     with db.snapshot():
         (groups,) = db.tuple(
             # The names come from the catalog's own text of the index.
-            f"SELECT count(*) FROM (SELECT FROM public.preset_usage WHERE {where}"  # noqa: S608
+            f"SELECT count(*) FROM (SELECT FROM {db.names.qualifier}.preset_usage WHERE {where}"  # noqa: S608
             f" GROUP BY {keys} HAVING count(*) > 1) AS broken"
         )
     if groups:
@@ -95,14 +100,15 @@ def restore(db: Database, limit: Saved, limits: Limits | None = None) -> None:
     db.retrying(lambda: _loosen(db, limits, loose=True), limits)
     db.changes.append("track_preset_usage() works with and without the daily limit")
     try:
-        if present(db) is not None:
-            lift(db)
+        left = present(db)
+        if left is not None:
+            lift(db, left)
         build = limit.definition.replace("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY", 1)
         db.run_alone(build, BUILD_SECONDS)
     except BaseException as error:
         db.changes.append("an unfinished daily limit may be left, which usagefix apply removes")
         with suppress(UsagefixError):
-            db.run_alone(LIFT, WAIT_SECONDS)
+            db.run_alone(lifting(limit.name), WAIT_SECONDS)
             db.retrying(lambda: _loosen(db, limits, loose=False), limits)
             del db.changes[before:]
         if isinstance(error, DatabaseRefused) and error.sqlstate == "23505":

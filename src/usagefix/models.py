@@ -223,7 +223,10 @@ class PlannedStatement:
 
 @dataclass(frozen=True, slots=True)
 class ApplyReport:
-    """What apply found, did and proved. ``after`` is None in a dry run, which changes nothing."""
+    """What apply found, did and proved. ``after`` is None in a dry run, which changes nothing.
+
+    ``remarks``: what the migrations had to say of this database, such as a trigger that was held off.
+    """
 
     before: VerifyReport
     migrations: tuple[str, ...]
@@ -231,6 +234,7 @@ class ApplyReport:
     after: VerifyReport | None
     plan: tuple[PlannedStatement, ...] = ()
     tracker_diff: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def dry_run(self) -> bool:

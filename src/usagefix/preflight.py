@@ -4,28 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from usagefix import picture
 from usagefix.database import Database
 from usagefix.errors import NotPermitted, ReadOnlyServer, WrongDatabase
-
-NEEDED_COLUMNS = {
-    "presets": ("id", "name", "usage_count", "last_used_at"),
-    "preset_usage": ("preset_id", "created_at"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One of the two tables as this role sees it: the columns of ``tables.sql``. ``filtered``: RLS hides rows."""
-
-    name: str
-    present: bool
-    other_kind: bool
-    force_rls: bool
-    owner: str | None
-    owned: bool
-    readable: bool
-    filtered: bool
-    columns: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,39 +17,45 @@ class MissingRight:
     remedy: str
 
 
-def require_readable(db: Database, **further: tuple[str, ...]) -> None:
-    """The two tables are there with the columns needed (``further``: more of them by table), and can be read whole.
+def require_readable(db: Database) -> None:
+    """The two tables are there with the columns that are certain, and can be read whole.
 
     Raises WrongDatabase or NotPermitted.
     """
-    tables = db.rows(db.query("tables"), Table)
-    for table in tables:
+    both = picture.tables(db)
+    for table in both:
         if not table.present:
-            what = "; that name is a view there" if table.other_kind else ""
-            raise WrongDatabase(
-                f"database {db.session.database} has no table public.{table.name}{what}",
-                hint="is this the application's database? usagefix needs public.presets and public.preset_usage",
-            )
-    for table in tables:
-        needed = (*NEEDED_COLUMNS[table.name], *further.get(table.name, ()))
-        absent = [column for column in needed if column not in table.columns]
+            raise _no_table(db, table)
+    for table in both:
+        absent = [column for column in picture.CERTAIN[table.name] if column not in table.columns]
         if absent:
+            needed = ", ".join(picture.CERTAIN[table.name])
             raise WrongDatabase(
-                f"table public.{table.name} has no column {', '.join(absent)}",
-                hint=f"usagefix needs public.{table.name}({', '.join(needed)})",
+                f"table {db.names.schema}.{table.name} has no column {', '.join(absent)}",
+                hint=f"usagefix needs {db.names.schema}.{table.name}({needed})",
             )
-    for table in tables:
+    for table in both:
+        name = f"{db.names.schema}.{table.name}"
         if not table.readable:
             raise NotPermitted(
-                f"role {db.session.role} may not read public.{table.name}",
-                hint=f"connect as {table.owner}, or GRANT SELECT ON public.{table.name} TO {db.session.role}",
+                f"role {db.session.role} may not read {name}",
+                hint=f"connect as {table.owner}, or GRANT SELECT ON {name} TO {db.session.role}",
             )
         if table.filtered:
             raise NotPermitted(
-                f"row level security hides rows of public.{table.name} from role {db.session.role}",
+                f"row level security hides rows of {name} from role {db.session.role}",
                 hint="counts would be wrong; connect as a role with BYPASSRLS"
                 + (f", or as {table.owner}, its owner" if not table.force_rls else ""),
             )
+
+
+def _no_table(db: Database, table: picture.Table) -> WrongDatabase:
+    what = "; that name is not a table there" if table.other_kind else ""
+    if table.elsewhere:
+        hint = f"{' and '.join(table.elsewhere)} has both tables: usagefix --schema {table.elsewhere[0]} COMMAND"
+    else:
+        hint = "is this the application's database? usagefix needs the tables presets and preset_usage"
+    return WrongDatabase(f"database {db.session.database} has no table {db.names.schema}.{table.name}{what}", hint=hint)
 
 
 def require_changeable(db: Database) -> None:
@@ -84,10 +71,10 @@ def require_changeable(db: Database) -> None:
             hint="it may be set for the role, for the database, or on a standby: connect to the primary server,"
             " or as a role that may write",
         )
-    for table in db.rows(db.query("tables"), Table):
+    for table in picture.tables(db):
         if not table.owned:
             raise NotPermitted(
-                f"role {db.session.role} does not own table public.{table.name}; its owner is {table.owner}",
+                f"role {db.session.role} does not own table {db.names.schema}.{table.name}; its owner is {table.owner}",
                 hint=f"connect as {table.owner}",
             )
     missing = db.rows(db.query("rights"), MissingRight)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usagefix import preflight
+from usagefix import picture, preflight
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError, PresetNotFound
 from usagefix.models import Event, PresetCount, PresetReport
@@ -13,14 +13,11 @@ def check_preset(db: Database, wanted: str, *, recent: int = 0) -> PresetReport:
 
     Raises PresetNotFound; ConfigurationError where several presets have the name.
     """
-    preflight.require_readable(db, **({"preset_usage": ("id", "user_id", "usage_type")} if recent else {}))
+    preflight.require_readable(db)
     with db.snapshot():
         found = db.rows(db.query("one_preset"), PresetCount, {"wanted": wanted})
         if not found:
-            (kind,) = db.tuple(
-                "SELECT pg_catalog.format_type(atttypid, atttypmod) FROM pg_catalog.pg_attribute"
-                " WHERE attrelid = 'public.presets'::regclass AND attname = 'id'"
-            )
+            kind = picture.tables(db)[0].columns["id"]["type"]
             raise PresetNotFound(
                 f"no preset has the id or the name {wanted!r}",
                 hint=f"ids are of type {kind} here; a name must be exact, capitals too. usagefix verify lists presets",

@@ -41,5 +41,9 @@ def migration_states(db: Database) -> tuple[MigrationState, ...]:
 def _state(recorded: bool, begun: bool, checks: tuple[Check, ...]) -> State:
     if recorded or begun:
         return State.APPLIED if recorded and all(check.passed for check in checks) else State.OUTDATED
-    there = any(check.status is not Status.MISSING for check in checks if check.check_id in _MADE)
+    there = any(
+        check.status is not Status.MISSING if check.check_id in _MADE else check.check_id == "counted_once"
+        for check in checks
+        if check.check_id in _MADE or not check.passed
+    )
     return State.FOREIGN if there else State.PENDING

@@ -74,18 +74,16 @@ def _counters_accurate(accuracy: _Accuracy) -> Check:
 
 
 def _last_used_current(db: Database) -> Check:
+    check = Check(LAST_USED, "Last use is up to date", Status.OK, "presets.last_used_at", "", "usagefix backfill")
+    if not db.names.dated:
+        return replace(check, status=Status.SKIPPED, detail="no columns that tell when a use was")
     db.run(db.query("last_use_from"))
     behind, presets = db.tuple(
-        f"SELECT (SELECT count(*) FROM ({db.query('last_use')}) AS behind), count(*) FROM public.presets"  # noqa: S608 - our own file
+        f"SELECT (SELECT count(*) FROM ({db.query('last_use')}) AS behind), count(*)"  # noqa: S608 - our own file
+        f" FROM {db.names.qualifier}.presets"
     )
-    return Check(
-        check_id=LAST_USED,
-        title="Last use is up to date",
-        status=Status.FAILED if behind else Status.OK,
-        object="presets.last_used_at",
-        detail=f"{behind} of {presets} presets behind",
-        hint="usagefix backfill",
-    )
+    status = Status.FAILED if behind else Status.OK
+    return replace(check, status=status, detail=f"{behind} of {presets} presets behind")
 
 
 def _preset(entry: dict[str, Any]) -> PresetCount:

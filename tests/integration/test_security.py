@@ -108,23 +108,32 @@ def test_an_index_of_that_name_on_another_table_is_left_alone(app: App) -> None:
     assert app.dump() == before
 
 
-def test_what_would_break_or_count_twice_is_refused_before_anything_changes(app: App) -> None:
-    for make in (
-        # A second trigger with the same function, which is about to become a statement-level one.
-        ("CREATE FUNCTION auto_increment_preset_usage_count() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
-         "CREATE TRIGGER count_it AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION auto_increment_preset_usage_count()"),
-        ("DROP TRIGGER count_it ON preset_usage", "DROP FUNCTION auto_increment_preset_usage_count",
-         "CREATE FUNCTION another() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE presets SET usage_count ="
-         " coalesce(usage_count, 0) + 1 WHERE id = NEW.preset_id; RETURN NULL; END'",
-         "CREATE TRIGGER another AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION another()"),
-    ):  # fmt: skip
-        for statement in make:
-            app.sql(statement)
-        dump = app.dump()
-        result = app.usagefix("apply")
-        assert result.code == 5, result.stderr
-        assert "nothing in the database was changed" in result.stderr
-        assert app.dump() == dump
+COUNTING = (
+    "UPDATE presets SET usage_count = coalesce(usage_count, 0) + 1 WHERE id = coalesce(NEW.preset_id, OLD.preset_id)"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "events", "said"),
+    [
+        (f"EXECUTE replace('{COUNTING}', 'coalesce(NEW.preset_id, OLD.preset_id)', quote_literal(NEW.preset_id));", "INSERT", "does not count right"),
+        (f"{COUNTING}; INSERT INTO public.preset_notifications DEFAULT VALUES;", "INSERT OR DELETE", "does more than that"),
+        (f"{COUNTING}; IF FOUND THEN RAISE DEBUG 'counted'; END IF;", "INSERT", "counts by itself"),
+    ],
+    ids=("dynamic SQL", "more than counting, and more than inserts", "what follows depends on it"),
+)  # fmt: skip
+def test_what_counts_twice_and_cannot_be_held_off_stops_apply(app: App, body: str, events: str, said: str) -> None:
+    app.sql(
+        "CREATE FUNCTION another() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS"
+        f" $$BEGIN {body} RETURN NULL; END$$"
+    )
+    app.sql(f"CREATE TRIGGER another AFTER {events} ON preset_usage FOR EACH ROW EXECUTE FUNCTION another()")
+    dump = app.dump()
+    result = app.usagefix("apply")
+    assert result.code == 5, result.stderr
+    assert said in result.stderr
+    assert "nothing in the database was changed" in result.stderr
+    assert app.dump() == dump
 
 
 INSERT = "INSERT INTO preset_usage (preset_id, user_id, usage_type) VALUES (preset_uuid, auth.uid(), usage_type_param)"

@@ -11,6 +11,7 @@ from usagefix import __version__
 from usagefix.cli import commands, options
 from usagefix.cli.run import Globals, internal, interrupted
 from usagefix.errors import ConfigurationError, UsagefixError
+from usagefix.names import checked_schema
 from usagefix.render import words
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ def usagefix(
     context: typer.Context,
     database_url: options.DatabaseUrl = None,
     env_file: options.EnvFile = None,
+    schema: options.Schema = "public",
     wait: options.Wait = 0.0,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
@@ -54,7 +56,7 @@ def usagefix(
     if context.invoked_subcommand is None:
         words.say(context.get_help())
         raise typer.Exit(2)
-    context.obj = Globals(database_url, env_file, wait)
+    context.obj = Globals(database_url, env_file, checked_schema(schema), wait)
 
 
 def main() -> NoReturn:

@@ -30,6 +30,16 @@ DatabaseUrl = Annotated[
 EnvFile = Annotated[
     Path | None, typer.Option("--env-file", metavar="FILE", help="Read this instead of .env.", show_default=False)
 ]
+Schema = Annotated[
+    str,
+    typer.Option(
+        "--schema",
+        metavar="NAME",
+        envvar="USAGEFIX_SCHEMA",
+        show_envvar=False,
+        help="The schema of presets and preset_usage. Else USAGEFIX_SCHEMA.",
+    ),
+]
 Wait = Annotated[
     float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait this long for a server that is starting.")
 ]

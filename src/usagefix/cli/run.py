@@ -22,6 +22,7 @@ from usagefix.settings import resolve
 if TYPE_CHECKING:
     from usagefix.database import Database
     from usagefix.models import Target
+    from usagefix.names import Names
     from usagefix.render.document import Report
 
     Work = Callable[[Database], Report]
@@ -33,6 +34,7 @@ class Globals:
 
     database_url: str | None
     env_file: Path | None
+    schema: str
     wait: float
 
 
@@ -61,6 +63,7 @@ def execute(context: typer.Context, command: str, output: Format, work: Work) ->
     try:
         db = _open(context.obj)
         outcome.target = db.target
+        db.names = _names(db, context.obj.schema)
         outcome.report = work(db)
     except UsagefixError as failure:
         outcome.error = failure
@@ -100,6 +103,12 @@ def _open(options: Globals) -> Database:
     words.say(f"target: {db.target}")
     db.on_retry = words.say
     return db
+
+
+def _names(db: Database, schema: str) -> Names:
+    from usagefix.picture import names
+
+    return names(db, schema)
 
 
 def _print(outcome: _Outcome, output: Format) -> None:

@@ -25,6 +25,7 @@ T = TypeVar("T")
 READ_LOCK_TIMEOUT = 5_000  # milliseconds; only what stops readers makes a reader wait
 # Settings of a role or database under which our statements, or what they return, could not be read.
 _READABLE = {"DateStyle": "ISO, YMD", "standard_conforming_strings": "on"}
+REMARK = "UF002"  # the SQLSTATE of what the bundled scripts have to say
 LOCK_KEY = 0x75736167_65666978  # "usagefix" in ASCII; the advisory lock of everything that writes
 
 
@@ -56,7 +57,8 @@ class Session:
 
 
 class Database:
-    """One connection. ``changes`` lists, in words, what this run has committed so far.
+    """One connection. ``changes`` lists, in words, what this run has committed so far; ``remarks`` what the scripts
+    had to say.
 
     ``another`` opens a further one to the same database. ``names``: what the two tables are called here, see
     :mod:`usagefix.picture`. ``show_queries``: tell the statements of sessions in the way.
@@ -77,7 +79,14 @@ class Database:
         self.target = target
         self.names = STANDARD
         self.changes: list[str] = []
+        self.remarks: list[str] = []
+        connection.add_notice_handler(self._remark)
         self.on_retry: Callable[[str], None] = lambda _message: None
+
+    def _remark(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Ours only: the application's functions, which the scripts try, may say something too, and quote data."""
+        if notice.sqlstate == REMARK and notice.message_primary and notice.message_primary not in self.remarks:
+            self.remarks.append(notice.message_primary)
 
     def close(self) -> None:
         """End the session; an open transaction is rolled back."""

@@ -67,6 +67,7 @@ def _keys(report: Report) -> Mapping[str, Any]:
                 "backfill": asdict(report.backfill),
                 "plan": [asdict(step) for step in report.plan],
                 "tracker_diff": report.tracker_diff,
+                "remarks": report.remarks,
             }
             return keys | (asdict(report.after) if report.after else {})
         case _:

@@ -167,6 +167,8 @@ def _apply(report: ApplyReport, console: Console) -> None:
         item(f"{version} applied", console)
     if not report.migrations:
         item("no migration was pending", console)
+    for remark in report.remarks:
+        item(remark, console)
     _corrections(report.backfill, console)
     console.print()
     console.print(Text("What is there now", style="bold"))
@@ -186,6 +188,10 @@ def _plan(report: ApplyReport, console: Console) -> None:
         ],
         console,
     )
+    for remark in report.remarks:
+        item(remark, console)
+    if report.remarks:
+        console.print()
     if report.tracker_diff:
         console.print(Text("track_preset_usage()", style="bold"))
         for changed in report.tracker_diff.splitlines():

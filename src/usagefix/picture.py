@@ -1,0 +1,58 @@
+"""What one database looks like to usagefix: the two tables, their columns, and their names in SQL. Reads only.
+
+Everything that depends on how a database was made asks here. Only three columns are certain: ``presets.id``,
+``presets.usage_count`` and ``preset_usage.preset_id``; the others are used where they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from usagefix.database import Database
+from usagefix.names import EVENT_TIMES, OPTIONAL, Names
+
+CERTAIN = {"presets": ("id", "usage_count"), "preset_usage": ("preset_id",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One of the two tables as this role sees it: the columns of ``tables.sql``.
+
+    ``owned``: the role may act as its owner; ``filtered``: row level security hides rows from the role; ``elsewhere``:
+    other schemas that have both tables.
+    """
+
+    name: str
+    present: bool
+    other_kind: bool
+    partitioned: bool
+    rls: bool
+    force_rls: bool
+    owner: str | None
+    owned: bool
+    readable: bool
+    filtered: bool
+    columns: dict[str, dict[str, Any]]
+    elsewhere: list[str]
+
+
+def tables(db: Database) -> tuple[Table, Table]:
+    """``presets`` and ``preset_usage``."""
+    found = {table.name: table for table in db.rows(db.query("tables"), Table)}
+    return found["presets"], found["preset_usage"]
+
+
+def names(db: Database, schema: str) -> Names:
+    """The names of the two tables' columns in ``schema``; those of the files where the tables are missing."""
+    db.names = Names(schema)
+    presets, events = tables(db)
+    if not presets.present or not events.present:
+        return db.names
+    time = next((name for name in EVENT_TIMES if name in events.columns), None)
+    has = {f"presets.{column}" for column in presets.columns} | {f"preset_usage.{column}" for column in events.columns}
+    if time is not None:
+        has.add("preset_usage.created_at")
+    else:
+        has.discard("preset_usage.created_at")
+    return Names(schema, time or EVENT_TIMES[0], frozenset(OPTIONAL) - has)

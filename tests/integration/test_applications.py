@@ -1,0 +1,135 @@
+"""Databases as they are: other columns, keys and schemas, the fix by hand, counted twice. On each the whole way there and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from support import APPLICATIONS, App, Result, failing
+
+SAMPLE_USE = (
+    "INSERT INTO preset_usage (preset_id, user_id, usage_type) SELECT md5('preset ' || 1 + n % 9)::uuid, md5('user 1')::uuid,"
+    " 'showcase_creation' FROM generate_series(1, 20) AS n"
+)
+
+
+@dataclass(frozen=True)
+class Application:
+    """How one application's database is made, and how it is used: an insert of 20 events, an id, what to call."""
+
+    files: tuple[str, ...]
+    use: str = SAMPLE_USE
+    schema: str = "public"
+    track: str = "SELECT track_preset_usage((SELECT min(id::text) FROM presets)::uuid, 'showcase_creation')"
+    user: str = "user 1"
+    role: str = "authenticated"
+    state: str = "pending"
+    remarks: tuple[str, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def make(self, app: App) -> None:
+        for file in self.files:
+            with app.connect(autocommit=False) as connection:
+                connection.execute((APPLICATIONS / f"{file}.sql").read_bytes())
+        app.sql(f'SET search_path = "{self.schema}", pg_catalog')
+
+    def usagefix(self, app: App, *arguments: str) -> Result:
+        variables = {"USAGEFIX_SCHEMA": self.schema} if self.schema != "public" else {}
+        return app.usagefix(*arguments, **variables)
+
+
+EVERY: dict[str, Application] = {
+    "the sample": Application(()),
+    "other columns": Application(
+        ("other_columns",),
+        use="INSERT INTO preset_usage (preset_id, user_id) SELECT md5('preset ' || 1 + n % 9)::uuid, id"
+        " FROM generate_series(1, 20) AS n, (SELECT id FROM users_profile LIMIT 1) AS profile",
+        remarks=("never worked here",),
+    ),
+    "bigint keys in another schema": Application(
+        ("bigint_keys",),
+        use="INSERT INTO preset_usage (preset_id) SELECT 1 + n % 9 FROM generate_series(1, 20) AS n",
+        schema="Shop floor",
+        track="SELECT track_preset_usage(3, 'showcase_creation')",
+        role="postgres",
+    ),
+    "text keys, nothing else": Application(
+        ("text_keys",),
+        use="""INSERT INTO preset_usage SELECT 'Preset "' || 1 + n % 9 || '" it''s' FROM generate_series(1, 20) AS n""",
+        schema="app",
+        track="",
+    ),
+    "partitioned events": Application(("partitioned",)),
+    "the fix by hand": Application(("by_hand",), state="foreign"),
+    "counted four times": Application(
+        ("by_hand", "counted_twice"), state="foreign", remarks=("held off", "held off", "does the rest of its work")
+    ),
+}
+
+
+@pytest.fixture(params=EVERY)
+def case(request: pytest.FixtureRequest, app: App) -> tuple[Application, App]:
+    application = EVERY[request.param]
+    application.make(app)
+    return application, app
+
+
+def track_twice(application: Application, app: App) -> None:
+    with app.connect() as client:
+        client.execute(f'SET search_path = "{application.schema}", public')
+        client.execute(f"SET ROLE {application.role}")
+        client.execute(f"SET request.jwt.claim.sub = '{app.user_id()}'")
+        for _ in range(2):
+            client.execute(application.track.encode())
+
+
+def test_there_and_back(case: tuple[Application, App]) -> None:
+    application, app = case
+    before = app.dump()
+    assert app.drift()[0] > 0, "an application that did not drift proves nothing"
+    assert application.usagefix(app, "verify").code == 1
+    states = application.usagefix(app, "status", "--format", "json").json["migrations"]
+    assert states[0]["state"] == application.state
+    planned = application.usagefix(app, "apply", "--dry-run", "--format", "json")
+    assert planned.code == 0, planned.stderr
+    assert app.dump() == before
+    done = application.usagefix(app, "apply", "--format", "json")
+    assert done.code == 0, done.stderr + done.stdout
+    assert planned.json["remarks"] == done.json["remarks"]
+    assert len(done.json["remarks"]) == len(application.remarks)
+    for said, expected in zip(sorted(done.json["remarks"]), application.remarks, strict=False):
+        assert any(expected in remark for remark in done.json["remarks"]), said
+    assert app.drift() == (0, 0)
+    assert failing(application.usagefix(app, "verify", "--format", "json")) == set()
+
+    app.sql(application.use)
+    assert app.drift() == (0, 0), "an event counts once"
+    if application.track:
+        events = app.one("SELECT count(*) FROM preset_usage")
+        track_twice(application, app)
+        assert app.one("SELECT count(*) FROM preset_usage") == events + 2
+    app.sql("DELETE FROM preset_usage WHERE ctid IN (SELECT ctid FROM preset_usage LIMIT 7)")
+    app.sql("UPDATE preset_usage SET preset_id = (SELECT min(id::text) FROM presets)::text::" + key_type(app))
+    assert app.drift() == (0, 0)
+    for command in (
+        ("check-preset", str(app.one("SELECT id FROM presets LIMIT 1")), "--recent", "3"),
+        ("status",),
+        ("verify",),
+    ):
+        for form in ("table", "json"):
+            result = application.usagefix(app, *command, "--format", form)
+            assert result.code == 0, result.stderr + result.stdout
+    app.sql("TRUNCATE preset_usage")
+    assert app.drift() == (0, 0)
+
+    back = application.usagefix(app, "rollback", "--yes")
+    assert back.code == 0, back.stderr
+    assert app.dump() == before
+
+
+def key_type(app: App) -> str:
+    return str(
+        app.one(
+            "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'presets'::regclass AND attname = 'id'"
+        )
+    )
