@@ -127,13 +127,17 @@ class App:
             arguments += ["-f", str(path)]
         return self.program("psql", *arguments, **variables)
 
-    def dump(self) -> str:
+    def dump(self, *options: str) -> str:
         """The schema of everything but the ledger. (Newer versions put a random word in two lines of their own.)"""
-        done = self.program("pg_dump", "--schema-only", "--exclude-schema", "usagefix")
+        done = self.program("pg_dump", "--schema-only", *(options or ("--exclude-schema", "usagefix")))
         assert done.returncode == 0, done.stderr
         return "\n".join(
             line for line in done.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))
         )
+
+    def dump_all(self) -> str:
+        """The schema of everything, the ledger too."""
+        return self.dump("--no-sync")
 
     def drift(self) -> tuple[int, int]:
         """Wrong presets, and the sum of what they are wrong by, in one snapshot."""

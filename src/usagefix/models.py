@@ -247,22 +247,25 @@ class ApplyReport:
 
 @dataclass(frozen=True, slots=True)
 class RollbackPlan:
-    """What a rollback would undo, newest first, before anybody agreed to it. ``had_limit``: apply lifted one."""
+    """What a rollback would undo, newest first, before anybody agreed to it. ``had_limit``: apply lifted one;
+    ``purge``: the ledger goes, too."""
 
     versions: tuple[str, ...]
     daily_limit: DailyLimit
     had_limit: bool
+    purge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackReport:
     """What a rollback undid, newest first. ``remains`` is the newest version still there, None where none is;
-    ``daily_limit`` is None where there was none to restore."""
+    ``daily_limit`` is None where there was none to restore; ``purged``: the ledger is gone, too."""
 
     migrations: tuple[str, ...]
     remains: str | None
     daily_limit: DailyLimit | None
     counts: Counts | None
+    purged: bool = False
 
     @property
     def ok(self) -> bool:

@@ -18,6 +18,7 @@ from usagefix.render.progress import progress_bar
 
 if TYPE_CHECKING:
     from usagefix.database import Database
+    from usagefix.models import RollbackPlan
     from usagefix.render.document import Report
 
 
@@ -134,6 +135,7 @@ def rollback(
     to: options.ToVersion = None,
     yes: options.Yes = False,
     daily_limit: options.Limit = DailyLimit.RESTORE,
+    purge: options.Purge = False,
     show_queries: options.ShowQueries = False,
     output: options.OutputFormat = Format.TABLE,
 ) -> None:
@@ -148,22 +150,24 @@ def rollback(
 
     def work(db: Database) -> Report:
         db.show_queries = show_queries
-        agreed = plan(db, to=to, limit=daily_limit)
-        if agreed.versions and not yes:
-            _ask(db, agreed.versions)
+        agreed = plan(db, to=to, limit=daily_limit, purge=purge)
+        if (agreed.versions or agreed.purge) and not yes:
+            _ask(db, agreed)
         return verb(db, agreed, on_step=words.say)
 
     run.execute(context, "rollback", output, work)
 
 
-def _ask(db: Database, versions: tuple[str, ...]) -> None:
+def _ask(db: Database, agreed: RollbackPlan) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigurationError("rollback asks before it acts, and nobody is there to answer", hint="pass --yes")
+    what = [f"roll back {', '.join(agreed.versions)}"] if agreed.versions else []
+    what += ["drop schema usagefix"] if agreed.purge else []
     try:
-        agreed = typer.confirm(f"Roll back {', '.join(versions)} on {db.target.database}?", err=True)
+        said_yes = typer.confirm(f"{' and '.join(what).capitalize()} on {db.target.database}?", err=True)
     except typer.Abort:
         raise KeyboardInterrupt from None
-    if not agreed:
+    if not said_yes:
         raise RollbackRefused("not rolled back: you said no", hint="usagefix status shows where things stand")
 
 

@@ -71,6 +71,7 @@ Recent = Annotated[
     int, typer.Option("--recent", metavar="N", min=0, max=1000, help="Add the newest N events of the preset.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Purge = Annotated[bool, typer.Option("--purge", help="Also drop the ledger, schema usagefix, with its history.")]
 Limit = Annotated[
     DailyLimit,
     typer.Option(

@@ -231,6 +231,9 @@ def _backfill(report: BackfillReport, console: Console) -> None:
 
 
 def _rollback(report: RollbackReport, console: Console) -> None:
+    if not report.migrations and report.purged:
+        line("purged", "schema usagefix is gone", "yellow", console)
+        return
     if not report.migrations:
         line(
             "nothing to do",
@@ -250,6 +253,8 @@ def _rollback(report: RollbackReport, console: Console) -> None:
             pass
     if report.counts is not None:
         item(f"the counters keep their values: {report.counts.accurate} of {report.counts.presets} accurate", console)
+    if report.purged:
+        item("schema usagefix is gone, with its history", console)
     left = f"to {report.remains}" if report.remains else "new uses are no longer counted by usagefix"
     line("rolled back", left, "yellow", console)
 
