@@ -189,10 +189,14 @@ class MigrationState:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """Every migration, oldest first, and when the application last recorded a use."""
+    """Every migration, oldest first, and when the application last recorded a use.
+
+    ``dated``: whether events tell when they were.
+    """
 
     migrations: tuple[MigrationState, ...]
     newest_event_at: datetime | None
+    dated: bool = True
 
     @property
     def ok(self) -> bool:

@@ -16,7 +16,7 @@ def status(db: Database) -> StatusReport:
     with db.snapshot():
         states = migration_states(db)
         (newest,) = db.values(db.query("newest_event"))
-    return StatusReport(states, newest)
+    return StatusReport(states, newest, dated="preset_usage.created_at" not in db.names.absent)
 
 
 def migration_states(db: Database) -> tuple[MigrationState, ...]:

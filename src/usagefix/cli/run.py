@@ -100,7 +100,7 @@ def _open(options: Globals) -> Database:
 
     address = resolve(options.database_url, options.env_file, os.environ, Path())
     db = connect(address.conninfo, address.source, wait=options.wait)
-    words.say(f"target: {db.target}")
+    words.say(f"target: {db.target}" + (f", schema {options.schema}" if options.schema != "public" else ""))
     db.on_retry = words.say
     return db
 

@@ -132,9 +132,10 @@ def _counts(counts: Counts, console: Console) -> None:
 
 def _presets(title: str, presets: Sequence[PresetCount], console: Console) -> None:
     console.print(Text(title, style="bold"))
-    with_ids = console.width >= WIDE
+    named = any(preset.name for preset in presets)
+    with_ids = named and console.width >= WIDE
     columns = (
-        Column("name"),
+        Column("name" if named else "id"),
         Column("displayed", number=True),
         Column("actual", number=True),
         Column("drift", number=True),
@@ -144,7 +145,7 @@ def _presets(title: str, presets: Sequence[PresetCount], console: Console) -> No
     rows = []
     for preset in presets:
         cells = [
-            text(preset.name),
+            text(preset.name if named else preset.id),
             count(preset.displayed_count),
             Text(f"{preset.actual_records:,}"),
             Text(signed(preset.drift), style="" if preset.accurate else "red"),
@@ -281,7 +282,8 @@ def _status(report: StatusReport, console: Console) -> None:
         console,
     )
     newest = report.newest_event_at
-    line("newest event", f"{newest.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if newest else "none yet", "", console)
+    if report.dated:
+        line("newest event", f"{newest.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if newest else "none yet", "", console)
     states = {migration.state for migration in report.migrations}
     if states <= {State.APPLIED}:
         line("applied", "every migration; usagefix verify proves the counters", "green", console)
@@ -294,7 +296,7 @@ def _status(report: StatusReport, console: Console) -> None:
 def _preset(report: PresetReport, console: Console) -> None:
     preset = report.preset
     facts = (
-        ("name", text(preset.name)),
+        *((("name", text(preset.name)),) if preset.name else ()),
         ("id", text(preset.id)),
         ("displayed count", count(preset.displayed_count)),
         ("actual records", Text(f"{preset.actual_records:,}")),
