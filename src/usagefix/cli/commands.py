@@ -172,14 +172,16 @@ def _ask(db: Database, agreed: RollbackPlan) -> None:
 
 
 def sql(
+    context: typer.Context,
     version: Annotated[str, typer.Argument(metavar="VERSION", help="A version, as status lists them.")],
     face: Annotated[catalog.Face, typer.Argument(help="Which of its files.")] = catalog.Face.APPLY,
+    adapt: options.Adapt = False,
 ) -> None:
-    """Print the SQL of a version, to read or to run with psql. Does not connect.
+    """Print the SQL of a version, to read or to run with psql. Does not connect, but for --adapt.
 
     Example: usagefix sql 20250930000001 rollback
     """
-    text = catalog.migration(version).script(face)
+    text = catalog.migration(version).script(face, run.names(context, adapt=adapt))
     run.to_stdout(lambda: print(text, end=""))
 
 

@@ -71,6 +71,9 @@ Recent = Annotated[
     int, typer.Option("--recent", metavar="N", min=0, max=1000, help="Add the newest N events of the preset.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Adapt = Annotated[
+    bool, typer.Option("--adapt", help="Look at the database, and write for the columns that its two tables have.")
+]
 Purge = Annotated[bool, typer.Option("--purge", help="Also drop the ledger, schema usagefix, with its history.")]
 Limit = Annotated[
     DailyLimit,

@@ -15,6 +15,7 @@ import typer
 
 from usagefix.cli.options import Format
 from usagefix.errors import ConfigurationError, InternalError, Interrupted, UsagefixError
+from usagefix.names import Names
 from usagefix.render import words
 from usagefix.settings import resolve
 
@@ -22,7 +23,6 @@ from usagefix.settings import resolve
 if TYPE_CHECKING:
     from usagefix.database import Database
     from usagefix.models import Target
-    from usagefix.names import Names
     from usagefix.render.document import Report
 
     Work = Callable[[Database], Report]
@@ -63,7 +63,7 @@ def execute(context: typer.Context, command: str, output: Format, work: Work) ->
     try:
         db = _open(context.obj)
         outcome.target = db.target
-        db.names = _names(db, context.obj.schema)
+        db.names = _look(db, context.obj.schema)
         outcome.report = work(db)
     except UsagefixError as failure:
         outcome.error = failure
@@ -105,10 +105,21 @@ def _open(options: Globals) -> Database:
     return db
 
 
-def _names(db: Database, schema: str) -> Names:
-    from usagefix.picture import names
+def names(context: typer.Context, *, adapt: bool) -> Names:
+    """The names to write SQL with: those of the database with ``adapt``, else the usual ones in the schema given."""
+    if not adapt:
+        return Names(context.obj.schema)
+    db = _open(context.obj)
+    try:
+        return _look(db, context.obj.schema)
+    finally:
+        db.close()
 
-    return names(db, schema)
+
+def _look(db: Database, schema: str) -> Names:
+    from usagefix import picture
+
+    return picture.names(db, schema)
 
 
 def _print(outcome: _Outcome, output: Format) -> None:
