@@ -363,7 +363,7 @@ def test_what_leaks_is_seen(app: App, server: TestServer) -> None:
         "usagefix.tool": lambda c: c.execute("SET usagefix.tool = 'left'"),
         "role": lambda c: c.execute("SET ROLE authenticated"),
         "temporary tables": lambda c: c.execute("CREATE TEMPORARY TABLE left_behind ()"),
-        "prepared statements": lambda c: c.execute("SELECT 1", prepare=True),
+        "prepared statements": lambda c: c.execute("PREPARE left_behind AS SELECT 1"),
         "advisory locks": lambda c: c.execute("SELECT pg_advisory_lock(1)"),
     }
     for number, (trace, leave) in enumerate(traces.items()):
