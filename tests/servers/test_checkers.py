@@ -1,6 +1,6 @@
 """What independent checkers say of our SQL: plpgsql_check of the functions, squawk of the scripts.
 
-Each finding that stays is excused below, or in .squawk.toml, with its reason. Each checker is seen to catch something.
+Each finding that stays is excused below, or in squawk.toml, with its reason. Each checker is seen to catch something.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import components
 import pytest
 from conftest import load_sample
-from support import ROOT, SQL, App
+from support import SQL, App
 
 from usagefix import embedded
 
@@ -63,6 +63,7 @@ BAD_FUNCTION = """
     CREATE TRIGGER bad AFTER INSERT ON preset_usage REFERENCING NEW TABLE AS new_events
         FOR EACH STATEMENT EXECUTE FUNCTION auto_bad();
 """
+CONFIG = Path(__file__).with_name("squawk.toml")
 SCRIPTS = sorted(
     [path for name in ("apply", "backfill", "rollback") for path in SQL.glob(f"2*/{name}.sql")] + [*SQL.glob("*.sql")]
 )
@@ -115,7 +116,7 @@ def test_a_bad_function_is_reported(checked: App) -> None:
 def squawk(*scripts: Path) -> list[tuple[str, str]]:
     """Rule and place of each finding."""
     done = subprocess.run(
-        [components.path("squawk"), "--config", ROOT / ".squawk.toml", "--reporter", "json", *scripts],
+        [components.path("squawk"), "--config", CONFIG, "--reporter", "json", *scripts],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode in (0, 1), done.stderr
@@ -130,7 +131,7 @@ def test_scripts() -> None:
 
 @components.needs("squawk")
 def test_what_is_excused_is_needed(tmp_path: Path) -> None:
-    config = (ROOT / ".squawk.toml").read_text()
+    config = CONFIG.read_text()
     for rule in re.findall(r'^\s*"([a-z-]+)",$', config, re.MULTILINE):
         without = tmp_path / "squawk.toml"
         without.write_text(config.replace(f'"{rule}",', ""))

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -299,14 +298,12 @@ def holding(app: App, statement: str, *params: Any) -> Iterator[Connection]:
 def test_a_lock_that_is_not_let_go(app: App, pooled: App, size: int) -> None:
     dump, expected = app.dump(), defaults(app)
     with holding(app, "LOCK preset_usage IN ROW EXCLUSIVE MODE") as holder:
-        started = time.monotonic()
         code, stderr = ends(pooled.spawn("apply"))
         assert code == 4, stderr
         assert "(8 attempts)" in stderr
         assert "nothing in the database was changed" in stderr
         # At pool size 1 nobody can look while usagefix waits: it asks afterwards.
         assert f"in the way: pid {holder.info.backend_pid} (forgotten-console)" in stderr
-        assert time.monotonic() - started < 60
     assert app.dump() == dump
     with clients(pooled, expected) as users:
         users.get_on(1)
