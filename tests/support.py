@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import components
 import psycopg
 
 ROOT = Path(__file__).parents[1]
@@ -116,7 +117,7 @@ class App:
 
     def program(self, name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """One of PostgreSQL's own programs, on this database."""
-        command = [str(self.binaries / name), "--dbname", self.url(), *arguments]
+        command = [str(components.client(name, self.binaries)), "--dbname", self.url(), *arguments]
         return subprocess.run(
             command, env=environment(**variables), capture_output=True, text=True, check=False, timeout=120
         )
