@@ -17,6 +17,8 @@ from usagefix.models import (
     Check,
     Counts,
     DailyLimit,
+    ExportReport,
+    MigrationState,
     PresetCount,
     PresetReport,
     RollbackReport,
@@ -62,6 +64,9 @@ def show(report: Report, console: Console) -> None:
             _status(report, console)
         case PresetReport():
             _preset(report, console)
+        case ExportReport():
+            for path in report.files:
+                console.print(text(path), soft_wrap=True)
         case _:
             assert_never(report)
 
@@ -263,7 +268,7 @@ def _status(report: StatusReport, console: Console) -> None:
                 Text(m.version),
                 Text(m.name),
                 moment(m.applied_at),
-                text(m.applied_by or ""),
+                _origin(m),
             )
             for m in report.migrations
         ],
@@ -278,6 +283,12 @@ def _status(report: StatusReport, console: Console) -> None:
         line("not as released", "usagefix verify names what differs; usagefix apply puts it right", "red", console)
     else:
         line("next", "usagefix apply", "", console)
+
+
+def _origin(migration: MigrationState) -> Text:
+    """Who applied it, and by which file of `supabase db push`."""
+    pushed = f", supabase db push {migration.pushed_as}" if migration.pushed_as else ""
+    return text(f"{migration.applied_by or ''}{pushed}")
 
 
 def _preset(report: PresetReport, console: Console) -> None:
