@@ -18,7 +18,6 @@ from usagefix.models import (
     Counts,
     DailyLimit,
     ExportReport,
-    MigrationState,
     PresetCount,
     PresetReport,
     RollbackReport,
@@ -268,12 +267,15 @@ def _status(report: StatusReport, console: Console) -> None:
                 Text(m.version),
                 Text(m.name),
                 moment(m.applied_at),
-                _origin(m),
+                text(m.applied_by or ""),
             )
             for m in report.migrations
         ],
         console,
     )
+    for migration in report.migrations:
+        if migration.pushed_as:
+            line("pushed", f"{migration.version} by supabase db push, as {migration.pushed_as}", "", console)
     newest = report.newest_event_at
     line("newest event", f"{newest.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if newest else "none yet", "", console)
     states = {migration.state for migration in report.migrations}
@@ -283,12 +285,6 @@ def _status(report: StatusReport, console: Console) -> None:
         line("not as released", "usagefix verify names what differs; usagefix apply puts it right", "red", console)
     else:
         line("next", "usagefix apply", "", console)
-
-
-def _origin(migration: MigrationState) -> Text:
-    """Who applied it, and by which file of `supabase db push`."""
-    pushed = f", supabase db push {migration.pushed_as}" if migration.pushed_as else ""
-    return text(f"{migration.applied_by or ''}{pushed}")
 
 
 def _preset(report: PresetReport, console: Console) -> None:
