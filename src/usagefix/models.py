@@ -178,13 +178,14 @@ class BackfillProgress:
 
 @dataclass(frozen=True, slots=True)
 class MigrationState:
-    """One line of ``status``."""
+    """One line of ``status``. ``pushed_as``: the version under which ``supabase db push`` applied it, if that did."""
 
     version: str
     name: str
     state: State
     applied_at: datetime | None
     applied_by: str | None
+    pushed_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +248,24 @@ class ApplyReport:
     @property
     def ok(self) -> bool:
         return self.after is None or self.after.ok
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """The files that an export wrote, in the order in which they run, and those that were ``there`` as they should be.
+
+    ``edited`` and ``older`` are files of earlier exports that what was written comes after: changed by somebody, or as
+    an earlier usagefix wrote them. All are paths.
+    """
+
+    files: tuple[str, ...]
+    there: tuple[str, ...]
+    edited: tuple[str, ...]
+    older: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True)

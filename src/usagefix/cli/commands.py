@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -185,6 +186,28 @@ def sql(
     run.to_stdout(lambda: print(text, end=""))
 
 
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of migrations: supabase/migrations.")],
+    to: options.ToVersion = None,
+    output: options.OutputFormat = Format.TABLE,
+) -> None:
+    """Write migration files for `supabase db push`. Does not connect.
+
+    A file for each version, and one for the backfill. What is there already is not written again.
+
+    Example: usagefix export supabase/migrations
+    """
+    from usagefix.export import export as verb
+
+    def work() -> Report:
+        report = verb(folder, to=to)
+        for line in words.exported(report):
+            words.say(line)
+        return report
+
+    run.execute_offline("export", output, work)
+
+
 def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the database running and print its DATABASE_URL.")
@@ -209,5 +232,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "check-preset": check_preset,
     "status": status,
     "sql": sql,
+    "export": export,
     "demo": demo,
 }

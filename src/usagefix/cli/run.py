@@ -6,7 +6,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -60,20 +61,38 @@ def execute(context: typer.Context, command: str, output: Format, work: Work) ->
     """Run a command on the database and end the process with its exit code."""
     outcome = _Outcome(command, time.monotonic())
     db: Database | None = None
-    try:
+    with _caught(outcome):
         db = _open(context.obj)
         outcome.target = db.target
         db.names = _look(db, context.obj.schema)
         outcome.report = work(db)
+    outcome.changes = words.outcome(db.changes if db else ())
+    if db is not None:
+        db.close()
+    _end(outcome, output)
+
+
+def execute_offline(command: str, output: Format, work: Callable[[], Report]) -> NoReturn:
+    """The same for a command that needs no database."""
+    outcome = _Outcome(command, time.monotonic(), changes=words.outcome(()))
+    with _caught(outcome):
+        outcome.report = work()
+    _end(outcome, output)
+
+
+@contextmanager
+def _caught(outcome: _Outcome) -> Iterator[None]:
+    try:
+        yield
     except UsagefixError as failure:
         outcome.error = failure
     except KeyboardInterrupt:
         outcome.error = interrupted()
     except Exception as defect:
         outcome.error = internal(defect)
-    outcome.changes = words.outcome(db.changes if db else ())
-    if db is not None:
-        db.close()
+
+
+def _end(outcome: _Outcome, output: Format) -> NoReturn:
     if outcome.error is not None:
         words.fail(outcome.error, outcome.changes)
     _print(outcome, output)

@@ -17,6 +17,7 @@ from usagefix.models import (
     Check,
     Counts,
     DailyLimit,
+    ExportReport,
     PresetCount,
     PresetReport,
     RollbackReport,
@@ -62,6 +63,9 @@ def show(report: Report, console: Console) -> None:
             _status(report, console)
         case PresetReport():
             _preset(report, console)
+        case ExportReport():
+            for path in report.files:
+                console.print(text(path), soft_wrap=True)
         case _:
             assert_never(report)
 
@@ -281,6 +285,9 @@ def _status(report: StatusReport, console: Console) -> None:
         ],
         console,
     )
+    for migration in report.migrations:
+        if migration.pushed_as:
+            line("pushed", f"{migration.version} by supabase db push, as {migration.pushed_as}", "", console)
     newest = report.newest_event_at
     if report.dated:
         line("newest event", f"{newest.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if newest else "none yet", "", console)
