@@ -5,7 +5,6 @@ The CLI speaks TCP only, and the tests' server a Unix socket: a bridge carries t
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import socket
@@ -18,25 +17,23 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import components
 import psycopg
 import pytest
 from pytest_postgresql import factories
-from support import ROOT, SQL, App, environment, run
+from support import SQL, App, environment, run
 
 from usagefix import catalog
 
 if TYPE_CHECKING:
     from conftest import TestServer
 
-REQUIRED = os.environ.get("USAGEFIX_REQUIRE_COMPONENTS", "") not in ("", "0")
-COMPONENTS = Path(os.environ.get("USAGEFIX_COMPONENTS") or ROOT / ".components").absolute()
-CLI = shutil.which("supabase", path=os.pathsep.join((str(COMPONENTS / "bin"), os.environ.get("PATH", ""))))
 MIGRATIONS = catalog.migrations()
 VERSIONS = {migration.version for migration in MIGRATIONS}
 OURS = [*(migration.name for migration in MIGRATIONS), "backfill_usage_count"]
 WRITERS = 3
 
-pytestmark = pytest.mark.skipif(CLI is None and not REQUIRED, reason="supabase is absent: see .ci/components")
+pytestmark = components.needs("supabase")
 
 empty_server = factories.postgresql_noproc(depends_on="server", dbname="empty")
 empty_database = factories.postgresql("empty_server")
@@ -107,13 +104,11 @@ class Project:
         return self.folder / "supabase" / "migrations"
 
     def supabase(self, *arguments: str, remote: bool = True) -> subprocess.CompletedProcess[str]:
-        if CLI is None:
-            pytest.fail("supabase is required and absent: .ci/components installs it")
         # Without TLS: the test's server has none, and some versions insist on it unless told otherwise.
         url = f"postgresql://postgres:none@127.0.0.1:{self.bridge.port}/{self.app.name}?sslmode=disable"
         option = [f"{remote_option()}={url}"] if remote else []
         return subprocess.run(
-            [CLI, *arguments, *option, "--workdir", str(self.folder)],
+            [components.path("supabase"), *arguments, *option, "--workdir", str(self.folder)],
             env=environment(SUPABASE_TELEMETRY_DISABLED="1", HOME=str(self.folder), SUPABASE_YES="1"),
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
@@ -155,8 +150,9 @@ class Project:
 @cache
 def remote_option() -> str:
     """From version 3 on --remote, before that --db-url."""
-    assert CLI is not None
-    page = subprocess.run([CLI, "db", "push", "--help"], capture_output=True, text=True, check=True).stdout
+    page = subprocess.run(
+        [components.path("supabase"), "db", "push", "--help"], capture_output=True, text=True, check=True
+    ).stdout
     return "--remote" if "--remote" in page else "--db-url"
 
 

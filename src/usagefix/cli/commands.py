@@ -187,11 +187,13 @@ def sql(
 
 
 def export(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of migrations: supabase/migrations.")],
     to: options.ToVersion = None,
+    adapt: options.Adapt = False,
     output: options.OutputFormat = Format.TABLE,
 ) -> None:
-    """Write migration files for `supabase db push`. Does not connect.
+    """Write migration files for `supabase db push`. Does not connect, but for --adapt.
 
     A file for each version, and one for the backfill. What is there already is not written again.
 
@@ -200,7 +202,7 @@ def export(
     from usagefix.export import export as verb
 
     def work() -> Report:
-        report = verb(folder, to=to)
+        report = verb(folder, to=to, names=run.names(context, adapt=adapt))
         for line in words.exported(report):
             words.say(line)
         return report
