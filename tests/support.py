@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 import components
+import forked
 import psycopg
 
 ROOT = Path(__file__).parents[1]
@@ -63,8 +64,18 @@ def environment(**extra: str) -> dict[str, str]:
     return base | {"COLUMNS": "100", "PYTHONWARNINGS": "error"} | extra
 
 
+FORKS = forked.Forks(environment())
+
+
 def run(*arguments: str, cwd: Path | None = None, stdin: str | None = None, **variables: str) -> Result:
-    """``usagefix`` as a process."""
+    """``usagefix`` as a process: a fork of one that has begun, where that does the same."""
+    if not stdin and FORKS.suits(arguments, environment(**variables)):
+        return Result(*FORKS.run(arguments, environment(**variables), cwd or Path("/"), seconds=120))
+    return process(*arguments, cwd=cwd, stdin=stdin, **variables)
+
+
+def process(*arguments: str, cwd: Path | None = None, stdin: str | None = None, **variables: str) -> Result:
+    """``usagefix`` as a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "usagefix", *arguments],
         cwd=cwd or Path("/"), env=environment(**variables), input=stdin or "", capture_output=True, text=True, check=False,
