@@ -286,8 +286,8 @@ def test_a_tracker_that_is_refused(project: Project) -> None:
     project.export()
     app = project.app
     app.sql(
-        "CREATE FUNCTION count_too() RETURNS trigger LANGUAGE plpgsql AS"
-        " 'BEGIN UPDATE presets SET usage_count = usage_count + 1 WHERE id = NEW.preset_id; RETURN NULL; END'"
+        "CREATE FUNCTION count_too() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"  # in words that usagefix does not find
+        " EXECUTE format('UPDATE presets SET %I = usage_count + 1 WHERE id = %L', 'usage_count', NEW.preset_id); RETURN NULL; END$$"
     )
     app.sql("CREATE TRIGGER count_too AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION count_too()")
     before = app.dump()
