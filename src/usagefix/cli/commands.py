@@ -12,7 +12,7 @@ from usagefix import catalog
 from usagefix.cli import options, run
 from usagefix.cli.options import Format
 from usagefix.errors import ConfigurationError, RollbackRefused
-from usagefix.models import BATCH_SIZE, DailyLimit
+from usagefix.models import BATCH_SIZE, DailyLimit, GuardMode
 from usagefix.render import words
 from usagefix.render.progress import progress_bar
 
@@ -167,6 +167,30 @@ def _ask(db: Database, versions: tuple[str, ...]) -> None:
         raise RollbackRefused("not rolled back: you said no", hint="usagefix status shows where things stand")
 
 
+def guard(
+    context: typer.Context,
+    mode: Annotated[
+        GuardMode | None, typer.Argument(help="What becomes of other writes from now on.", show_default=False)
+    ] = None,
+    show_queries: options.ShowQueries = False,
+    output: options.OutputFormat = Format.TABLE,
+) -> None:
+    """Show who else tries to write the counter, or switch what becomes of it.
+
+    ignore (at first): the counter stays as it is, the rest of the statement goes through; warn: with a warning; reject:
+    the statement fails. Exit code 1 when the guard is not applied.
+
+    Example: usagefix guard reject
+    """
+    from usagefix.guard import guard as verb
+
+    def work(db: Database) -> Report:
+        db.show_queries = show_queries
+        return verb(db, mode)
+
+    run.execute(context, "guard", output, work)
+
+
 def sql(
     version: Annotated[str, typer.Argument(metavar="VERSION", help="A version, as status lists them.")],
     face: Annotated[catalog.Face, typer.Argument(help="Which of its files.")] = catalog.Face.APPLY,
@@ -202,6 +226,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "rollback": rollback,
     "check-preset": check_preset,
     "status": status,
+    "guard": guard,
     "sql": sql,
     "demo": demo,
 }

@@ -12,6 +12,7 @@ from usagefix.errors import UsagefixError
 from usagefix.models import (
     ApplyReport,
     BackfillReport,
+    GuardReport,
     PresetReport,
     RollbackReport,
     StatusReport,
@@ -20,7 +21,7 @@ from usagefix.models import (
 )
 
 SCHEMA_VERSION = 1
-Report = VerifyReport | ApplyReport | BackfillReport | RollbackReport | StatusReport | PresetReport
+Report = VerifyReport | ApplyReport | BackfillReport | RollbackReport | StatusReport | PresetReport | GuardReport
 
 
 def document(
@@ -53,7 +54,7 @@ def document(
 
 def _keys(report: Report) -> Mapping[str, Any]:
     match report:
-        case VerifyReport() | StatusReport() | PresetReport():
+        case VerifyReport() | StatusReport() | PresetReport() | GuardReport():
             return asdict(report)
         case BackfillReport():
             return {"backfill": asdict(report)}

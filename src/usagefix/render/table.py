@@ -17,6 +17,7 @@ from usagefix.models import (
     Check,
     Counts,
     DailyLimit,
+    GuardReport,
     PresetCount,
     PresetReport,
     RollbackReport,
@@ -26,6 +27,7 @@ from usagefix.models import (
     VerifyReport,
 )
 from usagefix.render.document import Report
+from usagefix.render.guard import show_guard
 from usagefix.render.layout import NARROW, WIDE, Column, count, grid, item, line, moment, plural, signed, text
 from usagefix.render.words import harmless
 
@@ -62,6 +64,8 @@ def show(report: Report, console: Console) -> None:
             _status(report, console)
         case PresetReport():
             _preset(report, console)
+        case GuardReport():
+            show_guard(report, console)
         case _:
             assert_never(report)
 
