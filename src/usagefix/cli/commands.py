@@ -170,12 +170,15 @@ def _ask(db: Database, versions: tuple[str, ...]) -> None:
 def guard(
     context: typer.Context,
     mode: Annotated[
-        GuardMode | None, typer.Argument(help="What becomes of other writes from now on.", show_default=False)
+        GuardMode | None,
+        typer.Argument(
+            metavar="[MODE]", help="ignore, warn or reject: what becomes of other writes.", show_default=False
+        ),
     ] = None,
     show_queries: options.ShowQueries = False,
     output: options.OutputFormat = Format.TABLE,
 ) -> None:
-    """Show who else tries to write the counter, or switch what becomes of it.
+    """Show who else tries to write the counter; set a mode.
 
     ignore (at first): the counter stays as it is, the rest of the statement goes through; warn: with a warning; reject:
     the statement fails. Exit code 1 when the guard is not applied.

@@ -24,20 +24,20 @@ def show_guard(report: GuardReport, console: Console) -> None:
                 Column("role"),
                 Column("application"),
                 Column("through"),
-                Column("mode", whole=True),
                 Column("writes", number=True),
                 Column("first", whole=True),
                 Column("last", whole=True),
+                Column("mode", whole=True),
             ),
             [
                 (
                     text(write.role),
                     text(write.application),
                     text(write.via) if write.via else Text("a statement", style="dim"),
-                    text(write.mode),
                     Text(f"{write.writes:,}"),
                     moment(write.first_at),
                     moment(write.last_at),
+                    text(write.mode),
                 )
                 for write in report.refused
             ],
