@@ -237,6 +237,33 @@ def test_a_permit_cannot_be_forged_for_a_trigger_of_ones_own_rights(guarded: App
         refused(guarded, mode, connection, insert)
 
 
+EVENTS = "INSERT INTO {} (preset_id, user_id, usage_type, created_at) SELECT id, md5('user 1')::uuid, 'showcase_creation', {} FROM presets"
+COUNTS = {
+    "one": EVENTS.format("preset_usage", "now()") + " LIMIT 1",
+    "many": EVENTS.format("preset_usage", "now()"),
+    "none": EVENTS.format("preset_usage", "now()") + " LIMIT 0",
+    "deleted": "DELETE FROM preset_usage WHERE user_id IN (md5('user 1')::uuid, md5('user 2')::uuid)",
+    "none deleted": "DELETE FROM preset_usage WHERE false",
+    "moved": f"UPDATE preset_usage SET preset_id = {TWO} WHERE preset_id = {ONE}",
+    "truncated": "TRUNCATE preset_usage",
+    "below zero": "SET LOCAL usagefix.bypass_guard = 'on'; UPDATE presets SET usage_count = 1 WHERE usage_count > 1; DELETE FROM preset_usage",
+    "straight into a later partition": "CREATE TABLE later PARTITION OF preset_usage FOR VALUES FROM ('2090-01-01') TO ('2091-01-01'); "
+    + EVENTS.format("later", "'2090-02-02'::timestamptz"),
+    "out of a later partition": "CREATE TABLE later PARTITION OF preset_usage FOR VALUES FROM ('2090-01-01') TO ('2091-01-01'); "
+    + EVENTS.format("later", "'2090-02-02'::timestamptz") + "; DELETE FROM later",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", COUNTS)
+def test_a_permit_ends_with_the_count(request: pytest.FixtureRequest, what: str) -> None:
+    app: App = request.getfixturevalue("counted" if "partition" in what else "fixed")
+    with app.connect(autocommit=False) as connection:
+        connection.execute(COUNTS[what].encode())
+        assert connection.execute(b"SELECT current_setting('usagefix.counting')").fetchall() == [("",)]
+        connection.commit()
+    assert app.drift() == (0, 0)
+
+
 def test_a_permit_does_not_outlive_an_error(guarded: App, mode: str) -> None:
     """The counting function fails at depth 2; what comes afterwards at depth 2 in the same transaction is no count."""
     guarded.sql("ALTER TABLE presets ADD CONSTRAINT low CHECK (name <> 'Neon city' OR description = 'x') NOT VALID")
