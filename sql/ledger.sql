@@ -510,7 +510,7 @@ BEGIN
     FOR guard IN
         SELECT * FROM (VALUES
             ('trigger_guard_preset_usage_count', 'UPDATE', foreign_write),
-            -- Triggers fire in the order of their names: for what one of the application's has made of the row since.
+            -- Triggers fire in the order of their names: for what one of the application has made of the row since.
             ('zz_trigger_guard_preset_usage_count', 'UPDATE', foreign_write),
             ('trigger_guard_preset_usage_count_insert', 'INSERT', 'NEW.usage_count IS DISTINCT FROM 0')
         ) AS triggers (name, event, condition)

@@ -173,7 +173,7 @@ BEGIN
         GROUP BY written.preset_id
         ORDER BY written.preset_id
     LOOP
-        -- Each time: a trigger of the application on presets may record events, which are counted in between.
+        -- Each time: a trigger of the application may record events meanwhile, which are counted in between.
         permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset
         SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) used.uses

@@ -65,7 +65,7 @@ DECLARE
     refused integer;
     step integer;
 BEGIN
-    -- On purpose, in a statement of one's own; what triggers write meanwhile is refused all the same.
+    -- On purpose, in a statement of the session; what triggers write meanwhile is refused all the same.
     IF pg_catalog.current_setting('usagefix.bypass_guard', true) OPERATOR(pg_catalog.=) 'on'
         AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 1
         AND EXISTS (

@@ -6,7 +6,7 @@ import time
 
 import psycopg
 import pytest
-from support import BY_HAND, EVERY_WRITE, LEDGER, MIGRATION, App
+from support import BY_HAND, EVERY_WRITE, GUARD, LEDGER, MIGRATION, App
 
 ONE, TWO = "md5('preset 1')::uuid", "md5('preset 2')::uuid"
 WRITES = {
@@ -203,6 +203,8 @@ def test_by_hand_after_the_first_version(app: App) -> None:
     app.sql("DELETE FROM preset_usage WHERE created_at > now() - interval '100 days'")
     assert app.drift()[0] > 0
     assert app.psql(EVERY_WRITE / "apply.sql", EVERY_WRITE / "backfill.sql").returncode == 0
+    assert app.drift() == (0, 0)
+    assert app.psql(GUARD / "apply.sql").returncode == 0
     assert app.usagefix("verify").code == 0
     app.sql("DELETE FROM preset_usage")
     assert app.drift() == (0, 0)
