@@ -107,6 +107,27 @@ BEGIN
 END
 $do$;
 
+-- Create what refused writes of the counter are noted in. There may be several rows for the same mode, role, application and
+-- functions, since a writer takes one that nobody holds, or adds one; readers add them up. Rejected writes are undone with
+-- their transaction, which a sequence is not.
+DO $do$
+BEGIN
+    IF to_regclass('usagefix.refused_writes') IS NULL THEN
+        CREATE TABLE usagefix.refused_writes (
+            mode text NOT NULL,
+            role text NOT NULL,
+            application text NOT NULL,
+            via text NOT NULL,
+            first_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            last_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            writes bigint NOT NULL
+        ) WITH (fillfactor = 50);
+        CREATE INDEX ON usagefix.refused_writes (role, application, via, mode);
+        CREATE SEQUENCE usagefix.rejected_writes;
+    END IF;
+END
+$do$;
+
 -- Create the patterns that the editors below look for in code whose comments and literals are cut out.
 CREATE OR REPLACE FUNCTION usagefix.pattern(wanted text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -603,17 +624,24 @@ AS $function$
     ON CONFLICT DO NOTHING
 $function$;
 
+-- Create what notes a trigger of one table before it is replaced.
+CREATE OR REPLACE FUNCTION usagefix.save_trigger_on(saving text, wanted name, relation regclass) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $function$
+    INSERT INTO usagefix.saved_objects (version, kind, identity, relation, definition, comment, enabled)
+    SELECT saving, 'trigger', format('%s ON %s', wanted, relation), relation::text,
+           pg_get_triggerdef(existing.oid), obj_description(existing.oid, 'pg_trigger'), existing.tgenabled
+    FROM (VALUES (1)) AS one
+    LEFT JOIN pg_trigger AS existing
+        ON existing.tgrelid = relation AND existing.tgname = wanted AND existing.tgparentid = 0
+    ON CONFLICT DO NOTHING
+$function$;
+
 -- Create what notes a trigger before it is replaced, on each event table.
 CREATE OR REPLACE FUNCTION usagefix.save_trigger(saving text, wanted name) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $function$
-    INSERT INTO usagefix.saved_objects (version, kind, identity, relation, definition, comment, enabled)
-    SELECT saving, 'trigger', format('%s ON %s', wanted, events.relation), events.relation::text,
-           pg_get_triggerdef(existing.oid), obj_description(existing.oid, 'pg_trigger'), existing.tgenabled
-    FROM usagefix.event_tables() AS events
-    LEFT JOIN pg_trigger AS existing
-        ON existing.tgrelid = events.relation AND existing.tgname = wanted AND existing.tgparentid = 0
-    ON CONFLICT DO NOTHING
+    SELECT usagefix.save_trigger_on(saving, wanted, events.relation) FROM usagefix.event_tables() AS events
 $function$;
 
 -- Create what tells whether a function counts: its code sets the counter, itself or through a function that it calls.
@@ -662,7 +690,7 @@ BEGIN
         ORDER BY existing.tgrelid, existing.tgname
     LOOP
         CONTINUE WHEN NOT other.is_ours AND NOT usagefix.counts(other.function);
-        PERFORM usagefix.save_trigger(saving, other.name);
+        PERFORM usagefix.save_trigger_on(saving, other.name, other.relation);
         SELECT languages.lanname AS language, parts.code, parts.kept INTO function_code
         FROM pg_proc AS proc
         JOIN pg_language AS languages ON languages.oid = proc.prolang
@@ -802,7 +830,7 @@ BEGIN
         LEFT JOIN usagefix.event_tables() WITH ORDINALITY AS events (relation, kind, whole, place)
             ON events.relation = existing.tgrelid
         WHERE functions.version = restoring AND functions.kind = 'function' AND existing.tgparentid = 0
-            AND functions.identity ~ '\m(auto_increment|auto_adjust)_preset_usage_count\(\)$'
+            AND functions.identity ~ '\m(auto_increment|auto_adjust|guard)_preset_usage_count\(\)$'
             AND NOT EXISTS (
                 SELECT FROM usagefix.saved_objects AS triggers
                 WHERE triggers.version = restoring AND triggers.kind = 'trigger' AND triggers.definition IS NOT NULL
@@ -885,12 +913,64 @@ BEGIN
 END
 $function$;
 
+-- Create what puts the guard on presets, in a mode; `usagefix guard` calls it, too. What the condition lets through is a
+-- count: by the owner of presets, at the depth of triggers that the counting function has noted.
+CREATE OR REPLACE FUNCTION usagefix.set_guard(mode text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    owner CONSTANT name := (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'public.presets'::regclass);
+    foreign_write CONSTANT text := format(
+        'OLD.usage_count IS DISTINCT FROM NEW.usage_count AND (current_user <> %L OR NULLIF(pg_trigger_depth(), 0)::text'
+        ' IS DISTINCT FROM COALESCE(current_setting(''usagefix.counting'', true), ''''))', owner);
+    deadline CONSTANT timestamptz := clock_timestamp() + current_setting('lock_timeout')::interval;
+    guard record;
+BEGIN
+    IF mode IS NULL OR mode NOT IN ('ignore', 'warn', 'reject') THEN
+        RAISE EXCEPTION 'the guard has no mode %', mode
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Modes: ignore, warn, reject.';
+    END IF;
+    -- By hand or in a dry run the versions before have locked the events: whoever has written presets, and now waits for
+    -- these, must not be waited for.
+    WHILE EXISTS (
+        SELECT FROM pg_locks
+        WHERE pid = pg_backend_pid() AND relation = 'public.preset_usage'::regclass
+            AND pg_locks.mode IN ('ShareRowExclusiveLock', 'AccessExclusiveLock')
+    ) LOOP
+        BEGIN
+            LOCK TABLE public.presets IN SHARE ROW EXCLUSIVE MODE NOWAIT;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            IF clock_timestamp() > deadline THEN
+                RAISE;
+            END IF;
+            PERFORM pg_sleep(0.01);
+        END;
+    END LOOP;
+    FOR guard IN
+        SELECT * FROM (VALUES
+            ('trigger_guard_preset_usage_count', 'UPDATE', foreign_write),
+            -- Triggers fire in the order of their names: for what one of the application has made of the row since.
+            ('zz_trigger_guard_preset_usage_count', 'UPDATE', foreign_write),
+            ('trigger_guard_preset_usage_count_insert', 'INSERT', 'NEW.usage_count IS DISTINCT FROM 0')
+        ) AS triggers (name, event, condition)
+        -- A row that moves to another partition is inserted there, with its counter.
+        WHERE event <> 'INSERT' OR (SELECT relkind FROM pg_class WHERE oid = 'public.presets'::regclass) <> 'p'
+    LOOP
+        EXECUTE format(
+            'CREATE OR REPLACE TRIGGER %I BEFORE %s ON public.presets FOR EACH ROW WHEN (%s)'
+            ' EXECUTE FUNCTION public.guard_preset_usage_count(%L)', guard.name, guard.event, guard.condition, mode);
+    END LOOP;
+END
+$function$;
+
 -- Create the backfill by hand, which backfill.sql calls: each counter gets what it lacks, all in one transaction. It has no
 -- path of its own: the application's triggers, where they fire, would inherit it.
 CREATE OR REPLACE FUNCTION usagefix.backfill(fire_triggers boolean) RETURNS void
 LANGUAGE plpgsql
 AS $function$
 DECLARE
+    bypass_before CONSTANT text := COALESCE(current_setting('usagefix.bypass_guard', true), '');
     this_run bigint;
 BEGIN
     IF NOT EXISTS (
@@ -939,6 +1019,7 @@ BEGIN
         ORDER BY presets.id
         FOR NO KEY UPDATE;
 
+        PERFORM set_config('usagefix.bypass_guard', 'on', true);
         WITH changed AS (
             UPDATE public.presets
             SET usage_count = GREATEST(COALESCE(presets.usage_count, 0) + corrections.delta, 0)
@@ -949,6 +1030,7 @@ BEGIN
         )
         UPDATE usagefix.corrections SET applied_at = clock_timestamp(), became = changed.became
         FROM changed WHERE corrections.run = this_run AND corrections.preset_id = changed.id;
+        PERFORM set_config('usagefix.bypass_guard', bypass_before, true);
 
         DELETE FROM usagefix.corrections WHERE run = this_run AND applied_at IS NULL; -- presets deleted meanwhile
         UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE run = this_run;
@@ -990,10 +1072,12 @@ BEGIN
         EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA usagefix FROM %I CASCADE', open.grantee);
         EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA usagefix FROM %I CASCADE', open.grantee);
     END LOOP;
-    -- The counting functions run as the owner of presets.
+    -- The counting functions and the guard run as the owner of presets.
     IF owner <> (SELECT pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = 'usagefix') THEN
         EXECUTE format('GRANT USAGE ON SCHEMA usagefix TO %I', owner);
         EXECUTE format('GRANT INSERT ON usagefix.held_at_zero TO %I', owner);
+        EXECUTE format('GRANT SELECT, INSERT, UPDATE ON usagefix.refused_writes TO %I', owner);
+        EXECUTE format('GRANT USAGE, UPDATE ON SEQUENCE usagefix.rejected_writes TO %I', owner);
     END IF;
 END
 $do$;

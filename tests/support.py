@@ -25,11 +25,13 @@ LEDGER = SQL / "ledger.sql"
 VERSION = "20250930000001"
 MIGRATION = SQL / f"{VERSION}_fix_usage_tracking"
 EVERY_WRITE = SQL / "20251015000001_count_every_write"
-MIGRATIONS = (MIGRATION, EVERY_WRITE)
-BY_HAND = (LEDGER, MIGRATION / "apply.sql", EVERY_WRITE / "apply.sql", EVERY_WRITE / "backfill.sql")
-BACK_BY_HAND = (EVERY_WRITE / "rollback.sql", MIGRATION / "rollback.sql")
+GUARD = SQL / "20251101000001_guard_usage_count"
+MIGRATIONS = (MIGRATION, EVERY_WRITE, GUARD)
+BY_HAND = (LEDGER, *(folder / "apply.sql" for folder in MIGRATIONS), GUARD / "backfill.sql")
+BACK_BY_HAND = tuple(folder / "rollback.sql" for folder in reversed(MIGRATIONS))
 TRIGGER = "trigger_auto_increment_preset_usage_count"
 ADJUSTING = "trigger_auto_adjust_preset_usage_count"
+GUARDING = "trigger_guard_preset_usage_count"
 INDEX = "idx_preset_usage_daily_unique"
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -113,6 +115,12 @@ class App:
     def sql(self, statement: str, *params: Any) -> list[tuple[Any, ...]]:
         cursor = self.db.execute(statement.encode(), params or None)
         return cursor.fetchall() if cursor.description else []
+
+    def spoil(self, statement: str, *params: Any) -> None:
+        """Change counters past the guard, so that they are wrong."""
+        with self.db.transaction():
+            self.db.execute("SET LOCAL usagefix.bypass_guard = 'on'")
+            self.db.execute(statement.encode(), params or None)
 
     def one(self, statement: str, *params: Any) -> Any:
         return self.sql(statement, *params)[0][0]

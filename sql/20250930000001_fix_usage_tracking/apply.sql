@@ -170,6 +170,8 @@ BEGIN
         GROUP BY written.preset_id
         ORDER BY written.preset_id
     LOOP
+        -- Each time: a trigger of the application may record events meanwhile, which are counted in between.
+        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset
         SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) used.uses
           , last_used_at = GREATEST(preset.last_used_at, used.newest) --? presets.last_used_at

@@ -124,10 +124,10 @@ BEGIN
                     OR pg_catalog.max(event.newer) OPERATOR(pg_catalog.>) COALESCE(pg_catalog.max(event.older), '-infinity') --? presets.last_used_at, preset_usage.created_at
                 ORDER BY event.preset_id;
         END IF;
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         LOOP
             FETCH changes INTO change;
             EXIT WHEN NOT FOUND;
+            permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
             IF change.uses OPERATOR(pg_catalog.=) 0 THEN
                 UPDATE public.presets AS preset SET last_used_at = change.newest --? presets.last_used_at, preset_usage.created_at
                 WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id --? presets.last_used_at, preset_usage.created_at

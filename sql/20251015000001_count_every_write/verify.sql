@@ -86,10 +86,10 @@ SELECT 'partition_changes_counted', 'Partitions'' deletes are counted',
 FROM partitions CROSS JOIN whole
 UNION ALL
 SELECT 'adjusting_function_current', 'Adjusting function as released',
-    CASE WHEN existing.oid IS NULL THEN 'missing' WHEN md5(existing.prosrc) <> '25436eba87cb84a014eaee18533964d4' THEN 'outdated' ELSE 'ok' END,
+    CASE WHEN existing.oid IS NULL THEN 'missing' WHEN md5(existing.prosrc) <> 'b13d47df23c161c480eda71b714754dd' THEN 'outdated' ELSE 'ok' END,
     'auto_adjust_preset_usage_count()',
     CASE WHEN existing.oid IS NULL THEN 'no such function'
-        WHEN md5(existing.prosrc) <> '25436eba87cb84a014eaee18533964d4' THEN 'its body is not the released one'
+        WHEN md5(existing.prosrc) <> 'b13d47df23c161c480eda71b714754dd' THEN 'its body is not the released one'
         ELSE 'its body is the released one' END,
     'usagefix apply'
 FROM (VALUES (1)) AS one LEFT JOIN adjusting_function AS existing ON true

@@ -5,6 +5,7 @@ SELECT existing.tgname::text AS name, existing.tgenabled::text AS enabled,
 FROM pg_catalog.pg_trigger AS existing
 WHERE existing.tgrelid = to_regclass('public.presets') AND NOT existing.tgisinternal
     AND existing.tgtype::integer & 16 = 16 AND existing.tgenabled <> 'D'
+    AND existing.tgfoid IS DISTINCT FROM to_regprocedure('public.guard_preset_usage_count()')
     AND (existing.tgattr::text = '' OR EXISTS (
         SELECT FROM pg_catalog.pg_attribute AS watched
         WHERE watched.attrelid = existing.tgrelid AND watched.attnum = ANY (existing.tgattr)

@@ -18,7 +18,7 @@ SELECT format('ownership of function %s', functions.oid::regprocedure),
     format('ALTER FUNCTION %s OWNER TO %I', functions.oid::regprocedure, current_user)
 FROM pg_catalog.pg_proc AS functions
 WHERE functions.pronamespace = to_regnamespace('public')
-    AND functions.proname IN ('track_preset_usage', 'auto_increment_preset_usage_count')
+    AND functions.proname IN ('track_preset_usage', 'auto_increment_preset_usage_count', 'guard_preset_usage_count')
     AND NOT pg_has_role(current_user, functions.proowner, 'USAGE')
 UNION ALL
 SELECT 'BYPASSRLS: presets has FORCE ROW LEVEL SECURITY, so its owner''s counting would change nothing',

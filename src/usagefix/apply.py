@@ -15,6 +15,11 @@ from usagefix.models import BATCH_SIZE, ApplyReport, BackfillProgress, PlannedSt
 from usagefix.verify import verify
 
 OLDER_SECONDS = 10.0
+_EFFECTS = {
+    daily_limit.VERSION: "new uses are counted",
+    "20251015000001": "every write is counted",
+    "20251101000001": "only the triggers change the counter",
+}
 
 
 def apply(
@@ -41,8 +46,7 @@ def apply(
         on_step(f"applying {migration}")
         # The version that lifts the daily limit keeps it, and is not recorded, until the limit can go.
         _run_script(db, migration, limits, {"usagefix.keep_daily_limit": "on"} if limit else {})
-        first = migration.version == daily_limit.VERSION
-        db.changes.append("new uses are counted" if first else "every write is counted")
+        db.changes.append(_EFFECTS.get(migration.version, f"{migration.name} is in effect"))
     _let_older_transactions_end(db, on_step)
     on_step("counting events")
     filled = backfill(db, batch_size=batch_size, pause=pause, limits=limits, on_progress=on_progress)

@@ -9,7 +9,14 @@ from usagefix.database import Database
 from usagefix.models import Check, MigrationState, State, Status, StatusReport
 
 # The checks that say whether what a migration makes is there.
-_MADE = {"trigger_enabled", "function_current", "changes_counted", "adjusting_function_current"}
+_MADE = {
+    "trigger_enabled",
+    "function_current",
+    "changes_counted",
+    "adjusting_function_current",
+    "guard_enabled",
+    "guard_function_current",
+}
 
 
 def status(db: Database) -> StatusReport:

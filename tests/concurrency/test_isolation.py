@@ -81,7 +81,7 @@ def test_exact_under_load(fixed: App, level: IsolationLevel) -> None:
 
     fixed_presets = [fixed.preset(n) for n in range(1, 41)]
     users = [fixed.user_id(n) for n in range(1, 5)]
-    fixed.sql("UPDATE presets SET usage_count = usage_count + 500")
+    fixed.spoil("UPDATE presets SET usage_count = usage_count + 500")
     threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
     for thread in threads:
         thread.start()

@@ -41,7 +41,7 @@ def test_a_writer_that_does_not_end(app: App) -> None:
 
 
 def test_the_query_in_the_way_on_request(fixed: App) -> None:
-    fixed.sql("UPDATE presets SET usage_count = 0")
+    fixed.spoil("UPDATE presets SET usage_count = 0")
     with fixed.connect(autocommit=False) as blocker:
         blocker.execute("SELECT 'secret of the blocker' FROM presets WHERE id = %s FOR UPDATE", (fixed.preset(5),))
         process = fixed.spawn("backfill", "--show-queries")
@@ -79,7 +79,7 @@ def test_readers_are_never_stopped_by_apply(app: App) -> None:
 
 
 def test_a_locked_preset_only_delays_the_backfill(fixed: App) -> None:
-    fixed.sql("UPDATE presets SET usage_count = 0")
+    fixed.spoil("UPDATE presets SET usage_count = 0")
     with fixed.connect(autocommit=False) as blocker:
         blocker.execute("SELECT FROM presets WHERE id = %s FOR UPDATE", (fixed.preset(5),))
         process = fixed.spawn("backfill", "--batch-size", "1")
@@ -93,7 +93,7 @@ def test_a_locked_preset_only_delays_the_backfill(fixed: App) -> None:
 
 
 def test_a_preset_that_is_deleted_while_the_backfill_waits_for_it(fixed: App) -> None:
-    fixed.sql("UPDATE presets SET usage_count = 0")
+    fixed.spoil("UPDATE presets SET usage_count = 0")
     with fixed.connect(autocommit=False) as blocker:
         blocker.execute("DELETE FROM presets WHERE id = %s", (fixed.preset(5),))
         process = fixed.spawn("backfill", "--batch-size", "7")

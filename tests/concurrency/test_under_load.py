@@ -115,7 +115,7 @@ def test_the_plain_script_is_caught(app: App) -> None:
 def test_a_use_that_commits_while_the_backfill_waits_for_its_preset(fixed: App, algorithm: str) -> None:
     """The race, held still: the backfill has counted, and waits for the row that a use has just changed."""
     preset = fixed.preset(1)
-    fixed.sql("UPDATE presets SET usage_count = 3 WHERE id = %s", preset)
+    fixed.spoil("UPDATE presets SET usage_count = 3 WHERE id = %s", preset)
     with fixed.connect(autocommit=False) as user:
         fixed.use(preset, connection=user)
         if algorithm == "deltas":
@@ -169,7 +169,7 @@ def many_at_once(app: App, seconds: float) -> tuple[int, list[str]]:
 
 
 def test_no_deadlocks_between_statements_over_the_same_presets(fixed: App) -> None:
-    fixed.sql("UPDATE presets SET usage_count = 0")
+    fixed.spoil("UPDATE presets SET usage_count = 0")
     process = fixed.spawn("backfill", "--batch-size", "20")
     done, failures = many_at_once(fixed, 10)
     assert process.wait(60) == 0

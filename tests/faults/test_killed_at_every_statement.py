@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 from psycopg import IsolationLevel, OperationalError
-from support import INDEX, App
+from support import GUARDING, INDEX, App
 
 from faults import copies, state, wire
 from faults.copies import Copies
@@ -89,7 +89,7 @@ def told(app: App, line: Wire, command: str) -> Iterator[Story]:
 
 
 def application_triggers(of: State) -> list[state.Row]:
-    return [row for row in of.catalog if row[0] == "trigger" and row[4] == "presets"]
+    return [row for row in of.catalog if row[0] == "trigger" and row[4] == "presets" and GUARDING not in row[1]]
 
 
 def count_in_tracker(app: App) -> None:

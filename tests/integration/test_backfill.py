@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support import TRIGGER, App, role, run
+from support import EVERY_WRITE, GUARDING, TRIGGER, App, role, run
 
 WRONG = (
     "SELECT count(*) FROM presets p CROSS JOIN LATERAL (SELECT count(*) AS n, max(created_at) AS newest FROM preset_usage u"
@@ -19,7 +19,9 @@ def drifted(fixed: App) -> App:
     fixed.sql(
         "UPDATE presets SET usage_count = CASE WHEN random() < 0.5 THEN usage_count / 2 ELSE usage_count + 100 END"
     )
-    fixed.sql("UPDATE presets SET usage_count = NULL, last_used_at = NULL WHERE name LIKE 'Film%%'".replace("%%", "%"))
+    fixed.spoil(
+        "UPDATE presets SET usage_count = NULL, last_used_at = NULL WHERE name LIKE 'Film%%'".replace("%%", "%")
+    )
     fixed.sql("RESET session_replication_role")
     assert fixed.drift()[0] > 10
     return fixed
@@ -58,7 +60,7 @@ def test_the_ledger_tells_who_changed_which_number(drifted: App) -> None:
 
 
 def test_the_applications_triggers_are_held_off_unless_asked(drifted: App) -> None:
-    drifted.sql("UPDATE presets SET usage_count = 0, user_id = md5('user 1')::uuid")
+    drifted.spoil("UPDATE presets SET usage_count = 0, user_id = md5('user 1')::uuid")
     before, touched = drifted.one(NOTICES), drifted.one("SELECT max(updated_at) FROM presets")
     result = drifted.usagefix("backfill", "--format", "json")
     assert drifted.drift() == (0, 0)
@@ -68,7 +70,7 @@ def test_the_applications_triggers_are_held_off_unless_asked(drifted: App) -> No
         "presets_notify_usage_milestone": True, "presets_touch_updated_at": True,
     }  # fmt: skip
     assert drifted.sql("SELECT tgname FROM pg_trigger WHERE tgrelid = 'presets'::regclass AND tgenabled = 'D'") == []
-    drifted.sql("UPDATE presets SET usage_count = 0")
+    drifted.spoil("UPDATE presets SET usage_count = 0")
     drifted.usagefix("backfill", "--fire-triggers")
     assert drifted.drift() == (0, 0)
     assert drifted.one(NOTICES) > before
@@ -78,7 +80,10 @@ def test_triggers_are_held_off_for_an_owner_without_superuser(app: App) -> None:
     """As on a hosted server: the role owns the tables and may not set session_replication_role."""
     with role(app, "plain_owner"):
         _give_everything_to(app, "plain_owner")
-        states = "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'presets'::regclass AND NOT tgisinternal"
+        states = (
+            "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'presets'::regclass AND NOT tgisinternal"
+            f" AND tgname !~ '{GUARDING}'"
+        )
         app.sql("ALTER TABLE presets ENABLE ALWAYS TRIGGER presets_touch_updated_at")
         app.sql("UPDATE presets SET user_id = md5('user 1')::uuid")
         before, trigger_states = app.one(NOTICES), app.sql(states)
@@ -92,7 +97,7 @@ def test_triggers_are_held_off_for_an_owner_without_superuser(app: App) -> None:
 
 @pytest.mark.parametrize("command", ["backfill", "apply"])
 def test_a_dry_run_tells_how_often_each_trigger_would_fire(drifted: App, command: str) -> None:
-    drifted.sql("UPDATE presets SET usage_count = 0, user_id = md5('user 1')::uuid")
+    drifted.spoil("UPDATE presets SET usage_count = 0, user_id = md5('user 1')::uuid")
     drifted.sql("CREATE TABLE fired (name text)")
     drifted.sql(
         "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
@@ -147,7 +152,7 @@ def test_dry_run(drifted: App) -> None:
 
 def test_not_without_the_trigger(fixed: App) -> None:
     fixed.sql(f"ALTER TABLE preset_usage DISABLE TRIGGER {TRIGGER}")
-    fixed.sql("UPDATE presets SET usage_count = 0")
+    fixed.spoil("UPDATE presets SET usage_count = 0")
     result = fixed.usagefix("backfill")
     assert result.code == 1
     assert "not counted yet" in result.stderr
@@ -196,6 +201,8 @@ def test_a_second_run_while_one_is_going(drifted: App) -> None:
 
 def test_rolled_back_while_it_waits(drifted: App) -> None:
     """It does not say that all is well when somebody took the fix away under it."""
+    # The guard cannot go while anybody holds a row of presets.
+    assert drifted.usagefix("rollback", "--to", EVERY_WRITE.name, "--yes").code == 0
     with drifted.connect(autocommit=False) as blocker:
         blocker.execute("SELECT FROM presets WHERE id = %s FOR UPDATE", (drifted.preset(5),))
         process = drifted.spawn("backfill", "--batch-size", "1")

@@ -123,7 +123,7 @@ def test_last_used_never_moves_back(fixed: App) -> None:
 
 def test_a_null_counter_counts_from_zero(fixed: App) -> None:
     preset = fixed.preset(40)
-    fixed.sql("UPDATE presets SET usage_count = NULL WHERE id = %s", preset)
+    fixed.spoil("UPDATE presets SET usage_count = NULL WHERE id = %s", preset)
     fixed.use(preset, times=2)
     assert fixed.one("SELECT usage_count FROM presets WHERE id = %s", preset) == 2
 

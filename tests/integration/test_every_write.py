@@ -6,7 +6,7 @@ import time
 
 import psycopg
 import pytest
-from support import BY_HAND, EVERY_WRITE, LEDGER, MIGRATION, App
+from support import BY_HAND, EVERY_WRITE, GUARD, LEDGER, MIGRATION, App
 
 ONE, TWO = "md5('preset 1')::uuid", "md5('preset 2')::uuid"
 WRITES = {
@@ -121,7 +121,7 @@ NOTED = "SELECT count(*) FROM usagefix.held_at_zero"
 
 def test_a_counter_that_is_too_low_stops_at_zero_and_is_noted(fixed: App) -> None:
     """A CHECK (usage_count >= 0) must not refuse the user's delete."""
-    fixed.sql("UPDATE presets SET usage_count = 3 WHERE id = %s", fixed.preset(1))
+    fixed.spoil("UPDATE presets SET usage_count = 3 WHERE id = %s", fixed.preset(1))
     fixed.sql(
         "DELETE FROM preset_usage WHERE id IN (SELECT id FROM preset_usage WHERE preset_id = %s LIMIT 5)",
         fixed.preset(1),
@@ -135,7 +135,7 @@ def test_a_counter_that_is_too_low_stops_at_zero_and_is_noted(fixed: App) -> Non
 
 def test_it_does_without_the_ledger(fixed: App) -> None:
     fixed.sql("DROP SCHEMA usagefix CASCADE")
-    fixed.sql("UPDATE presets SET usage_count = 3 WHERE id = %s", fixed.preset(1))
+    fixed.spoil("UPDATE presets SET usage_count = 3 WHERE id = %s", fixed.preset(1))
     fixed.sql("DELETE FROM preset_usage WHERE preset_id = %s", fixed.preset(1))
     fixed.sql("TRUNCATE preset_usage")
     assert fixed.drift() == (0, 0)
@@ -164,7 +164,7 @@ def test_a_stranger_who_makes_such_a_table_gets_nothing_run(fixed: App) -> None:
 )
 def test_while_the_backfill_has_counted_and_not_yet_added(fixed: App, change: str) -> None:
     """The counters are too low, the deltas are stored; now events go, so the deltas no longer fit."""
-    fixed.sql("UPDATE presets SET usage_count = least(usage_count, 2)")
+    fixed.spoil("UPDATE presets SET usage_count = least(usage_count, 2)")
     with fixed.connect(autocommit=False) as blocker:
         blocker.execute("SELECT FROM presets FOR UPDATE")
         process = fixed.spawn("backfill", "--format", "json")
@@ -180,7 +180,7 @@ def test_while_the_backfill_has_counted_and_not_yet_added(fixed: App, change: st
 
 def test_all_are_truncated_between_two_batches(fixed: App) -> None:
     """The truncation is not committed while the next preset is corrected: it must hold that preset, or set it back."""
-    fixed.sql(f"UPDATE presets SET usage_count = 0 WHERE id IN ({ONE}, {TWO})")
+    fixed.spoil(f"UPDATE presets SET usage_count = 0 WHERE id IN ({ONE}, {TWO})")
     newest = fixed.one("SELECT max(run) FROM usagefix.backfills")
     with fixed.connect(autocommit=False) as other:
         process = fixed.spawn("backfill", "--batch-size", "1", "--pause", "1.5")
@@ -203,6 +203,8 @@ def test_by_hand_after_the_first_version(app: App) -> None:
     app.sql("DELETE FROM preset_usage WHERE created_at > now() - interval '100 days'")
     assert app.drift()[0] > 0
     assert app.psql(EVERY_WRITE / "apply.sql", EVERY_WRITE / "backfill.sql").returncode == 0
+    assert app.drift() == (0, 0)
+    assert app.psql(GUARD / "apply.sql").returncode == 0
     assert app.usagefix("verify").code == 0
     app.sql("DELETE FROM preset_usage")
     assert app.drift() == (0, 0)

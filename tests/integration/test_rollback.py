@@ -141,7 +141,7 @@ def test_waiting_deltas_do_not_outlive_a_rollback(fixed: App) -> None:
         " SELECT (SELECT max(run) FROM usagefix.backfills), id, 0, 1000 FROM presets"
     )
     assert fixed.usagefix("rollback", "--yes").code == 0
-    fixed.sql("UPDATE presets SET usage_count = 0")
+    fixed.spoil("UPDATE presets SET usage_count = 0")
     assert fixed.usagefix("apply").code == 0
     assert fixed.drift() == (0, 0)
 

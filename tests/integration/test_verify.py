@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from support import ADJUSTING, INDEX, MIGRATIONS, TRIGGER, App, checks, failing, role, run
+from support import ADJUSTING, GUARDING, INDEX, MIGRATIONS, TRIGGER, App, checks, failing, role, run
 
 CHECKS = {
     "trigger_enabled", "function_current", "function_secure", "daily_limit_gone", "tracker_inserts_only",
     "counters_accurate", "last_used_current", "partitions_counted", "partition_changes_counted", "changes_counted",
-    "adjusting_function_current", "adjusting_function_secure",
+    "adjusting_function_current", "adjusting_function_secure", "guard_enabled", "guard_function_current",
+    "guard_function_secure",
 }  # fmt: skip
 
 SELDOM = "id = (SELECT preset_id FROM preset_usage GROUP BY 1 ORDER BY count(*) LIMIT 1)"
@@ -46,6 +47,43 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "adjusting function open": (
         "adjusting_function_secure", "failed", "GRANT EXECUTE ON FUNCTION auto_adjust_preset_usage_count() TO anon",
     ),
+    "guard dropped": ("guard_enabled", "failed", f"DROP TRIGGER {GUARDING} ON presets"),
+    "guard of inserts dropped": ("guard_enabled", "failed", f"DROP TRIGGER {GUARDING}_insert ON presets"),
+    "last guard dropped": ("guard_enabled", "failed", f"DROP TRIGGER zz_{GUARDING} ON presets"),
+    "every guard dropped": (
+        "guard_enabled", "missing",
+        f"DROP TRIGGER {GUARDING} ON presets; DROP TRIGGER {GUARDING}_insert ON presets; DROP TRIGGER zz_{GUARDING} ON presets",
+    ),
+    "guard disabled": ("guard_enabled", "failed", f"ALTER TABLE presets DISABLE TRIGGER {GUARDING}"),
+    "guard of inserts on replicas only": ("guard_enabled", "failed", f"ALTER TABLE presets ENABLE REPLICA TRIGGER {GUARDING}_insert"),
+    "guard of one column": (
+        "guard_enabled", "outdated",
+        f"CREATE OR REPLACE TRIGGER {GUARDING} BEFORE UPDATE OF usage_count ON presets FOR EACH ROW"
+        " EXECUTE FUNCTION guard_preset_usage_count('ignore')",
+    ),
+    "guard without a condition": (
+        "guard_enabled", "outdated",
+        f"CREATE OR REPLACE TRIGGER {GUARDING} BEFORE UPDATE ON presets FOR EACH ROW EXECUTE FUNCTION guard_preset_usage_count('ignore')",
+    ),
+    "guard that lets all through": (
+        "guard_enabled", "outdated",
+        f"CREATE OR REPLACE TRIGGER {GUARDING}_insert BEFORE INSERT ON presets FOR EACH ROW WHEN (NEW.usage_count = 0)"
+        " EXECUTE FUNCTION guard_preset_usage_count('ignore')",
+    ),
+    "guard in two modes": (
+        "guard_enabled", "outdated",
+        f"CREATE OR REPLACE TRIGGER {GUARDING}_insert BEFORE INSERT ON presets FOR EACH ROW WHEN (NEW.usage_count IS DISTINCT FROM 0)"
+        " EXECUTE FUNCTION guard_preset_usage_count('reject')",
+    ),
+    "guard function edited": (
+        "guard_function_current", "outdated",
+        "CREATE OR REPLACE FUNCTION guard_preset_usage_count() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
+        " SET search_path = public, pg_temp AS 'BEGIN RETURN NEW; END'",
+    ),
+    "guard function open": ("guard_function_secure", "failed", "GRANT EXECUTE ON FUNCTION guard_preset_usage_count() TO anon"),
+    "guard function not security definer": (
+        "guard_function_secure", "failed", "ALTER FUNCTION guard_preset_usage_count() SECURITY INVOKER",
+    ),
     "daily limit back": ("daily_limit_gone", "unexpected", f"CREATE UNIQUE INDEX {INDEX} ON preset_usage (id, created_at)"),
     "tracker counts": (
         "tracker_inserts_only", "failed",
@@ -81,7 +119,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
 @pytest.mark.parametrize("what", BROKEN)
 def test_each_break_fails_just_its_check(fixed: App, what: str) -> None:
     check, status, statement = BROKEN[what]
-    fixed.sql(statement)
+    fixed.spoil(statement)
     result = fixed.usagefix("verify", "--format", "json")
     assert result.code == 1
     assert failing(result) == {check}
@@ -133,7 +171,7 @@ def test_top_lists_the_largest_drift_first(app: App) -> None:
 
 
 def test_only(fixed: App) -> None:
-    fixed.sql("UPDATE presets SET usage_count = 0")
+    fixed.spoil("UPDATE presets SET usage_count = 0")
     one = fixed.usagefix("verify", "--only", "trigger_enabled", "--format", "json")
     assert one.code == 0
     assert list(checks(one)) == ["trigger_enabled"]

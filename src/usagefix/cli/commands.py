@@ -13,7 +13,7 @@ from usagefix import catalog
 from usagefix.cli import options, run
 from usagefix.cli.options import Format
 from usagefix.errors import ConfigurationError, RollbackRefused
-from usagefix.models import BATCH_SIZE, DailyLimit
+from usagefix.models import BATCH_SIZE, DailyLimit, GuardMode
 from usagefix.render import words
 from usagefix.render.progress import progress_bar
 
@@ -172,6 +172,33 @@ def _ask(db: Database, agreed: RollbackPlan) -> None:
         raise RollbackRefused("not rolled back: you said no", hint="usagefix status shows where things stand")
 
 
+def guard(
+    context: typer.Context,
+    mode: Annotated[
+        GuardMode | None,
+        typer.Argument(
+            metavar="[MODE]", help="ignore, warn or reject: what becomes of other writes.", show_default=False
+        ),
+    ] = None,
+    show_queries: options.ShowQueries = False,
+    output: options.OutputFormat = Format.TABLE,
+) -> None:
+    """Show who else tries to write the counter; set a mode.
+
+    ignore (at first): the counter stays as it is, the rest of the statement goes through; warn: with a warning; reject:
+    the statement fails. Exit code 1 when the guard is not applied.
+
+    Example: usagefix guard reject
+    """
+    from usagefix.guard import guard as verb
+
+    def work(db: Database) -> Report:
+        db.show_queries = show_queries
+        return verb(db, mode)
+
+    run.execute(context, "guard", output, work)
+
+
 def sql(
     context: typer.Context,
     version: Annotated[str, typer.Argument(metavar="VERSION", help="A version, as status lists them.")],
@@ -233,6 +260,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "rollback": rollback,
     "check-preset": check_preset,
     "status": status,
+    "guard": guard,
     "sql": sql,
     "export": export,
     "demo": demo,

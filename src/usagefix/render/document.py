@@ -13,6 +13,7 @@ from usagefix.models import (
     ApplyReport,
     BackfillReport,
     ExportReport,
+    GuardReport,
     PresetReport,
     RollbackReport,
     StatusReport,
@@ -21,7 +22,16 @@ from usagefix.models import (
 )
 
 SCHEMA_VERSION = 1
-Report = VerifyReport | ApplyReport | BackfillReport | RollbackReport | StatusReport | PresetReport | ExportReport
+Report = (
+    VerifyReport
+    | ApplyReport
+    | BackfillReport
+    | RollbackReport
+    | StatusReport
+    | PresetReport
+    | ExportReport
+    | GuardReport
+)
 
 
 def document(
@@ -54,7 +64,7 @@ def document(
 
 def _keys(report: Report) -> Mapping[str, Any]:
     match report:
-        case VerifyReport() | StatusReport() | PresetReport() | ExportReport():
+        case VerifyReport() | StatusReport() | PresetReport() | ExportReport() | GuardReport():
             return asdict(report)
         case BackfillReport():
             return {"backfill": asdict(report)}

@@ -18,6 +18,7 @@ from usagefix.models import (
     Counts,
     DailyLimit,
     ExportReport,
+    GuardReport,
     PresetCount,
     PresetReport,
     RollbackReport,
@@ -27,6 +28,7 @@ from usagefix.models import (
     VerifyReport,
 )
 from usagefix.render.document import Report
+from usagefix.render.guard import show_guard
 from usagefix.render.layout import NARROW, WIDE, Column, count, grid, item, line, moment, plural, signed, text
 from usagefix.render.words import harmless
 
@@ -66,6 +68,8 @@ def show(report: Report, console: Console) -> None:
         case ExportReport():
             for path in report.files:
                 console.print(text(path), soft_wrap=True)
+        case GuardReport():
+            show_guard(report, console)
         case _:
             assert_never(report)
 

@@ -1,0 +1,54 @@
+"""Who else tries to write the counter, and what becomes of it: the guard's mode, and what it has refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from usagefix import ledger, preflight
+from usagefix.database import Database, Limits
+from usagefix.errors import UsagefixError
+from usagefix.models import GuardMode, GuardReport, RefusedWrite
+
+
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """The guard as it is: the columns of ``guard.sql``. ``mode`` is None where a trigger of it is missing."""
+
+    mode: str | None
+    enabled: bool
+    ledger: bool
+
+
+def guard(db: Database, mode: GuardMode | None = None, *, limits: Limits | None = None) -> GuardReport:
+    """Tell the mode and what was refused; first switch to ``mode``, where one is given.
+
+    Writers of presets wait an instant for a switch, at most ``lock_timeout`` an attempt. Raises UsagefixError where the
+    guard is not applied, Busy, NotPermitted.
+    """
+    preflight.require_readable(db)
+    was = _mode(db)
+    if mode is not None and mode is not was:
+        preflight.require_changeable(db)
+        db.retrying(lambda: _switch(db, mode, limits), limits)
+        db.changes.append(f"the guard's mode is {mode}")
+    with db.snapshot():
+        now = _mode(db)
+        refused = db.rows(db.query("refused_writes"), RefusedWrite)
+        (rejected,) = db.tuple("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM usagefix.rejected_writes")
+    return GuardReport(now, was if mode is not None else None, tuple(refused), rejected)
+
+
+def _mode(db: Database) -> GuardMode:
+    """Raises UsagefixError where the guard is not there, or not as apply made it."""
+    found = db.row(db.query("guard"), _Guard)
+    known = found.mode in tuple(GuardMode)
+    if not known or not found.enabled or not ledger.exists(db) or not found.ledger:
+        wrong = "is disabled" if known and not found.enabled else "is not applied here"
+        raise UsagefixError(f"the guard {wrong}, so anything may write the counter", hint="run usagefix apply")
+    return GuardMode(found.mode or "")
+
+
+def _switch(db: Database, mode: GuardMode, limits: Limits | None) -> None:
+    with db.transaction(limits):
+        db.claim()
+        db.run("SELECT usagefix.set_guard(%(mode)s)", {"mode": str(mode)})
