@@ -12,15 +12,17 @@ from usagefix.errors import UsagefixError
 from usagefix.models import (
     ApplyReport,
     BackfillReport,
+    DoctorReport,
     PresetReport,
     RollbackReport,
+    Severity,
     StatusReport,
     Target,
     VerifyReport,
 )
 
 SCHEMA_VERSION = 1
-Report = VerifyReport | ApplyReport | BackfillReport | RollbackReport | StatusReport | PresetReport
+Report = VerifyReport | ApplyReport | BackfillReport | RollbackReport | StatusReport | PresetReport | DoctorReport
 
 
 def document(
@@ -55,6 +57,12 @@ def _keys(report: Report) -> Mapping[str, Any]:
     match report:
         case VerifyReport() | StatusReport() | PresetReport():
             return asdict(report)
+        case DoctorReport():
+            return {
+                "findings": [asdict(finding) for finding in report.findings],
+                "counts": {severity: report.count(severity) for severity in Severity},
+                "source": asdict(report.source) if report.source else None,
+            }
         case BackfillReport():
             return {"backfill": asdict(report)}
         case RollbackReport():

@@ -17,6 +17,7 @@ from usagefix.models import (
     Check,
     Counts,
     DailyLimit,
+    DoctorReport,
     PresetCount,
     PresetReport,
     RollbackReport,
@@ -26,6 +27,7 @@ from usagefix.models import (
     VerifyReport,
 )
 from usagefix.render.document import Report
+from usagefix.render.findings import findings
 from usagefix.render.layout import NARROW, WIDE, Column, count, grid, item, line, moment, plural, signed, text
 from usagefix.render.words import harmless
 
@@ -62,6 +64,8 @@ def show(report: Report, console: Console) -> None:
             _status(report, console)
         case PresetReport():
             _preset(report, console)
+        case DoctorReport():
+            findings(report, console)
         case _:
             assert_never(report)
 
