@@ -106,10 +106,10 @@ def doctor(
     source: options.Source = None,
     output: options.OutputFormat = Format.TABLE,
 ) -> None:
-    """Find out why: what makes the counter wrong, or will, and who can get in. Reads only.
+    """Find out why the counter is wrong, or will be. Reads only.
 
-    Each finding has its evidence and a remedy. Exit code 1 when one is an error: the counter is or will be wrong, or
-    somebody can get in.
+    Root causes, competing writers, who can get in, and more, each with its evidence and a remedy. Exit code 1 when one
+    is an error: the counter is or will be wrong, or somebody can get in.
 
     Example: usagefix doctor --source .
     """
