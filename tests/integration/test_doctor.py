@@ -96,6 +96,34 @@ def test_a_tracker_that_counts_by_itself_is_not_enough(app: App) -> None:
     assert "a direct insert is not counted" in uncounted.evidence
 
 
+def test_what_a_new_preset_begins_with_is_no_competing_writer(fixed: App) -> None:
+    fixed.sql(
+        "CREATE FUNCTION first() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.usage_count := 0; RETURN NEW; END'"
+    )
+    fixed.sql("CREATE TRIGGER first BEFORE INSERT ON presets FOR EACH ROW EXECUTE FUNCTION first()")
+    report = examine(fixed)
+    assert report.ok
+    assert only(report, "counter_writer").evidence == "called by trigger first on public.presets"
+
+
+def test_functions_that_call_each_other_lead_to_the_one_that_counts(app: App) -> None:
+    """Each in the tables' way to the counter, the wrong turns first."""
+    call = "CREATE FUNCTION {}(uuid) RETURNS void LANGUAGE plpgsql AS 'BEGIN {} END'"
+    app.sql(call.format("a_turn", "PERFORM b_turn($1); PERFORM increment_preset_usage($1);"))
+    app.sql(call.format("b_turn", "PERFORM a_turn($1);"))
+    app.sql(
+        call.format("trigger_turn()", "")
+        .replace("()(uuid) RETURNS void", "() RETURNS trigger")
+        .replace("BEGIN  END", "BEGIN PERFORM b_turn(NEW.preset_id); RETURN NULL; END")
+    )
+    app.sql("CREATE TRIGGER turning AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION trigger_turn()")
+    found = {finding.finding_id for finding in examine(app).findings}
+    assert "use_not_counted" not in found
+    assert "counting_blocked" not in found, "increment_preset_usage() is SECURITY DEFINER"
+    app.sql("ALTER FUNCTION increment_preset_usage(uuid) SECURITY INVOKER")
+    assert "called by turning on public.preset_usage" in only(examine(app), "counting_blocked").evidence
+
+
 # Every application
 
 
@@ -231,9 +259,13 @@ CASES = (
          gone=frozenset({("increment_not_called", "public.increment_preset_usage(uuid)")})),
     Case("competing_writer", ERROR, TRACKED, f"which {TRIGGER} on {EVENTS} does too", COUNTING_TRACKER, "{tracker}",
          also=frozenset({("counter_writer", TRACKED)})),
-    Case("competing_writer", ERROR, "reset on public.presets", "writes the counter beside the trigger",
-         "CREATE TRIGGER reset BEFORE INSERT ON presets FOR EACH ROW EXECUTE FUNCTION reset()", "DROP TRIGGER reset ON presets",
-         setup="CREATE FUNCTION reset() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.usage_count := 0; RETURN NEW; END'"),
+    Case("competing_writer", ERROR, "kept on public.presets", "writes the counter beside the trigger",
+         "CREATE TRIGGER kept BEFORE UPDATE ON presets FOR EACH ROW EXECUTE FUNCTION kept()", "DROP TRIGGER kept ON presets",
+         setup="CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.usage_count := OLD.usage_count; RETURN NEW; END'",
+         also=frozenset({("fires_on_count", "kept on public.presets")})),
+    Case("competing_writer", ERROR, "on_login on auth.users", "writes the counter beside the trigger",
+         "CREATE TRIGGER on_login AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION reset()", "DROP TRIGGER on_login ON auth.users",
+         setup="CREATE FUNCTION reset() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE presets SET usage_count = 0; RETURN NEW; END'"),
     Case("counted_twice", ERROR, EVENTS, f"{TRIGGER} on {EVENTS}, once_more on {EVENTS}",
          f"CREATE TRIGGER once_more AFTER INSERT ON preset_usage {ROWS}", "DROP TRIGGER once_more ON preset_usage"),
     Case("counted_twice", ERROR, EVENTS, f"once_more on {EVENTS}",
@@ -504,6 +536,12 @@ def test_an_api_that_counts_after_tracking(app: App, tree: Path) -> None:
         assert "S3cretWord" not in shown.stdout + shown.stderr + result.stdout
         assert "usagefix guard" in " ".join(shown.stdout.split())
         assert max(map(len, shown.stdout.splitlines())) <= int(width)
+
+
+def test_a_tracker_that_counts_is_still_to_be_called(app: App, tree: Path) -> None:
+    app.sql(COUNTING_TRACKER)
+    called = [f for f in examine(app, source=tree).findings if f.object == "app/api/route.ts:4"]
+    assert [(f.finding_id, f.severity) for f in called] == [("source_calls", INFO)]
 
 
 def test_a_call_of_a_function_that_is_not_there(fixed: App, tree: Path) -> None:

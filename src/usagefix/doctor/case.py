@@ -90,6 +90,18 @@ class Case:
             reached |= {function.oid: function for function in more}
         return tuple(reached.values())
 
+    def way_to_counter(self, function: Function) -> list[Function]:
+        """From a function that counts, by the fewest calls, to one that writes the counter."""
+        ways, seen = [[function]], {function.oid}
+        while not self.does(ways[0][-1], Use.WRITES_COUNTER):
+            way = ways.pop(0)
+            called = self.calls(way[-1])
+            for callee in self.counting:
+                if callee.name in called and callee.oid not in seen:
+                    seen.add(callee.oid)
+                    ways.append([*way, callee])
+        return ways[0]
+
     @property
     def callable_names(self) -> set[str]:
         """The functions whose calls in the source matter."""
@@ -207,6 +219,10 @@ def quoted(name: str) -> str:
 def said(place: Place) -> str:
     """The line itself; a connection string in it may hold a password."""
     return without_urls(place.found.text)
+
+
+def events(number: int) -> str:
+    return f"{number:,} event{'' if number == 1 else 's'}"
 
 
 def listed(words: Iterable[str], most: int = 5) -> str:

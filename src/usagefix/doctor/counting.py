@@ -28,7 +28,7 @@ def increment_not_called(case: Case) -> Iterator[Finding]:
             "none is needed: a trigger counts; drop the function when nothing outside calls it"
             if counted
             else "usagefix apply: a trigger counts each event",
-            1,
+            None if counted else 1,
         )
 
 
@@ -113,7 +113,9 @@ def competing_writer(case: Case) -> Iterator[Finding]:
     counting = {function.oid for function in case.counting}
     for trigger in case.triggers("presets", "elsewhere"):
         function = next((found for found in case.counting if found.oid == trigger.function), None)
-        if function is not None and trigger.fires and not case.released(function):
+        if function is None or not trigger.fires or case.released(function):
+            continue
+        if trigger.place == "elsewhere" or "UPDATE" in trigger.events:  # what a new preset begins with is no use
             evidence = f"it calls {function.signature}, which writes the counter {said}"
             yield Finding("competing_writer", severity, title, str(trigger), evidence, "drop the trigger")
     names = [function.name for function in case.counting if not function.is_trigger]
@@ -204,10 +206,7 @@ def counting_blocked(case: Case) -> Iterator[Finding]:
 
 def _blocked(case: Case, function: Function) -> str:
     """Why a counting function may miss counters; empty where it does not."""
-    chain = [function]
-    while not case.does(chain[-1], Use.WRITES_COUNTER):
-        called = case.calls(chain[-1])
-        chain.append(next(found for found in case.counting if found.name in called and found not in chain))
+    chain = case.way_to_counter(function)
     acting = next((found for found in reversed(chain) if found.security_definer), None)
     if acting is None:
         presets = case.picture.presets

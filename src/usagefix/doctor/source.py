@@ -25,7 +25,7 @@ def source_writes(case: Case) -> Iterator[Finding]:
 
 def source_calls(case: Case) -> Iterator[Finding]:
     """A line that calls a function that counts, or one that records a use."""
-    counting = {function.name for function in case.counting}
+    counting = {function.name for function in case.counting} - {function.name for function in case.recording}
     for place in case.places(Use.CALLS):
         name = place.found.name
         if name in counting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from usagefix.doctor.case import Case, quoted
+from usagefix.doctor.case import Case, events, quoted
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
 from usagefix.models import Finding
 from usagefix.picture.objects import Index
@@ -78,7 +78,7 @@ def events_without_preset(case: Case) -> Iterator[Finding]:
             INFO,
             "Events name no preset",
             f"{case.events}.preset_id",
-            f"{strays.without_preset:,} events with NULL: no counter counts them",
+            f"{events(strays.without_preset)} with NULL: no counter counts them",
             "SET NOT NULL when every event should have one",
         )
 
@@ -92,7 +92,7 @@ def events_of_gone_presets(case: Case) -> Iterator[Finding]:
             WARNING,
             "Events of presets that are gone",
             f"{case.events}.preset_id",
-            f"{strays.preset_gone:,} events: no counter counts them",
+            f"{events(strays.preset_gone)}: no counter counts them",
             "delete them, then add a foreign key ON DELETE CASCADE",
         )
 
