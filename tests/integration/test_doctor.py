@@ -507,8 +507,8 @@ def tree(tmp_path: Path) -> Path:
     (tmp_path / "app" / "api" / "route.ts").write_text(ROUTE)
     (tmp_path / "node_modules").mkdir()
     (tmp_path / "node_modules" / "left-out.js").write_text(ROUTE)
-    (tmp_path / "fix.sh.py").write_text(
-        "run('psql postgresql://root:S3cretWord@db/x -c \"UPDATE presets SET usage_count = 0\"')\n"
+    (tmp_path / "reset.py").write_text(
+        "connect('postgresql://root:S3cretWord@db/x').execute('UPDATE presets SET usage_count = 0')\n"
     )
     (tmp_path / "broken.ts").write_bytes(b"\xff\xfe usage_count")
     return tmp_path
@@ -529,6 +529,7 @@ def test_an_api_that_counts_after_tracking(app: App, tree: Path) -> None:
     assert found["source_calls", "app/api/route.ts:4"] == "info"
     assert found["source_calls", "app/api/route.ts:5"] == "error"
     assert found["source_writes", "app/api/route.ts:6"] == "error"
+    assert found["source_writes", "reset.py:1"] == "error"
     assert result.json["source"]["files_read"] == 2
     assert [passed.split(":")[0] for passed in result.json["source"]["skipped"]] == ["broken.ts"]
     for width in ("40", "60", "80", "120"):

@@ -149,6 +149,11 @@ class Case:
         return any(trigger.place == "preset_usage" for trigger in self.counters_of("INSERT", enabled=False))
 
     @property
+    def who_counts(self) -> str:
+        """Why nothing else need count, or will have to."""
+        return "the trigger counts each event" if self.counted else "after usagefix apply a trigger counts each event"
+
+    @property
     def repair(self) -> str:
         """What makes the counter right."""
         return "usagefix backfill" if self.counted else "usagefix apply"

@@ -101,7 +101,7 @@ def counter_writer(case: Case) -> Iterator[Finding]:
                 "A function writes the counter",
                 function.signature,
                 f"called by {listed(callers)}" if callers else f"called by nothing; looked at: {case.looked_at}",
-                "usagefix's triggers count each event: whatever else writes the counter competes with them",
+                f"{case.who_counts}: what else writes the counter competes with it",
             )
 
 

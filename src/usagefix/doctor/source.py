@@ -19,7 +19,7 @@ def source_writes(case: Case) -> Iterator[Finding]:
             "A competing writer in the source",
             where(place),
             said(place),
-            "remove it: the trigger counts each event; or let the guard ignore it: usagefix guard",
+            f"remove it: {case.who_counts}; or let the guard ignore it: usagefix guard",
         )
 
 
@@ -30,10 +30,10 @@ def source_calls(case: Case) -> Iterator[Finding]:
         name = place.found.name
         if name in counting:
             severity, does = ERROR if case.counted else WARNING, "which counts"
-            remedy = "remove it: the trigger counts each event; or let the guard ignore it: usagefix guard"
+            remedy = f"remove it: {case.who_counts}; or let the guard ignore it: usagefix guard"
         elif any(function.name == name for function in case.picture.functions):
             severity, does = INFO, "which records a use"
-            remedy = "none: the trigger counts what it inserts"
+            remedy = f"none: {case.who_counts}"
         else:
             severity, does = WARNING, "which is not there"
             remedy = "create the function, or remove the call"
@@ -50,7 +50,7 @@ def source_inserts(case: Case) -> Iterator[Finding]:
             "The source inserts events itself",
             where(place),
             said(place),
-            "none: the trigger counts it; but it bypasses track_preset_usage()",
+            f"none: {case.who_counts}; but it bypasses track_preset_usage()",
         )
 
 

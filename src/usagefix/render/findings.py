@@ -42,13 +42,13 @@ def _table(found: tuple[Finding, ...], console: Console) -> None:
 
 
 def _paragraphs(found: tuple[Finding, ...], console: Console) -> None:
-    narrow = console.width < NARROW
     rows = []
     for f in found:
-        what = Text.assemble(
-            text(_title(f)), "\n", _object(f), "\n", text(f.evidence), "\n", ("do: ", "dim"), text(f.remedy)
-        )
-        rows.append((_severity(f), what if narrow else what + Text("\n")))  # a blank line between rows of a table
+        lines = (text(_title(f)), _object(f), text(f.evidence), Text.assemble(("do: ", "dim"), text(f.remedy)))
+        what = Text("\n").join(lines)
+        if console.width >= NARROW and f is not found[-1]:
+            what.append("\n")  # a blank line between two rows of a table
+        rows.append((_severity(f), what))
     grid((Column("severity", whole=True), Column("what")), rows, console)
 
 
