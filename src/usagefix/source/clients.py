@@ -19,16 +19,27 @@ _COUNTER = "usagecount"
 _SUFFIX = re.compile(r"(?:table|model|entity|repository|repo)$")
 _WORD = re.compile(r'[\w."]+')
 
-_NAMES_TABLE = {"from", "from_", "table", "into", "update", "insert", "delete", "updatetable", "insertinto", "deletefrom"}
-_NAMES_TABLE |= {"query", "select", "get", "getrepository", "model", "batchinsert", "createquerybuilder", "knex"}
+_NAMES_TABLE = {"from", "from_", "table", "into", "update", "insert", "delete", "updatetable", "insertinto"}
+_NAMES_TABLE |= {
+    "deletefrom",
+    "query",
+    "select",
+    "get",
+    "getrepository",
+    "model",
+    "batchinsert",
+    "createquerybuilder",
+    "knex",
+}
 _ACTIONS = {"updatetable": "update", "insertinto": "insert", "deletefrom": "delete", "into": "insert"}
 _ACTIONS |= {action: action for action in ("update", "insert", "delete")} | {"batchinsert": "insert"}
+_ROWS = {"insert": Use.INSERTS_EVENT, "delete": Use.DELETES_EVENT}
 _SETS = {"update", "upsert", "updatemany", "updateone", "updatemanyandreturn", "updateorcreate", "bulkupdate", "merge"}
 _SETS |= {"increment", "decrement", "onconflictdoupdate", "onconflict", "doupdateset", "findoneandupdate"}
 _SETS_IN_UPDATE = {"set", "values"}  # elsewhere a Map's, or the values of a new row
 _SETS_BY_NAME = {"increment", "decrement", "set", "bulkupdate"}
-_INSERTS = {"insert", "upsert", "create", "createmany", "createmanyandreturn", "insertmany", "bulkcreate", "getorcreate"}
-_INSERTS |= {"updateorcreate", "findorcreate", "insertone"}
+_INSERTS = {"insert", "upsert", "create", "createmany", "createmanyandreturn", "insertmany", "bulkcreate"}
+_INSERTS |= {"getorcreate", "updateorcreate", "findorcreate", "insertone"}
 _SAVES = {"add", "addall", "save", "bulksaveobjects", "persist", "merge"}
 _DELETES = {"delete", "deletemany", "del", "truncate", "destroy"}
 _HOLDS_COLUMNS = {"data", "update", "set", "set_", "values", "defaults", "$set", "$inc"}
@@ -94,12 +105,12 @@ class _Stream:
 
     def _pair(self) -> None:
         opened: list[int] = []
-        closes = {")": "(", "]": "[", "}": "{"}
+        pairs = {")": "(", "]": "[", "}": "{"}
         for index, token in enumerate(self._tokens):
-            if token.kind == "mark" and token.text in closes:
-                if opened and self._tokens[opened[-1]].text == closes[token.text]:
-                    self._opener[index] = opened[-1]
-                    self._closer[opened.pop()] = index
+            closes = pairs.get(token.text) if token.kind == "mark" else None
+            if closes and opened and self._tokens[opened[-1]].text == closes:
+                self._opener[index] = opened[-1]
+                self._closer[opened.pop()] = index
             self._around.append(opened[-1] if opened else -1)
             if token.kind == "mark" and token.text in "([{":
                 opened.append(index)
@@ -115,7 +126,7 @@ class _Stream:
             elif token.text in (")", "]"):
                 self._close(index)
             if self._assigned:
-                self._bind(index)
+                self._bind(index, *self._assigned)
             if token.kind in ("name", "text") and _plain(token.text) == _COUNTER:
                 self._counter(index)
         return self._found
@@ -184,10 +195,8 @@ class _Stream:
             self._objects.pop(text, None)
             self._assigned = (text, self._around[index])
 
-    def _bind(self, index: int) -> None:
-        """Keeps what a variable is about while the expression assigned to it is read."""
-        assert self._assigned
-        name, around = self._assigned
+    def _bind(self, index: int, name: str, around: int) -> None:
+        """Keeps what a variable is about while the expression assigned to it, in brackets ``around``, is read."""
         if self._around[index] != around:
             if around >= 0 and index > self._closer.get(around, index):
                 self._assigned = None
@@ -246,8 +255,8 @@ class _Stream:
             self._held(opener, verb, receiver)
         elif receiver and receiver.table == EVENTS:
             self._event(opener, verb, receiver)
-        elif named and named.table == EVENTS and named.action in ("insert", "delete") and (not receiver or verb == "into"):
-            self._hit(Use.INSERTS_EVENT if named.action == "insert" else Use.DELETES_EVENT, named.index)
+        elif named and named.table == EVENTS and named.action in _ROWS and (not receiver or verb == "into"):
+            self._hit(_ROWS[named.action], named.index)
         elif verb in _SAVES:
             self._added(opener)
 
@@ -318,7 +327,8 @@ class _Stream:
         """A mention of the counter: set as an attribute, or as a key on its way into an update."""
         before, after = self._at(index - 1), self._at(index + 1)
         assigned = ("=", "+=", "-=", "++", "--")
-        if before in _MEMBER or (before == "[" and after == "]"):
+        indexes = self._kind(index - 2) == "name" or self._at(index - 2) in (")", "]")
+        if before in _MEMBER or (before == "[" and after == "]" and indexes):
             attribute = before in _MEMBER
             if (after if attribute else self._at(index + 2)) not in assigned:
                 return
@@ -388,7 +398,7 @@ class _Stream:
         if self._python or self._at(name - 1) in ("const", "let", "var") or self._kind(name) == "name":
             self._objects.setdefault(self._at(name), []).append(index)
             return
-        for start in range(name, max(name - _WIDEST, 0), -1):
+        for start in range(name, max(name - _WIDEST, -1), -1):
             if self._at(start) in ("const", "let", "var"):
                 self._objects.setdefault(self._at(start + 1), []).append(index)
                 return
