@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from support import ADJUSTING, APPLICATIONS, TRIGGER, App, role
+from support import ADJUSTING, APPLICATIONS, TRIGGER, VERSION, App, role
 
 from usagefix.database import connect
 from usagefix.doctor import RULES, doctor
@@ -187,6 +187,17 @@ def test_every_application_before_and_after(app: App, name: str) -> None:
     assert after.ok
 
 
+def test_half_way_and_back(app: App) -> None:
+    before = keys(examine(app))
+    assert app.usagefix("apply", "--to", VERSION).code == 1, "later checks fail still"
+    half = examine(app)
+    assert half.ok
+    assert only(half, "removal_not_counted").severity is WARNING
+    assert app.usagefix("apply").code == 0
+    assert app.usagefix("rollback", "--yes").code == 0
+    assert keys(examine(app)) == before - Counter({("drift", f"{PRESETS}.usage_count"): 1})
+
+
 # Every rule
 
 
@@ -295,6 +306,11 @@ CASES = (
          f"GRANT EXECUTE ON FUNCTION {TRACK} TO anon", f"REVOKE EXECUTE ON FUNCTION {TRACK} FROM anon"),
     Case("open_to_everybody", ERROR, "public.increment_preset_usage(uuid)", "granted to PUBLIC, anon",
          f"GRANT EXECUTE ON FUNCTION {INCREMENT} TO PUBLIC", f"REVOKE EXECUTE ON FUNCTION {INCREMENT} FROM PUBLIC"),
+    Case("search_path_open", ERROR, "public.increment_preset_usage(uuid)", "where its caller's path leads; its search_path: none",
+         f"ALTER FUNCTION {INCREMENT} RESET search_path", f"ALTER FUNCTION {INCREMENT} SET search_path = public, pg_temp",
+         setup=f"GRANT EXECUTE ON FUNCTION {INCREMENT} TO anon"),
+    Case("search_path_open", WARNING, TRACKED, "finds temporary tables first; its search_path: public",
+         f"ALTER FUNCTION {TRACK} SET search_path = public", f"ALTER FUNCTION {TRACK} SET search_path = ''"),
     Case("search_path_open", WARNING, TRACKED, "it runs as postgres",
          f"ALTER FUNCTION {TRACK} RESET search_path", f"ALTER FUNCTION {TRACK} SET search_path = public, pg_temp"),
     Case("replication", WARNING, "subscription from_elsewhere", "it is disabled now",

@@ -17,17 +17,20 @@ _INSERTED = re.compile(
 
 
 def search_path_open(case: Case) -> Iterator[Finding]:
-    """SECURITY DEFINER without a search_path of its own."""
+    """SECURITY DEFINER without a search_path of its own, or with one that finds temporary tables first."""
     for function in case.picture.functions:
-        if not function.security_definer or function.search_path is not None:
+        path = function.search_path
+        if not function.security_definer or path == '""' or (path is not None and "pg_temp" in path):
             continue
+        open_to_all = path is None and function.everybody and not function.is_trigger
+        found = "finds tables where its caller's path leads" if path is None else "finds temporary tables first"
         yield Finding(
             "search_path_open",
-            ERROR if function.everybody and not function.is_trigger else WARNING,
-            "A SECURITY DEFINER function has no search_path of its own",
+            ERROR if open_to_all else WARNING,
+            "A SECURITY DEFINER function can be led to other tables",
             function.signature,
-            f"it runs as {function.owner}, and finds tables where its caller's path leads, such as a temporary one",
-            f"ALTER FUNCTION {function.signature} SET search_path = {case.names.qualifier}, pg_temp",
+            f"it runs as {function.owner}, and {found}; its search_path: {path or 'none'}",
+            f"ALTER FUNCTION {function.signature} SET search_path = {path or case.names.qualifier}, pg_temp",
         )
 
 

@@ -70,7 +70,7 @@ class _Look:
             jobs=self._permitted(around.sees_jobs, "picture_jobs", Job, "jobs of pg_cron"),
             refused=self._permitted(around.sees_refused, "picture_refused", Refused, "writes that the guard refused"),
             drift=self._drift() if readable else None,
-            strays=self._strays(foreign_keys) if readable else None,
+            strays=self._strays(events, foreign_keys) if readable else None,
             unseen=tuple(self.unseen),
         )
 
@@ -124,8 +124,10 @@ class _Look:
         )
         return self._attempt("the drift", lambda: self.db.row(query, Drift, {"top": 0}))
 
-    def _strays(self, foreign_keys: tuple[ForeignKey, ...]) -> Strays | None:
+    def _strays(self, events: Table, foreign_keys: tuple[ForeignKey, ...]) -> Strays | None:
         ruled_out = any(key.to_presets and key.validated for key in foreign_keys)
+        if ruled_out and events.columns["preset_id"]["required"]:
+            return Strays(without_preset=0, preset_gone=None)
         query = self.db.query("picture_strays")
         return self._attempt(
             "events without a preset", lambda: self.db.row(query, Strays, {"anti_join": not ruled_out})
