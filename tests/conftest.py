@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from pytest_postgresql import factories
 from support import APPLICATIONS, SQL, App, run
 
 from usagefix import embedded
+
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30  # bytes: a server for each worker, with its write-ahead log
 
 # A shell that runs this in the background has Ctrl-C ignored, and every child would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -51,10 +55,24 @@ class TestServer:
     template_dbname: None = None
 
 
+def _in_memory() -> bool:
+    """Whether the server's files can be: a clone of a database is some 300 new files, and there is one a test."""
+    if not MEMORY.is_dir():
+        return False
+    found = os.statvfs(MEMORY)
+    return found.f_bavail * found.f_frsize > ROOM and not found.f_flag & os.ST_NOEXEC
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[TestServer]:
-    with embedded.running(_wanted(), prefix="usagefix-test-") as running:
+    with pytest.MonkeyPatch.context() as patch:
+        if _in_memory():
+            patch.setattr(tempfile, "tempdir", str(MEMORY))
+        running = embedded.start(_wanted(), prefix="usagefix-test-")
+    try:
         yield TestServer(running.host, embedded.find_binaries(_wanted()))
+    finally:
+        embedded.stop(running)
 
 
 def load_sample(**arguments: Any) -> None:

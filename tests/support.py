@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import components
+import forked
 import psycopg
 
 ROOT = Path(__file__).parents[1]
@@ -62,8 +64,18 @@ def environment(**extra: str) -> dict[str, str]:
     return base | {"COLUMNS": "100", "PYTHONWARNINGS": "error"} | extra
 
 
+FORKS = forked.Forks(environment())
+
+
 def run(*arguments: str, cwd: Path | None = None, stdin: str | None = None, **variables: str) -> Result:
-    """``usagefix`` as a process."""
+    """``usagefix`` as a process: a fork of one that has begun, where that does the same."""
+    if not stdin and FORKS.suits(arguments, environment(**variables)):
+        return Result(*FORKS.run(arguments, environment(**variables), cwd or Path("/"), seconds=120))
+    return process(*arguments, cwd=cwd, stdin=stdin, **variables)
+
+
+def process(*arguments: str, cwd: Path | None = None, stdin: str | None = None, **variables: str) -> Result:
+    """``usagefix`` as a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "usagefix", *arguments],
         cwd=cwd or Path("/"), env=environment(**variables), input=stdin or "", capture_output=True, text=True, check=False,
@@ -116,7 +128,7 @@ class App:
 
     def program(self, name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """One of PostgreSQL's own programs, on this database."""
-        command = [str(self.binaries / name), "--dbname", self.url(), *arguments]
+        command = [str(components.client(name, self.binaries)), "--dbname", self.url(), *arguments]
         return subprocess.run(
             command, env=environment(**variables), capture_output=True, text=True, check=False, timeout=120
         )
@@ -127,13 +139,17 @@ class App:
             arguments += ["-f", str(path)]
         return self.program("psql", *arguments, **variables)
 
-    def dump(self) -> str:
+    def dump(self, *options: str) -> str:
         """The schema of everything but the ledger. (Newer versions put a random word in two lines of their own.)"""
-        done = self.program("pg_dump", "--schema-only", "--exclude-schema", "usagefix")
+        done = self.program("pg_dump", "--schema-only", *(options or ("--exclude-schema", "usagefix")))
         assert done.returncode == 0, done.stderr
         return "\n".join(
             line for line in done.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))
         )
+
+    def dump_all(self) -> str:
+        """The schema of everything, the ledger too."""
+        return self.dump("--no-sync")
 
     def drift(self) -> tuple[int, int]:
         """Wrong presets, and the sum of what they are wrong by, in one snapshot."""

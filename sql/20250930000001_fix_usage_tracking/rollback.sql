@@ -83,10 +83,12 @@ $do$;
 DO $do$
 DECLARE
     saved usagefix.saved_objects;
+    checking CONSTANT text := current_setting('check_function_bodies');
 BEGIN
     IF COALESCE(current_setting('usagefix.daily_limit', true), '') = 'skip' THEN
         RETURN;
     END IF;
+    PERFORM set_config('check_function_bodies', 'off', true); -- it may be one that never worked
     FOR saved IN
         SELECT * FROM usagefix.saved_objects
         WHERE version = '20250930000001' AND kind = 'function' AND definition IS NOT NULL
@@ -94,6 +96,7 @@ BEGIN
     LOOP
         EXECUTE saved.definition;
     END LOOP;
+    PERFORM set_config('check_function_bodies', checking, true);
 END
 $do$;
 

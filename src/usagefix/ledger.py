@@ -25,6 +25,14 @@ class Applied:
     checksum: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Push:
+    """The columns of ``pushes.sql``."""
+
+    version: str
+    pushed_as: str
+
+
 def exists(db: Database) -> bool:
     """Whether this database has a ledger. Raises NotPermitted where it has one that the role may not read."""
     there, usable = db.tuple(
@@ -51,6 +59,18 @@ def begun(db: Database) -> set[str]:
     if not exists(db):
         return set()
     return set(db.values("SELECT DISTINCT version FROM usagefix.saved_objects"))
+
+
+def pushed(db: Database) -> dict[str, str]:
+    """The applied versions that ``supabase db push`` applied, each with the version of the file that did.
+
+    Empty where there is no such list, or the role may not read it.
+    """
+    if not exists(db) or not db.values(db.query("pushes_readable"))[0]:
+        return {}
+    migrations = catalog.migrations()
+    known = {"versions": [m.version for m in migrations], "names": [m.name for m in migrations]}
+    return {push.version: push.pushed_as for push in db.rows(db.query("pushes"), _Push, known)}
 
 
 def require_trusted(db: Database) -> None:

@@ -178,21 +178,26 @@ class BackfillProgress:
 
 @dataclass(frozen=True, slots=True)
 class MigrationState:
-    """One line of ``status``."""
+    """One line of ``status``. ``pushed_as``: the version under which ``supabase db push`` applied it, if that did."""
 
     version: str
     name: str
     state: State
     applied_at: datetime | None
     applied_by: str | None
+    pushed_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """Every migration, oldest first, and when the application last recorded a use."""
+    """Every migration, oldest first, and when the application last recorded a use.
+
+    ``dated``: whether events tell when they were.
+    """
 
     migrations: tuple[MigrationState, ...]
     newest_event_at: datetime | None
+    dated: bool = True
 
     @property
     def ok(self) -> bool:
@@ -246,23 +251,44 @@ class ApplyReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportReport:
+    """The files that an export wrote, in the order in which they run, and those that were ``there`` as they should be.
+
+    ``edited`` and ``older`` are files of earlier exports that what was written comes after: changed by somebody, or as
+    an earlier usagefix wrote them. All are paths.
+    """
+
+    files: tuple[str, ...]
+    there: tuple[str, ...]
+    edited: tuple[str, ...]
+    older: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
 class RollbackPlan:
-    """What a rollback would undo, newest first, before anybody agreed to it. ``had_limit``: apply lifted one."""
+    """What a rollback would undo, newest first, before anybody agreed to it. ``had_limit``: apply lifted one;
+    ``purge``: the ledger goes, too."""
 
     versions: tuple[str, ...]
     daily_limit: DailyLimit
     had_limit: bool
+    purge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackReport:
     """What a rollback undid, newest first. ``remains`` is the newest version still there, None where none is;
-    ``daily_limit`` is None where there was none to restore."""
+    ``daily_limit`` is None where there was none to restore; ``purged``: the ledger is gone, too."""
 
     migrations: tuple[str, ...]
     remains: str | None
     daily_limit: DailyLimit | None
     counts: Counts | None
+    purged: bool = False
 
     @property
     def ok(self) -> bool:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from usagefix import picture
 from usagefix.database import Database
-from usagefix.errors import NotPermitted, ReadOnlyServer, WrongDatabase
+from usagefix.errors import DatabaseRefused, NotPermitted, ReadOnlyServer, WrongDatabase
+
+NO_SUCH_OPERATOR = "42883"
+_WHOLE_NUMBERS = {"integer", "bigint", "smallint"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,27 @@ def require_readable(db: Database) -> None:
                 hint="counts would be wrong; connect as a role with BYPASSRLS"
                 + (f", or as {table.owner}, its owner" if not table.force_rls else ""),
             )
+    _require_types(db, *both)
+
+
+def _require_types(db: Database, presets: picture.Table, events: picture.Table) -> None:
+    """A counter that can be added to, and events that name presets by what can be compared with their keys."""
+    schema, counter = db.names.schema, presets.type_of("usage_count")
+    if counter not in _WHOLE_NUMBERS:
+        raise WrongDatabase(
+            f"{schema}.presets.usage_count is of type {counter}",
+            hint=f"usagefix needs a whole number: {', '.join(sorted(_WHOLE_NUMBERS))}",
+        )
+    try:
+        db.run(db.query("comparable"))
+    except DatabaseRefused as refused:
+        if refused.sqlstate != NO_SUCH_OPERATOR:
+            raise
+        raise WrongDatabase(
+            f"{schema}.preset_usage.preset_id is of type {events.type_of('preset_id')}, {schema}.presets.id of type"
+            f" {presets.type_of('id')}: they cannot be compared",
+            hint="give both columns the same type",
+        ) from None
 
 
 def _no_table(db: Database, table: picture.Table) -> WrongDatabase:

@@ -7,23 +7,34 @@ from collections.abc import Callable
 from usagefix import catalog, daily_limit, ledger, preflight, status
 from usagefix.catalog import Face, Migration
 from usagefix.database import Database, Limits
-from usagefix.errors import RollbackRefused
+from usagefix.errors import ConfigurationError, RollbackRefused
 from usagefix.models import DailyLimit, RollbackPlan, RollbackReport, State
 from usagefix.verify import verify
 
 
-def plan(db: Database, *, to: str | None, limit: DailyLimit) -> RollbackPlan:
-    """What a rollback to just after version ``to`` (None: to before the first) would undo, newest first.
+def plan(db: Database, *, to: str | None, limit: DailyLimit, purge: bool = False) -> RollbackPlan:
+    """What a rollback to just after version ``to`` (None: to before the first) would undo, newest first; ``purge``: and
+    whether the ledger goes, too.
 
-    Raises RollbackRefused where the objects there are not recorded, or where the daily limit cannot come back.
+    Raises RollbackRefused where the objects there are not recorded, where the daily limit cannot come back, or where
+    somebody keeps things of their own in the ledger's schema.
     """
+    if purge and to is not None:
+        raise ConfigurationError("--purge goes back all the way, --to does not", hint="pass one of them")
     keep = catalog.migration(to).version if to is not None else ""
     preflight.require_readable(db)
     preflight.require_changeable(db)
     ledger.require_trusted(db)
     begun = ledger.begun(db)
     undone = [m for m in reversed(catalog.migrations()) if m.version in begun and m.version > keep]
-    if not undone and any(state.state is State.FOREIGN for state in status.migration_states(db)):
+    purge = purge and bool(db.values("SELECT to_regnamespace('usagefix') IS NOT NULL")[0])
+    strangers = db.values(db.query("ledger_strangers")) if purge else []
+    if strangers:
+        raise RollbackRefused(
+            f"schema usagefix holds what usagefix did not put there: {', '.join(strangers)}",
+            hint="move that to another schema, or roll back without --purge",
+        )
+    if not undone and not purge and any(state.state is State.FOREIGN for state in status.migration_states(db)):
         raise RollbackRefused(
             "the trigger or its function is there, but usagefix did not record what they replaced",
             hint="run usagefix apply first, which takes them over and records them",
@@ -34,7 +45,7 @@ def plan(db: Database, *, to: str | None, limit: DailyLimit) -> RollbackPlan:
         daily_limit.refuse_if_edited(db)
         if saved is not None:
             daily_limit.refuse_if_broken(db, saved)
-    return RollbackPlan(tuple(m.version for m in undone), limit, had_limit=saved is not None)
+    return RollbackPlan(tuple(m.version for m in undone), limit, had_limit=saved is not None, purge=purge)
 
 
 def rollback(
@@ -51,6 +62,9 @@ def rollback(
             _restore_limit(db, limits)
         _undo(db, migration, agreed.daily_limit, limits)
         db.changes[:] = [f"{done} rolled back" for done in undone[: undone.index(migration) + 1]]
+    if agreed.purge:
+        db.retrying(lambda: _purge(db, limits), limits)
+        db.changes.append("schema usagefix is gone")
     counts = verify(db, top=0).counts
     begun = ledger.begun(db)
     return RollbackReport(
@@ -58,7 +72,14 @@ def rollback(
         remains=next((str(m) for m in reversed(catalog.migrations()) if m.version in begun), None),
         daily_limit=agreed.daily_limit if agreed.had_limit else None,
         counts=counts,
+        purged=agreed.purge,
     )
+
+
+def _purge(db: Database, limits: Limits | None) -> None:
+    with db.transaction(limits):
+        db.claim()
+        db.run("DROP SCHEMA IF EXISTS usagefix CASCADE")
 
 
 def _restore_limit(db: Database, limits: Limits | None) -> None:

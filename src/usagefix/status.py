@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from usagefix import catalog, ledger, preflight, verify
 from usagefix.database import Database
 from usagefix.models import Check, MigrationState, State, Status, StatusReport
@@ -14,9 +16,10 @@ def status(db: Database) -> StatusReport:
     """Every migration's state, and the time of the newest event."""
     preflight.require_readable(db)
     with db.snapshot():
-        states = migration_states(db)
+        pushed = ledger.pushed(db)
+        states = tuple(replace(state, pushed_as=pushed.get(state.version)) for state in migration_states(db))
         (newest,) = db.values(db.query("newest_event"))
-    return StatusReport(states, newest)
+    return StatusReport(states, newest, dated="preset_usage.created_at" not in db.names.absent)
 
 
 def migration_states(db: Database) -> tuple[MigrationState, ...]:

@@ -22,9 +22,10 @@ from support import App, Result, environment
 # Imports once what the commands need, then forks a process for each order: starting and ending Python is most of a
 # run's time.
 ZYGOTE = r"""
-import json, os, sys
+import gc, json, os, sys
 import usagefix.apply, usagefix.cli, usagefix.database, usagefix.render.table, usagefix.rollback
 from usagefix.__main__ import main
+gc.freeze()
 for line in sys.stdin.buffer:
     order = json.loads(line)
     if (pid := os.fork()) == 0:

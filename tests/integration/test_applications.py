@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from support import APPLICATIONS, App, Result, failing
+
+from usagefix import catalog
 
 SAMPLE_USE = (
     "INSERT INTO preset_usage (preset_id, user_id, usage_type) SELECT md5('preset ' || 1 + n % 9)::uuid, md5('user 1')::uuid,"
@@ -124,6 +127,29 @@ def test_there_and_back(case: tuple[Application, App]) -> None:
 
     back = application.usagefix(app, "rollback", "--yes")
     assert back.code == 0, back.stderr
+    assert app.dump() == before
+
+
+def test_by_hand_with_psql(case: tuple[Application, App], tmp_path: Path) -> None:
+    """The printed SQL, adapted to the database, does the same; and what the checks say is the same."""
+    application, app = case
+    before = app.dump()
+    for face in ("apply", "backfill", "verify", "rollback"):
+        for version in (migration.version for migration in catalog.migrations()):
+            printed = application.usagefix(app, "sql", version, face, "--adapt")
+            assert printed.code == 0, printed.stderr
+            (tmp_path / f"{version}.{face}.sql").write_text(printed.stdout)
+    versions = [migration.version for migration in catalog.migrations()]
+    files = [tmp_path / f"{version}.apply.sql" for version in versions] + [tmp_path / f"{versions[-1]}.backfill.sql"]
+    done = app.psql(*files)
+    assert done.returncode == 0, done.stderr
+    assert app.drift() == (0, 0)
+    assert application.usagefix(app, "verify").code == 0
+    for version in versions:
+        looked = app.psql(tmp_path / f"{version}.verify.sql", single=False)
+        assert looked.returncode == 0, looked.stderr
+        assert not {"failed", "missing", "outdated", "unexpected"} & set(looked.stdout.split()), looked.stdout
+    assert app.psql(*(tmp_path / f"{version}.rollback.sql" for version in reversed(versions))).returncode == 0
     assert app.dump() == before
 
 

@@ -117,7 +117,15 @@ def test_wrong_password(app: App) -> None:
         ("DROP TABLE preset_usage, presets CASCADE", "no table public.presets"),
         ("ALTER TABLE presets RENAME usage_count TO uses", "public.presets has no column usage_count"),
         ("ALTER TABLE preset_usage RENAME preset_id TO preset", "public.preset_usage has no column preset_id"),
-        ("ALTER TABLE preset_usage RENAME created_at TO used_at", "public.preset_usage has no column created_at"),
+        (
+            "ALTER TABLE presets DROP CONSTRAINT presets_usage_count_check; DROP TRIGGER presets_notify_usage_milestone ON presets;"
+            " ALTER TABLE presets ALTER usage_count DROP DEFAULT, ALTER usage_count TYPE text",
+            "usage_count is of type text",
+        ),
+        (
+            "ALTER TABLE preset_usage DROP CONSTRAINT preset_usage_preset_id_fkey, ALTER preset_id TYPE text",
+            "preset_id is of type text, public.presets.id of type uuid",
+        ),
         ("ALTER TABLE presets RENAME TO p; CREATE VIEW presets AS SELECT * FROM p", "no table public.presets"),
     ],
 )
@@ -264,3 +272,14 @@ def test_a_function_that_cannot_be_edited_stops_it(app: App) -> None:
         assert_clear(app.usagefix(*command), 5, "cannot take out", "by hand", "nothing in the database was changed")
         assert app.dump() == dump
         assert app.one("SELECT to_regnamespace('usagefix')") is None
+
+
+def test_a_schema_that_has_the_tables_is_named(app: App) -> None:
+    app.sql("CREATE SCHEMA shop")
+    app.sql("ALTER TABLE presets SET SCHEMA shop")
+    app.sql("ALTER TABLE preset_usage SET SCHEMA shop")
+    result = app.usagefix("verify")
+    assert (result.code, "usagefix --schema shop COMMAND" in result.stderr) == (2, True)
+    assert app.usagefix("--schema", "shop", "verify").code == 1
+    for wrong in ('x"; DROP TABLE presets', "", "a'b", "usagefix.history"):
+        assert app.usagefix("--schema", wrong, "verify").code == 2

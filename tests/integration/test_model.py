@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -167,12 +168,12 @@ class Counters(RuleBasedStateMachine):
         self.model = tuple(left)
 
 
-def check(app: App, examples: int) -> None:
+def check(app: App, examples: int, phases: Collection[Phase] = tuple(Phase)) -> None:
     app.sql("CREATE TABLE usage_later PARTITION OF preset_usage FOR VALUES FROM ('2090-01-01') TO ('2091-01-01')")
     machine = type("Bound", (Counters,), {"app": app})
     limits = settings(
         max_examples=examples, stateful_step_count=30, deadline=None, database=None, derandomize=True,
-        suppress_health_check=list(HealthCheck), print_blob=False,
+        suppress_health_check=list(HealthCheck), print_blob=False, phases=phases,
     )  # fmt: skip
     run_state_machine_as_test(machine, settings=limits)
 
@@ -182,8 +183,8 @@ def test_counters_follow_the_model(counted: App) -> None:
 
 
 def test_a_wrong_trigger_is_caught(counted: App) -> None:
-    """One that forgets what moves."""
+    """One that forgets what moves. The first story that shows it will do: nobody reads the shortest one."""
     for table in ("preset_usage", "usage_old", "usage_recent", "usage_recent_rest", "usage_recent_samples"):
         counted.sql(f"ALTER TABLE {table} DISABLE TRIGGER trigger_auto_adjust_preset_usage_count_update")
     with pytest.raises(AssertionError):
-        check(counted, examples=40)
+        check(counted, examples=40, phases=[Phase.generate])

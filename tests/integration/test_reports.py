@@ -58,7 +58,14 @@ def test_a_name_that_several_have(app: App) -> None:
 
 def test_status(app: App) -> None:
     assert app.usagefix("status", "--format", "json").json["migrations"] == [
-        {"version": version, "name": name, "state": "pending", "applied_at": None, "applied_by": None}
+        {
+            "version": version,
+            "name": name,
+            "state": "pending",
+            "applied_at": None,
+            "applied_by": None,
+            "pushed_as": None,
+        }
         for version, name in (folder.name.split("_", 1) for folder in MIGRATIONS)
     ]
     app.usagefix("apply")

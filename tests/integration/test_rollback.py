@@ -151,3 +151,29 @@ def test_the_ledger_is_closed_to_application_roles(fixed: App) -> None:
         assert not fixed.one("SELECT has_schema_privilege(%s, 'usagefix', 'USAGE')", name)
     with role(fixed, "stranger"):
         assert not fixed.one("SELECT has_schema_privilege('stranger', 'usagefix', 'USAGE')")
+
+
+def test_purge_leaves_nothing(app: App) -> None:
+    everything = app.dump_all()
+    assert app.usagefix("apply").code == 0
+    result = app.usagefix("rollback", "--yes", "--purge", "--format", "json")
+    assert (result.code, result.json["purged"]) == (0, True)
+    assert app.dump_all() == everything
+    assert app.usagefix("apply").code == 0, "and it can be applied again"
+
+
+def test_purge_after_a_rollback_and_where_nothing_is(fixed: App) -> None:
+    assert fixed.usagefix("rollback", "--yes").code == 0
+    assert fixed.one("SELECT to_regnamespace('usagefix')") is not None
+    assert "schema usagefix is gone" in fixed.usagefix("rollback", "--yes", "--purge").stdout
+    assert fixed.one("SELECT to_regnamespace('usagefix')") is None
+    assert fixed.usagefix("rollback", "--yes", "--purge").code == 0
+
+
+def test_purge_spares_what_somebody_else_keeps_there(fixed: App) -> None:
+    fixed.sql("CREATE TABLE usagefix.mine (a integer)")
+    result = fixed.usagefix("rollback", "--yes", "--purge")
+    assert result.code == 1
+    assert "mine" in result.stderr
+    assert "nothing in the database was changed" in result.stderr
+    assert fixed.usagefix("rollback", "--purge", "--to", "20250930000001").code == 2

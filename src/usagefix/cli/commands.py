@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,7 @@ from usagefix.render.progress import progress_bar
 
 if TYPE_CHECKING:
     from usagefix.database import Database
+    from usagefix.models import RollbackPlan
     from usagefix.render.document import Report
 
 
@@ -151,6 +153,7 @@ def rollback(
     to: options.ToVersion = None,
     yes: options.Yes = False,
     daily_limit: options.Limit = DailyLimit.RESTORE,
+    purge: options.Purge = False,
     show_queries: options.ShowQueries = False,
     output: options.OutputFormat = Format.TABLE,
 ) -> None:
@@ -165,35 +168,63 @@ def rollback(
 
     def work(db: Database) -> Report:
         db.show_queries = show_queries
-        agreed = plan(db, to=to, limit=daily_limit)
-        if agreed.versions and not yes:
-            _ask(db, agreed.versions)
+        agreed = plan(db, to=to, limit=daily_limit, purge=purge)
+        if (agreed.versions or agreed.purge) and not yes:
+            _ask(db, agreed)
         return verb(db, agreed, on_step=words.say)
 
     run.execute(context, "rollback", output, work)
 
 
-def _ask(db: Database, versions: tuple[str, ...]) -> None:
+def _ask(db: Database, agreed: RollbackPlan) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigurationError("rollback asks before it acts, and nobody is there to answer", hint="pass --yes")
+    what = [f"roll back {', '.join(agreed.versions)}"] if agreed.versions else []
+    what += ["drop schema usagefix"] if agreed.purge else []
     try:
-        agreed = typer.confirm(f"Roll back {', '.join(versions)} on {db.target.database}?", err=True)
+        said_yes = typer.confirm(f"{' and '.join(what).capitalize()} on {db.target.database}?", err=True)
     except typer.Abort:
         raise KeyboardInterrupt from None
-    if not agreed:
+    if not said_yes:
         raise RollbackRefused("not rolled back: you said no", hint="usagefix status shows where things stand")
 
 
 def sql(
+    context: typer.Context,
     version: Annotated[str, typer.Argument(metavar="VERSION", help="A version, as status lists them.")],
     face: Annotated[catalog.Face, typer.Argument(help="Which of its files.")] = catalog.Face.APPLY,
+    adapt: options.Adapt = False,
 ) -> None:
-    """Print the SQL of a version, to read or to run with psql. Does not connect.
+    """Print the SQL of a version, to read or to run with psql. Does not connect, but for --adapt.
 
     Example: usagefix sql 20250930000001 rollback
     """
-    text = catalog.migration(version).script(face)
+    text = catalog.migration(version).script(face, run.names(context, adapt=adapt))
     run.to_stdout(lambda: print(text, end=""))
+
+
+def export(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of migrations: supabase/migrations.")],
+    to: options.ToVersion = None,
+    adapt: options.Adapt = False,
+    output: options.OutputFormat = Format.TABLE,
+) -> None:
+    """Write migration files for `supabase db push`. Does not connect, but for --adapt.
+
+    A file for each version, and one for the backfill. What is there already is not written again.
+
+    Example: usagefix export supabase/migrations
+    """
+    from usagefix.export import export as verb
+
+    def work() -> Report:
+        report = verb(folder, to=to, names=run.names(context, adapt=adapt))
+        for line in words.exported(report):
+            words.say(line)
+        return report
+
+    run.execute_offline("export", output, work)
 
 
 def demo(
@@ -221,5 +252,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "check-preset": check_preset,
     "status": status,
     "sql": sql,
+    "export": export,
     "demo": demo,
 }

@@ -82,6 +82,10 @@ Source = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Adapt = Annotated[
+    bool, typer.Option("--adapt", help="Look at the database, and write for the columns that its two tables have.")
+]
+Purge = Annotated[bool, typer.Option("--purge", help="Also drop the ledger, schema usagefix, with its history.")]
 Limit = Annotated[
     DailyLimit,
     typer.Option(

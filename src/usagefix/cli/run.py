@@ -6,7 +6,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -15,6 +16,7 @@ import typer
 
 from usagefix.cli.options import Format
 from usagefix.errors import ConfigurationError, InternalError, Interrupted, UsagefixError
+from usagefix.names import Names
 from usagefix.render import words
 from usagefix.settings import resolve
 
@@ -22,7 +24,6 @@ from usagefix.settings import resolve
 if TYPE_CHECKING:
     from usagefix.database import Database
     from usagefix.models import Target
-    from usagefix.names import Names
     from usagefix.render.document import Report
 
     Work = Callable[[Database], Report]
@@ -60,20 +61,38 @@ def execute(context: typer.Context, command: str, output: Format, work: Work) ->
     """Run a command on the database and end the process with its exit code."""
     outcome = _Outcome(command, time.monotonic())
     db: Database | None = None
-    try:
+    with _caught(outcome):
         db = _open(context.obj)
         outcome.target = db.target
-        db.names = _names(db, context.obj.schema)
+        db.names = _look(db, context.obj.schema)
         outcome.report = work(db)
+    outcome.changes = words.outcome(db.changes if db else ())
+    if db is not None:
+        db.close()
+    _end(outcome, output)
+
+
+def execute_offline(command: str, output: Format, work: Callable[[], Report]) -> NoReturn:
+    """The same for a command that needs no database."""
+    outcome = _Outcome(command, time.monotonic(), changes=words.outcome(()))
+    with _caught(outcome):
+        outcome.report = work()
+    _end(outcome, output)
+
+
+@contextmanager
+def _caught(outcome: _Outcome) -> Iterator[None]:
+    try:
+        yield
     except UsagefixError as failure:
         outcome.error = failure
     except KeyboardInterrupt:
         outcome.error = interrupted()
     except Exception as defect:
         outcome.error = internal(defect)
-    outcome.changes = words.outcome(db.changes if db else ())
-    if db is not None:
-        db.close()
+
+
+def _end(outcome: _Outcome, output: Format) -> NoReturn:
     if outcome.error is not None:
         words.fail(outcome.error, outcome.changes)
     _print(outcome, output)
@@ -100,15 +119,26 @@ def _open(options: Globals) -> Database:
 
     address = resolve(options.database_url, options.env_file, os.environ, Path())
     db = connect(address.conninfo, address.source, wait=options.wait)
-    words.say(f"target: {db.target}")
+    words.say(f"target: {db.target}" + (f", schema {options.schema}" if options.schema != "public" else ""))
     db.on_retry = words.say
     return db
 
 
-def _names(db: Database, schema: str) -> Names:
-    from usagefix.picture import names
+def names(context: typer.Context, *, adapt: bool) -> Names:
+    """The names to write SQL with: those of the database with ``adapt``, else the usual ones in the schema given."""
+    if not adapt:
+        return Names(context.obj.schema)
+    db = _open(context.obj)
+    try:
+        return _look(db, context.obj.schema)
+    finally:
+        db.close()
 
-    return names(db, schema)
+
+def _look(db: Database, schema: str) -> Names:
+    from usagefix import picture
+
+    return picture.names(db, schema)
 
 
 def _print(outcome: _Outcome, output: Format) -> None:

@@ -6,6 +6,7 @@ Everything that depends on how a database was made asks here. Only three columns
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,10 @@ class Table:
     filtered: bool
     columns: dict[str, dict[str, Any]]
     elsewhere: list[str]
+
+    def type_of(self, column: str) -> str:
+        """The type of a column, without a length: ``character varying``."""
+        return re.sub(r"\(.*\)", "", str(self.columns[column]["type"]))
 
 
 def tables(db: Database) -> tuple[Table, Table]:

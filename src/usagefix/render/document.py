@@ -13,6 +13,7 @@ from usagefix.models import (
     ApplyReport,
     BackfillReport,
     DoctorReport,
+    ExportReport,
     PresetReport,
     RollbackReport,
     Severity,
@@ -22,7 +23,16 @@ from usagefix.models import (
 )
 
 SCHEMA_VERSION = 1
-Report = VerifyReport | ApplyReport | BackfillReport | RollbackReport | StatusReport | PresetReport | DoctorReport
+Report = (
+    VerifyReport
+    | ApplyReport
+    | BackfillReport
+    | RollbackReport
+    | StatusReport
+    | PresetReport
+    | ExportReport
+    | DoctorReport
+)
 
 
 def document(
@@ -55,7 +65,7 @@ def document(
 
 def _keys(report: Report) -> Mapping[str, Any]:
     match report:
-        case VerifyReport() | StatusReport() | PresetReport():
+        case VerifyReport() | StatusReport() | PresetReport() | ExportReport():
             return asdict(report)
         case DoctorReport():
             return {

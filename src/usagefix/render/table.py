@@ -18,6 +18,7 @@ from usagefix.models import (
     Counts,
     DailyLimit,
     DoctorReport,
+    ExportReport,
     PresetCount,
     PresetReport,
     RollbackReport,
@@ -66,6 +67,9 @@ def show(report: Report, console: Console) -> None:
             _preset(report, console)
         case DoctorReport():
             findings(report, console)
+        case ExportReport():
+            for path in report.files:
+                console.print(text(path), soft_wrap=True)
         case _:
             assert_never(report)
 
@@ -136,9 +140,10 @@ def _counts(counts: Counts, console: Console) -> None:
 
 def _presets(title: str, presets: Sequence[PresetCount], console: Console) -> None:
     console.print(Text(title, style="bold"))
-    with_ids = console.width >= WIDE
+    named = any(preset.name for preset in presets)
+    with_ids = named and console.width >= WIDE
     columns = (
-        Column("name"),
+        Column("name" if named else "id"),
         Column("displayed", number=True),
         Column("actual", number=True),
         Column("drift", number=True),
@@ -148,7 +153,7 @@ def _presets(title: str, presets: Sequence[PresetCount], console: Console) -> No
     rows = []
     for preset in presets:
         cells = [
-            text(preset.name),
+            text(preset.name if named else preset.id),
             count(preset.displayed_count),
             Text(f"{preset.actual_records:,}"),
             Text(signed(preset.drift), style="" if preset.accurate else "red"),
@@ -235,6 +240,9 @@ def _backfill(report: BackfillReport, console: Console) -> None:
 
 
 def _rollback(report: RollbackReport, console: Console) -> None:
+    if not report.migrations and report.purged:
+        line("purged", "schema usagefix is gone", "yellow", console)
+        return
     if not report.migrations:
         line(
             "nothing to do",
@@ -254,6 +262,8 @@ def _rollback(report: RollbackReport, console: Console) -> None:
             pass
     if report.counts is not None:
         item(f"the counters keep their values: {report.counts.accurate} of {report.counts.presets} accurate", console)
+    if report.purged:
+        item("schema usagefix is gone, with its history", console)
     left = f"to {report.remains}" if report.remains else "new uses are no longer counted by usagefix"
     line("rolled back", left, "yellow", console)
 
@@ -279,8 +289,12 @@ def _status(report: StatusReport, console: Console) -> None:
         ],
         console,
     )
+    for migration in report.migrations:
+        if migration.pushed_as:
+            line("pushed", f"{migration.version} by supabase db push, as {migration.pushed_as}", "", console)
     newest = report.newest_event_at
-    line("newest event", f"{newest.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if newest else "none yet", "", console)
+    if report.dated:
+        line("newest event", f"{newest.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if newest else "none yet", "", console)
     states = {migration.state for migration in report.migrations}
     if states <= {State.APPLIED}:
         line("applied", "every migration; usagefix verify proves the counters", "green", console)
@@ -293,7 +307,7 @@ def _status(report: StatusReport, console: Console) -> None:
 def _preset(report: PresetReport, console: Console) -> None:
     preset = report.preset
     facts = (
-        ("name", text(preset.name)),
+        *((("name", text(preset.name)),) if preset.name else ()),
         ("id", text(preset.id)),
         ("displayed count", count(preset.displayed_count)),
         ("actual records", Text(f"{preset.actual_records:,}")),

@@ -1,0 +1,66 @@
+"""A second counter is held off in the same moment in which ours begins: seen in snapshots while people write.
+
+From the commit of version 1 on, an event and its count commit together, once; so what is wrong stays as wrong as it was
+until a backfill mends it. An event that counts twice, or not at all, would show as a step.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from support import APPLICATIONS, LEDGER, MIGRATION, App
+from traffic import traffic
+
+STEP = "SELECT usagefix.hold_off('20250930000001', 4);"
+# One snapshot: whether ours counts, and by how much the counters are wrong in all.
+SEEN = """
+    SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'trigger_auto_increment_preset_usage_count' AND tgnewtable IS NOT NULL),
+        (SELECT count(*) FROM preset_usage) - (SELECT sum(usage_count) FROM presets)
+"""
+
+
+def drifts_since_ours_counts(app: App, *scripts: str) -> set[int]:
+    """Run the scripts, each in a transaction, while people write and others look; returns what they saw of the drift."""
+    for name in ("by_hand", "counted_twice"):
+        app.sql((APPLICATIONS / f"{name}.sql").read_text())
+    app.sql("UPDATE presets SET usage_count = 0 WHERE usage_count IS NULL")
+    seen: list[set[int]] = [set(), set()]
+    over = threading.Event()
+
+    def look(mine: set[int]) -> None:
+        with app.connect() as connection:
+            while not over.is_set():
+                for ours, drift in connection.execute(SEEN.encode()):
+                    if ours:
+                        mine.add(int(drift))
+
+    lookers = [threading.Thread(target=look, args=(mine,)) for mine in seen]
+    with traffic(app, most=1) as writers:  # row-level triggers deadlock otherwise
+        for looker in lookers:
+            looker.start()
+        try:
+            for script in scripts:
+                writers.progress()
+                with app.connect(autocommit=False) as connection:
+                    connection.execute("SET LOCAL lock_timeout = '20s'")
+                    connection.execute(script.encode())
+            writers.progress(200)
+        finally:
+            over.set()
+            for looker in lookers:
+                looker.join()
+    assert writers.failures == []
+    return seen[0] | seen[1]
+
+
+def test_no_event_counts_twice_or_not_at_all(app: App) -> None:
+    apply = (MIGRATION / "apply.sql").read_text()
+    assert len(drifts_since_ours_counts(app, LEDGER.read_text() + apply)) == 1
+
+
+def test_holding_it_off_a_moment_later_is_caught(app: App) -> None:
+    apply = (MIGRATION / "apply.sql").read_text()
+    assert STEP in apply
+    # The trial of the script itself would refuse, too.
+    late = apply.replace(STEP, "").split("-- Let track_preset_usage() only insert")[0]
+    assert len(drifts_since_ours_counts(app, LEDGER.read_text() + late, STEP)) > 1

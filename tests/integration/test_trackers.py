@@ -1,0 +1,107 @@
+"""A track_preset_usage() that never worked: written anew for the table as it is, where that can be; else left alone, and told."""
+
+from __future__ import annotations
+
+import pytest
+from support import App, checks, failing
+
+BROKEN = "INSERT INTO preset_usage (preset_id, user_id, kind) VALUES ($1, auth.uid(), $2)"
+SIGNATURE = "track_preset_usage(preset_uuid uuid, usage_type_param text, usage_data_param jsonb DEFAULT '{}')"
+
+
+def replace(app: App, definition: str) -> None:
+    app.sql("DROP FUNCTION track_preset_usage")
+    for statement in definition.split("; CREATE"):
+        app.sql(statement if statement.startswith(("SET", "CREATE")) else "CREATE" + statement)
+    app.sql("COMMENT ON FUNCTION track_preset_usage IS 'ours'")
+
+
+WRITABLE = {
+    "returns the event": f"CREATE FUNCTION {SIGNATURE} RETURNS uuid LANGUAGE plpgsql AS $$DECLARE e uuid; BEGIN {BROKEN} RETURNING id INTO e; RETURN e; END$$",
+    "returns whether": f"CREATE FUNCTION {SIGNATURE} RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN {BROKEN}; RETURN true;"
+    " EXCEPTION WHEN OTHERS THEN RETURN false; END$$",
+    "returns nothing": f"CREATE FUNCTION {SIGNATURE} RETURNS void LANGUAGE plpgsql AS $$BEGIN {BROKEN}; END$$",
+    "calls what is not there": f"CREATE FUNCTION {SIGNATURE} RETURNS void LANGUAGE plpgsql AS"
+    f" $$BEGIN PERFORM check_quota(preset_uuid); {BROKEN.replace('kind', 'usage_type')}; END$$",
+    "arguments without names": f"CREATE FUNCTION track_preset_usage(uuid, text) RETURNS uuid LANGUAGE plpgsql AS $$BEGIN {BROKEN}; RETURN $1; END$$",
+    "arguments in another order": "CREATE FUNCTION track_preset_usage(kind text, preset uuid, source text DEFAULT 'web') RETURNS uuid LANGUAGE plpgsql AS"
+    f" $$BEGIN {BROKEN.replace('$1', 'preset').replace('$2', '$1')}; RETURN preset; END$$",
+    "in SQL": f"SET check_function_bodies = off; CREATE FUNCTION {SIGNATURE} RETURNS uuid LANGUAGE sql AS $$ {BROKEN} RETURNING id $$",
+    "names an index that is not there": f"CREATE FUNCTION {SIGNATURE} RETURNS void LANGUAGE plpgsql AS"
+    f" $$BEGIN {BROKEN.replace('kind', 'usage_type')} ON CONFLICT (usage_type) DO NOTHING; END$$",
+}  # fmt: skip
+LEFT_ALONE = {
+    "in SQL, its result cannot be guessed": f"SET check_function_bodies = off; CREATE FUNCTION {SIGNATURE} RETURNS text LANGUAGE sql AS $$ {BROKEN} RETURNING kind $$",
+    "its result cannot be guessed": f"CREATE FUNCTION {SIGNATURE} RETURNS jsonb LANGUAGE plpgsql AS $$BEGIN {BROKEN}; RETURN '{{}}'; END$$",
+    "it needs more": f"CREATE FUNCTION track_preset_usage(preset uuid, kind text, device inet) RETURNS void LANGUAGE plpgsql AS $$BEGIN {BROKEN}; END$$",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WRITABLE)
+def test_one_that_never_worked_is_written_anew(app: App, what: str) -> None:
+    replace(app, WRITABLE[what])
+    before = app.dump()
+    assert "+" in app.usagefix("apply", "--dry-run", "--format", "json").json["tracker_diff"]
+    result = app.usagefix("apply", "--format", "json")
+    assert result.code == 0, result.stderr + result.stdout
+    (remark,) = result.json["remarks"]
+    assert "never worked here" in remark
+    app.sql(f"SET request.jwt.claim.sub = '{app.user_id(3)}'")
+    events = app.one("SELECT count(*) FROM preset_usage")
+    arguments = "'showcase_creation', %s::uuid" if "order" in what else "%s::uuid, 'showcase_creation'"
+    for _ in range(2):
+        app.sql(f"SELECT track_preset_usage({arguments})", app.preset())
+    assert app.one("SELECT count(*) FROM preset_usage") == events + 2
+    assert app.drift() == (0, 0)
+    newest = app.sql("SELECT user_id::text, usage_type FROM preset_usage ORDER BY created_at DESC LIMIT 2")
+    assert newest == [(app.user_id(3), "showcase_creation")] * 2
+    app.sql("DELETE FROM preset_usage WHERE created_at > now() - interval '1 hour'")
+    assert app.usagefix("rollback", "--yes").code == 0
+    assert app.dump() == before
+
+
+def test_nobody_is_let_in_by_it(app: App) -> None:
+    replace(app, WRITABLE["returns whether"])
+    assert app.usagefix("apply").code == 0
+    app.sql("SET request.jwt.claim.sub = ''")
+    with pytest.raises(Exception, match="sign in to use a preset"):
+        app.sql("SELECT track_preset_usage(%s, 'showcase_creation')", app.preset())
+
+
+@pytest.mark.parametrize("what", LEFT_ALONE)
+def test_one_that_cannot_be_written_is_left_alone_and_told(app: App, what: str) -> None:
+    replace(app, LEFT_ALONE[what])
+    definition = app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)")
+    result = app.usagefix("apply", "--format", "json")
+    assert app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)") == definition
+    assert result.code == 1
+    assert failing(result) == {"tracker_inserts_only"}, "everything else is fixed"
+    (check,) = (c for c in result.json["checks"] if c["check_id"] == "tracker_inserts_only")
+    assert "lacks: kind" in check["detail"]
+    assert "anew" in check["hint"]
+    assert app.drift() == (0, 0)
+
+
+def test_a_good_one_is_not_rewritten_for_an_unlucky_trial(app: App) -> None:
+    """Whom it is tried with may be turned away: what the function says then is no reason to replace it."""
+    replace(
+        app,
+        f"CREATE FUNCTION {SIGNATURE} RETURNS void LANGUAGE plpgsql AS $$BEGIN"
+        " IF true THEN RAISE EXCEPTION 'members only' USING ERRCODE = 'P0001'; END IF;"
+        f" {BROKEN.replace('kind', 'usage_type')}; END$$",
+    )
+    definition = app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)")
+    result = app.usagefix("apply", "--format", "json")
+    assert result.code == 0, result.stderr
+    assert ["members only" in remark for remark in result.json["remarks"]] == [True]
+    assert app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)") == definition
+
+
+def test_one_edited_after_apply_is_not_lost(app: App) -> None:
+    replace(app, WRITABLE["returns nothing"])
+    assert app.usagefix("apply").code == 0
+    body = "BEGIN INSERT INTO preset_usage (preset_id, user_id, usage_type) VALUES ($1, auth.uid(), $2); RAISE DEBUG 'mine'; END"
+    app.sql(f"CREATE OR REPLACE FUNCTION {SIGNATURE} RETURNS void LANGUAGE plpgsql AS $${body}$$")
+    result = app.usagefix("rollback", "--yes")
+    assert (result.code, "changed after apply" in result.stderr) == (1, True)
+    assert checks(app.usagefix("verify", "--format", "json"))["tracker_inserts_only"] == "ok"

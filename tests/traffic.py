@@ -1,0 +1,87 @@
+"""People who use the application: writers in threads, each with a session of its own."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+from support import App
+
+WRITERS = 4
+INSERT = """
+    INSERT INTO preset_usage (preset_id, user_id, usage_type, created_at)
+    SELECT md5('preset ' || p)::uuid, md5('user ' || %s::int)::uuid, 'showcase_creation', now() - random() * interval '900 days'
+    FROM unnest(%s::int[]) AS p ON CONFLICT DO NOTHING
+"""
+# Each writer takes away and moves events of one user only: two that meet in the same event would wait for each other in
+# any order, with or without a trigger. The daily limit, while it is there, may be in the way of a move.
+DELETE = """
+    DELETE FROM preset_usage WHERE (tableoid, ctid) IN (
+        SELECT tableoid, ctid FROM preset_usage WHERE user_id = md5('user ' || %s::int)::uuid LIMIT cardinality(%s::int[])
+    )
+"""
+MOVE = """
+    UPDATE preset_usage SET preset_id = md5('preset ' || 1 + (random() * 39)::int)::uuid, created_at = now() - random() * interval '900 days'
+    WHERE (tableoid, ctid) IN (SELECT tableoid, ctid FROM preset_usage WHERE user_id = md5('user ' || %s::int)::uuid LIMIT cardinality(%s::int[]))
+"""
+
+
+@dataclass
+class Traffic:
+    """Writers that insert (and delete and move) until told to stop, one event or many a statement, in every order of
+    presets. ``written`` counts statements' rows, ``events`` what that makes of the number of events."""
+
+    written: list[int] = field(default_factory=lambda: [0] * WRITERS)
+    events: list[int] = field(default_factory=lambda: [0] * WRITERS)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return sum(self.written)
+
+    def progress(self, more: int = 40) -> None:
+        """Wait until the writers have written more."""
+        target, pause = self.total + more, threading.Event()
+        for _ in range(2000):
+            if self.total >= target or self.failures:
+                return
+            pause.wait(0.01)
+        raise AssertionError("the writers do not get on")
+
+
+@contextmanager
+def traffic(app: App, *, every_write: bool = False, most: int = 20) -> Iterator[Traffic]:
+    """Writers for the length of the block; up to ``most`` events a statement."""
+    state, stop = Traffic(), threading.Event()
+
+    def write(number: int) -> None:
+        luck = random.Random(number)
+        try:
+            with psycopg.connect(app.url(), autocommit=True) as connection:
+                while not stop.is_set():
+                    presets = [luck.randint(1, 40) for _ in range(luck.choice((1, 1, 1, most)))]
+                    statement = luck.choice((INSERT, INSERT, DELETE, MOVE)) if every_write else INSERT
+                    user = luck.randint(1, 15) * WRITERS - number
+                    try:
+                        rows = connection.execute(statement.encode(), (user, presets)).rowcount
+                    except psycopg.errors.UniqueViolation:
+                        continue  # the daily limit stands against the move
+                    state.written[number] += rows
+                    state.events[number] += {INSERT: rows, DELETE: -rows, MOVE: 0}[statement]
+                    stop.wait(0.001)
+        except psycopg.Error as error:
+            state.failures.append(str(error))
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(WRITERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield state
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
