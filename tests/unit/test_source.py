@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -171,8 +172,10 @@ TS = [
     ("const a = `${await supabase.rpc('track_preset_usage')}`", CALLS, 1),
     ("return <p>Don't</p>\n}\nsupabase.from('preset_usage').insert(a)", INSERTS, 3),
     ("return <p>a ` tick</p>\n}\nsupabase.from('preset_usage').insert(a)", INSERTS, 3),
+    ("a.replace(/'/g, \"''\"); supabase.rpc('track_preset_usage')", CALLS, 1),
 ]
 TS_NOT = [
+    "let q = supabase.from('presets')\nq = other()\nq.update({ usage_count: 1 })",
     "interface Preset { id: string; usage_count: number }",
     "type P = { usage_count?: number | null }",
     "presets: { Row: { usage_count: number | null }\n Insert: { usage_count?: number }\n Update: { usage_count?: number } }",
@@ -243,6 +246,7 @@ PY = [
     ('cur.callproc("increment_preset_usage", [1])', CALLS, 1),
 ]
 PY_NOT = [
+    "def f():\n    row = {'usage_count': 1}\ndef g(row):\n    supabase.table('presets').update(row)",
     "class Preset(Base):\n    usage_count: Mapped[int] = mapped_column(default=0)\n    usage_count = Column(Integer)",
     "class PresetUsage(Base):\n    pass\ndef preset_usage(a):\n    pass",
     'def f():\n    """UPDATE presets SET usage_count = 1"""\n    return 1',
@@ -387,6 +391,7 @@ def test_strange_files_are_skipped_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "latin.py").write_bytes(b"# caf\xe9")
     (tmp_path / "binary.ts").write_bytes(b"a\0b")
     (tmp_path / "large.sql").write_bytes(b" " * (2 * 1024 * 1024 + 1))
+    (tmp_path / "marks.py").write_text("usage_count" + "\n+" * 400_001)
     (tmp_path / "folder.sql").mkdir()
     (tmp_path / "bom.sql").write_bytes(b"\xef\xbb\xbfDELETE FROM preset_usage;\r\n")
     os.mkfifo(tmp_path / "pipe.sql")
@@ -396,6 +401,7 @@ def test_strange_files_are_skipped_with_the_reason(tmp_path: Path) -> None:
         "binary.ts: not text",
         "large.sql: larger than 2 MB",
         "latin.py: not text in UTF-8",
+        "marks.py: over 400,000 punctuation marks",
         "pipe.sql: not a regular file",
     )
     assert in_file(tmp_path / "pipe.sql") == in_file(tmp_path / "missing.sql") == in_file(tmp_path / "x\0.sql") == []
@@ -492,7 +498,7 @@ def _steps(text: str) -> int:
     """The lines of Python run to read a text: what grows faster than the text shows without a clock."""
     count = 0
 
-    def trace(_frame: FrameType, event: str, _argument: object) -> object:
+    def trace(_frame: FrameType, event: str, _argument: Any) -> Any:
         nonlocal count
         count += event == "line"
         return trace
@@ -512,14 +518,14 @@ def _steps(text: str) -> int:
 @pytest.mark.parametrize("piece", NASTY)
 def test_work_grows_no_faster_than_the_text(piece: str) -> None:
     start = "UPDATE presets SET usage_count = 1;\n"
-    small, large = (_steps(start + piece * times) for times in (150, 600))
+    small, large = (_steps(start + piece * times) for times in (75, 300))
     assert large < 4.6 * small + 2_000
 
 
 @pytest.mark.parametrize("piece", NASTY)
-def test_large_files_of_nasty_text_are_read(tmp_path: Path, piece: str) -> None:
-    """Half a megabyte ends before the time limit of a test by far; a pattern that backtracks does not."""
-    text = "UPDATE presets SET usage_count = 1;\n" + (piece * (512_000 // len(piece)))
+def test_nasty_files_are_read(tmp_path: Path, piece: str) -> None:
+    """It ends before the time limit of a test by far; a pattern that backtracks does not."""
+    text = "UPDATE presets SET usage_count = 1;\n" + (piece * (40_000 // len(piece)))
     for suffix in ("sql", "ts", "py", "vue"):
         path = tmp_path / f"file.{suffix}"
         path.write_text(text if suffix == "sql" else re.sub("(.{4000})", r"\1\n", text, flags=re.DOTALL))

@@ -46,6 +46,7 @@ _HOLDS_COLUMNS = {"data", "update", "set", "set_", "values", "defaults", "$set",
 _MEMBER = {".", "?."}
 _DECLARES = {"class", "def", "function", "interface", "type", "enum", "<", "/"}
 _HIGHEST = 12  # brackets between the counter and the call that sets it
+_MARGIN = 64  # looked at before and after the tokens
 _WIDEST = 40  # tokens of <generic, types> or of what an argument starts with
 
 
@@ -91,6 +92,9 @@ class _Stream:
     ) -> None:
         self._code, self._lines, self._tokens, self._python = code, lines, tokens, python
         self._functions = set(functions)
+        texts = [token.text if token.kind in ("name", "mark") else "" for token in tokens]
+        self._at = [*texts, *[""] * _MARGIN].__getitem__  # of names and marks; empty for texts and just outside
+        self._kind = [*(token.kind for token in tokens), *[""] * _MARGIN].__getitem__
         self._found: set[Hit] = set()
         self._around: list[int] = []  # of every token, the bracket that it is in, else -1
         self._opener: dict[int, int] = {}
@@ -116,30 +120,20 @@ class _Stream:
                 opened.append(index)
 
     def hits(self) -> set[Hit]:
-        for index, token in enumerate(self._tokens):
-            if token.kind == "text":
+        for index, (kind, text, _, _) in enumerate(self._tokens):
+            if kind == "text":
                 self._text(index)
-            elif token.kind == "name":
+            elif kind == "name":
                 self._name(index)
-            elif token.text == "(":
+            elif text == "(":
                 self._call(index)
-            elif token.text in (")", "]"):
+            elif text in (")", "]"):
                 self._close(index)
             if self._assigned:
                 self._bind(index, *self._assigned)
-            if token.kind in ("name", "text") and _plain(token.text) == _COUNTER:
+            if kind in ("name", "text") and _plain(text) == _COUNTER:
                 self._counter(index)
         return self._found
-
-    def _at(self, index: int) -> str:
-        """The text of a name or mark, empty for anything else and outside the tokens."""
-        if not 0 <= index < len(self._tokens):
-            return ""
-        token = self._tokens[index]
-        return token.text if token.kind in ("name", "mark") else ""
-
-    def _kind(self, index: int) -> str:
-        return self._tokens[index].kind if 0 <= index < len(self._tokens) else ""
 
     def _hit(self, use: Use, index: int, name: str = "") -> None:
         self._found.add(Hit(self._lines.at(self._tokens[index].offset), use, name))

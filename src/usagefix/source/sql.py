@@ -37,7 +37,7 @@ _EDGE = re.compile(
     re.VERBOSE | re.DOTALL | re.MULTILINE | re.ASCII,
 )
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
-_ROWS_FOLLOW = re.compile(r"\bfrom\s+stdin\b[^;]*;\s*\Z", re.IGNORECASE)
+_ROWS_FOLLOW = re.compile(r"\bfrom\s+stdin\b[^;]*;\Z", re.IGNORECASE)
 _EXECUTES = re.compile(r"\bexecute\b", re.IGNORECASE)
 _FILLED = re.compile(r"%(?:(\d+)\$)?-?\d*[IsL]")
 _STARTS = re.compile(
@@ -102,8 +102,8 @@ def _statements(code: str) -> Iterator[tuple[int, int]]:
     while edge := _EDGE.search(code, at):
         at = edge.end()
         if edge["end"]:
-            yield start, at
-            if _ROWS_FOLLOW.search(code, max(start, at - 200), at):
+            yield start, edge.start() + 1
+            if _ROWS_FOLLOW.search(code, max(start, edge.start() - 200), edge.start() + 1):
                 end = code.find("\n\\.", at - 1)
                 at = len(code) if end < 0 else end + 3
             start = at

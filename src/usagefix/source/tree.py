@@ -21,6 +21,8 @@ LEFT_OUT = {"node_modules", ".git", ".venv", "venv", "dist", "build", ".next", "
 LEFT_OUT |= {"out", "vendor", ".mypy_cache", ".pytest_cache"}
 LARGEST = 2 * 1024 * 1024  # bytes
 LONGEST_LINE = 5_000  # characters; what is longer is the output of a bundler
+MOST_MARKS = 400_000  # of punctuation; a hand-written file of the largest size has fewer
+_MARK = re.compile(r"[^\w\s]")
 _CONCERNS_THE_COUNTER = re.compile(r"usage_?count|preset_?usage", re.IGNORECASE)
 
 
@@ -89,6 +91,8 @@ def _uses(path: Path, functions: Collection[str]) -> list[Found]:
         raise _Unread(f"minified, with a line over {LONGEST_LINE:,} characters")
     if not _CONCERNS_THE_COUNTER.search(code) and not any(name in code for name in functions):
         return []
+    if len(_MARK.findall(code)) > MOST_MARKS:
+        raise _Unread(f"over {MOST_MARKS:,} punctuation marks")
     if suffix == ".py":
         return Lines(code).found(in_code(code, python(code), functions, python=True))
     script = scripts(code) if suffix in COMPONENTS else code
