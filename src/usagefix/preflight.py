@@ -42,7 +42,8 @@ def require_readable(db: Database) -> None:
 
     Raises WrongDatabase or NotPermitted.
     """
-    for table in require_tables(db):
+    both = require_tables(db)
+    for table in both:
         name = f"{db.names.schema}.{table.name}"
         if not table.readable:
             raise NotPermitted(

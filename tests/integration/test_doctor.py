@@ -497,6 +497,13 @@ def test_what_the_server_refuses_to_read_is_named(fixed: App) -> None:
     assert "invalid input syntax" in finding.evidence
 
 
+def test_columns_that_cannot_be_compared_are_not_counted(fixed: App) -> None:
+    fixed.sql("ALTER TABLE preset_usage DROP CONSTRAINT preset_usage_preset_id_fkey, ALTER COLUMN preset_id TYPE text")
+    unseen = [finding for finding in examine(fixed).findings if finding.finding_id == "not_looked_at"]
+    assert [finding.object for finding in unseen] == ["the drift", "events without a preset"]
+    assert "operator does not exist" in unseen[0].evidence
+
+
 def test_another_database(app: App) -> None:
     app.sql("ALTER TABLE presets RENAME TO something")
     result = app.usagefix("doctor")
