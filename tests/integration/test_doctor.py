@@ -497,6 +497,15 @@ def test_what_the_server_refuses_to_read_is_named(fixed: App) -> None:
     assert "invalid input syntax" in finding.evidence
 
 
+def test_a_role_that_may_not_enter_the_schema_is_told(app: App) -> None:
+    with app.connect(autocommit=False) as connection:
+        connection.execute((APPLICATIONS / "bigint_keys.sql").read_bytes())
+    with role(app, "doctor_outside"):
+        result = app.usagefix("--schema", "Shop floor", "doctor", DATABASE_URL=app.url("doctor_outside"))
+    assert result.code == 5
+    assert "permission denied for schema Shop floor" in result.stderr
+
+
 def test_columns_that_cannot_be_compared_are_not_counted(fixed: App) -> None:
     fixed.sql("ALTER TABLE preset_usage DROP CONSTRAINT preset_usage_preset_id_fkey, ALTER COLUMN preset_id TYPE text")
     unseen = [finding for finding in examine(fixed).findings if finding.finding_id == "not_looked_at"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 
 from usagefix.doctor.case import Case, events, quoted
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
@@ -147,7 +148,7 @@ def refused_writes(case: Case) -> Iterator[Finding]:
             refused.application or f"role {refused.role}",
             f"{refused.writes:,} by role {refused.role}"
             + (f" through {refused.via}" if refused.via else ", not through a function")
-            + f", last {refused.last_at:%Y-%m-%d %H:%M} (mode {refused.mode})",
+            + f", last {refused.last_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC (mode {refused.mode})",
             "remove the write there: the trigger counts each event",
         )
 
