@@ -120,6 +120,13 @@ def query(name: str, names: Names = STANDARD) -> str:
     return names.adapt(_read(root() / "queries" / f"{name}.sql"))
 
 
+@cache
+def released_bodies(names: Names = STANDARD) -> frozenset[str]:
+    """The bodies of the functions that the migrations put beside the application's, for a database with these names."""
+    applied = (migration.read(Face.APPLY, STANDARD) for migration in migrations())
+    return frozenset(names.adapt(body) for text in applied for body in _RELEASED_BODY.findall(text))
+
+
 def ledger(names: Names = STANDARD) -> str:
     """The script that opens schema ``usagefix``, which every migration needs."""
     return names.adapt(_read(root() / "ledger.sql"))

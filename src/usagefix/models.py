@@ -335,3 +335,48 @@ class RollbackReport:
     @property
     def ok(self) -> bool:
         return True
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    ERROR = "error"  # the counter is or will be wrong, or somebody can get in
+    WARNING = "warning"  # likely trouble
+    INFO = "info"  # good to know
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of ``doctor``. ``cause`` is 1 to 4 where it is one of the four root causes, see ``usagefix.doctor``."""
+
+    finding_id: str
+    severity: Severity
+    title: str
+    object: str
+    evidence: str
+    remedy: str
+    cause: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRead:
+    """How much of the application's source ``doctor`` has read: files, and what it passed over."""
+
+    files_read: int
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorReport:
+    """Every finding, the worst first. ``source`` is None where no source was given."""
+
+    findings: tuple[Finding, ...]
+    source: SourceRead | None
+
+    @property
+    def ok(self) -> bool:
+        return all(finding.severity is not Severity.ERROR for finding in self.findings)
+
+    def count(self, severity: Severity) -> int:
+        """How many findings of a severity there are."""
+        return sum(finding.severity is severity for finding in self.findings)

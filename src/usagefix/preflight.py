@@ -20,11 +20,8 @@ class MissingRight:
     remedy: str
 
 
-def require_readable(db: Database) -> None:
-    """The two tables are there with the columns that are certain, and can be read whole.
-
-    Raises WrongDatabase or NotPermitted.
-    """
+def require_tables(db: Database) -> tuple[picture.Table, picture.Table]:
+    """The two tables are there with the columns that are certain. Raises WrongDatabase."""
     both = picture.tables(db)
     for table in both:
         if not table.present:
@@ -37,6 +34,15 @@ def require_readable(db: Database) -> None:
                 f"table {db.names.schema}.{table.name} has no column {', '.join(absent)}",
                 hint=f"usagefix needs {db.names.schema}.{table.name}({needed})",
             )
+    return both
+
+
+def require_readable(db: Database) -> None:
+    """The two tables are there with the columns that are certain, and can be read whole.
+
+    Raises WrongDatabase or NotPermitted.
+    """
+    both = require_tables(db)
     for table in both:
         name = f"{db.names.schema}.{table.name}"
         if not table.readable:

@@ -101,6 +101,7 @@ def test_sql_prints_the_files_without_connecting() -> None:
 
 COMMANDS = {
     "verify": ("verify",),
+    "doctor": ("doctor",),
     "status": ("status",),
     "check-preset": ("check-preset", "Neon city"),
     "guard": ("guard", "warn"),

@@ -39,7 +39,9 @@ def test_what_does_not_connect_imports_nothing_heavy(arguments: tuple[str, ...])
     assert done.stdout
 
 
-COMMANDS = ("apply", "verify", "backfill", "rollback", "check-preset", "status", "guard", "sql", "export", "demo")
+COMMANDS = (
+    "apply", "verify", "doctor", "backfill", "rollback", "check-preset", "status", "guard", "sql", "export", "demo",
+)  # fmt: skip
 
 
 def test_help_lists_every_command_and_the_exit_codes() -> None:

@@ -103,6 +103,23 @@ def check_preset(
     run.execute(context, "check-preset", output, lambda db: verb(db, preset, recent=recent))
 
 
+def doctor(
+    context: typer.Context,
+    source: options.Source = None,
+    output: options.OutputFormat = Format.TABLE,
+) -> None:
+    """Find out why the counter is wrong, or will be. Reads only.
+
+    Root causes, competing writers, who can get in, and more, each with its evidence and a remedy. Exit code 1 when one
+    is an error: the counter is or will be wrong, or somebody can get in.
+
+    Example: usagefix doctor --source .
+    """
+    from usagefix.doctor import doctor as verb
+
+    run.execute(context, "doctor", output, lambda db: verb(db, source))
+
+
 def backfill(
     context: typer.Context,
     dry_run: options.DryRun = False,
@@ -256,6 +273,7 @@ def demo(
 _COMMANDS: dict[str, Callable[..., None]] = {
     "apply": apply,
     "verify": verify,
+    "doctor": doctor,
     "backfill": backfill,
     "rollback": rollback,
     "check-preset": check_preset,

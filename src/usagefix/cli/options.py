@@ -70,6 +70,17 @@ Top = Annotated[int, typer.Option("--top", metavar="N", min=0, max=1000, help="H
 Recent = Annotated[
     int, typer.Option("--recent", metavar="N", min=0, max=1000, help="Add the newest N events of the preset.")
 ]
+Source = Annotated[
+    Path | None,
+    typer.Option(
+        "--source",
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+        help="Also read the application's source below this folder.",
+        show_default=False,
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Adapt = Annotated[
     bool, typer.Option("--adapt", help="Look at the database, and write for the columns that its two tables have.")

@@ -12,10 +12,12 @@ from usagefix.errors import UsagefixError
 from usagefix.models import (
     ApplyReport,
     BackfillReport,
+    DoctorReport,
     ExportReport,
     GuardReport,
     PresetReport,
     RollbackReport,
+    Severity,
     StatusReport,
     Target,
     VerifyReport,
@@ -31,6 +33,7 @@ Report = (
     | PresetReport
     | ExportReport
     | GuardReport
+    | DoctorReport
 )
 
 
@@ -66,6 +69,12 @@ def _keys(report: Report) -> Mapping[str, Any]:
     match report:
         case VerifyReport() | StatusReport() | PresetReport() | ExportReport() | GuardReport():
             return asdict(report)
+        case DoctorReport():
+            return {
+                "findings": [asdict(finding) for finding in report.findings],
+                "counts": {severity: report.count(severity) for severity in Severity},
+                "source": asdict(report.source) if report.source else None,
+            }
         case BackfillReport():
             return {"backfill": asdict(report)}
         case RollbackReport():

@@ -17,6 +17,7 @@ from usagefix.models import (
     Check,
     Counts,
     DailyLimit,
+    DoctorReport,
     ExportReport,
     GuardReport,
     PresetCount,
@@ -28,6 +29,7 @@ from usagefix.models import (
     VerifyReport,
 )
 from usagefix.render.document import Report
+from usagefix.render.findings import findings
 from usagefix.render.guard import show_guard
 from usagefix.render.layout import NARROW, WIDE, Column, count, grid, item, line, moment, plural, signed, text
 from usagefix.render.words import harmless
@@ -65,6 +67,8 @@ def show(report: Report, console: Console) -> None:
             _status(report, console)
         case PresetReport():
             _preset(report, console)
+        case DoctorReport():
+            findings(report, console)
         case ExportReport():
             for path in report.files:
                 console.print(text(path), soft_wrap=True)

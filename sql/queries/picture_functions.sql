@@ -1,0 +1,58 @@
+-- The functions of the application that name the counter or the events, have one of two names, are called by a trigger of the
+-- two tables, or name one of the functions found before. Extensions' own are left out. Parameter: names (in lower case).
+WITH RECURSIVE tree AS (
+    SELECT to_regclass('public.preset_usage')::oid AS relation
+    UNION ALL
+    SELECT parents.inhrelid FROM pg_catalog.pg_inherits AS parents JOIN tree ON parents.inhparent = tree.relation
+), counters AS (
+    SELECT oid, relowner, relrowsecurity, relforcerowsecurity FROM pg_catalog.pg_class WHERE oid = to_regclass('public.presets')
+)
+SELECT
+    proc.oid::bigint AS oid,
+    namespace.nspname::text AS schema,
+    proc.proname::text AS name,
+    proc.oid::regprocedure::text AS signature,
+    languages.lanname::text AS language,
+    owners.rolname::text AS owner,
+    proc.prosecdef AS security_definer,
+    (SELECT substr(configured.entry, 13) FROM unnest(proc.proconfig) AS configured (entry)
+     WHERE starts_with(configured.entry, 'search_path=')) AS search_path,
+    proc.prorettype = 'trigger'::regtype AS is_trigger,
+    ARRAY(
+        SELECT arguments.name
+        FROM unnest(proc.proargnames, proc.proargmodes) WITH ORDINALITY AS arguments (name, mode, place)
+        WHERE COALESCE(arguments.mode, 'i') IN ('i', 'b', 'v') AND arguments.name <> ''
+        ORDER BY arguments.place
+    ) AS arguments,
+    ARRAY(
+        SELECT 'PUBLIC' WHERE EXISTS (
+            SELECT FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted WHERE granted.grantee = 0)
+        UNION ALL
+        SELECT roles.rolname::text
+        FROM pg_catalog.pg_roles AS roles
+        WHERE roles.rolname IN ('anon', 'authenticated') AND has_function_privilege(roles.oid, proc.oid, 'EXECUTE')
+    ) AS executors,
+    owners.rolsuper OR owners.rolbypassrls OR NOT counters.relrowsecurity
+        OR NOT counters.relforcerowsecurity AND pg_has_role(owners.oid, counters.relowner, 'USAGE') AS owner_passes_rls,
+    has_column_privilege(owners.oid, counters.oid, 'usage_count', 'UPDATE') AS owner_may_count,
+    proc.oid IN (
+        SELECT existing.tgfoid FROM pg_catalog.pg_trigger AS existing
+        WHERE existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = counters.oid) AS attached,
+    COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc) AS body
+FROM pg_catalog.pg_proc AS proc
+JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = proc.pronamespace
+JOIN pg_catalog.pg_language AS languages ON languages.oid = proc.prolang
+JOIN pg_catalog.pg_roles AS owners ON owners.oid = proc.proowner
+CROSS JOIN counters
+CROSS JOIN LATERAL (SELECT lower(COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc)) AS code) AS texts
+WHERE proc.prokind IN ('f', 'p') AND languages.lanname NOT IN ('c', 'internal')
+    AND namespace.nspname NOT IN ('pg_catalog', 'information_schema', 'usagefix') AND namespace.nspname !~ '^pg_(toast|temp)'
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_depend AS belongs
+        WHERE belongs.classid = 'pg_proc'::regclass AND belongs.objid = proc.oid AND belongs.deptype = 'e')
+    AND (texts.code ~ '\m(usage_count|preset_usage)\M' OR proc.proname IN ('increment_preset_usage', 'track_preset_usage')
+        OR proc.oid IN (
+            SELECT existing.tgfoid FROM pg_catalog.pg_trigger AS existing
+            WHERE existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = counters.oid)
+        OR EXISTS (SELECT FROM unnest(%(names)s::text[]) AS called (name) WHERE strpos(texts.code, called.name) > 0))
+ORDER BY signature

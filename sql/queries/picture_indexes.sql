@@ -1,0 +1,39 @@
+-- The indexes of the two tables; those of partitions belong to one of the whole. columns: of keys, expressions and predicate.
+-- daily: it lets one person use a preset once a day, whatever its name.
+SELECT
+    CASE indexed.indrelid WHEN to_regclass('public.presets') THEN 'presets' ELSE 'preset_usage' END AS on_table,
+    indexed.indexrelid::regclass::text AS name,
+    pg_catalog.pg_get_indexdef(indexed.indexrelid) AS definition,
+    methods.amname::text AS method,
+    indexed.indisunique AS is_unique,
+    indexed.indisprimary AS is_primary,
+    indexed.indisvalid AND indexed.indisready AS valid,
+    indexed.indpred IS NOT NULL AS partial,
+    (SELECT made.conname::text FROM pg_catalog.pg_constraint AS made
+     WHERE made.conindid = indexed.indexrelid AND made.contype IN ('p', 'u', 'x')) AS constraint_name,
+    (SELECT attname::text FROM pg_catalog.pg_attribute
+     WHERE attrelid = indexed.indrelid AND attnum = indexed.indkey[0] AND attnum > 0) AS leading,
+    ARRAY(
+        SELECT used.attname::text
+        FROM pg_catalog.pg_attribute AS used
+        WHERE used.attrelid = indexed.indrelid AND used.attnum > 0 AND (
+            used.attnum = ANY (indexed.indkey) OR EXISTS (
+                SELECT FROM pg_catalog.pg_depend AS dependency
+                WHERE dependency.classid = 'pg_class'::regclass AND dependency.objid = indexed.indexrelid
+                    AND dependency.refclassid = 'pg_class'::regclass AND dependency.refobjid = indexed.indrelid
+                    AND dependency.refobjsubid = used.attnum))
+        ORDER BY used.attnum
+    ) AS columns,
+    indexed.indrelid = to_regclass('public.preset_usage') AND indexed.indisunique AND NOT indexed.indisprimary AND (
+        indexed.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
+        OR pg_catalog.pg_get_indexdef(indexed.indexrelid) ~ '\mpreset_id\M' AND (
+            pg_catalog.pg_get_indexdef(indexed.indexrelid) ~ 'date_trunc\(''day''' OR EXISTS (
+                SELECT FROM pg_catalog.pg_attribute AS keys
+                WHERE keys.attrelid = indexed.indexrelid AND keys.attnum <= indexed.indnkeyatts AND keys.atttypid = 'date'::regtype))
+    ) AS daily,
+    COALESCE(pg_catalog.pg_relation_size(indexed.indexrelid), 0) AS size
+FROM pg_catalog.pg_index AS indexed
+JOIN pg_catalog.pg_class AS parts ON parts.oid = indexed.indexrelid
+JOIN pg_catalog.pg_am AS methods ON methods.oid = parts.relam
+WHERE indexed.indrelid IN (to_regclass('public.presets'), to_regclass('public.preset_usage'))
+ORDER BY on_table, name

@@ -1,0 +1,30 @@
+-- The triggers on the two tables and on partitions, and those elsewhere that call one of these functions; not those of
+-- constraints. Parameter: functions (oids).
+WITH RECURSIVE tree AS (
+    SELECT to_regclass('public.preset_usage')::oid AS relation
+    UNION ALL
+    SELECT parents.inhrelid FROM pg_catalog.pg_inherits AS parents JOIN tree ON parents.inhparent = tree.relation
+)
+SELECT
+    existing.tgname::text AS name,
+    existing.tgrelid::regclass::text AS on_table,
+    CASE WHEN existing.tgrelid = to_regclass('public.presets') THEN 'presets'
+        WHEN existing.tgrelid = to_regclass('public.preset_usage') THEN 'preset_usage'
+        WHEN existing.tgrelid IN (SELECT relation FROM tree) THEN 'partition'
+        ELSE 'elsewhere' END AS place,
+    existing.tgenabled::text AS enabled,
+    existing.tgtype::integer & 1 = 1 AS for_each_row,
+    CASE existing.tgtype::integer & 66 WHEN 2 THEN 'BEFORE' WHEN 64 THEN 'INSTEAD OF' ELSE 'AFTER' END AS timing,
+    array_remove(ARRAY[
+        CASE WHEN existing.tgtype::integer & 4 = 4 THEN 'INSERT' END,
+        CASE WHEN existing.tgtype::integer & 8 = 8 THEN 'DELETE' END,
+        CASE WHEN existing.tgtype::integer & 16 = 16 THEN 'UPDATE' END,
+        CASE WHEN existing.tgtype::integer & 32 = 32 THEN 'TRUNCATE' END], NULL) AS events,
+    existing.tgfoid::bigint AS function,
+    substring(pg_catalog.pg_get_triggerdef(existing.oid) FROM ' WHEN \((.*)\) EXECUTE (?:FUNCTION|PROCEDURE) ') AS condition,
+    existing.tgparentid <> 0 AS cloned
+FROM pg_catalog.pg_trigger AS existing
+WHERE NOT existing.tgisinternal AND (
+    existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = to_regclass('public.presets')
+    OR existing.tgfoid::bigint = ANY (%(functions)s::bigint[]))
+ORDER BY place, on_table, name

@@ -1,0 +1,47 @@
+"""Why is the counter wrong, or why will it be? Findings with their evidence and what to do about them. Reads only.
+
+The four root causes, which ``Finding.cause`` numbers:
+
+1. ``increment_preset_usage()`` exists, but nothing calls it.
+2. The counter is updated in one place, and not where a use is recorded.
+3. A daily limit refuses the second use on a day.
+4. So the displayed counts are out of step with the events.
+
+One snapshot for everything in the database; the source, if there is one, is read after it has ended.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from usagefix import preflight
+from usagefix.database import Database
+from usagefix.doctor.case import Case
+from usagefix.doctor.counting import RULES as COUNTING
+from usagefix.doctor.rights import RULES as RIGHTS
+from usagefix.doctor.source import RULES as SOURCE
+from usagefix.doctor.surroundings import RULES as SURROUNDINGS
+from usagefix.models import DoctorReport, Severity, SourceRead
+from usagefix.picture.look import look
+from usagefix.source import scan
+
+RULES = {**COUNTING, **RIGHTS, **SOURCE, **SURROUNDINGS}
+_WORST_FIRST = list(Severity)
+
+
+def doctor(db: Database, source: Path | None = None) -> DoctorReport:
+    """Look at the database, and at the application's source below ``source``.
+
+    Raises WrongDatabase where the tables, or the columns that are certain, are missing.
+    """
+    preflight.require_tables(db)
+    with db.snapshot():
+        case = Case(look(db), db.names)
+    if source is not None:
+        case.source = scan(source, functions=sorted(case.callable_names))
+    findings = [finding for rule in RULES.values() for finding in rule(case)]
+    findings.sort(key=lambda finding: (_WORST_FIRST.index(finding.severity), finding.cause or 9))
+    return DoctorReport(
+        findings=tuple(findings),
+        source=SourceRead(case.source.files_read, tuple(map(str, case.source.skipped))) if case.source else None,
+    )

@@ -1,0 +1,236 @@
+"""What the rules ask of a database: who writes the counter, who calls whom, what counts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from usagefix import catalog
+from usagefix.errors import without_urls
+from usagefix.names import Names
+from usagefix.picture.objects import Function, Index, Picture, Trigger
+from usagefix.source import Found, Use, in_sql
+
+if TYPE_CHECKING:
+    from usagefix.source import Place, Scan
+
+INCREMENT, TRACK = "increment_preset_usage", "track_preset_usage"
+_OURS = re.compile(
+    r"trigger_auto_(increment|adjust)_preset_usage_count(_(row|enter|leave|delete|update|truncate|truncating))?"
+)
+
+
+@dataclass
+class Case:
+    """One database, and its application's source once that is read."""
+
+    picture: Picture
+    names: Names
+    source: Scan | None = None
+    _released: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._released = catalog.released_bodies(self.names)
+
+    @property
+    def presets(self) -> str:
+        return f"{self.names.qualifier}.presets"
+
+    @property
+    def events(self) -> str:
+        return f"{self.names.qualifier}.preset_usage"
+
+    @cached_property
+    def uses(self) -> dict[int, list[Found]]:
+        """What each function does, by its oid."""
+        names = {function.name for function in self.picture.functions if not function.is_trigger}
+        return {
+            function.oid: in_sql(function.body, functions=sorted(names - {function.name}))
+            for function in self.picture.functions
+        }
+
+    def does(self, function: Function, use: Use) -> bool:
+        return any(found.use is use for found in self.uses[function.oid])
+
+    def calls(self, function: Function) -> set[str]:
+        """The names of the functions that it calls."""
+        return {found.name for found in self.uses[function.oid] if found.use is Use.CALLS}
+
+    @cached_property
+    def writers(self) -> tuple[Function, ...]:
+        """The functions that write the counter themselves."""
+        return tuple(function for function in self.picture.functions if self.does(function, Use.WRITES_COUNTER))
+
+    @cached_property
+    def counting(self) -> tuple[Function, ...]:
+        """The functions that write the counter, or call one that does."""
+        return self._and_callers(self.writers)
+
+    @cached_property
+    def recorders(self) -> tuple[Function, ...]:
+        """The functions that insert an event themselves."""
+        return tuple(function for function in self.picture.functions if self.does(function, Use.INSERTS_EVENT))
+
+    @cached_property
+    def recording(self) -> tuple[Function, ...]:
+        """The functions that insert an event, or call one that does."""
+        return self._and_callers(self.recorders)
+
+    def _and_callers(self, functions: Iterable[Function]) -> tuple[Function, ...]:
+        reached = {function.oid: function for function in functions}
+        while more := [
+            function
+            for function in self.picture.functions
+            if function.oid not in reached and self.calls(function) & {callee.name for callee in reached.values()}
+        ]:
+            reached |= {function.oid: function for function in more}
+        return tuple(reached.values())
+
+    def way_to_counter(self, function: Function) -> list[Function]:
+        """From a function that counts, by the fewest calls, to one that writes the counter."""
+        ways, seen = [[function]], {function.oid}
+        while not self.does(ways[0][-1], Use.WRITES_COUNTER):
+            way = ways.pop(0)
+            called = self.calls(way[-1])
+            for callee in self.counting:
+                if callee.name in called and callee.oid not in seen:
+                    seen.add(callee.oid)
+                    ways.append([*way, callee])
+        return ways[0]
+
+    @property
+    def callable_names(self) -> set[str]:
+        """The functions whose calls in the source matter."""
+        known = (*self.counting, *self.recording)
+        return {INCREMENT, TRACK} | {function.name for function in known if not function.is_trigger}
+
+    def released(self, function: Function) -> bool:
+        """Whether it is one of usagefix's, as released."""
+        return function.body in self._released
+
+    @cached_property
+    def _counting_oids(self) -> set[int]:
+        return {function.oid for function in self.counting}
+
+    def triggers(self, *places: str) -> Iterator[Trigger]:
+        """The triggers that somebody made in these places, or in any."""
+        return (trigger for trigger in self.picture.triggers if not trigger.cloned and trigger.place in places)
+
+    @cached_property
+    def counting_triggers(self) -> tuple[Trigger, ...]:
+        """The triggers on the events that count, enabled or not."""
+        return tuple(
+            trigger for trigger in self.triggers("preset_usage", "partition") if trigger.function in self._counting_oids
+        )
+
+    def counters_of(self, event: str, *, enabled: bool = True) -> tuple[Trigger, ...]:
+        """What counts INSERT, DELETE, UPDATE or TRUNCATE of the whole table; one of usagefix's stands for all."""
+        found = [
+            trigger
+            for trigger in self.counting_triggers
+            if event in trigger.events and (trigger.fires or not enabled)
+            and (trigger.place == "preset_usage" or (trigger.for_each_row and not is_ours(trigger)))
+        ]  # fmt: skip
+        ours = [trigger for trigger in found if is_ours(trigger)]
+        return (*ours[:1], *(trigger for trigger in found if trigger not in ours))
+
+    @property
+    def counted(self) -> bool:
+        """Whether a trigger counts new events."""
+        return any(trigger.place == "preset_usage" for trigger in self.counters_of("INSERT"))
+
+    @property
+    def meant_to_be_counted(self) -> bool:
+        """The same, where the trigger may be disabled."""
+        return any(trigger.place == "preset_usage" for trigger in self.counters_of("INSERT", enabled=False))
+
+    @property
+    def who_counts(self) -> str:
+        """Why nothing else need count, or will have to."""
+        return "the trigger counts each event" if self.counted else "after usagefix apply a trigger counts each event"
+
+    @property
+    def repair(self) -> str:
+        """What makes the counter right."""
+        return "usagefix backfill" if self.counted else "usagefix apply"
+
+    def callers(self, function: Function) -> list[str]:
+        """What calls a function, in words."""
+        found = [
+            f"trigger {trigger}{'' if trigger.fires else ' (disabled)'}"
+            for trigger in self.picture.triggers
+            if trigger.function == function.oid and not trigger.cloned
+        ]
+        found += [
+            f"function {caller.signature}"
+            for caller in self.picture.functions
+            if caller.oid != function.oid and function.name in self.calls(caller)
+        ]
+        found += [
+            f"job {job.name} of pg_cron"
+            for job in self.picture.jobs
+            if any(use.use is Use.CALLS for use in in_sql(job.command, functions=[function.name]))
+        ]
+        return found + [where(place) for place in self.places(Use.CALLS) if place.found.name == function.name]
+
+    def places(self, use: Use) -> Iterator[Place]:
+        """The places in the source that do this. SQL files are not among them: what they made is in the database."""
+        return (place for place in self.all_places(use) if not is_script(place))
+
+    def all_places(self, use: Use) -> Iterator[Place]:
+        return (place for place in (self.source.places if self.source else ()) if place.found.use is use)
+
+    @property
+    def looked_at(self) -> str:
+        """Where a caller was looked for."""
+        source = f"{self.source.files_read:,} files of the source" if self.source else ""
+        jobs = "jobs of pg_cron" if self.picture.surroundings.sees_jobs else ""
+        return ", ".join(part for part in ("triggers", "functions", jobs, source) if part) + (
+            "" if source else "; not the source (--source DIR)"
+        )
+
+    @cached_property
+    def daily_limits(self) -> tuple[Index, ...]:
+        return tuple(index for index in self.picture.indexes if index.daily)
+
+
+def is_ours(trigger: Trigger) -> bool:
+    """Whether a trigger has a name of usagefix's counting triggers."""
+    return _OURS.fullmatch(trigger.name) is not None
+
+
+def is_script(place: Place) -> bool:
+    return place.path.suffix.lower() == ".sql"
+
+
+def where(place: Place) -> str:
+    """Path and line; the path as text that can be printed, whatever bytes its name is made of."""
+    return f"{shown(place)}:{place.found.line}"
+
+
+def shown(place: Place) -> str:
+    return os.fsencode(place.path.as_posix()).decode("utf-8", "replace")
+
+
+def quoted(name: str) -> str:
+    """A name as SQL writes it."""
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+
+
+def said(place: Place) -> str:
+    """The line itself; a connection string in it may hold a password."""
+    return without_urls(place.found.text)
+
+
+def events(number: int) -> str:
+    return f"{number:,} event{'' if number == 1 else 's'}"
+
+
+def listed(words: Iterable[str], most: int = 5) -> str:
+    """Some of the words, and how many more there are."""
+    every = list(words)
+    return ", ".join(every[:most]) + (f" and {len(every) - most:,} more" if len(every) > most else "")

@@ -1,0 +1,246 @@
+"""The root causes, and the rules of who counts what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from usagefix.doctor.case import INCREMENT, Case, is_ours, listed, quoted, where
+from usagefix.models import Finding, Severity
+from usagefix.picture.objects import Function
+from usagefix.source import Use, in_sql
+
+Rule = Callable[[Case], Iterator[Finding]]
+ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
+
+
+def increment_not_called(case: Case) -> Iterator[Finding]:
+    """Root cause 1."""
+    for function in case.picture.functions:
+        if function.name != INCREMENT or case.callers(function):
+            continue
+        counted = case.meant_to_be_counted
+        yield Finding(
+            "increment_not_called",
+            INFO if counted else ERROR,
+            "increment_preset_usage() is there, but nothing calls it",
+            function.signature,
+            f"no caller found; looked at: {case.looked_at}",
+            "none is needed: a trigger counts; drop the function when nothing outside calls it"
+            if counted
+            else "usagefix apply: a trigger counts each event",
+            None if counted else 1,
+        )
+
+
+def use_not_counted(case: Case) -> Iterator[Finding]:
+    """Root cause 2."""
+    if case.meant_to_be_counted:
+        return
+    counting = {function.oid for function in case.counting}
+    uncounted = [function.signature for function in case.recorders if function.oid not in counting]
+    uncounted += [where(place) for place in case.places(Use.INSERTS_EVENT)]
+    by_themselves = [function.signature for function in case.recording if function.oid in counting]
+    updated = [function.signature for function in case.writers if not function.is_trigger]
+    updated += [where(place) for place in case.places(Use.WRITES_COUNTER)]
+    only_in = f"the counter is updated only in {listed(updated)}" if updated else "nothing updates the counter"
+    if by_themselves and not uncounted:
+        evidence = f"only {listed(by_themselves)} counts what it records; a direct insert is not counted"
+    elif uncounted:
+        evidence = f"{only_in}; a use is recorded, and not counted, in {listed(uncounted)}"
+    else:
+        evidence = f"{only_in}; nothing here records a use, so the application inserts events itself"
+    yield Finding(
+        "use_not_counted",
+        WARNING if by_themselves and not uncounted else ERROR,
+        "The counter is not updated where a use is recorded",
+        case.events,
+        f"no trigger counts new events; {evidence}",
+        "usagefix apply: a trigger counts each event, whoever inserts it",
+        2,
+    )
+
+
+def daily_limit(case: Case) -> Iterator[Finding]:
+    """Root cause 3."""
+    for index in case.daily_limits:
+        made = index.constraint_name
+        yield Finding(
+            "daily_limit",
+            ERROR,
+            "A daily limit refuses the second use on a day",
+            made or index.name,
+            index.definition,
+            f"ALTER TABLE {case.events} DROP CONSTRAINT {quoted(made)}" if made else "usagefix apply",
+            3,
+        )
+
+
+def drift(case: Case) -> Iterator[Finding]:
+    """Root cause 4."""
+    totals = case.picture.drift
+    if totals is not None and totals.inaccurate:
+        yield Finding(
+            "drift",
+            ERROR,
+            "Displayed counts are out of step with the events",
+            f"{case.presets}.usage_count",
+            f"{totals.inaccurate:,} of {totals.presets:,} presets inaccurate, drift {totals.drift_total:+,} in all",
+            case.repair,
+            4,
+        )
+
+
+def counter_writer(case: Case) -> Iterator[Finding]:
+    """Who writes the counter, and who calls that."""
+    for function in case.writers:
+        callers = case.callers(function)
+        if not case.released(function) and (callers or function.name != INCREMENT):
+            yield Finding(
+                "counter_writer",
+                INFO,
+                "A function writes the counter",
+                function.signature,
+                f"called by {listed(callers)}" if callers else f"called by nothing; looked at: {case.looked_at}",
+                f"{case.who_counts}: what else writes the counter competes with it",
+            )
+
+
+def competing_writer(case: Case) -> Iterator[Finding]:
+    """What counts beside the triggers on the events."""
+    severity = ERROR if case.counted else WARNING
+    said = "beside the trigger that counts" if case.counted else "and would beside a trigger that counts"
+    title = "A competing writer changes the counter"
+    counting = {function.oid for function in case.counting}
+    for trigger in case.triggers("presets", "elsewhere"):
+        function = next((found for found in case.counting if found.oid == trigger.function), None)
+        if function is None or not trigger.fires or case.released(function):
+            continue
+        if trigger.place == "elsewhere" or "UPDATE" in trigger.events:  # what a new preset begins with is no use
+            evidence = f"it calls {function.signature}, which writes the counter {said}"
+            yield Finding("competing_writer", severity, title, str(trigger), evidence, "drop the trigger")
+    names = [function.name for function in case.counting if not function.is_trigger]
+    for job in case.picture.jobs:
+        uses = {use.use for use in in_sql(job.command, functions=names)}
+        if uses & {Use.WRITES_COUNTER, Use.CALLS}:
+            evidence = f"at {job.schedule} it writes the counter {said}"
+            yield Finding("competing_writer", severity, title, f"job {job.name}", evidence, "unschedule the job")
+    for function in case.recording if case.counted else ():
+        if function.oid in counting and not function.is_trigger:
+            evidence = f"it records a use and counts it, which {case.counters_of('INSERT')[0]} does too"
+            remedy = "usagefix apply takes the counting out of track_preset_usage(); take it out of others by hand"
+            yield Finding("competing_writer", severity, title, function.signature, evidence, remedy)
+
+
+def counted_twice(case: Case) -> Iterator[Finding]:
+    """Several triggers count the same."""
+    seen: set[frozenset[str]] = set()
+    for event in ("INSERT", "DELETE", "UPDATE"):
+        found = case.counters_of(event)
+        together = frozenset(map(str, found))
+        if len(found) > 1 and together not in seen:
+            seen.add(together)
+            yield Finding(
+                "counted_twice",
+                ERROR,
+                f"Triggers count each {event} {len(found)} times",
+                case.events,
+                listed(map(str, found)),
+                "usagefix apply holds off all but its own",
+            )
+
+
+def trigger_disabled(case: Case) -> Iterator[Finding]:
+    """A trigger that counts, switched off."""
+    for trigger in case.counting_triggers:
+        if trigger.fires:
+            continue
+        lacking = [event for event in trigger.events if not case.counters_of(event)]
+        how = "fires on replicas only" if trigger.enabled == "R" else "is disabled"
+        yield Finding(
+            "trigger_disabled",
+            ERROR if lacking else INFO,
+            "A trigger that counts does not fire",
+            str(trigger),
+            f"it {how}; nothing else counts {', '.join(lacking)}"
+            if lacking
+            else f"it {how}; {case.counters_of(trigger.events[0])[0]} counts instead",
+            f"ALTER TABLE {trigger.on_table} ENABLE TRIGGER {quoted(trigger.name)}, then usagefix backfill"
+            if lacking
+            else "keep it so: enabled, it would count twice",
+        )
+
+
+def counts_some(case: Case) -> Iterator[Finding]:
+    """A trigger that counts under a condition."""
+    for trigger in case.counting_triggers:
+        if trigger.fires and trigger.condition and not is_ours(trigger):
+            yield Finding(
+                "counts_some",
+                ERROR,
+                "A trigger counts some events only",
+                str(trigger),
+                f"its condition: {trigger.condition}",
+                "usagefix apply counts each event, and holds this trigger off",
+            )
+
+
+def counting_blocked(case: Case) -> Iterator[Finding]:
+    """A trigger whose function may not change the counter, or not every one."""
+    seen: set[int] = set()
+    for trigger in case.counting_triggers:
+        function = next(found for found in case.counting if found.oid == trigger.function)
+        if not trigger.fires or function.oid in seen:
+            continue
+        seen.add(function.oid)
+        if why := _blocked(case, function):
+            yield Finding(
+                "counting_blocked",
+                ERROR,
+                "The counting function cannot change every counter",
+                function.signature,
+                f"called by {trigger}: {why}",
+                "usagefix apply makes its own run as the owner of presets; FORCE ROW LEVEL SECURITY needs an owner with"
+                " BYPASSRLS; then usagefix backfill",
+            )
+
+
+def _blocked(case: Case, function: Function) -> str:
+    """Why a counting function may miss counters; empty where it does not."""
+    chain = case.way_to_counter(function)
+    acting = next((found for found in reversed(chain) if found.security_definer), None)
+    if acting is None:
+        presets = case.picture.presets
+        return (
+            "it is not SECURITY DEFINER, so it is held to what row level security lets its caller do"
+            if presets.rls
+            else ""
+        )
+    if not acting.owner_may_count:
+        return f"{acting.signature} runs as {acting.owner}, which may not update {case.presets}"
+    return "" if acting.owner_passes_rls else f"row level security hides presets from {acting.owner}, as which it runs"
+
+
+def removal_not_counted(case: Case) -> Iterator[Finding]:
+    """New events are counted, and deleted ones are not."""
+    if not case.counted or case.counters_of("DELETE", enabled=False):
+        return
+    deleting = [function.signature for function in case.picture.functions if case.does(function, Use.DELETES_EVENT)]
+    deleting += [where(place) for place in case.places(Use.DELETES_EVENT)]
+    yield Finding(
+        "removal_not_counted",
+        WARNING,
+        "Deleted events stay counted",
+        case.events,
+        f"{case.counters_of('INSERT')[0]} counts new events; no trigger counts deletes"
+        + (f", and these delete: {listed(deleting)}" if deleting else ""),
+        "usagefix apply",
+    )
+
+
+RULES: dict[str, Rule] = {
+    rule.__name__: rule
+    for rule in (
+        increment_not_called, use_not_counted, daily_limit, drift, counter_writer, competing_writer, counted_twice,
+        trigger_disabled, counts_some, counting_blocked, removal_not_counted,
+    )
+}  # fmt: skip

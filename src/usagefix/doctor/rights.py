@@ -1,0 +1,102 @@
+"""The rules of who can get in, and of track_preset_usage(), through which uses come in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from usagefix.doctor.case import TRACK, Case, listed
+from usagefix.doctor.counting import ERROR, WARNING, Rule
+from usagefix.models import Finding
+from usagefix.picture.objects import Function
+
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_INSERTED = re.compile(
+    r'\binsert\s+into\s+(?:(?:\w+|"[^"]+")\.)?"?preset_usage"?\s*(?:as\s+\w+\s*)?\(([^()]*)\)', re.IGNORECASE
+)
+
+
+def search_path_open(case: Case) -> Iterator[Finding]:
+    """SECURITY DEFINER without a search_path of its own, or with one that finds temporary tables first."""
+    for function in case.picture.functions:
+        path = function.search_path
+        if not function.security_definer or path == '""' or (path is not None and "pg_temp" in path):
+            continue
+        open_to_all = path is None and function.everybody and not function.is_trigger
+        found = "finds tables where its caller's path leads" if path is None else "finds temporary tables first"
+        yield Finding(
+            "search_path_open",
+            ERROR if open_to_all else WARNING,
+            "A SECURITY DEFINER function can be led to other tables",
+            function.signature,
+            f"it runs as {function.owner}, and {found}; its search_path: {path or 'none'}",
+            f"ALTER FUNCTION {function.signature} SET search_path = {path or case.names.qualifier}, pg_temp",
+        )
+
+
+def open_to_everybody(case: Case) -> Iterator[Finding]:
+    """Who is not signed in may count or record."""
+    counting = {function.oid for function in case.counting}
+    for function in case.picture.functions:
+        counts = function.oid in counting
+        if not function.everybody or not (counts or function.name == TRACK):
+            continue
+        if function.is_trigger and not function.security_definer:
+            continue  # nobody can call it, and as a trigger elsewhere it does what its user may do anyway
+        roles = listed(role for role in function.executors if role != "authenticated")
+        attach, does = "attach" if function.is_trigger else "call", "counts" if counts else "records a use"
+        yield Finding(
+            "open_to_everybody",
+            ERROR if function.security_definer and not function.is_trigger else WARNING,
+            f"Everybody may {attach} a function that {does}",
+            function.signature,
+            f"EXECUTE is granted to {roles}" + (f"; it runs as {function.owner}" if function.security_definer else ""),
+            f"REVOKE EXECUTE ON FUNCTION {function.signature} FROM {roles}",
+        )
+
+
+def tracker_unknown_columns(case: Case) -> Iterator[Finding]:
+    """track_preset_usage() that cannot work."""
+    for function in _trackers(case):
+        named = {
+            column.strip(' \t\r\n"').lower()
+            for columns in _INSERTED.findall(_COMMENT.sub("", function.body))
+            for column in columns.split(",")
+        }
+        unknown = sorted(name for name in named - set(case.picture.events.columns) if re.fullmatch(r"\w+", name))
+        if unknown:
+            yield Finding(
+                "tracker_unknown_columns",
+                ERROR,
+                "track_preset_usage() cannot record a use",
+                function.signature,
+                f"it names columns that preset_usage lacks: {', '.join(unknown)}",
+                "usagefix apply writes it anew; after apply, write it anew: all it needs is to insert the event",
+            )
+
+
+def tracker_trusts_argument(case: Case) -> Iterator[Finding]:
+    """track_preset_usage() that is told who its user is."""
+    for function in _trackers(case):
+        told = [name for name in function.arguments if "user" in name.lower()]
+        if told:
+            anybody = function.security_definer and bool(function.executors)
+            yield Finding(
+                "tracker_trusts_argument",
+                ERROR if anybody else WARNING,
+                "track_preset_usage() takes the user from an argument",
+                function.signature,
+                f"argument {listed(told)}: a caller can record uses in the name of others"
+                + (f"; {listed(function.executors)} may call it" if function.executors else ""),
+                "take the user from the session (auth.uid() on Supabase), or let only the server call it",
+            )
+
+
+def _trackers(case: Case) -> Iterator[Function]:
+    return (function for function in case.picture.functions if function.name == TRACK)
+
+
+RULES: dict[str, Rule] = {
+    rule.__name__: rule
+    for rule in (tracker_unknown_columns, tracker_trusts_argument, open_to_everybody, search_path_open)
+}

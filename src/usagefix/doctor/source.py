@@ -1,0 +1,74 @@
+"""The rules of the application's source: the lines that write the counter, call a function, insert an event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from usagefix.doctor.case import Case, is_script, listed, said, shown, where
+from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
+from usagefix.models import Finding
+from usagefix.source import Use
+
+
+def source_writes(case: Case) -> Iterator[Finding]:
+    """A line that writes the counter competes with the trigger."""
+    for place in case.places(Use.WRITES_COUNTER):
+        yield Finding(
+            "source_writes",
+            ERROR if case.counted else WARNING,
+            "A competing writer in the source",
+            where(place),
+            said(place),
+            f"remove it: {case.who_counts}; or let the guard ignore it: usagefix guard",
+        )
+
+
+def source_calls(case: Case) -> Iterator[Finding]:
+    """A line that calls a function that counts, or one that records a use."""
+    counting = {function.name for function in case.counting} - {function.name for function in case.recording}
+    for place in case.places(Use.CALLS):
+        name = place.found.name
+        if name in counting:
+            severity, does = ERROR if case.counted else WARNING, "which counts"
+            remedy = f"remove it: {case.who_counts}; or let the guard ignore it: usagefix guard"
+        elif any(function.name == name for function in case.picture.functions):
+            severity, does = INFO, "which records a use"
+            remedy = f"none: {case.who_counts}"
+        else:
+            severity, does = WARNING, "which is not there"
+            remedy = "create the function, or remove the call"
+        title = f"The source calls {name}(), {does}"
+        yield Finding("source_calls", severity, title, where(place), said(place), remedy)
+
+
+def source_inserts(case: Case) -> Iterator[Finding]:
+    """A line that inserts an event by itself."""
+    for place in case.places(Use.INSERTS_EVENT):
+        yield Finding(
+            "source_inserts",
+            INFO,
+            "The source inserts events itself",
+            where(place),
+            said(place),
+            f"none: {case.who_counts}; but it bypasses track_preset_usage()",
+        )
+
+
+def source_scripts(case: Case) -> Iterator[Finding]:
+    """Scripts that write the counter: what functions they made is judged in the database."""
+    lines: dict[str, list[str]] = {}
+    for place in case.all_places(Use.WRITES_COUNTER):
+        if is_script(place):
+            lines.setdefault(shown(place), []).append(str(place.found.line))
+    for path, numbers in lines.items():
+        yield Finding(
+            "source_scripts",
+            INFO,
+            "A script writes the counter",
+            path,
+            f"line {listed(numbers, 10)}",
+            "the functions it made are judged as they are in the database now; run nothing of it anew",
+        )
+
+
+RULES: dict[str, Rule] = {rule.__name__: rule for rule in (source_writes, source_calls, source_inserts, source_scripts)}

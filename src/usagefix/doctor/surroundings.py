@@ -1,0 +1,207 @@
+"""The rules of what is around the counter: indexes, keys, replication, and what could not be looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC
+
+from usagefix.doctor.case import Case, events, quoted
+from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
+from usagefix.models import Finding
+from usagefix.picture.objects import Index
+
+_LIMITS = {"smallint": 2**15, "integer": 2**31}
+_NEAR = 0.8
+
+
+def no_index(case: Case) -> Iterator[Finding]:
+    """Nothing leads to the events of one preset."""
+    leading = [i for i in _of_events(case) if i.leading == "preset_id" and i.valid and not i.partial]
+    lasting = [index for index in leading if not index.daily]
+    if not lasting:
+        yield Finding(
+            "no_index",
+            WARNING,
+            "No index on preset_usage(preset_id)",
+            case.events,
+            f"only the daily limit, {leading[0].name}, which usagefix apply drops"
+            if leading
+            else "counting the events of a preset, and deleting a preset, read the whole table",
+            f"CREATE INDEX CONCURRENTLY ON {case.events} (preset_id)",
+        )
+
+
+def counter_indexed(case: Case) -> Iterator[Finding]:
+    """An index that every counted use has to change."""
+    around = case.picture.surroundings
+    measured = (
+        f"{around.hot_updates:,} of {around.updates:,} updates of presets so far were HOT"
+        f" ({around.hot_updates / around.updates:.0%})"
+        if around.updates
+        else "no update of presets was measured yet"
+    )
+    for index in case.picture.indexes:
+        if index.on_table == "presets" and "usage_count" in index.columns and index.method != "brin":
+            yield Finding(
+                "counter_indexed",
+                WARNING,
+                "An index on the counter makes each counted use change every index of presets",
+                index.name,
+                f"{index.definition}; {measured}",
+                f"DROP INDEX CONCURRENTLY {index.name}, unless the application sorts by the counter often",
+            )
+
+
+def index_invalid(case: Case) -> Iterator[Finding]:
+    """An index that is kept up to date and never used."""
+    for index in case.picture.indexes:
+        if not index.valid:
+            yield Finding(
+                "index_invalid",
+                WARNING,
+                "An index is invalid: writers keep it up, and no query uses it",
+                index.name,
+                index.definition,
+                f"DROP INDEX CONCURRENTLY {index.name}, or REINDEX INDEX CONCURRENTLY {index.name}",
+            )
+
+
+def _of_events(case: Case) -> Iterator[Index]:
+    return (index for index in case.picture.indexes if index.on_table == "preset_usage")
+
+
+def events_without_preset(case: Case) -> Iterator[Finding]:
+    """Events that name no preset."""
+    strays = case.picture.strays
+    if strays is not None and strays.without_preset:
+        yield Finding(
+            "events_without_preset",
+            INFO,
+            "Events name no preset",
+            f"{case.events}.preset_id",
+            f"{events(strays.without_preset)} with NULL: no counter counts them",
+            "SET NOT NULL when every event should have one",
+        )
+
+
+def events_of_gone_presets(case: Case) -> Iterator[Finding]:
+    """Events whose preset is gone."""
+    strays = case.picture.strays
+    if strays is not None and strays.preset_gone:
+        yield Finding(
+            "events_of_gone_presets",
+            WARNING,
+            "Events of presets that are gone",
+            f"{case.events}.preset_id",
+            f"{events(strays.preset_gone)}: no counter counts them",
+            "delete them, then add a foreign key ON DELETE CASCADE",
+        )
+
+
+def no_foreign_key(case: Case) -> Iterator[Finding]:
+    """Nothing keeps events and presets together."""
+    keys = [key for key in case.picture.foreign_keys if key.to_presets]
+    if not keys:
+        yield Finding(
+            "no_foreign_key",
+            WARNING,
+            "No foreign key from the events to presets",
+            f"{case.events}.preset_id",
+            "events can name a preset that is not there, or stay when it goes",
+            f"ALTER TABLE {case.events} ADD FOREIGN KEY (preset_id) REFERENCES {case.presets} ON DELETE CASCADE"
+            " NOT VALID, then VALIDATE CONSTRAINT",
+        )
+    elif not any(key.validated for key in keys):
+        yield Finding(
+            "no_foreign_key",
+            WARNING,
+            "The foreign key from the events to presets is not validated",
+            keys[0].name,
+            keys[0].definition,
+            f"ALTER TABLE {case.events} VALIDATE CONSTRAINT {quoted(keys[0].name)}",
+        )
+
+
+def replication(case: Case) -> Iterator[Finding]:
+    """Events that come from a publisher fire no statement triggers."""
+    for subscription in case.picture.subscriptions:
+        yield Finding(
+            "replication",
+            ERROR if subscription.events else WARNING,
+            "A subscription brings events past the triggers"
+            if subscription.events
+            else "A subscription may bring events past the triggers",
+            f"subscription {subscription.name}",
+            "what replication writes here fires no statement triggers, so it is not counted here"
+            + ("" if subscription.enabled else "; it is disabled now"),
+            "apply the fix on the publisher, and replicate presets, too",
+        )
+
+
+def refused_writes(case: Case) -> Iterator[Finding]:
+    """What the guard has noted leads to competing writers."""
+    for refused in case.picture.refused:
+        yield Finding(
+            "refused_writes",
+            WARNING,
+            "The guard refused writes of a competing writer",
+            refused.application or f"role {refused.role}",
+            f"{refused.writes:,} by role {refused.role}"
+            + (f" through {refused.via}" if refused.via else ", not through a function")
+            + f", last {refused.last_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC (mode {refused.mode})",
+            "remove the write there: the trigger counts each event",
+        )
+
+
+def fires_on_count(case: Case) -> Iterator[Finding]:
+    """The application's own triggers that each counted use fires."""
+    for trigger in case.picture.fired:
+        yield Finding(
+            "fires_on_count",
+            INFO,
+            "A trigger of the application fires when a counter changes",
+            f"{trigger.name} on {case.presets}",
+            ("for each row" if trigger.for_each_row else "once a statement")
+            + (", under a condition of its own" if trigger.conditional else ""),
+            "none: usagefix backfill holds it off, unless --fire-triggers",
+        )
+
+
+def counter_near_limit(case: Case) -> Iterator[Finding]:
+    """A counter that runs out of numbers."""
+    kind = str(case.picture.presets.columns["usage_count"]["type"])
+    largest = case.picture.drift.largest if case.picture.drift else None
+    if kind in _LIMITS and largest is not None and largest > _NEAR * _LIMITS[kind]:
+        yield Finding(
+            "counter_near_limit",
+            WARNING,
+            "A counter is near the limit of its type",
+            f"{case.presets}.usage_count",
+            f"the largest is {largest:,}; {kind} ends at {_LIMITS[kind] - 1:,}, and then no use can be recorded",
+            f"ALTER TABLE {case.presets} ALTER COLUMN usage_count TYPE bigint (rewrites the table)",
+        )
+
+
+def not_looked_at(case: Case) -> Iterator[Finding]:
+    """What this role could not see."""
+    for unseen in case.picture.unseen:
+        yield Finding("not_looked_at", WARNING, f"Not looked at: {unseen.what}", unseen.what, unseen.why, unseen.remedy)
+    for function in case.picture.functions:
+        if function.language not in ("sql", "plpgsql"):
+            yield Finding(
+                "not_looked_at",
+                WARNING,
+                "Not looked at: what a function in another language does",
+                function.signature,
+                f"it is in {function.language}, of which usagefix reads little",
+                "look for what it does to the counter and the events",
+            )
+
+
+RULES: dict[str, Rule] = {
+    rule.__name__: rule
+    for rule in (
+        replication, refused_writes, no_index, counter_indexed, index_invalid, events_of_gone_presets,
+        events_without_preset, no_foreign_key, counter_near_limit, not_looked_at, fires_on_count,
+    )
+}  # fmt: skip

@@ -1,0 +1,170 @@
+"""Looks at everything around the counter and the events, in the snapshot that is open. Reads only.
+
+What the role may not see is no error: it is named in ``Picture.unseen``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from usagefix.database import Database
+from usagefix.errors import DatabaseRefused
+from usagefix.models import RefusedWrite
+from usagefix.picture import Table, tables
+from usagefix.picture.objects import (
+    Drift,
+    Fired,
+    ForeignKey,
+    Function,
+    Index,
+    Job,
+    Picture,
+    Strays,
+    Subscription,
+    Surroundings,
+    Trigger,
+    Unseen,
+)
+
+T = TypeVar("T")
+
+_BODY_NAMES = re.compile(r'(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))\s*\.\s*"?(?:presets|preset_usage)\b', re.IGNORECASE)
+_NAMED = re.compile(r"\b(?:usage_count|preset_usage)\b", re.IGNORECASE)
+_KNOWN = ("increment_preset_usage", "track_preset_usage")
+_MOST_ROUNDS = 8  # functions that call functions that count: nobody nests deeper
+
+
+def look(db: Database) -> Picture:
+    """Everything, within the snapshot that is open."""
+    return _Look(db).picture()
+
+
+class _Look:
+    """One look: it notes what it could not see."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.unseen: list[Unseen] = []
+
+    def picture(self) -> Picture:
+        presets, events = tables(self.db)
+        around = self.db.row(self.db.query("picture_surroundings"), Surroundings)
+        foreign_keys = self._rows("picture_foreign_keys", ForeignKey)
+        functions = self._functions(presets)
+        oids = [function.oid for function in functions]
+        readable = self._readable(presets, events)
+        return Picture(
+            presets=presets,
+            events=events,
+            indexes=self._rows("picture_indexes", Index),
+            triggers=tuple(self.db.rows(self.db.query("picture_triggers"), Trigger, {"functions": oids})),
+            functions=functions,
+            foreign_keys=foreign_keys,
+            surroundings=around,
+            fired=self._rows("fired_triggers", Fired),
+            subscriptions=self._permitted(
+                around.sees_subscriptions, "picture_subscriptions", Subscription, "subscriptions of replication"
+            ),
+            jobs=self._permitted(around.sees_jobs, "picture_jobs", Job, "jobs of pg_cron"),
+            refused=self._permitted(
+                around.sees_refused, "refused_writes", RefusedWrite, "writes that the guard refused"
+            ),
+            drift=self._drift() if readable else None,
+            strays=self._strays(events, foreign_keys) if readable else None,
+            unseen=tuple(self.unseen),
+        )
+
+    def _rows(self, query: str, into: type[T]) -> tuple[T, ...]:
+        return tuple(self.db.rows(self.db.query(query), into))
+
+    def _permitted(self, sees: bool | None, query: str, into: type[T], what: str) -> tuple[T, ...]:
+        """The rows of a query for which a right is needed; none where there is nothing to see, or no right."""
+        if sees is None:
+            return ()
+        if sees:
+            return self._attempt(what, lambda: self._rows(query, into)) or ()
+        self._missed(what, f"role {self.db.session.role} may not read them")
+        return ()
+
+    def _attempt(self, what: str, read: Callable[[], T]) -> T | None:
+        """What ``read`` returns; None, and noted, where the server refuses it."""
+        self.db.run("SAVEPOINT look")
+        try:
+            seen = read()
+        except DatabaseRefused as refused:
+            self.db.run("ROLLBACK TO SAVEPOINT look")
+            self._missed(what, refused.message)
+            return None
+        self.db.run("RELEASE SAVEPOINT look")
+        return seen
+
+    def _missed(self, what: str, why: str, remedy: str = "run usagefix doctor as a superuser, or grant SELECT") -> None:
+        self.unseen.append(Unseen(what, why, remedy))
+
+    def _readable(self, *both: Table) -> bool:
+        """Whether the rows of both tables can be counted."""
+        for table in both:
+            name = f"{self.db.names.schema}.{table.name}"
+            if not table.readable:
+                why = f"role {self.db.session.role} may not read {name}"
+                self._missed(
+                    "the counters and events", why, f"connect as {table.owner}, or grant SELECT on both tables"
+                )
+                return False
+            if table.filtered:
+                why = f"row level security hides rows of {name} from role {self.db.session.role}"
+                self._missed("the counters and events", why, f"connect as {table.owner}, or as a role with BYPASSRLS")
+                return False
+        return True
+
+    def _drift(self) -> Drift | None:
+        query = (
+            f"SELECT presets, inaccurate, drift_total, ({self.db.query('picture_largest')}) AS largest"  # noqa: S608
+            f" FROM ({self.db.query('accuracy')}) AS counted"
+        )
+        return self._attempt("the drift", lambda: self.db.row(query, Drift, {"top": 0}))
+
+    def _strays(self, events: Table, foreign_keys: tuple[ForeignKey, ...]) -> Strays | None:
+        ruled_out = any(key.to_presets and key.validated for key in foreign_keys)
+        if ruled_out and events.columns["preset_id"]["required"]:
+            return Strays(without_preset=0, preset_gone=None)
+        query = self.db.query("picture_strays")
+        return self._attempt(
+            "events without a preset", lambda: self.db.row(query, Strays, {"anti_join": not ruled_out})
+        )
+
+    def _functions(self, presets: Table) -> tuple[Function, ...]:
+        """The functions of triggers, those that name the counter or the events, those that call these, and so on."""
+        found: dict[int, Function] = {}
+        callees: set[str] = set()
+        for _ in range(_MOST_ROUNDS):
+            calls = re.compile(rf'\b(?:{"|".join(map(re.escape, sorted(callees)))})"?\s*\(') if callees else None
+            matter = set(callees)
+            for function in self.db.rows(self.db.query("picture_functions"), Function, {"names": sorted(callees)}):
+                names_them = _NAMED.search(function.body) or (calls and calls.search(function.body.lower()))
+                if not (names_them or function.attached or function.name in _KNOWN) or not self._ours(
+                    function, presets
+                ):
+                    continue
+                found[function.oid] = function
+                if names_them or function.name in _KNOWN:
+                    matter.add(function.name.lower())
+            if matter == callees:
+                break
+            callees = matter
+        return tuple(sorted(found.values(), key=lambda function: function.signature))
+
+    def _ours(self, function: Function, presets: Table) -> bool:
+        """Where other schemas have both tables too: whether a function means those of ours."""
+        if function.attached or not presets.elsewhere:
+            return True
+        both = {self.db.names.schema, *presets.elsewhere}
+        named = {match["quoted"] or match["plain"].lower() for match in _BODY_NAMES.finditer(function.body)}
+        if named & both:
+            return self.db.names.schema in named
+        if function.search_path:
+            path = [part.strip(' "') for part in function.search_path.split(",")]
+            return next((part for part in path if part in both), self.db.names.schema) == self.db.names.schema
+        return function.schema not in presets.elsewhere

@@ -1,0 +1,182 @@
+"""What is around the counter and the events in one database, as :mod:`usagefix.picture.look` finds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from usagefix.models import RefusedWrite
+from usagefix.picture import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index of one of the two tables: the columns of ``picture_indexes.sql``."""
+
+    on_table: str
+    name: str
+    definition: str
+    method: str
+    is_unique: bool
+    is_primary: bool
+    valid: bool
+    partial: bool
+    constraint_name: str | None
+    leading: str | None
+    columns: list[str]
+    daily: bool
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger: the columns of ``picture_triggers.sql``. ``place``: presets, preset_usage, partition or elsewhere;
+    ``cloned``: PostgreSQL made it for a partition; ``function``: its oid."""
+
+    name: str
+    on_table: str
+    place: str
+    enabled: str
+    for_each_row: bool
+    timing: str
+    events: list[str]
+    function: int
+    condition: str | None
+    cloned: bool
+
+    @property
+    def fires(self) -> bool:
+        """Enabled, and not only on replicas."""
+        return self.enabled in ("O", "A")
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.on_table}"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function that has to do with the counter or the events: the columns of ``picture_functions.sql``.
+
+    ``executors``: which of PUBLIC, anon and authenticated may call it; ``owner_passes_rls`` and ``owner_may_count``:
+    what its owner can do to the counter; ``attached``: a trigger of the two tables calls it.
+    """
+
+    oid: int
+    schema: str
+    name: str
+    signature: str
+    language: str
+    owner: str
+    security_definer: bool
+    search_path: str | None
+    is_trigger: bool
+    arguments: list[str]
+    executors: list[str]
+    owner_passes_rls: bool
+    owner_may_count: bool
+    attached: bool
+    body: str
+
+    @property
+    def everybody(self) -> bool:
+        """Whether somebody who is not signed in may call it."""
+        return bool({"PUBLIC", "anon"} & set(self.executors))
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key of ``preset_usage.preset_id``."""
+
+    name: str
+    to_presets: bool
+    validated: bool
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The columns of ``picture_surroundings.sql``. ``sees_…`` is None where there is nothing to see."""
+
+    application_roles: list[str]
+    superuser: bool
+    bypasses_rls: bool
+    sees_subscriptions: bool
+    sees_jobs: bool | None
+    sees_refused: bool | None
+    updates: int
+    hot_updates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscription that brings events (``events``), or of which that is not known yet."""
+
+    name: str
+    enabled: bool
+    events: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job of pg_cron."""
+
+    name: str
+    schedule: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A trigger of the application on presets that a changed counter fires."""
+
+    name: str
+    enabled: str
+    for_each_row: bool
+    conditional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Strays:
+    """Events without a preset, and events whose preset is gone: None where a foreign key rules that out."""
+
+    without_preset: int
+    preset_gone: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The totals of ``accuracy.sql`` that matter here."""
+
+    presets: int
+    inaccurate: int
+    drift_total: int
+    largest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """What could not be looked at, and why."""
+
+    what: str
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Everything around the counter and the events, from one snapshot. ``drift`` and ``strays`` are None where they
+    could not be counted; ``unseen`` then says why."""
+
+    presets: Table
+    events: Table
+    indexes: tuple[Index, ...]
+    triggers: tuple[Trigger, ...]
+    functions: tuple[Function, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+    surroundings: Surroundings
+    fired: tuple[Fired, ...]
+    subscriptions: tuple[Subscription, ...]
+    jobs: tuple[Job, ...]
+    refused: tuple[RefusedWrite, ...]
+    drift: Drift | None
+    strays: Strays | None
+    unseen: tuple[Unseen, ...]

@@ -1,0 +1,149 @@
+"""Walks the folder of an application and reads the files that may hold code about the counter, each once."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from usagefix.errors import ConfigurationError
+from usagefix.source.clients import in_code
+from usagefix.source.code import javascript, python, scripts
+from usagefix.source.findings import Found, Lines
+from usagefix.source.sql import in_sql
+
+COMPONENTS = {".vue", ".svelte"}
+SUFFIXES = {".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts", ".py", ".sql", *COMPONENTS}
+LEFT_OUT = {"node_modules", ".git", ".venv", "venv", "dist", "build", ".next", "__pycache__", "coverage", ".turbo"}
+LEFT_OUT |= {"out", "vendor", ".mypy_cache", ".pytest_cache"}
+LARGEST = 2 * 1024 * 1024  # bytes
+LONGEST_LINE = 5_000  # characters; what is longer is the output of a bundler
+MOST_MARKS = 400_000  # of punctuation; a hand-written file of the largest size has fewer
+_MARK = re.compile(r"[^\w\s]")
+_CONCERNS_THE_COUNTER = re.compile(r"usage_?count|preset_?usage", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A use in a file, its path relative to the root that was scanned."""
+
+    path: Path
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a scan found, by path and line.
+
+    ``skipped`` are the files and folders not read, each as "path: why"; those of a kind never read are not among them.
+    """
+
+    places: tuple[Place, ...]
+    files_read: int
+    skipped: tuple[str, ...]
+
+
+class _Unread(Exception):
+    """Why a file is not read."""
+
+
+def scan(root: Path, *, functions: Collection[str] = ()) -> Scan:
+    """The uses in every source file under a folder.
+
+    Symbolic links are not followed: what they lead to inside the root is read in its own place. Raises
+    ConfigurationError where the root is no folder.
+    """
+    if not _is_folder(root):
+        raise ConfigurationError(f"there is no folder {root} to read", hint="check the path of the source folder")
+    places: list[Place] = []
+    skipped: list[str] = []
+    files_read = 0
+    for path in _files(root, skipped):
+        relative = path.relative_to(root)
+        try:
+            places += [Place(relative, found) for found in _uses(path, functions)]
+            files_read += 1
+        except _Unread as reason:
+            skipped.append(f"{_shown(relative)}: {reason}")
+    places.sort(key=lambda place: (place.path.as_posix(), place.found.line))
+    return Scan(tuple(places), files_read, tuple(sorted(skipped)))
+
+
+def in_file(path: Path, *, functions: Collection[str] = ()) -> list[Found]:
+    """The uses in one file, by its suffix. Empty for a file of another kind and for one that cannot be read."""
+    try:
+        return _uses(path, functions)
+    except _Unread:
+        return []
+
+
+def _uses(path: Path, functions: Collection[str]) -> list[Found]:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        return []
+    code = _read(path)
+    if suffix == ".sql":
+        return in_sql(code, functions=functions)
+    if max(map(len, code.split("\n"))) > LONGEST_LINE:
+        raise _Unread(f"minified, with a line over {LONGEST_LINE:,} characters")
+    if not _CONCERNS_THE_COUNTER.search(code) and not any(name in code for name in functions):
+        return []
+    if len(_MARK.findall(code)) > MOST_MARKS:
+        raise _Unread(f"over {MOST_MARKS:,} punctuation marks")
+    if suffix == ".py":
+        return Lines(code).found(in_code(code, python(code), functions, python=True))
+    script = scripts(code) if suffix in COMPONENTS else code
+    return Lines(code).found(in_code(script, javascript(script), functions, python=False))
+
+
+def _read(path: Path) -> str:
+    """The text of a regular file of a size that people write. Raises _Unread for any other."""
+    try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # opening a pipe would wait for its writer
+            raise _Unread("not a regular file")
+        if about.st_size > LARGEST:
+            raise _Unread("larger than 2 MB")
+        content = path.read_bytes()
+    except (OSError, ValueError):
+        raise _Unread("cannot be read") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _Unread("not text in UTF-8") from None
+    if "\0" in text:
+        raise _Unread("not text")
+    return text
+
+
+def _files(root: Path, skipped: list[str]) -> Iterator[Path]:
+    """The source files under a folder; adds the folders that cannot be entered to ``skipped``."""
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_symlink():
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders += [folder / entry.name] if entry.name not in LEFT_OUT else []
+                    elif Path(entry.name).suffix.lower() in SUFFIXES:
+                        yield folder / entry.name
+        except OSError:
+            skipped.append(f"{_shown(folder.relative_to(root))}: cannot be entered")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _shown(path: Path) -> str:
+    """A path as text that can be printed, whatever bytes its name is made of."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "replace")
