@@ -210,10 +210,10 @@ def test_adding_and_marking_in_two_transactions_is_caught(fixed: App, order: tup
         f" WHERE preset_id = id AND run = {run} AND applied_at IS NULL",
         "mark": f"UPDATE usagefix.corrections SET applied_at = now() WHERE run = {run}",
     }
-    fixed.sql(steps[order[0]])
+    fixed.spoil(steps[order[0]])
     assert state.miscounted(before, state.read(fixed)) != []
     for step in order:
-        fixed.sql(steps[step])
+        fixed.spoil(steps[step])
     assert fixed.drift()[0] > 10
     assert state.miscounted(before, state.read(fixed)) != []
 

@@ -139,10 +139,12 @@ def test_force_row_level_security_on_an_ordinary_owner(fixed: App) -> None:
         fixed.sql("ALTER TABLE presets OWNER TO force_owner")
         fixed.sql("ALTER FUNCTION auto_increment_preset_usage_count() OWNER TO force_owner")
         fixed.sql("ALTER FUNCTION auto_adjust_preset_usage_count() OWNER TO force_owner")
+        fixed.sql("ALTER FUNCTION guard_preset_usage_count() OWNER TO force_owner")
+        fixed.sql("SELECT usagefix.set_guard('ignore')")
         assert fixed.usagefix("verify").code == 0
         fixed.sql("ALTER TABLE presets FORCE ROW LEVEL SECURITY")
         result = fixed.usagefix("verify", "--format", "json")
-        assert failing(result) == {"function_secure", "adjusting_function_secure"}
+        assert failing(result) == {"function_secure", "adjusting_function_secure", "guard_function_secure"}
 
 
 def test_counts_agree_with_an_independent_count(app: App) -> None:
