@@ -71,13 +71,12 @@ WITH RECURSIVE tree AS (
         AND (COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc) ~* '\musage_count\M' OR proc.oid IN (
             SELECT existing.tgfoid FROM pg_catalog.pg_trigger AS existing JOIN tree ON existing.tgrelid = tree.relation))
 ), other_counters AS (
-    -- Before a later version counts deletes and moves, others may.
     SELECT string_agg(format('%s on %s', existing.tgname, existing.tgrelid::regclass), ', ' ORDER BY existing.tgname) AS names
     FROM tree
     JOIN pg_catalog.pg_trigger AS existing ON existing.tgrelid = tree.relation
     JOIN functions ON functions.oid = existing.tgfoid
     WHERE NOT existing.tgisinternal AND existing.tgparentid = 0 AND existing.tgenabled IN ('O', 'A')
-        AND existing.tgtype::integer & CASE WHEN to_regprocedure('public.auto_adjust_preset_usage_count()') IS NULL THEN 4 ELSE 60 END <> 0
+        AND existing.tgtype::integer & 4 <> 0
         AND existing.tgname !~ '^trigger_auto_(increment|adjust)_preset_usage_count(_(row|enter|leave|delete|update|truncate|truncating))?$'
         AND (functions.sets OR functions.oid = to_regprocedure('public.auto_increment_preset_usage_count()') OR EXISTS (
             SELECT FROM functions AS called

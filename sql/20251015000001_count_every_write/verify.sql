@@ -45,6 +45,30 @@ WITH RECURSIVE tree AS (
                 ELSE NOT by_row END AS uncounted
         FROM found WHERE NOT found.whole
     ) AS each
+), functions AS (
+    -- What names the counter, without comments: who sets it, and who calls those.
+    SELECT proc.oid, proc.proname, texts.code,
+        texts.code ~* '\mupdate\s+(only\s+)?((\w+|"[^"]+")\.)?"?presets"?\M[^;]*?\mset\M(?:(?!\mwhere\M)[^;])*\musage_count\M(?:(?!\mwhere\M)[^;])*=' AS sets
+    FROM pg_catalog.pg_proc AS proc
+    JOIN pg_catalog.pg_language AS languages ON languages.oid = proc.prolang AND languages.lanname IN ('sql', 'plpgsql')
+    CROSS JOIN LATERAL (
+        SELECT regexp_replace(COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc), '--[^\n]*|/\*.*?\*/', '', 'g') AS code
+    ) AS texts
+    WHERE proc.pronamespace <> 'pg_catalog'::regnamespace AND proc.pronamespace IS DISTINCT FROM to_regnamespace('usagefix')::oid
+        AND (COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc) ~* '\musage_count\M' OR proc.oid IN (
+            SELECT existing.tgfoid FROM pg_catalog.pg_trigger AS existing JOIN tree ON existing.tgrelid = tree.relation))
+), other_counters AS (
+    SELECT string_agg(format('%s on %s', existing.tgname, existing.tgrelid::regclass), ', ' ORDER BY existing.tgname) AS names
+    FROM tree
+    JOIN pg_catalog.pg_trigger AS existing ON existing.tgrelid = tree.relation
+    JOIN functions ON functions.oid = existing.tgfoid
+    WHERE NOT existing.tgisinternal AND existing.tgparentid = 0 AND existing.tgenabled IN ('O', 'A')
+        AND existing.tgtype::integer & 56 <> 0
+        AND existing.tgname !~ '^trigger_auto_(increment|adjust)_preset_usage_count(_(row|enter|leave|delete|update|truncate|truncating))?$'
+        AND (functions.sets OR EXISTS (
+            SELECT FROM functions AS called
+            WHERE called.sets AND called.oid <> functions.oid AND called.proname ~ '^\w+$'
+                AND functions.code ~* ('\m' || called.proname || '"?\s*\(')))
 ), adjusting_function AS (
     SELECT proc.*, proc.proowner <> presets.relowner AS misowned, presets.relforcerowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls) AS blocked_by_rls,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
@@ -84,6 +108,15 @@ SELECT 'partition_changes_counted', 'Partitions'' deletes are counted',
         ELSE format('%s partitions', partitions.present) END,
     'usagefix apply'
 FROM partitions CROSS JOIN whole
+UNION ALL
+SELECT 'changes_counted_once', 'Nothing else counts deletes',
+    CASE WHEN other_counters.names IS NULL THEN 'ok' WHEN whole.present = 0 THEN 'unexpected' ELSE 'failed' END,
+    'preset_usage',
+    CASE WHEN other_counters.names IS NULL THEN 'no other trigger changes the counter'
+        WHEN whole.present = 0 THEN format('counted by %s', other_counters.names)
+        ELSE format('counts too, so deletes count twice: %s', other_counters.names) END,
+    'usagefix apply'
+FROM other_counters CROSS JOIN whole
 UNION ALL
 SELECT 'adjusting_function_current', 'Adjusting function as released',
     CASE WHEN existing.oid IS NULL THEN 'missing' WHEN md5(existing.prosrc) <> 'b13d47df23c161c480eda71b714754dd' THEN 'outdated' ELSE 'ok' END,

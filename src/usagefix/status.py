@@ -17,6 +17,7 @@ _MADE = {
     "guard_enabled",
     "guard_function_current",
 }
+_COUNTED_BY_OTHERS = {"counted_once", "changes_counted_once"}
 
 
 def status(db: Database) -> StatusReport:
@@ -52,8 +53,8 @@ def _state(recorded: bool, begun: bool, checks: tuple[Check, ...]) -> State:
     if recorded or begun:
         return State.APPLIED if recorded and all(check.passed for check in checks) else State.OUTDATED
     there = any(
-        check.status is not Status.MISSING if check.check_id in _MADE else check.check_id == "counted_once"
+        (check.check_id in _MADE and check.status is not Status.MISSING)
+        or (check.check_id in _COUNTED_BY_OTHERS and not check.passed)
         for check in checks
-        if check.check_id in _MADE or not check.passed
     )
     return State.FOREIGN if there else State.PENDING

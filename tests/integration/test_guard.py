@@ -471,7 +471,7 @@ def test_noting_for_an_owner_who_does_not_own_the_ledger(fixed: App) -> None:
     [
         "ALTER TABLE presets OWNER TO other; ALTER FUNCTION auto_increment_preset_usage_count() OWNER TO other;"
         " ALTER FUNCTION auto_adjust_preset_usage_count() OWNER TO other;"
-        " ALTER FUNCTION usagefix.try_tracker(integer) OWNER TO other",
+        " ALTER FUNCTION usagefix.try_call(text, text, integer) OWNER TO other; ALTER FUNCTION usagefix.try_insert() OWNER TO other",
         "ALTER ROLE plain RENAME TO other",
         "REASSIGN OWNED BY plain TO other",
     ],

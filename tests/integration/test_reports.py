@@ -148,7 +148,7 @@ def test_text_from_the_database_is_never_markup(app: App) -> None:
 
 def test_the_table_says_it_in_words_at_the_end(app: App) -> None:
     lines = app.usagefix("verify").stdout.splitlines()
-    assert lines[-2].startswith("not right: 10 of 15 checks fail")
+    assert lines[-2].startswith("not right: 10 of 17 checks fail")
     assert lines[-1] == "next: usagefix apply"
     app.usagefix("apply")
     assert app.usagefix("verify").stdout.splitlines()[-1] == "right: all 15 checks pass, 40 of 40 presets accurate"

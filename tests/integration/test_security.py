@@ -90,7 +90,7 @@ def test_application_roles_after_the_fix(fixed: App) -> None:
         for statement in (
             "TABLE usagefix.history",
             "SELECT auto_increment_preset_usage_count()",
-            "SELECT usagefix.try_tracker(1)",
+            "SELECT usagefix.try_insert()",
         ):
             with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported)):
                 client.execute(statement.encode())

@@ -6,7 +6,7 @@ import pytest
 from support import ADJUSTING, GUARDING, INDEX, MIGRATIONS, TRIGGER, App, checks, failing, role, run
 
 CHECKS = {
-    "trigger_enabled", "function_current", "function_secure", "daily_limit_gone", "tracker_inserts_only",
+    "trigger_enabled", "counted_once", "changes_counted_once", "function_current", "function_secure", "daily_limit_gone", "tracker_inserts_only",
     "counters_accurate", "last_used_current", "partitions_counted", "partition_changes_counted", "changes_counted",
     "adjusting_function_current", "adjusting_function_secure", "guard_enabled", "guard_function_current",
     "guard_function_secure",
@@ -22,6 +22,27 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         "trigger_enabled", "outdated",
         f"CREATE OR REPLACE TRIGGER {TRIGGER} AFTER INSERT ON preset_usage FOR EACH ROW"
         " EXECUTE FUNCTION auto_increment_preset_usage_count()",
+    ),
+    "another trigger counts": (
+        "counted_once", "failed",
+        "CREATE FUNCTION another() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE presets SET usage_count = usage_count + 1"
+        " WHERE id = NEW.preset_id; RETURN NULL; END';"
+        " CREATE TRIGGER another AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION another()",
+    ),
+    "another trigger calls what counts": (
+        "changes_counted_once", "failed",
+        "CREATE FUNCTION another() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM increment_preset_usage(OLD.preset_id);"
+        " RETURN NULL; END'; CREATE TRIGGER another AFTER DELETE ON preset_usage FOR EACH ROW EXECUTE FUNCTION another()",
+    ),
+    "track_preset_usage() names what is not there": (
+        "tracker_inserts_only", "failed",
+        "CREATE OR REPLACE FUNCTION track_preset_usage(preset_uuid uuid, usage_type_param text, usage_data_param jsonb"
+        " DEFAULT '{}') RETURNS uuid LANGUAGE plpgsql AS"
+        " 'BEGIN INSERT INTO preset_usage (preset_id, user_id, kind) VALUES (preset_uuid, auth.uid(), usage_type_param); RETURN NULL; END'",
+    ),
+    "daily limit by another name": (
+        "daily_limit_gone", "unexpected",
+        "CREATE UNIQUE INDEX once_a_day ON preset_usage (preset_id, user_id, usage_type, ((created_at AT TIME ZONE 'UTC')::date))",
     ),
     "function edited": (
         "function_current", "outdated",
