@@ -183,6 +183,7 @@ SELECT 'daily_limit_gone', 'No daily limit',
     CASE WHEN daily_limit.indexrelid IS NULL THEN 'ok' ELSE 'unexpected' END,
     COALESCE(daily_limit.conname::text, daily_limit.indexrelid::regclass::text, 'idx_preset_usage_daily_unique'),
     CASE WHEN daily_limit.indexrelid IS NULL THEN 'no such index'
+        WHEN daily_limit.indexrelid = to_regclass('public.idx_preset_usage_daily_unique') THEN 'refuses the second use on a day'
         ELSE format('%s refuses the second use on a day', COALESCE(daily_limit.conname::text, daily_limit.indexrelid::regclass::text)) END,
     CASE WHEN daily_limit.conname IS NOT NULL THEN format('ALTER TABLE public.preset_usage DROP CONSTRAINT %I', daily_limit.conname)
         ELSE 'usagefix apply' END
