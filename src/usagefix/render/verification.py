@@ -1,0 +1,116 @@
+"""What was checked and counted, as tables: the report of verify, and the parts of it that apply shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from usagefix.models import Check, Counts, PresetCount, Status, VerifyReport
+from usagefix.render.layout import NARROW, WIDE, Column, count, grid, line, moment, signed, text
+from usagefix.render.words import harmless
+
+_STATUS_STYLE = {
+    Status.OK: "green",
+    Status.SKIPPED: "dim",
+    Status.OUTDATED: "yellow",
+    Status.UNEXPECTED: "yellow",
+    Status.MISSING: "red",
+    Status.FAILED: "red",
+}
+
+
+def show_verification(report: VerifyReport, console: Console) -> None:
+    """The whole report of verify."""
+    show_checks(report.checks, console)
+    if report.counts is not None:
+        show_counts(report.counts, console)
+    if report.presets:
+        drifted = any(not preset.accurate for preset in report.presets)
+        _presets("Presets with the largest drift" if drifted else "Most used presets", report.presets, console)
+    conclude(report, console)
+
+
+def conclude(report: VerifyReport, console: Console) -> None:
+    """The verdict, and what to do next."""
+    failed = [check for check in report.checks if not check.passed]
+    counts = report.counts
+    accuracy = f", {counts.accurate} of {counts.presets} presets accurate" if counts else ""
+    if not failed:
+        line("right", f"all {len(report.checks)} checks pass{accuracy}", "green", console)
+        return
+    hints = dict.fromkeys(check.hint for check in failed)
+    # apply does everything that backfill does.
+    remedies = [hint for hint in hints if hint != "usagefix backfill" or "usagefix apply" not in hints]
+    line("not right", f"{len(failed)} of {len(report.checks)} checks fail{accuracy}", "red", console)
+    line("next", "; ".join(remedies), "", console)
+
+
+def show_checks(checks: Sequence[Check], console: Console) -> None:
+    """A line for each check."""
+    grid(
+        (Column("status", whole=True), Column("check"), Column("found")),
+        [(Text(c.status, style=_STATUS_STYLE[c.status]), Text(c.title), text(c.detail)) for c in checks],
+        console,
+    )
+
+
+def show_counts(counts: Counts, console: Console) -> None:
+    """The accuracy summary, in two or four columns, or a line each."""
+    console.print(Text("Accuracy", style="bold"))
+    facts = (
+        ("presets", counts.presets),
+        ("accurate", counts.accurate),
+        ("inaccurate", counts.inaccurate),
+        ("sum of counters", counts.displayed_total),
+        ("events", counts.actual_total),
+        ("drift", counts.drift_total),
+        ("presets with usage", counts.presets_with_usage),
+        ("presets really used", counts.presets_really_used),
+    )
+    if console.width < NARROW:
+        for name, value in facts:
+            console.print(Text(f"{name}: {value:,}"))
+        console.print()
+        return
+    across = 2 if console.width < WIDE else 4
+    down = -(-len(facts) // across)
+    table = Table(box=None, show_header=False, padding=(0, 3, 0, 0), pad_edge=False)
+    for _ in range(across):
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+    for row in range(down):
+        cells: list[Text] = []
+        for name, value in facts[row::down]:
+            style = "red" if name in ("inaccurate", "drift") and value else ""
+            cells += [Text(name), Text(signed(value) if name == "drift" else f"{value:,}", style=style)]
+        table.add_row(*cells)
+    console.print(Padding(table, (0, 0, 1, 2), expand=False))
+
+
+def _presets(title: str, presets: Sequence[PresetCount], console: Console) -> None:
+    console.print(Text(title, style="bold"))
+    named = any(preset.name for preset in presets)
+    with_ids = named and console.width >= WIDE
+    columns = (
+        Column("name" if named else "id"),
+        Column("displayed", number=True),
+        Column("actual", number=True),
+        Column("drift", number=True),
+        Column("last use", whole=True),
+        *((Column("id", whole=True),) if with_ids else ()),
+    )
+    rows = []
+    for preset in presets:
+        cells = [
+            text(preset.name if named else preset.id),
+            count(preset.displayed_count),
+            Text(f"{preset.actual_records:,}"),
+            Text(signed(preset.drift), style="" if preset.accurate else "red"),
+            moment(preset.last_used_at),
+        ]
+        rows.append((*cells, Text(harmless(preset.id), style="dim")) if with_ids else tuple(cells))
+    grid(columns, rows, console)
