@@ -86,7 +86,8 @@ def client(owned: App) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 EVENT = "INSERT INTO preset_usage (preset_id, user_id, usage_type) VALUES (%s, %s, 'showcase_creation')"
 INTERNAL = (
     "TABLE usagefix.history", "SELECT usagefix.daily_limit()", "SELECT usagefix.try_insert()", "INSERT INTO usagefix.held_at_zero DEFAULT VALUES",
-    "SELECT auto_increment_preset_usage_count()", "SELECT auto_adjust_preset_usage_count()",
+    "SELECT auto_increment_preset_usage_count()", "SELECT auto_adjust_preset_usage_count()", "SELECT guard_preset_usage_count()",
+    "TABLE usagefix.refused_writes", "SELECT usagefix.set_guard('ignore')", "SELECT nextval('usagefix.rejected_writes')",
 )  # fmt: skip
 
 
@@ -99,6 +100,10 @@ def test_as_authenticated(owned: App, client: psycopg.Connection[tuple[object, .
     assert owned.drift() == (0, 0)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         client.execute(EVENT, (preset, owned.user_id(8)))  # somebody else's
+    mine = owned.preset(6)
+    wrote = client.execute("UPDATE presets SET usage_count = 99, description = 'mine' WHERE id = %s", (mine,))
+    assert wrote.rowcount == 1, "the rest of the statement goes through"
+    assert owned.one("SELECT description FROM presets WHERE id = %s", mine) == "mine"
     for statement in INTERNAL:
         with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported)):
             client.execute(statement.encode())
