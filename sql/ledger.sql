@@ -69,8 +69,9 @@ BEGIN
             key_attributes text[],
             predicate text,
             extras text[],
-            -- Of track_preset_usage(): what apply did (edited, rewritten, kept), and the body that it left.
-            how text CHECK (how IN ('edited', 'rewritten', 'kept')),
+            -- What apply did to a function that it did not replace whole, what a trial had said before, and the body that it left.
+            how text CHECK (how IN ('edited', 'repaired', 'rewritten', 'kept')),
+            tried text,
             left_behind text,
             saved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
             PRIMARY KEY (version, kind, identity)
@@ -130,7 +131,7 @@ $do$;
 
 -- Create the patterns that the editors below look for in code whose comments and literals are cut out.
 CREATE OR REPLACE FUNCTION usagefix.pattern(wanted text) RETURNS text
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     gap CONSTANT text := E'(?:\\s|\x01c\\d+\x02)';
@@ -139,7 +140,9 @@ DECLARE
     p2 CONSTANT text := '\((?:[^()]|' || p1 || ')*\)';
     p3 CONSTANT text := '\((?:[^()]|' || p2 || ')*\)';
     p4 CONSTANT text := '\((?:[^()]|' || p3 || ')*\)';
-    qualified CONSTANT text := '(?:(?:\w+|"[^"]+")' || gap || '*\.' || gap || '*)?';
+    -- In this schema, or in none: another schema's tables of these names are not ours.
+    qualified CONSTANT text := '(?:"?' || (SELECT nspname FROM pg_namespace WHERE oid = 'public'::regnamespace)
+        || '"?' || gap || '*\.' || gap || '*)?';
     update_presets CONSTANT text := '\mupdate' || gap || '+(?:only' || gap || '+)?' || qualified || '"?presets"?(?![\w"$])'
         || '(?:' || gap || '+(?:as' || gap || '+)?(?!set\M)\w+)?' || gap || '+set' || gap || '+';
     assignment CONSTANT text := '"?(?:usage_count|last_used_at|updated_at)"?' || gap || '*=' || gap
@@ -155,7 +158,8 @@ BEGIN
         WHEN 'incrementing' THEN '\mperform' || gap || '+' || qualified || '"?increment_preset_usage"?' || gap || '*' || p4
             || gap || '*;'
         -- Whatever sets the counter.
-        WHEN 'sets' THEN update_presets || '[^;]*?\musage_count\M(?:(?!\mwhere\M)[^;])*='
+        WHEN 'sets' THEN update_presets || '(?:(?:(?!\mwhere\M)[^();]|' || p4 || ')*,' || gap || '*)?'
+            || '(?:"?usage_count"?|\([^()]*\musage_count\M[^()]*\))' || gap || '*='
         WHEN 'calls' THEN '\mincrement_preset_usage"?\s*\('
     END;
 END
@@ -209,7 +213,7 @@ $function$;
 
 -- Create what takes the counting out of a function's code. What it cannot take out safely, it refuses.
 CREATE OR REPLACE FUNCTION usagefix.without_counting(code text, language name, whose text) RETURNS text
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     counting CONSTANT text := usagefix.pattern('counting');
@@ -298,21 +302,60 @@ BEGIN
 END
 $function$;
 
--- Create what finds the daily limit: the unique index that lets one person use a preset once a day, whatever its name.
-CREATE OR REPLACE FUNCTION usagefix.daily_limit() RETURNS regclass
+-- Create what finds the daily limits: unique indexes that let one person use a preset once a day, whatever their names: over
+-- the preset, a day of the time of the use, and nothing but the person and the kind of use besides.
+CREATE OR REPLACE FUNCTION usagefix.daily_limits() RETURNS SETOF regclass
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT daily.indexrelid::regclass
     FROM pg_index AS daily
     WHERE daily.indrelid = to_regclass('public.preset_usage') AND daily.indisunique AND NOT daily.indisprimary
         AND NOT EXISTS (SELECT FROM pg_constraint AS made WHERE made.conindid = daily.indexrelid AND made.contype IN ('p', 'u', 'x'))
-        AND (daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
-             OR pg_get_indexdef(daily.indexrelid) ~ '\mpreset_id\M' AND (
-                 pg_get_indexdef(daily.indexrelid) ~ 'date_trunc\(''day''' OR EXISTS (
-                     SELECT FROM pg_attribute AS keys
-                     WHERE keys.attrelid = daily.indexrelid AND keys.attnum <= daily.indnkeyatts AND keys.atttypid = 'date'::regtype)))
+        AND (daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique') OR (
+            SELECT bool_and(columns.attname IN ('preset_id', 'user_id', 'usage_type', 'created_at', 'used_at'))
+                AND bool_or(columns.attname = 'preset_id') AND bool_or(columns.attname IN ('created_at', 'used_at'))
+            FROM pg_depend AS named
+            JOIN pg_attribute AS columns ON columns.attrelid = daily.indrelid AND columns.attnum = named.refobjsubid
+            WHERE named.classid = 'pg_class'::regclass AND named.objid = daily.indexrelid
+                AND named.refclassid = 'pg_class'::regclass AND named.refobjid = daily.indrelid
+        ) AND (
+            pg_get_indexdef(daily.indexrelid) ~ 'date_trunc\(''day''' OR EXISTS (
+                SELECT FROM pg_attribute AS keys
+                WHERE keys.attrelid = daily.indexrelid AND keys.attnum <= daily.indnkeyatts AND keys.atttypid = 'date'::regtype)))
     ORDER BY daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique') DESC, daily.indexrelid
-    LIMIT 1
+$function$;
+
+-- Create what finds the daily limit, of which there is one at most.
+CREATE OR REPLACE FUNCTION usagefix.daily_limit() RETURNS regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT * FROM usagefix.daily_limits() LIMIT 1
+$function$;
+
+-- Create what finds functions that need the daily limit and would fail without it: an ON CONFLICT over its columns, in whatever
+-- language, in dynamic SQL too. Out of track_preset_usage() the clause is taken, so it counts as it will be.
+CREATE OR REPLACE FUNCTION usagefix.needing_limit() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT string_agg(needing.signature, ', ')
+    FROM (
+        SELECT proc.oid::regprocedure::text AS signature,
+            CASE WHEN proc.proname = 'track_preset_usage' AND proc.pronamespace = 'public'::regnamespace AND proc.prokind = 'f'
+                    AND proc.prosqlbody IS NULL AND languages.lanname IN ('sql', 'plpgsql')
+                THEN usagefix.edited_body(proc.prosrc, languages.lanname, false)
+                ELSE COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc) END AS source
+        FROM pg_proc AS proc
+        JOIN pg_language AS languages ON languages.oid = proc.prolang AND languages.lanname NOT IN ('c', 'internal')
+        WHERE proc.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'usagefix'::regnamespace)
+            AND COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc) ~* '\mpreset_usage\M'
+            AND COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc) ~* '\mconflict\M'
+    ) AS needing
+    CROSS JOIN LATERAL usagefix.parted(needing.source) AS parts
+    CROSS JOIN LATERAL (
+        SELECT parts.code || ' ' || COALESCE(string_agg(piece, ' '), '') AS text
+        FROM unnest(parts.kept) AS piece WHERE piece !~ '^(--|/\*)'
+    ) AS whole
+    WHERE whole.text ~* (usagefix.pattern('insert') || '(?:(?!\minsert\M)[^;])*\mon\s+conflict\s*\((?:(?!\mdo\M)[^;])*\m(?:created_at|used_at)\M')
 $function$;
 
 -- Create what says how preset_usage.user_id is had from the session, as an expression: auth.uid(), or the profile whose
@@ -388,11 +431,84 @@ AS $function$
         parts.code, usagefix.pattern('insert') || usagefix.pattern('gap') || '*\(([^()]*)\)', 'gi') AS inserts (columns)
     CROSS JOIN LATERAL regexp_split_to_table(
         regexp_replace(inserts.columns[1], E'\x01c\\d+\x02', '', 'g'), ',') AS listed (name)
-    CROSS JOIN LATERAL (SELECT lower(btrim(listed.name, E' \t\n\r"'))) AS wanted (name)
+    CROSS JOIN LATERAL (SELECT btrim(listed.name, E' \t\n\r')) AS written (name)
+    CROSS JOIN LATERAL (SELECT CASE WHEN written.name LIKE '"%' THEN btrim(written.name, '"') ELSE lower(written.name) END) AS wanted (name)
     WHERE wanted.name ~ '^\w+$' AND NOT EXISTS (
         SELECT FROM pg_attribute
         WHERE attrelid = to_regclass('public.preset_usage') AND attname = wanted.name AND NOT attisdropped
     )
+$function$;
+
+-- Create what takes columns that preset_usage lacks out of a track_preset_usage(), each with its value; all else stays. Null
+-- where the insert is not a plain one.
+CREATE OR REPLACE FUNCTION usagefix.repaired_body(source text, language name, limit_stays boolean) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    gap CONSTANT text := usagefix.pattern('gap');
+    code text;
+    kept text[];
+    part text[];
+    columns text[];
+    given text[];
+    piece text;
+    depth integer;
+    column_name text;
+    left_columns text[];
+    left_values text[];
+BEGIN
+    SELECT * INTO code, kept FROM usagefix.parted(usagefix.edited_body(source, language, limit_stays));
+    LOOP
+        -- The insert up to its columns, those, VALUES, and the values.
+        part := regexp_match(code, '(' || usagefix.pattern('insert') || gap || '*)(\([^()]*\))(' || gap || '*\mvalues\M' || gap || '*)('
+            || usagefix.pattern('parenthesis') || ')', 'i');
+        EXIT WHEN part IS NULL OR usagefix.unknown_columns(part[1] || part[2]) IS NULL;
+        columns := string_to_array(btrim(part[2], '()'), ',');
+        given := '{}'; piece := ''; depth := 0;
+        FOR n IN 2 .. length(part[4]) - 1 LOOP
+            depth := depth + CASE substr(part[4], n, 1) WHEN '(' THEN 1 WHEN ')' THEN -1 WHEN '[' THEN 1 WHEN ']' THEN -1 ELSE 0 END;
+            IF depth = 0 AND substr(part[4], n, 1) = ',' THEN
+                given := given || piece; piece := '';
+            ELSE
+                piece := piece || substr(part[4], n, 1);
+            END IF;
+        END LOOP;
+        given := given || piece;
+        IF cardinality(given) <> cardinality(columns) THEN
+            RETURN NULL;
+        END IF;
+        left_columns := '{}'; left_values := '{}';
+        FOR n IN 1 .. cardinality(columns) LOOP
+            column_name := columns[n];
+            IF usagefix.unknown_columns('INSERT INTO preset_usage (' || column_name || ')') IS NULL THEN
+                left_columns := left_columns || column_name;
+                left_values := left_values || given[n];
+            END IF;
+        END LOOP;
+        code := replace(code, part[1] || part[2] || part[3] || part[4],
+            part[1] || '(' || btrim(array_to_string(left_columns, ',')) || ')' || part[3] || '(' || btrim(array_to_string(left_values, ',')) || ')');
+    END LOOP;
+    RETURN usagefix.joined(code, kept);
+END
+$function$;
+
+-- Create what tells whether a track_preset_usage() does nothing but insert the event: then one written anew loses nothing.
+CREATE OR REPLACE FUNCTION usagefix.only_inserts(source text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    code text := (SELECT parts.code FROM usagefix.parted(source) AS parts);
+BEGIN
+    code := regexp_replace(code, E'\x01c\\d+\x02', ' ', 'g');
+    code := regexp_replace(code, '^\s*\mdeclare\M.*?\mbegin\M', ' ', 'i');
+    code := regexp_replace(code, usagefix.pattern('insert') || '[^;]*(;|$)', ' ', 'i');
+    -- Looking up the session's user, and turning nobody away.
+    code := regexp_replace(code, '\mselect\M(?:(?!\mselect\M)[^;])*\mauth\s*\.\s*uid\s*\([^;]*;', ' ', 'i');
+    code := regexp_replace(code, '\mif\s+(?:\w+|auth\s*\.\s*uid\s*\(\s*\))\s+is\s+null\s+then\s+(?:raise|return)\M[^;]*;\s*end\s+if\s*;', ' ', 'gi');
+    code := regexp_replace(code, '\mexception\s+when\s+others\s+then\M', ' ', 'i');
+    code := regexp_replace(code, '\m(?:begin|end|null|return(?:\s+[^;]*)?)\M\s*', ' ', 'gi');
+    RETURN code ~ '^[\s;]*$';
+END
 $function$;
 
 -- Create what writes a track_preset_usage() anew, with the signature of the one that is there, for the columns that are
@@ -454,10 +570,10 @@ BEGIN
         || CASE WHEN limit_stays THEN ' ON CONFLICT DO NOTHING /* usagefix: until the daily limit is gone */' ELSE '' END
         || CASE WHEN returned = 'event_id' THEN ' RETURNING preset_usage.id' ELSE '' END;
     IF (SELECT lanname FROM pg_language WHERE oid = proc.prolang) = 'sql' THEN
-        RETURN format(E'\n    -- Written by usagefix: the one before gave preset_usage columns that are not there. The trigger counts.\n    %s%s\n',
+        RETURN format(E'\n    -- Written by usagefix: the one before named what preset_usage lacks. The trigger counts.\n    %s%s\n',
             replace(insertion, 'caller', COALESCE(caller, '')), CASE WHEN returned = 'true' THEN '; SELECT true' ELSE '' END);
     END IF;
-    RETURN format(E'\n-- Written by usagefix: the one before gave preset_usage columns that are not there. The trigger counts.\n%sBEGIN\n%s    %s%s;\n    RETURN %s;\nEND\n',
+    RETURN format(E'\n-- Written by usagefix: the one before named what preset_usage lacks. The trigger counts.\n%sBEGIN\n%s    %s%s;\n    RETURN %s;\nEND\n',
         CASE WHEN 'caller' = ANY (given) OR returned = 'event_id' THEN E'DECLARE\n' ELSE '' END
             || CASE WHEN 'caller' = ANY (given) THEN format(E'    caller %s := %s;\n', (
                 SELECT format_type(atttypid, atttypmod) FROM pg_attribute
@@ -680,7 +796,7 @@ DECLARE
 BEGIN
     FOR other IN
         SELECT existing.oid, existing.tgname AS name, existing.tgrelid::regclass AS relation, existing.tgfoid AS function,
-               existing.tgtype::integer & 60 & ~events AS further, existing.tgconstraint <> 0 AS constrains,
+               existing.tgtype::integer & 60 & ~events AS further, existing.tgconstraint <> 0 AS constrains, existing.tgenabled AS enabled,
                existing.tgfoid = COALESCE(to_regprocedure('public.auto_increment_preset_usage_count()'), 0::oid) AS is_ours
         FROM usagefix.event_tables() AS tables
         JOIN pg_trigger AS existing ON existing.tgrelid = tables.relation
@@ -702,8 +818,10 @@ BEGIN
         rest := regexp_replace(rest, '\m(?:declare|begin|end\s+if|end|else|null|return\s+(?:new|old|null))\M', '', 'gi');
         IF other.is_ours OR rest ~ E'^(?:[\\s;]|\x01c\\d+\x02)*$' THEN
             IF other.further <> 0 AND NOT other.constrains THEN
-                EXECUTE regexp_replace(regexp_replace(pg_get_triggerdef(other.oid), '^CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER'),
-                    '(BEFORE|AFTER) INSERT OR ', '\1 ');
+                EXECUTE regexp_replace(pg_get_triggerdef(other.oid), '^CREATE TRIGGER ("(?:[^"]|"")+"|\S+) (BEFORE|AFTER) INSERT OR ',
+                    'CREATE OR REPLACE TRIGGER \1 \2 ');
+                EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', other.relation,
+                    CASE other.enabled WHEN 'A' THEN 'ALWAYS' WHEN 'R' THEN 'REPLICA' ELSE '' END, other.name);
             ELSE
                 EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', other.relation, other.name);
             END IF;
@@ -719,6 +837,9 @@ BEGIN
             PERFORM usagefix.save_function(saving, other.function::regprocedure::text);
             PERFORM usagefix.replace_body(other.function, usagefix.joined(
                 usagefix.without_counting(function_code.code, function_code.language, other.function::regprocedure::text), function_code.kept));
+            UPDATE usagefix.saved_objects
+            SET how = 'edited', left_behind = (SELECT prosrc FROM pg_proc WHERE oid = other.function)
+            WHERE version = saving AND kind = 'function' AND identity = other.function::regprocedure::text;
             RAISE NOTICE 'trigger % on % counts too: its function % does the rest of its work without that',
                 other.name, other.relation, other.function::regprocedure USING ERRCODE = 'UF002';
         END IF;
@@ -727,8 +848,9 @@ END
 $function$;
 
 -- Create what lets a track_preset_usage() work with the counting triggers, and without the daily limit where that goes. It is
--- edited; one that never worked here is written anew; each is believed only after a trial, and what does not pass stays
--- as it was. before: what came of a trial before anything was changed. Returns what came of the last one.
+-- edited; one that never worked here, since it names columns that are not there, is repaired, or written anew if it does
+-- nothing else; each is believed only after a trial, and what does not pass stays as it was. before: what came of a trial
+-- before. Returns what came of the last one.
 CREATE OR REPLACE FUNCTION usagefix.fit_tracker(tracker oid, before text, limit_stays boolean) RETURNS text
 LANGUAGE plpgsql
 AS $function$
@@ -748,30 +870,48 @@ BEGIN
     JOIN pg_catalog.pg_language AS languages ON languages.oid = functions.prolang
     WHERE functions.oid = tracker;
     unknown := usagefix.unknown_columns(proc.body);
-    -- An error of class 42 (no such column, function, constraint) comes of what the function is, not of whom it is tried with.
-    never_worked := COALESCE(before LIKE 'fails: 42%' AND before NOT LIKE 'fails: 42501%' OR before LIKE '%0 recorded' AND unknown IS NOT NULL, false);
-    BEGIN
+    -- What a trial said before anything was changed: a second run, without the limit, would find it failing for want of that.
+    UPDATE usagefix.saved_objects SET tried = COALESCE(tried, before, 'not tried')
+    WHERE version = '20250930000001' AND kind = 'function' AND pg_catalog.to_regprocedure(identity) = tracker
+    RETURNING NULLIF(tried, 'not tried') INTO before;
+    -- Only what names columns that are not there, and fails for it (or hides that it does), is known never to have worked.
+    never_worked := COALESCE(unknown IS NOT NULL AND (before LIKE 'fails: 42703%' OR before LIKE '%, 0 recorded'), false);
+    IF NOT never_worked THEN
         PERFORM usagefix.replace_body(tracker, usagefix.edited_body(proc.body, proc.language, limit_stays));
         afterwards := usagefix.try_tracker(tracker, uses);
-    EXCEPTION WHEN feature_not_supported THEN
-        IF NOT never_worked THEN
-            RAISE;
-        END IF;
-    END;
-    IF never_worked AND afterwards IS DISTINCT FROM wanted THEN
-        PERFORM usagefix.replace_body(tracker, usagefix.fresh_body(tracker, limit_stays));
-        afterwards := usagefix.try_tracker(tracker, uses);
-        -- While the limit stays somebody may have used the preset today.
-        IF afterwards = wanted OR limit_stays AND (afterwards LIKE 'fails: 23505%' OR afterwards = nothing) THEN
-            done := 'rewritten';
-            RAISE NOTICE '% never worked here (%): it is written anew, with the same signature', proc.signature,
-                COALESCE('it names columns that preset_usage lacks: ' || unknown, before) USING ERRCODE = 'UF002';
+    ELSE
+        -- While the limit stays, somebody may have used the preset today; tried without a clause that would hide it.
+        FOREACH done IN ARRAY ARRAY['repaired', 'rewritten'] LOOP
+            CONTINUE WHEN done = 'rewritten' AND NOT usagefix.only_inserts(proc.body);
+            BEGIN
+                PERFORM usagefix.replace_body(tracker, CASE done WHEN 'repaired'
+                    THEN usagefix.repaired_body(proc.body, proc.language, false) ELSE usagefix.fresh_body(tracker, false) END);
+                afterwards := usagefix.try_tracker(tracker, uses);
+                IF limit_stays THEN
+                    PERFORM usagefix.replace_body(tracker, CASE done WHEN 'repaired'
+                        THEN usagefix.repaired_body(proc.body, proc.language, true) ELSE usagefix.fresh_body(tracker, true) END);
+                END IF;
+            EXCEPTION
+                WHEN lock_not_available OR deadlock_detected OR serialization_failure OR query_canceled THEN
+                    RAISE;
+                WHEN OTHERS THEN
+                    afterwards := NULL; -- not even a function
+            END;
+            EXIT WHEN afterwards = wanted OR limit_stays AND afterwards LIKE 'fails: 23505%';
+        END LOOP;
+    END IF;
+    IF never_worked THEN
+        IF afterwards = wanted OR limit_stays AND afterwards LIKE 'fails: 23505%' THEN
+            RAISE NOTICE '% never worked here, for it names columns that preset_usage lacks (%): %', proc.signature, unknown,
+                CASE done WHEN 'repaired' THEN 'they are taken out of it' ELSE 'it is written anew, with the same signature' END
+                USING ERRCODE = 'UF002';
         ELSE
             done := 'kept';
             PERFORM set_config('check_function_bodies', 'off', true); -- it may be one that PostgreSQL would refuse today
             PERFORM usagefix.replace_body(tracker, proc.body);
             PERFORM set_config('check_function_bodies', checking, true);
-            RAISE WARNING '% does not work, and usagefix cannot write one that does: it is left as it was (%)', proc.signature, before
+            RAISE WARNING '% does not work, and usagefix cannot write one that does: it is left as it was (%)', proc.signature,
+                'it names columns that preset_usage lacks: ' || unknown
                 USING ERRCODE = 'UF002', HINT = 'Write it anew: all it needs is to insert the event. The trigger counts.';
         END IF;
     ELSIF afterwards = wanted OR limit_stays AND afterwards = nothing THEN
@@ -786,7 +926,7 @@ BEGIN
                   HINT = 'Does it, or a trigger of the application, change usage_count as well? The trigger of the fix counts.';
     END IF;
     UPDATE usagefix.saved_objects
-    SET how = CASE how WHEN 'rewritten' THEN how ELSE done END, left_behind = (SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = tracker)
+    SET how = CASE WHEN how IN ('repaired', 'rewritten') THEN how ELSE done END, left_behind = (SELECT prosrc FROM pg_catalog.pg_proc WHERE oid = tracker)
     WHERE version = '20250930000001' AND kind = 'function' AND pg_catalog.to_regprocedure(identity) = tracker;
     RETURN afterwards;
 END
@@ -806,6 +946,16 @@ BEGIN
         WHERE version = restoring AND kind = 'function' AND definition IS NOT NULL
             AND identity NOT LIKE 'public.track\_preset\_usage(%'
     LOOP
+        -- One of the application's that was only edited: grants and owner were never touched, and what it changed or dropped
+        -- since is its own.
+        IF saved.left_behind IS NOT NULL THEN
+            IF EXISTS (SELECT FROM pg_proc WHERE oid = to_regprocedure(saved.identity) AND prosrc = saved.left_behind) THEN
+                EXECUTE saved.definition;
+            ELSE
+                RAISE NOTICE '% was changed or dropped since: it stays as it is', saved.identity USING ERRCODE = 'UF002';
+            END IF;
+            CONTINUE;
+        END IF;
         EXECUTE saved.definition;
         -- Grants while it is still ours, then the owner: a new owner takes over what the old one granted.
         FOR granted IN
@@ -844,6 +994,13 @@ BEGIN
         SELECT * FROM usagefix.saved_objects
         WHERE version = restoring AND kind = 'trigger' AND definition IS NOT NULL AND to_regclass(relation) IS NOT NULL
     LOOP
+        IF saved.identity !~ '^(trigger_auto_(increment|adjust)|(zz_)?trigger_guard)_preset_usage_count' AND NOT EXISTS (
+            SELECT FROM pg_trigger
+            WHERE tgrelid = to_regclass(saved.relation) AND format('%s ON %s', tgname, saved.relation) = saved.identity
+        ) THEN
+            RAISE NOTICE 'trigger % was dropped since: it stays away', saved.identity USING ERRCODE = 'UF002';
+            CONTINUE;
+        END IF;
         IF saved.definition !~ '^CREATE CONSTRAINT' THEN -- of those only the state was changed
             EXECUTE regexp_replace(saved.definition, '^CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER');
         END IF;
@@ -861,6 +1018,33 @@ BEGIN
 END
 $function$;
 
+-- Create what reads the path that the database or the owner is configured with; only schemas in which nobody but the owner of
+-- the tables, of the database or a superuser can plant an object.
+CREATE OR REPLACE FUNCTION usagefix.configured_path() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT string_agg(quote_ident(schema), ', ' ORDER BY rank)
+    FROM (
+        SELECT namespace.nspname AS schema, min(part.n) AS rank
+        FROM pg_db_role_setting AS settings
+        JOIN pg_class AS presets ON presets.oid = 'public.presets'::regclass
+        JOIN pg_database AS here ON here.datname = current_database()
+        CROSS JOIN LATERAL unnest(settings.setconfig) AS configured (entry)
+        CROSS JOIN LATERAL string_to_table(substr(configured.entry, 13), ',') WITH ORDINALITY AS part (name, n)
+        JOIN pg_namespace AS namespace ON namespace.nspname = btrim(part.name, ' "')
+        JOIN pg_roles AS owners ON owners.oid = namespace.nspowner
+        WHERE settings.setdatabase IN (0::oid, here.oid) AND settings.setrole IN (0::oid, presets.relowner)
+            AND configured.entry LIKE 'search\_path=%'
+            AND namespace.oid NOT IN ('public'::regnamespace, 'pg_catalog'::regnamespace) AND namespace.nspname !~ '^pg_temp'
+            AND (owners.rolsuper OR owners.oid IN (presets.relowner, here.datdba))
+            AND NOT EXISTS (
+                SELECT FROM aclexplode(namespace.nspacl) AS granted
+                WHERE granted.privilege_type = 'CREATE' AND granted.grantee NOT IN (presets.relowner, namespace.nspowner)
+            )
+        GROUP BY namespace.nspname
+    ) AS configured
+$function$;
+
 -- Create what makes a counting function safe. It runs as the owner of presets and as nobody else, no role may call it,
 -- and its path is pinned, yet one under which the application's own triggers on presets find their tables.
 CREATE OR REPLACE FUNCTION usagefix.secure_function(counting regprocedure) RETURNS void
@@ -875,29 +1059,19 @@ BEGIN
         EXECUTE format('ALTER FUNCTION %s OWNER TO %I', counting, pg_get_userbyid(owner));
     END IF;
 
-    -- The path that the database or the owner is configured with; only schemas in which nobody but the owner of the
-    -- tables, of the database or a superuser can plant an object.
-    SELECT string_agg(quote_ident(schema), ', ' ORDER BY rank) INTO path
-    FROM (
-        SELECT namespace.nspname AS schema, min(part.n) AS rank
-        FROM pg_db_role_setting AS settings
-        JOIN pg_database AS here ON here.datname = current_database()
-        CROSS JOIN LATERAL unnest(settings.setconfig) AS configured (entry)
-        CROSS JOIN LATERAL string_to_table(substr(configured.entry, 13), ',') WITH ORDINALITY AS part (name, n)
-        JOIN pg_namespace AS namespace ON namespace.nspname = btrim(part.name, ' "')
-        JOIN pg_roles AS owners ON owners.oid = namespace.nspowner
-        WHERE settings.setdatabase IN (0::oid, here.oid) AND settings.setrole IN (0::oid, owner)
-            AND configured.entry LIKE 'search\_path=%'
-            AND namespace.nspname NOT IN ('public', 'pg_catalog') AND namespace.nspname !~ '^pg_temp'
-            AND (owners.rolsuper OR owners.oid IN (owner, here.datdba))
-            AND NOT EXISTS (
-                SELECT FROM aclexplode(namespace.nspacl) AS granted
-                WHERE granted.privilege_type = 'CREATE' AND granted.grantee NOT IN (owner, namespace.nspowner)
-            )
-        GROUP BY namespace.nspname
-    ) AS configured;
+    path := usagefix.configured_path();
     IF path IS NOT NULL THEN
         EXECUTE format('ALTER FUNCTION %s SET search_path = public, %s, pg_temp', counting, path);
+    END IF;
+    -- Times without a zone are read as UTC, whatever zone a writer is in.
+    IF EXISTS (
+        SELECT FROM pg_attribute
+        WHERE atttypid = 'timestamp'::regtype AND NOT attisdropped AND (
+            attrelid = 'public.presets'::regclass AND attname = 'last_used_at'
+            OR attrelid = to_regclass('public.preset_usage') AND attname IN ('created_at', 'used_at'))
+        HAVING count(*) = 1
+    ) THEN
+        EXECUTE format('ALTER FUNCTION %s SET timezone = %L', counting, 'UTC');
     END IF;
 
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC CASCADE', counting);
@@ -1051,6 +1225,9 @@ BEGIN
         EXECUTE format('ALTER FUNCTION usagefix.try_call(text, text, integer) OWNER TO %I', owner);
         EXECUTE format('ALTER FUNCTION usagefix.try_insert() OWNER TO %I', owner);
     END IF;
+    -- track_preset_usage() is tried under the path that sessions have.
+    EXECUTE format('ALTER FUNCTION usagefix.try_call(text, text, integer) SET search_path = %s',
+        concat_ws(', ', 'public', usagefix.configured_path(), 'pg_temp'));
     REVOKE ALL ON SCHEMA usagefix FROM PUBLIC;
     REVOKE ALL ON ALL TABLES IN SCHEMA usagefix FROM PUBLIC;
     REVOKE ALL ON ALL FUNCTIONS IN SCHEMA usagefix FROM PUBLIC;

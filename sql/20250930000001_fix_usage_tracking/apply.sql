@@ -30,6 +30,55 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run ledger.sql first.';
     END IF;
     daily := usagefix.daily_limit();
+    SELECT string_agg(limits::text, ', ') INTO other FROM usagefix.daily_limits() AS limits HAVING count(*) > 1;
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION 'there is more than one daily limit: %', other
+            USING ERRCODE = 'feature_not_supported', HINT = 'Drop all but one of these indexes, then run this again.';
+    END IF;
+    other := CASE WHEN daily IS NOT NULL THEN usagefix.needing_limit() END;
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION 'without the daily limit these functions would fail: %', other
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'Take the ON CONFLICT clause out of them (the insert is all they need), then run this again.';
+    END IF;
+    IF EXISTS (SELECT FROM pg_catalog.pg_depend WHERE refobjid = daily AND classid = 'pg_constraint'::regclass AND deptype = 'n') THEN
+        RAISE EXCEPTION 'a foreign key depends on the daily limit, %', daily
+            USING ERRCODE = 'feature_not_supported', HINT = 'Drop that foreign key, then run this again.';
+    END IF;
+    SELECT string_agg(format('%s.%s', attrelid::regclass, attname), ', ') INTO other
+    FROM pg_catalog.pg_attribute
+    WHERE attrelid = 'public.presets'::regclass AND attname IN ('usage_count', 'last_used_at') AND attgenerated <> '';
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION 'a generated column cannot be counted in: %', other
+            USING ERRCODE = 'feature_not_supported', HINT = 'Make it an ordinary column.';
+    END IF;
+    SELECT format_type(keys.atttypid, keys.atttypmod) INTO other
+    FROM pg_catalog.pg_attribute AS keys
+    JOIN pg_catalog.pg_type AS types ON types.oid = keys.atttypid
+    JOIN pg_catalog.pg_type AS base ON base.oid = COALESCE(NULLIF(types.typbasetype, 0), types.oid)
+    WHERE keys.attrelid = 'public.presets'::regclass AND keys.attname = 'id'
+        AND base.typnamespace <> 'pg_catalog'::regnamespace AND base.typtype <> 'e';
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION 'presets.id is of type %, which may have an equality of its own', other
+            USING ERRCODE = 'feature_not_supported', HINT = 'usagefix counts by the types that come with PostgreSQL.';
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_index AS keys
+        JOIN pg_catalog.pg_attribute AS id ON id.attrelid = keys.indrelid AND id.attname = 'id'
+        WHERE keys.indrelid = 'public.presets'::regclass AND keys.indisunique AND keys.indisvalid AND keys.indpred IS NULL
+            AND keys.indnkeyatts = 1 AND keys.indkey[0] = id.attnum
+    ) THEN
+        RAISE EXCEPTION 'presets.id is not unique by itself: an event would count on each preset of that id'
+            USING ERRCODE = 'feature_not_supported', HINT = 'Make it the primary key, or give it a unique index.';
+    END IF;
+    SELECT format('GRANT SELECT ON %s TO %I', events.relation, pg_get_userbyid(presets.relowner)) INTO other
+    FROM usagefix.event_tables() AS events
+    JOIN pg_catalog.pg_class AS presets ON presets.oid = 'public.presets'::regclass
+    WHERE NOT has_table_privilege(presets.relowner, events.relation, 'SELECT') LIMIT 1;
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION 'the owner of presets, who counts, may not read the events'
+            USING ERRCODE = 'insufficient_privilege', HINT = other;
+    END IF;
     SELECT parents.inhparent::regclass INTO other
     FROM pg_catalog.pg_inherits AS parents WHERE parents.inhrelid = to_regclass('public.preset_usage') LIMIT 1;
     IF other IS NOT NULL THEN
@@ -104,7 +153,9 @@ BEGIN
                SELECT format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS %s', daily.indexrelid::regclass, attnum, attstattarget)
                FROM pg_catalog.pg_attribute
                WHERE attrelid = daily.indexrelid AND attstattarget >= 0
-           ) || CASE WHEN daily.indisclustered
+           ) || CASE WHEN daily.indisreplident
+               THEN ARRAY[format('ALTER TABLE public.preset_usage REPLICA IDENTITY USING INDEX %I', limits.relname)] ELSE '{}' END
+           || CASE WHEN daily.indisclustered
                THEN ARRAY[format('ALTER TABLE public.preset_usage CLUSTER ON %I', limits.relname)] ELSE '{}' END
     FROM (VALUES (1)) AS one
     LEFT JOIN pg_catalog.pg_index AS daily ON daily.indexrelid = usagefix.daily_limit() AND daily.indisvalid

@@ -52,17 +52,32 @@ WITH RECURSIVE tree AS (
     FROM pg_catalog.pg_index AS daily
     LEFT JOIN pg_catalog.pg_constraint AS made ON made.conindid = daily.indexrelid AND made.contype = 'u'
     WHERE daily.indrelid = to_regclass('public.preset_usage') AND daily.indisunique AND NOT daily.indisprimary
-        AND (daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
-             OR pg_get_indexdef(daily.indexrelid) ~ '\mpreset_id\M' AND (
-                 pg_get_indexdef(daily.indexrelid) ~ 'date_trunc\(''day''' OR EXISTS (
-                     SELECT FROM pg_catalog.pg_attribute AS keys
-                     WHERE keys.attrelid = daily.indexrelid AND keys.attnum <= daily.indnkeyatts AND keys.atttypid = 'date'::regtype)))
+        AND (daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique') OR (
+            SELECT bool_and(columns.attname IN ('preset_id', 'user_id', 'usage_type', 'created_at', 'used_at'))
+                AND bool_or(columns.attname = 'preset_id') AND bool_or(columns.attname IN ('created_at', 'used_at'))
+            FROM pg_catalog.pg_depend AS named
+            JOIN pg_catalog.pg_attribute AS columns ON columns.attrelid = daily.indrelid AND columns.attnum = named.refobjsubid
+            WHERE named.classid = 'pg_class'::regclass AND named.objid = daily.indexrelid
+                AND named.refclassid = 'pg_class'::regclass AND named.refobjid = daily.indrelid
+        ) AND (
+            pg_get_indexdef(daily.indexrelid) ~ 'date_trunc\(''day''' OR EXISTS (
+                SELECT FROM pg_catalog.pg_attribute AS keys
+                WHERE keys.attrelid = daily.indexrelid AND keys.attnum <= daily.indnkeyatts AND keys.atttypid = 'date'::regtype)))
     ORDER BY daily.indexrelid LIMIT 1
+), patterns AS (
+    -- Statements on the tables of this schema, or named without one.
+    SELECT '\mupdate\s+(?:only\s+)?' || here || '"?presets"?(?![\w"$])(?:\s+(?:as\s+)?(?!set\M)\w+)?\s+set\s+'
+            '(?:(?:(?!\mwhere\M)[^();]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*,\s*)?(?:"?usage_count"?|\([^()]*\musage_count\M[^()]*\))\s*=' AS sets,
+        '\minsert\s+into\s+' || here || '"?preset_usage"?(?![\w"$])' AS inserts
+    FROM (
+        SELECT '(?:"?' || nspname || '"?\s*\.\s*)?' AS here FROM pg_catalog.pg_namespace WHERE oid = to_regnamespace('public')
+    ) AS schemas
 ), functions AS (
     -- What names the counter, without comments: who sets it, and who calls those.
     SELECT proc.oid, proc.proname, texts.code,
-        texts.code ~* '\mupdate\s+(only\s+)?((\w+|"[^"]+")\.)?"?presets"?\M[^;]*?\mset\M(?:(?!\mwhere\M)[^;])*\musage_count\M(?:(?!\mwhere\M)[^;])*=' AS sets
+        texts.code ~* patterns.sets AS sets
     FROM pg_catalog.pg_proc AS proc
+    CROSS JOIN patterns
     JOIN pg_catalog.pg_language AS languages ON languages.oid = proc.prolang AND languages.lanname IN ('sql', 'plpgsql')
     CROSS JOIN LATERAL (
         SELECT regexp_replace(COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc), '--[^\n]*|/\*.*?\*/', '', 'g') AS code
@@ -84,16 +99,17 @@ WITH RECURSIVE tree AS (
                 AND functions.code ~* ('\m' || called.proname || '"?\s*\(')))
 ), tracker AS (
     SELECT count(*) AS present,
-        count(*) FILTER (WHERE code ~* '\minsert\s+into\s+((\w+|"[^"]+")\.)?preset_usage\M(?:(?!\minsert\M)[^;])*\mon\s+conflict\s*(\((?:(?!\mdo\M)[^;])*\m(created_at|used_at)\M|on\s+constraint\s+"?idx_preset_usage_daily_unique)') AS limited,
+        count(*) FILTER (WHERE code ~* (patterns.inserts || '(?:(?!\minsert\M)[^;])*\mon\s+conflict\s*(?:\((?:(?!\mdo\M)[^;])*\m(?:created_at|used_at)\M|on\s+constraint\s+"?idx_preset_usage_daily_unique)')) AS limited,
         count(*) FILTER (WHERE prosrc ~* 'on conflict do nothing /\* usagefix: until') AS unfinished,
-        count(*) FILTER (WHERE code ~* '\mupdate\s+(only\s+)?((\w+|"[^"]+")\.)?presets\M[^;]*\mset\M(?:(?!\mwhere\M)[^;])*\musage_count\M(?:(?!\mwhere\M)[^;])*=' OR code ~* '\mincrement_preset_usage"?\s*\(') AS counting,
+        count(*) FILTER (WHERE code ~* patterns.sets OR code ~* '\mincrement_preset_usage"?\s*\(') AS counting,
         (
             SELECT string_agg(DISTINCT wanted.name, ', ')
             FROM unnest(array_agg(code)) AS bodies (body)
-            CROSS JOIN LATERAL regexp_matches(
-                bodies.body, '\minsert\s+into\s+(?:(?:\w+|"[^"]+")\.)?"?preset_usage"?\s*\(([^()]*)\)', 'gi') AS inserts (columns)
+            CROSS JOIN patterns
+            CROSS JOIN LATERAL regexp_matches(bodies.body, patterns.inserts || '\s*\(([^()]*)\)', 'gi') AS inserts (columns)
             CROSS JOIN LATERAL regexp_split_to_table(inserts.columns[1], ',') AS listed (name)
-            CROSS JOIN LATERAL (SELECT lower(btrim(listed.name, E' \t\n\r"'))) AS wanted (name)
+            CROSS JOIN LATERAL (SELECT btrim(listed.name, E' \t\n\r')) AS written (name)
+            CROSS JOIN LATERAL (SELECT CASE WHEN written.name LIKE '"%' THEN btrim(written.name, '"') ELSE lower(written.name) END) AS wanted (name)
             WHERE wanted.name ~ '^\w+$' AND NOT EXISTS (
                 SELECT FROM pg_catalog.pg_attribute
                 WHERE attrelid = to_regclass('public.preset_usage') AND attname = wanted.name AND NOT attisdropped)
@@ -103,6 +119,7 @@ WITH RECURSIVE tree AS (
         FROM pg_catalog.pg_proc AS proc
         WHERE proc.proname = 'track_preset_usage' AND proc.pronamespace = to_regnamespace('public')
     ) AS functions
+    CROSS JOIN patterns
 )
 SELECT 'trigger_enabled' AS check_id,
     'New uses are counted' AS title,

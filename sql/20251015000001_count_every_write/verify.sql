@@ -45,11 +45,19 @@ WITH RECURSIVE tree AS (
                 ELSE NOT by_row END AS uncounted
         FROM found WHERE NOT found.whole
     ) AS each
+), patterns AS (
+    -- Statements on the tables of this schema, or named without one.
+    SELECT '\mupdate\s+(?:only\s+)?' || here || '"?presets"?(?![\w"$])(?:\s+(?:as\s+)?(?!set\M)\w+)?\s+set\s+'
+            '(?:(?:(?!\mwhere\M)[^();]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*,\s*)?(?:"?usage_count"?|\([^()]*\musage_count\M[^()]*\))\s*=' AS sets
+    FROM (
+        SELECT '(?:"?' || nspname || '"?\s*\.\s*)?' AS here FROM pg_catalog.pg_namespace WHERE oid = to_regnamespace('public')
+    ) AS schemas
 ), functions AS (
     -- What names the counter, without comments: who sets it, and who calls those.
     SELECT proc.oid, proc.proname, texts.code,
-        texts.code ~* '\mupdate\s+(only\s+)?((\w+|"[^"]+")\.)?"?presets"?\M[^;]*?\mset\M(?:(?!\mwhere\M)[^;])*\musage_count\M(?:(?!\mwhere\M)[^;])*=' AS sets
+        texts.code ~* patterns.sets AS sets
     FROM pg_catalog.pg_proc AS proc
+    CROSS JOIN patterns
     JOIN pg_catalog.pg_language AS languages ON languages.oid = proc.prolang AND languages.lanname IN ('sql', 'plpgsql')
     CROSS JOIN LATERAL (
         SELECT regexp_replace(COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc), '--[^\n]*|/\*.*?\*/', '', 'g') AS code

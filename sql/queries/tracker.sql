@@ -3,6 +3,7 @@
 SELECT functions.oid::bigint AS oid, functions.prosrc AS body, saved.body AS before_apply,
     CASE saved.how
         WHEN 'edited' THEN usagefix.edited_body(saved.body, languages.lanname, true)
+        WHEN 'repaired' THEN usagefix.repaired_body(saved.body, languages.lanname, true)
         WHEN 'rewritten' THEN usagefix.fresh_body(functions.oid, true)
         ELSE saved.body END AS loose,
     saved.left_behind AS left_by_apply

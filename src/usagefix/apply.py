@@ -15,6 +15,7 @@ from usagefix.models import BATCH_SIZE, ApplyReport, BackfillProgress, PlannedSt
 from usagefix.verify import verify
 
 OLDER_SECONDS = 10.0
+SCRIPT_MILLISECONDS = 10_000  # writers may wait for a statement of a script, and it tries the application's function
 _EFFECTS = {
     daily_limit.VERSION: "new uses are counted",
     "20251015000001": "every write is counted",
@@ -121,6 +122,8 @@ def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) ->
 
 
 def _run_script(db: Database, migration: Migration, limits: Limits | None, settings: dict[str, str]) -> None:
+    limits = limits or Limits(statement_timeout=SCRIPT_MILLISECONDS)
+
     def work() -> None:
         with db.transaction(limits, settings=ledger.provenance(migration) | settings):
             db.claim()

@@ -65,9 +65,9 @@ STANDARD = Names()
 
 def checked_schema(schema: str) -> str:
     """The name of a schema, as given. Raises ConfigurationError for one that usagefix does not write into SQL."""
-    if not _SCHEMA.fullmatch(schema):
+    if not _SCHEMA.fullmatch(schema) or schema in ("usagefix", "information_schema") or schema.startswith("pg_"):
         raise ConfigurationError(
             f"the schema {schema!r} cannot be used",
-            hint="letters, digits, _, - and spaces can be in its name; give it without quotes: --schema app",
+            hint="name the application's own schema, without quotes; letters, digits, _, - and spaces can be in it",
         )
     return schema

@@ -9,7 +9,7 @@ from usagefix.database import Database
 from usagefix.errors import DatabaseRefused, NotPermitted, ReadOnlyServer, WrongDatabase
 
 NO_SUCH_OPERATOR = "42883"
-_WHOLE_NUMBERS = {"integer", "bigint", "smallint"}
+_WHOLE_NUMBERS = {"integer", "bigint"}
 
 
 @dataclass(frozen=True, slots=True)

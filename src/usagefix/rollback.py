@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from usagefix import catalog, daily_limit, ledger, preflight, status
 from usagefix.catalog import Face, Migration
 from usagefix.database import Database, Limits
-from usagefix.errors import ConfigurationError, RollbackRefused
+from usagefix.errors import ConfigurationError, DatabaseRefused, RollbackRefused
 from usagefix.models import DailyLimit, RollbackPlan, RollbackReport, State
 from usagefix.verify import verify
+
+STILL_NEEDED = "2BP01"
 
 
 def plan(db: Database, *, to: str | None, limit: DailyLimit, purge: bool = False) -> RollbackPlan:
@@ -76,10 +79,29 @@ def rollback(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the ledger is made of: the columns of ``ledger_parts.sql``."""
+
+    kind: str
+    names: str
+
+
 def _purge(db: Database, limits: Limits | None) -> None:
-    with db.transaction(limits):
-        db.claim()
-        db.run("DROP SCHEMA IF EXISTS usagefix CASCADE")
+    """Drop the ledger, and nothing that somebody else made of it. Raises RollbackRefused where there is such."""
+    try:
+        with db.transaction(limits):
+            db.claim()
+            for parts in db.rows(db.query("ledger_parts"), _Parts):
+                db.run(f"DROP {parts.kind} {parts.names}")
+            db.run("DROP SCHEMA IF EXISTS usagefix")
+    except DatabaseRefused as refused:
+        if refused.sqlstate != STILL_NEEDED:
+            raise
+        raise RollbackRefused(
+            "the ledger stays: something outside schema usagefix, such as a view, depends on it",
+            hint=f"drop that first ({refused.message}), then usagefix rollback --purge",
+        ) from None
 
 
 def _restore_limit(db: Database, limits: Limits | None) -> None:

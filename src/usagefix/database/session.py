@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 READ_LOCK_TIMEOUT = 5_000  # milliseconds; only what stops readers makes a reader wait
 # Settings of a role or database under which our statements, or what they return, could not be read.
-_READABLE = {"DateStyle": "ISO, YMD", "standard_conforming_strings": "on"}
+_READABLE = {"DateStyle": "ISO, YMD", "standard_conforming_strings": "on", "TimeZone": "UTC"}
 REMARK = "UF002"  # the SQLSTATE of what the bundled scripts have to say
 LOCK_KEY = 0x75736167_65666978  # "usagefix" in ASCII; the advisory lock of everything that writes
 

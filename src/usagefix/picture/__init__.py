@@ -54,10 +54,17 @@ def names(db: Database, schema: str) -> Names:
     presets, events = tables(db)
     if not presets.present or not events.present:
         return db.names
-    time = next((name for name in EVENT_TIMES if name in events.columns), None)
+    times = [name for name in EVENT_TIMES if name in events.columns and _is_time(events.type_of(name))]
+    time = times[0] if times else None
     has = {f"presets.{column}" for column in presets.columns} | {f"preset_usage.{column}" for column in events.columns}
+    if "last_used_at" in presets.columns and not presets.type_of("last_used_at").startswith("timestamp"):
+        has.discard("presets.last_used_at")  # a day, or a text: not a time that could follow
     if time is not None:
         has.add("preset_usage.created_at")
     else:
         has.discard("preset_usage.created_at")
     return Names(schema, time or EVENT_TIMES[0], frozenset(OPTIONAL) - has)
+
+
+def _is_time(kind: str) -> bool:
+    return kind == "date" or kind.startswith("timestamp")
