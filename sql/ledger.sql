@@ -1027,19 +1027,19 @@ AS $function$
     FROM (
         SELECT namespace.nspname AS schema, min(part.n) AS rank
         FROM pg_db_role_setting AS settings
-        JOIN pg_class AS presets ON presets.oid = 'public.presets'::regclass
+        JOIN pg_class AS counters ON counters.oid = 'public.presets'::regclass
         JOIN pg_database AS here ON here.datname = current_database()
         CROSS JOIN LATERAL unnest(settings.setconfig) AS configured (entry)
         CROSS JOIN LATERAL string_to_table(substr(configured.entry, 13), ',') WITH ORDINALITY AS part (name, n)
         JOIN pg_namespace AS namespace ON namespace.nspname = btrim(part.name, ' "')
         JOIN pg_roles AS owners ON owners.oid = namespace.nspowner
-        WHERE settings.setdatabase IN (0::oid, here.oid) AND settings.setrole IN (0::oid, presets.relowner)
+        WHERE settings.setdatabase IN (0::oid, here.oid) AND settings.setrole IN (0::oid, counters.relowner)
             AND configured.entry LIKE 'search\_path=%'
             AND namespace.oid NOT IN ('public'::regnamespace, 'pg_catalog'::regnamespace) AND namespace.nspname !~ '^pg_temp'
-            AND (owners.rolsuper OR owners.oid IN (presets.relowner, here.datdba))
+            AND (owners.rolsuper OR owners.oid IN (counters.relowner, here.datdba))
             AND NOT EXISTS (
                 SELECT FROM aclexplode(namespace.nspacl) AS granted
-                WHERE granted.privilege_type = 'CREATE' AND granted.grantee NOT IN (presets.relowner, namespace.nspowner)
+                WHERE granted.privilege_type = 'CREATE' AND granted.grantee NOT IN (counters.relowner, namespace.nspowner)
             )
         GROUP BY namespace.nspname
     ) AS configured

@@ -47,8 +47,8 @@ EXCUSED = {
     ("usagefix.restore_counting", "security: text type variable is not sanitized"): (
         "it runs the definitions that apply saved, in a ledger that is not believed where others may write to it"
     ),
-    ("usagefix.secure_function", "security: text type variable is not sanitized"): (
-        "quoted already: it is the value of a search_path, which is a list of names"
+    ("usagefix.set_guard", "security: text type variable is not sanitized"): (
+        "the condition of its triggers, written there, with the owner's name as a literal"
     ),
 }
 # Every PL/pgSQL function of ours, or edited by us; a function of triggers with a table and the transition tables that

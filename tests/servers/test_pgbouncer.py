@@ -340,7 +340,7 @@ def test_an_old_transaction_stands_against_the_end_of_the_limit(app: App, pooled
 
 
 def test_a_locked_preset_only_delays_the_backfill(fixed: App, pooled_fixed: App) -> None:
-    fixed.sql("UPDATE presets SET usage_count = 0")
+    fixed.spoil("UPDATE presets SET usage_count = 0")
     with holding(fixed, "SELECT FROM presets WHERE id = %s FOR UPDATE", fixed.preset(5)) as holder:
         process = pooled_fixed.spawn("backfill", "--batch-size", "1")
         wait_for_line(process, "attempt 2 of 8")
