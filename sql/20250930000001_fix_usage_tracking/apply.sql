@@ -74,9 +74,9 @@ BEGIN
     SELECT format('GRANT SELECT ON %s TO %I', events.relation, pg_get_userbyid(presets.relowner)) INTO other
     FROM usagefix.event_tables() AS events
     JOIN pg_catalog.pg_class AS presets ON presets.oid = 'public.presets'::regclass
-    WHERE NOT has_table_privilege(presets.relowner, events.relation, 'SELECT') LIMIT 1;
+    WHERE NOT events.whole AND NOT has_table_privilege(presets.relowner, events.relation, 'SELECT') LIMIT 1;
     IF other IS NOT NULL THEN
-        RAISE EXCEPTION 'the owner of presets, who counts, may not read the events'
+        RAISE EXCEPTION 'the owner of presets, who counts what TRUNCATE of a partition takes away, may not read it'
             USING ERRCODE = 'insufficient_privilege', HINT = other;
     END IF;
     SELECT parents.inhparent::regclass INTO other
