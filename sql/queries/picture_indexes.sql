@@ -26,7 +26,14 @@ SELECT
     ) AS columns,
     indexed.indrelid = to_regclass('public.preset_usage') AND indexed.indisunique AND NOT indexed.indisprimary AND (
         indexed.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
-        OR pg_catalog.pg_get_indexdef(indexed.indexrelid) ~ '\mpreset_id\M' AND (
+        OR (
+            SELECT bool_and(columns.attname IN ('preset_id', 'user_id', 'usage_type', 'created_at', 'used_at'))
+                AND bool_or(columns.attname = 'preset_id') AND bool_or(columns.attname IN ('created_at', 'used_at'))
+            FROM pg_catalog.pg_depend AS named
+            JOIN pg_catalog.pg_attribute AS columns ON columns.attrelid = indexed.indrelid AND columns.attnum = named.refobjsubid
+            WHERE named.classid = 'pg_class'::regclass AND named.objid = indexed.indexrelid
+                AND named.refclassid = 'pg_class'::regclass AND named.refobjid = indexed.indrelid
+        ) AND (
             pg_catalog.pg_get_indexdef(indexed.indexrelid) ~ 'date_trunc\(''day''' OR EXISTS (
                 SELECT FROM pg_catalog.pg_attribute AS keys
                 WHERE keys.attrelid = indexed.indexrelid AND keys.attnum <= indexed.indnkeyatts AND keys.atttypid = 'date'::regtype))
