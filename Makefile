@@ -9,7 +9,7 @@ demo: .venv/demo
 	@$(BIN)/usagefix demo
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

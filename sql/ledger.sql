@@ -304,20 +304,24 @@ $function$;
 
 -- Create what finds the daily limits: unique indexes that let one person use a preset once a day, whatever their names: over
 -- the preset, a day of the time of the use, and nothing but the person and the kind of use besides.
-CREATE OR REPLACE FUNCTION usagefix.daily_limits() RETURNS SETOF regclass
+CREATE OR REPLACE FUNCTION usagefix.daily_limits(of_constraints boolean DEFAULT false) RETURNS SETOF regclass
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT daily.indexrelid::regclass
     FROM pg_index AS daily
     WHERE daily.indrelid = to_regclass('public.preset_usage') AND daily.indisunique AND NOT daily.indisprimary
-        AND NOT EXISTS (SELECT FROM pg_constraint AS made WHERE made.conindid = daily.indexrelid AND made.contype IN ('p', 'u', 'x'))
+        AND of_constraints = EXISTS (SELECT FROM pg_constraint AS made WHERE made.conindid = daily.indexrelid AND made.contype IN ('p', 'u', 'x'))
         AND (daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique') OR (
-            SELECT bool_and(columns.attname IN ('preset_id', 'user_id', 'usage_type', 'created_at', 'used_at'))
-                AND bool_or(columns.attname = 'preset_id') AND bool_or(columns.attname IN ('created_at', 'used_at'))
-            FROM pg_depend AS named
-            JOIN pg_attribute AS columns ON columns.attrelid = daily.indrelid AND columns.attnum = named.refobjsubid
-            WHERE named.classid = 'pg_class'::regclass AND named.objid = daily.indexrelid
-                AND named.refclassid = 'pg_class'::regclass AND named.refobjid = daily.indrelid
+            -- A generated day is one of the time of the use.
+            SELECT bool_and(columns.attname IN ('preset_id', 'user_id', 'usage_type', 'created_at', 'used_at')
+                    OR columns.attgenerated <> '' AND columns.atttypid = 'date'::regtype)
+                AND bool_or(columns.attname = 'preset_id') AND bool_or(columns.attname IN ('created_at', 'used_at') OR columns.attgenerated <> '')
+            FROM pg_attribute AS columns
+            WHERE columns.attrelid = daily.indrelid AND columns.attnum > 0 AND (columns.attnum = ANY (daily.indkey) OR EXISTS (
+                SELECT FROM pg_depend AS named
+                WHERE named.classid = 'pg_class'::regclass AND named.objid = daily.indexrelid
+                    AND named.refclassid = 'pg_class'::regclass AND named.refobjid = daily.indrelid
+                    AND named.refobjsubid = columns.attnum))
         ) AND (
             pg_get_indexdef(daily.indexrelid) ~ 'date_trunc\(''day''' OR EXISTS (
                 SELECT FROM pg_attribute AS keys
@@ -872,7 +876,8 @@ BEGIN
     WHERE functions.oid = tracker;
     unknown := usagefix.unknown_columns(proc.body);
     -- What a trial said before anything was changed: a second run, without the limit, would find it failing for want of that.
-    UPDATE usagefix.saved_objects SET tried = COALESCE(tried, before, 'not tried')
+    UPDATE usagefix.saved_objects
+    SET tried = CASE WHEN left_behind = proc.body THEN tried ELSE COALESCE(before, 'not tried') END
     WHERE version = '20250930000001' AND kind = 'function' AND pg_catalog.to_regprocedure(identity) = tracker
     RETURNING NULLIF(tried, 'not tried') INTO first;
     -- Only what names columns that are not there, and fails for it (or hides that it does), is known never to have worked.

@@ -35,6 +35,13 @@ BEGIN
         RAISE EXCEPTION 'there is more than one daily limit: %', other
             USING ERRCODE = 'feature_not_supported', HINT = 'Drop all but one of these indexes, then run this again.';
     END IF;
+    SELECT string_agg(quote_ident(made.conname), ', ') INTO other
+    FROM usagefix.daily_limits(true) AS limits JOIN pg_catalog.pg_constraint AS made ON made.conindid = limits AND made.contype = 'u';
+    IF other IS NOT NULL THEN
+        RAISE EXCEPTION 'the daily limit is a constraint, which cannot be dropped without stopping readers: %', other
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = format('ALTER TABLE public.preset_usage DROP CONSTRAINT %s, then run this again.', other);
+    END IF;
     other := CASE WHEN daily IS NOT NULL THEN usagefix.needing_limit() END;
     IF other IS NOT NULL THEN
         RAISE EXCEPTION 'without the daily limit these functions would fail: %', other

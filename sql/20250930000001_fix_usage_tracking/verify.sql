@@ -53,12 +53,16 @@ WITH RECURSIVE tree AS (
     LEFT JOIN pg_catalog.pg_constraint AS made ON made.conindid = daily.indexrelid AND made.contype = 'u'
     WHERE daily.indrelid = to_regclass('public.preset_usage') AND daily.indisunique AND NOT daily.indisprimary
         AND (daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique') OR (
-            SELECT bool_and(columns.attname IN ('preset_id', 'user_id', 'usage_type', 'created_at', 'used_at'))
-                AND bool_or(columns.attname = 'preset_id') AND bool_or(columns.attname IN ('created_at', 'used_at'))
-            FROM pg_catalog.pg_depend AS named
-            JOIN pg_catalog.pg_attribute AS columns ON columns.attrelid = daily.indrelid AND columns.attnum = named.refobjsubid
-            WHERE named.classid = 'pg_class'::regclass AND named.objid = daily.indexrelid
-                AND named.refclassid = 'pg_class'::regclass AND named.refobjid = daily.indrelid
+            -- A generated day is one of the time of the use.
+            SELECT bool_and(columns.attname IN ('preset_id', 'user_id', 'usage_type', 'created_at', 'used_at')
+                    OR columns.attgenerated <> '' AND columns.atttypid = 'date'::regtype)
+                AND bool_or(columns.attname = 'preset_id') AND bool_or(columns.attname IN ('created_at', 'used_at') OR columns.attgenerated <> '')
+            FROM pg_catalog.pg_attribute AS columns
+            WHERE columns.attrelid = daily.indrelid AND columns.attnum > 0 AND (columns.attnum = ANY (daily.indkey) OR EXISTS (
+                SELECT FROM pg_catalog.pg_depend AS named
+                WHERE named.classid = 'pg_class'::regclass AND named.objid = daily.indexrelid
+                    AND named.refclassid = 'pg_class'::regclass AND named.refobjid = daily.indrelid
+                    AND named.refobjsubid = columns.attnum))
         ) AND (
             pg_get_indexdef(daily.indexrelid) ~ 'date_trunc\(''day''' OR EXISTS (
                 SELECT FROM pg_catalog.pg_attribute AS keys

@@ -143,6 +143,11 @@ def test_an_awkward_name_is_narrowed_right(app: App) -> None:
 
 
 REFUSED = {
+    "a limit that is a constraint": (
+        "ALTER TABLE preset_usage ADD COLUMN on_day date GENERATED ALWAYS AS ((created_at AT TIME ZONE 'UTC')::date) STORED;"
+        ' ALTER TABLE preset_usage ADD CONSTRAINT "Once a day" UNIQUE (preset_id, user_id, usage_type, on_day)',
+        5, 'DROP CONSTRAINT "Once a day"',
+    ),
     "a generated counter": (
         "DROP TRIGGER presets_notify_usage_milestone ON presets; ALTER TABLE presets DROP COLUMN usage_count;"
         " ALTER TABLE presets ADD COLUMN usage_count integer GENERATED ALWAYS AS (5) STORED",
