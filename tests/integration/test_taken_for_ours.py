@@ -208,3 +208,29 @@ def test_times_without_a_zone_are_in_one_zone(app: App, zone: str) -> None:
         < 60
     )
     assert failing(app.usagefix("verify", "--format", "json")) == set()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "ALTER TABLE presets ALTER last_used_at TYPE date",
+        "ALTER TABLE presets ALTER last_used_at TYPE text",
+        "DROP INDEX idx_preset_usage_daily_unique; DROP FUNCTION track_preset_usage;"
+        " ALTER TABLE preset_usage ALTER created_at DROP DEFAULT, ALTER created_at TYPE text",
+        "DROP INDEX idx_preset_usage_daily_unique; DROP FUNCTION track_preset_usage; ALTER TABLE preset_usage ALTER created_at TYPE date",
+    ],
+)
+def test_columns_that_are_no_times_are_left_alone(app: App, odd: str) -> None:
+    for statement in odd.split("; "):
+        app.sql(statement)
+    before = app.dump()
+    result = app.usagefix("apply", "--format", "json")
+    assert result.code == 0, result.stderr + result.stdout
+    app.use(app.preset(1), times=2)
+    app.sql("UPDATE preset_usage SET preset_id = %s WHERE preset_id = %s", app.preset(2), app.preset(3))
+    assert app.drift() == (0, 0)
+    for command in (("verify",), ("status",), ("doctor",), ("check-preset", "Neon city", "--recent", "2")):
+        assert app.usagefix(*command).code == 0
+    app.sql("TRUNCATE preset_usage")
+    assert app.usagefix("rollback", "--yes").code == 0
+    assert app.dump() == before
