@@ -1192,7 +1192,8 @@ BEGIN
             GROUP BY preset_usage.preset_id
         ) AS events ON events.preset_id = presets.id
         WHERE presets.usage_count IS DISTINCT FROM COALESCE(events.actual, 0)
-            OR events.newest > COALESCE(presets.last_used_at, '-infinity');
+            OR events.newest > COALESCE(presets.last_used_at, '-infinity') --? presets.last_used_at, preset_usage.created_at
+        ;
 
         -- In the order of their ids, as the triggers do.
         PERFORM FROM public.presets

@@ -23,7 +23,7 @@ SELECT
         FROM pg_catalog.pg_class AS other
         JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = other.relnamespace
         WHERE other.relname IN ('presets', 'preset_usage') AND other.relkind IN ('r', 'p')
-            AND namespace.oid <> ALL (ARRAY(SELECT to_regnamespace('public')::oid))
+            AND namespace.oid IS DISTINCT FROM to_regnamespace('public')::oid
         GROUP BY namespace.nspname HAVING count(*) = 2
         ORDER BY namespace.nspname
     ) AS elsewhere

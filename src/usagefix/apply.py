@@ -148,14 +148,15 @@ def _rehearse(db: Database, todo: list[Migration]) -> tuple[list[PlannedStatemen
     with db.transaction(settings={"usagefix.keep_daily_limit": "on"}, rollback=True):
         db.claim()
         for migration in todo:
-            for statement in catalog.statements(migration.script(Face.APPLY, db.names)):
+            script = migration.script if migration is todo[0] else migration.read  # the ledger once
+            for statement in catalog.statements(script(Face.APPLY, db.names)):
                 db.run(statement.text)
                 now = {f"{row.relation}: {row.mode}" for row in db.rows(db.query("locks_taken"), _Lock)}
                 locks = tuple(sorted(now - held))
                 steps.append(PlannedStatement(migration.version, statement.purpose, statement.summary, locks))
                 held = now
         for tracker in db.rows(db.query("tracker"), daily_limit.Tracker):
-            difference += _difference(tracker.before_apply or "", tracker.left_by_apply or "")
+            difference += _difference(tracker.before_apply or "", tracker.in_the_end or "")
     return steps, difference
 
 

@@ -113,7 +113,7 @@ def preview(db: Database, *, batch_size: int = BATCH_SIZE, fire_triggers: bool =
         db.run(db.query("last_use_from"))
         presets, drift, magnitude = db.tuple(
             # The queries are our own files.
-            f"WITH drift AS ({db.query('drift')}), last_use AS ({db.query('last_use')}) {_TOTALS}"
+            f"WITH drift AS ({db.query('drift')}), last_use AS ({_last_use(db)}) {_TOTALS}"
         )
     batches = -(-presets // batch_size)
     fired = _fired(triggers, fire_triggers, presets, batches)
@@ -212,12 +212,17 @@ def _store_deltas(db: Database) -> _Stored:
         (run,) = db.tuple(db.query("open_run"), {"lease": LEASE_SECONDS})
         db.run(db.query("last_use_from"))
         # CREATE TABLE AS may count in parallel, INSERT ... SELECT may not.
-        for name in ("drift", "last_use"):
-            db.run(f"CREATE TEMPORARY TABLE usagefix_{name} ON COMMIT DROP AS {db.query(name)}")
+        for name, query in (("drift", db.query("drift")), ("last_use", _last_use(db))):
+            db.run(f"CREATE TEMPORARY TABLE usagefix_{name} ON COMMIT DROP AS {query}")
         presets, magnitude = db.tuple(db.query("store_deltas"), {"run": run})
         if presets:
             db.run("ANALYZE usagefix.corrections")  # or each batch scans the whole table for each preset
     return _Stored(run, presets, magnitude, resumed=corrected if runs and left_over else 0)
+
+
+def _last_use(db: Database) -> str:
+    """Whose last use is behind; nobody's where the columns that would tell are missing."""
+    return db.query("last_use") + ("" if db.names.dated else " LIMIT 0")
 
 
 @dataclass(frozen=True, slots=True)

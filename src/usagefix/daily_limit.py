@@ -126,6 +126,7 @@ class Tracker:
     before_apply: str | None
     loose: str | None
     left_by_apply: str | None
+    in_the_end: str | None
 
 
 def _loosen(db: Database, limits: Limits | None, *, loose: bool) -> None:

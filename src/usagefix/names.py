@@ -56,7 +56,7 @@ class Names:
             # In the triggers: the time of the use is the time when it is recorded.
             text = re.sub(r"\b(?:written|event|come|gone|NEW|OLD)\.created_at\b", "pg_catalog.now()", text)
         if self.event_time != "created_at":
-            text = re.sub(r"\bcreated_at\b", self.event_time, text)
+            text = re.sub(r'(?<!")\bcreated_at\b', self.event_time, text)  # quoted, it is a name of ours
         return re.sub(r"\bpublic\b", lambda _: self.qualifier, text)
 
 

@@ -17,7 +17,6 @@ _MADE = {
     "guard_enabled",
     "guard_function_current",
 }
-_COUNTED_BY_OTHERS = {"counted_once", "changes_counted_once"}
 
 
 def status(db: Database) -> StatusReport:
@@ -52,9 +51,5 @@ def migration_states(db: Database) -> tuple[MigrationState, ...]:
 def _state(recorded: bool, begun: bool, checks: tuple[Check, ...]) -> State:
     if recorded or begun:
         return State.APPLIED if recorded and all(check.passed for check in checks) else State.OUTDATED
-    there = any(
-        (check.check_id in _MADE and check.status is not Status.MISSING)
-        or (check.check_id in _COUNTED_BY_OTHERS and not check.passed)
-        for check in checks
-    )
+    there = any(check.check_id in _MADE and check.status is not Status.MISSING for check in checks)
     return State.FOREIGN if there else State.PENDING

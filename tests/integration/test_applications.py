@@ -114,8 +114,15 @@ def test_there_and_back(case: tuple[Application, App]) -> None:
     app.sql("DELETE FROM preset_usage WHERE ctid IN (SELECT ctid FROM preset_usage LIMIT 7)")
     app.sql("UPDATE preset_usage SET preset_id = (SELECT min(id::text) FROM presets)::text::" + key_type(app))
     assert app.drift() == (0, 0)
+    again = application.usagefix(app, "apply", "--format", "json")
+    assert again.json["backfill"]["presets_changed"] == 0, "what is right is not written again"
     for command in (
-        ("check-preset", str(app.one("SELECT id FROM presets LIMIT 1")), "--recent", "3"),
+        (
+            "check-preset",
+            str(app.one("SELECT preset_id FROM preset_usage WHERE preset_id IS NOT NULL LIMIT 1")),
+            "--recent",
+            "3",
+        ),
         ("status",),
         ("verify",),
     ):

@@ -26,6 +26,7 @@ commands.register(app)
 
 
 # The base of all usage errors, which typer does not export.
+_BEFORE_THE_COMMAND = ("--database-url", "--env-file", "--schema", "--wait")
 _Misuse: type[Exception] = typer.BadParameter.__mro__[2]
 
 
@@ -89,6 +90,9 @@ def _misused(error: Exception) -> int:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "usagefix"
     hint = f"{command} --help"
+    before = next((name for name in _BEFORE_THE_COMMAND if f": {name}" in message), None)
+    if before is not None and command != "usagefix":
+        hint = f"{before} goes before the command: usagefix {before} … {command.removeprefix('usagefix ')}"
     if "://" in message:
         hint = f"the URL goes before the command: usagefix --database-url URL COMMAND; {hint}"
     return _failed(ConfigurationError(message[:1].lower() + message[1:].rstrip("."), hint=hint), command)

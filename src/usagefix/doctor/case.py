@@ -149,6 +149,14 @@ class Case:
         return any(trigger.place == "preset_usage" for trigger in self.counters_of("INSERT", enabled=False))
 
     @property
+    def competed_with(self) -> bool:
+        """Whether a competing writer changes a counter that is counted: no guard is there to refuse it."""
+        guards = (
+            t for t in self.picture.triggers if t.place == "presets" and t.name == "trigger_guard_preset_usage_count"
+        )
+        return self.counted and not any(trigger.fires for trigger in guards)
+
+    @property
     def who_counts(self) -> str:
         """Why nothing else need count, or will have to."""
         return "the trigger counts each event" if self.counted else "after usagefix apply a trigger counts each event"

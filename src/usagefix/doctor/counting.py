@@ -107,7 +107,7 @@ def counter_writer(case: Case) -> Iterator[Finding]:
 
 def competing_writer(case: Case) -> Iterator[Finding]:
     """What counts beside the triggers on the events."""
-    severity = ERROR if case.counted else WARNING
+    severity = ERROR if case.competed_with else WARNING
     said = "beside the trigger that counts" if case.counted else "and would beside a trigger that counts"
     title = "A competing writer changes the counter"
     counting = {function.oid for function in case.counting}

@@ -15,11 +15,11 @@ def source_writes(case: Case) -> Iterator[Finding]:
     for place in case.places(Use.WRITES_COUNTER):
         yield Finding(
             "source_writes",
-            ERROR if case.counted else WARNING,
+            ERROR if case.competed_with else WARNING,
             "A competing writer in the source",
             where(place),
             said(place),
-            f"remove it: {case.who_counts}; or let the guard ignore it: usagefix guard",
+            f"take usage_count out of it: {case.who_counts}; until then the guard ignores it, see usagefix guard",
         )
 
 
@@ -29,8 +29,8 @@ def source_calls(case: Case) -> Iterator[Finding]:
     for place in case.places(Use.CALLS):
         name = place.found.name
         if name in counting:
-            severity, does = ERROR if case.counted else WARNING, "which counts"
-            remedy = f"remove it: {case.who_counts}; or let the guard ignore it: usagefix guard"
+            severity, does = ERROR if case.competed_with else WARNING, "which counts"
+            remedy = f"remove it: {case.who_counts}; until then the guard ignores it, see usagefix guard"
         elif any(function.name == name for function in case.picture.functions):
             severity, does = INFO, "which records a use"
             remedy = f"none: {case.who_counts}"

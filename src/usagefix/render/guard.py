@@ -14,6 +14,8 @@ _MEANS = {
     GuardMode.REJECT: "a statement that writes the counter fails",
 }
 
+TABLE = 110  # columns from which on the names of roles, applications and functions fit into a table
+
 
 def show_guard(report: GuardReport, console: Console) -> None:
     """Print it."""
@@ -42,6 +44,7 @@ def show_guard(report: GuardReport, console: Console) -> None:
                 for write in report.refused
             ],
             console,
+            narrow=TABLE,
         )
     else:
         item("nothing else has tried to write the counter", console)

@@ -56,9 +56,9 @@ def heading(title: str, command: str, console: Console) -> None:
     console.print()
 
 
-def grid(columns: Sequence[Column], rows: Sequence[Sequence[Text]], console: Console) -> None:
-    """A table; where the terminal is too narrow for one, a few lines for each row."""
-    if console.width < NARROW:
+def grid(columns: Sequence[Column], rows: Sequence[Sequence[Text]], console: Console, *, narrow: int = NARROW) -> None:
+    """A table; where the terminal is narrower than that, a few lines for each row."""
+    if console.width < narrow:
         for row in rows:
             for column, cell in zip(columns, row, strict=True):
                 console.print(Text.assemble((f"{column.heading}: ", "dim"), cell), overflow="fold")

@@ -33,7 +33,7 @@ from usagefix.render.words import harmless
 # What becomes of the application's triggers: held off or not, in a dry run or not.
 _FATE = {
     (True, True): "would be held off; otherwise they would fire",
-    (True, False): "were held off; otherwise they had fired",
+    (True, False): "were held off; otherwise they would have fired",
     (False, True): "would fire",
     (False, False): "fired",
 }
@@ -92,14 +92,19 @@ def _apply(report: ApplyReport, console: Console) -> None:
 
 def _plan(report: ApplyReport, console: Console) -> None:
     console.print(Text("What apply would do (tried in a transaction that was rolled back)", style="bold"))
-    grid(
-        (Column("step"), Column("table locks it takes")),
-        [
-            (Text(step.purpose), Text("\n".join(step.locks) or "none", style="" if step.locks else "dim"))
-            for step in report.plan
-        ],
-        console,
-    )
+    locking = [step for step in report.plan if step.locks]
+    if locking:
+        grid(
+            (Column("step"), Column("table locks it takes")),
+            [(Text(step.purpose), Text("\n".join(step.locks))) for step in locking],
+            console,
+        )
+    if report.plan:
+        others = plural(len(report.plan) - len(locking), "further step")
+        item(f"{others} on functions and the ledger, which lock no table of the application", console)
+    else:
+        item("no migration is pending", console)
+    console.print()
     for remark in report.remarks:
         item(remark, console)
     if report.remarks:
@@ -118,7 +123,7 @@ def _corrections(report: BackfillReport, console: Console) -> None:
     if report.presets_changed:
         item(
             f"{plural(report.presets_changed, 'preset')} {verb}: drift {signed(report.drift_removed)} "
-            f"({report.magnitude:,} in absolute numbers)",
+            f"({report.magnitude:,} up and down together)",
             console,
         )
     else:
@@ -160,7 +165,10 @@ def _rollback(report: RollbackReport, console: Console) -> None:
         case DailyLimit.RESTORE:
             item("the daily limit is back, and track_preset_usage() as it was", console)
         case DailyLimit.SKIP:
-            item("the daily limit stays off, and track_preset_usage() as apply made it (the old one needs it)", console)
+            item(
+                "the daily limit stays off, and track_preset_usage() as it is (the old one needs the limit)",
+                console,
+            )
         case None:
             pass
     if report.counts is not None:
@@ -234,4 +242,4 @@ def _preset(report: PresetReport, console: Console) -> None:
         line("right", "the counter equals the number of events", "green", console)
     else:
         line("not right", "the counter and the events differ", "red", console)
-        line("next", "usagefix apply", "", console)
+        line("next", "usagefix verify", "", console)
