@@ -368,14 +368,16 @@ class SourceRead:
 
 @dataclass(frozen=True, slots=True)
 class DoctorReport:
-    """Every finding, the worst first. ``source`` is None where no source was given."""
+    """Every finding, the worst first. ``source`` is None where no source was given; ``counted``: whether the role could
+    read the counters and the events, without which nothing is known to be right."""
 
     findings: tuple[Finding, ...]
     source: SourceRead | None
+    counted: bool = True
 
     @property
     def ok(self) -> bool:
-        return all(finding.severity is not Severity.ERROR for finding in self.findings)
+        return self.counted and all(finding.severity is not Severity.ERROR for finding in self.findings)
 
     def count(self, severity: Severity) -> int:
         """How many findings of a severity there are."""

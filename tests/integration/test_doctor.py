@@ -473,6 +473,10 @@ def test_a_role_without_rights_is_told_what_it_does_not_see(app: App) -> None:
     whole = keys(examine(app))
     with role(app, "doctor_nobody"):
         report = examine(app, user="doctor_nobody")
+        asked = app.usagefix("doctor", DATABASE_URL=app.url(user="doctor_nobody"))
+        assert (asked.code, "right:" in asked.stdout.replace("not right:", "")) == (1, False), (
+            "what was not looked at is not right"
+        )
     unseen = {finding.object: finding for finding in report.findings if finding.finding_id == "not_looked_at"}
     assert set(unseen) == {"the counters and events", "jobs of pg_cron", "writes that the guard refused"}
     assert "may not read public.presets" in unseen["the counters and events"].evidence

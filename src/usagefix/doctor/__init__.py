@@ -44,4 +44,5 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
     return DoctorReport(
         findings=tuple(findings),
         source=SourceRead(case.source.files_read, tuple(map(str, case.source.skipped))) if case.source else None,
+        counted=case.picture.drift is not None,
     )

@@ -185,13 +185,13 @@ def counter_near_limit(case: Case) -> Iterator[Finding]:
 def not_looked_at(case: Case) -> Iterator[Finding]:
     """What this role could not see."""
     for unseen in case.picture.unseen:
-        yield Finding("not_looked_at", WARNING, f"Not looked at: {unseen.what}", unseen.what, unseen.why, unseen.remedy)
+        yield Finding("not_looked_at", WARNING, "Not looked at", unseen.what, unseen.why, unseen.remedy)
     for function in case.picture.functions:
         if function.language not in ("sql", "plpgsql"):
             yield Finding(
                 "not_looked_at",
                 WARNING,
-                "Not looked at: what a function in another language does",
+                "Not looked at what a function in another language does",
                 function.signature,
                 f"it is in {function.language}, of which usagefix reads little",
                 "look for what it does to the counter and the events",

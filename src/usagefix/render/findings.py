@@ -27,7 +27,12 @@ def findings(report: DoctorReport, console: Console) -> None:
             f"{report.count(Severity.INFO):,} good to know",
         )
     )
-    line(*(("right", said, "green") if report.ok else ("not right", said, "red")), console)
+    if report.ok:
+        line("right", said, "green", console)
+    elif report.count(Severity.ERROR):
+        line("not right", said, "red", console)
+    else:
+        line("cannot tell", f"{said}; the counters and the events were not looked at", "yellow", console)
     if any(f.severity is Severity.ERROR and f.remedy.startswith("usagefix apply") for f in report.findings):
         line("next", "usagefix apply --dry-run", "", console)
 
