@@ -126,12 +126,14 @@ class Event:
 class VerifyReport:
     """Every check, the totals and the presets to look at, all from one snapshot.
 
-    ``counts`` is None and ``presets`` empty when ``--only`` left out every check that counts.
+    ``counts`` is None and ``presets`` empty when ``--only`` left out every check that counts. ``dated``: whether
+    presets keep the time of their last use.
     """
 
     checks: tuple[Check, ...]
     counts: Counts | None
     presets: tuple[PresetCount, ...]
+    dated: bool = True
 
     @property
     def ok(self) -> bool:
@@ -214,10 +216,11 @@ class StatusReport:
 
 @dataclass(frozen=True, slots=True)
 class PresetReport:
-    """One preset, and its newest events if asked for."""
+    """One preset, and its newest events if asked for. ``dated``: whether presets keep the time of their last use."""
 
     preset: PresetCount
     recent: tuple[Event, ...] | None = None
+    dated: bool = True
 
     @property
     def ok(self) -> bool:

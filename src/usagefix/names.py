@@ -41,6 +41,11 @@ class Names:
         return not self.absent & {"presets.last_used_at", "preset_usage.created_at"}
 
     @property
+    def keeps_last_use(self) -> bool:
+        """Whether presets have a column for it."""
+        return "presets.last_used_at" not in self.absent
+
+    @property
     def qualifier(self) -> str:
         """The schema as SQL writes it."""
         return "public" if self.schema == "public" else f'"{self.schema}"'

@@ -32,4 +32,4 @@ def check_preset(db: Database, wanted: str, *, recent: int = 0) -> PresetReport:
         if recent:
             params = {"preset_id": preset.id, "recent": recent}
             events = tuple(db.rows(db.query("recent_events"), Event, params))
-    return PresetReport(preset, events)
+    return PresetReport(preset, events, dated=db.names.keeps_last_use)

@@ -49,6 +49,7 @@ def verify(db: Database, *, only: Sequence[str] = (), top: int = 10) -> VerifyRe
         checks=asked,
         counts=Counts(**{field.name: getattr(accuracy, field.name) for field in fields(Counts)}),
         presets=tuple(_preset(entry) for entry in accuracy.top),
+        dated=db.names.keeps_last_use,
     )
 
 

@@ -223,7 +223,7 @@ def _preset(report: PresetReport, console: Console) -> None:
         ("displayed count", count(preset.displayed_count)),
         ("actual records", Text(f"{preset.actual_records:,}")),
         ("drift", Text(signed(preset.drift), style="" if preset.accurate else "red")),
-        ("last use", moment(preset.last_used_at, "%Y-%m-%d %H:%M:%S UTC")),
+        *((("last use", moment(preset.last_used_at, "%Y-%m-%d %H:%M:%S UTC")),) if report.dated else ()),
     )
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column(style="dim", no_wrap=True)

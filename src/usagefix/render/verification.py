@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from usagefix.models import Check, Counts, PresetCount, Status, VerifyReport
+from usagefix.models import Check, Counts, Status, VerifyReport
 from usagefix.render.layout import NARROW, WIDE, Column, count, grid, line, moment, signed, text
 from usagefix.render.words import harmless
 
@@ -30,7 +30,7 @@ def show_verification(report: VerifyReport, console: Console) -> None:
         show_counts(report.counts, console)
     if report.presets:
         drifted = any(not preset.accurate for preset in report.presets)
-        _presets("Presets with the largest drift" if drifted else "Most used presets", report.presets, console)
+        _presets("Presets with the largest drift" if drifted else "Most used presets", report, console)
     conclude(report, console)
 
 
@@ -91,26 +91,27 @@ def show_counts(counts: Counts, console: Console) -> None:
     console.print(Padding(table, (0, 0, 1, 2), expand=False))
 
 
-def _presets(title: str, presets: Sequence[PresetCount], console: Console) -> None:
+def _presets(title: str, report: VerifyReport, console: Console) -> None:
     console.print(Text(title, style="bold"))
-    named = any(preset.name for preset in presets)
+    named = any(preset.name for preset in report.presets)
     with_ids = named and console.width >= WIDE
     columns = (
         Column("name" if named else "id"),
         Column("displayed", number=True),
         Column("actual", number=True),
         Column("drift", number=True),
-        Column("last use", whole=True),
+        *((Column("last use", whole=True),) if report.dated else ()),
         *((Column("id", whole=True),) if with_ids else ()),
     )
-    rows = []
-    for preset in presets:
-        cells = [
+    rows = [
+        (
             text(preset.name if named else preset.id),
             count(preset.displayed_count),
             Text(f"{preset.actual_records:,}"),
             Text(signed(preset.drift), style="" if preset.accurate else "red"),
-            moment(preset.last_used_at),
-        ]
-        rows.append((*cells, Text(harmless(preset.id), style="dim")) if with_ids else tuple(cells))
+            *((moment(preset.last_used_at),) if report.dated else ()),
+            *((Text(harmless(preset.id), style="dim"),) if with_ids else ()),
+        )
+        for preset in report.presets
+    ]
     grid(columns, rows, console)
