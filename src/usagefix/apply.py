@@ -35,8 +35,8 @@ def apply(
 ) -> ApplyReport:
     """Apply what is pending or outdated up to version ``to`` (all), remove drift, verify.
 
-    Writers wait only for the trigger's creation, at most ``lock_timeout`` an attempt; readers never. Raises Busy,
-    NotPermitted, WrongDatabase; a failed migration is rolled back whole.
+    Writers wait only for the triggers' creation, at most ``lock_timeout`` an attempt, and while track_preset_usage() is
+    tried; readers never. Raises Busy, NotPermitted, WrongDatabase; a failed migration is rolled back whole.
     """
     wanted = _wanted(to)
     before = verify(db)

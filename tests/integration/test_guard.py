@@ -734,3 +734,14 @@ def test_a_role_that_may_not_switch(fixed: App) -> None:
     with role(fixed, "reader", options="LOGIN BYPASSRLS", grants="GRANT SELECT ON presets, preset_usage TO reader"):
         assert run("guard", "warn", DATABASE_URL=fixed.url("reader")).code == 5
     assert fixed.usagefix("guard", "--format", "json").json["mode"] == "ignore"
+
+
+@pytest.mark.parametrize("width", ["40", "60", "80", "120"])
+def test_who_it_was_can_be_read_at_every_width(fixed: App, width: str) -> None:
+    with client(fixed, "service_role") as connection:
+        connection.execute("SET application_name = 'next-api'")
+        connection.execute(f"SELECT increment_preset_usage({ONE})".encode())
+    shown = fixed.usagefix("guard", COLUMNS=width).stdout
+    assert max(map(len, shown.splitlines())) <= int(width)
+    for word in ("service_role", "next-api", "increment_preset_usage(uuid)"):
+        assert any(word in line for line in shown.splitlines()), shown

@@ -64,6 +64,8 @@ def test_dry_run_changes_nothing_and_says_what_it_would_do(app: App) -> None:
     }, "nothing that stops readers"  # fmt: skip
     assert result.json["backfill"]["presets_changed"] == 35
     assert "-    ON CONFLICT" in result.json["tracker_diff"]
+    added = [line for line in result.json["tracker_diff"].splitlines() if line.startswith("+")]
+    assert added == ["+++ after apply"], "the function as it is in the end, not as it is until the limit is gone"
     table = app.usagefix("apply", "--dry-run").stdout
     assert "nothing was changed" in table
     assert "Create the trigger" in table
