@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 from usagefix.source.findings import Lines
 
+# No possessive quantifiers: some Python 3.11 (seen with 3.11.2) loses matches with them. What is repeated here is
+# followed by nothing that can fail, or its alternatives begin with different characters: nothing is tried in two ways.
 _JAVASCRIPT = re.compile(
     r"""
     (?P<skip>\s+|//[^\n]*|/\*.*?(?:\*/|\Z)|[^\w\s'"`\#]{65,})
     |(?P<name>[^\W\d][\w$]*|\$[\w$]*(?!\{))
-    |(?P<text>'(?:[^'\\\n]|\\.)*+'?|"(?:[^"\\\n]|\\.)*+"?)
+    |(?P<text>'(?:[^'\\\n]+|\\.)*'?|"(?:[^"\\\n]+|\\.)*"?)
     |(?P<template>`)
     |(?P<number>\d[\w.]*)
     |(?P<mark>===|!==|==|!=|<=|>=|=>|\+=|-=|\?\.|&&|\|\||\?\?|\.\.\.|\+\+|--|.)
@@ -25,16 +27,16 @@ _JAVASCRIPT = re.compile(
 _PYTHON = re.compile(
     r"""
     (?P<skip>\s+|\#[^\n]*|\\\n|[^\w\s'"`\#]{65,})
-    |(?P<text>[rRbBuUfF]{0,2}(?:\"{3}(?:[^"\\]|\\.|"(?!""))*+(?:\"{3})?|'{3}(?:[^'\\]|\\.|'(?!''))*+(?:'{3})?
-        |"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?))
+    |(?P<text>[rRbBuUfF]{0,2}(?:\"{3}(?:[^"\\]+|\\.|"(?!""))*(?:\"{3})?|'{3}(?:[^'\\]+|\\.|'(?!''))*(?:'{3})?
+        |"(?:[^"\\\n]+|\\.)*"?|'(?:[^'\\\n]+|\\.)*'?))
     |(?P<name>[^\W\d]\w*)
     |(?P<number>\d[\w.]*)
     |(?P<mark>==|!=|<=|>=|:=|\+=|-=|\*\*|->|.)
     """,
     re.VERBOSE | re.DOTALL,
 )
-_TEMPLATE = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*+(?P<edge>`|\$\{)?", re.DOTALL)
-_PATTERN = re.compile(r"/(?![*/])(?:[^\\/\[\n]|\\[^\n]|\[(?:[^\]\\\n]|\\[^\n])*+\])++/[a-z]*")
+_TEMPLATE = re.compile(r"(?:[^`\\$]+|\\.|\$(?!\{))*(?P<edge>`|\$\{)?", re.DOTALL)
+_PATTERN = re.compile(r"/(?![*/])(?:[^\\/\[\n]|\\[^\n]|\[(?:[^\]\\\n]|\\[^\n])*\])+/[a-z]*")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _PLAIN = re.compile(r"[\w$.\s]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

@@ -13,10 +13,10 @@ _TOKEN = re.compile(
     (?P<space>\s+|--[^\n]*|[()[\]{}]{65,})
     |(?P<psql>^\\(?!copy\b)[^\n]*)
     |(?P<comment>/\*)
-    |(?P<escaped>[eE]'(?:[^'\\]|\\.|'')*+'?)
-    |(?P<literal>(?:[bBxXnN]|[uU]&)?'[^']*+(?:''[^']*+)*+'?)
+    |(?P<escaped>[eE]'(?:[^'\\]+|\\.|'')*'?)
+    |(?P<literal>(?:[bBxXnN]|[uU]&)?'[^']*(?:''[^']*)*'?)
     |(?P<dollar>\$(?:[^\W\d]\w*)?\$)
-    |(?P<quoted>"[^"]*+(?:""[^"]*+)*+"?)
+    |(?P<quoted>"[^"]*(?:""[^"]*)*"?)
     |(?P<word>[^\W\d][\w$]*)
     |(?P<number>\d\w*(?:\.\d\w*)?)
     |(?P<mark>:=|::|<=|>=|<>|!=|=>|\|\||.)
@@ -29,10 +29,10 @@ _EDGE = re.compile(
     |--[^\n]*
     |^\\(?!copy\b)[^\n]*
     |(?P<comment>/\*)
-    |(?<![\w$])[eE]'(?:[^'\\]|\\.|'')*+'?
-    |'[^']*+(?:''[^']*+)*+'?
+    |(?<![\w$])[eE]'(?:[^'\\]+|\\.|'')*'?
+    |'[^']*(?:''[^']*)*'?
     |(?<![\w$])(?P<dollar>\$(?:[^\W\d]\w*)?\$)
-    |"[^"]*+(?:""[^"]*+)*+"?
+    |"[^"]*(?:""[^"]*)*"?
     """,
     re.VERBOSE | re.DOTALL | re.MULTILINE | re.ASCII,
 )
@@ -41,7 +41,7 @@ _ROWS_FOLLOW = re.compile(r"\bfrom\s+stdin\b[^;]*;\Z", re.IGNORECASE)
 _EXECUTES = re.compile(r"\bexecute\b", re.IGNORECASE)
 _FILLED = re.compile(r"%(?:(\d+)\$)?-?\d*[IsL]")
 _STARTS = re.compile(
-    r"(?:\s+|--[^\n]*+|\()*+(?:select|insert|update|delete|with|call|merge|truncate|do|begin|create|explain|copy|values)\b",
+    r"(?:\s|--[^\n]*(?:\n|\Z)|\()*(?:select|insert|update|delete|with|call|merge|truncate|do|begin|create|explain|copy|values)\b",
     re.IGNORECASE,
 )
 _DEEPEST = 4  # code in a literal in code: a function that makes functions is at 3
