@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # Looked up by usagefix and libpq while they run, or by nobody. All else (PYTHON…, LC_…, TMPDIR) may be known already.
-AT_RUN_TIME = ("DATABASE_URL", "SUPABASE_DB_URL", "USAGEFIX_SCHEMA", "COLUMNS", "PG", "PYTEST_")
+AT_RUN_TIME = ("DATABASE_URL", "SUPABASE_DB_URL", "USAGEFIX_", "GITHUB_", "COLUMNS", "PG", "PYTEST_")
 REAL = "demo"  # it starts servers, and its tests are about how it begins and ends
 
 # The parent of the runs. It only imports and forks, so that no run inherits anything from another one.

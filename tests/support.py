@@ -61,7 +61,9 @@ class Result:
 def environment(**extra: str) -> dict[str, str]:
     """The process's environment without anything that names a database, and with what a test sets."""
     base = {
-        k: v for k, v in os.environ.items() if not k.startswith("PG") and not k.endswith(("DATABASE_URL", "DB_URL"))
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("PG", "GITHUB_")) and not k.endswith(("DATABASE_URL", "DB_URL"))
     }
     return base | {"COLUMNS": "100", "PYTHONWARNINGS": "error"} | extra
 

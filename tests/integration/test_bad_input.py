@@ -38,7 +38,7 @@ def test_no_database_named(command: str, tmp_path: Path) -> None:
     failed = run(*arguments(command), "--format", "json", cwd=tmp_path)
     body = failed.json
     assert (body["ok"], body["exit_code"], body["target"], body["command"]) == (False, 2, None, command)
-    assert set(body["error"]) == {"sqlstate", "message", "hint"}
+    assert set(body["error"]) == {"sqlstate", "message", "changes", "hint"}
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, NoReturn
 
 import typer
 
 from usagefix import __version__
-from usagefix.cli import commands, options
+from usagefix.cli import commands, options, printing
 from usagefix.cli.run import Globals, internal, interrupted
 from usagefix.errors import ConfigurationError, UsagefixError
+from usagefix.models import Outcome
 from usagefix.names import checked_schema
 from usagefix.render import words
 
@@ -41,7 +43,7 @@ def usagefix(
     context: typer.Context,
     database_url: options.DatabaseUrl = None,
     env_file: options.EnvFile = None,
-    schema: options.Schema = "public",
+    schema: options.Schema = None,
     wait: options.Wait = 0.0,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
@@ -57,7 +59,7 @@ def usagefix(
     if context.invoked_subcommand is None:
         words.say(context.get_help())
         raise typer.Exit(2)
-    context.obj = Globals(database_url, env_file, checked_schema(schema), wait)
+    context.obj = Globals(database_url, env_file, checked_schema(schema) if schema else None, wait)
 
 
 def main() -> NoReturn:
@@ -75,13 +77,11 @@ def main() -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _failed(error: UsagefixError, command: str = "usagefix") -> int:
-    words.fail(error, words.outcome(()))
-    if "json" in sys.argv or "--format=json" in sys.argv:
-        from usagefix.render.document import document
-
-        name = command.removeprefix("usagefix").strip() or "usagefix"
-        print(document(name, target=None, exit_code=error.exit_code, duration_ms=0, error=error))
+def _failed(error: UsagefixError, command: str = "") -> int:
+    """A failure before, or outside of, any command: the result is printed all the same."""
+    outcome = Outcome(command or "usagefix", error=error, changes=words.outcome(()))
+    words.fail(error, outcome.changes)
+    printing.show(outcome, printing.wanted(sys.argv, os.environ))
     return error.exit_code
 
 
@@ -95,4 +95,5 @@ def _misused(error: Exception) -> int:
         hint = f"{before} goes before the command: usagefix {before} … {command.removeprefix('usagefix ')}"
     if "://" in message:
         hint = f"the URL goes before the command: usagefix --database-url URL COMMAND; {hint}"
-    return _failed(ConfigurationError(message[:1].lower() + message[1:].rstrip("."), hint=hint), command)
+    misuse = ConfigurationError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
+    return _failed(misuse, command.removeprefix("usagefix").strip())

@@ -1,10 +1,10 @@
-"""Options and arguments that commands share."""
+"""Options that commands share, each with its environment variable: ``--batch-size`` is also USAGEFIX_BATCH_SIZE."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,15 @@ class Format(StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    MARKDOWN = "markdown"
+    GITHUB = "github"
+    JUNIT = "junit"
+
+
+def option(name: str, help_text: str, *more: str, **settings: Any) -> Any:
+    """An option, its other spellings, and the variable that sets it."""
+    variable = f"USAGEFIX_{name.removeprefix('--').upper().replace('-', '_')}"
+    return typer.Option(name, *more, envvar=variable, help=help_text, **settings)
 
 
 DatabaseUrl = Annotated[
@@ -23,73 +32,86 @@ DatabaseUrl = Annotated[
     typer.Option(
         "--database-url",
         metavar="URL",
-        help="The database. Else DATABASE_URL, else SUPABASE_DB_URL, else .env, else libpq's PG* variables.",
+        help="The database. Else DATABASE_URL, else SUPABASE_DB_URL, else these in .env, else libpq's PG* variables.",
         show_default=False,
     ),
 ]
-EnvFile = Annotated[
-    Path | None, typer.Option("--env-file", metavar="FILE", help="Read this instead of .env.", show_default=False)
-]
+EnvFile = Annotated[Path | None, option("--env-file", "Read this instead of .env.", metavar="FILE", show_default=False)]
 Schema = Annotated[
-    str,
-    typer.Option(
+    str | None,
+    option(
         "--schema",
+        "The schema of presets and preset_usage; else the one that the URL names, else public.",
         metavar="NAME",
-        envvar="USAGEFIX_SCHEMA",
-        show_envvar=False,
-        help="The schema of presets and preset_usage. Else USAGEFIX_SCHEMA.",
+        show_default=False,
     ),
 ]
 Wait = Annotated[
-    float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait this long for a server that is starting.")
+    float, option("--wait", "Wait this long for a server that is starting.", metavar="SECONDS", min=0, max=86_400)
 ]
 OutputFormat = Annotated[
-    Format, typer.Option("--format", help="table for people, json for programs: exactly one object on stdout.")
-]
-ToVersion = Annotated[
-    str | None, typer.Option("--to", metavar="VERSION", help="Stop at this version.", show_default=False)
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")]
-BatchSize = Annotated[
-    int, typer.Option("--batch-size", metavar="N", min=1, max=100_000, help="Presets corrected in one transaction.")
-]
-Pause = Annotated[
-    float, typer.Option("--pause", metavar="SECONDS", min=0, max=60, help="Rest between two such transactions.")
-]
-ShowQueries = Annotated[
-    bool, typer.Option("--show-queries", help="Also tell what a session in the way runs; it may hold data.")
-]
-FireTriggers = Annotated[
-    bool, typer.Option("--fire-triggers", help="Let the application's triggers on presets fire for the correction.")
-]
-Only = Annotated[
-    list[str] | None,
-    typer.Option("--only", metavar="ID", help="Run this check only; may be given again.", show_default=False),
-]
-Top = Annotated[int, typer.Option("--top", metavar="N", min=0, max=1000, help="How many presets to list.")]
-Recent = Annotated[
-    int, typer.Option("--recent", metavar="N", min=0, max=1000, help="Add the newest N events of the preset.")
-]
-Source = Annotated[
-    Path | None,
-    typer.Option(
-        "--source",
-        metavar="DIR",
-        exists=True,
-        file_okay=False,
-        help="Also read the application's source below this folder.",
+    Format | None,
+    option(
+        "--format",
+        "table for people, json (exactly one object) for programs, markdown, github (annotations and a step summary), "
+        "junit. Else table, with github's annotations where GITHUB_ACTIONS is true.",
         show_default=False,
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Adapt = Annotated[
-    bool, typer.Option("--adapt", help="Look at the database, and write for the columns that its two tables have.")
+ToVersion = Annotated[str | None, option("--to", "Stop at this version.", metavar="VERSION", show_default=False)]
+DryRun = Annotated[bool, option("--dry-run", "Show what would be done; change nothing.")]
+BatchSize = Annotated[
+    int, option("--batch-size", "Presets corrected in one transaction.", metavar="N", min=1, max=100_000)
 ]
-Purge = Annotated[bool, typer.Option("--purge", help="Also drop the ledger, schema usagefix, with its history.")]
+Pause = Annotated[float, option("--pause", "Rest between two such transactions.", metavar="SECONDS", min=0, max=60)]
+ShowQueries = Annotated[bool, option("--show-queries", "Also tell what a session in the way runs; it may hold data.")]
+FireTriggers = Annotated[
+    bool, option("--fire-triggers", "Let the application's triggers on presets fire for the correction.")
+]
+Only = Annotated[
+    list[str] | None,
+    option("--only", "Run this check only; may be given again.", metavar="CHECK", show_default=False),
+]
+Top = Annotated[int, option("--top", "How many presets to list.", metavar="N", min=0, max=1000)]
+FailOver = Annotated[
+    int,
+    option(
+        "--fail-over",
+        "Pass while the counters are off by no more than N uses in all, and no more than N last uses are behind.",
+        metavar="N",
+        min=0,
+    ),
+]
+Watch = Annotated[
+    float | None,
+    option(
+        "--watch",
+        "Verify again and again, so many seconds apart, until Ctrl-C; in a pipe, one line of JSON a round.",
+        metavar="SECONDS",
+        min=0.1,
+        max=86_400,
+        show_default=False,
+    ),
+]
+Recent = Annotated[int, option("--recent", "Add the newest N events of the preset.", metavar="N", min=0, max=1000)]
+Source = Annotated[
+    Path | None,
+    option(
+        "--source",
+        "Also read the application's source below this folder.",
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+        show_default=False,
+    ),
+]
+Yes = Annotated[bool, option("--yes", "Do not ask.", "-y")]
+Adapt = Annotated[bool, option("--adapt", "Look at the database, and write for the columns that its two tables have.")]
+Purge = Annotated[bool, option("--purge", "Also drop the ledger, schema usagefix, with its history.")]
 Limit = Annotated[
     DailyLimit,
-    typer.Option(
+    option(
         "--daily-limit",
-        help="restore builds the daily index again; skip leaves it off and keeps the fixed track_preset_usage().",
+        "restore builds the daily index again; skip leaves it off and keeps the fixed track_preset_usage().",
     ),
 ]

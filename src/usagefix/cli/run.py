@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -14,8 +13,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from usagefix.cli import printing
 from usagefix.cli.options import Format
-from usagefix.errors import ConfigurationError, InternalError, Interrupted, UsagefixError
+from usagefix.errors import InternalError, Interrupted, UsagefixError
+from usagefix.models import Outcome
 from usagefix.names import Names
 from usagefix.render import words
 from usagefix.settings import resolve
@@ -23,8 +24,7 @@ from usagefix.settings import resolve
 # psycopg and rich take longer to import than a help page to print: imported where they are needed.
 if TYPE_CHECKING:
     from usagefix.database import Database
-    from usagefix.models import Target
-    from usagefix.render.document import Report
+    from usagefix.models import Report
 
     Work = Callable[[Database], Report]
 
@@ -35,53 +35,49 @@ class Globals:
 
     database_url: str | None
     env_file: Path | None
-    schema: str
+    schema: str | None
     wait: float
 
 
-@dataclass
-class _Outcome:
-    """What there is to show when a command ends."""
-
-    command: str
-    started: float
-    target: Target | None = None
-    report: Report | None = None
-    error: UsagefixError | None = None
-    changes: str = ""
-
-    @property
-    def exit_code(self) -> int:
-        if self.error is not None:
-            return self.error.exit_code
-        return 0 if self.report is not None and self.report.ok else 1
-
-
-def execute(context: typer.Context, command: str, output: Format, work: Work) -> NoReturn:
+def execute(context: typer.Context, command: str, output: Format | None, work: Work) -> NoReturn:
     """Run a command on the database and end the process with its exit code."""
-    outcome = _Outcome(command, time.monotonic())
+    outcome = Outcome(command)
+    with timed(outcome):
+        on_database(context, outcome, work)
+    end(outcome, output)
+
+
+def execute_offline(command: str, output: Format | None, work: Callable[[], Report]) -> NoReturn:
+    """The same for a command that needs no database."""
+    outcome = Outcome(command, changes=words.outcome(()))
+    with timed(outcome), _caught(outcome):
+        outcome.report = work()
+    end(outcome, output)
+
+
+def on_database(context: typer.Context, outcome: Outcome, work: Work) -> None:
+    """Connect, work, close; what comes of it is in the outcome."""
     db: Database | None = None
     with _caught(outcome):
         db = _open(context.obj)
         outcome.target = db.target
-        db.names = _look(db, context.obj.schema)
+        db.names = _look(db, context.obj)
         outcome.report = work(db)
     outcome.changes = words.outcome(db.changes if db else ())
     if db is not None:
         db.close()
-    _end(outcome, output)
-
-
-def execute_offline(command: str, output: Format, work: Callable[[], Report]) -> NoReturn:
-    """The same for a command that needs no database."""
-    outcome = _Outcome(command, time.monotonic(), changes=words.outcome(()))
-    with _caught(outcome):
-        outcome.report = work()
-    _end(outcome, output)
 
 
 @contextmanager
-def _caught(outcome: _Outcome) -> Iterator[None]:
+def timed(outcome: Outcome) -> Iterator[None]:
+    """Notes how long the block took."""
+    started = time.monotonic()
+    yield
+    outcome.duration_ms = round((time.monotonic() - started) * 1000)
+
+
+@contextmanager
+def _caught(outcome: Outcome) -> Iterator[None]:
     try:
         yield
     except UsagefixError as failure:
@@ -92,10 +88,11 @@ def _caught(outcome: _Outcome) -> Iterator[None]:
         outcome.error = internal(defect)
 
 
-def _end(outcome: _Outcome, output: Format) -> NoReturn:
+def end(outcome: Outcome, output: Format | None) -> NoReturn:
+    """Say what went wrong, print the result, and end the process with its exit code."""
     if outcome.error is not None:
         words.fail(outcome.error, outcome.changes)
-    _print(outcome, output)
+    printing.show(outcome, output)
     raise typer.Exit(outcome.exit_code)
 
 
@@ -119,7 +116,7 @@ def _open(options: Globals) -> Database:
 
     address = resolve(options.database_url, options.env_file, os.environ, Path())
     db = connect(address.conninfo, address.source, wait=options.wait)
-    words.say(f"target: {db.target}" + (f", schema {options.schema}" if options.schema != "public" else ""))
+    words.say(f"target: {db.target}" + (f", schema {options.schema}" if options.schema not in (None, "public") else ""))
     db.on_retry = words.say
     return db
 
@@ -127,56 +124,15 @@ def _open(options: Globals) -> Database:
 def names(context: typer.Context, *, adapt: bool) -> Names:
     """The names to write SQL with: those of the database with ``adapt``, else the usual ones in the schema given."""
     if not adapt:
-        return Names(context.obj.schema)
+        return Names(context.obj.schema or "public")
     db = _open(context.obj)
     try:
-        return _look(db, context.obj.schema)
+        return _look(db, context.obj)
     finally:
         db.close()
 
 
-def _look(db: Database, schema: str) -> Names:
+def _look(db: Database, options: Globals) -> Names:
     from usagefix import picture
 
-    return picture.names(db, schema)
-
-
-def _print(outcome: _Outcome, output: Format) -> None:
-    report = outcome.report
-    if output is Format.JSON:
-        from usagefix.render.document import document
-
-        text = document(
-            outcome.command,
-            target=outcome.target,
-            exit_code=outcome.exit_code,
-            duration_ms=round((time.monotonic() - outcome.started) * 1000),
-            report=report,
-            error=outcome.error,
-            changes=outcome.changes,
-        )
-        to_stdout(lambda: print(text))
-    elif report is not None:
-        from usagefix.render.layout import stdout_console
-        from usagefix.render.table import show
-
-        to_stdout(lambda: show(report, stdout_console()))
-
-
-def to_stdout(write: Callable[[], None]) -> None:
-    """Write data. Where the reader has gone (a closed pipe) the rest is dropped; the work is done all the same.
-
-    Ends the process with exit code 2 where the data cannot be written (a full disk).
-    """
-    try:
-        write()
-        sys.stdout.flush()
-    except OSError as error:
-        # Python flushes stdout once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            failure = ConfigurationError(
-                f"the result cannot be written: {error.strerror}", hint="the command itself has ended; see stderr above"
-            )
-            words.fail(failure, None)
-            raise typer.Exit(failure.exit_code) from None
+    return picture.names(db, options.schema or "public")

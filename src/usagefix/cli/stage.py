@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from usagefix import embedded
-from usagefix.cli.run import to_stdout
+from usagefix.cli.printing import to_stdout
 from usagefix.database import connect
 from usagefix.demo import story
 from usagefix.render import words

@@ -39,10 +39,13 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
         case = Case(look(db), db.names)
     if source is not None:
         case.source = scan(source, functions=sorted(case.callable_names))
+    read = None
+    if case.source is not None:
+        read = SourceRead(str(source), case.source.files_read, tuple(map(str, case.source.skipped)))
     findings = [finding for rule in RULES.values() for finding in rule(case)]
     findings.sort(key=lambda finding: (_WORST_FIRST.index(finding.severity), finding.cause or 9))
     return DoctorReport(
         findings=tuple(findings),
-        source=SourceRead(case.source.files_read, tuple(map(str, case.source.skipped))) if case.source else None,
+        source=read,
         counted=case.picture.drift is not None,
     )

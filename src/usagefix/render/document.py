@@ -8,61 +8,46 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from usagefix.errors import UsagefixError
 from usagefix.models import (
     ApplyReport,
     BackfillReport,
     DoctorReport,
     ExportReport,
     GuardReport,
+    Outcome,
     PresetReport,
+    Report,
     RollbackReport,
     Severity,
     StatusReport,
-    Target,
     VerifyReport,
 )
 
 SCHEMA_VERSION = 1
-Report = (
-    VerifyReport
-    | ApplyReport
-    | BackfillReport
-    | RollbackReport
-    | StatusReport
-    | PresetReport
-    | ExportReport
-    | GuardReport
-    | DoctorReport
-)
 
 
-def document(
-    command: str,
-    *,
-    target: Target | None,
-    exit_code: int,
-    duration_ms: int,
-    report: Report | None = None,
-    error: UsagefixError | None = None,
-    changes: str | None = None,
-) -> str:
-    """The object as text. ``changes`` says what a failed command had committed; it becomes part of the message."""
+def document(outcome: Outcome, *, indent: int | None = 2) -> str:
+    """The object as text; without ``indent`` on one line."""
+    error = outcome.error
     body: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
-        "command": command,
-        "target": asdict(target) if target else None,
-        "ok": exit_code == 0,
-        "exit_code": exit_code,
-        "duration_ms": duration_ms,
+        "command": outcome.command,
+        "target": asdict(outcome.target) if outcome.target else None,
+        "ok": outcome.ok,
+        "exit_code": outcome.exit_code,
+        "duration_ms": outcome.duration_ms,
         "error": None,
     }
     if error is not None:
-        message = f"{error.message}. {changes}" if changes else error.message
-        body["error"] = {"sqlstate": error.sqlstate, "message": message, "hint": error.hint}
-    if report is not None:
-        body |= _keys(report)
-    return json.dumps(body, ensure_ascii=False, indent=2, default=_plain)
+        body["error"] = {
+            "sqlstate": error.sqlstate,
+            "message": error.message,
+            "changes": outcome.changes or None,
+            "hint": error.hint,
+        }
+    if outcome.report is not None:
+        body |= _keys(outcome.report)
+    return json.dumps(body, ensure_ascii=False, indent=indent, default=_plain)
 
 
 def _keys(report: Report) -> Mapping[str, Any]:

@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.text import Text
 
 from usagefix.models import DoctorReport, Finding, Severity
-from usagefix.render.layout import NARROW, WIDE, Column, grid, item, line, plural, text
+from usagefix.render.layout import NARROW, WIDE, Column, grid, item, line, text
+from usagefix.render.phrases import plural
 from usagefix.render.words import harmless
 
 _STYLE = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
@@ -20,21 +21,6 @@ def findings(report: DoctorReport, console: Console) -> None:
     elif report.findings:
         _paragraphs(report.findings, console)
     _source(report, console)
-    said = ", ".join(
-        (
-            plural(report.count(Severity.ERROR), "error"),
-            plural(report.count(Severity.WARNING), "warning"),
-            f"{report.count(Severity.INFO):,} good to know",
-        )
-    )
-    if report.ok:
-        line("right", said, "green", console)
-    elif report.count(Severity.ERROR):
-        line("not right", said, "red", console)
-    else:
-        line("cannot tell", f"{said}; the counters and the events were not looked at", "yellow", console)
-    if any(f.severity is Severity.ERROR and f.remedy.startswith("usagefix apply") for f in report.findings):
-        line("next", "usagefix apply --dry-run", "", console)
 
 
 def _table(found: tuple[Finding, ...], console: Console) -> None:

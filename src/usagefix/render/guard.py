@@ -5,14 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from usagefix.models import GuardMode, GuardReport
-from usagefix.render.layout import Column, grid, item, line, moment, plural, text
-
-_MEANS = {
-    GuardMode.IGNORE: "the counter stays as it is, the rest of a statement goes through",
-    GuardMode.WARN: "the counter stays as it is, the rest of a statement goes through, with a warning",
-    GuardMode.REJECT: "a statement that writes the counter fails",
-}
+from usagefix.models import GuardReport
+from usagefix.render.layout import Column, grid, item, moment, text
+from usagefix.render.phrases import plural
 
 TABLE = 110  # columns from which on the names of roles, applications and functions fit into a table
 
@@ -50,8 +45,3 @@ def show_guard(report: GuardReport, console: Console) -> None:
         item("nothing else has tried to write the counter", console)
     if report.rejected:
         item(f"{plural(report.rejected, 'write')} rejected; nothing else is known of them, they are undone", console)
-    if report.was is not None:
-        was = "as before" if report.was is report.mode else f"was {report.was}"
-        line(f"mode {report.mode}", f"{_MEANS[report.mode]} ({was})", "green", console)
-    else:
-        line(f"mode {report.mode}", _MEANS[report.mode], "", console)

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from rich import box
 from rich.console import Console
@@ -18,6 +18,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from usagefix.render import phrases
+from usagefix.render.verdict import Verdict
 from usagefix.render.words import harmless
 
 NARROW = 60  # below, a row becomes a few lines
@@ -82,6 +84,13 @@ def line(word: str, rest: str, style: str, console: Console) -> None:
     console.print(Text.assemble((word, f"bold {style}".strip()), f": {rest}"), overflow="fold")
 
 
+def conclude(verdict: Verdict, console: Console) -> None:
+    """The verdict, and what to do next."""
+    line(verdict.word, verdict.rest, verdict.colour, console)
+    if verdict.next:
+        line("next", verdict.next, "", console)
+
+
 def item(said: str, console: Console) -> None:
     """One indented line."""
     console.print(Padding(text(said), (0, 0, 0, 2), expand=False))
@@ -94,21 +103,9 @@ def text(value: str) -> Text:
 
 def count(value: int | None) -> Text:
     """A counter, which may be null."""
-    return Text("null", style="red") if value is None else Text(f"{value:,}")
-
-
-def signed(value: int) -> str:
-    """A drift."""
-    return f"{value:+,}" if value else "0"
-
-
-def plural(number: int, noun: str) -> str:
-    """``1 preset``, ``2 presets``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return Text(phrases.counted(value), style="red" if value is None else "")
 
 
 def moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> Text:
     """A time in UTC."""
-    if value is None:
-        return Text("never", style="dim")
-    return Text(value.astimezone(UTC).strftime(form))
+    return Text(phrases.moment(value, form), style="" if value else "dim")

@@ -13,30 +13,24 @@ from rich.text import Text
 from usagefix.models import (
     ApplyReport,
     BackfillReport,
-    DailyLimit,
     DoctorReport,
     ExportReport,
     GuardReport,
     PresetReport,
+    Report,
     RollbackReport,
     State,
     StatusReport,
     VerifyReport,
 )
-from usagefix.render.document import Report
 from usagefix.render.findings import findings
 from usagefix.render.guard import show_guard
-from usagefix.render.layout import Column, count, grid, item, line, moment, plural, signed, text
-from usagefix.render.verification import conclude, show_checks, show_counts, show_verification
+from usagefix.render.layout import Column, conclude, count, grid, item, line, moment, text
+from usagefix.render.phrases import corrections, plural, signed, undone
+from usagefix.render.verdict import verdict
+from usagefix.render.verification import show_checks, show_counts, show_verification
 from usagefix.render.words import harmless
 
-# What becomes of the application's triggers: held off or not, in a dry run or not.
-_FATE = {
-    (True, True): "would be held off; otherwise they would fire",
-    (True, False): "were held off; otherwise they would have fired",
-    (False, True): "would fire",
-    (False, False): "fired",
-}
 _STATE_STYLE = {State.APPLIED: "green", State.PENDING: "yellow", State.OUTDATED: "red", State.FOREIGN: "red"}
 
 
@@ -48,7 +42,7 @@ def show(report: Report, console: Console) -> None:
         case ApplyReport():
             _apply(report, console)
         case BackfillReport():
-            _backfill(report, console)
+            _corrections(report, console)
         case RollbackReport():
             _rollback(report, console)
         case StatusReport():
@@ -64,6 +58,8 @@ def show(report: Report, console: Console) -> None:
             show_guard(report, console)
         case _:
             assert_never(report)
+    if not isinstance(report, ExportReport):  # its files are all there is on stdout
+        conclude(verdict(report), console)
 
 
 def _apply(report: ApplyReport, console: Console) -> None:
@@ -87,7 +83,6 @@ def _apply(report: ApplyReport, console: Console) -> None:
     show_checks(report.after.checks, console)
     if report.after.counts is not None:
         show_counts(report.after.counts, console)
-    conclude(report.after, console)
 
 
 def _plan(report: ApplyReport, console: Console) -> None:
@@ -115,68 +110,17 @@ def _plan(report: ApplyReport, console: Console) -> None:
             console.print(Text(harmless(f"  {changed}"), style={"+": "green", "-": "red"}.get(changed[0], "dim")))
         console.print()
     _corrections(report.backfill, console)
-    line("dry run", "nothing was changed; the SQL: usagefix sql VERSION", "", console)
 
 
 def _corrections(report: BackfillReport, console: Console) -> None:
-    verb = "would be corrected" if report.dry_run else "corrected"
-    if report.presets_changed:
-        item(
-            f"{plural(report.presets_changed, 'preset')} {verb}: drift {signed(report.drift_removed)} "
-            f"({report.magnitude:,} up and down together)",
-            console,
-        )
-    else:
-        item("every counter was right: no drift to remove", console)
-    if report.resumed:
-        item(f"{plural(report.resumed, 'preset')} had been corrected by a run that was interrupted", console)
-    if report.rounds > 1:
-        item(f"counted {report.rounds} times, since events were deleted or truncated meanwhile", console)
-    if report.presets_changed and report.triggers:
-        item(f"your triggers on presets {_FATE[report.triggers[0].held_off, report.dry_run]}:", console)
-        for trigger in report.triggers:
-            times = f"{'at most ' if trigger.at_most else ''}{plural(trigger.fires, 'time')}"
-            item(f"  {trigger.name}: {times}", console)
-
-
-def _backfill(report: BackfillReport, console: Console) -> None:
-    _corrections(report, console)
-    if report.dry_run:
-        line("dry run", "nothing was changed", "", console)
-    else:
-        line("done", "the drift is removed; usagefix verify proves it", "green", console)
+    for said in corrections(report):
+        item(said, console)
 
 
 def _rollback(report: RollbackReport, console: Console) -> None:
-    if not report.migrations and report.purged:
-        line("purged", "schema usagefix is gone", "yellow", console)
-        return
-    if not report.migrations:
-        line(
-            "nothing to do",
-            "no later version is applied" if report.remains else "no migration is applied here",
-            "",
-            console,
-        )
-        return
-    for version in report.migrations:
-        item(f"{version} rolled back", console)
-    match report.daily_limit:
-        case DailyLimit.RESTORE:
-            item("the daily limit is back, and track_preset_usage() as it was", console)
-        case DailyLimit.SKIP:
-            item(
-                "the daily limit stays off, and track_preset_usage() as it is (the old one needs the limit)",
-                console,
-            )
-        case None:
-            pass
-    if report.counts is not None:
-        item(f"the counters keep their values: {report.counts.accurate} of {report.counts.presets} accurate", console)
-    if report.purged:
-        item("schema usagefix is gone, with its history", console)
-    left = f"to {report.remains}" if report.remains else "new uses are no longer counted by usagefix"
-    line("rolled back", left, "yellow", console)
+    if report.migrations:
+        for said in undone(report):
+            item(said, console)
 
 
 def _status(report: StatusReport, console: Console) -> None:
@@ -206,13 +150,6 @@ def _status(report: StatusReport, console: Console) -> None:
     newest = report.newest_event_at
     if report.dated:
         line("newest event", f"{newest.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if newest else "none yet", "", console)
-    states = {migration.state for migration in report.migrations}
-    if states <= {State.APPLIED}:
-        line("applied", "every migration; usagefix verify proves the counters", "green", console)
-    elif State.OUTDATED in states or State.FOREIGN in states:
-        line("not as released", "usagefix verify names what differs; usagefix apply puts it right", "red", console)
-    else:
-        line("next", "usagefix apply", "", console)
 
 
 def _preset(report: PresetReport, console: Console) -> None:
@@ -238,8 +175,3 @@ def _preset(report: PresetReport, console: Console) -> None:
             [(moment(e.created_at, "%Y-%m-%d %H:%M:%S"), text(e.usage_type), text(e.user_id)) for e in report.recent],
             console,
         )
-    if preset.accurate:
-        line("right", "the counter equals the number of events", "green", console)
-    else:
-        line("not right", "the counter and the events differ", "red", console)
-        line("next", "usagefix verify", "", console)

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from usagefix.models import Check, Counts, Status, VerifyReport
-from usagefix.render.layout import NARROW, WIDE, Column, count, grid, line, moment, signed, text
+from usagefix.render.layout import NARROW, WIDE, Column, count, grid, moment, text
+from usagefix.render.phrases import signed
 from usagefix.render.words import harmless
 
 _STATUS_STYLE = {
@@ -31,22 +32,6 @@ def show_verification(report: VerifyReport, console: Console) -> None:
     if report.presets:
         drifted = any(not preset.accurate for preset in report.presets)
         _presets("Presets with the largest drift" if drifted else "Most used presets", report, console)
-    conclude(report, console)
-
-
-def conclude(report: VerifyReport, console: Console) -> None:
-    """The verdict, and what to do next."""
-    failed = [check for check in report.checks if not check.passed]
-    counts = report.counts
-    accuracy = f", {counts.accurate} of {counts.presets} presets accurate" if counts else ""
-    if not failed:
-        line("right", f"all {len(report.checks)} checks pass{accuracy}", "green", console)
-        return
-    hints = dict.fromkeys(check.hint for check in failed)
-    # apply does everything that backfill does.
-    remedies = [hint for hint in hints if hint != "usagefix backfill" or "usagefix apply" not in hints]
-    line("not right", f"{len(failed)} of {len(report.checks)} checks fail{accuracy}", "red", console)
-    line("next", "; ".join(remedies), "", console)
 
 
 def show_checks(checks: Sequence[Check], console: Console) -> None:

@@ -1,0 +1,31 @@
+"""The commands, in the order of the help page. Each parses, calls one verb and leaves the rest to ``cli.run``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from usagefix.cli.commands.changing import apply, backfill, guard, rollback
+from usagefix.cli.commands.looking import check_preset, doctor, status, verify
+from usagefix.cli.commands.offline import demo, export, sql
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "apply": apply,
+    "verify": verify,
+    "doctor": doctor,
+    "backfill": backfill,
+    "rollback": rollback,
+    "check-preset": check_preset,
+    "status": status,
+    "guard": guard,
+    "sql": sql,
+    "export": export,
+    "demo": demo,
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add every command."""
+    for name, command in _COMMANDS.items():
+        app.command(name)(command)

@@ -1,0 +1,143 @@
+"""Commands that change the database."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from usagefix.cli import options, run
+from usagefix.cli.options import Format
+from usagefix.errors import ConfigurationError, RollbackRefused
+from usagefix.models import BATCH_SIZE, DailyLimit, GuardMode
+from usagefix.render import words
+from usagefix.render.progress import progress_bar
+
+if TYPE_CHECKING:
+    from usagefix.database import Database
+    from usagefix.models import Report, RollbackPlan
+
+
+def apply(
+    context: typer.Context,
+    to: options.ToVersion = None,
+    dry_run: options.DryRun = False,
+    batch_size: options.BatchSize = BATCH_SIZE,
+    pause: options.Pause = 0.0,
+    show_queries: options.ShowQueries = False,
+    output: options.OutputFormat = None,
+) -> None:
+    """Fix it: count every write, remove the drift, verify.
+
+    Writers wait a moment, at most a second an attempt; readers never.
+
+    Example: usagefix apply --dry-run
+    """
+    from usagefix.apply import apply as verb
+    from usagefix.apply import plan
+
+    def work(db: Database) -> Report:
+        db.show_queries = show_queries
+        if dry_run:
+            return plan(db, to=to, batch_size=batch_size)
+        with progress_bar(quiet=output not in (None, Format.TABLE)) as on_progress:
+            return verb(db, to=to, batch_size=batch_size, pause=pause, on_step=words.say, on_progress=on_progress)
+
+    run.execute(context, "apply", output, work)
+
+
+def backfill(
+    context: typer.Context,
+    dry_run: options.DryRun = False,
+    batch_size: options.BatchSize = BATCH_SIZE,
+    pause: options.Pause = 0.0,
+    fire_triggers: options.FireTriggers = False,
+    show_queries: options.ShowQueries = False,
+    output: options.OutputFormat = None,
+) -> None:
+    """Remove drift while the application runs.
+
+    Exact, in small transactions, after apply. What an interrupted run has corrected stays so; the next does the rest.
+
+    Example: usagefix backfill --batch-size 200
+    """
+    from usagefix.backfill import backfill as verb
+    from usagefix.backfill import preview
+
+    def work(db: Database) -> Report:
+        db.show_queries = show_queries
+        if dry_run:
+            return preview(db, batch_size=batch_size, fire_triggers=fire_triggers)
+        with progress_bar(quiet=output not in (None, Format.TABLE)) as on_progress:
+            return verb(db, batch_size=batch_size, fire_triggers=fire_triggers, pause=pause, on_progress=on_progress)
+
+    run.execute(context, "backfill", output, work)
+
+
+def rollback(
+    context: typer.Context,
+    to: options.ToVersion = None,
+    yes: options.Yes = False,
+    daily_limit: options.Limit = DailyLimit.RESTORE,
+    purge: options.Purge = False,
+    show_queries: options.ShowQueries = False,
+    output: options.OutputFormat = None,
+) -> None:
+    """Go back to the state before apply.
+
+    The counters keep their values. With --to, back to the state just after that version.
+
+    Example: usagefix rollback --daily-limit skip
+    """
+    from usagefix.rollback import plan
+    from usagefix.rollback import rollback as verb
+
+    def work(db: Database) -> Report:
+        db.show_queries = show_queries
+        agreed = plan(db, to=to, limit=daily_limit, purge=purge)
+        if (agreed.versions or agreed.purge) and not yes:
+            _ask(db, agreed)
+        return verb(db, agreed, on_step=words.say)
+
+    run.execute(context, "rollback", output, work)
+
+
+def _ask(db: Database, agreed: RollbackPlan) -> None:
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise ConfigurationError("rollback asks before it acts, and nobody is there to answer", hint="pass --yes")
+    what = [f"roll back {', '.join(agreed.versions)}"] if agreed.versions else []
+    what += ["drop schema usagefix"] if agreed.purge else []
+    try:
+        said_yes = typer.confirm(f"{' and '.join(what).capitalize()} on {db.target.database}?", err=True)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    if not said_yes:
+        raise RollbackRefused("not rolled back: you said no", hint="usagefix status shows where things stand")
+
+
+def guard(
+    context: typer.Context,
+    mode: Annotated[
+        GuardMode | None,
+        typer.Argument(
+            metavar="[MODE]", help="ignore, warn or reject: what becomes of other writes.", show_default=False
+        ),
+    ] = None,
+    show_queries: options.ShowQueries = False,
+    output: options.OutputFormat = None,
+) -> None:
+    """Show who else tries to write the counter; set a mode.
+
+    ignore (at first): the counter stays as it is, the rest of the statement goes through; warn: with a warning; reject:
+    the statement fails. Exit code 1 when the guard is not applied.
+
+    Example: usagefix guard reject
+    """
+    from usagefix.guard import guard as verb
+
+    def work(db: Database) -> Report:
+        db.show_queries = show_queries
+        return verb(db, mode)
+
+    run.execute(context, "guard", output, work)

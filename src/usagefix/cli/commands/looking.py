@@ -1,0 +1,75 @@
+"""Commands that read only: what is wrong, why, and where things stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from usagefix.cli import options, run
+
+if TYPE_CHECKING:
+    pass
+
+
+def verify(
+    context: typer.Context,
+    only: options.Only = None,
+    top: options.Top = 10,
+    output: options.OutputFormat = None,
+) -> None:
+    """Prove it: every check, the accuracy of every counter. Reads only, locks nothing.
+
+    Exit code 1 when something is not right.
+
+    Example: usagefix verify --format json
+    """
+    from usagefix.verify import verify as verb
+
+    run.execute(context, "verify", output, lambda db: verb(db, only=only or (), top=top))
+
+
+def status(context: typer.Context, output: options.OutputFormat = None) -> None:
+    """Show which migrations are applied, when and by whom. Reads only.
+
+    Also when the application last recorded a use. Exit code 1 when an applied object is not as released.
+
+    Example: usagefix status
+    """
+    from usagefix.status import status as verb
+
+    run.execute(context, "status", output, verb)
+
+
+def check_preset(
+    context: typer.Context,
+    preset: Annotated[str, typer.Argument(metavar="ID", help="The preset's id, or its exact name.")],
+    recent: options.Recent = 0,
+    output: options.OutputFormat = None,
+) -> None:
+    """Show one preset: its counter, its events, the drift. Reads only.
+
+    Exit code 1 when the counter is wrong, or there is no such preset.
+
+    Example: usagefix check-preset "Golden hour" --recent 5
+    """
+    from usagefix.preset import check_preset as verb
+
+    run.execute(context, "check-preset", output, lambda db: verb(db, preset, recent=recent))
+
+
+def doctor(
+    context: typer.Context,
+    source: options.Source = None,
+    output: options.OutputFormat = None,
+) -> None:
+    """Find out why the counter is wrong, or will be. Reads only.
+
+    Root causes, competing writers, who can get in, and more, each with its evidence and a remedy. Exit code 1 when one
+    is an error: the counter is or will be wrong, or somebody can get in.
+
+    Example: usagefix doctor --source .
+    """
+    from usagefix.doctor import doctor as verb
+
+    run.execute(context, "doctor", output, lambda db: verb(db, source))

@@ -1,0 +1,69 @@
+"""Commands that need no database: the SQL as text and as files, and the demo, which brings its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from usagefix import catalog
+from usagefix.cli import options, printing, run
+from usagefix.render import words
+
+if TYPE_CHECKING:
+    from usagefix.models import Report
+
+
+def sql(
+    context: typer.Context,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A version, as status lists them.")],
+    face: Annotated[catalog.Face, typer.Argument(help="Which of its files.")] = catalog.Face.APPLY,
+    adapt: options.Adapt = False,
+) -> None:
+    """Print the SQL of a version, to read or to run with psql. Does not connect, but for --adapt.
+
+    Example: usagefix sql 20250930000001 rollback
+    """
+    text = catalog.migration(version).script(face, run.names(context, adapt=adapt))
+    printing.to_stdout(lambda: print(text, end=""))
+
+
+def export(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of migrations: supabase/migrations.")],
+    to: options.ToVersion = None,
+    adapt: options.Adapt = False,
+    output: options.OutputFormat = None,
+) -> None:
+    """Write migration files for `supabase db push`. Does not connect, but for --adapt.
+
+    A file for each version, and one for the backfill. What is there already is not written again.
+
+    Example: usagefix export supabase/migrations
+    """
+    from usagefix.export import export as verb
+
+    def work() -> Report:
+        report = verb(folder, to=to, names=run.names(context, adapt=adapt))
+        for line in words.exported(report):
+            words.say(line)
+        return report
+
+    run.execute_offline("export", output, work)
+
+
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the database running and print its DATABASE_URL.")
+    ] = False,
+) -> None:
+    """Play the whole story on an embedded PostgreSQL.
+
+    A sample application, drifted, fixed and proven; nothing of it stays. Needs the extra: pip install 'usagefix[demo]'
+
+    Example: usagefix demo --keep
+    """
+    from usagefix.cli.stage import play
+
+    play(keep=keep)

@@ -1,0 +1,103 @@
+"""Where a result goes: stdout in the format asked for, and what GitHub Actions reads beside it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import assert_never
+
+import typer
+
+from usagefix.cli.options import Format
+from usagefix.errors import ConfigurationError
+from usagefix.models import Outcome
+from usagefix.render import words
+
+# The formats are imported where they are needed: rich takes longer to import than a connection to be made.
+
+
+def show(outcome: Outcome, output: Format | None) -> None:
+    """Print it. None is a table, with annotations where GitHub Actions reads along."""
+    match output:
+        case Format.TABLE | None:
+            _table(outcome)
+            if output is None and os.environ.get("GITHUB_ACTIONS") == "true":
+                _for_github(outcome)
+        case Format.JSON:
+            from usagefix.render.document import document
+
+            _print(document(outcome))
+        case Format.MARKDOWN:
+            from usagefix.render.markdown import markdown
+
+            _print(markdown(outcome))
+        case Format.GITHUB:
+            _for_github(outcome)
+        case Format.JUNIT:
+            from usagefix.render.junit import junit
+
+            _print(junit(outcome))
+        case _:
+            assert_never(output)
+
+
+def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> Format | None:
+    """The format that a command line asks for which could not be parsed; None where it names none."""
+    said = environment.get("USAGEFIX_FORMAT", "")
+    for place, argument in enumerate(arguments):
+        if argument == "--format" and place + 1 < len(arguments):
+            said = arguments[place + 1]
+        elif argument.startswith("--format="):
+            said = argument.removeprefix("--format=")
+    return Format(said) if said in tuple(Format) else None
+
+
+def _table(outcome: Outcome) -> None:
+    report = outcome.report
+    if report is None:
+        return
+    from usagefix.render.layout import stdout_console
+    from usagefix.render.table import show as show_table
+
+    to_stdout(lambda: show_table(report, stdout_console()))
+
+
+def _for_github(outcome: Outcome) -> None:
+    """Annotations on stdout, which the runner reads, and a table in the step's summary."""
+    from usagefix.render.github import annotations
+    from usagefix.render.markdown import markdown
+
+    _print(annotations(outcome))
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not summary:
+        return
+    try:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(f"{markdown(outcome)}\n")
+    except OSError as error:
+        words.say(f"the step summary cannot be written: {error.strerror}")
+
+
+def _print(text: str) -> None:
+    to_stdout(lambda: print(text))
+
+
+def to_stdout(write: Callable[[], None]) -> None:
+    """Write data. Where the reader has gone (a closed pipe) the rest is dropped; the work is done all the same.
+
+    Ends the process with exit code 2 where the data cannot be written (a full disk).
+    """
+    try:
+        write()
+        sys.stdout.flush()
+    except OSError as error:
+        # Python flushes stdout once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            failure = ConfigurationError(
+                f"the result cannot be written: {error.strerror}", hint="the command itself has ended; see stderr above"
+            )
+            words.fail(failure, None)
+            raise typer.Exit(failure.exit_code) from None

@@ -1,0 +1,53 @@
+"""What a backfill does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BATCH_SIZE = 1_000  # presets corrected in one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class FiredTrigger:
+    """A trigger of the application on presets, and what a backfill does about it.
+
+    ``fires``: how often the corrections fire it, or would if it were not held off; ``at_most``: it has a condition of
+    its own, so it may be fewer.
+    """
+
+    name: str
+    held_off: bool
+    fires: int
+    at_most: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillReport:
+    """What a backfill changed, or, when ``dry_run``, would change: counters, and times of the last use.
+
+    ``drift_removed`` is the sum of the deltas added to counters (negative where they showed too much);
+    ``magnitude`` the sum of their absolute values. ``resumed`` counts presets that an interrupted run had corrected.
+    ``rounds`` is above 1 where events were deleted or truncated so that the first count no longer fitted; a preset
+    corrected in several rounds counts in each.
+    """
+
+    presets_changed: int
+    drift_removed: int
+    magnitude: int
+    resumed: int
+    batches: int
+    triggers: tuple[FiredTrigger, ...]
+    rounds: int = 1
+    dry_run: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillProgress:
+    """How far a running backfill is, in presets."""
+
+    done: int
+    total: int

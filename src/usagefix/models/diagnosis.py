@@ -1,0 +1,54 @@
+"""What doctor finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    ERROR = "error"  # the counter is or will be wrong, or somebody can get in
+    WARNING = "warning"  # likely trouble
+    INFO = "info"  # good to know
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of ``doctor``. ``cause`` is 1 to 4 where it is one of the four root causes, see ``usagefix.doctor``."""
+
+    finding_id: str
+    severity: Severity
+    title: str
+    object: str
+    evidence: str
+    remedy: str
+    cause: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRead:
+    """How much of the application's source ``doctor`` has read below ``folder``: files, and what it passed over."""
+
+    folder: str
+    files_read: int
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorReport:
+    """Every finding, the worst first. ``source`` is None where no source was given; ``counted``: whether the role could
+    read the counters and the events, without which nothing is known to be right."""
+
+    findings: tuple[Finding, ...]
+    source: SourceRead | None
+    counted: bool = True
+
+    @property
+    def ok(self) -> bool:
+        return self.counted and all(finding.severity is not Severity.ERROR for finding in self.findings)
+
+    def count(self, severity: Severity) -> int:
+        """How many findings of a severity there are."""
+        return sum(finding.severity is severity for finding in self.findings)

@@ -1,0 +1,49 @@
+"""What the guard does about other writers of the counter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class GuardMode(StrEnum):
+    """What becomes of a write of the counter that is no count."""
+
+    IGNORE = "ignore"  # the counter stays, the rest of the statement goes through
+    WARN = "warn"  # the same, with a warning
+    REJECT = "reject"  # the statement fails
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedWrite:
+    """Who tried to write the counter: the columns of ``refused_writes.sql``.
+
+    ``via``: the functions it came through, the nearest first, empty for a statement on its own; ``writes``: rows.
+    """
+
+    mode: str
+    role: str
+    application: str
+    via: str
+    writes: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GuardReport:
+    """The guard's mode and what it has refused, the latest first.
+
+    ``was``: the mode before, None where none was asked for. ``rejected`` counts the writes that failed; they are undone
+    with their transactions, so nothing else is known of them.
+    """
+
+    mode: GuardMode
+    was: GuardMode | None
+    refused: tuple[RefusedWrite, ...]
+    rejected: int
+
+    @property
+    def ok(self) -> bool:
+        return True

@@ -1,0 +1,133 @@
+"""Where the migrations stand, and what apply, rollback and export do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from usagefix.models.correction import BackfillReport
+from usagefix.models.verification import Counts, VerifyReport
+
+
+class State(StrEnum):
+    """Where a migration stands in one database."""
+
+    PENDING = "pending"  # not applied, nothing of it is there
+    APPLIED = "applied"  # recorded, and every object is as released
+    OUTDATED = "outdated"  # recorded or begun, but an object differs from the released one
+    FOREIGN = "foreign"  # objects of its names are there, but usagefix did not record them
+
+
+class DailyLimit(StrEnum):
+    """What rollback does about the daily limit."""
+
+    RESTORE = "restore"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationState:
+    """One line of ``status``. ``pushed_as``: the version under which ``supabase db push`` applied it, if that did."""
+
+    version: str
+    name: str
+    state: State
+    applied_at: datetime | None
+    applied_by: str | None
+    pushed_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """Every migration, oldest first, and when the application last recorded a use.
+
+    ``dated``: whether events tell when they were.
+    """
+
+    migrations: tuple[MigrationState, ...]
+    newest_event_at: datetime | None
+    dated: bool = True
+
+    @property
+    def ok(self) -> bool:
+        return all(m.state in (State.PENDING, State.APPLIED) for m in self.migrations)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStatement:
+    """One statement of a dry run: what it is for, its first line, and the table locks it takes."""
+
+    version: str
+    purpose: str
+    statement: str
+    locks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyReport:
+    """What apply found, did and proved. ``after`` is None in a dry run, which changes nothing.
+
+    ``remarks``: what the migrations had to say of this database, such as a trigger that was held off.
+    """
+
+    before: VerifyReport
+    migrations: tuple[str, ...]
+    backfill: BackfillReport
+    after: VerifyReport | None
+    plan: tuple[PlannedStatement, ...] = ()
+    tracker_diff: str = ""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def dry_run(self) -> bool:
+        return self.after is None
+
+    @property
+    def ok(self) -> bool:
+        return self.after is None or self.after.ok
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """The files that an export wrote, in the order in which they run, and those that were ``there`` as they should be.
+
+    ``edited`` and ``older`` are files of earlier exports that what was written comes after: changed by somebody, or as
+    an earlier usagefix wrote them. All are paths.
+    """
+
+    files: tuple[str, ...]
+    there: tuple[str, ...]
+    edited: tuple[str, ...]
+    older: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackPlan:
+    """What a rollback would undo, newest first, before anybody agreed to it. ``had_limit``: apply lifted one;
+    ``purge``: the ledger goes, too."""
+
+    versions: tuple[str, ...]
+    daily_limit: DailyLimit
+    had_limit: bool
+    purge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackReport:
+    """What a rollback undid, newest first. ``remains`` is the newest version still there, None where none is;
+    ``daily_limit`` is None where there was none to restore; ``purged``: the ledger is gone, too."""
+
+    migrations: tuple[str, ...]
+    remains: str | None
+    daily_limit: DailyLimit | None
+    counts: Counts | None
+    purged: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return True

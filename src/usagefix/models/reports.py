@@ -1,0 +1,19 @@
+"""What any command may report."""
+
+from usagefix.models.correction import BackfillReport
+from usagefix.models.diagnosis import DoctorReport
+from usagefix.models.guarding import GuardReport
+from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, StatusReport
+from usagefix.models.verification import PresetReport, VerifyReport
+
+Report = (
+    VerifyReport
+    | ApplyReport
+    | BackfillReport
+    | RollbackReport
+    | StatusReport
+    | PresetReport
+    | ExportReport
+    | GuardReport
+    | DoctorReport
+)

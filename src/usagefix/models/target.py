@@ -1,0 +1,22 @@
+"""The database that a command acts on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The database a command acts on. Free of secrets; ``port`` is None where there is none (a Unix socket)."""
+
+    user: str
+    host: str
+    port: int | None
+    database: str
+    server_version: str
+    pooler: bool
+
+    def __str__(self) -> str:
+        where = self.host if self.port is None else f"{self.host}:{self.port}"
+        how = "through a pooler" if self.pooler else "direct connection"
+        return f"{self.user}@{where}/{self.database}, PostgreSQL {self.server_version}, {how}"

@@ -1,0 +1,110 @@
+"""What verify and check-preset find: checks, the accuracy of the counters, single presets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The outcome of one check."""
+
+    OK = "ok"
+    MISSING = "missing"
+    OUTDATED = "outdated"
+    UNEXPECTED = "unexpected"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of ``verify``: the columns of the check statements in ``verify.sql``."""
+
+    check_id: str
+    title: str
+    status: Status
+    object: str
+    detail: str
+    hint: str
+
+    @property
+    def passed(self) -> bool:
+        """Skipped checks pass: they had nothing to look at, and say so."""
+        return self.status in (Status.OK, Status.SKIPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The accuracy summary. A preset is accurate when its counter equals its number of events; null equals nothing.
+
+    ``drift_total`` is the sum of actual minus displayed, so opposite errors cancel out in it, not in ``inaccurate``.
+    ``presets_with_usage`` have a counter above 0, ``presets_really_used`` at least one event.
+    """
+
+    presets: int
+    accurate: int
+    inaccurate: int
+    displayed_total: int
+    actual_total: int
+    drift_total: int
+    presets_with_usage: int
+    presets_really_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class PresetCount:
+    """One preset's counter beside its events. ``displayed_count`` is None where the counter is null."""
+
+    id: str
+    name: str
+    displayed_count: int | None
+    actual_records: int
+    drift: int
+    last_used_at: datetime | None
+
+    @property
+    def accurate(self) -> bool:
+        return self.displayed_count == self.actual_records
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One use of a preset."""
+
+    id: str
+    created_at: datetime | None
+    usage_type: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """Every check, the totals and the presets to look at, all from one snapshot.
+
+    ``counts`` is None and ``presets`` empty when ``--only`` left out every check that counts. ``dated``: whether
+    presets keep the time of their last use.
+    """
+
+    checks: tuple[Check, ...]
+    counts: Counts | None
+    presets: tuple[PresetCount, ...]
+    dated: bool = True
+
+    @property
+    def ok(self) -> bool:
+        return all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class PresetReport:
+    """One preset, and its newest events if asked for. ``dated``: whether presets keep the time of their last use."""
+
+    preset: PresetCount
+    recent: tuple[Event, ...] | None = None
+    dated: bool = True
+
+    @property
+    def ok(self) -> bool:
+        return self.preset.accurate

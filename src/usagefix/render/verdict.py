@@ -1,0 +1,132 @@
+"""The last line of each report: a word, what it rests on, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from usagefix.models import (
+    ApplyReport,
+    BackfillReport,
+    DoctorReport,
+    ExportReport,
+    GuardMode,
+    GuardReport,
+    PresetReport,
+    Report,
+    RollbackReport,
+    Severity,
+    State,
+    StatusReport,
+    VerifyReport,
+)
+from usagefix.render.phrases import plural
+
+GOOD, BAD, MIND, PLAIN = "green", "red", "yellow", ""
+_GUARDED = {
+    GuardMode.IGNORE: "the counter stays as it is, the rest of a statement goes through",
+    GuardMode.WARN: "the counter stays as it is, the rest of a statement goes through, with a warning",
+    GuardMode.REJECT: "a statement that writes the counter fails",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``word: rest``, and what to do next where something is to be done; the colour only repeats the word."""
+
+    word: str
+    rest: str
+    colour: str = PLAIN
+    next: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.word}: {self.rest}"
+
+
+def verdict(report: Report) -> Verdict:
+    """The verdict of one report."""
+    match report:
+        case VerifyReport():
+            return _verified(report)
+        case ApplyReport():
+            if report.after is None:
+                return Verdict("dry run", "nothing was changed; the SQL: usagefix sql VERSION")
+            return _verified(report.after)
+        case BackfillReport():
+            if report.dry_run:
+                return Verdict("dry run", "nothing was changed")
+            return Verdict("done", "the drift is removed; usagefix verify proves it", GOOD)
+        case RollbackReport():
+            return _rolled_back(report)
+        case StatusReport():
+            return _standing(report)
+        case PresetReport():
+            if report.ok:
+                return Verdict("right", "the counter equals the number of events", GOOD)
+            return Verdict("not right", "the counter and the events differ", BAD, "usagefix verify")
+        case DoctorReport():
+            return _diagnosed(report)
+        case ExportReport():
+            return _exported(report)
+        case GuardReport():
+            means = _GUARDED[report.mode]
+            if report.was is None:
+                return Verdict(f"mode {report.mode}", means)
+            was = "as before" if report.was is report.mode else f"was {report.was}"
+            return Verdict(f"mode {report.mode}", f"{means} ({was})", GOOD)
+        case _:
+            assert_never(report)
+
+
+def _verified(report: VerifyReport) -> Verdict:
+    failed = [check for check in report.checks if not check.passed]
+    counts = report.counts
+    accuracy = f", {counts.accurate} of {plural(counts.presets, 'preset')} accurate" if counts else ""
+    checks = len(report.checks)
+    if not failed:
+        passed = f"all {checks} checks pass" if checks > 1 else "the check passes"
+        return Verdict("right", f"{passed}{accuracy}", GOOD)
+    hints = dict.fromkeys(check.hint for check in failed)
+    # apply does everything that backfill does.
+    remedies = [hint for hint in hints if hint != "usagefix backfill" or "usagefix apply" not in hints]
+    number = f"{len(failed)} of {checks} checks {'fails' if len(failed) == 1 else 'fail'}"
+    wrong = number if checks > 1 else "the check fails"
+    return Verdict("not right", f"{wrong}{accuracy}", BAD, "; ".join(remedies))
+
+
+def _rolled_back(report: RollbackReport) -> Verdict:
+    if not report.migrations and report.purged:
+        return Verdict("purged", "schema usagefix is gone", MIND)
+    if not report.migrations:
+        what = "no later version is applied" if report.remains else "no migration is applied here"
+        return Verdict("nothing to do", what)
+    left = f"to {report.remains}" if report.remains else "new uses are no longer counted by usagefix"
+    return Verdict("rolled back", left, MIND)
+
+
+def _standing(report: StatusReport) -> Verdict:
+    states = {migration.state for migration in report.migrations}
+    if states <= {State.APPLIED}:
+        return Verdict("applied", "every migration; usagefix verify proves the counters", GOOD)
+    if State.OUTDATED in states or State.FOREIGN in states:
+        return Verdict("not as released", "usagefix verify names what differs; usagefix apply puts it right", BAD)
+    pending = sum(migration.state is State.PENDING for migration in report.migrations)
+    return Verdict("pending", f"{pending} of {plural(len(report.migrations), 'migration')}", MIND, "usagefix apply")
+
+
+def _diagnosed(report: DoctorReport) -> Verdict:
+    errors = report.count(Severity.ERROR)
+    said = f"{plural(errors, 'error')}, {plural(report.count(Severity.WARNING), 'warning')}, "
+    said += f"{report.count(Severity.INFO):,} good to know"
+    fixable = any(f.severity is Severity.ERROR and f.remedy.startswith("usagefix apply") for f in report.findings)
+    following = "usagefix apply --dry-run" if fixable else ""
+    if report.ok:
+        return Verdict("right", said, GOOD, following)
+    if errors:
+        return Verdict("not right", said, BAD, following)
+    return Verdict("cannot tell", f"{said}; the counters and the events were not looked at", MIND, following)
+
+
+def _exported(report: ExportReport) -> Verdict:
+    written = f"{plural(len(report.files), 'file')} written, {len(report.there)} there already"
+    return Verdict("exported", written, GOOD, "supabase db push, then usagefix verify")
