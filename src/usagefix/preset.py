@@ -8,6 +8,26 @@ from usagefix.errors import ConfigurationError, PresetNotFound
 from usagefix.models import Event, PresetCount, PresetReport
 
 
+def one_preset(db: Database, wanted: str) -> PresetCount:
+    """The preset with an id or exact name, in the transaction that is open.
+
+    Raises PresetNotFound; ConfigurationError where several presets have the name.
+    """
+    found = db.rows(db.query("one_preset"), PresetCount, {"wanted": wanted})
+    if not found:
+        kind = picture.tables(db)[0].columns["id"]["type"]
+        raise PresetNotFound(
+            f"no preset has the id or the name {wanted!r}",
+            hint=f"ids are of type {kind} here; a name must be exact, capitals too. usagefix verify lists presets",
+        )
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"{len(found)} presets have the name {wanted!r}",
+            hint=f"name one by its id: {', '.join(preset.id for preset in found[:5])}",
+        )
+    return found[0]
+
+
 def check_preset(db: Database, wanted: str, *, recent: int = 0) -> PresetReport:
     """The preset with an id or exact name, and its newest ``recent`` events.
 
@@ -15,19 +35,7 @@ def check_preset(db: Database, wanted: str, *, recent: int = 0) -> PresetReport:
     """
     preflight.require_readable(db)
     with db.snapshot():
-        found = db.rows(db.query("one_preset"), PresetCount, {"wanted": wanted})
-        if not found:
-            kind = picture.tables(db)[0].columns["id"]["type"]
-            raise PresetNotFound(
-                f"no preset has the id or the name {wanted!r}",
-                hint=f"ids are of type {kind} here; a name must be exact, capitals too. usagefix verify lists presets",
-            )
-        if len(found) > 1:
-            raise ConfigurationError(
-                f"{len(found)} presets have the name {wanted!r}",
-                hint=f"name one by its id: {', '.join(preset.id for preset in found[:5])}",
-            )
-        (preset,) = found
+        preset = one_preset(db, wanted)
         events = None
         if recent:
             params = {"preset_id": preset.id, "recent": recent}

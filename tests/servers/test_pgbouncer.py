@@ -36,7 +36,7 @@ EVENT = """
 """
 # Names of our own settings and of those that only the application has; pg_settings does not list either.
 CUSTOM = sorted(
-    {"request.jwt.claim.sub", "request.jwt.claims"}.union(
+    {"request.jwt.claim.sub", "request.jwt.claim.role", "request.jwt.claims"}.union(
         *(
             re.findall(r"['\"](usagefix\.[a-z_]+)['\"]", source.read_text())
             for folder, suffix in ((SQL, "sql"), (ROOT / "src", "py"))
@@ -221,6 +221,9 @@ def test_the_whole_life_while_others_use_the_pool(app: App, pooled: App, size: i
         users.get_on()
         assert app.drift() == (0, 0), "in one snapshot, while events come in"
         assert done(pooled.usagefix("verify")).code == 0
+        smoked = done(pooled.usagefix("smoke"))
+        assert smoked.code == 0, smoked.stdout
+        users.get_on()
 
         with app.connect(autocommit=False) as bypassing:
             bypassing.execute("SET LOCAL session_replication_role = replica")

@@ -105,6 +105,28 @@ Source = Annotated[
         show_default=False,
     ),
 ]
+AsRole = Annotated[
+    str | None,
+    option(
+        "--as",
+        "The role that records the uses: on Supabase authenticated, elsewhere the session's own.",
+        metavar="ROLE",
+        show_default=False,
+    ),
+]
+UsePreset = Annotated[
+    str | None,
+    option(
+        "--preset",
+        "Use this preset, by id or exact name; else the one that was used longest ago.",
+        metavar="ID",
+        show_default=False,
+    ),
+]
+UsageType = Annotated[
+    str | None,
+    option("--usage-type", "The kind of use; else that of the newest event.", metavar="TYPE", show_default=False),
+]
 Yes = Annotated[bool, option("--yes", "Do not ask.", "-y")]
 Adapt = Annotated[bool, option("--adapt", "Look at the database, and write for the columns that its two tables have.")]
 Purge = Annotated[bool, option("--purge", "Also drop the ledger, schema usagefix, with its history.")]

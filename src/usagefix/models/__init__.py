@@ -16,6 +16,7 @@ from usagefix.models.migration import (
 )
 from usagefix.models.outcome import Outcome
 from usagefix.models.reports import Report
+from usagefix.models.smoke import SmokeReport, SmokeStep
 from usagefix.models.target import Target
 from usagefix.models.verification import Check, Counts, Event, PresetCount, PresetReport, Status, VerifyReport
 
@@ -44,6 +45,8 @@ __all__ = [
     "RollbackPlan",
     "RollbackReport",
     "Severity",
+    "SmokeReport",
+    "SmokeStep",
     "SourceRead",
     "State",
     "Status",

@@ -19,6 +19,7 @@ from usagefix.models import (
     Report,
     RollbackReport,
     Severity,
+    SmokeReport,
     StatusReport,
     VerifyReport,
 )
@@ -52,7 +53,7 @@ def document(outcome: Outcome, *, indent: int | None = 2) -> str:
 
 def _keys(report: Report) -> Mapping[str, Any]:
     match report:
-        case VerifyReport() | StatusReport() | PresetReport() | ExportReport() | GuardReport():
+        case VerifyReport() | StatusReport() | PresetReport() | ExportReport() | GuardReport() | SmokeReport():
             return asdict(report)
         case DoctorReport():
             return {

@@ -25,6 +25,7 @@ from usagefix.models import (
     Report,
     RollbackReport,
     Severity,
+    SmokeReport,
     State,
     Status,
     StatusReport,
@@ -119,6 +120,13 @@ def _of_report(report: Report) -> Outline:
             return Outline((*files, *there), verdict(report))
         case GuardReport():
             return _guard(report)
+        case SmokeReport():
+            marks = {Status.OK: Mark.OK, Status.SKIPPED: Mark.SKIPPED}
+            results = (
+                Result(s.step_id, marks.get(s.status, Mark.FAILED), s.status, s.title, "", s.detail, s.hint)
+                for s in report.steps
+            )
+            return Outline(tuple(results), verdict(report))
         case _:
             assert_never(report)
 

@@ -19,6 +19,7 @@ from usagefix.models import (
     PresetReport,
     Report,
     RollbackReport,
+    SmokeReport,
     State,
     StatusReport,
     VerifyReport,
@@ -28,7 +29,7 @@ from usagefix.render.guard import show_guard
 from usagefix.render.layout import Column, conclude, count, grid, item, line, moment, text
 from usagefix.render.phrases import corrections, plural, signed, undone
 from usagefix.render.verdict import verdict
-from usagefix.render.verification import show_checks, show_counts, show_verification
+from usagefix.render.verification import show_checks, show_counts, show_steps, show_verification
 from usagefix.render.words import harmless
 
 _STATE_STYLE = {State.APPLIED: "green", State.PENDING: "yellow", State.OUTDATED: "red", State.FOREIGN: "red"}
@@ -56,6 +57,8 @@ def show(report: Report, console: Console) -> None:
                 console.print(text(path), soft_wrap=True)
         case GuardReport():
             show_guard(report, console)
+        case SmokeReport():
+            show_steps(report.steps, console)
         case _:
             assert_never(report)
     if not isinstance(report, ExportReport):  # its files are all there is on stdout

@@ -16,7 +16,9 @@ from usagefix.models import (
     Report,
     RollbackReport,
     Severity,
+    SmokeReport,
     State,
+    Status,
     StatusReport,
     VerifyReport,
 )
@@ -74,6 +76,8 @@ def verdict(report: Report) -> Verdict:
                 return Verdict(f"mode {report.mode}", means)
             was = "as before" if report.was is report.mode else f"was {report.was}"
             return Verdict(f"mode {report.mode}", f"{means} ({was})", GOOD)
+        case SmokeReport():
+            return _smoked(report)
         case _:
             assert_never(report)
 
@@ -125,6 +129,15 @@ def _diagnosed(report: DoctorReport) -> Verdict:
     if errors:
         return Verdict("not right", said, BAD, following)
     return Verdict("cannot tell", f"{said}; the counters and the events were not looked at", MIND, following)
+
+
+def _smoked(report: SmokeReport) -> Verdict:
+    failed = [step for step in report.steps if step.status is Status.FAILED]
+    if not failed:
+        return Verdict("right", "a use counts, from the application's call to the counter; all of it is undone", GOOD)
+    hints = "; ".join(dict.fromkeys(step.hint for step in failed if step.hint))
+    said = f"{len(failed)} of {plural(len(report.steps), 'step')} {'fails' if len(failed) == 1 else 'fail'}"
+    return Verdict("not right", f"{said}; all of it is undone", BAD, hints)
 
 
 def _exported(report: ExportReport) -> Verdict:

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from usagefix.models import Check, Counts, Status, VerifyReport
+from usagefix.models import Check, Counts, SmokeStep, Status, VerifyReport
 from usagefix.render.layout import NARROW, WIDE, Column, count, grid, moment, text
 from usagefix.render.phrases import signed
 from usagefix.render.words import harmless
@@ -39,6 +39,15 @@ def show_checks(checks: Sequence[Check], console: Console) -> None:
     grid(
         (Column("status", whole=True), Column("check"), Column("found")),
         [(Text(c.status, style=_STATUS_STYLE[c.status]), Text(c.title), text(c.detail)) for c in checks],
+        console,
+    )
+
+
+def show_steps(steps: Sequence[SmokeStep], console: Console) -> None:
+    """A line for each step of a smoke test."""
+    grid(
+        (Column("status", whole=True), Column("step"), Column("seen")),
+        [(Text(s.status, style=_STATUS_STYLE[s.status]), Text(s.title), text(s.detail)) for s in steps],
         console,
     )
 

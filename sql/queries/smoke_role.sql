@@ -1,0 +1,11 @@
+-- The role that the application acts as: on Supabase authenticated, elsewhere null, which is the session's own.
+SELECT CASE
+        WHEN EXISTS (
+            SELECT FROM pg_catalog.pg_proc AS functions
+            JOIN pg_catalog.pg_namespace AS schemas ON schemas.oid = functions.pronamespace
+            WHERE schemas.nspname = 'auth' AND functions.proname = 'uid' -- which to_regprocedure() may not look for
+        ) AND pg_catalog.has_schema_privilege(roles.oid, to_regnamespace('public')::oid, 'USAGE')
+        THEN roles.rolname::text
+    END AS role
+FROM (VALUES ('authenticated'::name)) AS wanted (name)
+LEFT JOIN pg_catalog.pg_roles AS roles ON roles.rolname = wanted.name

@@ -1,0 +1,33 @@
+"""What a smoke test saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from usagefix.models.verification import Status
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeStep:
+    """One step: ``status`` is ok, failed, or skipped where there was nothing to try."""
+
+    step_id: str
+    title: str
+    status: Status
+    detail: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SmokeReport:
+    """Each step in order, all undone. ``role`` is the one that recorded the uses; ``preset`` the id of the preset that
+    was used, ``temporary`` where it was made for the test."""
+
+    role: str
+    preset: str
+    temporary: bool
+    steps: tuple[SmokeStep, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(step.status is not Status.FAILED for step in self.steps)

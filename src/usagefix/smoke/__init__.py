@@ -1,0 +1,168 @@
+"""Does a use count, from the application's call to the counter? Tried in one transaction that is always rolled back.
+
+The application's own role records uses of one preset by one user, twice on one day; what the counter did is read after
+each. Other people's uses of that preset wait meanwhile, some hundredths of a second. Nothing stays: no event, no number
+in a counter, no notification, nothing drawn from a sequence of usagefix's (one of the application may skip a few).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from usagefix import preflight
+from usagefix.database import Database, Limits
+from usagefix.errors import DatabaseRefused
+from usagefix.models import SmokeReport, SmokeStep, Status
+from usagefix.smoke.stage import Stage, set_stage
+from usagefix.smoke.tracker import Recorder, recorder
+
+ROWS = 3  # events of the multi-row insert
+_REPAIR = "usagefix verify names what is wrong, usagefix apply puts it right"
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The preset in the middle of the test: the columns of ``smoke_state.sql``."""
+
+    counter: int | None
+    last_used_at: datetime | None
+    events: int
+    newest: datetime | None
+    started: datetime
+
+    @property
+    def shown(self) -> int:
+        return self.counter or 0
+
+
+def smoke(
+    db: Database,
+    *,
+    role: str | None = None,
+    preset: str | None = None,
+    usage_type: str | None = None,
+    limits: Limits | None = None,
+) -> SmokeReport:
+    """Use a preset and see it counted. ``role`` is authenticated on Supabase, else the session's own, unless given.
+
+    Raises PresetNotFound, Busy where the preset is held, NotPermitted where the session may not do this at all.
+    """
+    preflight.require_readable(db)
+    report, transaction = db.retrying(lambda: _perform(db, role, preset, usage_type, limits), limits)
+    (state,) = db.values("SELECT pg_catalog.pg_xact_status(%(id)s::pg_catalog.xid8)", {"id": transaction})
+    undone = SmokeStep(
+        "undone",
+        "Nothing of it stays",
+        Status.OK if state == "aborted" else Status.FAILED,
+        f"transaction {transaction} is {state}",
+    )
+    return SmokeReport(report.role, report.preset, report.temporary, (*report.steps, undone))
+
+
+def _perform(
+    db: Database, role: str | None, preset: str | None, usage_type: str | None, limits: Limits | None
+) -> tuple[SmokeReport, str]:
+    with db.transaction(limits, settings={"usagefix.smoke": "on"}, rollback=True):
+        (transaction,) = db.values("SELECT pg_catalog.pg_current_xact_id()::text")
+        stage = set_stage(db, role=role, preset=preset, usage_type=usage_type)
+        play = _Play(db, stage, recorder(db, stage))
+        play.all()
+        return SmokeReport(stage.role, stage.preset.id, stage.preset.temporary, tuple(play.steps)), transaction
+
+
+class _Play:
+    """The steps, each in a savepoint of its own: one that the server refuses does not end the others."""
+
+    def __init__(self, db: Database, stage: Stage, recorder: Recorder) -> None:
+        self.db = db
+        self.stage = stage
+        self.recorder = recorder
+        self.steps = list(stage.steps)
+
+    def all(self) -> None:
+        """Every step, in order."""
+        begin = self._state()
+        if self._step("first_use", f"A use through {self.recorder.name} counts", lambda: self._use(begin, 1)):
+            self._last_use(begin)
+        self._step("second_use", "A second use on the same day counts", lambda: self._use(begin, 2))
+        self._step("events_agree", "Counter and events moved alike", lambda: self._agree(begin))
+        before = self._state()
+        inserted = self._step("many_rows", f"{ROWS} events in one INSERT count", lambda: self._insert(before))
+        if inserted:
+            self._step("delete", "Deleting them takes them off again", lambda: self._delete(before))
+        else:
+            self._skip("delete", "Deleting them takes them off again", "it needs those of the step before")
+        self._step("deferred", "What is checked at the commit agrees", self._deferred)
+
+    def _step(self, step_id: str, title: str, work: Callable[[], tuple[bool, str]], hint: str = _REPAIR) -> bool:
+        self.db.run("SAVEPOINT usagefix_smoke")
+        try:
+            good, detail = work()
+        except DatabaseRefused as refused:
+            self.db.run("ROLLBACK TO SAVEPOINT usagefix_smoke")
+            good, detail = False, refused.message
+            hint = refused.hint if refused.sqlstate == "42501" else hint
+        status = Status.OK if good else Status.FAILED
+        self.steps.append(SmokeStep(step_id, title, status, detail, "" if good else hint))
+        return good
+
+    def _skip(self, step_id: str, title: str, why: str) -> None:
+        self.steps.append(SmokeStep(step_id, title, Status.SKIPPED, why))
+
+    def _use(self, begin: _State, uses: int) -> tuple[bool, str]:
+        before = self._state()
+        with self.stage.acting(self.db):
+            said = self.recorder.record(self.db)
+        now = self._state()
+        good = now.shown - begin.shown == uses and now.events - begin.events == uses
+        told = _moved(begin, now)
+        if now.events == before.events:
+            told += f": {self.recorder.name} recorded nothing" + (f" and returned {said}" if said else "")
+        elif now.shown == before.shown:
+            told += ": recorded, not counted"
+        elif now.shown - before.shown > now.events - before.events:
+            told += ": counted more than once; usagefix doctor says by what"
+        return good, told
+
+    def _last_use(self, begin: _State) -> None:
+        title = "The last use moves with it"
+        if not self.db.names.keeps_last_use:
+            self._skip("last_use", title, "presets do not keep the time of their last use")
+            return
+        now = self._state()
+        moved = now.last_used_at is not None and now.last_used_at >= (now.newest or now.started)
+        was, since = (str(at or "never")[:19] for at in (begin.last_used_at, now.last_used_at))
+        self._step("last_use", title, lambda: (moved, f"{was} → {since}"))
+
+    def _agree(self, begin: _State) -> tuple[bool, str]:
+        now = self._state()
+        return now.shown - begin.shown == now.events - begin.events, _moved(begin, now)
+
+    def _insert(self, before: _State) -> tuple[bool, str]:
+        self.inserted = self.recorder.insert(self.db, ROWS)
+        now = self._state()
+        return now.shown - before.shown == ROWS and now.events - before.events == ROWS, _moved(before, now)
+
+    def _delete(self, before: _State) -> tuple[bool, str]:
+        full = self._state()
+        self.recorder.delete(self.db, self.inserted)
+        now = self._state()
+        return (now.shown, now.events) == (before.shown, before.events), _moved(full, now)
+
+    def _deferred(self) -> tuple[bool, str]:
+        self.db.run("SET CONSTRAINTS ALL IMMEDIATE")
+        return True, "no deferred constraint or trigger refuses it"
+
+    def _state(self) -> _State:
+        return self.db.row(self.db.query("smoke_state"), _State, self._preset)
+
+    @property
+    def _preset(self) -> Mapping[str, str]:
+        return {"preset": self.stage.preset.id}
+
+
+def _moved(before: _State, after: _State) -> str:
+    shown = "null" if before.counter is None else f"{before.counter:,}"
+    return f"counter {shown} → {after.shown:,}, events {before.events:,} → {after.events:,}"

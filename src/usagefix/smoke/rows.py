@@ -1,0 +1,65 @@
+"""Rows for a smoke test, in tables of which only the catalog is known: what must be given is copied, or made up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from usagefix.database import Database
+from usagefix.errors import DatabaseRefused
+
+_DEEPEST = 4  # a row that needs a row that needs a row …
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column that a row must be given: the columns of ``smoke_columns.sql``."""
+
+    name: str
+    quoted: str
+    type: str
+    alone: bool
+    refers: str | None
+    refers_key: str | None
+    expression: str
+
+
+@dataclass(slots=True)
+class Values:
+    """Expressions in SQL by quoted column, and their parameters."""
+
+    expressions: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+
+
+def values_for(db: Database, relation: str, given: Mapping[str, str], depth: int = 0) -> Values:
+    """What a row of ``relation`` must be given, beside ``given``, which are expressions by column.
+
+    Where a column refers to a table that has no row, or to a row that must not be referred to twice, one is made there.
+    """
+    if depth > _DEEPEST:
+        raise DatabaseRefused(f"{relation} needs rows in too many other tables", hint="")
+    made = Values(dict(given))
+    for column in db.rows(db.query("smoke_columns"), _Column, {"relation": relation}):
+        if column.name in given:
+            continue
+        expression = column.expression
+        if column.refers is not None and column.refers_key is not None:
+            any_row = f"SELECT {column.refers_key} FROM {column.refers} LIMIT 1"  # noqa: S608 - names of the catalog's
+            expression = f"({any_row})"
+            if column.alone or not db.values(any_row):
+                made.params[column.name] = temporary_row(db, column.refers, column.refers_key, {}, depth + 1)
+                expression = f"%({column.name})s::{column.type}"
+        made.expressions[column.quoted] = expression
+    return made
+
+
+def temporary_row(db: Database, relation: str, key: str, given: Mapping[str, str], depth: int = 0) -> str:
+    """Insert a row; its key, as text. Raises DatabaseRefused where the table takes no made-up row."""
+    made = values_for(db, relation, given, depth)
+    columns, expressions = ", ".join(made.expressions), ", ".join(made.expressions.values())
+    filled = f"({columns}) VALUES ({expressions})" if columns else "DEFAULT VALUES"
+    inserted = db.values(f"INSERT INTO {relation} {filled} RETURNING {key}::text", made.params)
+    if not inserted:
+        raise DatabaseRefused(f"{relation} took no row", hint="")
+    return str(inserted[0])

@@ -1,0 +1,178 @@
+"""Who uses what in a smoke test: a preset that is held by nobody, a user, the application's role.
+
+Each is a real one where there is one, else a temporary one, made in the same transaction and undone with it.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from usagefix.database import Database
+from usagefix.errors import ConfigurationError, DatabaseRefused, NotPermitted, PresetNotFound
+from usagefix.models import SmokeStep, Status
+from usagefix.preset import one_preset
+from usagefix.smoke.rows import temporary_row
+
+USUAL_KIND = "playground_generation"
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """The preset that is used."""
+
+    id: str
+    name: str
+    temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whose use it is: ``key`` as preset_usage.user_id has it, ``claim`` as the session's token has it; None where
+    events have no user."""
+
+    key: str | None
+    claim: str | None
+    temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that a use needs, and the steps that it took to find it."""
+
+    role: str
+    own_role: str
+    preset: Preset
+    user: User
+    kind: str
+    steps: tuple[SmokeStep, ...]
+
+    @contextmanager
+    def acting(self, db: Database) -> Iterator[None]:
+        """Within the block the session is the application's role, under row level security, with the user's claims.
+
+        Raises NotPermitted where the session may not become that role.
+        """
+        claims = {"sub": self.user.claim, "role": self.role, "aud": "authenticated"} if self.user.claim else {}
+        _set(db, {
+            "row_security": "on",
+            "request.jwt.claims": json.dumps(claims),
+            "request.jwt.claim.sub": self.user.claim or "",
+            "request.jwt.claim.role": self.role,
+            "role": self.role,
+        })  # fmt: skip
+        yield
+        # Where the block fails, the transaction does, and the savepoint before it brings these back.
+        _set(db, {"role": self.own_role, "row_security": "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Role:
+    role: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    user_id: str | None
+    usage_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Users:
+    relation: str
+    key: str
+    claim: str
+
+
+def set_stage(db: Database, *, role: str | None, preset: str | None, usage_type: str | None) -> Stage:
+    """Find or make everything, in the transaction that is open.
+
+    Raises PresetNotFound, NotPermitted, ConfigurationError.
+    """
+    (own,) = db.values("SELECT pg_catalog.current_setting('role')")
+    chosen = role or db.row(db.query("smoke_role"), _Role).role or db.session.role
+    _require_role(db, chosen, own)
+    used = _asked_for(db, preset) if preset is not None else _least_in_the_way(db)
+    examples = db.rows(db.query("smoke_example"), _Example, {"preset": used.id})
+    example = examples[0] if examples else _Example(None, None)
+    user = _user(db, example.user_id)
+    kind = usage_type or example.usage_type or next(iter(db.values(db.query("smoke_kind"))), None) or USUAL_KIND
+    steps = (
+        _found("preset", "A preset", used.name or used.id, temporary=used.temporary),
+        _found("user", "A user, and the application's role", _who(user, chosen), temporary=user.temporary),
+    )
+    return Stage(chosen, own, used, user, kind, steps)
+
+
+def _require_role(db: Database, role: str, own: str) -> None:
+    if role == db.session.role:
+        return
+    if not db.values("SELECT true FROM pg_catalog.pg_roles WHERE rolname = %(role)s", {"role": role}):
+        raise ConfigurationError(f"there is no role {role!r}", hint="name the application's role with --as")
+    db.run("SAVEPOINT usagefix_role")
+    try:
+        _set(db, {"role": role})
+    except DatabaseRefused as refused:
+        raise NotPermitted(
+            f"role {db.session.role} may not act as {role}",
+            hint=f"GRANT {role} TO {db.session.role}, or name another role with --as",
+            sqlstate=refused.sqlstate,
+        ) from None
+    _set(db, {"role": own})
+
+
+def _asked_for(db: Database, wanted: str) -> Preset:
+    found = one_preset(db, wanted)
+    db.values(db.query("smoke_hold"), {"preset": found.id})
+    return Preset(found.id, found.name)
+
+
+def _least_in_the_way(db: Database) -> Preset:
+    for found in db.rows(db.query("smoke_preset"), _Found):
+        return Preset(found.id, found.name)
+    relation = f"{db.names.qualifier}.presets"
+    try:
+        made = temporary_row(db, relation, "id", {"usage_count": "0"})
+    except DatabaseRefused as refused:
+        none = "there is no preset to use, and none can be made for the test"
+        raise PresetNotFound(none, hint=f"name one with --preset: {refused.message}") from None
+    return Preset(made, "", temporary=True)
+
+
+def _user(db: Database, user_id: str | None) -> User:
+    """The user of an event, else any, else a temporary one; where no foreign key tells who is one, any id will do."""
+    if "preset_usage.user_id" in db.names.absent:
+        return User(None, str(uuid.uuid4()))
+    for users in db.rows(db.query("smoke_users"), _Users):
+        if user_id is not None and users.claim == users.key:
+            break  # it is there, as the foreign key says, and the role may be one that cannot read it
+        real = f"SELECT {users.key}::text AS id, {users.claim}::text AS name FROM {users.relation}"  # noqa: S608 - of the catalog
+        where = f" WHERE {users.key}::text = %(id)s" if user_id is not None else ""
+        for found in db.rows(f"{real}{where} LIMIT 1", _Found, {"id": user_id}):
+            return User(found.id, found.name)
+        key = temporary_row(db, users.relation, users.key, {})
+        (found,) = db.rows(f"{real} WHERE {users.key}::text = %(id)s", _Found, {"id": key})
+        return User(found.id, found.name, temporary=True)
+    return User(user_id, user_id or str(uuid.uuid4()))
+
+
+def _who(user: User, role: str) -> str:
+    return f"{user.claim} as {role}" if user.key is not None else f"as {role}"
+
+
+def _found(step_id: str, title: str, what: str, *, temporary: bool) -> SmokeStep:
+    return SmokeStep(step_id, title, Status.OK, f"{what}, made for the test" if temporary else what)
+
+
+def _set(db: Database, settings: Mapping[str, str]) -> None:
+    for name, value in settings.items():
+        db.values("SELECT pg_catalog.set_config(%(name)s, %(value)s, true)", {"name": name, "value": value})

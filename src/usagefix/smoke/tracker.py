@@ -1,0 +1,95 @@
+"""How a use is recorded: through track_preset_usage(), or by an INSERT where there is no such function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from usagefix import picture
+from usagefix.database import Database
+from usagefix.errors import ConfigurationError
+from usagefix.smoke.rows import values_for
+from usagefix.smoke.stage import Stage
+
+DATA = '{"test": true}'
+
+
+@dataclass(frozen=True, slots=True)
+class _Tracker:
+    """A track_preset_usage(): the columns of ``smoke_trackers.sql``."""
+
+    signature: str
+    name: str
+    arguments: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Records uses. ``name``: through what; ``call``: the statement for one; ``rows``: the one for many."""
+
+    name: str
+    call: str
+    rows: str
+    params: Mapping[str, str | None]
+    relation: str
+
+    def record(self, db: Database) -> str:
+        """Record one use; what the function returned, as text."""
+        said = db.values(self.call, self.params)
+        return "" if not said or said[0] is None else str(said[0])
+
+    def insert(self, db: Database, number: int) -> Sequence[str]:
+        """Insert events with one statement, as the session's own role; where they are."""
+        return db.values(self.rows, {**self.params, "number": number})
+
+    def delete(self, db: Database, places: Sequence[str]) -> None:
+        """Delete these events with one statement."""
+        statement = f"DELETE FROM {self.relation} WHERE tableoid::text || ' ' || ctid::text = ANY (%(places)s)"  # noqa: S608
+        db.run(statement, {"places": list(places)})
+
+
+def recorder(db: Database, stage: Stage) -> Recorder:
+    """The recorder for a stage. Raises ConfigurationError where no track_preset_usage() can be called with a preset."""
+    relation = f"{db.names.qualifier}.preset_usage"
+    presets, events = picture.tables(db)
+    given = {"preset_id": f"%(preset)s::{events.columns['preset_id']['type']}"}
+    if "user_id" in events.columns and stage.user.key is not None:
+        given["user_id"] = f"%(user)s::{events.columns['user_id']['type']}"
+    if "usage_type" in events.columns:
+        given["usage_type"] = f"%(kind)s::{events.columns['usage_type']['type']}"
+    values = values_for(db, relation, given)
+    params = {"preset": stage.preset.id, "user": stage.user.key, "kind": stage.kind, "data": DATA, **values.params}
+    into = f"INSERT INTO {relation} ({', '.join(values.expressions)}) SELECT {', '.join(values.expressions.values())}"
+    rows = f"{into} FROM pg_catalog.generate_series(1, %(number)s) RETURNING tableoid::text || ' ' || ctid::text"
+    trackers = db.rows(db.query("smoke_trackers"), _Tracker)
+    if not trackers:
+        return Recorder("INSERT", f"{into} RETURNING 'an event'", rows, params, relation)
+    key_type = presets.type_of("id")
+    for tracker in trackers:
+        call = _call(tracker, key_type)
+        if call is not None:
+            return Recorder("track_preset_usage()", call, rows, params, relation)
+    raise ConfigurationError(
+        f"{trackers[0].signature} cannot be called with a preset, a kind of use and data only",
+        hint="it needs more arguments than usagefix knows; usagefix probe-api tests the application instead",
+    )
+
+
+def _call(tracker: _Tracker, key_type: str) -> str | None:
+    """The statement that calls it; None where it needs an argument that is neither preset, kind nor data."""
+    given: dict[str, str] = {}
+    for argument in tracker.arguments:
+        kind, name, category = argument["type"], argument["name"].lower(), argument["category"]
+        if "preset" not in given and kind == key_type and "type" not in name and "kind" not in name:
+            what = "preset"
+        elif "data" not in given and kind in ("json", "jsonb"):
+            what = "data"
+        elif "kind" not in given and category in ("S", "E"):
+            what = "kind"
+        elif not argument["required"]:
+            break  # this one and those after it have defaults
+        else:
+            return None
+        given[what] = f"%({what})s::{kind}"
+    return f"SELECT {tracker.name}({', '.join(given.values())})::text" if "preset" in given else None

@@ -1,0 +1,299 @@
+"""usagefix smoke: it sees what is wrong, from the call to the counter, and leaves nothing."""
+
+from __future__ import annotations
+
+import re
+import threading
+
+import psycopg
+import pytest
+from cases import EVERY, Application
+from support import TRIGGER, App, Result, role
+
+COUNTING = "auto_increment_preset_usage_count()"
+
+
+def everything(app: App) -> str:
+    """All rows and all sequences. The application's own sequences may skip: they know no transactions."""
+    done = app.program("pg_dump", "--no-sync")
+    assert done.returncode == 0, done.stderr
+    return "\n".join(
+        line
+        for line in done.stdout.splitlines()
+        if not line.startswith(("\\restrict", "\\unrestrict"))
+        and not re.match(r"SELECT pg_catalog.setval\('(?!usagefix\.)", line)
+    )
+
+
+def steps(result: Result) -> dict[str, str]:
+    assert result.stdout, result.stderr
+    return {step["step_id"]: step["status"] for step in result.json["steps"]}
+
+
+def failed(result: Result) -> set[str]:
+    return {step for step, status in steps(result).items() if status == "failed"}
+
+
+def detail(result: Result, step_id: str) -> str:
+    return next(str(step["detail"]) for step in result.json["steps"] if step["step_id"] == step_id)
+
+
+ALL = {
+    "preset", "user", "first_use", "last_use", "second_use", "events_agree", "many_rows", "delete", "deferred", "undone",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_application(name: str, app: App) -> None:
+    application: Application = EVERY[name]
+    application.make(app)
+    drifted = everything(app)
+    before = application.usagefix(app, "smoke", "--format", "json")
+    assert before.code == 1, before.stderr + before.stdout
+    assert everything(app) == drifted
+    assert application.usagefix(app, "apply").code == 0
+    fixed = everything(app)
+    after = application.usagefix(app, "smoke", "--format", "json")
+    assert after.code == 0, after.stderr + after.stdout
+    assert everything(app) == fixed
+    assert set(steps(after)) == ALL
+    skipped = {step for step, status in steps(after).items() if status == "skipped"}
+    assert skipped == ({"last_use"} if name == "text keys, nothing else" else set())
+    assert after.json["role"] == (
+        application.role if application.track and application.schema == "public" else "postgres"
+    )
+    assert after.json["temporary"] is False
+
+
+def test_nothing_stays_not_even_a_notification(fixed: App) -> None:
+    """The last use but one takes a counter over a milestone: the application's trigger writes a notification."""
+    owner = fixed.user_id(2)
+    fixed.sql("UPDATE presets SET user_id = %s", owner)
+    fixed.sql("DELETE FROM preset_usage WHERE preset_id = %s", fixed.preset())
+    fixed.use(fixed.preset(), times=9)
+    before = everything(fixed)
+    with fixed.connect() as listening:
+        listening.execute("LISTEN uses")
+        fixed.sql(
+            "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$BEGIN PERFORM pg_notify('uses', NEW.id::text); RETURN NULL; END$$"
+        )
+        fixed.sql("CREATE TRIGGER tell AFTER INSERT ON preset_notifications FOR EACH ROW EXECUTE FUNCTION tell()")
+        before = everything(fixed)
+        done = fixed.usagefix("smoke", "--preset", fixed.preset(), "--format", "json")
+        assert failed(done) == set(), done.stdout
+        assert everything(fixed) == before
+        listening.execute("SELECT 1")
+        assert list(listening.notifies(timeout=0)) == []
+
+
+def test_with_no_preset_no_event_and_no_user(fixed: App) -> None:
+    fixed.sql("TRUNCATE presets, preset_usage, preset_notifications, auth.users CASCADE")
+    before = everything(fixed)
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert done.code == 0, done.stderr + done.stdout
+    assert done.json["temporary"] is True
+    assert everything(fixed) == before
+
+
+def test_a_temporary_preset_needs_rows_elsewhere(fixed: App) -> None:
+    fixed.sql("TRUNCATE presets, preset_usage, preset_notifications, auth.users CASCADE")
+    fixed.sql("CREATE TYPE mood AS ENUM ('calm', 'wild')")
+    fixed.sql("CREATE TABLE teams (slug varchar(8) PRIMARY KEY, rank smallint NOT NULL UNIQUE, moods mood[] NOT NULL)")
+    fixed.sql(
+        "ALTER TABLE presets ADD team varchar(8) NOT NULL REFERENCES teams, ADD mood mood NOT NULL, ADD born date NOT NULL,"
+        " ADD code char(5) NOT NULL UNIQUE, ADD extra json NOT NULL, ADD price numeric NOT NULL, ADD seen inet NOT NULL"
+    )
+    before = everything(fixed)
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert done.code == 0, done.stderr + done.stdout
+    assert everything(fixed) == before
+    fixed.sql("ALTER TABLE presets ADD CHECK (code ~ '^[A-Z]+$')")
+    refused = fixed.usagefix("smoke")
+    assert refused.code == 1
+    assert "no preset to use, and none can be made" in refused.stderr
+    assert "--preset" in refused.stderr
+
+
+def test_events_with_columns_of_their_own(fixed: App) -> None:
+    """Keys of idempotency, and columns whose values only other events tell."""
+    fixed.sql("ALTER TABLE preset_usage ADD once text UNIQUE, ADD origin text CHECK (origin IN ('web', 'app'))")
+    fixed.sql("UPDATE preset_usage SET once = id::text, origin = 'app'")
+    fixed.sql("ALTER TABLE preset_usage ALTER once SET NOT NULL, ALTER origin SET NOT NULL")
+    fixed.sql("DROP FUNCTION track_preset_usage")
+    done = fixed.usagefix("smoke", "--as", "postgres", "--format", "json")
+    assert failed(done) == set(), done.stdout
+    assert "INSERT" in next(s["title"] for s in done.json["steps"] if s["step_id"] == "first_use")
+
+
+def test_uncounted(app: App) -> None:
+    done = app.usagefix("smoke", "--format", "json")
+    assert failed(done) == {"first_use", "second_use", "events_agree", "many_rows"}, done.stdout
+    assert "recorded, not counted" in detail(done, "first_use")
+    assert "recorded nothing" in detail(done, "second_use"), "the daily limit"
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected", "seen"),
+    [
+        (f"ALTER TABLE preset_usage DISABLE TRIGGER {TRIGGER}", {"first_use", "second_use", "events_agree", "many_rows"}, "not counted"),
+        ("ALTER TABLE preset_usage DISABLE TRIGGER trigger_auto_adjust_preset_usage_count_delete", {"delete"}, ""),
+        (
+            "REVOKE EXECUTE ON FUNCTION track_preset_usage FROM authenticated",
+            {"first_use", "second_use"},
+            "permission denied for function track_preset_usage",
+        ),
+        (
+            "CREATE UNIQUE INDEX once_a_day ON preset_usage (preset_id, user_id, usage_type, ((created_at AT TIME ZONE 'UTC')::date))",
+            {"second_use", "many_rows"},
+            "",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_broken_fails_its_step(fixed: App, damage: str, expected: set[str], seen: str) -> None:
+    fixed.sql(damage)
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert failed(done) == expected, done.stdout
+    assert done.code == 1
+    if seen:
+        assert seen in detail(done, "first_use")
+
+
+def test_counted_twice(fixed: App) -> None:
+    fixed.sql("ALTER TABLE presets DISABLE TRIGGER USER")
+    fixed.sql(
+        "CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
+        " $$BEGIN UPDATE public.presets SET usage_count = usage_count + 1 WHERE id = NEW.preset_id; RETURN NULL; END$$"
+    )
+    fixed.sql("CREATE TRIGGER again AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION again()")
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert "counted more than once" in detail(done, "first_use")
+    assert {"first_use", "second_use", "events_agree", "many_rows"} <= failed(done)
+
+
+def test_a_last_use_that_stays_behind(fixed: App) -> None:
+    body = fixed.one("SELECT prosrc FROM pg_proc WHERE proname = 'auto_increment_preset_usage_count'")
+    changed = re.sub(r"last_used_at = [^\n]*", "last_used_at = last_used_at", str(body))
+    assert changed != body
+    definition = str(fixed.one(f"SELECT pg_get_functiondef('{COUNTING}'::regprocedure)"))
+    fixed.sql(definition.replace(str(body), changed))
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert failed(done) == {"last_use"}, done.stdout
+
+
+def test_what_the_commit_would_refuse(fixed: App) -> None:
+    fixed.sql("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'not today'; END$$")
+    fixed.sql(
+        "CREATE CONSTRAINT TRIGGER no AFTER INSERT ON preset_usage DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION no()"
+    )
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert failed(done) == {"deferred"}, done.stdout
+    assert "not today" in detail(done, "deferred")
+
+
+@pytest.mark.parametrize("mode", ["ignore", "warn", "reject"])
+def test_what_the_guard_refuses_meanwhile_is_not_noted(fixed: App, mode: str) -> None:
+    """A number that a sequence gave is never given back: the guard draws none in a smoke test."""
+    body = str(fixed.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)"))
+    competing = re.sub(
+        r"(?i)\bRETURN event_id;",
+        "UPDATE presets SET usage_count = usage_count + 1 WHERE id = preset_uuid; RETURN event_id;",
+        body,
+    )
+    assert competing != body
+    fixed.sql(competing)
+    assert fixed.usagefix("guard", mode).code == 0
+    before = everything(fixed)
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert everything(fixed) == before
+    assert failed(done) == ({"first_use", "second_use"} if mode == "reject" else set()), done.stdout
+    if mode == "reject":
+        with fixed.connect() as client:
+            client.execute(f"SET request.jwt.claim.sub = '{fixed.user_id()}'")
+            with pytest.raises(psycopg.DatabaseError, match="usage_count"):
+                client.execute(f"SELECT track_preset_usage('{fixed.preset()}', 'showcase_creation')")
+        assert everything(fixed) != before, "outside of it, it does"
+
+
+def test_another_role(fixed: App) -> None:
+    done = fixed.usagefix("smoke", "--as", "service_role", "--format", "json")
+    assert (done.code, done.json["role"]) == (0, "service_role")
+    nobody = fixed.usagefix("smoke", "--as", "no such 'role'")
+    assert nobody.code == 2
+    assert "there is no role" in nobody.stderr
+    with role(
+        fixed, "owner_only", options="LOGIN NOINHERIT", grants="GRANT USAGE, CREATE ON SCHEMA public TO owner_only"
+    ):
+        fixed.sql("GRANT ALL ON presets, preset_usage TO owner_only; ALTER ROLE owner_only BYPASSRLS")
+        strange = fixed.usagefix("smoke", DATABASE_URL=fixed.url("owner_only"))
+        assert strange.code == 5, strange.stdout
+        assert "may not act as authenticated" in strange.stderr
+        assert "GRANT authenticated TO owner_only" in strange.stderr
+        fixed.sql("GRANT authenticated TO owner_only")
+        assert fixed.usagefix("smoke", DATABASE_URL=fixed.url("owner_only")).code == 0
+        fixed.sql("REVOKE UPDATE ON presets FROM owner_only")
+        unable = fixed.usagefix("smoke", DATABASE_URL=fixed.url("owner_only"))
+        assert unable.code == 5
+        assert "the role lacks a right" in unable.stderr
+
+
+def test_a_preset_by_name_and_kind_of_use(fixed: App) -> None:
+    name, preset = fixed.sql("SELECT name, id::text FROM presets WHERE usage_count > 0 ORDER BY id LIMIT 1")[0]
+    done = fixed.usagefix("smoke", "--preset", name, "--usage-type", "showcase_creation", "--format", "json")
+    assert (done.code, done.json["preset"]) == (0, preset)
+    wrong = fixed.usagefix("smoke", "--usage-type", "no such kind", "--format", "json")
+    assert failed(wrong) == {"first_use", "second_use", "many_rows"}
+    absent = fixed.usagefix("smoke", "--preset", "no such preset")
+    assert absent.code == 1
+    assert "no preset has the id or the name" in absent.stderr
+
+
+def test_a_preset_that_somebody_holds_is_not_waited_for(fixed: App) -> None:
+    last = str(fixed.one("SELECT id FROM presets ORDER BY last_used_at NULLS LAST, usage_count NULLS LAST LIMIT 1"))
+    assert fixed.usagefix("smoke", "--format", "json").json["preset"] == last
+    with fixed.connect(autocommit=False) as holder:
+        holder.execute("SELECT FROM presets WHERE id = %s FOR UPDATE", (last,))
+        done = fixed.usagefix("smoke", "--format", "json")
+        assert (done.code, done.json["preset"] != last) == (0, True)
+        waiting = fixed.spawn("smoke", "--preset", last)
+        fixed.wait_for_waiter()
+        said = ""
+        while "a lock is taken" not in said:
+            assert waiting.stderr
+            said = waiting.stderr.readline()
+            assert said
+        holder.rollback()
+        waiting.communicate(timeout=60)
+        assert waiting.returncode == 0
+
+
+def test_uses_by_others_wait_and_count(fixed: App) -> None:
+    """While smoke tests run one after the other, people use that very preset: each use counts, each test is right."""
+    preset, stop, used, errors = fixed.preset(), threading.Event(), [0], list[str]()
+
+    def use() -> None:
+        try:
+            with fixed.connect() as connection:
+                while not stop.is_set():
+                    fixed.use(preset, connection=connection)
+                    used[0] += 1
+        except psycopg.Error as error:
+            errors.append(str(error))
+
+    people = [threading.Thread(target=use) for _ in range(2)]
+    events = fixed.one("SELECT count(*) FROM preset_usage")
+    for thread in people:
+        thread.start()
+    try:
+        for _ in range(5):
+            done = fixed.usagefix("smoke", "--preset", preset, "--format", "json")
+            assert failed(done) == set(), done.stdout
+    finally:
+        stop.set()
+        for thread in people:
+            thread.join()
+    assert errors == []
+    assert used[0] > 5
+    assert fixed.drift() == (0, 0)
+    assert fixed.one("SELECT count(*) FROM preset_usage") > events
