@@ -273,6 +273,7 @@ SELECT count(*) AS presets,
     COALESCE(sum(usage_count), 0) AS displayed_total,
     COALESCE(sum(actual), 0) AS actual_total,
     COALESCE(sum(actual), 0) - COALESCE(sum(usage_count), 0) AS drift_total,
+    COALESCE(sum(abs(actual - COALESCE(usage_count, 0))), 0) AS drift_magnitude,
     count(*) FILTER (WHERE usage_count > 0) AS presets_with_usage,
     count(*) FILTER (WHERE actual > 0) AS presets_really_used
 FROM counter;

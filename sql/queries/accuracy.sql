@@ -23,6 +23,7 @@ SELECT
     COALESCE(sum(usage_count), 0)::bigint AS displayed_total,
     COALESCE(sum(actual), 0)::bigint AS actual_total,
     COALESCE(sum(drift), 0)::bigint AS drift_total,
+    COALESCE(sum(abs(drift)), 0)::bigint AS drift_magnitude,
     count(*) FILTER (WHERE usage_count > 0) AS presets_with_usage,
     count(*) FILTER (WHERE actual > 0) AS presets_really_used,
     ARRAY(

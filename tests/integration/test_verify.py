@@ -170,14 +170,14 @@ def test_force_row_level_security_on_an_ordinary_owner(fixed: App) -> None:
 
 def test_counts_agree_with_an_independent_count(app: App) -> None:
     counts = app.usagefix("verify", "--format", "json").json["counts"]
-    presets, inaccurate, displayed, used = app.sql(
-        "SELECT count(*), count(*) FILTER (WHERE usage_count IS DISTINCT FROM n), sum(usage_count), count(*) FILTER (WHERE n > 0)"
+    presets, inaccurate, displayed, used, off = app.sql(
+        "SELECT count(*), count(*) FILTER (WHERE usage_count IS DISTINCT FROM n), sum(usage_count), count(*) FILTER (WHERE n > 0), sum(abs(n - coalesce(usage_count, 0)))"
         " FROM presets p, LATERAL (SELECT count(*) AS n FROM preset_usage u WHERE u.preset_id = p.id) e"
     )[0]
     events = app.one("SELECT count(*) FROM preset_usage")
     assert counts == {
         "presets": presets, "accurate": presets - inaccurate, "inaccurate": inaccurate, "displayed_total": displayed,
-        "actual_total": events, "drift_total": events - displayed,
+        "actual_total": events, "drift_total": events - displayed, "drift_magnitude": off,
         "presets_with_usage": app.one("SELECT count(*) FROM presets WHERE usage_count > 0"), "presets_really_used": used,
     }  # fmt: skip
 

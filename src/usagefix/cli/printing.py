@@ -43,6 +43,13 @@ def show(outcome: Outcome, output: Format | None) -> None:
             assert_never(output)
 
 
+def line(outcome: Outcome) -> bool:
+    """One line of JSON; whether somebody still reads."""
+    from usagefix.render.document import document
+
+    return to_stdout(lambda: print(document(outcome, indent=None)))
+
+
 def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> Format | None:
     """The format that a command line asks for which could not be parsed; None where it names none."""
     said = environment.get("USAGEFIX_FORMAT", "")
@@ -84,10 +91,10 @@ def _print(text: str) -> None:
     to_stdout(lambda: print(text))
 
 
-def to_stdout(write: Callable[[], None]) -> None:
+def to_stdout(write: Callable[[], None]) -> bool:
     """Write data. Where the reader has gone (a closed pipe) the rest is dropped; the work is done all the same.
 
-    Ends the process with exit code 2 where the data cannot be written (a full disk).
+    Returns whether somebody still reads. Ends the process with exit code 2 where data cannot be written (a full disk).
     """
     try:
         write()
@@ -95,9 +102,11 @@ def to_stdout(write: Callable[[], None]) -> None:
     except OSError as error:
         # Python flushes stdout once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            failure = ConfigurationError(
-                f"the result cannot be written: {error.strerror}", hint="the command itself has ended; see stderr above"
-            )
-            words.fail(failure, None)
-            raise typer.Exit(failure.exit_code) from None
+        if isinstance(error, BrokenPipeError):
+            return False
+        failure = ConfigurationError(
+            f"the result cannot be written: {error.strerror}", hint="the command itself has ended; see stderr above"
+        )
+        words.fail(failure, None)
+        raise typer.Exit(failure.exit_code) from None
+    return True

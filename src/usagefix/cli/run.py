@@ -55,11 +55,11 @@ def execute_offline(command: str, output: Format | None, work: Callable[[], Repo
     end(outcome, output)
 
 
-def on_database(context: typer.Context, outcome: Outcome, work: Work) -> None:
-    """Connect, work, close; what comes of it is in the outcome."""
+def on_database(context: typer.Context, outcome: Outcome, work: Work, say: Callable[[str], None] = words.say) -> None:
+    """Connect, work, close; what comes of it is in the outcome. ``say`` takes the words on the way."""
     db: Database | None = None
     with _caught(outcome):
-        db = _open(context.obj)
+        db = _open(context.obj, say)
         outcome.target = db.target
         db.names = _look(db, context.obj)
         outcome.report = work(db)
@@ -111,13 +111,13 @@ def internal(defect: Exception) -> InternalError:
     )
 
 
-def _open(options: Globals) -> Database:
+def _open(options: Globals, say: Callable[[str], None] = words.say) -> Database:
     from usagefix.database import connect
 
     address = resolve(options.database_url, options.env_file, os.environ, Path())
     db = connect(address.conninfo, address.source, wait=options.wait)
-    words.say(f"target: {db.target}" + (f", schema {options.schema}" if options.schema not in (None, "public") else ""))
-    db.on_retry = words.say
+    say(f"target: {db.target}" + (f", schema {options.schema}" if options.schema not in (None, "public") else ""))
+    db.on_retry = say
     return db
 
 

@@ -39,7 +39,8 @@ class Check:
 class Counts:
     """The accuracy summary. A preset is accurate when its counter equals its number of events; null equals nothing.
 
-    ``drift_total`` is the sum of actual minus displayed, so opposite errors cancel out in it, not in ``inaccurate``.
+    ``drift_total`` is the sum of actual minus displayed, where opposite errors cancel out; ``drift_magnitude`` is the
+    sum of what each preset is wrong by.
     ``presets_with_usage`` have a counter above 0, ``presets_really_used`` at least one event.
     """
 
@@ -49,6 +50,7 @@ class Counts:
     displayed_total: int
     actual_total: int
     drift_total: int
+    drift_magnitude: int
     presets_with_usage: int
     presets_really_used: int
 

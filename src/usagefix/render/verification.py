@@ -27,6 +27,18 @@ _STATUS_STYLE = {
 def show_verification(report: VerifyReport, console: Console) -> None:
     """The whole report of verify."""
     show_checks(report.checks, console)
+    _show_accuracy(report, console)
+
+
+def show_digest(report: VerifyReport, console: Console) -> None:
+    """What is wrong, and how far."""
+    failed = [check for check in report.checks if not check.passed]
+    if failed:
+        show_checks(failed, console)
+    _show_accuracy(report, console)
+
+
+def _show_accuracy(report: VerifyReport, console: Console) -> None:
     if report.counts is not None:
         show_counts(report.counts, console)
     if report.presets:

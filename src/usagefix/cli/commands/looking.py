@@ -6,27 +6,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagefix.cli import options, run
+from usagefix.cli import options, run, watching
 
 if TYPE_CHECKING:
-    pass
+    from usagefix.database import Database
+    from usagefix.models import Report
 
 
 def verify(
     context: typer.Context,
     only: options.Only = None,
     top: options.Top = 10,
+    fail_over: options.FailOver = 0,
+    watch: options.Watch = None,
     output: options.OutputFormat = None,
 ) -> None:
     """Prove it: every check, the accuracy of every counter. Reads only, locks nothing.
 
-    Exit code 1 when something is not right.
+    Exit code 1 when something is not right. With --watch, that of the last round.
 
     Example: usagefix verify --format json
     """
     from usagefix.verify import verify as verb
 
-    run.execute(context, "verify", output, lambda db: verb(db, only=only or (), top=top))
+    def work(db: Database) -> Report:
+        return verb(db, only=only or (), top=top, fail_over=fail_over)
+
+    if watch is not None:
+        watching.watch(context, "verify", output, watch, work)
+    run.execute(context, "verify", output, work)
 
 
 def status(context: typer.Context, output: options.OutputFormat = None) -> None:
