@@ -1,9 +1,10 @@
-# `make demo` runs the main job, `make test` the tests, `make bench` the measurements; each sets everything up first, in .venv.
+# `make demo` runs the main job, `make test` the tests, `make bench` the measurements, `make docs` writes what is generated;
+# each sets everything up first, in .venv.
 # Needs Python 3.11 or later with venv, make, and the package registries. PYTHON=python3.12 picks an interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench docs clean
 
 demo: .venv/demo
 	@$(BIN)/usagefix demo
@@ -19,6 +20,9 @@ lint: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: .venv/dev
+	$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

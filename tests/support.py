@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from urllib.parse import quote
 import components
 import forked
 import psycopg
+from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).parents[1]
 SQL = ROOT / "sql"
@@ -43,6 +45,14 @@ DRIFT = """
 """
 
 
+@cache
+def validator(command: str) -> Any:
+    """What holds a command's object against its JSON Schema."""
+    schema = json.loads((ROOT / "src" / "usagefix" / "schemas" / f"{command}.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
 @dataclass(frozen=True)
 class Result:
     """A finished command."""
@@ -55,6 +65,7 @@ class Result:
     def json(self) -> dict[str, Any]:
         value = json.loads(self.stdout)
         assert isinstance(value, dict)
+        validator(str(value["command"])).validate(value)
         return value
 
 

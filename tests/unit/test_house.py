@@ -40,7 +40,7 @@ def test_what_does_not_connect_imports_nothing_heavy(arguments: tuple[str, ...])
 
 
 COMMANDS = (
-    "apply", "verify", "doctor", "backfill", "rollback", "check-preset", "status", "guard", "smoke", "sql", "export", "demo",
+    "apply", "verify", "doctor", "backfill", "rollback", "check-preset", "status", "guard", "smoke", "sql", "export", "schema", "demo",
 )  # fmt: skip
 
 

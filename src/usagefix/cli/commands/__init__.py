@@ -8,7 +8,7 @@ import typer
 
 from usagefix.cli.commands.changing import apply, backfill, guard, rollback
 from usagefix.cli.commands.looking import check_preset, doctor, status, verify
-from usagefix.cli.commands.offline import demo, export, sql
+from usagefix.cli.commands.offline import demo, export, schema, sql
 from usagefix.cli.commands.proving import smoke
 
 _COMMANDS: dict[str, Callable[..., None]] = {
@@ -23,6 +23,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "smoke": smoke,
     "sql": sql,
     "export": export,
+    "schema": schema,
     "demo": demo,
 }
 

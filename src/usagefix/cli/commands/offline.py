@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagefix import catalog
+from usagefix import catalog, schemas
 from usagefix.cli import options, printing, run
 from usagefix.render import words
 
@@ -51,6 +51,17 @@ def export(
         return report
 
     run.execute_offline("export", output, work)
+
+
+def schema(
+    command: Annotated[str, typer.Argument(metavar="COMMAND", help="The command that prints it.")],
+) -> None:
+    """Print the JSON Schema of what a command prints with --format json. Does not connect.
+
+    Example: usagefix schema verify
+    """
+    text = schemas.text(command)
+    printing.to_stdout(lambda: print(text, end=""))
 
 
 def demo(

@@ -1,0 +1,208 @@
+"""Writes what is made from the program itself: docs/commands.md and the JSON Schemas. With ``--check``, says what is stale.
+
+python docs/generate.py
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import typer
+
+from usagefix import models
+from usagefix.cli import app
+from usagefix.render.document import SCHEMA_VERSION
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "commands.md"
+SCHEMAS = ROOT / "src" / "usagefix" / "schemas"
+
+
+@dataclasses.dataclass(frozen=True)
+class Error:
+    """What went wrong. ``sqlstate`` is the server's code where the server spoke; ``changes`` says what is left in the
+    database; ``hint`` what to do."""
+
+    sqlstate: str | None
+    message: str
+    changes: str | None
+    hint: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Envelope:
+    """The keys that every command has. ``target`` is null where it never connected, ``error`` where it went through;
+    ``ok`` is true where ``exit_code`` is 0; ``duration_ms`` is in milliseconds."""
+
+    schema_version: int
+    command: str
+    target: models.Target | None
+    ok: bool
+    exit_code: int
+    duration_ms: int
+    error: Error | None
+
+
+# The keys of each command beside those, with their types.
+VERIFIED = get_type_hints(models.VerifyReport)
+BODIES: Mapping[str, Mapping[str, Any]] = {
+    "apply": {
+        "dry_run": bool,
+        "migrations": tuple[str, ...],
+        "before": models.VerifyReport,
+        "backfill": models.BackfillReport,
+        "plan": tuple[models.PlannedStatement, ...],
+        "tracker_diff": str,
+        "remarks": tuple[str, ...],
+        **VERIFIED,
+    },
+    "verify": VERIFIED,
+    "doctor": {
+        "findings": tuple[models.Finding, ...],
+        "counts": dict[models.Severity, int],
+        "source": models.SourceRead | None,
+    },
+    "backfill": {"backfill": models.BackfillReport},
+    "rollback": get_type_hints(models.RollbackReport),
+    "check-preset": get_type_hints(models.PresetReport),
+    "status": get_type_hints(models.StatusReport),
+    "guard": get_type_hints(models.GuardReport),
+    "smoke": get_type_hints(models.SmokeReport),
+    "export": get_type_hints(models.ExportReport),
+    "usagefix": {},  # what fails before there is a command
+}
+# The variables that are read elsewhere than where the command line is parsed.
+VARIABLES = {"database_url": "DATABASE_URL"}
+# Not there after a dry run.
+OPTIONAL = {"apply": frozenset(VERIFIED)}
+
+
+def schema(command: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a command's object."""
+    definitions: dict[str, Any] = {}
+    envelope = {name: _schema(kind, definitions) for name, kind in get_type_hints(Envelope).items()}
+    envelope["schema_version"] = {"const": SCHEMA_VERSION}
+    envelope["command"] = {"const": command}
+    keys = {name: _schema(kind, definitions) for name, kind in body.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"usagefix {command} --format json",
+        "description": _prose(Envelope.__doc__),
+        "type": "object",
+        "properties": envelope | keys,
+        "required": list(envelope),
+        "additionalProperties": False,
+        "if": {"properties": {"error": {"type": "null"}}},
+        "then": {"required": [name for name in keys if name not in OPTIONAL.get(command, ())]},
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    plain = {str: "string", int: "integer", bool: "boolean", float: "number", types.NoneType: "null"}
+    if kind in plain:
+        return {"type": plain[kind]}
+    if kind is datetime:
+        return {"type": "string", "format": "date-time"}
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [_schema(option, definitions) for option in arguments]}
+    if origin is tuple:
+        return {"type": "array", "items": _schema(arguments[0], definitions)}
+    if origin is dict:
+        key, value = arguments
+        named = {str(name): _schema(value, definitions) for name in key}
+        return {"type": "object", "properties": named, "required": list(named), "additionalProperties": False}
+    if issubclass(kind, StrEnum):
+        return {"enum": [str(member) for member in kind]}
+    if kind.__name__ not in definitions:
+        definitions[kind.__name__] = {}  # it may refer to itself
+        keys = {name: _schema(hint, definitions) for name, hint in get_type_hints(kind).items()}
+        definitions[kind.__name__] = {
+            "description": _prose(kind.__doc__),
+            "type": "object",
+            "properties": keys,
+            "required": list(keys),
+            "additionalProperties": False,
+        }
+    return {"$ref": f"#/$defs/{kind.__name__}"}
+
+
+def _prose(text: str | None) -> str:
+    return " ".join((text or "").replace("``", "`").split())
+
+
+def commands() -> Iterator[str]:
+    """The lines of the page of commands."""
+    group = typer.main.get_command(app)
+    yield "# Commands"
+    yield ""
+    yield "Made from the program itself by `make docs`. `usagefix COMMAND --help` says the same."
+    yield ""
+    yield "Options before the command, `usagefix [OPTIONS] COMMAND`:"
+    yield ""
+    yield from _options(group)
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        arguments = " ".join(
+            p.make_metavar(typer.Context(command)) for p in command.params if p.param_type_name == "argument"
+        )
+        yield f"## usagefix {name}{arguments and ' '}{arguments}"
+        yield ""
+        *paragraphs, example = (command.help or "").strip().split("\n\n")
+        for paragraph in paragraphs:
+            yield from (" ".join(paragraph.split()), "")
+        yield from ("```sh", example.removeprefix("Example: "), "```", "")
+        yield from _options(command)
+
+
+def _options(command: Any) -> Iterator[str]:
+    options = [p for p in command.params if p.param_type_name == "option" and (p.envvar or p.name in VARIABLES)]
+    if not options:
+        return
+    yield "| option | variable | |"
+    yield "|---|---|---|"
+    for option in options:
+        said = ", ".join(f"`{name}`" for name in option.opts)
+        if not option.is_flag:
+            said = said.replace("`", "", 2).replace(option.opts[0], f"`{option.opts[0]} {_value(option)}`")
+        default = f" Default: `{_shown(option.default)}`." if _shown(option.default) and option.show_default else ""
+        yield f"| {said} | `{option.envvar or VARIABLES[option.name]}` | {option.help}{default} |"
+    yield ""
+
+
+def _value(option: Any) -> str:
+    choices = getattr(option.type, "choices", None)
+    return "\\|".join(map(str, choices)) if choices else option.metavar
+
+
+def _shown(default: Any) -> str:
+    return "" if default is None or default is False else str(default)
+
+
+def files() -> Iterator[tuple[Path, str]]:
+    """Every generated file with its text."""
+    yield PAGE, "\n".join(commands()).rstrip() + "\n"
+    for command, body in BODIES.items():
+        yield SCHEMAS / f"{command}.json", json.dumps(schema(command, body), indent=2) + "\n"
+
+
+def main() -> int:
+    """Write the files; or only compare them, and say which are stale."""
+    stale = [(path, text) for path, text in files() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    for path, text in stale:
+        print(path.relative_to(ROOT))  # noqa: T201
+        if "--check" not in sys.argv:
+            path.write_text(text, encoding="utf-8")
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

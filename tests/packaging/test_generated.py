@@ -1,0 +1,33 @@
+"""What is generated from the program is as the program is now."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from support import ROOT, environment, run
+
+from usagefix import schemas
+
+
+def test_the_page_of_commands_and_the_schemas_are_current() -> None:
+    done = subprocess.run(
+        [sys.executable, "docs/generate.py", "--check"], cwd=ROOT, env=environment(), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, ""), f"stale, run make docs: {done.stdout}{done.stderr}"
+
+
+def test_every_command_that_prints_json_has_a_schema() -> None:
+    page = run("--help").stdout.split("Commands:")[1]
+    commands = {line.split()[0] for line in page.splitlines() if line.startswith("  ") and not line.startswith("   ")}
+    with_json = {command for command in commands if "--format" in run(command, "--help").stdout}
+    assert len(with_json) > 8
+    assert with_json | {"usagefix"} == set(schemas.names())
+
+
+def test_a_schema_is_printed() -> None:
+    assert '"const": "verify"' in run("schema", "verify").stdout
+    unknown = run("schema", "nonsense")
+    assert unknown.code == 2
+    assert "check-preset" in unknown.stderr
