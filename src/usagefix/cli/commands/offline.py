@@ -56,7 +56,9 @@ def export(
 def schema(
     command: Annotated[str, typer.Argument(metavar="COMMAND", help="The command that prints it.")],
 ) -> None:
-    """Print the JSON Schema of what a command prints with --format json. Does not connect.
+    """Print the JSON Schema of a command's output.
+
+    Of what it prints with --format json. Does not connect.
 
     Example: usagefix schema verify
     """
