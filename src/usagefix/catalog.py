@@ -18,6 +18,7 @@ from usagefix.names import STANDARD, Names
 _PACKAGED = Path(__file__).parent / "sql"
 _CHECKOUT = Path(__file__).parents[2] / "sql"
 _RELEASED_BODY = re.compile(r"^AS \$function\$(.*?)\$function\$;$", re.MULTILINE | re.DOTALL)
+_CHECK = re.compile(r"^SELECT '(\w+)'(?: AS check_id)?,", re.MULTILINE)
 _VERSION_FOLDER = re.compile(r"(?P<version>\d{14})_(?P<name>[a-z0-9_]+)")
 
 
@@ -112,6 +113,12 @@ def migration(version: str) -> Migration:
             return candidate
     known = ", ".join(m.version for m in migrations())
     raise ConfigurationError(f"there is no version {version!r}", hint=f"known versions: {known}")
+
+
+@cache
+def check_ids() -> tuple[str, ...]:
+    """The checks of every ``verify.sql``, in their order."""
+    return tuple(id_ for migration in migrations() for id_ in _CHECK.findall(migration.read(Face.VERIFY)))
 
 
 @cache

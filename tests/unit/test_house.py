@@ -60,6 +60,34 @@ def test_each_command_has_help(command: str) -> None:
     assert f"Example: usagefix {command}" in page
 
 
+def test_every_option_has_an_environment_variable_and_says_so() -> None:
+    for command in COMMANDS:
+        page = " ".join(run(command, "--help").stdout.split("Options:")[1].split())
+        for option in page.split(" --")[1:]:
+            name = option.split()[0].strip(",")
+            if name != "help":
+                assert f"[env var: USAGEFIX_{name.upper().replace('-', '_')}" in option, (command, option)
+
+
+def test_an_environment_variable_sets_its_option() -> None:
+    assert run("sql", "20250930000001", USAGEFIX_ADAPT="1").code == 2, "it would connect, and no database is named"
+    wrong = run("verify", USAGEFIX_TOP="many")
+    assert wrong.code == 2
+    assert "USAGEFIX_TOP" in wrong.stderr
+
+
+def test_help_lists_every_check() -> None:
+    from usagefix import catalog
+
+    page = run("verify", "--help").stdout.split("Checks:")[1].split("Example:")[0]
+    assert sorted(page.replace(".", "").replace(",", "").split()) == sorted(catalog.check_ids())
+
+
+def test_a_misuse_points_to_the_page_of_its_command() -> None:
+    for arguments in (("doctor", "--source"), ("verify", "--nonsense"), ("--wait", "1", "verify", "--top", "x")):
+        assert f"usagefix {'doctor' if 'doctor' in arguments else 'verify'} --help" in run(*arguments).stderr
+
+
 def test_version() -> None:
     from usagefix import __version__
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
@@ -85,10 +86,16 @@ def _failed(error: UsagefixError, command: str = "") -> int:
     return error.exit_code
 
 
+def _as_typed(arguments: Sequence[str]) -> str:
+    """``usagefix COMMAND`` where a command line that could not be parsed names one."""
+    named = next((word for word in arguments[1:] if word in commands.NAMES), "")
+    return f"usagefix {named}".strip()
+
+
 def _misused(error: Exception) -> int:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "usagefix"
+    command = context.command_path if context is not None else _as_typed(sys.argv)
     hint = f"{command} --help"
     before = next((name for name in _BEFORE_THE_COMMAND if f": {name}" in message), None)
     if before is not None and command != "usagefix":

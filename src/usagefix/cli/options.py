@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from usagefix import catalog
 from usagefix.models import DailyLimit
 
 
@@ -19,6 +20,16 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
     GITHUB = "github"
     JUNIT = "junit"
+
+
+def versions() -> list[str]:
+    """What a shell offers for a version."""
+    return [migration.version for migration in catalog.migrations()]
+
+
+def checks() -> list[str]:
+    """What a shell offers for a check."""
+    return list(catalog.check_ids())
 
 
 def option(name: str, help_text: str, *more: str, **settings: Any) -> Any:
@@ -58,7 +69,10 @@ OutputFormat = Annotated[
         show_default=False,
     ),
 ]
-ToVersion = Annotated[str | None, option("--to", "Stop at this version.", metavar="VERSION", show_default=False)]
+ToVersion = Annotated[
+    str | None,
+    option("--to", "Stop at this version.", metavar="VERSION", show_default=False, autocompletion=versions),
+]
 DryRun = Annotated[bool, option("--dry-run", "Show what would be done; change nothing.")]
 BatchSize = Annotated[
     int, option("--batch-size", "Presets corrected in one transaction.", metavar="N", min=1, max=100_000)
@@ -70,7 +84,13 @@ FireTriggers = Annotated[
 ]
 Only = Annotated[
     list[str] | None,
-    option("--only", "Run this check only; may be given again.", metavar="CHECK", show_default=False),
+    option(
+        "--only",
+        "Run this check only; may be given again.",
+        metavar="CHECK",
+        show_default=False,
+        autocompletion=checks,
+    ),
 ]
 Top = Annotated[int, option("--top", "How many presets to list.", metavar="N", min=0, max=1000)]
 FailOver = Annotated[

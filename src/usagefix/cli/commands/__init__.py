@@ -26,6 +26,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "schema": schema,
     "demo": demo,
 }
+NAMES = frozenset(_COMMANDS)
 
 
 def register(app: typer.Typer) -> None:

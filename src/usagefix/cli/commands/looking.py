@@ -25,6 +25,11 @@ def verify(
 
     Exit code 1 when something is not right. With --watch, that of the last round.
 
+    Checks: trigger_enabled, counted_once, partitions_counted, function_current, function_secure, daily_limit_gone,
+    tracker_inserts_only, changes_counted, partition_changes_counted, changes_counted_once, adjusting_function_current,
+    adjusting_function_secure, guard_enabled, guard_function_current, guard_function_secure, counters_accurate,
+    last_used_current.
+
     Example: usagefix verify --format json
     """
     from usagefix.verify import verify as verb

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 
 def sql(
     context: typer.Context,
-    version: Annotated[str, typer.Argument(metavar="VERSION", help="A version, as status lists them.")],
-    face: Annotated[catalog.Face, typer.Argument(help="Which of its files.")] = catalog.Face.APPLY,
+    version: Annotated[
+        str, typer.Argument(metavar="VERSION", help="A version, as status lists them.", autocompletion=options.versions)
+    ],
+    face: Annotated[
+        catalog.Face,
+        typer.Argument(metavar="[apply|verify|backfill|rollback]", help="Which of its files.", show_default=False),
+    ] = catalog.Face.APPLY,
     adapt: options.Adapt = False,
 ) -> None:
     """Print the SQL of a version, to read or to run with psql. Does not connect, but for --adapt.
@@ -54,7 +59,9 @@ def export(
 
 
 def schema(
-    command: Annotated[str, typer.Argument(metavar="COMMAND", help="The command that prints it.")],
+    command: Annotated[
+        str, typer.Argument(metavar="COMMAND", help="The command that prints it.", autocompletion=schemas.names)
+    ],
 ) -> None:
     """Print the JSON Schema of a command's output.
 
@@ -67,9 +74,7 @@ def schema(
 
 
 def demo(
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the database running and print its DATABASE_URL.")
-    ] = False,
+    keep: Annotated[bool, options.option("--keep", "Leave the database running and print its DATABASE_URL.")] = False,
 ) -> None:
     """Play the whole story on an embedded PostgreSQL.
 
