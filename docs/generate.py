@@ -81,6 +81,8 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
 }
 # The variables that are read elsewhere than where the command line is parsed.
 VARIABLES = {"database_url": "DATABASE_URL"}
+# What needs more than a database to run.
+ELSEWHERE = ("demo", "probe-api")
 # Not there after a dry run.
 OPTIONAL = {"apply": frozenset(VERIFIED)}
 
@@ -159,6 +161,8 @@ def commands() -> Iterator[str]:
         *paragraphs, example = (command.help or "").strip().split("\n\n")
         for paragraph in paragraphs:
             yield from (" ".join(paragraph.split()), "")
+        if name in ELSEWHERE:
+            yield "<!-- test: elsewhere -->"
         yield from ("```sh", example.removeprefix("Example: "), "```", "")
         yield from _options(command)
 

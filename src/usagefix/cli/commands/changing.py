@@ -88,7 +88,7 @@ def rollback(
 
     The counters keep their values. With --to, back to the state just after that version.
 
-    Example: usagefix rollback --daily-limit skip
+    Example: usagefix rollback --yes
     """
     from usagefix.rollback import plan
     from usagefix.rollback import rollback as verb

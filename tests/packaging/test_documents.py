@@ -1,0 +1,123 @@
+"""Every command line in README and docs runs, and prints what it is said to print."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import components
+import pytest
+import typer
+from documents import PAGES, Block, blocks, mentions, missing
+from support import ROOT, App, environment
+
+from usagefix.cli import app as command_line
+
+BLOCKS = list(blocks())
+DATABASES = {"drifted": "app", "fixed": "fixed", "locked": "app"}
+# What runs elsewhere: the words of its lines, and the test that runs them.
+ELSEWHERE = {
+    "make demo": "tests/packaging/test_demo.py",
+    "make test": ".ci/run",
+    "pip install": "tests/packaging/test_install.py",
+    "export DATABASE_URL": "tests/unit/test_settings.py",
+    "export SUPABASE_DB_URL": "tests/unit/test_settings.py",
+    "supabase db push": "tests/servers/test_supabase.py",
+    "usagefix": "tests/packaging/test_documents.py",
+}
+ROUTE = "await supabase.rpc('increment_preset_usage', { preset_id: id })\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, server: object) -> Path:
+    """Where commands are typed: a project with the application's source, the SQL, and usagefix on PATH."""
+    (tmp_path / "sql").symlink_to(ROOT / "sql")
+    (tmp_path / "supabase" / "migrations").mkdir(parents=True)
+    route = tmp_path / "app" / "api" / "use" / "route.ts"
+    route.parent.mkdir(parents=True)
+    route.write_text("//\n//\n//\n" + ROUTE)
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "usagefix"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m usagefix "$@"\n')
+    program.chmod(0o755)
+    return tmp_path
+
+
+@contextmanager
+def held(app: App, *, really: bool) -> Iterator[None]:
+    """Somebody is in the middle of an insert."""
+    with app.connect(autocommit=False) as holder:
+        if really:
+            holder.execute("SET application_name = 'psql'")
+            holder.execute("LOCK TABLE preset_usage IN ROW EXCLUSIVE MODE")
+        yield
+
+
+def typed(command: str, app: App, folder: Path, columns: int) -> subprocess.CompletedProcess[str]:
+    variables = environment(DATABASE_URL=app.url(), COLUMNS=str(columns))
+    psql = components.client("psql", app.binaries).parent
+    variables["PATH"] = f"{folder / 'bin'}:{psql}:{variables['PATH']}"
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", command], cwd=folder, env=variables,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("block", [b for b in BLOCKS if b.where in DATABASES], ids=str)
+def test_a_block(block: Block, folder: Path, request: pytest.FixtureRequest) -> None:
+    app: App = request.getfixturevalue(DATABASES[block.where])
+    with held(app, really=block.where == "locked"):
+        for command, expected in block.commands:
+            done = typed(command, app, folder, block.columns)
+            assert done.returncode == block.code, done.stdout + done.stderr
+            absent = missing(expected, done.stdout, done.stderr)
+            assert absent == [], f"{block} says that it prints this, but it prints:\n{done.stdout}{done.stderr}"
+
+
+def test_every_block_runs_somewhere() -> None:
+    assert len(BLOCKS) > 20
+    for block in BLOCKS:
+        if block.where in DATABASES:
+            continue
+        assert block.where == "elsewhere", f"{block} names no database that there is: {block.where}"
+        for line in block.text.splitlines():
+            assert any(words in line for words in ELSEWHERE), f"nothing runs {block}: {line}"
+    for test in ELSEWHERE.values():
+        assert (ROOT / test).is_file(), test
+
+
+def test_every_mention_is_a_command() -> None:
+    group = typer.main.get_command(command_line)
+    seen = 0
+    for page, line in mentions():
+        words = shlex.split(line.replace("…", "").replace("[", " ").replace("]", " "))[1:]
+        before = {option for p in group.params for option in p.opts}
+        while words and words[0].startswith("-"):
+            assert words[0] in before, (page, line)
+            words = words[1:] if words[0] == "--version" else words[2:]
+        if not words or words[0] in ("COMMAND", "OPTIONS"):
+            continue
+        command = group.commands.get(words[0])  # type: ignore[attr-defined]
+        assert command is not None, (page, line)
+        known = {option for p in command.params for option in p.opts} | {"--help"}
+        options = [word.split("=")[0] for word in words[1:] if re.match(r"--\w", word)]
+        assert set(options) <= known, (page, line)
+        seen += 1
+    assert seen > 40
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text(encoding="utf-8")):
+            path, _, anchor = target.partition("#")
+            file = (page.parent / path) if path else page
+            assert file.exists(), (page.name, target)
+            if anchor:
+                headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+                anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+                assert anchor in anchors, (page.name, target)
