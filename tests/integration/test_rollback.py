@@ -82,7 +82,7 @@ def test_uses_that_break_the_daily_limit_stop_it_before_anything_changes(fixed: 
     assert result.code == 1
     error = result.json["error"]
     assert "in 2 cases" in error["message"]
-    assert "nothing in the database was changed" in error["message"]
+    assert "nothing in the database was changed" in error["changes"]
     assert "--daily-limit skip" in error["hint"]
     assert fixed.dump() == dump
     assert fixed.usagefix("verify").code == 0
