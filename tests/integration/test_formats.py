@@ -398,7 +398,7 @@ def test_annotations_can_be_switched_off(app: App, how: dict[str, str] | None, f
 
 def test_an_error_of_a_step_is_an_annotation(folder: Path) -> None:
     summary = folder / "summary.md"
-    result = run("verify", "--nonsense", **step_of_actions(summary))
+    result = run("verify", "--nonsense", cwd=None, stdin=None, **step_of_actions(summary))
     (command,) = obeyed(result.stdout)
     assert command.name == "error"
     assert "nonsense" in command.title
@@ -440,7 +440,7 @@ def test_a_summary_stays_within_what_a_step_may_have(app: App, room: int, folder
 def test_an_argument_that_is_no_text_ends_in_order(app: App, folder: Path) -> None:
     summary = folder / "summary.md"
     for arguments in (("check-preset", "a\udcffb"), ("export", "a\udcffb")):
-        result = process(*arguments, DATABASE_URL=app.url(), **step_of_actions(summary))
+        result = process(*arguments, cwd=None, stdin=None, **step_of_actions(summary, DATABASE_URL=app.url()))
         assert result.code == 2, result.stderr
         (command,) = obeyed(result.stdout)
         assert command.title.startswith("usagefix error: ")
