@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import socket
+import subprocess
+import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +21,7 @@ from hypothesis import strategies as st
 from junitparser import JUnitXml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from support import ROOT, App, Result, process, run
+from support import ROOT, App, Result, environment, process, run
 from workflow import Command, obeyed
 
 from usagefix import backfill
@@ -565,6 +570,25 @@ def test_a_long_run_speaks_on_stderr_whatever_the_format(fixed: App, form: str, 
     (line,) = (line for line in result.stderr.splitlines() if line.startswith("corrected "))
     assert line.endswith(f" of {wrong} presets")
     assert "corrected" in result.stdout or json.loads(result.stdout)["backfill"]["presets_changed"] == wrong
+
+
+def test_a_terminal_keeps_its_bar(fixed: App) -> None:
+    fixed.spoil("UPDATE presets SET usage_count = 100000")
+    terminal, end = pty.openpty()
+    arguments = ("backfill", "--batch-size", "10", "--pause", "0.3")
+    shown = b""
+    with subprocess.Popen(
+        [sys.executable, "-m", "usagefix", *arguments], cwd="/", env=environment(DATABASE_URL=fixed.url(), TERM="xterm"),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=end,
+    ) as running:  # fmt: skip
+        os.close(end)
+        with suppress(OSError):  # how Linux tells that the other end is closed
+            while chunk := os.read(terminal, 1 << 16):
+                shown += chunk
+    os.close(terminal)
+    assert running.returncode == 0
+    assert b"correcting presets" in shown
+    assert b"corrected " not in shown
 
 
 def test_a_quick_run_is_quiet(fixed: App) -> None:
