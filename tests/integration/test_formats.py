@@ -316,6 +316,17 @@ def test_no_argument_is_a_command(app: App, form: str, folder: Path) -> None:
         assert len(obeyed(result.stdout, result.stderr)) == (1 if form == "github" else 0)
 
 
+def test_a_terminal_obeys_no_partition(partitioned: App) -> None:
+    (name,) = partitioned.sql(
+        "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'preset_usage'::regclass"
+    )[0]
+    partitioned.sql(f'ALTER TABLE {name} RENAME TO "wiped\x1b[2J"')
+    planned = partitioned.usagefix("apply", "--dry-run")
+    assert planned.code == 0, planned.stderr
+    assert r"wiped\x1b[2J" in planned.stdout
+    assert "\x1b" not in planned.stdout + planned.stderr
+
+
 def test_each_finding_is_an_annotation(app: App, folder: Path) -> None:
     failed = {
         check["check_id"]: check
@@ -457,7 +468,7 @@ def test_an_argument_that_is_no_text_ends_in_order(app: App, folder: Path) -> No
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
 # What pages add to Markdown once it is HTML, by the text that is shown: links, mentions, references, emoji.
 TAKEN_UP = re.compile(
-    r"(?:https?|ftp)://\S|\bwww\.\w|(?<!\w)@\w|\w@\w|(?<!\w)#\d|\bgh-\d|:(?:smile|\+1|100|8ball):", re.IGNORECASE
+    r"//\w|\bmailto:|\bwww\.\w|(?<!\w)@\w|\w@\w|(?<!\w)#\d|\bgh-\d|:(?:smile|\+1|100|8ball):", re.IGNORECASE
 )
 MARKED = "<b>|x|</b> [l](http://e) @all \\` *a*"
 
@@ -502,7 +513,7 @@ def preset_in_markdown(name: str) -> tuple[str, str]:
 @pytest.mark.parametrize(
     "name",
     [
-        MARKED, "\\|", "\\\\|\\", "|", "`a` ``b``", "a@b.example", "@someone", "#12 GH-12 gh-3", "www.example.com",
+        MARKED, "\\|", "\\\\|\\", "|", "`a` ``b``", "a@b.example", "mailto:a@b.example //x.example", "@someone", "#12 GH-12 gh-3", "www.example.com",
         "HTTPS://x ftp://y", ":smile: :+1: :100:", "1. one", "2) two", "- minus", "=== under", "~~gone~~ $x$ _u_ __v__",
         "&lt;b&gt; &#64;", "![i](x) [r][x] [^1]", "<!-- no --> <script>", "a\nb", "::error::x", "12:30:45",
     ],

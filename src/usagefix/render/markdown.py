@@ -16,7 +16,7 @@ _HTML = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "&#124;", ":": "&#58;"}
 # What a page would make a link, a mention, a reference or a picture of, however it is escaped: it looks at the text as
 # shown. A space without width in the midst of it is not seen, and keeps it from that.
 _TAKEN_UP = re.compile(
-    r"(?<=@)|(?<=#)(?=\d)|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=\bgh)(?=-\d)"
+    r"(?<=@)|(?<=#)(?=\d)|(?<=/)(?=/)|(?<=www)(?=\.)|(?<=mailto)(?=:)|(?<=\bgh)(?=-\d)"
     r"|(?<=:)(?=(?:[\w+-]*[a-z][\w+-]*|[+-]1|100|1234):)",
     re.IGNORECASE,
 )
