@@ -135,7 +135,7 @@ class Runner:
         assert bash is not None
         done = subprocess.run(
             [bash, "--noprofile", "--norc", "-eo", "pipefail", str(script)], cwd=self.workspace, check=False,
-            env=clean() | shown | dict(self.variables) | own, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=170,
+            env=clean() | shown | dict(self.variables) | own, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         pairs = (line.partition("=") for line in handed_on["OUTPUT"].read_text().splitlines())
         outputs = {name: value for name, _, value in pairs}

@@ -26,6 +26,7 @@ from workflow import Command, obeyed
 
 from usagefix import backfill
 from usagefix.database import connect
+from usagefix.errors import UsagefixError
 from usagefix.models import Outcome, PresetCount, PresetReport
 from usagefix.render.markdown import markdown
 from usagefix.render.progress import progress_shown
@@ -527,6 +528,17 @@ def test_markdown_shows_a_name_as_it_is(name: str) -> None:
 def test_markdown_shows_any_name_as_it_is(name: str) -> None:
     name = name.strip() or "a"  # white space at the ends of a cell is not shown
     assert preset_in_markdown(name) == (name, name)
+
+
+@pytest.mark.parametrize(
+    "message", ["- a", "1. a", "12) a", "=== a", "::error line=1::a", "# a", "> a", "+ a", "| a |", "~~~ a"]
+)
+def test_markdown_begins_nothing_with_a_message(message: str) -> None:
+    text = markdown(Outcome("verify", error=UsagefixError(message, hint=message)))
+    heading, _, _, opened, paragraph, *_ = MARKDOWN.parse(text)
+    assert (heading.type, opened.type) == ("heading_open", "paragraph_open")
+    assert cell(paragraph.children or []) == message
+    assert obeyed(text) == []
 
 
 def test_markdown_of_a_database(app: App, folder: Path) -> None:
