@@ -59,6 +59,8 @@ def usagefix(
     """
     if context.invoked_subcommand is None:
         words.say(context.get_help())
+        nothing = ConfigurationError("no command is given", hint="usagefix --help")
+        printing.show(Outcome("usagefix", error=nothing), printing.wanted(sys.argv, os.environ))
         raise typer.Exit(2)
     context.obj = Globals(database_url, env_file, checked_schema(schema) if schema else None, wait)
 

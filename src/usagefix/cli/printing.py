@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import assert_never
+from typing import TextIO, assert_never
 
 import typer
 
@@ -21,20 +22,28 @@ from usagefix.render import words
 def show(outcome: Outcome, output: Format | None) -> None:
     """Print it. None is a table, with annotations where GitHub Actions reads along."""
     match output:
-        case Format.TABLE | None:
+        case Format.TABLE:
             _table(outcome)
-            if output is None and os.environ.get("GITHUB_ACTIONS") == "true":
-                _for_github(outcome)
+        case None:
+            _table(outcome)
+            if os.environ.get("GITHUB_ACTIONS") == "true":
+                from usagefix.render.github import annotations
+
+                _print(*annotations(outcome))
+                _summarise(outcome)
         case Format.JSON:
             from usagefix.render.document import document
 
-            _print(document(outcome))
+            _print(document(outcome, ascii_only=not _holds_everything(sys.stdout)))
         case Format.MARKDOWN:
             from usagefix.render.markdown import markdown
 
             _print(markdown(outcome))
         case Format.GITHUB:
-            _for_github(outcome)
+            from usagefix.render.github import report
+
+            _print(report(outcome))
+            _summarise(outcome)
         case Format.JUNIT:
             from usagefix.render.junit import junit
 
@@ -54,6 +63,8 @@ def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> Format |
     """The format that a command line asks for which could not be parsed; None where it names none."""
     said = environment.get("USAGEFIX_FORMAT", "")
     for place, argument in enumerate(arguments):
+        if argument == "--":
+            break
         if argument == "--format" and place + 1 < len(arguments):
             said = arguments[place + 1]
         elif argument.startswith("--format="):
@@ -68,27 +79,32 @@ def _table(outcome: Outcome) -> None:
     from usagefix.render.layout import stdout_console
     from usagefix.render.table import show as show_table
 
-    to_stdout(lambda: show_table(report, stdout_console()))
+    console = stdout_console()
+    with console.capture() as laid_out:
+        show_table(report, console)
+    to_stdout(lambda: print(words.unobeyed(laid_out.get()), end=""))
 
 
-def _for_github(outcome: Outcome) -> None:
-    """Annotations on stdout, which the runner reads, and a table in the step's summary."""
-    from usagefix.render.github import annotations
-    from usagefix.render.markdown import markdown
+def _summarise(outcome: Outcome) -> None:
+    """The report in the summary of the step, which GitHub Actions shows as a page."""
+    from usagefix.render.github import append_summary
 
-    _print(annotations(outcome))
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if not summary:
         return
     try:
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(f"{markdown(outcome)}\n")
+        append_summary(Path(summary), outcome)
     except OSError as error:
         words.say(f"the step summary cannot be written: {error.strerror}")
 
 
-def _print(text: str) -> None:
-    to_stdout(lambda: print(text))
+def _holds_everything(stream: TextIO) -> bool:
+    return codecs.lookup(stream.encoding or "ascii").name == "utf-8"
+
+
+def _print(*lines: str) -> None:
+    if lines:
+        to_stdout(lambda: print(*lines, sep="\n"))
 
 
 def to_stdout(write: Callable[[], None]) -> bool:

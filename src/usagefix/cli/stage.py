@@ -13,7 +13,7 @@ from usagefix.database import connect
 from usagefix.demo import story
 from usagefix.render import words
 from usagefix.render.layout import heading, stdout_console
-from usagefix.render.progress import progress_bar
+from usagefix.render.progress import progress_shown
 from usagefix.render.table import show
 
 DATABASE = "usagefix_demo"
@@ -46,7 +46,7 @@ def _tell(server: embedded.Server) -> None:
     db = connect(server.url(DATABASE), "the embedded server")
     words.say(f"target: {db.target}")
     try:
-        with progress_bar(quiet=False) as on_progress:
+        with progress_shown() as on_progress:
             console = stdout_console()
             for chapter in story(db, on_step=words.say, on_progress=on_progress):
                 heading(chapter.title, chapter.command, console)

@@ -27,7 +27,7 @@ from usagefix.models import (
 SCHEMA_VERSION = 1
 
 
-def document(outcome: Outcome, *, indent: int | None = 2) -> str:
+def document(outcome: Outcome, *, indent: int | None = 2, ascii_only: bool = False) -> str:
     """The object as text; without ``indent`` on one line."""
     error = outcome.error
     body: dict[str, Any] = {
@@ -48,7 +48,9 @@ def document(outcome: Outcome, *, indent: int | None = 2) -> str:
         }
     if outcome.report is not None:
         body |= _keys(outcome.report)
-    return json.dumps(body, ensure_ascii=False, indent=indent, default=_plain)
+    text = json.dumps(body, ensure_ascii=ascii_only, indent=indent, default=_plain)
+    # The runner of GitHub Actions obeys ##[ wherever it stands; the same string, as JSON may also write it.
+    return text.replace("##[", r"#\u0023[")
 
 
 def _keys(report: Report) -> Mapping[str, Any]:

@@ -3,23 +3,46 @@
 The escapes are those of the runner's own toolkit: ``%``, CR and LF in messages, ``:`` and ``,`` too in properties.
 """
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from usagefix.models import Outcome
+from usagefix.render.markdown import markdown
 from usagefix.render.outline import Mark, Result, outline
-from usagefix.render.words import harmless
+from usagefix.render.words import harmless, unobeyed
 
 _COMMANDS = {Mark.FAILED: "error", Mark.WARNING: "warning"}
 # The runner shows ten of each kind a step, and the rest not at all.
 _MOST = 10
+# Of all summaries of one step together; a larger one is not shown at all.
+_SUMMARY_BYTES = 1 << 20
+_CUT = "\n\nThe rest is left out: the summary of a step holds no more than 1 MiB.\n"
 
 
-def annotations(outcome: Outcome) -> str:
-    """An annotation for each result that is not well, at most ten of a kind, and the verdict as a plain line."""
-    shown = outline(outcome)
-    lines = [line for mark in _COMMANDS for line in _of(mark, shown.results)]
-    lines.append(_message(f"usagefix {outcome.command}: {shown.verdict}"))
-    return "\n".join(lines)
+def report(outcome: Outcome) -> str:
+    """The annotations, and the verdict as a plain line."""
+    said = " ".join(f"usagefix {outcome.command}: {outline(outcome).verdict}".splitlines())
+    return "\n".join((*annotations(outcome), unobeyed(harmless(said))))
+
+
+def annotations(outcome: Outcome) -> tuple[str, ...]:
+    """One for each result that is not well, at most ten of a kind; the last of ten tells of the rest."""
+    results = outline(outcome).results
+    return tuple(line for mark in _COMMANDS for line in _of(mark, results))
+
+
+def append_summary(path: Path, outcome: Outcome) -> None:
+    """Add the report to the summary of the step, as much of it as still fits. Raises OSError."""
+    # What Python could not decode of an argument cannot be encoded either.
+    added = f"{markdown(outcome)}\n\n".encode(errors="backslashreplace")
+    with path.open("ab") as file:
+        room = _SUMMARY_BYTES - file.tell()
+        if len(added) > room:
+            cut = _CUT.encode()
+            kept = added[: max(room - len(cut), 0)]
+            added = kept[: kept.rfind(b"\n")] + cut if b"\n" in kept else b""
+        file.write(added)
 
 
 def _of(mark: Mark, results: tuple[Result, ...]) -> Iterator[str]:
@@ -33,16 +56,23 @@ def _of(mark: Mark, results: tuple[Result, ...]) -> Iterator[str]:
 
 
 def _annotation(command: str, result: Result) -> str:
-    properties = {"file": result.path, "line": result.line, "title": f"usagefix {result.id}: {result.title}"}
+    path = None if result.path is None else _in_the_repository(result.path)
+    properties = {"file": path, "line": result.line, "title": f"usagefix {result.id}: {result.title}"}
     said = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items() if value is not None)
-    parts = (result.object if result.path is None else "", result.detail, result.hint and f"do: {result.hint}")
+    parts = (result.object if path is None else "", result.detail, result.hint and f"do: {result.hint}")
     return f"::{command} {said}::{_message('. '.join(filter(None, parts)) or result.title)}"
 
 
+def _in_the_repository(path: str) -> str:
+    """Relative to the checkout, which the runner names, else to the working directory; else the whole path."""
+    root = Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()).resolve()
+    absolute = Path(os.path.normpath(Path.cwd() / path))
+    return absolute.relative_to(root).as_posix() if absolute.is_relative_to(root) else absolute.as_posix()
+
+
 def _message(text: str) -> str:
-    kept = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     # A line that begins with :: would be a command of whoever wrote the name of a preset.
-    return harmless(kept)
+    return harmless(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 
 def _property(text: str) -> str:

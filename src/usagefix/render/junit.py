@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from xml.etree import ElementTree as xml
 
 from usagefix.models import Outcome
 from usagefix.render.outline import Mark, Result, outline
 
-# What XML 1.0 cannot hold, not even escaped.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What XML 1.0 cannot hold, not even escaped, and what readers make a line's end of.
+_FORBIDDEN = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What the runner of GitHub Actions would obey, should it read the XML.
+_COMMAND = re.compile(r"^(?P<indent>\s*):(?=:)|##(?=\[)", re.MULTILINE)
 
 
 def junit(outcome: Outcome) -> str:
@@ -30,17 +34,30 @@ def junit(outcome: Outcome) -> str:
     if outcome.target is not None:
         properties = xml.SubElement(suite, "properties")
         xml.SubElement(properties, "property", _attributes(name="target", value=str(outcome.target)))
-    for result in shown.results:
-        _case(suite, outcome, result)
+    for name, result in zip(_names(shown.results), shown.results, strict=True):
+        _case(suite, outcome, name, result)
     following = shown.verdict.next and f"next: {shown.verdict.next}"
     told = "\n".join(filter(None, (str(shown.verdict), *shown.notes, following)))
     xml.SubElement(suite, "system-out").text = _clean(told)
     xml.indent(suites)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + xml.tostring(suites, encoding="unicode")
+    # ASCII, and all else by number: it arrives whole whatever the encoding of stdout.
+    text = xml.tostring(suites, encoding="us-ascii", xml_declaration=False).decode("ascii")
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + _COMMAND.sub(_by_number, text)
 
 
-def _case(suite: xml.Element, outcome: Outcome, result: Result) -> None:
-    attributes = _attributes(name=f"{result.id}: {result.title}", classname=f"usagefix.{outcome.command}", time="0")
+def _names(results: Sequence[Result]) -> Iterator[str]:
+    """A name of its own for each case: readers take two of one name for one."""
+    names = [f"{result.id}: {result.title}" for result in results]
+    often = Counter(names)
+    seen: Counter[str] = Counter()
+    for short, result in zip(names, results, strict=True):
+        name = f"{short} ({result.object})" if often[short] > 1 else short
+        seen[name] += 1
+        yield f"{name} [{seen[name]}]" if seen[name] > 1 else name
+
+
+def _case(suite: xml.Element, outcome: Outcome, name: str, result: Result) -> None:
+    attributes = _attributes(name=name, classname=f"usagefix.{outcome.command}", time="0")
     case = xml.SubElement(suite, "testcase", attributes)
     text = _clean("\n".join(filter(None, (result.object, result.detail, result.hint and f"do: {result.hint}"))))
     match result.mark:
@@ -61,3 +78,7 @@ def _attributes(**values: object) -> dict[str, str]:
 
 def _clean(text: str) -> str:
     return _FORBIDDEN.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+def _by_number(match: re.Match[str]) -> str:
+    return "#&#35;" if match["indent"] is None else f"{match['indent']}&#58;"

@@ -81,7 +81,7 @@ def grid(columns: Sequence[Column], rows: Sequence[Sequence[Text]], console: Con
 
 def line(word: str, rest: str, style: str, console: Console) -> None:
     """A verdict: its word, in bold, and the rest."""
-    console.print(Text.assemble((word, f"bold {style}".strip()), f": {rest}"), overflow="fold")
+    console.print(Text.assemble((word, f"bold {style}".strip()), f": {harmless(rest)}"), overflow="fold")
 
 
 def conclude(verdict: Verdict, console: Console) -> None:

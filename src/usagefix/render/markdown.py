@@ -9,9 +9,18 @@ from usagefix.models import Outcome
 from usagefix.render.outline import Mark, Outline, Result, Table, outline
 from usagefix.render.words import harmless
 
-# What Markdown or HTML would read as its own; a name in a database may hold any of it.
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+!|~&$@]|(?<=://)|(?<=www)(?=\.)")
-_HTML = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "&#64;"}
+# What Markdown or HTML would read as its own; a name in a database may hold any of it. Where a text begins, also what
+# makes a list, a line under a heading, or a command of the runner of GitHub Actions of it.
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+!|~&$]|^[-=:]|(?<=^\d)[.)]|(?<=^\d\d)[.)]")
+_HTML = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "&#124;", ":": "&#58;"}
+# What a page would make a link, a mention, a reference or a picture of, however it is escaped: it looks at the text as
+# shown. A space without width in the midst of it is not seen, and keeps it from that.
+_TAKEN_UP = re.compile(
+    r"(?<=@)|(?<=#)(?=\d)|(?<=/)(?=/)|(?<=www)(?=\.)|(?<=mailto)(?=:)|(?<=\bgh)(?=-\d)"
+    r"|(?<=:)(?=(?:[\w+-]*[a-z][\w+-]*|[+-]1|100|1234):)",
+    re.IGNORECASE,
+)
+_WIDTHLESS = "\u200b"
 
 
 def markdown(outcome: Outcome) -> str:
@@ -71,5 +80,9 @@ def _rows(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: froze
 
 def _text(value: str) -> str:
     """Text that stays as it is: no markup, no link, no mention, and no line that ends a table."""
-    escaped = _SPECIAL.sub(lambda match: _HTML.get(match[0], f"\\{match[0]}") if match[0] else "&#8203;", value)
-    return "<br>".join(harmless(line) for line in escaped.splitlines())
+    lines = (_TAKEN_UP.sub(_WIDTHLESS, harmless(line)) for line in value.splitlines())
+    return "<br>".join(_SPECIAL.sub(_escaped, line) for line in lines)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return _HTML.get(match[0], f"\\{match[0]}")

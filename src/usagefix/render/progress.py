@@ -1,19 +1,25 @@
-"""The progress bar of a backfill, on stderr; only there, and only where a person watches."""
+"""How far a backfill is, on stderr: a bar where a person watches, else a plain line now and then, for a log."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from usagefix.models import BackfillProgress
+from usagefix.render import words
+from usagefix.render.phrases import plural
+
+FIRST, THEN = 5.0, 30.0  # seconds until the first line of a log, and between two
 
 
 @contextmanager
-def progress_bar(*, quiet: bool) -> Iterator[Callable[[BackfillProgress], None]]:
+def progress_shown(*, first: float = FIRST, then: float = THEN) -> Iterator[Callable[[BackfillProgress], None]]:
     """A function to call with each progress; the bar appears at its first call and goes when the block ends."""
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda _progress: None
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield _Log(time.monotonic() + first, then)
         return
 
     from rich.console import Console
@@ -27,3 +33,17 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[BackfillProgress], None]]
             bar.update(task, completed=progress.done, total=progress.total, visible=progress.total > 0)
 
         yield show
+
+
+@dataclass(slots=True)
+class _Log:
+    """A line where it is time for one, but none for what is done: the report tells that."""
+
+    due: float
+    apart: float
+
+    def __call__(self, progress: BackfillProgress) -> None:
+        now = time.monotonic()
+        if now >= self.due and progress.done < progress.total:
+            words.say(f"corrected {progress.done:,} of {plural(progress.total, 'preset')}")
+            self.due = now + self.apart

@@ -94,7 +94,7 @@ def _plan(report: ApplyReport, console: Console) -> None:
     if locking:
         grid(
             (Column("step"), Column("table locks it takes")),
-            [(Text(step.purpose), Text("\n".join(step.locks))) for step in locking],
+            [(Text(step.purpose), text("\n".join(step.locks))) for step in locking],
             console,
         )
     if report.plan:

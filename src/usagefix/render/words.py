@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,8 @@ from usagefix.models import ExportReport
 
 # Control characters (a terminal obeys them), and what turns the direction of writing.
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# What the runner of GitHub Actions obeys: a line that begins with ::, and ##[ wherever it stands in one.
+_COMMAND = re.compile(r"^(?P<indent>[^\S\n]*):(?=:)|##(?=\[)", re.MULTILINE)
 
 
 def harmless(text: str) -> str:
@@ -19,11 +22,21 @@ def harmless(text: str) -> str:
     return _OBEYED.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
+def unobeyed(text: str) -> str:
+    """Lines as a step of GitHub Actions can print them: what its runner would obey is written out. Else as they are.
+
+    Nothing invisible is put in between instead: the runner compares as people read, and passes over that.
+    """
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return text
+    return _COMMAND.sub(lambda match: r"#\x23" if match["indent"] is None else rf"{match['indent']}\x3a", text)
+
+
 def say(line: str) -> None:
     """One line on stderr; lost without complaint where nobody reads."""
     if sys.stderr is not None:
         with suppress(OSError, ValueError):
-            print(harmless(line), file=sys.stderr, flush=True)
+            print(unobeyed(harmless(line)), file=sys.stderr, flush=True)
 
 
 def fail(error: UsagefixError, changes: str | None) -> None:

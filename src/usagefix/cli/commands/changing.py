@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usagefix.cli import options, run
-from usagefix.cli.options import Format
 from usagefix.errors import ConfigurationError, RollbackRefused
 from usagefix.models import BATCH_SIZE, DailyLimit, GuardMode
 from usagefix.render import words
-from usagefix.render.progress import progress_bar
+from usagefix.render.progress import progress_shown
 
 if TYPE_CHECKING:
     from usagefix.database import Database
@@ -41,7 +40,7 @@ def apply(
         db.show_queries = show_queries
         if dry_run:
             return plan(db, to=to, batch_size=batch_size)
-        with progress_bar(quiet=output not in (None, Format.TABLE)) as on_progress:
+        with progress_shown() as on_progress:
             return verb(db, to=to, batch_size=batch_size, pause=pause, on_step=words.say, on_progress=on_progress)
 
     run.execute(context, "apply", output, work)
@@ -69,7 +68,7 @@ def backfill(
         db.show_queries = show_queries
         if dry_run:
             return preview(db, batch_size=batch_size, fire_triggers=fire_triggers)
-        with progress_bar(quiet=output not in (None, Format.TABLE)) as on_progress:
+        with progress_shown() as on_progress:
             return verb(db, batch_size=batch_size, fire_triggers=fire_triggers, pause=pause, on_progress=on_progress)
 
     run.execute(context, "backfill", output, work)
