@@ -82,7 +82,7 @@ def _opened(connection: psycopg.Connection[Any], location: Location) -> Database
     info = connection.info
     target = Target(
         user=info.user,
-        host=_where(info),
+        host=_where(info, location),
         port=None if info.host.startswith("/") else info.port,
         database=session.database,
         server_version=session.server_version.split()[0],
@@ -91,9 +91,10 @@ def _opened(connection: psycopg.Connection[Any], location: Location) -> Database
     return Database(connection, session, target, lambda: _connect(location))
 
 
-def _where(info: psycopg.ConnectionInfo) -> str:
+def _where(info: psycopg.ConnectionInfo, location: Location) -> str:
     """The host; where PGHOSTADDR or ``hostaddr`` leads elsewhere than its name says, both."""
-    given = info.get_parameters().get("hostaddr")
+    # psycopg looks names up itself, and what it finds is then the connection's hostaddr.
+    given = location.hostaddr if location.has_host else info.get_parameters().get("hostaddr")
     return info.host if not given or given == info.host else f"{info.host} ({given})"
 
 

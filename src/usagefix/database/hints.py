@@ -7,7 +7,7 @@ import re
 _UNKNOWN_HOST = r"could not translate host name|failed to resolve host|[Nn]ame or service not known|nodename"
 _NO_WAY = (
     rf"{_UNKNOWN_HOST}|Network is unreachable|No route to host|Cannot assign requested address"
-    r"|closed the connection unexpectedly|timeout|timed out"
+    r"|Address family not supported|closed the connection unexpectedly|timeout|timed out"
 )
 _SUPABASE = re.compile(r"supabase\.(?:co|com|in)$")
 _SUPABASE_DIRECT = re.compile(r"db\.[a-z0-9]+\.supabase\.(?:co|com|in)")

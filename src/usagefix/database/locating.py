@@ -26,6 +26,16 @@ class Location:
     pooler: bool = False
     notes: tuple[str, ...] = ()
 
+    @property
+    def has_host(self) -> bool:
+        """Whether the string or the environment names a host; a service may do so, too."""
+        return bool(self.parameters.get("host") or _defaults()["host"])
+
+    @property
+    def hostaddr(self) -> str:
+        """The address that the string or the environment gives for the host, else nothing."""
+        return str(self.parameters.get("hostaddr") or (_defaults()["hostaddr"] or b"").decode())
+
 
 def locate(conninfo: str, source: str) -> Location:
     """What ``conninfo`` says: a URL, a libpq string, or empty for libpq's defaults; ``source`` names it in errors.
