@@ -156,7 +156,9 @@ def _is_certain(who: str, tail: re.Match[str]) -> bool:
     """Whether what is not encoded can only be meant as it stands, and a host is named that it goes to."""
     if re.search(rf"[\x00-\x1f\x7f]|{_ENCODED}", who):
         return False
-    return bool(tail["hosts"]) or bool(re.search(r"(?:^|&)host=.", tail["query"] or ""))
+    if not tail["hosts"]:
+        return bool(re.search(r"(?:^|&)host=.", tail["query"] or ""))
+    return bool(re.fullmatch(r"[\w.%,:\[\]-]+", tail["hosts"]))
 
 
 def _what_is_wrong_with_url(message: str, conninfo: str) -> str:

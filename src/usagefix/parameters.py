@@ -38,6 +38,8 @@ _UNDERSTOOD = frozenset({"pgbouncer", "ssl", "sslaccept", *_SCHEMA})
 _STRENGTH = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _YES = ("", "1", "true", "t", "yes", "on", "require", "no-verify")
 _NO = ("0", "false", "f", "no", "off", "disable")
+# What asks for nothing, and is left out.
+_UNSAFE = {"ssl": _NO, "sslaccept": ("accept_invalid_certs",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,7 @@ def understood(query: str, source: str, known: Collection[str]) -> Parameters:
             raise unknown(name, source, known)
     schema, ignored = _schema(values, source)
     ignored |= IGNORED & values.keys()
-    if values.get("ssl", "").lower() in _NO or values.get("sslaccept", "strict") != "strict":
-        ignored |= {"ssl", "sslaccept"} & values.keys()
+    ignored |= {name for name, unsafe in _UNSAFE.items() if values.get(name, "").lower() in unsafe}
     sslmode, notes = _sslmode(values, source)
     kept = [pair for name, pair in pairs if name in known and not (sslmode and name == "sslmode")]
     if sslmode:
@@ -97,26 +98,33 @@ def _schema(values: Mapping[str, str], source: str) -> tuple[str | None, set[str
 
 def _sslmode(values: Mapping[str, str], source: str) -> tuple[str | None, tuple[str, ...]]:
     """The sslmode to put in the place of the given one, None to leave it: never weaker than any parameter asks."""
-    explicit, notes = values.get("sslmode"), []
-    asked = [explicit] if explicit in _STRENGTH else []
+    asked = {
+        name: _asked_by(name, values[name].lower(), source)
+        for name, unsafe in _UNSAFE.items()
+        if name in values and values[name].lower() not in unsafe
+    }
+    explicit = values.get("sslmode")
     if explicit == "no-verify":
-        asked.append("require")
-        notes.append(f"sslmode=no-verify in {source} is read as sslmode=require")
-    if "ssl" in values and values["ssl"].lower() not in _NO:
-        asked.append(_asked_by_ssl(values["ssl"].lower(), source))
-    if values.get("sslaccept") == "strict":
-        asked.append("verify-full")
-        notes.append(f"sslaccept=strict in {source} is read as sslmode=verify-full")
-    strongest = max(asked, key=_STRENGTH.index, default=None)
-    return (None if strongest == explicit else strongest), tuple(notes)
+        asked["sslmode"] = "require"
+    elif explicit in _STRENGTH:
+        asked["sslmode"] = explicit
+    elif explicit:
+        return None, ()  # libpq refuses it
+    strongest = max(asked.values(), key=_STRENGTH.index, default=None)
+    said = [("no-verify", "sslmode")] if explicit == "no-verify" else []
+    said += [("strict", "sslaccept")] if "sslaccept" in asked else []
+    notes = tuple(f"{name}={value} in {source} is read as sslmode={asked[name]}" for value, name in said)
+    return (None if strongest == explicit else strongest), notes
 
 
-def _asked_by_ssl(value: str, source: str) -> str:
-    if value in _YES:
+def _asked_by(name: str, value: str, source: str) -> str:
+    if name == "sslaccept" and value == "strict":
+        return "verify-full"
+    if name == "ssl" and value in _YES:
         return "require"
-    if value in _STRENGTH:
+    if name == "ssl" and value in _STRENGTH:
         return value
     raise ConfigurationError(
-        f"the parameter ssl in the database URL from {source} has a value that is not known",
+        f"the parameter {name} in the database URL from {source} has a value that is not known",
         hint=f"write sslmode= with one of {', '.join(_STRENGTH)}",
     )

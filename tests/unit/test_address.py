@@ -162,7 +162,9 @@ def test_a_schema_that_cannot_be_is_not_quoted() -> None:
             "require",
             "ignored in DATABASE_URL: sslaccept (of other tools)",
         ),
+        ("sslaccept=accept_invalid_certs&ssl=true", "require", "ignored in DATABASE_URL: sslaccept (of other tools)"),
         ("sslmode=disable", "disable", ""),
+        ("sslmode=verify_full&ssl=true", "verify_full", ""),  # libpq refuses it
     ],
 )
 def test_safety_is_never_less_than_asked(query: str, sslmode: str | None, said: str) -> None:
@@ -180,6 +182,7 @@ def test_safety_is_never_less_than_asked(query: str, sslmode: str | None, said: 
         ("host=h sslmod=verify-full", "is sslmode meant?"),
         ("postgresql://h/d?xyzzy=1", "correct it or leave it out"),
         ("postgresql://h/d?ssl=maybe", "sslmode="),
+        ("postgresql://h/d?sslaccept=maybe", "sslmode="),
     ],
 )
 def test_an_unknown_parameter_is_an_error(text: str, hint: str) -> None:
@@ -230,6 +233,7 @@ def test_a_user_with_a_server_in_its_name() -> None:
         "postgresql://u:x/secret@",  # no host: that of this machine is not meant
         "postgresql://u:x@secret@/db",
         "postgresql://u:x@sec\nret@host/db",
+        "postgresql://u:x@y@se=cret/db",
     ],
 )
 def test_what_can_be_read_in_two_ways_is_refused(text: str) -> None:

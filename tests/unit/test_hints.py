@@ -21,6 +21,7 @@ def said(text: str, host: str = "db.example", port: str = "5432") -> str:
     [
         (f"{FATAL}password authentication failed for user \"u\"", "percent-encoded"),
         (f"{FATAL}Tenant or user not found", "postgres.<project-ref>"),
+        (f"{FATAL}no tenant identifier provided (external_id or sni_hostname required)", "postgres.<project-ref>"),
         (f"{FATAL}(ENOTFOUND) tenant/user postgres.abc not found", "postgres.<project-ref>"),
         (f'{FATAL}database "d" does not exist', "database name"),
         (f'{FATAL}no pg_hba.conf entry for host "192.0.2.2", user "u", database "d", no encryption', "sslmode=require"),
@@ -104,6 +105,7 @@ def test_one_sentence(text: str, sentence: str) -> None:
     [
         (f"cannot connect: {AT}Connection refused", "connection refused"),
         (f"cannot connect: {AT}FATAL: the database system is starting up", "the database system is starting up"),
+        ("cannot connect: failed to resolve host 'db'", "failed to resolve host 'db'"),
         (f"cannot connect: {AT}SSL SYSCALL error: EOF detected", "SSL SYSCALL error: EOF detected"),
     ],
 )

@@ -21,7 +21,7 @@ _USE_TLS = (
 _MORE_CA = "sslrootcert=FILE names the CA's certificate, sslrootcert=system takes the CAs that this machine trusts"
 # The first that fits.
 _HINTS = (
-    (r"Tenant or user not found|tenant/user .* not found", _POOLER_USER),
+    (r"Tenant or user not found|tenant/user .* not found|no tenant identifier", _POOLER_USER),
     (
         r"password authentication failed|no password supplied",
         "check user and password; in a URL, special characters of the password must be percent-encoded (@ is %40); "
@@ -64,7 +64,7 @@ _HINTS = (
 )
 _LASTING = (
     r"authentication failed|does not exist|no password supplied|pg_hba|not permitted|privilege|certificate"
-    r"|not support (?:SSL|TLS)|(?:SSL|TLS)(?: connection)?(?: is)? required|is insecure|user not found|tenant/user"
+    r"|not support (?:SSL|TLS)|(?:SSL|TLS)(?: connection)?(?: is)? required|is insecure|user not found|[Tt]enant"
 )
 _MISCONFIGURED = (
     r"invalid port|invalid integer|invalid \w+ value|invalid command-line argument|unrecognized configuration"
@@ -106,7 +106,7 @@ def reason(text: str) -> str:
 
 def cause(message: str) -> str:
     """The end of such a sentence: what is wrong, without where."""
-    short = re.sub(r"^(?:FATAL|ERROR): ", "", message.rpartition("failed: ")[2])
+    short = re.sub(r"^(?:cannot connect: )?(?:FATAL: )?", "", message.rpartition("failed: ")[2])
     return short[:1].lower() + short[1:] if short[1:2].islower() else short
 
 
