@@ -23,7 +23,7 @@ _ANY_SCHEME = re.compile(r"[\w+.:-]+://")
 _PLACEHOLDER = re.compile(
     r"[\[<{](?:your[-_ ][a-z_ -]+|(?:db[-_ ])?password|project[-_ ](?:ref|id))[\]>}]", re.IGNORECASE
 )
-_HOST = r"(?:\[[^\]\s@/?#]*\]|[^\s@/?#:,\[\]]*)(?::\d*)?"
+_HOST = r"(?:\[[^\]\s@?#]*\]|(?!\[)[^\s@/?#:,]*)(?::\d*)?"
 _PAIR = r"(?:[\w.%-]+(?:=[^&]*)?)?"
 # What may follow user and password. Wide on purpose: all that libpq reads fits, so that one fit means one reading.
 _TAIL = re.compile(
