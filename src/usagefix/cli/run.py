@@ -61,7 +61,7 @@ def on_database(context: typer.Context, outcome: Outcome, work: Work, say: Calla
     with _caught(outcome):
         db = _open(context.obj, say)
         outcome.target = db.target
-        db.names = _look(db, context.obj)
+        db.names = _look(db)
         outcome.report = work(db)
     outcome.changes = words.outcome(db.changes if db else ())
     if db is not None:
@@ -112,11 +112,16 @@ def internal(defect: Exception) -> InternalError:
 
 
 def _open(options: Globals, say: Callable[[str], None] = words.say) -> Database:
-    from usagefix.database import connect
+    from usagefix.database import connect, locate
 
     address = resolve(options.database_url, options.env_file, os.environ, Path())
-    db = connect(address.conninfo, address.source, wait=options.wait)
-    say(f"target: {db.target}" + (f", schema {options.schema}" if options.schema not in (None, "public") else ""))
+    location = locate(address.conninfo, address.source)
+    for note in (*address.notes, *location.notes):
+        say(note)
+    schema = options.schema or location.schema or "public"
+    db = connect(location, wait=options.wait, on_wait=say)
+    db.names = Names(schema)
+    say(f"target: {db.target}" + (f", schema {schema}" if schema != "public" else ""))
     db.on_retry = say
     return db
 
@@ -127,12 +132,12 @@ def names(context: typer.Context, *, adapt: bool) -> Names:
         return Names(context.obj.schema or "public")
     db = _open(context.obj)
     try:
-        return _look(db, context.obj)
+        return _look(db)
     finally:
         db.close()
 
 
-def _look(db: Database, options: Globals) -> Names:
+def _look(db: Database) -> Names:
     from usagefix import picture
 
-    return picture.names(db, options.schema or "public")
+    return picture.names(db, db.names.schema)

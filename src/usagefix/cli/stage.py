@@ -9,7 +9,7 @@ from pathlib import Path
 
 from usagefix import embedded
 from usagefix.cli.printing import to_stdout
-from usagefix.database import connect
+from usagefix.database import connect, locate
 from usagefix.demo import story
 from usagefix.render import words
 from usagefix.render.layout import heading, stdout_console
@@ -40,10 +40,10 @@ def play(*, keep: bool) -> None:
 
 
 def _tell(server: embedded.Server) -> None:
-    maintenance = connect(server.url(), "the embedded server")
+    maintenance = connect(locate(server.url(), "the embedded server"))
     maintenance.run(f"CREATE DATABASE {DATABASE}")
     maintenance.close()
-    db = connect(server.url(DATABASE), "the embedded server")
+    db = connect(locate(server.url(DATABASE), "the embedded server"))
     words.say(f"target: {db.target}")
     try:
         with progress_shown() as on_progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -17,6 +18,7 @@ class Target:
     pooler: bool
 
     def __str__(self) -> str:
-        where = self.host if self.port is None else f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if re.fullmatch(r"[\da-fA-F:.]*:[^/\s]*", self.host) else self.host
+        where = host if self.port is None else f"{host}:{self.port}"
         how = "through a pooler" if self.pooler else "direct connection"
         return f"{self.user}@{where}/{self.database}, PostgreSQL {self.server_version}, {how}"

@@ -1,0 +1,62 @@
+"""From a connection string to libpq's parameters; nothing is connected yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import conninfo as libpq
+
+from usagefix import address
+
+CONNECT_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a database is. ``parameters`` hold the password and never show in a repr; ``notes`` hold none.
+
+    ``schema`` is the one that the URL names; ``pooler``: it says that it leads through one.
+    """
+
+    parameters: Mapping[str, Any] = field(repr=False)
+    schema: str | None = None
+    pooler: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def has_host(self) -> bool:
+        """Whether the string or the environment names a host; a service may do so, too."""
+        return bool(self.parameters.get("host") or _defaults()["host"])
+
+    @property
+    def hostaddr(self) -> str:
+        """The address that the string or the environment gives for the host, else nothing."""
+        return str(self.parameters.get("hostaddr") or (_defaults()["hostaddr"] or b"").decode())
+
+
+def locate(conninfo: str, source: str) -> Location:
+    """What ``conninfo`` says: a URL, a libpq string, or empty for libpq's defaults; ``source`` names it in errors.
+
+    Raises ConfigurationError for a malformed one, without quoting any of it.
+    """
+    known = _defaults().keys()
+    reading = address.read(conninfo, source, known)
+    try:
+        parameters: dict[str, Any] = dict(libpq.conninfo_to_dict(reading.conninfo))
+    except (psycopg.Error, UnicodeError) as error:
+        raise address.malformed(str(error), conninfo, source, known) from None
+    if address.is_misread(parameters):
+        raise address.misread(source)
+    if not _defaults()["connect_timeout"]:  # PGCONNECT_TIMEOUT
+        parameters.setdefault("connect_timeout", CONNECT_SECONDS)
+    parameters.setdefault("fallback_application_name", "usagefix")
+    parameters["client_encoding"] = "utf8"
+    return Location(parameters, reading.schema, reading.pooler, reading.notes)
+
+
+def _defaults() -> dict[str, bytes | None]:
+    """libpq's own parameters, each with what the environment sets it to."""
+    return {option.keyword.decode(): option.val for option in psycopg.pq.Conninfo.get_defaults()}
