@@ -4,6 +4,7 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.guarding import GuardReport
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, StatusReport
+from usagefix.models.probe import ProbeReport
 from usagefix.models.verification import PresetReport, VerifyReport
 
 Report = (
@@ -16,4 +17,5 @@ Report = (
     | ExportReport
     | GuardReport
     | DoctorReport
+    | ProbeReport
 )

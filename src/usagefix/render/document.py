@@ -16,6 +16,7 @@ from usagefix.models import (
     GuardReport,
     Outcome,
     PresetReport,
+    ProbeReport,
     Report,
     RollbackReport,
     Severity,
@@ -52,7 +53,7 @@ def document(outcome: Outcome, *, indent: int | None = 2) -> str:
 
 def _keys(report: Report) -> Mapping[str, Any]:
     match report:
-        case VerifyReport() | StatusReport() | PresetReport() | ExportReport() | GuardReport():
+        case VerifyReport() | StatusReport() | PresetReport() | ExportReport() | GuardReport() | ProbeReport():
             return asdict(report)
         case DoctorReport():
             return {

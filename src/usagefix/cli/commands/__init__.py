@@ -9,6 +9,7 @@ import typer
 from usagefix.cli.commands.changing import apply, backfill, guard, rollback
 from usagefix.cli.commands.looking import check_preset, doctor, status, verify
 from usagefix.cli.commands.offline import demo, export, sql
+from usagefix.cli.commands.proving import probe_api
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "apply": apply,
@@ -19,6 +20,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "check-preset": check_preset,
     "status": status,
     "guard": guard,
+    "probe-api": probe_api,
     "sql": sql,
     "export": export,
     "demo": demo,
