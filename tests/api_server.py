@@ -1,4 +1,5 @@
 """The application's API as a process of its own, well or ill: ``python api_server.py MODE``, which prints its port.
+A path that begins with ``/as/MODE`` overrides the mode.
 
 DATABASE_URL: where it records. API_TOKEN: whom it lets in. TRACK: how it records a use. TARGET: where it redirects to.
 """
@@ -53,17 +54,18 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         text = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self.server.seen.append({"path": self.path, "body": text, "headers": dict(self.headers)})
-        match = re.fullmatch(r"(?:/prefix)?/api/presets/([^/]+)/usage", self.path)
+        match = re.fullmatch(r"(?:/as/(?P<mode>[^/]+))?/api/presets/(?P<id>[^/]+)/usage", self.path)
         if match is None:
             self.answer(404, {"error": "no such route"})
         elif self.headers["Authorization"] != f"Bearer {os.environ['API_TOKEN']}":
             self.answer(401, {"error": f"not a token: {self.headers['Authorization']}"})
         else:
             body = json.loads(text)
-            self.use({"id": unquote(match[1]), "type": body["usageType"], "data": json.dumps(body["usageData"])})
+            use = {"id": unquote(match["id"]), "type": body["usageType"], "data": json.dumps(body["usageData"])}
+            self.use(use, match["mode"] or self.server.mode)
 
-    def use(self, use: dict[str, str]) -> None:
-        mode, _, value = self.server.mode.partition(":")
+    def use(self, use: dict[str, str], mode: str) -> None:
+        mode, _, value = mode.partition(":")
         if mode in BEFORE:
             BEFORE[mode](self, value)
             return
@@ -71,6 +73,9 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(202, {"success": True})
             self.wfile.flush()
             time.sleep(float(value))
+        if mode == "every_third" and len(self.server.seen) % 3 == 0:
+            self.answer(429, {})
+            return
         if mode == "parallel":
             time.sleep(0.3)
         if mode != "nothing":
@@ -81,6 +86,13 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif mode != "late":
             self.answer(201, {"success": True, "id": use["id"]})
+        if mode == "counts_later":
+            time.sleep(float(value))
+            self.increment(use)
+
+    def increment(self, use: dict[str, str]) -> None:
+        with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+            connection.execute("SELECT increment_preset_usage(%(id)s::uuid)", use)
 
     def record(self, use: dict[str, str], mode: str) -> None:
         track = os.environ.get("TRACK", TRACK)
@@ -126,6 +138,9 @@ class Handler(BaseHTTPRequestHandler):
     def empty(self, _value: str) -> None:
         self.answer(200, b"")
 
+    def silent_before(self, _value: str) -> None:
+        self.close_connection = True
+
     def not_http(self, _value: str) -> None:
         self.wfile.write(b"220 smtp\r\n")
         self.close_connection = True
@@ -134,6 +149,7 @@ class Handler(BaseHTTPRequestHandler):
 BEFORE = {
     "status": Handler.status, "page": Handler.page, "redirect": Handler.redirect, "slow": Handler.slow,
     "trickle": Handler.trickle, "says_no": Handler.says_no, "empty": Handler.empty, "not_http": Handler.not_http,
+    "silent_before": Handler.silent_before,
 }  # fmt: skip
 
 
@@ -174,5 +190,6 @@ def _end_with_parent() -> None:
 if __name__ == "__main__":
     threading.Thread(target=_end_with_parent, daemon=True).start()
     running = Server(sys.argv[1])
-    print(running.server_address[1], flush=True)
+    sys.stdout.write(f"{running.server_address[1]}\n")
+    sys.stdout.flush()
     running.serve_forever()

@@ -83,10 +83,10 @@ class _Watch:
     def last(self, known: frozenset[str]) -> tuple[_Seen, PresetCount, tuple[str, ...]]:
         """The same in the end, with the preset as it is now, and the ids that came."""
         with self.db.snapshot():
+            counts = self._counts()
             found = self.db.rows(self.db.query("one_preset"), PresetCount, {"wanted": self.preset.id})
-            now = [preset for preset in found if preset.id == self.preset.id]
             came = tuple(event for event in reversed(self._ids(_NEWEST)) if event not in known)
-            return self._counts(), now[0], came
+            return counts, next(preset for preset in found if preset.id == self.preset.id), came
 
     def _counts(self) -> _Seen:
         params = {"preset_id": self.preset.id, "usage_type": self.usage_type}

@@ -59,7 +59,7 @@ def _wrong(parts: SplitResult, port: int | None) -> str:
     """What is wrong with a URL; empty where nothing is."""
     if parts.scheme not in ("http", "https"):
         return "does not begin with https:// or http://"
-    if "@" in parts.netloc:
+    if "@" in parts.netloc + parts.path:  # a password with a slash in it ends the host
         return "holds a user or a password"
     if not re.fullmatch(r"[\w.-]+|\[[\w.:%]+\]", re.sub(r":\d*$", "", parts.netloc)) or port == 0:
         return "has a host or a port that cannot be read"

@@ -30,7 +30,7 @@ commands.register(app)
 
 # The base of all usage errors, which typer does not export.
 _BEFORE_THE_COMMAND = ("--database-url", "--env-file", "--schema", "--wait")
-_UNASKED = re.compile(r"(?<=unexpected extra argument) \(.*\)|(?<=unexpected extra arguments) \(.*\)", re.DOTALL)
+_UNASKED = re.compile(r"(?<=unexpected extra argument).*", re.DOTALL)
 _Misuse: type[Exception] = typer.BadParameter.__mro__[2]
 
 

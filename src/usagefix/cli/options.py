@@ -117,7 +117,9 @@ Token = Annotated[
         metavar="TOKEN",
     ),
 ]
-Preset = Annotated[str, option("--preset", "The preset's id, or its exact name.", metavar="ID")]
+Preset = Annotated[
+    str, option("--preset", "The preset's id, or its exact name; best one that nobody else uses.", metavar="ID")
+]
 UsageType = Annotated[str, option("--usage-type", "The kind of use that is posted.", metavar="TYPE")]
 Uses = Annotated[int, option("--count", "How many uses are posted, all at once.", metavar="N", min=1, max=100)]
 Timeout = Annotated[float, option("--timeout", "How long each post may take.", metavar="SECONDS", min=0.1, max=600)]

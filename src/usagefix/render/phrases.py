@@ -102,7 +102,7 @@ def moved(report: ProbeReport) -> str:
     """What a probe did, and what came of it."""
     did = f"{plural(report.expected, 'use')} posted"
     if report.refused:
-        did = f"{report.refused:,} of {plural(report.expected, 'post')}"
+        did = f"{report.refused:,} of {plural(report.expected, 'post')} refused"
     counter = f"counter {signed(report.counted)}" if report.counted else "the counter did not move"
     return f"{did}, {plural(report.recorded, 'event')} recorded, {counter}"
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from usagefix.models import ProbeReport
 from usagefix.render.findings import show_findings
 from usagefix.render.layout import Column, count, grid, item, text
-from usagefix.render.phrases import answers, remarks, signed
+from usagefix.render.phrases import Answers, answers, remarks, signed
 
 
 def show_probe(report: ProbeReport, console: Console) -> None:
@@ -19,24 +19,28 @@ def show_probe(report: ProbeReport, console: Console) -> None:
     refused = [alike for alike in answers(report) if not alike.post.accepted]
     if refused:
         console.print(Text("What the API answered", style="bold"))
-        grid(
-            (Column("answer"), Column("posts", number=True), Column("seen"), Column("what to do")),
-            [
-                (
-                    Text(alike.word, style="red"),
-                    Text(f"{alike.number:,}"),
-                    text(alike.post.detail),
-                    text(alike.post.hint),
-                )
-                for alike in refused
-            ],
-            console,
-        )
+        _refused(refused, console)
     if report.why:
         console.print(Text("What the database knows of it", style="bold"))
         show_findings(report.why, console)
     for said in remarks(report):
         item(said, console)
+
+
+def _refused(refused: list[Answers], console: Console) -> None:
+    """A line for each kind of answer; what to do about a single one is said at the end."""
+    several = len(refused) > 1
+    columns = (Column("answer"), Column("posts", number=True), Column("seen"))
+    rows = [
+        (
+            Text(alike.word, style="red"),
+            Text(f"{alike.number:,}"),
+            text(alike.post.detail),
+            *((text(alike.post.hint),) if several else ()),
+        )
+        for alike in refused
+    ]
+    grid((*columns, *((Column("do"),) if several else ())), rows, console)
 
 
 def _facts(report: ProbeReport, console: Console) -> None:

@@ -24,7 +24,7 @@ def probe_api(
     timeout: options.Timeout = 10.0,
     output: options.OutputFormat = None,
 ) -> None:
-    """Post a use to the application's API; check that it counts once.
+    """Post a use to the API and see that it counts once.
 
     What one would do with curl, and then look at the counter. The use stays recorded. Exit code 1 when it was refused,
     not recorded, or not counted exactly once.
