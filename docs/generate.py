@@ -76,6 +76,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "status": get_type_hints(models.StatusReport),
     "guard": get_type_hints(models.GuardReport),
     "smoke": get_type_hints(models.SmokeReport),
+    "probe-api": get_type_hints(models.ProbeReport),
     "export": get_type_hints(models.ExportReport),
     "usagefix": {},  # what fails before there is a command
 }

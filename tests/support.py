@@ -75,7 +75,7 @@ def environment(**extra: str) -> dict[str, str]:
     base = {
         k: v
         for k, v in os.environ.items()
-        if not k.startswith(("PG", "GITHUB_")) and not k.endswith(("DATABASE_URL", "DB_URL"))
+        if not k.startswith(("PG", "GITHUB_")) and not k.lower().endswith(("database_url", "db_url", "_proxy"))
     }
     return base | {"COLUMNS": "100", "PYTHONWARNINGS": "error"} | extra
 

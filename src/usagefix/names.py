@@ -20,6 +20,7 @@ OPTIONAL = {
     "preset_usage.id": "NULL::pg_catalog.text",
     "preset_usage.user_id": "NULL::pg_catalog.text",
     "preset_usage.usage_type": "NULL::pg_catalog.text",
+    "preset_usage.usage_data": "NULL::pg_catalog.text",
     "preset_usage.created_at": "NULL::pg_catalog.timestamptz",
 }
 _NEEDS = re.compile(r"^.*--\? (?P<columns>[\w., ]+)\n", re.MULTILINE)

@@ -25,7 +25,7 @@ from support import ROOT, App, Result, environment, process, run
 from workflow import Command, obeyed
 
 from usagefix import backfill
-from usagefix.database import connect
+from usagefix.database import connect, locate
 from usagefix.errors import UsagefixError
 from usagefix.models import Outcome, PresetCount, PresetReport
 from usagefix.render.markdown import markdown
@@ -567,7 +567,7 @@ def test_a_log_shows_how_far_a_backfill_is(app: App, capsys: pytest.CaptureFixtu
     app.usagefix("apply")
     app.spoil("UPDATE presets SET usage_count = 1 WHERE name IS NOT NULL")
     wrong, _ = app.drift()
-    db = connect(app.url(), "the test")
+    db = connect(locate(app.url(), "the test"))
     try:
         with progress_shown(first=0.0, then=0.0) as on_progress:
             backfill.backfill(db, batch_size=10, pause=0.01, on_progress=on_progress)

@@ -11,7 +11,7 @@ from support import environment, run
 
 from usagefix import errors
 
-HEAVY = ("psycopg", "rich", "sqlparse", "asyncio")
+HEAVY = ("psycopg", "rich", "sqlparse", "asyncio", "urllib.request", "http.client", "ssl")
 
 
 def test_every_error_has_a_docstring_and_an_exit_code_of_the_contract() -> None:
@@ -25,7 +25,9 @@ def test_every_error_has_a_docstring_and_an_exit_code_of_the_contract() -> None:
         assert error.__name__ in str(errors.__doc__), f"{error.__name__} is not drawn in the tree"
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("apply", "--help"), ("sql", "20250930000001")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--version",), ("apply", "--help"), ("probe-api", "--help"), ("sql", "20250930000001")]
+)
 def test_what_does_not_connect_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     code = (
         "import sys, usagefix.cli as cli\nsys.argv = ['usagefix', *sys.argv[1:]]\n"
@@ -40,7 +42,7 @@ def test_what_does_not_connect_imports_nothing_heavy(arguments: tuple[str, ...])
 
 
 COMMANDS = (
-    "apply", "verify", "doctor", "backfill", "rollback", "check-preset", "status", "guard", "smoke", "sql", "export", "schema", "demo",
+    "apply", "verify", "doctor", "backfill", "rollback", "check-preset", "status", "guard", "smoke", "probe-api", "sql", "export", "schema", "demo",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
@@ -30,6 +31,7 @@ commands.register(app)
 
 # The base of all usage errors, which typer does not export.
 _BEFORE_THE_COMMAND = ("--database-url", "--env-file", "--schema", "--wait")
+_UNASKED = re.compile(r"(?<=unexpected extra argument).*", re.DOTALL)
 _Misuse: type[Exception] = typer.BadParameter.__mro__[2]
 
 
@@ -98,6 +100,8 @@ def _misused(error: Exception) -> int:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else _as_typed(sys.argv)
+    if command == "usagefix probe-api":
+        message = _UNASKED.sub("", message)  # the rest of a token that was not quoted
     hint = f"{command} --help"
     before = next((name for name in _BEFORE_THE_COMMAND if f": {name}" in message), None)
     if before is not None and command != "usagefix":

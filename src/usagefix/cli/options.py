@@ -143,10 +143,28 @@ UsePreset = Annotated[
         show_default=False,
     ),
 ]
-UsageType = Annotated[
+UseKind = Annotated[
     str | None,
     option("--usage-type", "The kind of use; else that of the newest event.", metavar="TYPE", show_default=False),
 ]
+ApiUrl = Annotated[
+    str,
+    option("--url", "The application, http or https: /api/presets/ID/usage is added.", metavar="URL"),
+]
+Token = Annotated[
+    str,
+    option(
+        "--token",
+        "A user's access token. The variable is safer: a command line is seen by others on the machine.",
+        metavar="TOKEN",
+    ),
+]
+Preset = Annotated[
+    str, option("--preset", "The preset's id, or its exact name; best one that nobody else uses.", metavar="ID")
+]
+UsageType = Annotated[str, option("--usage-type", "The kind of use that is posted.", metavar="TYPE")]
+Uses = Annotated[int, option("--count", "How many uses are posted, all at once.", metavar="N", min=1, max=100)]
+Timeout = Annotated[float, option("--timeout", "How long each post may take.", metavar="SECONDS", min=0.1, max=600)]
 Yes = Annotated[bool, option("--yes", "Do not ask.", "-y")]
 Adapt = Annotated[bool, option("--adapt", "Look at the database, and write for the columns that its two tables have.")]
 Purge = Annotated[bool, option("--purge", "Also drop the ledger, schema usagefix, with its history.")]

@@ -39,11 +39,21 @@ class Globals:
     wait: float
 
 
-def execute(context: typer.Context, command: str, output: Format | None, work: Work) -> NoReturn:
-    """Run a command on the database and end the process with its exit code."""
+def execute(
+    context: typer.Context,
+    command: str,
+    output: Format | None,
+    work: Work,
+    *,
+    first: Callable[[], object] | None = None,
+) -> NoReturn:
+    """Run a command on the database and end the process with its exit code.
+
+    ``first``: what may fail before there is a connection.
+    """
     outcome = Outcome(command)
     with timed(outcome):
-        on_database(context, outcome, work)
+        on_database(context, outcome, work, first=first)
     end(outcome, output)
 
 
@@ -55,10 +65,22 @@ def execute_offline(command: str, output: Format | None, work: Callable[[], Repo
     end(outcome, output)
 
 
-def on_database(context: typer.Context, outcome: Outcome, work: Work, say: Callable[[str], None] = words.say) -> None:
-    """Connect, work, close; what comes of it is in the outcome. ``say`` takes the words on the way."""
+def on_database(
+    context: typer.Context,
+    outcome: Outcome,
+    work: Work,
+    *,
+    first: Callable[[], object] | None = None,
+    say: Callable[[str], None] = words.say,
+) -> None:
+    """Connect, work, close; what comes of it is in the outcome.
+
+    ``first`` is what may fail before there is a connection; ``say`` takes the words on the way.
+    """
     db: Database | None = None
     with _caught(outcome):
+        if first is not None:
+            first()
         db = _open(context.obj, say)
         outcome.target = db.target
         db.names = _look(db)

@@ -48,7 +48,7 @@ def _rounds(context: typer.Context, command: str, seconds: float, work: run.Work
     while True:
         outcome = Outcome(command)
         with run.timed(outcome):
-            run.on_database(context, outcome, work, words.say if first else lambda _line: None)
+            run.on_database(context, outcome, work, say=words.say if first else lambda _line: None)
         if isinstance(outcome.error, Interrupted):
             return
         yield outcome

@@ -12,6 +12,7 @@ One snapshot for everything in the database; the source, if there is one, is rea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from usagefix import preflight
@@ -21,7 +22,7 @@ from usagefix.doctor.counting import RULES as COUNTING
 from usagefix.doctor.rights import RULES as RIGHTS
 from usagefix.doctor.source import RULES as SOURCE
 from usagefix.doctor.surroundings import RULES as SURROUNDINGS
-from usagefix.models import DoctorReport, Severity, SourceRead
+from usagefix.models import DoctorReport, Finding, Severity, SourceRead
 from usagefix.picture.look import look
 from usagefix.source import scan
 
@@ -49,3 +50,10 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
         source=read,
         counted=case.picture.drift is not None,
     )
+
+
+def explain(db: Database, rules: Sequence[str]) -> tuple[Finding, ...]:
+    """What some of the rules find in the database, in their order; the source is not read."""
+    with db.snapshot():
+        case = Case(look(db), db.names)
+    return tuple(finding for name in rules for finding in RULES[name](case))

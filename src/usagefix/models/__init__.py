@@ -15,6 +15,7 @@ from usagefix.models.migration import (
     StatusReport,
 )
 from usagefix.models.outcome import Outcome
+from usagefix.models.probe import Post, PostOutcome, Probed, ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport, SmokeStep
 from usagefix.models.target import Target
@@ -38,8 +39,12 @@ __all__ = [
     "MigrationState",
     "Outcome",
     "PlannedStatement",
+    "Post",
+    "PostOutcome",
     "PresetCount",
     "PresetReport",
+    "ProbeReport",
+    "Probed",
     "RefusedWrite",
     "Report",
     "RollbackPlan",

@@ -4,6 +4,7 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.guarding import GuardReport
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, StatusReport
+from usagefix.models.probe import ProbeReport
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import PresetReport, VerifyReport
 
@@ -18,4 +19,5 @@ Report = (
     | GuardReport
     | DoctorReport
     | SmokeReport
+    | ProbeReport
 )

@@ -6,22 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, assert_never
+from typing import Any
 
 from usagefix.models import (
     ApplyReport,
     BackfillReport,
     DoctorReport,
-    ExportReport,
-    GuardReport,
     Outcome,
-    PresetReport,
     Report,
-    RollbackReport,
     Severity,
-    SmokeReport,
-    StatusReport,
-    VerifyReport,
 )
 
 SCHEMA_VERSION = 1
@@ -55,8 +48,6 @@ def document(outcome: Outcome, *, indent: int | None = 2, ascii_only: bool = Fal
 
 def _keys(report: Report) -> Mapping[str, Any]:
     match report:
-        case VerifyReport() | StatusReport() | PresetReport() | ExportReport() | GuardReport() | SmokeReport():
-            return asdict(report)
         case DoctorReport():
             return {
                 "findings": [asdict(finding) for finding in report.findings],
@@ -65,8 +56,6 @@ def _keys(report: Report) -> Mapping[str, Any]:
             }
         case BackfillReport():
             return {"backfill": asdict(report)}
-        case RollbackReport():
-            return asdict(report)
         case ApplyReport():
             keys = {
                 "dry_run": report.dry_run,
@@ -79,7 +68,7 @@ def _keys(report: Report) -> Mapping[str, Any]:
             }
             return keys | (asdict(report.after) if report.after else {})
         case _:
-            assert_never(report)
+            return asdict(report)
 
 
 def _plain(value: object) -> str:

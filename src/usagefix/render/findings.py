@@ -16,11 +16,16 @@ _MOST_SKIPPED = 10
 
 def findings(report: DoctorReport, console: Console) -> None:
     """Print what doctor found."""
-    if report.findings and console.width >= WIDE:
-        _table(report.findings, console)
-    elif report.findings:
-        _paragraphs(report.findings, console)
+    show_findings(report.findings, console)
     _source(report, console)
+
+
+def show_findings(found: tuple[Finding, ...], console: Console) -> None:
+    """Findings of any report."""
+    if found and console.width >= WIDE:
+        _table(found, console)
+    elif found:
+        _paragraphs(found, console)
 
 
 def _table(found: tuple[Finding, ...], console: Console) -> None:

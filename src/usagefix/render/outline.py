@@ -22,6 +22,7 @@ from usagefix.models import (
     Outcome,
     PresetCount,
     PresetReport,
+    ProbeReport,
     Report,
     RollbackReport,
     Severity,
@@ -31,7 +32,7 @@ from usagefix.models import (
     StatusReport,
     VerifyReport,
 )
-from usagefix.render.phrases import corrections, counted, moment, signed, undone
+from usagefix.render.phrases import answers, corrections, counted, moment, remarks, signed, undone
 from usagefix.render.verdict import Verdict, verdict
 
 
@@ -127,6 +128,8 @@ def _of_report(report: Report) -> Outline:
                 for s in report.steps
             )
             return Outline(tuple(results), verdict(report))
+        case ProbeReport():
+            return _probe(report)
         case _:
             assert_never(report)
 
@@ -248,3 +251,25 @@ def _guard(report: GuardReport) -> Outline:
     notes = (f"{report.rejected:,} rejected",) if report.rejected else ()
     result = Result("guard", Mark.OK, report.mode, "The guard's mode", "presets.usage_count", str(verdict(report)))
     return Outline((result,), verdict(report), notes, tables)
+
+
+def _probe(report: ProbeReport) -> Outline:
+    said = verdict(report)
+    mark = Mark.OK if report.ok else Mark.FAILED
+    title = f"{report.preset.name or report.preset.id}: a use that comes by the API counts once"
+    results = [Result("counted_once", mark, said.word, title, report.url, said.rest, said.next)]
+    results += [
+        Result(alike.post.outcome, Mark.FAILED, alike.word, "The API did not accept a use", detail=alike.post.detail,
+               hint=alike.post.hint)
+        for alike in answers(report) if not alike.post.accepted
+    ]  # fmt: skip
+    results += [
+        Result(why.finding_id, Mark.NOTE, why.severity, why.title, why.object, why.evidence, why.remedy)
+        for why in report.why
+    ]
+    rows = tuple((alike.word, f"{alike.number:,}", f"{alike.post.seconds:.2f}") for alike in answers(report))
+    tables = (
+        Table("Answers", ("answer", "posts", "slowest (s)"), rows, frozenset({1, 2})),
+        _presets("Preset", (report.preset,)),
+    )
+    return Outline(tuple(results), said, tuple(remarks(report)), tables)

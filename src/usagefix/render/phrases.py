@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from usagefix.models import BackfillReport, DailyLimit, RollbackReport
+from usagefix.models import BackfillReport, DailyLimit, Post, Probed, ProbeReport, RollbackReport
 
 # What becomes of the application's triggers: held off or not, in a dry run or not.
 _FATE = {
@@ -14,6 +15,23 @@ _FATE = {
     (False, True): "would fire",
     (False, False): "fired",
 }
+
+_COMPETITORS = ("counted_twice", "competing_writer", "counter_writer")
+_MOST_IDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Posts that were answered alike: their number, and one that stands for them, the slowest."""
+
+    number: int
+    post: Post
+
+    @property
+    def word(self) -> str:
+        """Outcome and status."""
+        status = f" ({self.post.status})" if self.post.status is not None else ""
+        return f"{self.post.outcome.replace('_', ' ')}{status}"
 
 
 def signed(value: int) -> str:
@@ -70,3 +88,50 @@ def undone(report: RollbackReport) -> Iterator[str]:
         yield f"the counters keep their values: {report.counts.accurate} of {report.counts.presets} accurate"
     if report.purged:
         yield "schema usagefix is gone, with its history"
+
+
+def answers(report: ProbeReport) -> list[Answers]:
+    """The posts of a probe by outcome and status."""
+    alike: dict[tuple[str, int | None], list[Post]] = {}
+    for post in report.posts:
+        alike.setdefault((post.outcome, post.status), []).append(post)
+    return [Answers(len(posts), max(posts, key=lambda post: post.seconds)) for posts in alike.values()]
+
+
+def moved(report: ProbeReport) -> str:
+    """What a probe did, and what came of it."""
+    did = f"{plural(report.expected, 'use')} posted"
+    if report.refused:
+        did = f"{report.refused:,} of {plural(report.expected, 'post')} refused"
+    counter = f"counter {signed(report.counted)}" if report.counted else "the counter did not move"
+    return f"{did}, {plural(report.recorded, 'event')} recorded, {counter}"
+
+
+def remarks(report: ProbeReport) -> Iterator[str]:
+    """What there is to say beside it, a line each."""
+    if report.verdict is Probed.REFUSED and report.counted:
+        yield "the counter moved all the same: the API recorded a use that it did not confirm"
+    if report.verdict is Probed.COUNTED_TWICE or report.guard:
+        if not any(finding.finding_id in _COMPETITORS for finding in report.why):
+            yield "no competing writer is known to the catalog: the application's own code must do it"
+        yield report.guard or "the guard was not looked at"
+    yield from _whose(report)
+    if report.events:
+        some = ", ".join(report.events[:_MOST_IDS])
+        more = len(report.events) - _MOST_IDS
+        stays = "the event stays" if len(report.events) == 1 else f"the {len(report.events)} events stay"
+        yield f"{stays} recorded: {some}" + (f" and {more} more" if more > 0 else "")
+    elif report.recorded > 0:
+        yield f"{'what was' if report.recorded == 1 else 'all that was'} recorded stays recorded"
+    if not report.preset.accurate:
+        yield f"the preset's drift is {signed(report.preset.drift)}"
+
+
+def _whose(report: ProbeReport) -> Iterator[str]:
+    if report.ours is None:
+        if report.recorded:
+            yield "events keep no usageData here, so these are told from others' by their number only"
+    elif report.ours == 0 and report.verdict is Probed.UNCLEAR:
+        yield "none of them carries what was posted: the API keeps no usageData, or others used the preset"
+    elif report.recorded > report.ours:
+        yield f"{plural(report.ours, 'event')} of ours, {report.recorded - report.ours:,} of others meanwhile"

@@ -17,6 +17,7 @@ from usagefix.models import (
     ExportReport,
     GuardReport,
     PresetReport,
+    ProbeReport,
     Report,
     RollbackReport,
     SmokeReport,
@@ -28,6 +29,7 @@ from usagefix.render.findings import findings
 from usagefix.render.guard import show_guard
 from usagefix.render.layout import Column, conclude, count, grid, item, line, moment, text
 from usagefix.render.phrases import corrections, plural, signed, undone
+from usagefix.render.probe import show_probe
 from usagefix.render.verdict import verdict
 from usagefix.render.verification import show_checks, show_counts, show_steps, show_verification
 from usagefix.render.words import harmless
@@ -59,6 +61,8 @@ def show(report: Report, console: Console) -> None:
             show_guard(report, console)
         case SmokeReport():
             show_steps(report.steps, console)
+        case ProbeReport():
+            show_probe(report, console)
         case _:
             assert_never(report)
     if not isinstance(report, ExportReport):  # its files are all there is on stdout

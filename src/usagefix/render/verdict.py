@@ -13,6 +13,8 @@ from usagefix.models import (
     GuardMode,
     GuardReport,
     PresetReport,
+    Probed,
+    ProbeReport,
     Report,
     RollbackReport,
     Severity,
@@ -22,7 +24,7 @@ from usagefix.models import (
     StatusReport,
     VerifyReport,
 )
-from usagefix.render.phrases import plural
+from usagefix.render.phrases import moved, plural
 
 GOOD, BAD, MIND, PLAIN = "green", "red", "yellow", ""
 _GUARDED = {
@@ -78,6 +80,8 @@ def verdict(report: Report) -> Verdict:
             return Verdict(f"mode {report.mode}", f"{means} ({was})", GOOD)
         case SmokeReport():
             return _smoked(report)
+        case ProbeReport():
+            return _probed(report)
         case _:
             assert_never(report)
 
@@ -143,3 +147,28 @@ def _smoked(report: SmokeReport) -> Verdict:
 def _exported(report: ExportReport) -> Verdict:
     written = f"{plural(len(report.files), 'file')} written, {len(report.there)} there already"
     return Verdict("exported", written, GOOD, "supabase db push, then usagefix verify")
+
+
+def _probed(report: ProbeReport) -> Verdict:
+    said = moved(report)
+    match report.verdict:
+        case Probed.COUNTED:
+            return Verdict("counted", said, GOOD)
+        case Probed.NOT_RECORDED:
+            limited = any(finding.finding_id == "daily_limit" for finding in report.why)
+            return Verdict(
+                "not recorded", said, BAD, "usagefix apply --dry-run" if limited else "usagefix doctor --source DIR"
+            )
+        case Probed.NOT_COUNTED:
+            return Verdict("not counted", said, BAD, "usagefix verify, then usagefix apply")
+        case Probed.COUNTED_TWICE:
+            return Verdict("counted twice", said, BAD, "usagefix doctor --source DIR finds what else counts")
+        case Probed.RECORDED_TWICE:
+            return Verdict("recorded twice", said, BAD, "usagefix doctor --source DIR finds what records a use")
+        case Probed.REFUSED:
+            hint = next((post.hint for post in report.posts if not post.accepted), "")
+            return Verdict("refused", said, BAD, hint)
+        case Probed.UNCLEAR:
+            return Verdict("cannot tell", said, MIND, "choose a preset that nobody uses meanwhile")
+        case _:
+            assert_never(report.verdict)

@@ -9,7 +9,7 @@ import typer
 from usagefix.cli.commands.changing import apply, backfill, guard, rollback
 from usagefix.cli.commands.looking import check_preset, doctor, status, verify
 from usagefix.cli.commands.offline import demo, export, schema, sql
-from usagefix.cli.commands.proving import smoke
+from usagefix.cli.commands.proving import probe_api, smoke
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "apply": apply,
@@ -21,6 +21,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "status": status,
     "guard": guard,
     "smoke": smoke,
+    "probe-api": probe_api,
     "sql": sql,
     "export": export,
     "schema": schema,

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from usagefix.cli import options, run
+from usagefix.render import words
+
+if TYPE_CHECKING:
+    from usagefix.database import Database
+    from usagefix.models import Report
 
 
 def smoke(
     context: typer.Context,
     role: options.AsRole = None,
     preset: options.UsePreset = None,
-    usage_type: options.UsageType = None,
+    usage_type: options.UseKind = None,
     output: options.OutputFormat = None,
 ) -> None:
     """Try it: two uses on one day, as the application, count. All of it is rolled back.
@@ -24,3 +31,31 @@ def smoke(
     from usagefix.smoke import smoke as verb
 
     run.execute(context, "smoke", output, lambda db: verb(db, role=role, preset=preset, usage_type=usage_type))
+
+
+def probe_api(
+    context: typer.Context,
+    url: options.ApiUrl,
+    token: options.Token,
+    preset: options.Preset,
+    usage_type: options.UsageType = "playground_generation",
+    count: options.Uses = 1,
+    timeout: options.Timeout = 10.0,
+    output: options.OutputFormat = None,
+) -> None:
+    """Post a use to the API and see that it counts once.
+
+    What one would do with curl, and then look at the counter. The use stays recorded. Exit code 1 when it was refused,
+    not recorded, or not counted exactly once.
+
+    Example: usagefix probe-api --url https://app.example.com --preset "Golden hour"
+    """
+    from usagefix.api import Api
+    from usagefix.probe import probe as verb
+
+    def work(db: Database) -> Report:
+        return verb(
+            db, Api.at(url, token), preset, usage_type=usage_type, count=count, timeout=timeout, on_step=words.say
+        )
+
+    run.execute(context, "probe-api", output, work, first=lambda: Api.at(url, token))

@@ -1,0 +1,108 @@
+"""One POST, with the standard library's own idea of proxies and certificates. The only module that speaks HTTP."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from functools import cache
+from http.client import HTTPException, HTTPResponse
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPErrorProcessor, HTTPSHandler, OpenerDirector, Request, build_opener
+
+from usagefix import __version__
+from usagefix.errors import CannotConnect
+
+LONGEST = 1 << 20  # bytes of an answer that are read
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: ``status`` is None where nothing did, within its time (``timed_out``) or at all.
+
+    ``location``: where a redirect leads to, empty where there is none; ``seconds`` until all was there.
+    """
+
+    status: int | None
+    body: bytes
+    location: str
+    seconds: float
+    timed_out: bool = False
+
+
+class _AsTheyAre(HTTPErrorProcessor):
+    """Hands every answer on: a redirect is not followed, so the token goes nowhere else; a failure is not raised."""
+
+    def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:  # noqa: ARG002 - urllib's own
+        return response
+
+    https_response = http_response
+
+
+@cache
+def _opener() -> OpenerDirector:
+    # One context for all: to read the certificates takes longer than a post.
+    return build_opener(_AsTheyAre(), HTTPSHandler(context=ssl.create_default_context()))
+
+
+def prepare() -> None:
+    """Do what takes time, so that posts in threads begin together."""
+    _opener()
+
+
+def post(url: str, token: str, body: bytes, timeout: float) -> Answer:
+    """POST a JSON body to an http or https URL; ``timeout`` in seconds, for each wait of the connection.
+
+    Raises CannotConnect where nothing was sent: no such host, refused, no TLS that can be trusted.
+    """
+    request = Request(url, data=body, method="POST")  # noqa: S310 - the scheme is checked where the URL comes from
+    request.add_header("Content-Type", "application/json")
+    request.add_header("Accept", "application/json")
+    request.add_header("User-Agent", f"usagefix/{__version__}")
+    request.add_unredirected_header("Authorization", f"Bearer {token}")
+    started = time.monotonic()
+    try:
+        with _opener().open(request, timeout=timeout) as response:
+            status, location = response.status, response.headers.get("Location", "")
+            return Answer(status, response.read(LONGEST), location, time.monotonic() - started)
+    except URLError as error:
+        # Raised until the request is sent; a connection that breaks while it is sent may have brought it all.
+        if not isinstance(error.reason, BrokenPipeError | ConnectionResetError):
+            raise _not_connected(url, error.reason) from None
+    except UnicodeError as error:  # a host that no name server could be asked for
+        raise _not_connected(url, error) from None
+    except TimeoutError:
+        return Answer(None, b"", "", time.monotonic() - started, timed_out=True)
+    except (OSError, HTTPException):
+        pass
+    return Answer(None, b"", "", time.monotonic() - started)
+
+
+def _not_connected(url: str, reason: object) -> CannotConnect:
+    said, hint = _reason(reason)
+    return CannotConnect(f"cannot connect to the API at {urlsplit(url).netloc}: {said}", hint=hint)
+
+
+def _reason(reason: object) -> tuple[str, str]:  # noqa: PLR0911 - a match
+    """Why there is no connection, in our own words, and what to do."""
+    match reason:
+        case ssl.SSLCertVerificationError():
+            return (
+                f"its certificate is not trusted: {reason.verify_message}",
+                "SSL_CERT_FILE names a file of certificates to trust; the host in --url must be the certificate's",
+            )
+        case ssl.SSLError():
+            said = (reason.reason or "no TLS").replace("_", " ").lower()
+            return f"TLS failed: {said}", "does the API speak https there, or http?"
+        case socket.gaierror() | UnicodeError():
+            return "no such host", "check the host name in --url"
+        case ConnectionRefusedError():
+            return "connection refused", "is the application running, and are host and port of --url right?"
+        case TimeoutError():
+            return "no connection in time", "check host, port and firewall; --timeout SECONDS waits longer"
+        case OSError(strerror=str(said)):
+            return said.lower(), "check host, port, network and proxies (http_proxy, https_proxy, no_proxy)"
+        case _:
+            return "no connection", "check host, port, network and proxies (http_proxy, https_proxy, no_proxy)"

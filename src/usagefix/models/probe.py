@@ -1,0 +1,97 @@
+"""What probe-api finds: what the application's API answered, and what became of the counter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from usagefix.models.diagnosis import Finding
+from usagefix.models.verification import PresetCount
+
+
+class Probed(StrEnum):
+    """What came of the uses that were posted."""
+
+    COUNTED = "counted"  # each recorded and counted once
+    NOT_RECORDED = "not_recorded"  # the API answered well, but an event is missing
+    NOT_COUNTED = "not_counted"  # the event is there, and the counter did not follow
+    COUNTED_TWICE = "counted_twice"  # the counter moved by more than the events
+    RECORDED_TWICE = "recorded_twice"  # more events than posts, each of them counted
+    REFUSED = "refused"  # the API did not answer as it should
+    UNCLEAR = "unclear"  # others used the preset meanwhile, and whose event is whose cannot be told
+
+
+class PostOutcome(StrEnum):
+    """How the API answered one post."""
+
+    ACCEPTED = "accepted"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    INVALID = "invalid"
+    TOO_MANY = "too_many"
+    SERVER_ERROR = "server_error"
+    REDIRECTED = "redirected"
+    NOT_JSON = "not_json"
+    ERROR_INSIDE = "error_inside"
+    TIMED_OUT = "timed_out"
+    NO_ANSWER = "no_answer"
+    NOT_CONNECTED = "not_connected"
+    UNEXPECTED = "unexpected"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One post. ``status``: of HTTP, None where no answer came; ``seconds`` until the whole answer was there.
+
+    ``detail``: what was seen, without the token; ``hint``: what to do, empty where nothing is.
+    """
+
+    outcome: PostOutcome
+    status: int | None
+    seconds: float
+    detail: str
+    hint: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        return self.outcome is PostOutcome.ACCEPTED
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the use may still be recorded: it was sent, and nothing came back."""
+        return self.outcome in (PostOutcome.TIMED_OUT, PostOutcome.NO_ANSWER)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport:
+    """What was posted, answered, recorded and counted; ``preset`` is as it was afterwards.
+
+    ``counted`` and ``recorded``: by how much the counter moved, and by how many events, anybody's. ``ours``: how many
+    of these carry the data of the probe, None where that cannot be told. ``why``: what the catalog knows that explains
+    it, competing writers before all. ``guard``: in words, empty where it was not asked. ``events``: the ids of ours, or
+    of all that came where ours cannot be told; they stay recorded. ``dated``: whether presets keep their last use.
+    """
+
+    preset: PresetCount
+    url: str
+    usage_type: str
+    posts: tuple[Post, ...]
+    expected: int
+    counted: int
+    recorded: int
+    ours: int | None
+    verdict: Probed
+    why: tuple[Finding, ...] = ()
+    guard: str = ""
+    events: tuple[str, ...] = ()
+    dated: bool = True
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict is Probed.COUNTED
+
+    @property
+    def refused(self) -> int:
+        """How many posts were not accepted."""
+        return sum(not post.accepted for post in self.posts)
