@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,10 @@ def test_a_version_is_a_version_and_nothing_else(runner: Runner, version: str) -
 def test_a_python_that_is_too_old_is_named(runner: Runner, tmp_path: Path) -> None:
     old = tmp_path / "bin" / "python3"
     old.parent.mkdir()
-    old.write_text("#!/bin/sh\nexit 1\n")
+    real = f"exec {sys.executable}"
+    old.write_text(
+        f'#!/bin/sh\n[ "$2" = -c ] && {real} -c "import sys; sys.version_info = (3, 10, 12); $3"\n{real} "$@"\n'
+    )
     old.chmod(0o755)
     runner.variables = {"PATH": f"{old.parent}:/usr/bin:/bin"}
     (step,) = runner.action({"database-url": "unused"})
