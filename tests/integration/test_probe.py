@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from api_server import TOKEN, TRACK, Running, serving
+from components import needs, path
 from support import APPLICATIONS, App, Result, run
 
 from usagefix import picture
@@ -312,7 +315,54 @@ def test_no_redirect_is_followed(fixed: App, status: int) -> None:
 def test_refused_and_counted_all_the_same(fixed: App, api: Running, mode: str) -> None:
     body = probed(fixed, api, "--format", "json", mode=mode).json
     assert (body["verdict"], body["counted"], body["recorded"], body["ours"]) == ("refused", 1, 1, 1)
-    assert "the counter moved all the same" in " ".join(probed(fixed, api, mode=mode).stdout.split())
+    shown = " ".join(probed(fixed, api, mode=mode).stdout.split())
+    assert "recorded a use all the same that it did not confirm, and the counter moved" in shown
+
+
+def test_refused_and_recorded_but_not_counted(app: App) -> None:
+    with serving("error_after", app.url()) as api:
+        body = probed(app, api, "--format", "json").json
+        assert (body["verdict"], body["counted"], body["recorded"], body["ours"]) == ("refused", 0, 1, 1)
+        assert [why["finding_id"] for why in body["why"]] == ["use_not_counted"]
+        shown = " ".join(probed(app, api, "--preset", "Neon city").stdout.split())
+        assert "did not confirm, though the counter did not move for it" in shown
+
+
+def test_refused_and_counted_but_not_recorded(app: App) -> None:
+    with serving("error_after", app.url(), TRACK="SELECT increment_preset_usage(%(id)s::uuid)") as api:
+        body = probed(app, api, "--format", "json").json
+        assert (body["verdict"], body["counted"], body["recorded"]) == ("refused", 1, 0)
+        shown = " ".join(probed(app, api).stdout.split())
+        assert "the counter moved all the same, and no event was recorded for it" in shown
+
+
+@needs("openssl")
+def test_the_certificate_must_be_trusted(fixed: App, tmp_path: Path) -> None:
+    certificate = tmp_path / "certificate.pem"
+    made = subprocess.run(
+        [path("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "-", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    certificate.write_text(made.stdout)
+    with serving("counts", fixed.url(), CERTIFICATE=str(certificate)) as api:
+        arguments = ("probe-api", "--preset", PRESET, "--token", TOKEN, "--url")
+        trusted = {"SSL_CERT_FILE": str(certificate)}
+        url = api.url.replace("http://127.0.0.1", "https://localhost")
+        untrusted = fixed.usagefix(*arguments, url)
+        assert (untrusted.code, "its certificate is not trusted" in untrusted.stderr) == (3, True)
+        assert fixed.usagefix(*arguments, url, **trusted).code == 0
+        another = fixed.usagefix(*arguments, api.url.replace("http", "https"), **trusted)
+        assert (another.code, "the host in --url must be the certificate's" in another.stderr) == (3, True)
+
+
+def test_proxies(fixed: App, api: Running) -> None:
+    arguments = ("probe-api", "--preset", PRESET, "--token", TOKEN, "--url")
+    through = fixed.usagefix(*arguments, "http://app.invalid", http_proxy=api.url)
+    assert (through.code, api.seen()[0]["path"].partition("/api")[0]) == (1, "http://app.invalid")
+    closed = fixed.usagefix(*arguments, "https://app.invalid", https_proxy=api.url)
+    assert (closed.code, "the proxy did not let it through" in closed.stderr) == (3, True)
+    assert fixed.usagefix(*arguments, api.url, http_proxy="http://127.0.0.1:1", no_proxy="127.0.0.1").code == 0
 
 
 def test_an_answer_without_a_body_will_do(fixed: App, api: Running) -> None:
@@ -351,7 +401,9 @@ def test_some_refused_some_counted(fixed: App, api: Running) -> None:
     body = result.json
     assert (result.code, body["verdict"], body["counted"], body["ours"]) == (1, "refused", 4, 4)
     assert sorted(post["outcome"] for post in body["posts"]) == ["accepted"] * 4 + ["too_many"] * 2
-    assert "2 of 6 posts refused" in " ".join(probed(fixed, api, "--count", "6", mode="every_third").stdout.split())
+    shown = " ".join(probed(fixed, api, "--count", "6", mode="every_third").stdout.split())
+    assert "2 of 6 posts refused" in shown
+    assert "all the same" not in shown, "what was recorded was confirmed"
 
 
 @pytest.mark.parametrize("output", FORMATS)
