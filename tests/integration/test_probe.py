@@ -58,14 +58,18 @@ def api(fixed: App) -> Iterator[Running]:
 
 
 @contextmanager
-def used_meanwhile(app: App, name: str = PRESET, every: float = 0.02) -> Iterator[None]:
-    """Somebody else uses the preset all the while."""
+def used_meanwhile(app: App, name: str = PRESET, every: float = 0.02, data: str = "{}") -> Iterator[None]:
+    """Somebody else uses the preset all the while, in another way (``showcase_creation``)."""
     preset, stop = str(app.one("SELECT id FROM presets WHERE name = %s", name)), threading.Event()
 
     def work() -> None:
         with app.connect() as connection:
             while not stop.wait(every):
-                app.use(preset, connection=connection)
+                connection.execute(
+                    "INSERT INTO preset_usage (preset_id, user_id, usage_type, usage_data)"
+                    " VALUES (%s, md5('user 2')::uuid, 'showcase_creation', %s)",
+                    (preset, data),
+                )
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -77,6 +81,11 @@ def used_meanwhile(app: App, name: str = PRESET, every: float = 0.02) -> Iterato
 
 
 def test_a_use_that_counts(fixed: App, api: Running) -> None:
+    fixed.sql(
+        "INSERT INTO preset_usage (preset_id, user_id, usage_type, usage_data) SELECT id, md5('user 1')::uuid,"
+        " 'playground_generation', '{\"test\": true}' FROM presets WHERE name = %s",
+        PRESET,
+    )  # of an earlier probe
     counter, events = fixed.sql(COUNTER, PRESET)[0]
     result = probed(fixed, api, "--format", "json")
     assert result.code == 0, result.stdout
@@ -147,9 +156,15 @@ def test_uses_of_others_are_no_false_alarm(fixed: App, api: Running) -> None:
         assert "of others meanwhile" in probed(fixed, api, mode="parallel").stdout
 
 
+def test_another_kind_of_use_is_not_ours(fixed: App, api: Running) -> None:
+    with used_meanwhile(fixed, data='{"test": true}'):
+        body = probed(fixed, api, "--format", "json", mode="parallel").json
+    assert (body["verdict"], body["ours"], len(body["events"])) == ("counted", 1, 1)
+    assert body["recorded"] > 1
+
+
 def test_others_do_not_hide_that_ours_is_missing(fixed: App, api: Running) -> None:
     with used_meanwhile(fixed, every=1.5):
-        fixed.sql("DELETE FROM preset_usage WHERE preset_id = md5('preset 3')::uuid")
         result = probed(fixed, api, "--count", "10", "--format", "json", mode="nothing")
     body = result.json
     assert (result.code, body["verdict"], body["ours"]) == (1, "not_recorded", 0)
@@ -551,7 +566,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "track": 'SELECT "Shop floor".track_preset_usage(%(id)s::bigint, %(type)s, %(data)s::jsonb)',
     },
     "text_keys": {
-        "schema": "app", "preset": 'Preset "4" it\'s', "path": "/api/presets/Preset%20%224%22%20it%27s/usage", "ours": None,
+        "schema": "app", "preset": 'Preset "28" it\'s', "path": "/api/presets/Preset%20%2228%22%20it%27s/usage", "ours": None,
         "track": "INSERT INTO app.preset_usage VALUES (%(id)s)",
     },
     "other_columns": {
@@ -593,6 +608,13 @@ def test_the_api_that_keeps_no_data(fixed: App) -> None:
             1,
         )
         assert "keeps no usageData" in " ".join(probed(fixed, api).stdout.split())
+
+
+def test_data_that_is_a_text_of_json(fixed: App) -> None:
+    track = TRACK.replace("%(data)s::jsonb", "to_jsonb(%(data)s::text)")
+    with serving("counts", fixed.url(), TRACK=track) as api:
+        body = probed(fixed, api, "--format", "json").json
+    assert (body["verdict"], body["ours"]) == ("counted", 1)
 
 
 @pytest.mark.parametrize("kind", ["json", "text"])
