@@ -2,6 +2,7 @@
 A path that begins with ``/as/MODE`` overrides the mode.
 
 DATABASE_URL: where it records. API_TOKEN: whom it lets in. TRACK: how it records a use. TARGET: where it redirects to.
+CERTIFICATE: it speaks TLS, with this and its key.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -190,6 +192,10 @@ def _end_with_parent() -> None:
 if __name__ == "__main__":
     threading.Thread(target=_end_with_parent, daemon=True).start()
     running = Server(sys.argv[1])
+    if certificate := os.environ.get("CERTIFICATE"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        running.socket = context.wrap_socket(running.socket, server_side=True)
     sys.stdout.write(f"{running.server_address[1]}\n")
     sys.stdout.flush()
     running.serve_forever()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from api_server import TOKEN, TRACK, Running, serving
+from components import needs, path
 from support import APPLICATIONS, App, Result, run
 
 from usagefix import picture
@@ -55,14 +58,18 @@ def api(fixed: App) -> Iterator[Running]:
 
 
 @contextmanager
-def used_meanwhile(app: App, name: str = PRESET, every: float = 0.02) -> Iterator[None]:
-    """Somebody else uses the preset all the while."""
+def used_meanwhile(app: App, name: str = PRESET, every: float = 0.02, data: str = "{}") -> Iterator[None]:
+    """Somebody else uses the preset all the while, in another way (``showcase_creation``)."""
     preset, stop = str(app.one("SELECT id FROM presets WHERE name = %s", name)), threading.Event()
 
     def work() -> None:
         with app.connect() as connection:
             while not stop.wait(every):
-                app.use(preset, connection=connection)
+                connection.execute(
+                    "INSERT INTO preset_usage (preset_id, user_id, usage_type, usage_data)"
+                    " VALUES (%s, md5('user 2')::uuid, 'showcase_creation', %s)",
+                    (preset, data),
+                )
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -74,6 +81,11 @@ def used_meanwhile(app: App, name: str = PRESET, every: float = 0.02) -> Iterato
 
 
 def test_a_use_that_counts(fixed: App, api: Running) -> None:
+    fixed.sql(
+        "INSERT INTO preset_usage (preset_id, user_id, usage_type, usage_data) SELECT id, md5('user 1')::uuid,"
+        " 'playground_generation', '{\"test\": true}' FROM presets WHERE name = %s",
+        PRESET,
+    )  # of an earlier probe
     counter, events = fixed.sql(COUNTER, PRESET)[0]
     result = probed(fixed, api, "--format", "json")
     assert result.code == 0, result.stdout
@@ -144,9 +156,15 @@ def test_uses_of_others_are_no_false_alarm(fixed: App, api: Running) -> None:
         assert "of others meanwhile" in probed(fixed, api, mode="parallel").stdout
 
 
+def test_another_kind_of_use_is_not_ours(fixed: App, api: Running) -> None:
+    with used_meanwhile(fixed, data='{"test": true}'):
+        body = probed(fixed, api, "--format", "json", mode="parallel").json
+    assert (body["verdict"], body["ours"], len(body["events"])) == ("counted", 1, 1)
+    assert body["recorded"] > 1
+
+
 def test_others_do_not_hide_that_ours_is_missing(fixed: App, api: Running) -> None:
     with used_meanwhile(fixed, every=1.5):
-        fixed.sql("DELETE FROM preset_usage WHERE preset_id = md5('preset 3')::uuid")
         result = probed(fixed, api, "--count", "10", "--format", "json", mode="nothing")
     body = result.json
     assert (result.code, body["verdict"], body["ours"]) == (1, "not_recorded", 0)
@@ -312,7 +330,54 @@ def test_no_redirect_is_followed(fixed: App, status: int) -> None:
 def test_refused_and_counted_all_the_same(fixed: App, api: Running, mode: str) -> None:
     body = probed(fixed, api, "--format", "json", mode=mode).json
     assert (body["verdict"], body["counted"], body["recorded"], body["ours"]) == ("refused", 1, 1, 1)
-    assert "the counter moved all the same" in " ".join(probed(fixed, api, mode=mode).stdout.split())
+    shown = " ".join(probed(fixed, api, mode=mode).stdout.split())
+    assert "recorded a use all the same that it did not confirm, and the counter moved" in shown
+
+
+def test_refused_and_recorded_but_not_counted(app: App) -> None:
+    with serving("error_after", app.url()) as api:
+        body = probed(app, api, "--format", "json").json
+        assert (body["verdict"], body["counted"], body["recorded"], body["ours"]) == ("refused", 0, 1, 1)
+        assert [why["finding_id"] for why in body["why"]] == ["use_not_counted"]
+        shown = " ".join(probed(app, api, "--preset", "Neon city").stdout.split())
+        assert "did not confirm, though the counter did not move for it" in shown
+
+
+def test_refused_and_counted_but_not_recorded(app: App) -> None:
+    with serving("error_after", app.url(), TRACK="SELECT increment_preset_usage(%(id)s::uuid)") as api:
+        body = probed(app, api, "--format", "json").json
+        assert (body["verdict"], body["counted"], body["recorded"]) == ("refused", 1, 0)
+        shown = " ".join(probed(app, api).stdout.split())
+        assert "the counter moved all the same, and no event was recorded for it" in shown
+
+
+@needs("openssl")
+def test_the_certificate_must_be_trusted(fixed: App, tmp_path: Path) -> None:
+    certificate = tmp_path / "certificate.pem"
+    made = subprocess.run(
+        [path("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "-", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    certificate.write_text(made.stdout)
+    with serving("counts", fixed.url(), CERTIFICATE=str(certificate)) as api:
+        arguments = ("probe-api", "--preset", PRESET, "--token", TOKEN, "--url")
+        trusted = {"SSL_CERT_FILE": str(certificate)}
+        url = api.url.replace("http://127.0.0.1", "https://localhost")
+        untrusted = fixed.usagefix(*arguments, url)
+        assert (untrusted.code, "its certificate is not trusted" in untrusted.stderr) == (3, True)
+        assert fixed.usagefix(*arguments, url, **trusted).code == 0
+        another = fixed.usagefix(*arguments, api.url.replace("http", "https"), **trusted)
+        assert (another.code, "the host in --url must be the certificate's" in another.stderr) == (3, True)
+
+
+def test_proxies(fixed: App, api: Running) -> None:
+    arguments = ("probe-api", "--preset", PRESET, "--token", TOKEN, "--url")
+    through = fixed.usagefix(*arguments, "http://app.invalid", http_proxy=api.url)
+    assert (through.code, api.seen()[0]["path"].partition("/api")[0]) == (1, "http://app.invalid")
+    closed = fixed.usagefix(*arguments, "https://app.invalid", https_proxy=api.url)
+    assert (closed.code, "the proxy did not let it through" in closed.stderr) == (3, True)
+    assert fixed.usagefix(*arguments, api.url, http_proxy="http://127.0.0.1:1", no_proxy="127.0.0.1").code == 0
 
 
 def test_an_answer_without_a_body_will_do(fixed: App, api: Running) -> None:
@@ -351,7 +416,9 @@ def test_some_refused_some_counted(fixed: App, api: Running) -> None:
     body = result.json
     assert (result.code, body["verdict"], body["counted"], body["ours"]) == (1, "refused", 4, 4)
     assert sorted(post["outcome"] for post in body["posts"]) == ["accepted"] * 4 + ["too_many"] * 2
-    assert "2 of 6 posts refused" in " ".join(probed(fixed, api, "--count", "6", mode="every_third").stdout.split())
+    shown = " ".join(probed(fixed, api, "--count", "6", mode="every_third").stdout.split())
+    assert "2 of 6 posts refused" in shown
+    assert "all the same" not in shown, "what was recorded was confirmed"
 
 
 @pytest.mark.parametrize("output", FORMATS)
@@ -499,7 +566,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "track": 'SELECT "Shop floor".track_preset_usage(%(id)s::bigint, %(type)s, %(data)s::jsonb)',
     },
     "text_keys": {
-        "schema": "app", "preset": 'Preset "4" it\'s', "path": "/api/presets/Preset%20%224%22%20it%27s/usage", "ours": None,
+        "schema": "app", "preset": 'Preset "28" it\'s', "path": "/api/presets/Preset%20%2228%22%20it%27s/usage", "ours": None,
         "track": "INSERT INTO app.preset_usage VALUES (%(id)s)",
     },
     "other_columns": {
@@ -541,6 +608,13 @@ def test_the_api_that_keeps_no_data(fixed: App) -> None:
             1,
         )
         assert "keeps no usageData" in " ".join(probed(fixed, api).stdout.split())
+
+
+def test_data_that_is_a_text_of_json(fixed: App) -> None:
+    track = TRACK.replace("%(data)s::jsonb", "to_jsonb(%(data)s::text)")
+    with serving("counts", fixed.url(), TRACK=track) as api:
+        body = probed(fixed, api, "--format", "json").json
+    assert (body["verdict"], body["ours"]) == ("counted", 1)
 
 
 @pytest.mark.parametrize("kind", ["json", "text"])

@@ -102,6 +102,8 @@ def _reason(reason: object) -> tuple[str, str]:  # noqa: PLR0911 - a match
             return "connection refused", "is the application running, and are host and port of --url right?"
         case TimeoutError():
             return "no connection in time", "check host, port and firewall; --timeout SECONDS waits longer"
+        case OSError() if "Tunnel connection failed" in str(reason):
+            return "the proxy did not let it through", "check the proxy (https_proxy), or name the host in no_proxy"
         case OSError(strerror=str(said)):
             return said.lower(), "check host, port, network and proxies (http_proxy, https_proxy, no_proxy)"
         case _:

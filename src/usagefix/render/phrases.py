@@ -109,8 +109,12 @@ def moved(report: ProbeReport) -> str:
 
 def remarks(report: ProbeReport) -> Iterator[str]:
     """What there is to say beside it, a line each."""
-    if report.verdict is Probed.REFUSED and report.counted:
-        yield "the counter moved all the same: the API recorded a use that it did not confirm"
+    confirmed = report.expected - report.refused
+    if report.refused and (report.recorded if report.ours is None else report.ours) > confirmed:
+        moved_too = "and the counter moved" if report.counted > confirmed else "though the counter did not move for it"
+        yield f"the API recorded a use all the same that it did not confirm, {moved_too}"
+    elif report.refused and report.counted > max(confirmed, report.recorded):
+        yield "the counter moved all the same, and no event was recorded for it"
     if report.verdict is Probed.COUNTED_TWICE or report.guard:
         if not any(finding.finding_id in _COMPETITORS for finding in report.why):
             yield "no competing writer is known to the catalog: the application's own code must do it"
