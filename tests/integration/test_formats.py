@@ -47,6 +47,7 @@ WELL = {
     "rollback": ("rollback", "--yes"),
     "guard": ("guard",),
     "guard reject": ("guard", "reject"),
+    "smoke": ("smoke",),
     "export": ("export", "."),
 }
 # What the drifted sample says, and its exit code.
@@ -59,6 +60,7 @@ ILL = {
     "backfill": (("backfill",), 1),
     "apply --dry-run": (("apply", "--dry-run"), 0),
     "guard": (("guard",), 1),
+    "smoke": (("smoke",), 1),
 }
 MISUSED = {
     "unknown option": ("verify", "--nonsense"),
@@ -134,6 +136,9 @@ def expected(body: dict[str, Any]) -> dict[str, int]:
         failures = sum(migration["state"] in ("outdated", "foreign") for migration in body["migrations"])
     elif body["command"] == "doctor":
         tests, failures = len(body["findings"]) or 1, body["counts"]["error"]
+    elif body["command"] == "smoke":
+        found = Counter(step["status"] for step in body["steps"])
+        tests, failures, skipped = len(body["steps"]), found["failed"], found["skipped"]
     elif body["command"] == "export":
         tests = len(body["files"]) + len(body["there"])
     return {"tests": tests, "failures": failures, "errors": errors, "skipped": skipped}

@@ -13,13 +13,15 @@ from pathlib import Path
 import components
 import pytest
 import typer
+from api_server import TOKEN, serving
 from documents import PAGES, Block, blocks, mentions, missing
 from support import ROOT, App, environment
 
 from usagefix.cli import app as command_line
 
 BLOCKS = list(blocks())
-DATABASES = {"drifted": "app", "fixed": "fixed", "locked": "app"}
+DATABASES = {"drifted": "app", "fixed": "fixed", "locked": "app", "api": "fixed"}
+API = "http://localhost:3000"  # in the pages
 # What runs elsewhere: the words of its lines, and the test that runs them.
 ELSEWHERE = {
     "make demo": "tests/packaging/test_demo.py",
@@ -59,7 +61,7 @@ def held(app: App, *, really: bool) -> Iterator[None]:
 
 
 def typed(command: str, app: App, folder: Path, columns: int) -> subprocess.CompletedProcess[str]:
-    variables = environment(DATABASE_URL=app.url(), COLUMNS=str(columns))
+    variables = environment(DATABASE_URL=app.url(), COLUMNS=str(columns), USAGEFIX_TOKEN=TOKEN)
     psql = components.client("psql", app.binaries).parent
     variables["PATH"] = f"{folder / 'bin'}:{psql}:{variables['PATH']}"
     return subprocess.run(
@@ -71,11 +73,11 @@ def typed(command: str, app: App, folder: Path, columns: int) -> subprocess.Comp
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.where in DATABASES], ids=str)
 def test_a_block(block: Block, folder: Path, request: pytest.FixtureRequest) -> None:
     app: App = request.getfixturevalue(DATABASES[block.where])
-    with held(app, really=block.where == "locked"):
+    with held(app, really=block.where == "locked"), serving("counts", app.url()) as api:
         for command, expected in block.commands:
-            done = typed(command, app, folder, block.columns)
+            done = typed(command.replace(API, api.url), app, folder, block.columns)
             assert done.returncode == block.code, done.stdout + done.stderr
-            absent = missing(expected, done.stdout, done.stderr)
+            absent = missing(expected, done.stdout.replace(api.url, API), done.stderr)
             assert absent == [], f"{block} says that it prints this, but it prints:\n{done.stdout}{done.stderr}"
 
 

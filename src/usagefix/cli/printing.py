@@ -56,7 +56,8 @@ def line(outcome: Outcome) -> bool:
     """One line of JSON; whether somebody still reads."""
     from usagefix.render.document import document
 
-    return to_stdout(lambda: print(document(outcome, indent=None)))
+    text = document(outcome, indent=None, ascii_only=not _holds_everything(sys.stdout))
+    return to_stdout(lambda: print(text))
 
 
 def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> Format | None:
