@@ -17,8 +17,15 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import typer
 
-from usagefix import models
 from usagefix.cli import app
+from usagefix.models.correction import BackfillReport
+from usagefix.models.diagnosis import Finding, Severity, SourceRead
+from usagefix.models.guarding import GuardReport
+from usagefix.models.migration import ExportReport, PlannedStatement, RollbackReport, StatusReport
+from usagefix.models.probe import ProbeReport
+from usagefix.models.smoke import SmokeReport
+from usagefix.models.target import Target
+from usagefix.models.verification import PresetReport, VerifyReport
 from usagefix.render.document import SCHEMA_VERSION
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +51,7 @@ class Envelope:
 
     schema_version: int
     command: str
-    target: models.Target | None
+    target: Target | None
     ok: bool
     exit_code: int
     duration_ms: int
@@ -52,32 +59,32 @@ class Envelope:
 
 
 # The keys of each command beside those, with their types.
-VERIFIED = get_type_hints(models.VerifyReport)
+VERIFIED = get_type_hints(VerifyReport)
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "apply": {
         "dry_run": bool,
         "migrations": tuple[str, ...],
-        "before": models.VerifyReport,
-        "backfill": models.BackfillReport,
-        "plan": tuple[models.PlannedStatement, ...],
+        "before": VerifyReport,
+        "backfill": BackfillReport,
+        "plan": tuple[PlannedStatement, ...],
         "tracker_diff": str,
         "remarks": tuple[str, ...],
         **VERIFIED,
     },
     "verify": VERIFIED,
     "doctor": {
-        "findings": tuple[models.Finding, ...],
-        "counts": dict[models.Severity, int],
-        "source": models.SourceRead | None,
+        "findings": tuple[Finding, ...],
+        "counts": dict[Severity, int],
+        "source": SourceRead | None,
     },
-    "backfill": {"backfill": models.BackfillReport},
-    "rollback": get_type_hints(models.RollbackReport),
-    "check-preset": get_type_hints(models.PresetReport),
-    "status": get_type_hints(models.StatusReport),
-    "guard": get_type_hints(models.GuardReport),
-    "smoke": get_type_hints(models.SmokeReport),
-    "probe-api": get_type_hints(models.ProbeReport),
-    "export": get_type_hints(models.ExportReport),
+    "backfill": {"backfill": BackfillReport},
+    "rollback": get_type_hints(RollbackReport),
+    "check-preset": get_type_hints(PresetReport),
+    "status": get_type_hints(StatusReport),
+    "guard": get_type_hints(GuardReport),
+    "smoke": get_type_hints(SmokeReport),
+    "probe-api": get_type_hints(ProbeReport),
+    "export": get_type_hints(ExportReport),
     "usagefix": {},  # what fails before there is a command
 }
 # The variables that are read elsewhere than where the command line is parsed.

@@ -11,7 +11,9 @@ from usagefix import catalog, daily_limit, ledger, preflight, status
 from usagefix.backfill import backfill, preview
 from usagefix.catalog import Face, Migration
 from usagefix.database import Database, Limits
-from usagefix.models import BATCH_SIZE, ApplyReport, BackfillProgress, PlannedStatement, State
+from usagefix.models.choices import BATCH_SIZE
+from usagefix.models.correction import BackfillProgress
+from usagefix.models.migration import ApplyReport, PlannedStatement, State
 from usagefix.verify import verify
 
 OLDER_SECONDS = 10.0

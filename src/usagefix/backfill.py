@@ -16,7 +16,8 @@ from functools import partial
 from usagefix import ledger, preflight
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy, NotPermitted, UsagefixError
-from usagefix.models import BATCH_SIZE, BackfillProgress, BackfillReport, FiredTrigger
+from usagefix.models.choices import BATCH_SIZE
+from usagefix.models.correction import BackfillProgress, BackfillReport, FiredTrigger
 
 LEASE_SECONDS = 30.0
 _PAST_THE_GUARD = {"usagefix.bypass_guard": "on"}

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from usagefix import catalog
 from usagefix.apply import apply
 from usagefix.database import Database
-from usagefix.models import BATCH_SIZE, ApplyReport, BackfillProgress, PresetReport, VerifyReport
+from usagefix.models.choices import BATCH_SIZE
+from usagefix.models.correction import BackfillProgress
+from usagefix.models.migration import ApplyReport
+from usagefix.models.verification import PresetReport, VerifyReport
 from usagefix.preset import check_preset
 from usagefix.verify import verify
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from usagefix import __version__, catalog
 from usagefix.catalog import Face, Migration
 from usagefix.errors import ConfigurationError
-from usagefix.models import ExportReport
+from usagefix.models.migration import ExportReport
 from usagefix.names import STANDARD, Names
 
 BACKFILL = "backfill_usage_count"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from usagefix import ledger, preflight
 from usagefix.database import Database, Limits
 from usagefix.errors import UsagefixError
-from usagefix.models import GuardMode, GuardReport, RefusedWrite
+from usagefix.models.choices import GuardMode
+from usagefix.models.guarding import GuardReport, RefusedWrite
 
 
 @dataclass(frozen=True, slots=True)

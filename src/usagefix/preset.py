@@ -5,7 +5,7 @@ from __future__ import annotations
 from usagefix import picture, preflight
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError, PresetNotFound
-from usagefix.models import Event, PresetCount, PresetReport
+from usagefix.models.verification import Event, PresetCount, PresetReport
 
 
 def one_preset(db: Database, wanted: str) -> PresetCount:

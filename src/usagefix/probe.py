@@ -18,7 +18,9 @@ from usagefix.api.post import Answer, post, prepare
 from usagefix.database import Database
 from usagefix.errors import CannotConnect, DatabaseRefused, PresetNotFound, UsagefixError
 from usagefix.guard import guard
-from usagefix.models import Finding, Post, PostOutcome, PresetCount, Probed, ProbeReport
+from usagefix.models.diagnosis import Finding
+from usagefix.models.probe import Post, PostOutcome, Probed, ProbeReport
+from usagefix.models.verification import PresetCount
 from usagefix.preset import check_preset
 
 USAGE_TYPE = "playground_generation"

@@ -9,7 +9,8 @@ from usagefix import catalog, daily_limit, ledger, preflight, status
 from usagefix.catalog import Face, Migration
 from usagefix.database import Database, Limits
 from usagefix.errors import ConfigurationError, DatabaseRefused, RollbackRefused
-from usagefix.models import DailyLimit, RollbackPlan, RollbackReport, State
+from usagefix.models.choices import DailyLimit
+from usagefix.models.migration import RollbackPlan, RollbackReport, State
 from usagefix.verify import verify
 
 STILL_NEEDED = "2BP01"

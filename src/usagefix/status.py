@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from usagefix import catalog, ledger, preflight, verify
 from usagefix.database import Database
-from usagefix.models import Check, MigrationState, State, Status, StatusReport
+from usagefix.models.migration import MigrationState, State, StatusReport
+from usagefix.models.verification import Check, Status
 
 # The checks that say whether what a migration makes is there.
 _MADE = {

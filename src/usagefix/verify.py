@@ -11,7 +11,7 @@ from typing import Any
 from usagefix import catalog, preflight
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError
-from usagefix.models import Check, Counts, PresetCount, Status, VerifyReport
+from usagefix.models.verification import Check, Counts, PresetCount, Status, VerifyReport
 
 COUNTERS = "counters_accurate"
 LAST_USED = "last_used_current"

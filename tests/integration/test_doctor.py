@@ -11,7 +11,7 @@ from support import ADJUSTING, APPLICATIONS, TRIGGER, VERSION, App, role
 
 from usagefix.database import connect, locate
 from usagefix.doctor import RULES, doctor
-from usagefix.models import DoctorReport, Finding, Severity
+from usagefix.models.diagnosis import DoctorReport, Finding, Severity
 from usagefix.picture import names
 
 TRACK = "track_preset_usage(uuid, text, jsonb)"

@@ -27,7 +27,8 @@ from workflow import Command, obeyed
 from usagefix import backfill
 from usagefix.database import connect, locate
 from usagefix.errors import UsagefixError
-from usagefix.models import Outcome, PresetCount, PresetReport
+from usagefix.models.outcome import Outcome
+from usagefix.models.verification import PresetCount, PresetReport
 from usagefix.render.markdown import markdown
 from usagefix.render.progress import progress_shown
 from usagefix.render.words import harmless

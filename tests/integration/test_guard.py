@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from support import BY_HAND, GUARD, GUARDING, LEDGER, App, Connection, checks, failing, role, run
 
-from usagefix.models import GuardMode
+from usagefix.models.choices import GuardMode
 
 MODES = ("ignore", "warn", "reject")
 ONE, TWO = "md5('preset 1')::uuid", "md5('preset 2')::uuid"

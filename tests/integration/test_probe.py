@@ -22,7 +22,7 @@ from support import APPLICATIONS, App, Result, run
 from usagefix import picture
 from usagefix.api import Api
 from usagefix.database import connect, locate
-from usagefix.models import Probed, ProbeReport
+from usagefix.models.probe import Probed, ProbeReport
 from usagefix.probe import Patience, probe
 
 FORMATS = ("table", "json", "markdown", "github", "junit")

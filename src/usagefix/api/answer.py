@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from usagefix.models import Post, PostOutcome
+from usagefix.models.probe import Post, PostOutcome
 
 if TYPE_CHECKING:
     from usagefix.api.post import Answer

@@ -14,7 +14,7 @@ from usagefix import __version__
 from usagefix.cli import commands, options, printing
 from usagefix.cli.run import Globals, internal, interrupted
 from usagefix.errors import ConfigurationError, UsagefixError
-from usagefix.models import Outcome
+from usagefix.models.outcome import Outcome
 from usagefix.names import checked_schema
 from usagefix.render import words
 

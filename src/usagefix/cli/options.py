@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from usagefix import catalog
-from usagefix.models import DailyLimit
+from usagefix.models.choices import DailyLimit
 
 
 class Format(StrEnum):

@@ -13,7 +13,7 @@ import typer
 
 from usagefix.cli.options import Format
 from usagefix.errors import ConfigurationError
-from usagefix.models import Outcome
+from usagefix.models.outcome import Outcome
 from usagefix.render import words
 
 # The formats are imported where they are needed: rich takes longer to import than a connection to be made.

@@ -16,7 +16,7 @@ import typer
 from usagefix.cli import printing
 from usagefix.cli.options import Format
 from usagefix.errors import InternalError, Interrupted, UsagefixError
-from usagefix.models import Outcome
+from usagefix.models.outcome import Outcome
 from usagefix.names import Names
 from usagefix.render import words
 from usagefix.settings import resolve
@@ -24,7 +24,7 @@ from usagefix.settings import resolve
 # psycopg and rich take longer to import than a help page to print: imported where they are needed.
 if TYPE_CHECKING:
     from usagefix.database import Database
-    from usagefix.models import Report
+    from usagefix.models.reports import Report
 
     Work = Callable[[Database], Report]
 

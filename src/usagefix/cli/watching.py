@@ -13,7 +13,7 @@ import typer
 from usagefix.cli import printing, run
 from usagefix.cli.options import Format
 from usagefix.errors import Busy, CannotConnect, ConfigurationError, Interrupted
-from usagefix.models import Outcome
+from usagefix.models.outcome import Outcome
 from usagefix.render import words
 
 

@@ -20,7 +20,7 @@ from usagefix.database.failures import translated
 from usagefix.database.locating import Location
 from usagefix.database.session import Database, Session
 from usagefix.errors import CannotConnect, ConfigurationError, UsagefixError
-from usagefix.models import Target
+from usagefix.models.target import Target
 
 OLDEST_SERVER = 140000  # CREATE OR REPLACE TRIGGER
 SECRET_LENGTH = 8

@@ -17,7 +17,7 @@ from usagefix import catalog
 from usagefix.database.failures import RETRYABLE, translated
 from usagefix.database.waiting import LockHolder, Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
-from usagefix.models import Target
+from usagefix.models.target import Target
 from usagefix.names import STANDARD
 
 T = TypeVar("T")

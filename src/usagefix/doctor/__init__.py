@@ -22,7 +22,7 @@ from usagefix.doctor.counting import RULES as COUNTING
 from usagefix.doctor.rights import RULES as RIGHTS
 from usagefix.doctor.source import RULES as SOURCE
 from usagefix.doctor.surroundings import RULES as SURROUNDINGS
-from usagefix.models import DoctorReport, Finding, Severity, SourceRead
+from usagefix.models.diagnosis import DoctorReport, Finding, Severity, SourceRead
 from usagefix.picture.look import look
 from usagefix.source import scan
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from usagefix.doctor.case import INCREMENT, Case, is_ours, listed, quoted, where
-from usagefix.models import Finding, Severity
+from usagefix.models.diagnosis import Finding, Severity
 from usagefix.picture.objects import Function
 from usagefix.source import Use, in_sql
 

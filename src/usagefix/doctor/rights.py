@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from usagefix.doctor.case import TRACK, Case, listed
 from usagefix.doctor.counting import ERROR, WARNING, Rule
-from usagefix.models import Finding
+from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Function
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)

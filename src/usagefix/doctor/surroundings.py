@@ -7,7 +7,7 @@ from datetime import UTC
 
 from usagefix.doctor.case import Case, events, quoted
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
-from usagefix.models import Finding
+from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Index
 
 _LIMITS = {"smallint": 2**15, "integer": 2**31}

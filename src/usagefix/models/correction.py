@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-BATCH_SIZE = 1_000  # presets corrected in one transaction
+from usagefix.models.keyed import Keyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class FiredTrigger:
 
 
 @dataclass(frozen=True, slots=True)
-class BackfillReport:
+class BackfillReport(Keyed):
     """What a backfill changed, or, when ``dry_run``, would change: counters, and times of the last use.
 
     ``drift_removed`` is the sum of the deltas added to counters (negative where they showed too much);
@@ -43,6 +44,9 @@ class BackfillReport:
     @property
     def ok(self) -> bool:
         return True
+
+    def keys(self) -> dict[str, Any]:
+        return {"backfill": asdict(self)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
+
+from usagefix.models.keyed import Keyed
 
 
 class Severity(StrEnum):
@@ -37,7 +40,7 @@ class SourceRead:
 
 
 @dataclass(frozen=True, slots=True)
-class DoctorReport:
+class DoctorReport(Keyed):
     """Every finding, the worst first. ``source`` is None where no source was given; ``counted``: whether the role could
     read the counters and the events, without which nothing is known to be right."""
 
@@ -52,3 +55,10 @@ class DoctorReport:
     def count(self, severity: Severity) -> int:
         """How many findings of a severity there are."""
         return sum(finding.severity is severity for finding in self.findings)
+
+    def keys(self) -> dict[str, Any]:
+        return {
+            "findings": [asdict(finding) for finding in self.findings],
+            "counts": {severity: self.count(severity) for severity in Severity},
+            "source": asdict(self.source) if self.source else None,
+        }

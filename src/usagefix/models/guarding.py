@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-
-class GuardMode(StrEnum):
-    """What becomes of a write of the counter that is no count."""
-
-    IGNORE = "ignore"  # the counter stays, the rest of the statement goes through
-    WARN = "warn"  # the same, with a warning
-    REJECT = "reject"  # the statement fails
+from usagefix.models.choices import GuardMode
+from usagefix.models.keyed import Keyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +26,7 @@ class RefusedWrite:
 
 
 @dataclass(frozen=True, slots=True)
-class GuardReport:
+class GuardReport(Keyed):
     """The guard's mode and what it has refused, the latest first.
 
     ``was``: the mode before, None where none was asked for. ``rejected`` counts the writes that failed; they are undone

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
+from usagefix.models.choices import DailyLimit
 from usagefix.models.correction import BackfillReport
+from usagefix.models.keyed import Keyed
 from usagefix.models.verification import Counts, VerifyReport
 
 
@@ -17,13 +20,6 @@ class State(StrEnum):
     APPLIED = "applied"  # recorded, and every object is as released
     OUTDATED = "outdated"  # recorded or begun, but an object differs from the released one
     FOREIGN = "foreign"  # objects of its names are there, but usagefix did not record them
-
-
-class DailyLimit(StrEnum):
-    """What rollback does about the daily limit."""
-
-    RESTORE = "restore"
-    SKIP = "skip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,7 @@ class MigrationState:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusReport:
+class StatusReport(Keyed):
     """Every migration, oldest first, and when the application last recorded a use.
 
     ``dated``: whether events tell when they were.
@@ -65,7 +61,7 @@ class PlannedStatement:
 
 
 @dataclass(frozen=True, slots=True)
-class ApplyReport:
+class ApplyReport(Keyed):
     """What apply found, did and proved. ``after`` is None in a dry run, which changes nothing.
 
     ``remarks``: what the migrations had to say of this database, such as a trigger that was held off.
@@ -87,9 +83,21 @@ class ApplyReport:
     def ok(self) -> bool:
         return self.after is None or self.after.ok
 
+    def keys(self) -> dict[str, Any]:
+        keys = {
+            "dry_run": self.dry_run,
+            "migrations": self.migrations,
+            "before": asdict(self.before),
+            "backfill": asdict(self.backfill),
+            "plan": [asdict(step) for step in self.plan],
+            "tracker_diff": self.tracker_diff,
+            "remarks": self.remarks,
+        }
+        return keys | (asdict(self.after) if self.after else {})
+
 
 @dataclass(frozen=True, slots=True)
-class ExportReport:
+class ExportReport(Keyed):
     """The files that an export wrote, in the order in which they run, and those that were ``there`` as they should be.
 
     ``edited`` and ``older`` are files of earlier exports that what was written comes after: changed by somebody, or as
@@ -118,7 +126,7 @@ class RollbackPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class RollbackReport:
+class RollbackReport(Keyed):
     """What a rollback undid, newest first. ``remains`` is the newest version still there, None where none is;
     ``daily_limit`` is None where there was none to restore; ``purged``: the ledger is gone, too."""
 

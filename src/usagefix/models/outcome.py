@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from usagefix.errors import UsagefixError
-from usagefix.models.reports import Report
-from usagefix.models.target import Target
+if TYPE_CHECKING:
+    from usagefix.errors import UsagefixError
+    from usagefix.models.reports import Report
+    from usagefix.models.target import Target
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from usagefix.models.diagnosis import Finding
+from usagefix.models.keyed import Keyed
 from usagefix.models.verification import PresetCount
 
 
@@ -64,7 +65,7 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeReport:
+class ProbeReport(Keyed):
     """What was posted, answered, recorded and counted; ``preset`` is as it was afterwards.
 
     ``counted`` and ``recorded``: by how much the counter moved, and by how many events, anybody's. ``ours``: how many

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from usagefix.models.keyed import Keyed
 from usagefix.models.verification import Status
 
 
@@ -19,7 +20,7 @@ class SmokeStep:
 
 
 @dataclass(frozen=True, slots=True)
-class SmokeReport:
+class SmokeReport(Keyed):
     """Each step in order, all undone. ``role`` is the one that recorded the uses; ``preset`` the id of the preset that
     was used, ``temporary`` where it was made for the test."""
 

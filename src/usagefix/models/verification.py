@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from usagefix.models.keyed import Keyed
+
 
 class Status(StrEnum):
     """The outcome of one check."""
@@ -82,7 +84,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyReport:
+class VerifyReport(Keyed):
     """Every check, the totals and the presets to look at, all from one snapshot.
 
     ``counts`` is None and ``presets`` empty when ``--only`` left out every check that counts. ``dated``: whether
@@ -100,7 +102,7 @@ class VerifyReport:
 
 
 @dataclass(frozen=True, slots=True)
-class PresetReport:
+class PresetReport(Keyed):
     """One preset, and its newest events if asked for. ``dated``: whether presets keep the time of their last use."""
 
     preset: PresetCount

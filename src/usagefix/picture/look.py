@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
-from usagefix.models import RefusedWrite
+from usagefix.models.guarding import RefusedWrite
 from usagefix.picture import Table, tables
 from usagefix.picture.objects import (
     Drift,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from usagefix.models import RefusedWrite
+from usagefix.models.guarding import RefusedWrite
 from usagefix.picture import Table
 
 

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from usagefix.models import (
-    ApplyReport,
-    BackfillReport,
-    DoctorReport,
-    Outcome,
-    Report,
-    Severity,
-)
+from usagefix.models.outcome import Outcome
 
 SCHEMA_VERSION = 1
 
@@ -40,35 +32,10 @@ def document(outcome: Outcome, *, indent: int | None = 2, ascii_only: bool = Fal
             "hint": error.hint,
         }
     if outcome.report is not None:
-        body |= _keys(outcome.report)
+        body |= outcome.report.keys()
     text = json.dumps(body, ensure_ascii=ascii_only, indent=indent, default=_plain)
     # The runner of GitHub Actions obeys ##[ wherever it stands; the same string, as JSON may also write it.
     return text.replace("##[", r"#\u0023[")
-
-
-def _keys(report: Report) -> Mapping[str, Any]:
-    match report:
-        case DoctorReport():
-            return {
-                "findings": [asdict(finding) for finding in report.findings],
-                "counts": {severity: report.count(severity) for severity in Severity},
-                "source": asdict(report.source) if report.source else None,
-            }
-        case BackfillReport():
-            return {"backfill": asdict(report)}
-        case ApplyReport():
-            keys = {
-                "dry_run": report.dry_run,
-                "migrations": report.migrations,
-                "before": asdict(report.before),
-                "backfill": asdict(report.backfill),
-                "plan": [asdict(step) for step in report.plan],
-                "tracker_diff": report.tracker_diff,
-                "remarks": report.remarks,
-            }
-            return keys | (asdict(report.after) if report.after else {})
-        case _:
-            return asdict(report)
 
 
 def _plain(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from usagefix.models import DoctorReport, Finding, Severity
+from usagefix.models.diagnosis import DoctorReport, Finding, Severity
 from usagefix.render.layout import NARROW, WIDE, Column, grid, item, line, text
 from usagefix.render.phrases import plural
 from usagefix.render.words import harmless

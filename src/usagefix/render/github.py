@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from usagefix.models import Outcome
+from usagefix.models.outcome import Outcome
 from usagefix.render.markdown import markdown
 from usagefix.render.outline import Mark, Result, outline
 from usagefix.render.words import harmless, unobeyed

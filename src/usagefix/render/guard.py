@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from usagefix.models import GuardReport
+from usagefix.models.guarding import GuardReport
 from usagefix.render.layout import Column, grid, item, moment, text
 from usagefix.render.phrases import plural
 

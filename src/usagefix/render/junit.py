@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from xml.etree import ElementTree as xml
 
-from usagefix.models import Outcome
+from usagefix.models.outcome import Outcome
 from usagefix.render.outline import Mark, Result, outline
 
 # What XML 1.0 cannot hold, not even escaped, and what readers make a line's end of.

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.control import Control
 from rich.text import Text
 
-from usagefix.models import Outcome, VerifyReport
+from usagefix.models.outcome import Outcome
+from usagefix.models.verification import VerifyReport
 from usagefix.render.layout import conclude, line, stdout_console, text
 from usagefix.render.verdict import verdict
 from usagefix.render.verification import show_digest

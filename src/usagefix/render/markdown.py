@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from usagefix.models import Outcome
+from usagefix.models.outcome import Outcome
 from usagefix.render.outline import Mark, Outline, Result, Table, outline
 from usagefix.render.words import harmless
 

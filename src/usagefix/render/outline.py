@@ -9,29 +9,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from usagefix.models import (
-    ApplyReport,
-    BackfillReport,
-    Check,
-    Counts,
-    DoctorReport,
-    ExportReport,
-    Finding,
-    GuardReport,
-    MigrationState,
-    Outcome,
-    PresetCount,
-    PresetReport,
-    ProbeReport,
-    Report,
-    RollbackReport,
-    Severity,
-    SmokeReport,
-    State,
-    Status,
-    StatusReport,
-    VerifyReport,
-)
+from usagefix.models.correction import BackfillReport
+from usagefix.models.diagnosis import DoctorReport, Finding, Severity
+from usagefix.models.guarding import GuardReport
+from usagefix.models.migration import ApplyReport, ExportReport, MigrationState, RollbackReport, State, StatusReport
+from usagefix.models.outcome import Outcome
+from usagefix.models.probe import ProbeReport
+from usagefix.models.reports import Report
+from usagefix.models.smoke import SmokeReport
+from usagefix.models.verification import Check, Counts, PresetCount, PresetReport, Status, VerifyReport
 from usagefix.render.phrases import answers, corrections, counted, moment, remarks, signed, undone
 from usagefix.render.verdict import Verdict, verdict
 

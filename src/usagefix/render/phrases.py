@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from usagefix.models import BackfillReport, DailyLimit, Post, Probed, ProbeReport, RollbackReport
+from usagefix.models.choices import DailyLimit
+from usagefix.models.correction import BackfillReport
+from usagefix.models.migration import ExportReport, RollbackReport
+from usagefix.models.probe import Post, Probed, ProbeReport
 
 # What becomes of the application's triggers: held off or not, in a dry run or not.
 _FATE = {
@@ -139,3 +142,14 @@ def _whose(report: ProbeReport) -> Iterator[str]:
         yield "none of them carries what was posted: the API keeps no usageData, or others used the preset"
     elif report.recorded > report.ours:
         yield f"{plural(report.ours, 'event')} of ours, {report.recorded - report.ours:,} of others meanwhile"
+
+
+def exported(report: ExportReport) -> Iterator[str]:
+    """What there is to say beside the files that were written."""
+    for path in report.edited:
+        yield f"{path} was edited after an export; it stays, and what is written comes after it"
+    for path in report.older:
+        yield f"{path} is of another usagefix; it stays, and what is written comes after it"
+    if not report.files:
+        yield "nothing to write: every file is there already"
+    yield "next: supabase db push, then usagefix verify"

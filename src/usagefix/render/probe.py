@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from usagefix.models import ProbeReport
+from usagefix.models.probe import ProbeReport
 from usagefix.render.findings import show_findings
 from usagefix.render.layout import Column, count, grid, item, text
 from usagefix.render.phrases import Answers, answers, remarks, signed

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from usagefix.models import BackfillProgress
+from usagefix.models.correction import BackfillProgress
 from usagefix.render import words
 from usagefix.render.phrases import plural
 

@@ -10,21 +10,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from usagefix.models import (
-    ApplyReport,
-    BackfillReport,
-    DoctorReport,
-    ExportReport,
-    GuardReport,
-    PresetReport,
-    ProbeReport,
-    Report,
-    RollbackReport,
-    SmokeReport,
-    State,
-    StatusReport,
-    VerifyReport,
-)
+from usagefix.models.correction import BackfillReport
+from usagefix.models.diagnosis import DoctorReport
+from usagefix.models.guarding import GuardReport
+from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, State, StatusReport
+from usagefix.models.probe import ProbeReport
+from usagefix.models.reports import Report
+from usagefix.models.smoke import SmokeReport
+from usagefix.models.verification import PresetReport, VerifyReport
 from usagefix.render.findings import findings
 from usagefix.render.guard import show_guard
 from usagefix.render.layout import Column, conclude, count, grid, item, line, moment, text

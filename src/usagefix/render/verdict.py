@@ -5,25 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from usagefix.models import (
-    ApplyReport,
-    BackfillReport,
-    DoctorReport,
-    ExportReport,
-    GuardMode,
-    GuardReport,
-    PresetReport,
-    Probed,
-    ProbeReport,
-    Report,
-    RollbackReport,
-    Severity,
-    SmokeReport,
-    State,
-    Status,
-    StatusReport,
-    VerifyReport,
-)
+from usagefix.models.choices import GuardMode
+from usagefix.models.correction import BackfillReport
+from usagefix.models.diagnosis import DoctorReport, Severity
+from usagefix.models.guarding import GuardReport
+from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, State, StatusReport
+from usagefix.models.probe import Probed, ProbeReport
+from usagefix.models.reports import Report
+from usagefix.models.smoke import SmokeReport
+from usagefix.models.verification import PresetReport, Status, VerifyReport
 from usagefix.render.phrases import moved, plural
 
 GOOD, BAD, MIND, PLAIN = "green", "red", "yellow", ""

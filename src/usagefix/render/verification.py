@@ -9,7 +9,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from usagefix.models import Check, Counts, SmokeStep, Status, VerifyReport
+from usagefix.models.smoke import SmokeStep
+from usagefix.models.verification import Check, Counts, Status, VerifyReport
 from usagefix.render.layout import NARROW, WIDE, Column, count, grid, moment, text
 from usagefix.render.phrases import signed
 from usagefix.render.words import harmless

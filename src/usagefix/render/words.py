@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from usagefix.errors import UsagefixError
-from usagefix.models import ExportReport
 
 # Control characters (a terminal obeys them), and what turns the direction of writing.
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -53,14 +52,3 @@ def outcome(changes: Sequence[str]) -> str:
     if not changes:
         return "nothing in the database was changed"
     return f"done before that, and kept: {'; '.join(changes)}"
-
-
-def exported(report: ExportReport) -> Iterator[str]:
-    """What there is to say beside the files that were written."""
-    for path in report.edited:
-        yield f"{path} was edited after an export; it stays, and what is written comes after it"
-    for path in report.older:
-        yield f"{path} is of another usagefix; it stays, and what is written comes after it"
-    if not report.files:
-        yield "nothing to write: every file is there already"
-    yield "next: supabase db push, then usagefix verify"

@@ -14,7 +14,8 @@ from datetime import datetime
 from usagefix import preflight
 from usagefix.database import Database, Limits
 from usagefix.errors import DatabaseRefused
-from usagefix.models import SmokeReport, SmokeStep, Status
+from usagefix.models.smoke import SmokeReport, SmokeStep
+from usagefix.models.verification import Status
 from usagefix.smoke.stage import Stage, set_stage
 from usagefix.smoke.tracker import Recorder, recorder
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError, DatabaseRefused, NotPermitted, PresetNotFound
-from usagefix.models import SmokeStep, Status
+from usagefix.models.smoke import SmokeStep
+from usagefix.models.verification import Status
 from usagefix.preset import one_preset
 from usagefix.smoke.rows import temporary_row
 

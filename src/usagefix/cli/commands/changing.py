@@ -9,13 +9,13 @@ import typer
 
 from usagefix.cli import options, run
 from usagefix.errors import ConfigurationError, RollbackRefused
-from usagefix.models import BATCH_SIZE, DailyLimit, GuardMode
+from usagefix.models.choices import BATCH_SIZE, DailyLimit, GuardMode
 from usagefix.render import words
-from usagefix.render.progress import progress_shown
 
 if TYPE_CHECKING:
     from usagefix.database import Database
-    from usagefix.models import Report, RollbackPlan
+    from usagefix.models.migration import RollbackPlan
+    from usagefix.models.reports import Report
 
 
 def apply(
@@ -35,6 +35,7 @@ def apply(
     """
     from usagefix.apply import apply as verb
     from usagefix.apply import plan
+    from usagefix.render.progress import progress_shown
 
     def work(db: Database) -> Report:
         db.show_queries = show_queries
@@ -63,6 +64,7 @@ def backfill(
     """
     from usagefix.backfill import backfill as verb
     from usagefix.backfill import preview
+    from usagefix.render.progress import progress_shown
 
     def work(db: Database) -> Report:
         db.show_queries = show_queries

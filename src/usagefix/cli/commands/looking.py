@@ -10,7 +10,7 @@ from usagefix.cli import options, run, watching
 
 if TYPE_CHECKING:
     from usagefix.database import Database
-    from usagefix.models import Report
+    from usagefix.models.reports import Report
 
 
 def verify(

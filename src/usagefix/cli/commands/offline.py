@@ -12,7 +12,7 @@ from usagefix.cli import options, printing, run
 from usagefix.render import words
 
 if TYPE_CHECKING:
-    from usagefix.models import Report
+    from usagefix.models.reports import Report
 
 
 def sql(
@@ -48,10 +48,11 @@ def export(
     Example: usagefix export supabase/migrations
     """
     from usagefix.export import export as verb
+    from usagefix.render.phrases import exported
 
     def work() -> Report:
         report = verb(folder, to=to, names=run.names(context, adapt=adapt))
-        for line in words.exported(report):
+        for line in exported(report):
             words.say(line)
         return report
 

@@ -11,7 +11,7 @@ from usagefix.render import words
 
 if TYPE_CHECKING:
     from usagefix.database import Database
-    from usagefix.models import Report
+    from usagefix.models.reports import Report
 
 
 def smoke(

@@ -1,0 +1,20 @@
+"""What a command line chooses from. Cheap to import: it is read before there is a command."""
+
+from enum import StrEnum
+
+BATCH_SIZE = 1_000  # presets corrected in one transaction
+
+
+class DailyLimit(StrEnum):
+    """What rollback does about the daily limit."""
+
+    RESTORE = "restore"
+    SKIP = "skip"
+
+
+class GuardMode(StrEnum):
+    """What becomes of a write of the counter that is no count."""
+
+    IGNORE = "ignore"  # the counter stays, the rest of the statement goes through
+    WARN = "warn"  # the same, with a warning
+    REJECT = "reject"  # the statement fails
