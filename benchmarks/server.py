@@ -7,6 +7,7 @@ and what is needed more than once is cloned.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -175,6 +177,13 @@ def running(scale: Scale) -> Iterator[Lab]:
         yield Lab(server, scale)
     finally:
         embedded.stop(server)
+
+
+def program(server: embedded.Server, name: str) -> Path | None:
+    """One of PostgreSQL's programs: beside the server's own, else on PATH; None where there is none."""
+    beside = server.binaries / name
+    on_path = shutil.which(name)
+    return beside if beside.exists() else Path(on_path) if on_path else None
 
 
 def finished(process: subprocess.Popen[str]) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +22,7 @@ from threading import Thread
 from psycopg import errors
 
 from benchmarks.measure import BenchmarkFailed, Row, interleaved, seconds, short
-from benchmarks.server import EVENT_COLUMNS, Connection, Database, Lab, events
+from benchmarks.server import EVENT_COLUMNS, Connection, Database, Lab, events, program
 
 BARE, ROW_LEVEL, USAGEFIX = "bare", "row-level", "usagefix"
 CONTENDED_PRESETS = 40
@@ -78,7 +77,7 @@ def single(lab: Lab) -> list[Row]:
     what = f"single-row inserts, 4 clients, {presets:,} presets"
     how = "pgbench, prepared statements; throughput compared with bare inserts"
     aim = "at least 0.60x"
-    pgbench = _pgbench(lab.server.binaries)
+    pgbench = program(lab.server, "pgbench")
     if pgbench is None:
         return [Row("single", what, how, aim, "left out: pgbench is not beside the server's programs or on PATH", None)]
     script = SINGLE_ROW.format(presets=presets)
@@ -166,12 +165,6 @@ def _bulk(lab: Lab, name: str, what: str, statement: str, aim: float) -> Row:
         f"row-level {seconds(slow.middle(ROW_LEVEL))}",
         ratio.middle <= aim,
     )
-
-
-def _pgbench(binaries: Path) -> Path | None:
-    beside = binaries / "pgbench"
-    on_path = shutil.which("pgbench")
-    return beside if beside.exists() else Path(on_path) if on_path else None
 
 
 def _run_pgbench(pgbench: Path, database: Database, script: str, window: float) -> float:
