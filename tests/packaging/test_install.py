@@ -28,11 +28,14 @@ def bundled() -> set[str]:
     return {str(path.relative_to(SQL)) for path in SQL.rglob("*.sql")}
 
 
-def test_the_wheel_carries_the_sql(built: Path) -> None:
+def test_the_wheel_carries_the_sql_and_the_schemas(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"usagefix/sql/{name}" for name in bundled()} <= names
     assert "usagefix/py.typed" in names
+    schemas = {path.name for path in (ROOT / "src" / "usagefix" / "schemas").glob("*.json")}
+    assert "verify.json" in schemas
+    assert {f"usagefix/schemas/{name}" for name in schemas} <= names
     assert not [name for name in names if name.startswith("tests")]
 
 
@@ -41,7 +44,7 @@ def test_the_sdist_carries_the_sql_and_the_tests(built: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
     assert {f"sql/{name}" for name in bundled()} <= names
-    assert {"README.md", "CHANGELOG.md", "LICENSE", "Makefile", "tests/conftest.py"} <= names
+    assert {"README.md", "CHANGELOG.md", "LICENSE", "Makefile", "tests/conftest.py", "action.yml", "docs/ci.md"} <= names
 
 
 def test_an_installed_wheel_finds_its_sql(built: Path, tmp_path: Path) -> None:
