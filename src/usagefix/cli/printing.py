@@ -80,10 +80,13 @@ def _table(outcome: Outcome) -> None:
     from usagefix.render.layout import stdout_console
     from usagefix.render.table import show as show_table
 
-    console = stdout_console()
-    with console.capture() as laid_out:
-        show_table(report, console)
-    to_stdout(lambda: print(words.unobeyed(laid_out.get()), end=""))
+    def write() -> None:
+        console = stdout_console()
+        with console.capture() as laid_out:  # it flushes stdout when it ends
+            show_table(report, console)
+        print(words.unobeyed(laid_out.get()), end="")
+
+    to_stdout(write)
 
 
 def _summarise(outcome: Outcome) -> None:
