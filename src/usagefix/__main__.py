@@ -20,9 +20,10 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def main() -> NoReturn:
     """The console script."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:
-            signal.signal(getattr(signal, name), _interrupt)
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    obeyed = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in obeyed:
+        signal.signal(number, _interrupt)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks
@@ -31,7 +32,11 @@ def main() -> NoReturn:
     try:
         from usagefix.cli import main as run  # noqa: PLC0415
     except KeyboardInterrupt:
-        sys.exit(130)
+        for number in obeyed:
+            signal.signal(number, signal.SIG_IGN)
+        from usagefix.cli import interrupted_at_once  # noqa: PLC0415
+
+        interrupted_at_once()
     run()
 
 

@@ -113,8 +113,8 @@ def malformed(message: str, conninfo: str, source: str, known: Collection[str]) 
 
 
 def _unwrapped(conninfo: str) -> str:
-    """Without the quotes that docker's --env-file keeps, and without ``psql`` before a URL that was copied with it."""
-    text = re.sub(r"^psql\s+(?=['\"]?postgres)", "", conninfo.strip())
+    """Without the quotes that docker's --env-file keeps, and what a URL was copied with: ``psql``, a variable."""
+    text = re.sub(r"^(?:psql\s+|(?:export\s+)?\w+_URL=)(?=['\"]?postgres)", "", conninfo.strip())
     wrapped = len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" and "://" in text
     return text[1:-1].strip() if wrapped else text
 

@@ -41,8 +41,8 @@ def apply(
     tried; readers never. Raises Busy, NotPermitted, WrongDatabase; a failed migration is rolled back whole.
     """
     wanted = _wanted(to)
-    before = verify(db)
     preflight.require_changeable(db)
+    before = verify(db)
     todo = _unfinished(db, wanted)
     limit = daily_limit.present(db)
     for migration in todo:

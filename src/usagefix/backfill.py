@@ -76,8 +76,8 @@ def backfill(
     Raises UsagefixError where new uses are not counted yet, Busy where another backfill is going or locks stay taken,
     NotPermitted where the role lacks a right.
     """
-    preflight.require_readable(db)
     preflight.require_changeable(db)
+    preflight.require_readable(db)
     if not ledger.exists(db) or not db.values(db.query("counting"))[0]:
         raise UsagefixError(
             "new uses are not counted yet, so no backfill can be exact",

@@ -26,10 +26,11 @@ def guard(db: Database, mode: GuardMode | None = None, *, limits: Limits | None 
     Writers of presets wait an instant for a switch, at most ``lock_timeout`` an attempt. Raises UsagefixError where the
     guard is not applied, Busy, NotPermitted.
     """
+    if mode is not None:
+        preflight.require_changeable(db)
     preflight.require_readable(db)
     was = _mode(db)
     if mode is not None and mode is not was:
-        preflight.require_changeable(db)
         db.retrying(lambda: _switch(db, mode, limits), limits)
         db.changes.append(f"the guard's mode is {mode}")
     with db.snapshot():

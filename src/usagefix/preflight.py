@@ -92,7 +92,7 @@ def _no_table(db: Database, table: picture.Table) -> WrongDatabase:
 def require_changeable(db: Database) -> None:
     """The server takes writes, and the role has every right that apply, backfill and rollback need.
 
-    Raises ReadOnlyServer or NotPermitted, naming each right and what grants it.
+    Raises WrongDatabase, ReadOnlyServer or NotPermitted, naming each right and what grants it.
     """
     if db.session.standby:
         raise ReadOnlyServer("the server is a standby: it accepts no writes", hint="connect to the primary server")
@@ -102,7 +102,7 @@ def require_changeable(db: Database) -> None:
             hint="it may be set for the role, for the database, or on a standby: connect to the primary server,"
             " or as a role that may write",
         )
-    for table in picture.tables(db):
+    for table in require_tables(db):
         if not table.owned:
             raise NotPermitted(
                 f"role {db.session.role} does not own table {db.names.schema}.{table.name}; its owner is {table.owner}",

@@ -246,6 +246,7 @@ def _explained(
 
 def _guard(db: Database) -> str:
     try:
-        return f"the guard is on, mode {guard(db).mode}: it refuses what is not the trigger's own count"
+        refuses = "it refuses what is not the trigger's own count, but for usagefix.bypass_guard"
+        return f"the guard is on, mode {guard(db).mode}: {refuses}"
     except UsagefixError as error:
         return error.message

@@ -26,8 +26,8 @@ def plan(db: Database, *, to: str | None, limit: DailyLimit, purge: bool = False
     if purge and to is not None:
         raise ConfigurationError("--purge goes back all the way, --to does not", hint="pass one of them")
     keep = catalog.migration(to).version if to is not None else ""
-    preflight.require_readable(db)
     preflight.require_changeable(db)
+    preflight.require_readable(db)
     ledger.require_trusted(db)
     begun = ledger.begun(db)
     undone = [m for m in reversed(catalog.migrations()) if m.version in begun and m.version > keep]

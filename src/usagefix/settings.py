@@ -49,8 +49,9 @@ def resolve(database_url: str | None, env_file: Path | None, environment: Mappin
             return Address(f"{name} in {dotenv.name}", values[name].strip(), notes)
     if any(environment.get(name) for name in LIBPQ_VARIABLES):
         return Address("PG* variables", "", notes)
+    without = f"{dotenv.name} is there, and names none" if not unreadable and _is_file(dotenv) else unreadable
     raise ConfigurationError(
-        "no database is named" + (f"; {unreadable}" if unreadable else ""),
+        "no database is named" + (f"; {without}" if without else ""),
         hint="set DATABASE_URL (or SUPABASE_DB_URL, or libpq's PG* variables), write it to .env, "
         "or pass --database-url postgresql://user@host:5432/database",
     )

@@ -68,7 +68,7 @@ def object_checks(db: Database) -> dict[str, tuple[Check, ...]]:
 def _counters_accurate(accuracy: _Accuracy, fail_over: int) -> Check:
     detail = f"{accuracy.inaccurate} of {accuracy.presets} presets inaccurate"
     if fail_over and accuracy.inaccurate:
-        detail += f", off by {accuracy.drift_magnitude} in all; {fail_over} may be"
+        detail += f", off by {accuracy.drift_magnitude} in all, up to {fail_over} allowed"
     tolerated = not accuracy.inaccurate or 0 < fail_over >= accuracy.drift_magnitude
     return Check(
         check_id=COUNTERS,
@@ -89,7 +89,7 @@ def _last_used_current(db: Database, fail_over: int) -> Check:
         f"SELECT (SELECT count(*) FROM ({db.query('last_use')}) AS behind), count(*)"  # noqa: S608 - our own file
         f" FROM {db.names.qualifier}.presets"
     )
-    detail = f"{behind} of {presets} presets behind" + (f"; {fail_over} may be" if fail_over and behind else "")
+    detail = f"{behind} of {presets} presets behind" + (f", up to {fail_over} allowed" if fail_over and behind else "")
     return replace(check, status=Status.FAILED if behind > fail_over else Status.OK, detail=detail)
 
 

@@ -83,7 +83,9 @@ def test_keep(temporary: Path) -> None:
     (folder,) = temporary.iterdir()
     pid = int((folder / "data" / "postmaster.pid").read_text().splitlines()[0])
     try:
-        assert run("verify", DATABASE_URL=url).code == 0
+        assert run("verify", DATABASE_URL=url).code == 1, "drifted, to play with"
+        story = url.replace("usagefix_sample", "usagefix_demo")
+        assert run("verify", DATABASE_URL=story).code == 0
         with psycopg.connect(url) as connection:
             connection.execute("SELECT 1")
         assert f"kill -INT {pid}" in result.stderr

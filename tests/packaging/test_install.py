@@ -44,7 +44,15 @@ def test_the_sdist_carries_the_sql_and_the_tests(built: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
     assert {f"sql/{name}" for name in bundled()} <= names
-    assert {"README.md", "CHANGELOG.md", "LICENSE", "Makefile", "tests/conftest.py", "action.yml", "docs/ci.md"} <= names
+    assert {
+        "README.md",
+        "CHANGELOG.md",
+        "LICENSE",
+        "Makefile",
+        "tests/conftest.py",
+        "action.yml",
+        "docs/ci.md",
+    } <= names
 
 
 def test_an_installed_wheel_finds_its_sql(built: Path, tmp_path: Path) -> None:

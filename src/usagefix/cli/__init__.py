@@ -57,7 +57,7 @@ def usagefix(
     Start with `usagefix verify` (reads only), then `usagefix apply --dry-run`, then `usagefix apply`.
 
     Exit codes: 0 fine, 1 a finding, 2 usage or configuration, 3 cannot connect, 4 busy, 5 refused by the database,
-    130 interrupted.
+    70 a defect of usagefix, 130 interrupted.
     """
     if context.invoked_subcommand is None:
         words.say(context.get_help())
@@ -77,6 +77,8 @@ def main() -> NoReturn:
         code = _failed(error)
     except _Misuse as error:
         code = _misused(error)
+    except OSError as error:  # a help page on a full disk; commands print through cli.printing
+        code = 0 if isinstance(error, BrokenPipeError) else _unwritable(error)
     except Exception as defect:
         code = _failed(internal(defect))
     sys.exit(code if isinstance(code, int) else 0)
@@ -88,6 +90,17 @@ def _failed(error: UsagefixError, command: str = "") -> int:
     words.fail(error, outcome.changes)
     printing.show(outcome, printing.wanted(sys.argv, os.environ))
     return error.exit_code
+
+
+def _unwritable(error: OSError) -> int:
+    printing.abandon_stdout()
+    words.fail(printing.unwritable(error), words.outcome(()))
+    return ConfigurationError.exit_code
+
+
+def interrupted_at_once() -> NoReturn:
+    """The way out for Ctrl-C before there was a command line to read."""
+    sys.exit(_failed(interrupted(), _as_typed(sys.argv).removeprefix("usagefix").strip()))
 
 
 def _as_typed(arguments: Sequence[str]) -> str:
@@ -103,6 +116,8 @@ def _misused(error: Exception) -> int:
     if command == "usagefix probe-api":
         message = _UNASKED.sub("", message)  # the rest of a token that was not quoted
     hint = f"{command} --help"
+    if "missing option '--token'" in message.lower():
+        hint = "set USAGEFIX_TOKEN to a user's access token"
     before = next((name for name in _BEFORE_THE_COMMAND if f": {name}" in message), None)
     if before is not None and command != "usagefix":
         hint = f"{before} goes before the command: usagefix {before} … {command.removeprefix('usagefix ')}"

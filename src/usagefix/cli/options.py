@@ -34,8 +34,8 @@ def checks() -> list[str]:
 
 def option(name: str, help_text: str, *more: str, **settings: Any) -> Any:
     """An option, its other spellings, and the variable that sets it."""
-    variable = f"USAGEFIX_{name.removeprefix('--').upper().replace('-', '_')}"
-    return typer.Option(name, *more, envvar=variable, help=help_text, **settings)
+    settings.setdefault("envvar", f"USAGEFIX_{name.removeprefix('--').upper().replace('-', '_')}")
+    return typer.Option(name, *more, help=help_text, **settings)
 
 
 DatabaseUrl = Annotated[
@@ -72,6 +72,17 @@ OutputFormat = Annotated[
 ToVersion = Annotated[
     str | None,
     option("--to", "Stop at this version.", metavar="VERSION", show_default=False, autocompletion=versions),
+]
+BackTo = Annotated[
+    str | None,
+    option(
+        "--to",
+        "Go back to just after this version; else to before the first.",
+        metavar="VERSION",
+        envvar="USAGEFIX_BACK_TO",  # one that is set for apply must not stop a rollback half-way
+        show_default=False,
+        autocompletion=versions,
+    ),
 ]
 DryRun = Annotated[bool, option("--dry-run", "Show what would be done; change nothing.")]
 BatchSize = Annotated[

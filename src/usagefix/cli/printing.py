@@ -29,25 +29,25 @@ def show(outcome: Outcome, output: Format | None) -> None:
             if os.environ.get("GITHUB_ACTIONS") == "true":
                 from usagefix.render.github import annotations
 
-                _print(*annotations(outcome))
+                _print(outcome, *annotations(outcome))
                 _summarise(outcome)
         case Format.JSON:
             from usagefix.render.document import document
 
-            _print(document(outcome, ascii_only=not _holds_everything(sys.stdout)))
+            _print(outcome, document(outcome, ascii_only=not _holds_everything(sys.stdout)))
         case Format.MARKDOWN:
             from usagefix.render.markdown import markdown
 
-            _print(markdown(outcome))
+            _print(outcome, markdown(outcome))
         case Format.GITHUB:
             from usagefix.render.github import report
 
-            _print(report(outcome))
+            _print(outcome, report(outcome))
             _summarise(outcome)
         case Format.JUNIT:
             from usagefix.render.junit import junit
 
-            _print(junit(outcome))
+            _print(outcome, junit(outcome))
         case _:
             assert_never(output)
 
@@ -57,7 +57,7 @@ def line(outcome: Outcome) -> bool:
     from usagefix.render.document import document
 
     text = document(outcome, indent=None, ascii_only=not _holds_everything(sys.stdout))
-    return to_stdout(lambda: print(text))
+    return to_stdout(lambda: print(text), outcome.changes)
 
 
 def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> Format | None:
@@ -86,7 +86,7 @@ def _table(outcome: Outcome) -> None:
             show_table(report, console)
         print(words.unobeyed(laid_out.get()), end="")
 
-    to_stdout(write)
+    to_stdout(write, outcome.changes)
 
 
 def _summarise(outcome: Outcome) -> None:
@@ -106,27 +106,37 @@ def _holds_everything(stream: TextIO) -> bool:
     return codecs.lookup(stream.encoding or "ascii").name == "utf-8"
 
 
-def _print(*lines: str) -> None:
+def _print(outcome: Outcome, *lines: str) -> None:
     if lines:
-        to_stdout(lambda: print(*lines, sep="\n"))
+        to_stdout(lambda: print(*lines, sep="\n"), outcome.changes)
 
 
-def to_stdout(write: Callable[[], None]) -> bool:
+def to_stdout(write: Callable[[], None], changes: str | None = None) -> bool:
     """Write data. Where the reader has gone (a closed pipe) the rest is dropped; the work is done all the same.
 
-    Returns whether somebody still reads. Ends the process with exit code 2 where data cannot be written (a full disk).
+    Returns whether somebody still reads. Ends the process with exit code 2 where data cannot be written (a full disk),
+    and says what was changed.
     """
     try:
         write()
         sys.stdout.flush()
     except OSError as error:
-        # Python flushes stdout once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_stdout()
         if isinstance(error, BrokenPipeError):
             return False
-        failure = ConfigurationError(
-            f"the result cannot be written: {error.strerror}", hint="the command itself has ended; see stderr above"
-        )
-        words.fail(failure, None)
-        raise typer.Exit(failure.exit_code) from None
+        words.fail(unwritable(error), changes)
+        raise typer.Exit(ConfigurationError.exit_code) from None
     return True
+
+
+def abandon_stdout() -> None:
+    """Let what is still to be written go nowhere: Python flushes stdout once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def unwritable(error: OSError) -> ConfigurationError:
+    """What a full disk means: the work is done, its result is lost."""
+    return ConfigurationError(
+        f"the result cannot be written: {error.strerror}",
+        hint="free some space; usagefix status shows where things stand",
+    )

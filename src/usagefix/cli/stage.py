@@ -9,14 +9,14 @@ from pathlib import Path
 
 from usagefix import embedded
 from usagefix.cli.printing import to_stdout
-from usagefix.database import connect, locate
-from usagefix.demo import story
+from usagefix.database import Database, connect, locate
+from usagefix.demo import load_sample, story
 from usagefix.render import words
 from usagefix.render.layout import heading, stdout_console
 from usagefix.render.progress import progress_shown
 from usagefix.render.table import show
 
-DATABASE = "usagefix_demo"
+DATABASE, DRIFTED = "usagefix_demo", "usagefix_sample"
 
 
 def play(*, keep: bool) -> None:
@@ -30,6 +30,8 @@ def play(*, keep: bool) -> None:
     kept = False
     try:
         _tell(server)
+        if keep:
+            _drifted(server)
         kept = keep
     finally:
         if not kept:
@@ -40,10 +42,7 @@ def play(*, keep: bool) -> None:
 
 
 def _tell(server: embedded.Server) -> None:
-    maintenance = connect(locate(server.url(), "the embedded server"))
-    maintenance.run(f"CREATE DATABASE {DATABASE}")
-    maintenance.close()
-    db = connect(locate(server.url(DATABASE), "the embedded server"))
+    db = _database(server, DATABASE)
     words.say(f"target: {db.target}")
     try:
         with progress_shown() as on_progress:
@@ -55,8 +54,26 @@ def _tell(server: embedded.Server) -> None:
         db.close()
 
 
+def _drifted(server: embedded.Server) -> None:
+    db = _database(server, DRIFTED)
+    try:
+        load_sample(db)
+    finally:
+        db.close()
+
+
+def _database(server: embedded.Server, name: str) -> Database:
+    maintenance = connect(locate(server.url(), "the embedded server"))
+    maintenance.run(f"CREATE DATABASE {name}")
+    maintenance.close()
+    return connect(locate(server.url(name), "the embedded server"))
+
+
 def _say_how_to_go_on(server: embedded.Server) -> None:
-    url = f"DATABASE_URL={shlex.quote(server.url(DATABASE))}"
+    url = f"DATABASE_URL={shlex.quote(server.url(DRIFTED))}"
     to_stdout(lambda: print(url))
     folder = shlex.quote(str(server.folder))
-    words.say(f"export it and play on. To end: kill -INT {server.process.pid} && sleep 2 && rm -rf {folder}")
+    words.say(
+        f"this is the sample before the fix: export it and play on ({DATABASE} beside it is the one of the story)"
+    )
+    words.say(f"to end: kill -INT {server.process.pid} && sleep 2 && rm -rf {folder}")

@@ -59,7 +59,7 @@ def _names(results: Sequence[Result]) -> Iterator[str]:
 def _case(suite: xml.Element, outcome: Outcome, name: str, result: Result) -> None:
     attributes = _attributes(name=name, classname=f"usagefix.{outcome.command}", time="0")
     case = xml.SubElement(suite, "testcase", attributes)
-    text = _clean("\n".join(filter(None, (result.object, result.detail, result.hint and f"do: {result.hint}"))))
+    text = _clean("\n".join(filter(None, (result.object, result.detail, result.hint and f"hint: {result.hint}"))))
     match result.mark:
         case Mark.FAILED:
             tag = "error" if outcome.error is not None else "failure"

@@ -77,7 +77,7 @@ def outline(outcome: Outcome) -> Outline:
         return _of_report(outcome.report)
     error = outcome.error
     message, hint = (error.message, error.hint) if error is not None else ("no result", "")
-    failed = Result("error", Mark.FAILED, "error", message, detail=outcome.changes, hint=hint)
+    failed = Result("error", Mark.FAILED, "error", "The command failed", detail=message, hint=hint)
     return Outline((failed,), Verdict("error", message, "red", hint), (outcome.changes,) if outcome.changes else ())
 
 

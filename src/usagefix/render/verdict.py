@@ -82,8 +82,9 @@ def _verified(report: VerifyReport) -> Verdict:
     accuracy = f", {counts.accurate} of {plural(counts.presets, 'preset')} accurate" if counts else ""
     checks = len(report.checks)
     if not failed:
-        passed = f"all {checks} checks pass" if checks > 1 else "the check passes"
-        return Verdict("right", f"{passed}{accuracy}", GOOD)
+        passed = {1: "the check passes", 2: "both checks pass"}.get(checks, f"all {checks} checks pass")
+        allowed = ", the drift is within what is allowed" if counts and counts.inaccurate else ""
+        return Verdict("right", f"{passed}{accuracy}{allowed}", GOOD)
     hints = dict.fromkeys(check.hint for check in failed)
     # apply does everything that backfill does.
     remedies = [hint for hint in hints if hint != "usagefix backfill" or "usagefix apply" not in hints]

@@ -78,7 +78,7 @@ def backfill(
 
 def rollback(
     context: typer.Context,
-    to: options.ToVersion = None,
+    to: options.BackTo = None,
     yes: options.Yes = False,
     daily_limit: options.Limit = DailyLimit.RESTORE,
     purge: options.Purge = False,
@@ -87,7 +87,7 @@ def rollback(
 ) -> None:
     """Go back to the state before apply.
 
-    The counters keep their values. With --to, back to the state just after that version.
+    The counters keep their values.
 
     Example: usagefix rollback --yes
     """

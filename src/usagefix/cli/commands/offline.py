@@ -22,7 +22,9 @@ def sql(
     ],
     face: Annotated[
         catalog.Face,
-        typer.Argument(metavar="[apply|verify|backfill|rollback]", help="Which of its files.", show_default=False),
+        typer.Argument(
+            metavar="[apply|verify|backfill|rollback]", help="Which of its files; else apply.", show_default=False
+        ),
     ] = catalog.Face.APPLY,
     adapt: options.Adapt = False,
 ) -> None:
@@ -66,7 +68,8 @@ def schema(
 ) -> None:
     """Print the JSON Schema of a command's output.
 
-    Of what it prints with --format json. Does not connect.
+    Of what it prints with --format json. Does not connect. COMMAND is one that has --format; usagefix, the schema of a
+    failure before there is a command.
 
     Example: usagefix schema verify
     """
@@ -75,7 +78,10 @@ def schema(
 
 
 def demo(
-    keep: Annotated[bool, options.option("--keep", "Leave the database running and print its DATABASE_URL.")] = False,
+    keep: Annotated[
+        bool,
+        options.option("--keep", "Leave the server running, and print the DATABASE_URL of the sample before the fix."),
+    ] = False,
 ) -> None:
     """Play the whole story on an embedded PostgreSQL.
 
