@@ -41,7 +41,7 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:
             sqlstate=state,
         )
     if state == "42501":
-        if "row-level security" in said:
+        if "affected by row-level security" in said:
             said += "; the counts would be wrong"
             hint = "connect as the owner of the tables, or as a role with BYPASSRLS"
         return NotPermitted(

@@ -32,10 +32,12 @@ class Values:
     params: dict[str, str] = field(default_factory=dict)
 
 
-def values_for(db: Database, relation: str, given: Mapping[str, str], depth: int = 0) -> Values:
+def values_for(db: Database, relation: str, given: Mapping[str, str], depth: int = 0, like: str = "true") -> Values:
     """What a row of ``relation`` must be given, beside ``given``, which are expressions by column.
 
-    Where a column refers to a table that has no row, or to a row that must not be referred to twice, one is made there.
+    Values that need not be unique are those of another row, of one that is ``like`` it where there is one: some go
+    together. Where a column refers to a table that has no row, or to a row that must not be referred to twice, one is
+    made there.
     """
     if depth > _DEEPEST:
         raise DatabaseRefused(f"{relation} needs rows in too many other tables", hint="")
@@ -50,8 +52,13 @@ def values_for(db: Database, relation: str, given: Mapping[str, str], depth: int
             if column.alone or not db.values(any_row):
                 made.params[column.name] = temporary_row(db, column.refers, column.refers_key, {}, depth + 1)
                 expression = f"%({column.name})s::{column.type}"
-        made.expressions[column.quoted] = expression
+        made.expressions[column.quoted] = expression if column.alone else _copied(column, relation, like, expression)
     return made
+
+
+def _copied(column: _Column, relation: str, like: str, otherwise: str) -> str:
+    filled = f"SELECT another.{column.quoted} FROM {relation} AS another WHERE another.{column.quoted} IS NOT NULL"  # noqa: S608
+    return f"COALESCE(({filled} AND {like} LIMIT 1), ({filled} LIMIT 1), {otherwise})"
 
 
 def temporary_row(db: Database, relation: str, key: str, given: Mapping[str, str], depth: int = 0) -> str:
