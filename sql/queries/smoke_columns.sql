@@ -1,9 +1,9 @@
--- The columns that a row of a table must be given, and an expression of each one's type. alone: it must be unique. refers: the
--- table where a row must be first, and its key. Parameter: relation.
+-- The columns that a row of a table must be given, and an expression of each one's type, both for a statement with parameters.
+-- alone: it must be unique. refers: the table where a row must be first, and its key. Parameter: relation.
 SELECT
-    columns.attname::text AS name, quote_ident(columns.attname) AS quoted, uniqueness.alone AS alone,
+    columns.attname::text AS name, pg_catalog.replace(quote_ident(columns.attname), '%%', '%%%%') AS quoted, uniqueness.alone AS alone,
     pg_catalog.format_type(columns.atttypid, columns.atttypmod) AS type, constraints.confrelid::regclass::text AS refers, quote_ident(key.attname) AS refers_key,
-    filler.expression
+    pg_catalog.replace(filler.expression, '%%', '%%%%') AS expression
 FROM pg_catalog.pg_attribute AS columns
 JOIN pg_catalog.pg_type AS declared ON declared.oid = columns.atttypid
 JOIN pg_catalog.pg_type AS types ON types.oid = COALESCE(NULLIF(declared.typbasetype, 0), declared.oid)

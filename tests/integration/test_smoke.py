@@ -170,6 +170,19 @@ def test_events_that_cannot_be_made_up_are_no_finding(fixed: App) -> None:
     assert set(steps(fixed.usagefix("smoke", "--format", "json")).values()) == {"ok"}, "of a domain that takes no null"
 
 
+def test_a_role_that_may_insert_only(fixed: App) -> None:
+    """What is copied from other events is read by the session; names and labels with a per cent sign go through."""
+    fixed.sql("DROP FUNCTION track_preset_usage; REVOKE SELECT ON preset_usage FROM authenticated")
+    fixed.sql("CREATE TYPE price AS ENUM ('50% off')")
+    for column, kind in (('"kind"', "text CHECK (kind = '50% off')"), ('"% of"', "price"), ('"other"', "price")):
+        fixed.sql(f"ALTER TABLE preset_usage ADD {column} {kind} NOT NULL DEFAULT '50% off'")
+        fixed.sql(f"ALTER TABLE preset_usage ALTER {column} DROP DEFAULT")
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert (failed(done), done.json["role"]) == (set(), "authenticated"), done.stdout
+    fixed.sql("TRUNCATE preset_usage; ALTER TABLE preset_usage DROP kind")
+    assert failed(fixed.usagefix("smoke", "--format", "json")) == set()
+
+
 def test_a_trigger_that_updates_what_was_inserted(fixed: App) -> None:
     fixed.sql(
         "CREATE FUNCTION enrich() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"

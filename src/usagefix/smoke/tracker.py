@@ -66,8 +66,9 @@ def recorder(db: Database, stage: Stage) -> Recorder:
         given["user_id"] = f"%(user)s::{events.columns['user_id']['type']}"
     if "usage_type" in events.columns:
         given["usage_type"] = f"%(kind)s::{events.columns['usage_type']['type']}"
-    values = values_for(db, relation, given, like="another.preset_id = %(preset)s")
-    params = {"preset": stage.preset.id, "user": stage.user.key, "kind": stage.kind, "data": DATA, **values.params}
+    preset = {"preset": stage.preset.id}
+    values = values_for(db, relation, given, like="another.preset_id = %(preset)s", params=preset)
+    params = {**preset, "user": stage.user.key, "kind": stage.kind, "data": DATA, **values.params}
     into = f"INSERT INTO {relation} ({', '.join(values.expressions)}) SELECT {', '.join(values.expressions.values())}"
     # A trigger may update what was inserted, which is then in another place.
     key, kind = ("id", events.columns["id"]["type"]) if "id" in events.columns else ("ctid", "pg_catalog.tid")
