@@ -183,6 +183,19 @@ def test_a_role_that_may_insert_only(fixed: App) -> None:
     assert failed(fixed.usagefix("smoke", "--format", "json")) == set()
 
 
+def test_several_functions_of_the_name(fixed: App) -> None:
+    """Called by the names of their arguments, as PostgREST does, they are no riddle; what goes out has names too."""
+    fixed.sql(
+        "CREATE FUNCTION track_preset_usage(OUT done boolean, preset uuid, kind text, data jsonb, source text DEFAULT '')"
+        " LANGUAGE sql AS $$SELECT true$$"
+    )
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert failed(done) == set(), done.stdout
+    fixed.sql("DROP FUNCTION track_preset_usage(uuid, text, jsonb)")
+    other = fixed.usagefix("smoke", "--format", "json")
+    assert "track_preset_usage() recorded nothing and returned true" in detail(other, "first_use")
+
+
 def test_a_trigger_that_updates_what_was_inserted(fixed: App) -> None:
     fixed.sql(
         "CREATE FUNCTION enrich() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"

@@ -92,6 +92,7 @@ def recorder(db: Database, stage: Stage) -> Recorder:
 def _call(tracker: _Tracker, key_type: str) -> str | None:
     """The statement that calls it; None where it needs an argument that is neither preset, kind nor data."""
     given: dict[str, str] = {}
+    names: list[str | None] = []
     for argument in tracker.arguments:
         kind, name, category = argument["type"], argument["name"].lower(), argument["category"]
         if "preset" not in given and kind == key_type and "type" not in name and "kind" not in name:
@@ -105,4 +106,8 @@ def _call(tracker: _Tracker, key_type: str) -> str | None:
         else:
             return None
         given[what] = f"%({what})s::{kind}"
-    return f"SELECT {tracker.name}({', '.join(given.values())})::text" if "preset" in given else None
+        names.append(argument["quoted"])
+    # By name, as PostgREST calls it: with several functions of the name, it says which one is meant.
+    named = [f"{name} => {value}" for name, value in zip(names, given.values(), strict=True) if name]
+    values = ", ".join(named if all(names) else given.values())
+    return f"SELECT {tracker.name}({values})::text" if "preset" in given else None
