@@ -398,6 +398,13 @@ def test_a_preset_by_name_and_kind_of_use(fixed: App) -> None:
     assert "no preset has the id or the name" in absent.stderr
 
 
+@pytest.mark.parametrize("option", ["--as", "--preset", "--usage-type"])
+def test_what_is_no_text(fixed: App, option: str) -> None:
+    done = fixed.usagefix("smoke", option, "\udcff")
+    assert done.code == 2, done.stderr
+    assert "bytes that are no text" in done.stderr
+
+
 def test_a_preset_that_somebody_holds_is_not_waited_for(fixed: App) -> None:
     last = str(fixed.one("SELECT id FROM presets ORDER BY last_used_at NULLS LAST, usage_count NULLS LAST LIMIT 1"))
     assert fixed.usagefix("smoke", "--format", "json").json["preset"] == last
