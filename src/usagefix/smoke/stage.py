@@ -160,11 +160,11 @@ def _user(db: Database, user_id: str | None) -> User:
         if user_id is not None and users.claim == users.key:
             break  # it is there, as the foreign key says, and the role may be one that cannot read it
         real = f"SELECT {users.key}::text AS id, {users.claim}::text AS name FROM {users.relation}"  # noqa: S608 - of the catalog
-        where = f" WHERE {users.key}::text = %(id)s" if user_id is not None else ""
+        where = f" WHERE {users.key} = %(id)s" if user_id is not None else ""
         for found in db.rows(f"{real}{where} LIMIT 1", _Found, {"id": user_id}):
             return User(found.id, found.name)
         key = temporary_row(db, users.relation, users.key, {})
-        (found,) = db.rows(f"{real} WHERE {users.key}::text = %(id)s", _Found, {"id": key})
+        (found,) = db.rows(f"{real} WHERE {users.key} = %(id)s", _Found, {"id": key})
         return User(found.id, found.name, temporary=True)
     return User(user_id, user_id or str(uuid.uuid4()))
 
