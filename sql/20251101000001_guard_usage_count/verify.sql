@@ -66,10 +66,10 @@ SELECT 'guard_enabled' AS check_id,
 FROM guard
 UNION ALL
 SELECT 'guard_function_current', 'Guard function as released',
-    CASE WHEN existing.oid IS NULL THEN 'missing' WHEN md5(existing.prosrc) <> '7c8cb7b7df386c93fe4115f8b6fbeb25' THEN 'outdated' ELSE 'ok' END,
+    CASE WHEN existing.oid IS NULL THEN 'missing' WHEN md5(existing.prosrc) <> 'dac69ae1b21b4535b19a06606674d9e7' THEN 'outdated' ELSE 'ok' END,
     'guard_preset_usage_count()',
     CASE WHEN existing.oid IS NULL THEN 'no such function'
-        WHEN md5(existing.prosrc) <> '7c8cb7b7df386c93fe4115f8b6fbeb25' THEN 'its body is not the released one'
+        WHEN md5(existing.prosrc) <> 'dac69ae1b21b4535b19a06606674d9e7' THEN 'its body is not the released one'
         ELSE 'its body is the released one' END,
     'usagefix apply'
 FROM (VALUES (1)) AS one LEFT JOIN guard_function AS existing ON true

@@ -1,12 +1,9 @@
--- The columns that a row of a table must be given, and an expression that gives each a value: that of another row where it need
--- not be unique, else one of its type. refers: the table where a row must be first, and its key. Parameter: relation.
+-- The columns that a row of a table must be given, and an expression of each one's type, both for a statement with parameters.
+-- alone: it must be unique. refers: the table where a row must be first, and its key. Parameter: relation.
 SELECT
-    columns.attname::text AS name, quote_ident(columns.attname) AS quoted, uniqueness.alone AS alone,
+    columns.attname::text AS name, pg_catalog.replace(quote_ident(columns.attname), '%%', '%%%%') AS quoted, uniqueness.alone AS alone,
     pg_catalog.format_type(columns.atttypid, columns.atttypmod) AS type, constraints.confrelid::regclass::text AS refers, quote_ident(key.attname) AS refers_key,
-    CASE WHEN uniqueness.alone THEN filler.expression
-        ELSE format('COALESCE((SELECT another.%%1$I FROM %%2$s AS another WHERE another.%%1$I IS NOT NULL LIMIT 1), %%3$s)',
-            columns.attname, columns.attrelid::regclass, filler.expression)
-    END AS expression
+    pg_catalog.replace(filler.expression, '%%', '%%%%') AS expression
 FROM pg_catalog.pg_attribute AS columns
 JOIN pg_catalog.pg_type AS declared ON declared.oid = columns.atttypid
 JOIN pg_catalog.pg_type AS types ON types.oid = COALESCE(NULLIF(declared.typbasetype, 0), declared.oid)
@@ -42,5 +39,5 @@ CROSS JOIN LATERAL (
     END, pg_catalog.format_type(columns.atttypid, columns.atttypmod)) AS expression
 ) AS filler
 WHERE columns.attrelid = %(relation)s::regclass AND columns.attnum > 0 AND NOT columns.attisdropped
-    AND columns.attnotnull AND NOT columns.atthasdef AND columns.attidentity = '' AND columns.attgenerated = ''
+    AND (columns.attnotnull OR declared.typnotnull) AND NOT columns.atthasdef AND declared.typdefault IS NULL AND columns.attidentity = '' AND columns.attgenerated = ''
 ORDER BY columns.attnum

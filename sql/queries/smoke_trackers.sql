@@ -2,10 +2,15 @@
 SELECT functions.oid::regprocedure::text AS signature, format('%s.%I', 'public'::regnamespace, functions.proname) AS name,
     COALESCE((
         SELECT jsonb_agg(jsonb_build_object(
-            'name', COALESCE(functions.proargnames[place], ''), 'type', pg_catalog.format_type(types.oid, NULL),
+            'name', COALESCE(named.name, ''), 'quoted', quote_ident(named.name), 'type', pg_catalog.format_type(types.oid, NULL),
             'category', types.typcategory, 'required', place <= functions.pronargs - functions.pronargdefaults) ORDER BY place)
         FROM unnest(functions.proargtypes::oid[]) WITH ORDINALITY AS given (type, place)
         JOIN pg_catalog.pg_type AS types ON types.oid = given.type
+        LEFT JOIN (
+            SELECT NULLIF(each.name, '') AS name, row_number() OVER (ORDER BY each.place) AS place
+            FROM unnest(functions.proargnames) WITH ORDINALITY AS each (name, place)
+            WHERE COALESCE(functions.proargmodes[each.place::integer], 'i') IN ('i', 'b', 'v')
+        ) AS named USING (place)
     ), '[]') AS arguments
 FROM pg_catalog.pg_proc AS functions
 WHERE functions.proname = 'track_preset_usage' AND functions.prokind = 'f'

@@ -157,7 +157,7 @@ def _is_certain(who: str, tail: re.Match[str]) -> bool:
     if re.search(rf"[\x00-\x1f\x7f]|{_ENCODED}", who):
         return False
     if not tail["hosts"]:
-        return bool(re.search(r"(?:^|&)host=.", tail["query"] or ""))
+        return bool(re.match("[^@:]+:", who) and re.search(r"(?:^|&)host=.", tail["query"] or ""))
     return bool(re.fullmatch(r"[\w.%,:\[\]-]+", tail["hosts"]))
 
 

@@ -126,6 +126,162 @@ def test_events_with_columns_of_their_own(fixed: App) -> None:
     assert "INSERT" in next(s["title"] for s in done.json["steps"] if s["step_id"] == "first_use")
 
 
+def test_events_that_belong_together_in_two_columns(fixed: App) -> None:
+    """A composite foreign key: what is copied is that of an event of the same preset."""
+    fixed.sql(
+        "ALTER TABLE presets ADD tenant integer NOT NULL DEFAULT 1; UPDATE presets SET tenant = abs(hashtext(id::text) % 9)"
+    )
+    fixed.sql("ALTER TABLE presets ADD UNIQUE (id, tenant); ALTER TABLE preset_usage ADD tenant integer")
+    fixed.sql("UPDATE preset_usage SET tenant = presets.tenant FROM presets WHERE presets.id = preset_id")
+    fixed.sql(
+        "ALTER TABLE preset_usage ALTER tenant SET NOT NULL, ADD FOREIGN KEY (preset_id, tenant) REFERENCES presets (id, tenant)"
+    )
+    fixed.sql(
+        "CREATE FUNCTION of_tenant() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.tenant := COALESCE(NEW.tenant,"
+        " (SELECT tenant FROM presets WHERE id = NEW.preset_id)); RETURN NEW; END$$"
+    )
+    fixed.sql("CREATE TRIGGER of_tenant BEFORE INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION of_tenant()")
+    for number in (1, 2, 3):
+        done = fixed.usagefix("smoke", "--preset", fixed.preset(number), "--format", "json")
+        assert failed(done) == set(), done.stdout
+
+
+def test_events_that_cannot_be_made_up_are_no_finding(fixed: App) -> None:
+    fixed.sql(
+        "CREATE DOMAIN place AS text NOT NULL CHECK (VALUE <> ''); ALTER TABLE preset_usage ADD place place DEFAULT 'here'"
+    )
+    fixed.sql("ALTER TABLE preset_usage ALTER place DROP DEFAULT, ADD once text UNIQUE CHECK (once LIKE 'K-%')")
+    fixed.sql("UPDATE preset_usage SET once = 'K-' || id; ALTER TABLE preset_usage ALTER once SET NOT NULL")
+    body = str(fixed.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)"))
+    changed = re.sub(
+        r"usage_data\)(\s+VALUES \(.*?)\)( *\n)",
+        r"usage_data, place, once)\1, 'here', 'K-' || gen_random_uuid())\2",
+        body,
+    )
+    assert changed != body
+    fixed.sql(changed)
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert done.code == 0, done.stdout
+    assert {step for step, status in steps(done).items() if status == "skipped"} == {"many_rows", "delete"}
+    assert "cannot be made up" not in detail(done, "first_use")
+    assert "no such events can be made up" in detail(done, "many_rows")
+    fixed.sql("ALTER TABLE preset_usage DROP once")
+    fixed.sql(changed.replace(", once)", ")").replace(", 'K-' || gen_random_uuid())", ")"))
+    assert set(steps(fixed.usagefix("smoke", "--format", "json")).values()) == {"ok"}, "of a domain that takes no null"
+
+
+def test_a_role_that_may_insert_only(fixed: App) -> None:
+    """What is copied from other events is read by the session; names and labels with a per cent sign go through."""
+    fixed.sql("DROP FUNCTION track_preset_usage; REVOKE SELECT ON preset_usage FROM authenticated")
+    fixed.sql("CREATE TYPE price AS ENUM ('50% off')")
+    for column, kind in (('"kind"', "text CHECK (kind = '50% off')"), ('"% of"', "price"), ('"other"', "price")):
+        fixed.sql(f"ALTER TABLE preset_usage ADD {column} {kind} NOT NULL DEFAULT '50% off'")
+        fixed.sql(f"ALTER TABLE preset_usage ALTER {column} DROP DEFAULT")
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert (failed(done), done.json["role"]) == (set(), "authenticated"), done.stdout
+    fixed.sql("TRUNCATE preset_usage; ALTER TABLE preset_usage DROP kind")
+    assert failed(fixed.usagefix("smoke", "--format", "json")) == set()
+
+
+def test_several_functions_of_the_name(fixed: App) -> None:
+    """Called by the names of their arguments, as PostgREST does, they are no riddle; what goes out has names too."""
+    fixed.sql(
+        "CREATE FUNCTION track_preset_usage(OUT done boolean, preset uuid, kind text, data jsonb, source text DEFAULT '')"
+        " LANGUAGE sql AS $$SELECT true$$"
+    )
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert failed(done) == set(), done.stdout
+    fixed.sql("DROP FUNCTION track_preset_usage(uuid, text, jsonb)")
+    other = fixed.usagefix("smoke", "--format", "json")
+    assert "track_preset_usage() recorded nothing and returned true" in detail(other, "first_use")
+
+
+def test_a_trigger_that_updates_what_was_inserted(fixed: App) -> None:
+    fixed.sql(
+        "CREATE FUNCTION enrich() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS"
+        " $$BEGIN UPDATE public.preset_usage SET usage_data = '{}' WHERE id = NEW.id; RETURN NULL; END$$"
+    )
+    fixed.sql("CREATE TRIGGER enrich AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION enrich()")
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert failed(done) == set(), done.stdout
+
+
+def test_a_preset_that_takes_no_use_any_more(fixed: App) -> None:
+    """The one that was used longest ago is the likeliest to be deleted: the one used last is tried then."""
+    oldest = str(fixed.one("SELECT id FROM presets ORDER BY last_used_at NULLS LAST, usage_count NULLS LAST LIMIT 1"))
+    last = str(fixed.one("SELECT id FROM presets ORDER BY last_used_at DESC NULLS LAST LIMIT 1"))
+    fixed.sql("CREATE TABLE deleted (preset_id uuid)")
+    fixed.sql("INSERT INTO deleted VALUES (%s)", oldest)
+    fixed.sql(
+        "CREATE FUNCTION gone() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN"
+        " IF EXISTS (SELECT FROM public.deleted WHERE deleted.preset_id = NEW.preset_id) THEN"
+        " RAISE EXCEPTION 'that preset is gone'; END IF; RETURN NEW; END$$"
+    )
+    fixed.sql("CREATE TRIGGER gone BEFORE INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION gone()")
+    before = everything(fixed)
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert (failed(done), done.json["preset"]) == (set(), last), done.stdout
+    assert everything(fixed) == before
+    asked = fixed.usagefix("smoke", "--preset", oldest, "--format", "json")
+    assert "that preset is gone" in detail(asked, "first_use")
+    fixed.sql("INSERT INTO deleted VALUES (%s)", last)
+    neither = fixed.usagefix("smoke", "--format", "json")
+    assert (neither.code, neither.json["preset"]) == (1, oldest), "what is told is the first one's"
+
+
+def test_it_reads_no_other_events(fixed: App) -> None:
+    """Somebody may wait for that preset, however many events there are."""
+    fixed.sql("ALTER TABLE preset_usage DISABLE TRIGGER USER")
+    fixed.sql(
+        "INSERT INTO preset_usage (preset_id, user_id, usage_type) SELECT %s, %s, 'showcase_creation' FROM generate_series(1, 30000)",
+        fixed.preset(), fixed.user_id(),
+    )  # fmt: skip
+    fixed.sql("ALTER TABLE preset_usage ENABLE TRIGGER USER; ANALYZE preset_usage")
+    read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'preset_usage'"
+    ended = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'usagefix')"
+    fixed.sql("SELECT pg_stat_reset()")
+    done = fixed.usagefix("smoke", "--format", "json")
+    assert failed(done) == set(), done.stdout
+    assert done.json["preset"] != fixed.preset()
+    fixed.wait_for(ended)
+    fixed.wait_for(f"SELECT ({read}) > 0")
+    so_far = fixed.one(read)
+    assert so_far < 30000
+    assert fixed.usagefix("smoke", "--preset", fixed.preset(), "--format", "json").code in (0, 1), (
+        "its counter is behind"
+    )
+    fixed.wait_for(ended)
+    fixed.wait_for(f"SELECT ({read}) > %s", so_far + 30000)
+    assert fixed.one(read) - so_far < 9 * 30000, "its own are counted after each change only"
+
+
+def test_clocks_of_another_time_zone(fixed: App) -> None:
+    """Events that are dated later than now do not hold the last use back."""
+    fixed.sql(f"ALTER DATABASE {fixed.name} SET timezone = 'Asia/Kolkata'")
+    with fixed.connect() as there:
+        there.execute("ALTER TABLE preset_usage ALTER created_at TYPE timestamp")
+        fixed.use(fixed.preset(), connection=there)
+    done = fixed.usagefix("smoke", "--preset", fixed.preset(), "--format", "json")
+    assert failed(done) == set(), done.stdout
+
+
+def test_it_does_not_say_who_the_user_is(fixed: App) -> None:
+    done = fixed.usagefix("smoke")
+    assert done.code == 0
+    assert "a user as authenticated" in done.stdout
+    assert not [user for (user,) in fixed.sql("SELECT id::text FROM auth.users") if user in done.stdout + done.stderr]
+
+
+def test_a_refusal_names_the_application_s_role(fixed: App) -> None:
+    fixed.sql("ALTER FUNCTION track_preset_usage SECURITY INVOKER; DROP POLICY preset_usage_insert ON preset_usage")
+    done = fixed.usagefix("smoke", "--format", "json")
+    hint = next(step["hint"] for step in done.json["steps"] if step["step_id"] == "first_use")
+    assert "violates row-level security policy" in detail(done, "first_use")
+    assert "counts would be wrong" not in detail(done, "first_use")
+    assert "authenticated" in hint
+    assert "--as" in hint
+
+
 def test_uncounted(app: App) -> None:
     done = app.usagefix("smoke", "--format", "json")
     assert failed(done) == {"first_use", "second_use", "events_agree", "many_rows"}, done.stdout
@@ -247,6 +403,13 @@ def test_a_preset_by_name_and_kind_of_use(fixed: App) -> None:
     absent = fixed.usagefix("smoke", "--preset", "no such preset")
     assert absent.code == 1
     assert "no preset has the id or the name" in absent.stderr
+
+
+@pytest.mark.parametrize("option", ["--as", "--preset", "--usage-type"])
+def test_what_is_no_text(fixed: App, option: str) -> None:
+    done = fixed.usagefix("smoke", option, "\udcff")
+    assert done.code == 2, done.stderr
+    assert "bytes that are no text" in done.stderr
 
 
 def test_a_preset_that_somebody_holds_is_not_waited_for(fixed: App) -> None:

@@ -80,6 +80,9 @@ def test_what_waiting_cannot_mend_ends_it(app: App) -> None:
     assert done.json["exit_code"] == 2
     assert "error: " in done.stderr
     assert app.usagefix("verify", "--watch", "1", "--format", "junit").code == 2
+    odd = app.usagefix("verify", "--watch", "nan")
+    assert odd.code == 2, odd.stderr
+    assert "not a number" in odd.stderr
 
 
 def test_a_live_table_on_a_terminal(fixed: App) -> None:

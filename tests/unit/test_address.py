@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import psycopg
@@ -280,7 +281,8 @@ def test_where_libpq_has_a_reading_there_is_no_other(rest: str) -> None:
         theirs = libpq.conninfo_to_dict(text)
     except (psycopg.Error, UnicodeDecodeError):
         return
-    if not address.is_misread(theirs):
+    if not address.is_misread(theirs) and not re.search(r":.*@.*@\?(?:.*&)?host=", rest):
+        # With host=, libpq passes over what it took for one behind the first @: that is the password's, and said so.
         assert read(text) == theirs
 
 

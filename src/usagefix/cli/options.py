@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,7 +36,15 @@ def checks() -> list[str]:
 def option(name: str, help_text: str, *more: str, **settings: Any) -> Any:
     """An option, its other spellings, and the variable that sets it."""
     settings.setdefault("envvar", f"USAGEFIX_{name.removeprefix('--').upper().replace('-', '_')}")
+    if "min" in settings:
+        settings["callback"] = _within
     return typer.Option(name, *more, help=help_text, **settings)
+
+
+def _within(value: float | None) -> float | None:
+    if value is not None and math.isnan(value):  # which is neither below nor above a bound
+        raise typer.BadParameter("nan is not a number")
+    return value
 
 
 DatabaseUrl = Annotated[

@@ -7,7 +7,15 @@ from contextlib import contextmanager
 
 import psycopg
 
-from usagefix.errors import Busy, CannotConnect, DatabaseRefused, NotPermitted, ReadOnlyServer, UsagefixError
+from usagefix.errors import (
+    Busy,
+    CannotConnect,
+    ConfigurationError,
+    DatabaseRefused,
+    NotPermitted,
+    ReadOnlyServer,
+    UsagefixError,
+)
 
 RETRYABLE = frozenset({"55P03", "40P01", "40001"})  # lock not available, deadlock, serialization failure
 
@@ -19,6 +27,11 @@ def translated(script: str = "") -> Iterator[None]:
         yield
     except psycopg.Error as error:
         raise _translate(error, script) from error
+    except UnicodeEncodeError:
+        raise ConfigurationError(
+            "a value that was given cannot be written in the connection's encoding",
+            hint="check the values on the command line: one has bytes that are no text",
+        ) from None
 
 
 def _translate(error: psycopg.Error, script: str) -> UsagefixError:
@@ -41,7 +54,7 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:
             sqlstate=state,
         )
     if state == "42501":
-        if "row-level security" in said:
+        if "affected by row-level security" in said:
             said += "; the counts would be wrong"
             hint = "connect as the owner of the tables, or as a role with BYPASSRLS"
         return NotPermitted(

@@ -32,10 +32,20 @@ class Values:
     params: dict[str, str] = field(default_factory=dict)
 
 
-def values_for(db: Database, relation: str, given: Mapping[str, str], depth: int = 0) -> Values:
+def values_for(
+    db: Database,
+    relation: str,
+    given: Mapping[str, str],
+    depth: int = 0,
+    *,
+    like: str = "true",
+    params: Mapping[str, str] | None = None,
+) -> Values:
     """What a row of ``relation`` must be given, beside ``given``, which are expressions by column.
 
-    Where a column refers to a table that has no row, or to a row that must not be referred to twice, one is made there.
+    Values that need not be unique are those of another row, of one that is ``like`` it where there is one, for some go
+    together. Where a column refers to a table that has no row, or to a row that must not be referred to twice, one is
+    made there.
     """
     if depth > _DEEPEST:
         raise DatabaseRefused(f"{relation} needs rows in too many other tables", hint="")
@@ -43,15 +53,25 @@ def values_for(db: Database, relation: str, given: Mapping[str, str], depth: int
     for column in db.rows(db.query("smoke_columns"), _Column, {"relation": relation}):
         if column.name in given:
             continue
-        expression = column.expression
+        expression, value = column.expression, None
         if column.refers is not None and column.refers_key is not None:
             any_row = f"SELECT {column.refers_key} FROM {column.refers} LIMIT 1"  # noqa: S608 - names of the catalog's
             expression = f"({any_row})"
             if column.alone or not db.values(any_row):
-                made.params[column.name] = temporary_row(db, column.refers, column.refers_key, {}, depth + 1)
-                expression = f"%({column.name})s::{column.type}"
+                value = temporary_row(db, column.refers, column.refers_key, {}, depth + 1)
+        if value is None and not column.alone:
+            # Read now: the application's role may not be allowed to.
+            (value,) = db.values(_copied(column, relation, like, expression), params or {})
+        if value is not None:
+            name = f"value_{len(made.params)}"
+            made.params[name], expression = value, f"%({name})s::{column.type}"
         made.expressions[column.quoted] = expression
     return made
+
+
+def _copied(column: _Column, relation: str, like: str, otherwise: str) -> str:
+    filled = f"SELECT another.{column.quoted} FROM {relation} AS another WHERE another.{column.quoted} IS NOT NULL"  # noqa: S608
+    return f"SELECT COALESCE(({filled} AND {like} LIMIT 1), ({filled} LIMIT 1), {otherwise})::text"
 
 
 def temporary_row(db: Database, relation: str, key: str, given: Mapping[str, str], depth: int = 0) -> str:

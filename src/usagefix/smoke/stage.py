@@ -94,15 +94,18 @@ class _Users:
     claim: str
 
 
-def set_stage(db: Database, *, role: str | None, preset: str | None, usage_type: str | None) -> Stage:
-    """Find or make everything, in the transaction that is open.
+def set_stage(
+    db: Database, *, role: str | None, preset: str | None, usage_type: str | None, lately: bool = False
+) -> Stage:
+    """Find or make everything, in the transaction that is open. ``lately``: with the preset that was used last, instead
+    of the one that is least in the way.
 
     Raises PresetNotFound, NotPermitted, ConfigurationError.
     """
     (own,) = db.values("SELECT pg_catalog.current_setting('role')")
     chosen = role or db.row(db.query("smoke_role"), _Role).role or db.session.role
     _require_role(db, chosen, own)
-    used = _asked_for(db, preset) if preset is not None else _least_in_the_way(db)
+    used = _asked_for(db, preset) if preset is not None else _unasked(db, lately=lately)
     examples = db.rows(db.query("smoke_example"), _Example, {"preset": used.id})
     example = examples[0] if examples else _Example(None, None)
     user = _user(db, example.user_id)
@@ -137,8 +140,8 @@ def _asked_for(db: Database, wanted: str) -> Preset:
     return Preset(found.id, found.name)
 
 
-def _least_in_the_way(db: Database) -> Preset:
-    for found in db.rows(db.query("smoke_preset"), _Found):
+def _unasked(db: Database, *, lately: bool) -> Preset:
+    for found in db.rows(db.query("smoke_preset"), _Found, {"lately": lately}):
         return Preset(found.id, found.name)
     relation = f"{db.names.qualifier}.presets"
     try:
@@ -157,17 +160,18 @@ def _user(db: Database, user_id: str | None) -> User:
         if user_id is not None and users.claim == users.key:
             break  # it is there, as the foreign key says, and the role may be one that cannot read it
         real = f"SELECT {users.key}::text AS id, {users.claim}::text AS name FROM {users.relation}"  # noqa: S608 - of the catalog
-        where = f" WHERE {users.key}::text = %(id)s" if user_id is not None else ""
+        where = f" WHERE {users.key} = %(id)s" if user_id is not None else ""
         for found in db.rows(f"{real}{where} LIMIT 1", _Found, {"id": user_id}):
             return User(found.id, found.name)
         key = temporary_row(db, users.relation, users.key, {})
-        (found,) = db.rows(f"{real} WHERE {users.key}::text = %(id)s", _Found, {"id": key})
+        (found,) = db.rows(f"{real} WHERE {users.key} = %(id)s", _Found, {"id": key})
         return User(found.id, found.name, temporary=True)
     return User(user_id, user_id or str(uuid.uuid4()))
 
 
 def _who(user: User, role: str) -> str:
-    return f"{user.claim} as {role}" if user.key is not None else f"as {role}"
+    # Not who it is: what is printed may stay in a log, and an id may be an address.
+    return f"a user as {role}" if user.key is not None else f"as {role}"
 
 
 def _found(step_id: str, title: str, what: str, *, temporary: bool) -> SmokeStep:

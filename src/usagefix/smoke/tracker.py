@@ -25,28 +25,36 @@ class _Tracker:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """A row of preset_usage: its table, which may be a partition, and its key there."""
+
+    place: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recorder:
-    """Records uses. ``name``: through what; ``call``: the statement for one; ``rows``: the one for many."""
+    """Records uses. ``name``: through what; ``call``: the statement for one; ``rows``, ``gone``: those for many, and
+    for their end."""
 
     name: str
     call: str
     rows: str
+    gone: str
     params: Mapping[str, str | None]
-    relation: str
 
     def record(self, db: Database) -> str:
         """Record one use; what the function returned, as text."""
         said = db.values(self.call, self.params)
         return "" if not said or said[0] is None else str(said[0])
 
-    def insert(self, db: Database, number: int) -> Sequence[str]:
-        """Insert events with one statement, as the session's own role; where they are."""
-        return db.values(self.rows, {**self.params, "number": number})
+    def insert(self, db: Database, number: int) -> Sequence[Event]:
+        """Insert events with one statement, as the session's own role."""
+        return db.rows(self.rows, Event, {**self.params, "number": number})
 
-    def delete(self, db: Database, places: Sequence[str]) -> None:
+    def delete(self, db: Database, events: Sequence[Event]) -> None:
         """Delete these events with one statement."""
-        statement = f"DELETE FROM {self.relation} WHERE tableoid::text || ' ' || ctid::text = ANY (%(places)s)"  # noqa: S608
-        db.run(statement, {"places": list(places)})
+        db.run(self.gone, {"places": [event.place for event in events], "keys": [event.key for event in events]})
 
 
 def recorder(db: Database, stage: Stage) -> Recorder:
@@ -58,18 +66,23 @@ def recorder(db: Database, stage: Stage) -> Recorder:
         given["user_id"] = f"%(user)s::{events.columns['user_id']['type']}"
     if "usage_type" in events.columns:
         given["usage_type"] = f"%(kind)s::{events.columns['usage_type']['type']}"
-    values = values_for(db, relation, given)
-    params = {"preset": stage.preset.id, "user": stage.user.key, "kind": stage.kind, "data": DATA, **values.params}
+    preset = {"preset": stage.preset.id}
+    values = values_for(db, relation, given, like="another.preset_id = %(preset)s", params=preset)
+    params = {**preset, "user": stage.user.key, "kind": stage.kind, "data": DATA, **values.params}
     into = f"INSERT INTO {relation} ({', '.join(values.expressions)}) SELECT {', '.join(values.expressions.values())}"
-    rows = f"{into} FROM pg_catalog.generate_series(1, %(number)s) RETURNING tableoid::text || ' ' || ctid::text"
+    # A trigger may update what was inserted, which is then in another place.
+    key, kind = ("id", events.columns["id"]["type"]) if "id" in events.columns else ("ctid", "pg_catalog.tid")
+    returned = f"tableoid::text AS place, {key}::text AS key"
+    rows = f"{into} FROM pg_catalog.generate_series(1, %(number)s) RETURNING {returned}"
+    gone = f"DELETE FROM {relation} WHERE {key} = ANY (%(keys)s::{kind}[]) AND tableoid = ANY (%(places)s::oid[])"  # noqa: S608
     trackers = db.rows(db.query("smoke_trackers"), _Tracker)
     if not trackers:
-        return Recorder("INSERT", f"{into} RETURNING 'an event'", rows, params, relation)
+        return Recorder("INSERT", f"{into} RETURNING 'an event'", rows, gone, params)
     key_type = presets.type_of("id")
     for tracker in trackers:
         call = _call(tracker, key_type)
         if call is not None:
-            return Recorder("track_preset_usage()", call, rows, params, relation)
+            return Recorder("track_preset_usage()", call, rows, gone, params)
     raise ConfigurationError(
         f"{trackers[0].signature} cannot be called with a preset, a kind of use and data only",
         hint="it needs more arguments than usagefix knows; usagefix probe-api tests the application instead",
@@ -79,6 +92,7 @@ def recorder(db: Database, stage: Stage) -> Recorder:
 def _call(tracker: _Tracker, key_type: str) -> str | None:
     """The statement that calls it; None where it needs an argument that is neither preset, kind nor data."""
     given: dict[str, str] = {}
+    names: list[str | None] = []
     for argument in tracker.arguments:
         kind, name, category = argument["type"], argument["name"].lower(), argument["category"]
         if "preset" not in given and kind == key_type and "type" not in name and "kind" not in name:
@@ -92,4 +106,8 @@ def _call(tracker: _Tracker, key_type: str) -> str | None:
         else:
             return None
         given[what] = f"%({what})s::{kind}"
-    return f"SELECT {tracker.name}({', '.join(given.values())})::text" if "preset" in given else None
+        names.append(argument["quoted"])
+    # By name, as PostgREST calls it: with several functions of the name, it says which one is meant.
+    named = [f"{name} => {value}" for name, value in zip(names, given.values(), strict=True) if name]
+    values = ", ".join(named if all(names) else given.values())
+    return f"SELECT {tracker.name}({values})::text" if "preset" in given else None
