@@ -370,6 +370,14 @@ def test_what_the_guard_refuses_meanwhile_is_not_noted(fixed: App, mode: str) ->
             with pytest.raises(psycopg.DatabaseError, match="usage_count"):
                 client.execute(f"SELECT track_preset_usage('{fixed.preset()}', 'showcase_creation')")
         assert everything(fixed) != before, "outside of it, it does"
+        before = everything(fixed)
+        allowed = "GRANT EXECUTE ON FUNCTION track_preset_usage TO clerk"
+        with role(fixed, "clerk", grants=allowed), fixed.connect(user="clerk") as client:
+            client.execute("SET usagefix.smoke = 'on'")
+            client.execute(f"SET request.jwt.claim.sub = '{fixed.user_id()}'")
+            with pytest.raises(psycopg.DatabaseError, match="usage_count"):
+                client.execute(f"SELECT track_preset_usage('{fixed.preset()}', 'showcase_creation')")
+        assert everything(fixed) != before, "nobody else can hush it"
 
 
 def test_another_role(fixed: App) -> None:
@@ -400,6 +408,8 @@ def test_a_preset_by_name_and_kind_of_use(fixed: App) -> None:
     assert (done.code, done.json["preset"]) == (0, preset)
     wrong = fixed.usagefix("smoke", "--usage-type", "no such kind", "--format", "json")
     assert failed(wrong) == {"first_use", "second_use", "many_rows"}
+    assert steps(wrong)["events_agree"] == "skipped", "nothing moved, which proves nothing"
+    assert all("--usage-type" in step["hint"] for step in wrong.json["steps"] if step["status"] == "failed")
     absent = fixed.usagefix("smoke", "--preset", "no such preset")
     assert absent.code == 1
     assert "no preset has the id or the name" in absent.stderr

@@ -186,3 +186,15 @@ def test_only_busy_is_tried_again(machine: Path, tmp_path: Path, app: App) -> No
 def test_json_however_it_ends(machine: Path, tmp_path: Path, app: App) -> None:
     assert bash(machine, tmp_path, shell("report.json"), app.url()).stdout == "1\n"
     assert bash(machine, tmp_path, shell("report.json"), app.url("nobody_here")).stdout == "3\n"
+
+
+def test_the_role_of_ci_can_verify(fixed: App) -> None:
+    (statements,) = (text for kind, text in BLOCKS if kind == "sql")
+    fixed.sql(statements.replace("usagefix_ci", "ci_of_the_page"))
+    try:
+        done = fixed.usagefix("verify", DATABASE_URL=fixed.url("ci_of_the_page"))
+        assert done.code == 0, done.stderr
+        assert fixed.usagefix("apply", DATABASE_URL=fixed.url("ci_of_the_page")).code == 5
+    finally:
+        fixed.sql("DROP OWNED BY ci_of_the_page")
+        fixed.sql("DROP ROLE ci_of_the_page")

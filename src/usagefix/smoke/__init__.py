@@ -108,7 +108,10 @@ class _Play:
         if self._step("first_use", f"A use through {self.recorder.name} counts", lambda: self._use(begin, 1)):
             self._last_use(begin)
         used = self._step("second_use", "A second use on the same day counts", lambda: self._use(begin, 2))
-        self._step("events_agree", "Counter and events moved alike", lambda: self._agree(begin))
+        if self.recorded:
+            self._step("events_agree", "Counter and events moved alike", lambda: self._agree(begin))
+        else:
+            self._skip("events_agree", "Counter and events moved alike", "no use was recorded")
         before = self.now
         made_up = _MADE_UP if used else frozenset[str]()
         inserted = self._step("many_rows", f"{ROWS} events in one INSERT count", lambda: self._insert(before), made_up)
@@ -135,6 +138,8 @@ class _Play:
                 self._skip(step_id, title, f"no such events can be made up: {refused.message}")
                 return False
             good, detail = False, refused.message
+            if refused.sqlstate in _MADE_UP:
+                hint = "name a kind of use that the application knows with --usage-type, or a preset with --preset"
             if refused.sqlstate == "42501":
                 hint = f"grant it to {self.stage.role}, or name the role that the application acts as with --as"
         status = Status.OK if good else Status.FAILED
