@@ -46,6 +46,15 @@ def test_a_line_a_round_in_a_pipe(fixed: App) -> None:
     assert ended(again)[0] == 0
 
 
+def test_a_table_a_round_in_a_pipe_where_that_is_asked_for(fixed: App) -> None:
+    watching = fixed.spawn("verify", "--watch", "0.1", "--format", "table")
+    assert watching.stdout
+    seen = ""
+    while seen.count("right: all 17 checks pass") < 2:
+        seen += watching.stdout.readline()
+    assert ended(watching)[0] == 0
+
+
 def test_it_waits_for_a_server_that_goes_away(fixed: App) -> None:
     watching = fixed.spawn("verify", "--watch", "0.1")
     rounds(watching, 1)

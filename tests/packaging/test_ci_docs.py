@@ -103,7 +103,7 @@ def bash(machine: Path, folder: Path, script: str, url: str) -> subprocess.Compl
 
 
 def test_every_block_is_known() -> None:
-    assert {kind for kind, _ in BLOCKS} == {"yaml", "sh"}
+    assert {kind for kind, _ in BLOCKS} == {"yaml", "sh", "sql"}
     assert {name for workflow in workflows() for name in workflow["jobs"]} == {
         "verify",
         "nightly",

@@ -18,7 +18,10 @@ from usagefix.parameters import IGNORED
 
 NASTY = "@:/?#%&=+ '\"\\[]é"
 KNOWN = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
-OURS = {"connect_timeout", "fallback_application_name", "client_encoding"}
+OURS = {
+    "connect_timeout", "fallback_application_name", "client_encoding",
+    "keepalives_idle", "keepalives_interval", "keepalives_count",
+}  # fmt: skip
 RAW = "percent-encoded"
 
 

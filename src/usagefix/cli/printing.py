@@ -23,9 +23,9 @@ def show(outcome: Outcome, output: Format | None) -> None:
     """Print it. None is a table, with annotations where GitHub Actions reads along."""
     match output:
         case Format.TABLE:
-            _table(outcome)
+            table(outcome)
         case None:
-            _table(outcome)
+            table(outcome)
             if os.environ.get("GITHUB_ACTIONS") == "true":
                 from usagefix.render.github import annotations
 
@@ -73,10 +73,11 @@ def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> Format |
     return Format(said) if said in tuple(Format) else None
 
 
-def _table(outcome: Outcome) -> None:
+def table(outcome: Outcome) -> bool:
+    """The table, if there is a report; whether somebody still reads."""
     report = outcome.report
     if report is None:
-        return
+        return True
     from usagefix.render.layout import stdout_console
     from usagefix.render.table import show as show_table
 
@@ -86,7 +87,7 @@ def _table(outcome: Outcome) -> None:
             show_table(report, console)
         print(words.unobeyed(laid_out.get()), end="")
 
-    to_stdout(write, outcome.changes)
+    return to_stdout(write, outcome.changes)
 
 
 def _summarise(outcome: Outcome) -> None:

@@ -29,7 +29,7 @@ def watch(context: typer.Context, command: str, output: Format | None, seconds: 
         run.end(Outcome(command, error=misuse, changes=words.outcome(())), output)
     live = output is not Format.JSON and sys.stdout.isatty()
     last: Outcome | None = None
-    with suppress(KeyboardInterrupt), _shown(command, seconds, live=live) as show:
+    with suppress(KeyboardInterrupt), _shown(command, output, seconds, live=live) as show:
         for outcome in _rounds(context, command, seconds, work):
             last = outcome
             if not show(outcome):
@@ -62,10 +62,10 @@ def _rounds(context: typer.Context, command: str, seconds: float, work: run.Work
 
 
 @contextmanager
-def _shown(command: str, seconds: float, *, live: bool) -> Iterator[Callable[[Outcome], bool]]:
+def _shown(command: str, output: Format | None, seconds: float, *, live: bool) -> Iterator[Callable[[Outcome], bool]]:
     """What shows a round; it returns whether somebody still looks."""
     if not live:
-        yield printing.line
+        yield printing.line if output is not Format.TABLE else printing.table
         return
     from usagefix.render.live import screen
 

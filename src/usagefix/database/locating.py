@@ -12,6 +12,8 @@ from psycopg import conninfo as libpq
 from usagefix import address
 
 CONNECT_SECONDS = 10
+# Seconds, and how often: a network that goes away in silence ends a statement after a minute, not after hours.
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ def locate(conninfo: str, source: str) -> Location:
     if not _defaults()["connect_timeout"]:  # PGCONNECT_TIMEOUT
         parameters.setdefault("connect_timeout", CONNECT_SECONDS)
     parameters.setdefault("fallback_application_name", "usagefix")
+    for name, value in _KEEPALIVES.items():
+        parameters.setdefault(name, value)
     parameters["client_encoding"] = "utf8"
     return Location(parameters, reading.schema, reading.pooler, reading.notes)
 

@@ -77,8 +77,9 @@ def outline(outcome: Outcome) -> Outline:
         return _of_report(outcome.report)
     error = outcome.error
     message, hint = (error.message, error.hint) if error is not None else ("no result", "")
-    failed = Result("error", Mark.FAILED, "error", "The command failed", detail=message, hint=hint)
-    return Outline((failed,), Verdict("error", message, "red", hint), (outcome.changes,) if outcome.changes else ())
+    found = "; ".join(filter(None, (message, outcome.changes)))
+    failed = Result("error", Mark.FAILED, "error", "The command failed", detail=found, hint=hint)
+    return Outline((failed,), Verdict("error", message, "red", hint))
 
 
 def _of_report(report: Report) -> Outline:
