@@ -74,6 +74,40 @@ def test_malformed_url(url: str) -> None:
     assert_clear(run("--database-url", url, "verify"), 2)
 
 
+@pytest.mark.parametrize("arguments", [("verify", "--format", "json"), ("verify",), ("--version",)])
+def test_interrupted_before_there_is_a_command_line(arguments: tuple[str, ...]) -> None:
+    """Ctrl-C while usagefix is being imported."""
+    code = (
+        "import builtins, runpy, sys\nreal, armed = builtins.__import__, [True]\n"
+        "def first(name, *rest, **named):\n"
+        "    if name.startswith('usagefix.cli') and armed.pop() if armed else False:\n        raise KeyboardInterrupt\n"
+        "    return real(name, *rest, **named)\n"
+        "builtins.__import__ = first\nsys.argv[0] = 'usagefix'\n"
+        "runpy.run_module('usagefix', run_name='__main__', alter_sys=True)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], env=environment(), capture_output=True, text=True, check=False
+    )
+    result = Result(done.returncode, done.stdout, done.stderr)
+    assert_clear(result, 130, "interrupted")
+    if "json" in arguments:
+        assert (result.json["exit_code"], result.json["command"]) == (130, "verify")
+
+
+def test_who_may_not_write_is_told_so_first(app: App) -> None:
+    """Not, one after the other, which grants it would take to read."""
+    with role(app, "reader"):
+        for command in (("apply",), ("backfill",), ("rollback", "--yes"), ("guard", "reject")):
+            result = app.usagefix(*command, DATABASE_URL=app.url("reader"))
+            assert_clear(result, 5, "role reader does not own table public.presets; its owner is postgres")
+
+
+def test_a_version_that_is_set_for_apply_does_not_stop_a_rollback_half_way(fixed: App) -> None:
+    back = fixed.usagefix("rollback", "--yes", "--format", "json", USAGEFIX_TO="20250930000001")
+    assert back.json["remains"] is None
+    assert "--to" in run("rollback", "--help").stdout
+
+
 def test_closed_port_and_unknown_host() -> None:
     port = free_port()
     url = f"postgresql://u:{SECRET}@127.0.0.1:{port}/db"

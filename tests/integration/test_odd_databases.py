@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support import App, environment, run
+from support import VERSION, App, environment, run
 
 READING = (("verify",), ("status",), ("check-preset", "Neon city", "--recent", "2"))
 
@@ -62,6 +62,33 @@ def test_a_full_disk(app: App, form: str) -> None:
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("form", ["table", "json", "markdown", "github", "junit"])
+def test_a_full_disk_does_not_hide_what_was_changed(fixed: App, form: str) -> None:
+    fixed.spoil("UPDATE presets SET usage_count = usage_count + 1 WHERE id = %s", fixed.preset())
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "usagefix", "backfill", "--format", form], env=environment(DATABASE_URL=fixed.url()),
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert fixed.drift() == (0, 0)
+    assert done.returncode == 2
+    assert "kept: 1 of 1 wrong presets corrected" in done.stderr
+    assert "nothing in the database was changed" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("verify", "--help"), ("--version",), ("schema", "verify"), ("sql", VERSION)]
+)
+def test_a_full_disk_is_no_defect(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "usagefix", *arguments], env=environment(), stdout=full, stderr=subprocess.PIPE, text=True,
+            check=False,
+        )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "cannot be written" in done.stderr
 
 
 @pytest.mark.parametrize("command", [("verify",), ("apply", "--format", "json"), ("status",)])
