@@ -8,6 +8,13 @@ from support import BY_HAND, LEDGER, MIGRATION, MIGRATIONS, VERSION, App, run
 ENVELOPE = ["schema_version", "command", "target", "ok", "exit_code", "duration_ms", "error"]
 
 
+def test_no_line_ends_in_blanks(app: App) -> None:
+    for command in (("verify",), ("status",), ("doctor",), ("check-preset", "Golden hour", "--recent", "3")):
+        printed = app.usagefix(*command).stdout
+        assert printed
+        assert [line for line in printed.splitlines() if line != line.rstrip()] == []
+
+
 def test_check_preset_by_id_and_by_name(app: App) -> None:
     by_name = app.usagefix("check-preset", "Neon city", "--format", "json")
     preset = by_name.json["preset"]

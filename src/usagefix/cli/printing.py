@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -85,7 +86,7 @@ def table(outcome: Outcome) -> bool:
         console = stdout_console()
         with console.capture() as laid_out:  # it flushes stdout when it ends
             show_table(report, console)
-        print(words.unobeyed(laid_out.get()), end="")
+        print(words.unobeyed(re.sub(r" +$", "", laid_out.get(), flags=re.MULTILINE)), end="")
 
     return to_stdout(write, outcome.changes)
 
