@@ -223,7 +223,7 @@ def test_a_competing_increment(fixed: App, api: Running, mode: str) -> None:
         ("increment_not_called", "public.increment_preset_usage(uuid)")
     ]
     shown = " ".join(probed(fixed, api, mode=mode).stdout.split())
-    assert "the application's own code must do it" in shown
+    assert "the application's own code must do it, perhaps by public.increment_preset_usage(uuid)" in shown
     assert "next: usagefix doctor --source DIR finds what else counts" in shown
 
 

@@ -120,7 +120,8 @@ def remarks(report: ProbeReport) -> Iterator[str]:
         yield "the counter moved all the same, and no event was recorded for it"
     if report.verdict is Probed.COUNTED_TWICE or report.guard:
         if not any(finding.finding_id in _COMPETITORS for finding in report.why):
-            yield "no competing writer is known to the catalog: the application's own code must do it"
+            by = "".join(f", perhaps by {f.object}" for f in report.why if f.finding_id == "increment_not_called")
+            yield f"no competing writer is known to the catalog: the application's own code must do it{by}"
         yield report.guard or "the guard was not looked at"
     yield from _whose(report)
     if report.events:
