@@ -7,5 +7,5 @@ SELECT presets.usage_count::bigint AS displayed, count(preset_usage.preset_id) A
     ) AS ours
 FROM public.presets
 LEFT JOIN public.preset_usage ON preset_usage.preset_id = presets.id
-WHERE presets.id::text = %(preset_id)s
+WHERE presets.id = %(preset_id)s
 GROUP BY presets.id, presets.usage_count

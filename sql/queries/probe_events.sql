@@ -2,8 +2,7 @@
 -- Parameters: preset_id, usage_type, told, newest.
 SELECT preset_usage.id::text AS id
 FROM public.preset_usage
-JOIN public.presets ON presets.id = preset_usage.preset_id
-WHERE presets.id::text = %(preset_id)s
+WHERE preset_usage.preset_id = %(preset_id)s
     AND (NOT %(told)s OR preset_usage.usage_data::text ~ '\\*"test\\*"\s*:\s*true')
     AND (NOT %(told)s OR preset_usage.usage_type::text = %(usage_type)s) --? preset_usage.usage_type
 ORDER BY preset_usage.created_at DESC NULLS LAST, preset_usage.id DESC

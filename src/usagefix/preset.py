@@ -31,12 +31,8 @@ def one_preset(db: Database, wanted: str) -> PresetCount:
 def check_preset(db: Database, wanted: str, *, recent: int = 0) -> PresetReport:
     """The preset with an id or exact name, and its newest ``recent`` events.
 
-    Raises PresetNotFound; ConfigurationError where several presets have the name, or it is no text.
+    Raises PresetNotFound; ConfigurationError where several presets have the name.
     """
-    if any("\ud800" <= letter <= "\udfff" for letter in wanted):  # bytes of an argument that are no text
-        raise ConfigurationError(
-            f"the id or name {wanted!r} is not in the encoding of this terminal", hint="name the preset by its id"
-        )
     preflight.require_readable(db)
     with db.snapshot():
         preset = one_preset(db, wanted)
