@@ -28,9 +28,9 @@ ELSEWHERE = {
     "make test": ".ci/run",
     "pip install": "tests/packaging/test_install.py",
     "export DATABASE_URL": "tests/unit/test_settings.py",
-    "export SUPABASE_DB_URL": "tests/unit/test_settings.py",
     "supabase db push": "tests/servers/test_supabase.py",
-    "usagefix": "tests/packaging/test_documents.py",
+    "usagefix demo": "tests/packaging/test_demo.py",
+    "usagefix probe-api": "tests/integration/test_probe.py",
 }
 ROUTE = "await supabase.rpc('increment_preset_usage', { preset_id: id })\n"
 
@@ -75,10 +75,16 @@ def test_a_block(block: Block, folder: Path, request: pytest.FixtureRequest) -> 
     app: App = request.getfixturevalue(DATABASES[block.where])
     with held(app, really=block.where == "locked"), serving("counts", app.url()) as api:
         for command, expected in block.commands:
-            done = typed(command.replace(API, api.url), app, folder, block.columns)
+            done = typed(_here(command, app, api.url), app, folder, block.columns)
             assert done.returncode == block.code, done.stdout + done.stderr
             absent = missing(expected, done.stdout.replace(api.url, API), done.stderr)
             assert absent == [], f"{block} says that it prints this, but it prints:\n{done.stdout}{done.stderr}"
+
+
+def _here(command: str, app: App, api: str) -> str:
+    """The command with the addresses of this test's servers for those of the page."""
+    named = re.sub(r"postgresql://postgres\.abcd:\S+?(?=')", lambda _: app.url(), command)
+    return ("unset DATABASE_URL\n" if named != command else "") + named.replace(API, api)
 
 
 def test_every_block_runs_somewhere() -> None:
