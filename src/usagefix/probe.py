@@ -18,13 +18,12 @@ from usagefix.api.post import Answer, post, prepare
 from usagefix.database import Database
 from usagefix.errors import CannotConnect, DatabaseRefused, PresetNotFound, UsagefixError
 from usagefix.guard import guard
+from usagefix.models.choices import POST_SECONDS, USAGE_TYPE
 from usagefix.models.diagnosis import Finding
 from usagefix.models.probe import Post, PostOutcome, Probed, ProbeReport
 from usagefix.models.verification import PresetCount
 from usagefix.preset import check_preset
 
-USAGE_TYPE = "playground_generation"
-TIMEOUT = 10.0  # seconds
 GRACE = 1.0  # seconds for an answer that comes byte by byte, so that no single wait is too long
 _KNOWN, _NEWEST = 2_000, 500  # ids looked at before and after: more before, in case that some are deleted meanwhile
 
@@ -111,7 +110,7 @@ def probe(
     *,
     usage_type: str = USAGE_TYPE,
     count: int = 1,
-    timeout: float = TIMEOUT,
+    timeout: float = POST_SECONDS,
     patience: Patience | None = None,
     on_step: Callable[[str], None] = lambda _message: None,
 ) -> ProbeReport:

@@ -116,8 +116,8 @@ def _misused(error: Exception) -> int:
     if command == "usagefix probe-api":
         message = _UNASKED.sub("", message)  # the rest of a token that was not quoted
     hint = f"{command} --help"
-    if "missing option '--token'" in message.lower():
-        hint = "set USAGEFIX_TOKEN to a user's access token"
+    if variable := re.match(r"missing option .*\(env var: '(\w+)'\)", message, re.IGNORECASE):
+        hint = f"set {variable[1]}, or give it; {hint}"
     before = next((name for name in _BEFORE_THE_COMMAND if f": {name}" in message), None)
     if before is not None and command != "usagefix":
         hint = f"{before} goes before the command: usagefix {before} … {command.removeprefix('usagefix ')}"

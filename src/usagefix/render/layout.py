@@ -79,6 +79,16 @@ def grid(columns: Sequence[Column], rows: Sequence[Sequence[Text]], console: Con
     console.print(Padding(table, (0, 0, 1, 2), expand=False))
 
 
+def pairs(facts: Sequence[tuple[str, Text]], console: Console) -> None:
+    """Names, and what each is, one below the other."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, value)
+    console.print(Padding(table, (0, 0, 1, 2), expand=False))
+
+
 def line(word: str, rest: str, style: str, console: Console) -> None:
     """A verdict: its word, in bold, and the rest."""
     console.print(Text.assemble((word, f"bold {style}".strip()), f": {harmless(rest)}"), overflow="fold")

@@ -67,6 +67,7 @@ class Outline:
     tables: tuple[Table, ...] = ()
 
 
+_STATUS = {Status.OK: Mark.OK, Status.SKIPPED: Mark.SKIPPED}  # all others are what the report makes of them
 _FINDING = {Severity.ERROR: Mark.FAILED, Severity.WARNING: Mark.WARNING, Severity.INFO: Mark.NOTE}
 _STATE = {State.APPLIED: Mark.OK, State.PENDING: Mark.NOTE, State.OUTDATED: Mark.FAILED, State.FOREIGN: Mark.FAILED}
 
@@ -109,9 +110,8 @@ def _of_report(report: Report) -> Outline:
         case GuardReport():
             return _guard(report)
         case SmokeReport():
-            marks = {Status.OK: Mark.OK, Status.SKIPPED: Mark.SKIPPED}
             results = (
-                Result(s.step_id, marks.get(s.status, Mark.FAILED), s.status, s.title, "", s.detail, s.hint)
+                Result(s.step_id, _STATUS.get(s.status, Mark.FAILED), s.status, s.title, "", s.detail, s.hint)
                 for s in report.steps
             )
             return Outline(tuple(results), verdict(report))
@@ -122,10 +122,9 @@ def _of_report(report: Report) -> Outline:
 
 
 def _checks(checks: Sequence[Check], *, failed: Mark = Mark.FAILED) -> tuple[Result, ...]:
-    marks = {Status.OK: Mark.OK, Status.SKIPPED: Mark.SKIPPED}
     return tuple(
         Result(
-            c.check_id, marks.get(c.status, failed), c.status, c.title, c.object, c.detail, "" if c.passed else c.hint
+            c.check_id, _STATUS.get(c.status, failed), c.status, c.title, c.object, c.detail, "" if c.passed else c.hint
         )
         for c in checks
     )

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from usagefix.models.probe import ProbeReport
 from usagefix.render.findings import show_findings
-from usagefix.render.layout import Column, count, grid, item, text
+from usagefix.render.layout import Column, count, grid, item, pairs, text
 from usagefix.render.phrases import Answers, answers, remarks, signed
 
 
@@ -55,9 +53,4 @@ def _facts(report: ProbeReport, console: Console) -> None:
         ("events", Text(f"{signed(report.recorded)}, now {preset.actual_records:,}")),
         ("counter", Text.assemble(f"{signed(report.counted)}, now ", count(preset.displayed_count))),
     )
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in facts:
-        table.add_row(name, value)
-    console.print(Padding(table, (0, 0, 1, 2), expand=False))
+    pairs(facts, console)

@@ -6,8 +6,6 @@ from datetime import UTC
 from typing import assert_never
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from usagefix.models.correction import BackfillReport
@@ -20,7 +18,7 @@ from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import PresetReport, VerifyReport
 from usagefix.render.findings import findings
 from usagefix.render.guard import show_guard
-from usagefix.render.layout import Column, conclude, count, grid, item, line, moment, text
+from usagefix.render.layout import Column, conclude, count, grid, item, line, moment, pairs, text
 from usagefix.render.phrases import corrections, plural, signed, undone
 from usagefix.render.probe import show_probe
 from usagefix.render.verdict import verdict
@@ -162,12 +160,7 @@ def _preset(report: PresetReport, console: Console) -> None:
         ("drift", Text(signed(preset.drift), style="" if preset.accurate else "red")),
         *((("last use", moment(preset.last_used_at, "%Y-%m-%d %H:%M:%S UTC")),) if report.dated else ()),
     )
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in facts:
-        table.add_row(name, value)
-    console.print(Padding(table, (0, 0, 1, 2), expand=False))
+    pairs(facts, console)
     if report.recent is not None:
         console.print(Text("Newest events", style="bold"))
         grid(

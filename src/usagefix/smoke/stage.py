@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError, DatabaseRefused, NotPermitted, PresetNotFound
+from usagefix.models.choices import USAGE_TYPE
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
 from usagefix.preset import one_preset
 from usagefix.smoke.rows import temporary_row
-
-USUAL_KIND = "playground_generation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ def set_stage(
     examples = db.rows(db.query("smoke_example"), _Example, {"preset": used.id})
     example = examples[0] if examples else _Example(None, None)
     user = _user(db, example.user_id)
-    kind = usage_type or example.usage_type or next(iter(db.values(db.query("smoke_kind"))), None) or USUAL_KIND
+    kind = usage_type or example.usage_type or next(iter(db.values(db.query("smoke_kind"))), None) or USAGE_TYPE
     steps = (
         _found("preset", "A preset", used.name or used.id, temporary=used.temporary),
         _found("user", "A user, and the application's role", _who(user, chosen), temporary=user.temporary),

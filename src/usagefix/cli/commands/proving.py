@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from usagefix.cli import options, run
+from usagefix.models.choices import POST_SECONDS, USAGE_TYPE
 from usagefix.render import words
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def probe_api(
     url: options.ApiUrl,
     token: options.Token,
     preset: options.Preset,
-    usage_type: options.UsageType = "playground_generation",
+    usage_type: options.UsageType = USAGE_TYPE,
     count: options.Uses = 1,
-    timeout: options.Timeout = 10.0,
+    timeout: options.Timeout = POST_SECONDS,
     output: options.OutputFormat = None,
 ) -> None:
     """Post a use to the API and see that it counts once.
