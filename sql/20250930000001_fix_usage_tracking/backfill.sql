@@ -2,24 +2,89 @@
 --
 --   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f backfill.sql
 --
--- Needs apply.sql first, which creates usagefix.backfill(): from then on each event and its count commit together, so what
--- is missing stays the same however many people use the application meanwhile, and adding it is exact. (An absolute count
--- is not: it would overwrite the uses counted since.) `usagefix backfill` does the same in small transactions; this file
--- holds the rows that it corrects until it commits.
---
--- A repair is not a use: the application's own triggers on presets do not fire. Setting, usually absent:
---   usagefix.fire_triggers = on      let them fire
+-- Needs apply.sql first: from then on each event and its count commit together, so what is missing stays the same,
+-- whatever is written meanwhile, and adding it is exact. (An absolute count would overwrite the uses counted since.)
+-- `usagefix backfill` does the same in small transactions; this file holds the rows that it corrects until it commits.
+-- A repair is not a use: the application's own triggers on presets do not fire.
+
+-- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
+DO $do$
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
+    PERFORM set_config('TimeZone', 'UTC', true); -- of times without a zone
+END
+$do$;
+
+-- Count, hold the triggers off, add, let them go
 DO $do$
 DECLARE
-    role_before CONSTANT text := current_setting('session_replication_role');
+    this_run bigint;
+    held name[] := '{}';
+    held_off name;
 BEGIN
-    IF to_regprocedure('usagefix.backfill(boolean)') IS NULL THEN
+    IF NOT EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = 'public.preset_usage'::regclass AND tgenabled IN ('O', 'A')
+            AND tgfoid = to_regprocedure('public.auto_increment_preset_usage_count()')
+    ) THEN
         RAISE EXCEPTION 'new uses are not counted yet, so no backfill can be exact'
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run apply.sql first.';
     END IF;
-    PERFORM usagefix.backfill(COALESCE(current_setting('usagefix.fire_triggers', true), '') = 'on');
-    IF current_setting('session_replication_role') <> role_before THEN
-        PERFORM set_config('session_replication_role', role_before, true);
+
+    -- An interrupted run: what it did is done, what it left is counted anew.
+    DELETE FROM usagefix.corrections WHERE applied_at IS NULL;
+    UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE finished_at IS NULL;
+    PERFORM set_config('usagefix.bypass_guard', 'on', true);
+    BEGIN
+        SET LOCAL session_replication_role = replica;
+    EXCEPTION WHEN insufficient_privilege THEN
+        SELECT array_agg(tgname) INTO held FROM pg_trigger
+        WHERE tgrelid = 'public.presets'::regclass AND NOT tgisinternal AND tgenabled = 'O'
+            AND tgtype::integer & 16 = 16
+            AND tgfoid IS DISTINCT FROM to_regprocedure('public.guard_preset_usage_count()');
+        FOREACH held_off IN ARRAY COALESCE(held, '{}') LOOP
+            EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', 'public.presets'::regclass, held_off);
+        END LOOP;
+    END;
+    LOOP
+        DELETE FROM usagefix.held_at_zero;
+        INSERT INTO usagefix.backfills DEFAULT VALUES RETURNING run INTO this_run;
+        INSERT INTO usagefix.corrections (run, place, row_key, displayed, actual, delta, newest)
+        SELECT this_run, row_number() OVER (ORDER BY presets.id), presets.id::text, presets.usage_count,
+            COALESCE(events.actual, 0), COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0), events.newest
+        FROM public.presets
+        LEFT JOIN (
+            SELECT preset_usage.preset_id, count(*) AS actual, max(preset_usage.created_at) AS newest
+            FROM public.preset_usage GROUP BY preset_usage.preset_id
+        ) AS events ON events.preset_id = presets.id
+        WHERE presets.usage_count IS DISTINCT FROM COALESCE(events.actual, 0)
+            OR events.newest > COALESCE(presets.last_used_at, '-infinity') --? dated
+        ;
+        -- In the order of their ids, as the triggers do.
+        PERFORM FROM public.presets
+        WHERE presets.id::text IN (SELECT row_key FROM usagefix.corrections WHERE run = this_run)
+        ORDER BY presets.id FOR NO KEY UPDATE;
+        WITH changed AS (
+            UPDATE public.presets
+            SET usage_count = GREATEST(COALESCE(presets.usage_count, 0) + corrections.delta, 0)
+              , last_used_at = GREATEST(presets.last_used_at, corrections.newest) --? presets.last_used_at
+            FROM usagefix.corrections
+            WHERE corrections.run = this_run AND corrections.row_key = presets.id::text
+            RETURNING presets.id::text AS row_key, presets.usage_count AS became
+        )
+        UPDATE usagefix.corrections SET applied_at = clock_timestamp(), became = changed.became
+        FROM changed WHERE corrections.run = this_run AND corrections.row_key = changed.row_key;
+        DELETE FROM usagefix.corrections WHERE run = this_run AND applied_at IS NULL; -- presets deleted meanwhile
+        UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE run = this_run;
+        EXIT WHEN NOT EXISTS (SELECT FROM usagefix.held_at_zero);
+    END LOOP;
+    FOREACH held_off IN ARRAY COALESCE(held, '{}') LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', 'public.presets'::regclass, held_off);
+    END LOOP;
+    PERFORM set_config('usagefix.bypass_guard', '', true);
+    IF held = '{}' THEN
+        SET LOCAL session_replication_role = DEFAULT;
     END IF;
 END
 $do$;

@@ -1,209 +1,190 @@
 -- Let only the counting triggers and the backfill change the counter: whatever else writes it brings drift back.
 --
---   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f ../ledger.sql -f apply.sql -f backfill.sql
+--   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f ../ledger.sql -f apply.sql
 --
--- Needs versions 20250930000001 and 20251015000001. Running it again keeps the mode that is set. See sql/README.md.
+-- Needs version 20250930000001, and its backfill.sql afterwards. Running it again sets the mode back to ignore. It
+-- stops mistakes, not people: privileges say who may write presets.usage_count.
+--
+-- effect: only the triggers change the counter
 
--- Wait at most a second for a lock, unless the caller has said otherwise.
+-- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
 DO $do$
 BEGIN
-    IF current_setting('lock_timeout') = '0' THEN
-        PERFORM set_config('lock_timeout', '1s', true);
-    END IF;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
 END
 $do$;
 
--- Refuse where the versions before are not there, or somebody else calls the function. Nothing has been changed yet.
+-- By hand: stop where this file alone is not enough, before it changes anything
 DO $do$
 DECLARE
-    other text;
+    why text;
 BEGIN
-    IF to_regprocedure('usagefix.set_guard(text)') IS NULL OR (
-        SELECT count(*) FROM pg_catalog.pg_proc
-        WHERE oid IN (to_regprocedure('public.auto_increment_preset_usage_count()'),
-                      to_regprocedure('public.auto_adjust_preset_usage_count()'))
-            -- Or the guard would not know their updates from others.
-            AND prosrc LIKE '%usagefix.counting%'
-    ) < 2 THEN
-        RAISE EXCEPTION 'version 20251015000001 is not applied'
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Apply it first, after ledger.sql.';
-    END IF;
-    SELECT format('%s on %s', existing.tgname, existing.tgrelid::regclass) INTO other
-    FROM pg_catalog.pg_trigger AS existing
-    WHERE existing.tgfoid = to_regprocedure('public.guard_preset_usage_count()') AND existing.tgparentid = 0
-        AND NOT (existing.tgrelid = 'public.presets'::regclass AND existing.tgname LIKE '%guard\_preset\_usage\_count%')
-    LIMIT 1;
-    IF other IS NOT NULL THEN
-        RAISE EXCEPTION 'another trigger calls guard_preset_usage_count() too: %', other
-            USING ERRCODE = 'feature_not_supported', HINT = 'Drop that trigger, then run this again.';
+    SELECT string_agg(reasons.why, '; ') INTO why
+    FROM (
+        SELECT 'version 20250930000001 is not applied' AS why
+        WHERE to_regprocedure('public.auto_increment_preset_usage_count()') IS NULL
+        UNION ALL
+        SELECT format('%I owns presets, not %I', pg_get_userbyid(relowner), current_user)
+        FROM pg_class WHERE oid = 'public.presets'::regclass AND pg_get_userbyid(relowner) <> current_user
+        UNION ALL
+        SELECT 'presets is partitioned' FROM pg_class WHERE oid = 'public.presets'::regclass AND relkind = 'p'
+        UNION ALL
+        SELECT format('there is another %s', oid::regprocedure)
+        FROM pg_proc
+        WHERE oid = to_regprocedure('public.guard_preset_usage_count()') AND strpos(prosrc, 'usagefix') = 0
+    ) AS reasons;
+    IF why IS NOT NULL THEN
+        RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'usagefix apply does it;'
+                ' usagefix sql 20251101000001 apply --adapt prints the script for this database.';
     END IF;
 END
 $do$;
 
--- Note what is there before it is replaced. Only once: a second run finds our own objects.
-SELECT usagefix.save_function('20251101000001', 'public.guard_preset_usage_count()'),
-    usagefix.save_trigger_on('20251101000001', 'trigger_guard_preset_usage_count', 'public.presets'),
-    usagefix.save_trigger_on('20251101000001', 'zz_trigger_guard_preset_usage_count', 'public.presets'),
-    usagefix.save_trigger_on('20251101000001', 'trigger_guard_preset_usage_count_insert', 'public.presets');
+-- With the version before, whose transaction holds the lock of the events: do not wait for somebody who waits for that
+DO $do$
+BEGIN
+    FOR attempt IN 1 .. 100 LOOP
+        EXIT WHEN NOT EXISTS (
+            SELECT FROM pg_locks
+            WHERE pid = pg_backend_pid() AND relation = 'public.preset_usage'::regclass
+                AND mode IN ('ShareRowExclusiveLock', 'AccessExclusiveLock'));
+        BEGIN
+            LOCK TABLE public.presets IN SHARE ROW EXCLUSIVE MODE NOWAIT;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            IF attempt = 100 THEN
+                RAISE;
+            END IF;
+            PERFORM pg_sleep(0.01);
+        END;
+    END LOOP;
+END
+$do$;
 
--- Create the guard. Its triggers call it for what is no count of the counting triggers: the counter stays as it is, the
--- rest of the statement goes through, and the ledger notes who it was; no writer ever waits for another in there.
+-- The guard. Its trigger calls it for what is no count: the counter stays as it is, the rest of the statement goes
+-- through, and the ledger notes who it was. No writer waits for another in here
 CREATE OR REPLACE FUNCTION public.guard_preset_usage_count() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    owner CONSTANT pg_catalog.oid := (
-        SELECT tables.relowner FROM pg_catalog.pg_class AS tables WHERE tables.oid OPERATOR(pg_catalog.=) 'public.presets'::pg_catalog.regclass
-    );
-    -- current_user is the owner in here.
-    caller CONSTANT pg_catalog.text := COALESCE(NULLIF(pg_catalog.current_setting('role'), 'none'), session_user::pg_catalog.text);
-    used_by CONSTANT pg_catalog.text := pg_catalog.current_setting('application_name');
-    ledger record;
-    stack pg_catalog.text;
-    through pg_catalog.text;
-    free pg_catalog.tid;
-    refused integer;
-    step integer;
+    caller CONSTANT text := COALESCE(NULLIF(current_setting('role'), 'none'), session_user::text);
+    used_by text := current_setting('application_name');
+    through text;
+    stack text;
+    notes oid;
+    free bigint;
 BEGIN
-    -- On purpose, in a statement of the session; what triggers write meanwhile is refused all the same.
-    IF pg_catalog.current_setting('usagefix.bypass_guard', true) OPERATOR(pg_catalog.=) 'on'
-        AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 1
-        AND EXISTS (
-            SELECT FROM pg_catalog.pg_roles AS roles
-            WHERE roles.rolname::pg_catalog.text OPERATOR(pg_catalog.=) caller AND pg_catalog.pg_has_role(roles.oid, owner, 'USAGE')
-        ) THEN
-        RETURN NEW;
-    END IF;
-
-    IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
-        -- A count, but the owner of presets is not the role any more whose name is in the trigger: counting goes on.
-        IF pg_catalog.current_setting('usagefix.counting', true)
-            OPERATOR(pg_catalog.=) (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.-) 1)::pg_catalog.text
-            AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1
-            AND NOT EXISTS (
-                SELECT FROM pg_catalog.pg_trigger AS this
-                WHERE this.tgrelid OPERATOR(pg_catalog.=) TG_RELID AND this.tgname OPERATOR(pg_catalog.=) TG_NAME
-                    AND pg_catalog.strpos(pg_catalog.pg_get_triggerdef(this.oid), pg_catalog.concat(
-                        pg_catalog.quote_literal(pg_catalog.pg_get_userbyid(owner)::pg_catalog.text), '::name')) OPERATOR(pg_catalog.>) 0
-            ) THEN
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.usage_count IS NOT DISTINCT FROM OLD.usage_count THEN
             RETURN NEW;
         END IF;
-    ELSIF NEW.usage_count IS NULL OR EXISTS (
+    ELSIF NEW.usage_count IS NULL OR NEW.usage_count = 0 OR EXISTS (
         -- An upsert that leaves the counter as it is.
-        SELECT FROM public.presets AS preset
-        WHERE preset.id OPERATOR(pg_catalog.=) NEW.id AND preset.usage_count OPERATOR(pg_catalog.=) NEW.usage_count
+        SELECT FROM public.presets AS preset WHERE preset.id = NEW.id AND preset.usage_count = NEW.usage_count
     ) THEN
         NEW.usage_count := COALESCE(NEW.usage_count, 0);
         RETURN NEW;
     END IF;
-
-    -- In one transaction the first hundred are noted one by one, then in hundreds, then in ten thousands: a row that is
-    -- updated in a transaction again and again makes each update slower.
-    refused := CASE WHEN pg_catalog.current_setting('usagefix.refused', true) OPERATOR(pg_catalog.~) '^\d{1,8}$'
-        THEN pg_catalog.current_setting('usagefix.refused', true)::integer OPERATOR(pg_catalog.+) 1 ELSE 1 END;
-    step := CASE WHEN refused OPERATOR(pg_catalog.<=) 100 THEN 1 WHEN refused OPERATOR(pg_catalog.<=) 10000 THEN 100 ELSE 10000 END;
-    PERFORM pg_catalog.set_config('usagefix.refused', refused::pg_catalog.text, true);
-    IF TG_ARGV[0] OPERATOR(pg_catalog.=) 'reject' OR refused OPERATOR(pg_catalog.%) step OPERATOR(pg_catalog.=) 0 THEN
-        -- The functions that led here, the nearest first. The text around them holds statements, and is translated: only
-        -- names of functions that are there are taken out of it.
-        GET DIAGNOSTICS stack = PG_CONTEXT;
-        SELECT COALESCE(pg_catalog.string_agg(callers.signature, ' < ' ORDER BY callers.place), '') INTO through
-        FROM (
-            SELECT line.place, found.signature
-            FROM pg_catalog.regexp_split_to_table(stack, '\n') WITH ORDINALITY AS line (content, place)
-            CROSS JOIN LATERAL (
-                SELECT functions.oid::pg_catalog.regprocedure::pg_catalog.text AS signature
-                FROM pg_catalog.regexp_match(line.content, -- a PL/pgSQL function: its name with the types of its arguments
-                    '((?:[a-z_][a-z0-9_]*|"(?:[^"]|"")+")\.)?([a-z_][a-z0-9_]*|"(?:[^"]|"")+")\(([^()]*)\)') AS part
-                JOIN pg_catalog.pg_proc AS functions
-                    ON functions.proname OPERATOR(pg_catalog.=) CASE WHEN pg_catalog.left(part[2], 1) OPERATOR(pg_catalog.=) '"'
-                        THEN pg_catalog.replace(pg_catalog.btrim(part[2], '"'), '""', '"') ELSE part[2] END::pg_catalog.name
-                JOIN pg_catalog.pg_language AS languages
-                    ON languages.oid OPERATOR(pg_catalog.=) functions.prolang AND languages.lanname OPERATOR(pg_catalog.=) 'plpgsql'
-                WHERE functions.pronargs OPERATOR(pg_catalog.=) CASE WHEN part[3] OPERATOR(pg_catalog.=) '' THEN 0
-                    ELSE pg_catalog.cardinality(pg_catalog.string_to_array(part[3], ',')) END
-                UNION ALL
-                SELECT functions.oid::pg_catalog.regprocedure::pg_catalog.text
-                FROM pg_catalog.regexp_matches(line.content, -- in another language: its name alone, in some kind of quotes
-                    '[^\w\s/.-]\W?(\w+)\W?[^\w\s/.-]', 'g') AS part
-                JOIN pg_catalog.pg_proc AS functions ON functions.proname OPERATOR(pg_catalog.=) part[1]::pg_catalog.name
-                JOIN pg_catalog.pg_language AS languages
-                    ON languages.oid OPERATOR(pg_catalog.=) functions.prolang
-                    AND languages.lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['plpgsql', 'internal', 'c']::pg_catalog.name[])
-                WHERE line.content OPERATOR(pg_catalog.!~) '[(=;]'
-                LIMIT 1
-            ) AS found
-            WHERE line.place OPERATOR(pg_catalog.>) 1 -- this function itself
-            ORDER BY line.place LIMIT 5
-        ) AS callers;
-        SELECT pg_catalog.count(*) FILTER (WHERE parts.relname OPERATOR(pg_catalog.=) 'refused_writes'
-                AND pg_catalog.has_table_privilege(parts.oid, 'SELECT') AND pg_catalog.has_table_privilege(parts.oid, 'INSERT')
-                AND pg_catalog.has_table_privilege(parts.oid, 'UPDATE')) OPERATOR(pg_catalog.=) 1 AS notes,
-            pg_catalog.count(*) FILTER (WHERE parts.relname OPERATOR(pg_catalog.=) 'rejected_writes' AND parts.relkind OPERATOR(pg_catalog.=) 'S'
-                AND pg_catalog.has_table_privilege(parts.oid, 'UPDATE')) OPERATOR(pg_catalog.=) 1 AS counts
-        INTO ledger
-        FROM pg_catalog.pg_class AS parts
-        JOIN pg_catalog.pg_namespace AS schemas ON schemas.oid OPERATOR(pg_catalog.=) parts.relnamespace
-        WHERE schemas.nspname OPERATOR(pg_catalog.=) 'usagefix'
-            AND pg_catalog.pg_has_role(schemas.nspowner, current_user, 'MEMBER') AND pg_catalog.pg_has_role(parts.relowner, current_user, 'MEMBER')
-            AND pg_catalog.has_schema_privilege(schemas.oid, 'USAGE');
-
-        IF TG_ARGV[0] OPERATOR(pg_catalog.=) 'reject' THEN
-            -- What nextval() does is never undone, and usagefix smoke leaves nothing.
-            IF ledger.counts AND NOT (
-                COALESCE(pg_catalog.current_setting('usagefix.smoke', true), '') OPERATOR(pg_catalog.=) 'on'
-                AND pg_catalog.pg_has_role(session_user, owner, 'USAGE')
-            ) THEN
-                PERFORM pg_catalog.nextval('usagefix.rejected_writes');
-            END IF;
-            RAISE EXCEPTION 'the counter usage_count is not for this to write: %', COALESCE(NULLIF(through, ''), TG_OP)
-                USING ERRCODE = 'UF001', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'usage_count',
-                      HINT = 'The triggers on preset_usage count each event by themselves: leave usage_count out.';
-        ELSIF TG_ARGV[0] OPERATOR(pg_catalog.=) 'warn' THEN
-            RAISE WARNING 'the counter usage_count stays as it is: it is not for this to write: %', COALESCE(NULLIF(through, ''), TG_OP)
-                USING HINT = 'The triggers on preset_usage count each event by themselves: leave usage_count out.';
-        END IF;
-        IF ledger.notes THEN
-            -- One that nobody holds. Where a transaction sees a fixed snapshot, a row that changed since would end it.
-            IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.~) '^read' THEN
-                SELECT written.ctid INTO free
-                FROM usagefix.refused_writes AS written
-                WHERE written.role OPERATOR(pg_catalog.=) caller AND written.application OPERATOR(pg_catalog.=) used_by
-                    AND written.via OPERATOR(pg_catalog.=) through AND written.mode OPERATOR(pg_catalog.=) TG_ARGV[0]
-                LIMIT 1
-                FOR UPDATE SKIP LOCKED;
-            END IF;
-            IF free IS NULL THEN
-                INSERT INTO usagefix.refused_writes (mode, role, application, via, writes)
-                VALUES (TG_ARGV[0], caller, used_by, through, step);
-            ELSE
-                UPDATE usagefix.refused_writes AS written
-                SET writes = written.writes OPERATOR(pg_catalog.+) step, last_at = pg_catalog.clock_timestamp()
-                WHERE written.ctid OPERATOR(pg_catalog.=) free;
-            END IF;
-        END IF;
+    -- On purpose, in a statement of the session; what triggers write meanwhile is refused all the same.
+    IF current_setting('usagefix.bypass_guard', true) = 'on' AND pg_trigger_depth() = 1 AND EXISTS (
+        SELECT FROM pg_class AS counters JOIN pg_roles AS roles ON roles.rolname = caller
+        WHERE counters.oid = 'public.presets'::regclass AND pg_has_role(roles.oid, counters.relowner, 'USAGE')
+    ) THEN
+        RETURN NEW;
+    END IF;
+    -- Where the counting trigger is gone, or is not the one of usagefix, somebody else has to count.
+    IF NOT EXISTS (
+        SELECT FROM pg_trigger AS counting JOIN pg_proc AS functions ON functions.oid = counting.tgfoid
+        WHERE counting.tgrelid = to_regclass('public.preset_usage') AND counting.tgenabled IN ('O', 'A')
+            AND counting.tgtype = 4 AND strpos(functions.prosrc, 'usagefix.counting') > 0
+    ) THEN
+        RETURN NEW;
     END IF;
 
-    IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-        NEW.usage_count := 0;
-    ELSE
-        NEW.usage_count := OLD.usage_count;
+    -- The functions that led here, the nearest first: those whose names stand in the call stack.
+    GET DIAGNOSTICS stack = PG_CONTEXT;
+    SELECT COALESCE(string_agg(callers.signature, ' < ' ORDER BY callers.place), '') INTO through
+    FROM (
+        SELECT named.signature, COALESCE(NULLIF(strpos(stack, named.signature), 0),
+            strpos(stack, concat('"', functions.proname, '"'))) AS place
+        FROM pg_proc AS functions
+        CROSS JOIN LATERAL (SELECT functions.oid::regprocedure::text) AS named (signature)
+        WHERE strpos(stack, functions.proname) > 0 AND functions.proname <> 'guard_preset_usage_count'
+            AND functions.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+        ORDER BY place LIMIT 5
+    ) AS callers
+    WHERE callers.place > 0;
+    IF TG_ARGV[0] = 'warn' THEN
+        RAISE WARNING 'the counter usage_count stays as it is: it is not for this to write: %',
+            COALESCE(NULLIF(through, ''), TG_OP)
+            USING HINT = 'The triggers on preset_usage count each event by themselves: leave usage_count out.';
     END IF;
+    -- A ledger that was lost, or is not trusted by the owner of presets, notes nothing.
+    SELECT tables.oid INTO notes
+    FROM pg_class AS tables JOIN pg_namespace AS ledger ON ledger.oid = tables.relnamespace
+    WHERE ledger.nspname = 'usagefix' AND tables.relname = 'refused_writes'
+        AND pg_has_role(ledger.nspowner, current_user, 'MEMBER')
+        AND pg_has_role(tables.relowner, current_user, 'MEMBER') AND has_schema_privilege(ledger.oid, 'USAGE')
+        AND has_table_privilege(tables.oid, 'SELECT') AND has_table_privilege(tables.oid, 'UPDATE');
+    IF TG_ARGV[0] = 'reject' THEN
+        -- What nextval() does is never undone, and usagefix smoke leaves nothing.
+        IF notes IS NOT NULL AND NOT (COALESCE(current_setting('usagefix.smoke', true), '') = 'on'
+                AND pg_has_role(session_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE')) THEN
+            PERFORM nextval('usagefix.rejected_writes');
+        END IF;
+        RAISE EXCEPTION 'the counter usage_count is not for this to write: %', COALESCE(NULLIF(through, ''), TG_OP)
+            USING ERRCODE = 'UF001', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'usage_count',
+                  HINT = 'The triggers on preset_usage count each event by themselves: leave usage_count out.';
+    ELSIF pg_stat_get_xact_tuples_inserted(notes) + pg_stat_get_xact_tuples_updated(notes) >= 100 THEN
+        PERFORM nextval('usagefix.unnoted_writes'); -- a row that one transaction updates often makes each update slower
+    ELSIF notes IS NOT NULL THEN
+        IF (SELECT count(*) FROM usagefix.refused_writes) >= 100 AND NOT EXISTS (
+            SELECT FROM usagefix.refused_writes AS written
+            WHERE written.role = caller AND written.application = used_by AND written.via = through
+        ) THEN
+            used_by := '(others)';
+            through := '';
+        END IF;
+        -- One that nobody holds. Where a transaction sees a fixed snapshot, a row that changed since would end it.
+        IF current_setting('transaction_isolation') LIKE 'read%' THEN
+            SELECT written.entry INTO free
+            FROM usagefix.refused_writes AS written
+            WHERE written.role = caller AND written.application = used_by AND written.via = through
+                AND written.mode = TG_ARGV[0]
+            LIMIT 1
+            FOR UPDATE SKIP LOCKED;
+        END IF;
+        IF free IS NULL THEN
+            INSERT INTO usagefix.refused_writes (mode, role, application, via, writes)
+            VALUES (TG_ARGV[0], caller, used_by, through, 1);
+        ELSE
+            UPDATE usagefix.refused_writes AS written SET writes = written.writes + 1, last_at = clock_timestamp()
+            WHERE written.entry = free;
+        END IF;
+    END IF;
+    NEW.usage_count := CASE WHEN TG_OP = 'INSERT' THEN 0 ELSE OLD.usage_count END;
     RETURN NEW;
 END
 $function$;
 
--- Give it its owner, its search path and no callers.
-SELECT usagefix.secure_function('public.guard_preset_usage_count()');
+-- Nobody calls it: it is for the trigger
+REVOKE ALL ON FUNCTION public.guard_preset_usage_count() FROM PUBLIC;
 
--- Create the triggers that call it, in the mode that is set, at first ignore. Writers of presets wait while they are created,
--- readers never.
-SELECT usagefix.set_guard(COALESCE((
-    SELECT min(split_part(encode(existing.tgargs, 'escape'), '\000', 1))
-    FROM pg_catalog.pg_trigger AS existing
-    WHERE existing.tgrelid = 'public.presets'::regclass AND existing.tgfoid = 'public.guard_preset_usage_count()'::regprocedure
-        AND split_part(encode(existing.tgargs, 'escape'), '\000', 1) IN ('ignore', 'warn', 'reject')
-), 'ignore'));
+-- The trigger, the last by name, since others may change the row before. What it lets through is a count: by a role
+-- that may grant rights on presets, its owner, and at the depth of triggers that the counting function has noted
+CREATE OR REPLACE TRIGGER zz_trigger_guard_preset_usage_count
+    BEFORE INSERT OR UPDATE ON public.presets
+    FOR EACH ROW
+    WHEN (current_setting('usagefix.counting', true) IS DISTINCT FROM NULLIF(pg_trigger_depth(), 0)::text
+        OR NOT has_table_privilege('public.presets'::regclass, 'TRIGGER WITH GRANT OPTION'))
+    EXECUTE FUNCTION public.guard_preset_usage_count('ignore');
 
--- Record the version.
+-- Note that there was nothing before, where nothing is noted yet: rollback drops it
+INSERT INTO usagefix.saved_objects (version, kind, identity)
+VALUES ('20251101000001', 'function', 'public.guard_preset_usage_count()'::regprocedure::text)
+ON CONFLICT DO NOTHING;
+
+-- Record the version
 INSERT INTO usagefix.history (version, action) VALUES ('20251101000001', 'apply');

@@ -1,0 +1,69 @@
+-- What a partitioned preset_usage needs beside apply.sql, for rows written straight into a partition that came later.
+-- `usagefix apply` adds this, and the triggers of apply.sql on each partition, where the table is partitioned.
+
+-- Notes which statements on the whole table are counted as a whole, innermost first, by their depth of triggers
+CREATE OR REPLACE FUNCTION public.auto_note_preset_usage_count() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM set_config('usagefix.truncating', 'on', true);
+    ELSIF TG_WHEN = 'BEFORE' THEN
+        PERFORM set_config('usagefix.whole',
+            concat(pg_trigger_depth() - 1, ',', current_setting('usagefix.whole', true)), true);
+    ELSE
+        PERFORM set_config('usagefix.whole',
+            substr(current_setting('usagefix.whole'), strpos(current_setting('usagefix.whole'), ',') + 1), true);
+    END IF;
+    RETURN NULL;
+END
+$function$;
+
+-- Counts row by row what is written straight into a partition that has no triggers of its own yet
+CREATE OR REPLACE FUNCTION public.auto_count_row_preset_usage_count() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+AS $function$
+DECLARE
+    change record;
+    permit text;
+BEGIN
+    FOR change IN
+        SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.created_at) AS newest
+        FROM (
+            SELECT OLD.preset_id, -1 AS uses, NULL AS created_at WHERE TG_OP OPERATOR(pg_catalog.<>) 'INSERT'
+            UNION ALL
+            SELECT NEW.preset_id, 1, NEW.created_at WHERE TG_OP OPERATOR(pg_catalog.<>) 'DELETE'
+        ) AS event
+        GROUP BY event.preset_id HAVING pg_catalog.sum(event.uses) OPERATOR(pg_catalog.<>) 0
+        ORDER BY event.preset_id
+    LOOP
+        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
+        UPDATE public.presets AS preset
+        SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses, 0)
+          , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at
+        WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id;
+    END LOOP;
+    permit := pg_catalog.set_config('usagefix.counting', '', true);
+    RETURN NULL;
+END
+$function$;
+
+-- Nobody calls them: they are for the triggers
+REVOKE ALL ON FUNCTION public.auto_note_preset_usage_count() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.auto_count_row_preset_usage_count() FROM PUBLIC;
+
+-- PostgreSQL gives each later partition the trigger for rows
+CREATE OR REPLACE TRIGGER trigger_auto_count_row_preset_usage_count
+    AFTER INSERT OR DELETE OR UPDATE OF preset_id ON public.preset_usage
+    FOR EACH ROW
+    WHEN (split_part(current_setting('usagefix.whole', true), ',', 1) IS DISTINCT FROM pg_trigger_depth()::text)
+    EXECUTE FUNCTION public.auto_count_row_preset_usage_count();
+CREATE OR REPLACE TRIGGER trigger_auto_note_preset_usage_count_truncating
+    BEFORE TRUNCATE ON public.preset_usage
+    FOR EACH STATEMENT EXECUTE FUNCTION public.auto_note_preset_usage_count();
+
+-- Note that there was nothing before, where nothing is noted yet: rollback drops them
+INSERT INTO usagefix.saved_objects (version, kind, identity)
+VALUES ('20250930000001', 'function', 'public.auto_note_preset_usage_count()'::regprocedure::text),
+    ('20250930000001', 'function', 'public.auto_count_row_preset_usage_count()'::regprocedure::text)
+ON CONFLICT DO NOTHING;
