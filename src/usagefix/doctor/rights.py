@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from usagefix.doctor.case import TRACK, Case, listed
+from usagefix.doctor.case import Case, listed
 from usagefix.doctor.counting import ERROR, WARNING, Rule
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Function
@@ -30,7 +30,7 @@ def search_path_open(case: Case) -> Iterator[Finding]:
             "A SECURITY DEFINER function can be led to other tables",
             function.signature,
             f"it runs as {function.owner}, and {found}; its search_path: {path or 'none'}",
-            f"ALTER FUNCTION {function.signature} SET search_path = {path or case.names.qualifier}, pg_temp",
+            f"ALTER FUNCTION {function.signature} SET search_path = {path or case.counter.schema_sql}, pg_temp",
         )
 
 
@@ -39,7 +39,7 @@ def open_to_everybody(case: Case) -> Iterator[Finding]:
     counting = {function.oid for function in case.counting}
     for function in case.picture.functions:
         counts = function.oid in counting
-        if not function.everybody or not (counts or function.name == TRACK):
+        if not function.everybody or not (counts or function.name == case.counter.recorder):
             continue
         if function.is_trigger and not function.security_definer:
             continue  # nobody can call it, and as a trigger elsewhere it does what its user may do anyway
@@ -93,7 +93,7 @@ def tracker_trusts_argument(case: Case) -> Iterator[Finding]:
 
 
 def _trackers(case: Case) -> Iterator[Function]:
-    return (function for function in case.picture.functions if function.name == TRACK)
+    return (function for function in case.picture.functions if function.name == case.counter.recorder)
 
 
 RULES: dict[str, Rule] = {
