@@ -185,7 +185,7 @@ class _Rendering:
                 written[place] = f"{tag}{self.text(content, inside=True)}{end}"
             elif token.kind is Kind.LITERAL and _is_catalog_constant(code, index):
                 written[place] = self._constant(token.text)
-            elif token.kind is Kind.WORD:
+            elif token.kind is Kind.WORD and not _is_parameter(code, index):
                 self._word(code, index, places, written, inside=inside)
         return "".join(written)
 
@@ -235,6 +235,13 @@ def _is_catalog_constant(code: list[Token], index: int) -> bool:
     return before[:1] in _LOOKUPS and before[1:] == ["("] and after[:1] == [")"]
 
 
+def _is_parameter(code: list[Token], index: int) -> bool:
+    """Whether it is the name in ``%(name)s``."""
+    return [token.text for token in code[max(index - 2, 0) : index]] == ["%", "("] and [
+        token.text for token in code[index + 1 : index + 3]
+    ] == [")", "s"]
+
+
 def _qualifier(code: list[Token], index: int) -> str | None:
     """The word before the dot that stands for one of the two tables."""
     if index < 2 or code[index - 1].text != "." or code[index - 2].text not in _TABLES:  # noqa: PLR2004
@@ -275,7 +282,12 @@ def _sentinels() -> dict[str, str]:
 
 
 def _require_name(name: str) -> None:
-    if not 0 < len(name.encode()) <= LONGEST_NAME or "\0" in name or any(tag in name for tag in CODE_TAGS):
+    if (
+        not 0 < len(name.encode()) <= LONGEST_NAME
+        or "\0" in name
+        or any(text in name for text in CODE_TAGS)
+        or _PARAMETER.search(name)
+    ):
         raise ConfigurationError(
             f"{name!r} cannot be a name",
             hint=f"a name in PostgreSQL has 1 to {LONGEST_NAME} bytes; ours come from the slug",

@@ -39,6 +39,14 @@ class Case:
     def events(self) -> str:
         return self.counter.child_sql
 
+    @property
+    def counted_column(self) -> str:
+        return f"{self.presets}.{self.counter.sql('column')}"
+
+    @property
+    def foreign_key(self) -> str:
+        return f"{self.events}.{self.counter.sql('foreign_key')}"
+
     @cached_property
     def uses(self) -> dict[int, list[Found]]:
         """What each function does, by its oid."""

@@ -83,7 +83,7 @@ def drift(case: Case) -> Iterator[Finding]:
             "drift",
             ERROR,
             "Displayed counts are out of step with the events",
-            f"{case.presets}.usage_count",
+            case.counted_column,
             f"{totals.inaccurate:,} of {totals.presets:,} presets inaccurate, drift {totals.drift_total:+,} in all",
             case.repair,
             4,

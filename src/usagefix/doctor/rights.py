@@ -11,9 +11,6 @@ from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Function
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_INSERTED = re.compile(
-    r'\binsert\s+into\s+(?:(?:\w+|"[^"]+")\.)?"?preset_usage"?\s*(?:as\s+\w+\s*)?\(([^()]*)\)', re.IGNORECASE
-)
 
 
 def search_path_open(case: Case) -> Iterator[Finding]:
@@ -57,10 +54,14 @@ def open_to_everybody(case: Case) -> Iterator[Finding]:
 
 def tracker_unknown_columns(case: Case) -> Iterator[Finding]:
     """track_preset_usage() that cannot work."""
+    child = re.escape(case.counter.child)
+    inserted = re.compile(
+        rf'\binsert\s+into\s+(?:(?:\w+|"[^"]+")\.)?"?{child}"?\s*(?:as\s+\w+\s*)?\(([^()]*)\)', re.IGNORECASE
+    )
     for function in _trackers(case):
         named = {
             column.strip(' \t\r\n"').lower()
-            for columns in _INSERTED.findall(_COMMENT.sub("", function.body))
+            for columns in inserted.findall(_COMMENT.sub("", function.body))
             for column in columns.split(",")
         }
         unknown = sorted(name for name in named - set(case.picture.events.columns) if re.fullmatch(r"\w+", name))
@@ -70,7 +71,7 @@ def tracker_unknown_columns(case: Case) -> Iterator[Finding]:
                 ERROR,
                 "track_preset_usage() cannot record a use",
                 function.signature,
-                f"it names columns that preset_usage lacks: {', '.join(unknown)}",
+                f"it names columns that {case.counter.child} lacks: {', '.join(unknown)}",
                 "usagefix apply writes it anew; after apply, write it anew: all it needs is to insert the event",
             )
 
