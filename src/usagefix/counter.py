@@ -13,11 +13,10 @@ from dataclasses import dataclass, fields
 from functools import cache
 
 from usagefix.errors import ConfigurationError
-from usagefix.tokens import CODE, Kind, Token, tokens
+from usagefix.rendering import CODE_TAGS, PARAMETER, Column, Renderer
 
 LONGEST_NAME = 63  # bytes; the server cuts what is longer
 EVENT_TIMES = ("created_at", "used_at")  # what the usual application calls the time of a use, in this order
-CODE_TAGS = frozenset({"$function$", "$do$", "$trial$"})  # dollar-quoted literals that hold code
 
 # Columns that may be missing, and what a query reads in their place.
 _OPTIONAL = {
@@ -48,11 +47,6 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     **dict.fromkeys(("NEW", "OLD"), _OF_ROWS),
 }
 _RELATIONS = ("parent", "child", "daily")
-_NEEDS = re.compile(r"--\? (?P<columns>[\w., ]+)")
-_PARAMETER = re.compile(r"%\(\w+\)s")
-_NAMED = re.compile(r"(?:(?P<schema>public)\.)?(?P<name>\w+)(?P<call>\(\))?")
-_CATALOG_TYPES = (["regclass"], ["regproc"], ["regprocedure"], ["regnamespace"])
-_LOOKUPS = (["to_regclass"], ["to_regproc"], ["to_regprocedure"], ["to_regnamespace"])
 _SCHEMA = re.compile(r"[\w -]{1,63}")
 
 
@@ -156,103 +150,32 @@ class Counter:
 
         A ``%`` in a name is doubled where the text takes parameters.
         """
-        percent = "%%" if _PARAMETER.search(text) else "%"
-        words = {word: self.sql(what).replace("%", percent) for word, what in _sentinels().items()}
-        return _Rendering(self, words, percent).text(text, inside=False)
+        return _renderer(self, "%%" if PARAMETER.search(text) else "%").render(text)
+
+    def _column(self, what: str, table: str, percent: str) -> Column:
+        """What is written for a column behind the word for its table."""
+        name = self.sql(what).replace("%", percent)
+        missing = self._plain(what) is None
+        recorded = missing and what == "time" and table in _RECORDED
+        return Column(name, "pg_catalog.now()" if recorded else name, missing)
 
     def _plain(self, what: str) -> str | None:
         return self.objects[what] if what in _roles() else getattr(self, what)
 
 
-class _Rendering:
-    """One text on its way; ``words``: what is written for each sentinel that is one anywhere."""
-
-    def __init__(self, counter: Counter, words: Mapping[str, str], percent: str) -> None:
-        self._counter, self._words, self._percent = counter, words, percent
-
-    def text(self, text: str, *, inside: bool) -> str:
-        """The text rendered; ``inside`` a function."""
-        text = self._without_missing(text)
-        found = list(tokens(text))
-        written = [token.text for token in found]
-        places = [place for place, token in enumerate(found) if token.kind in CODE]
-        code = [found[place] for place in places]
-        for index, token in enumerate(code):
-            place = places[index]
-            if token.kind is Kind.DOLLAR and token.tag in CODE_TAGS:
-                tag, content = token.tag, token.content
-                end = token.text[len(tag) + len(content) :]
-                written[place] = f"{tag}{self.text(content, inside=True)}{end}"
-            elif token.kind is Kind.LITERAL and _is_catalog_constant(code, index):
-                written[place] = self._constant(token.text)
-            elif token.kind is Kind.WORD and not _is_parameter(code, index):
-                self._word(code, index, places, written, inside=inside)
-        return "".join(written)
-
-    def _without_missing(self, text: str) -> str:
-        """Without the lines that end in a mark of a column that is not there."""
-        kept, at = [], 0
-        for token in tokens(text):
-            needs = _NEEDS.fullmatch(token.text) if token.kind is Kind.COMMENT else None
-            if needs and any(self._is_missing(*column.split(".")) for column in needs["columns"].split(", ")):
-                kept.append(text[at : text.rfind("\n", 0, token.offset) + 1])
-                at = min(token.end + 1, len(text))
-        return "".join((*kept, text[at:]))
-
-    def _is_missing(self, table: str, column: str) -> bool:
-        return self._counter._plain(_TABLES[table][column]) is None
-
-    def _word(self, code: list[Token], index: int, places: list[int], written: list[str], *, inside: bool) -> None:
-        word = code[index].text
-        table = _qualifier(code, index)
-        what = _TABLES[table].get(word) if table else None
-        if what is not None and self._counter._plain(what) is None:
-            recorded = inside and what == "time" and table in _RECORDED
-            first = index - (4 if _is_qualified(code, index - 2) else 2)
-            written[places[first] : places[index]] = [""] * (places[index] - places[first])
-            written[places[index]] = "pg_catalog.now()" if recorded else _OPTIONAL[what]
-        elif what is not None:
-            written[places[index]] = self._counter.sql(what).replace("%", self._percent)
-        elif word in self._words and self._counter._plain(_sentinels()[word]) is not None:
-            written[places[index]] = self._words[word]
-
-    def _constant(self, text: str) -> str:
-        """A literal that the server reads as the name of an object: it is code."""
-        named = _NAMED.fullmatch(text[1:-1])
-        if not text.startswith("'") or named is None or named["name"] not in self._words:
-            return text
-        schema = f"{self._words['public']}." if named["schema"] else ""
-        name = f"{schema}{self._words[named['name']]}{named['call'] or ''}"
-        return "'" + name.replace("'", "''") + "'"
-
-
-def _is_catalog_constant(code: list[Token], index: int) -> bool:
-    """Whether a literal is cast to a type of the catalog's, or is all that a function is given that looks there."""
-    around = [token.name or token.text for token in code[max(index - 2, 0) : index + 5]]
-    before, after = around[: min(index, 2)], around[min(index, 2) + 1 :]
-    if after[:1] == ["::"]:
-        return after[3 if after[1:3] == ["pg_catalog", "."] else 1 :][:1] in _CATALOG_TYPES
-    return before[:1] in _LOOKUPS and before[1:] == ["("] and after[:1] == [")"]
-
-
-def _is_parameter(code: list[Token], index: int) -> bool:
-    """Whether it is the name in ``%(name)s``."""
-    return [token.text for token in code[max(index - 2, 0) : index]] == ["%", "("] and [
-        token.text for token in code[index + 1 : index + 3]
-    ] == [")", "s"]
-
-
-def _qualifier(code: list[Token], index: int) -> str | None:
-    """The word before the dot that stands for one of the two tables."""
-    if index < 2 or code[index - 1].text != "." or code[index - 2].text not in _TABLES:  # noqa: PLR2004
-        return None
-    other = index > 2 and code[index - 3].text == "." and not _is_qualified(code, index - 2)  # noqa: PLR2004
-    return None if other else code[index - 2].text
-
-
-def _is_qualified(code: list[Token], index: int) -> bool:
-    """Whether ``public.`` is before it."""
-    return index > 1 and code[index - 1].text == "." and code[index - 2].text == "public"
+@cache
+def _renderer(counter: Counter, percent: str) -> Renderer:
+    """``percent``: how a percent sign in a name is written."""
+    words = {
+        # A column that is not there keeps its name where a query gives that to something of its own.
+        word: word if counter._plain(what) is None else counter.sql(what).replace("%", percent)
+        for word, what in _sentinels().items()
+    }
+    columns = {
+        table: {word: counter._column(what, table, percent) for word, what in of_table.items()}
+        for table, of_table in _TABLES.items()
+    }
+    return Renderer(STANDARD.schema, words, columns)
 
 
 @cache
@@ -286,7 +209,7 @@ def _require_name(name: str) -> None:
         not 0 < len(name.encode()) <= LONGEST_NAME
         or "\0" in name
         or any(text in name for text in CODE_TAGS)
-        or _PARAMETER.search(name)
+        or PARAMETER.search(name)
     ):
         raise ConfigurationError(
             f"{name!r} cannot be a name",

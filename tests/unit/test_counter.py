@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from support import SQL
 
 from usagefix import catalog
-from usagefix.counter import CODE_TAGS, STANDARD, Counter, quoted
+from usagefix.counter import STANDARD, Counter, quoted
 from usagefix.errors import ConfigurationError
+from usagefix.rendering import CODE_TAGS
 from usagefix.tokens import Kind, Token, tokens
 
 # Capitals, blanks, quotes of both kinds, reserved words, percent signs, other alphabets, 63 bytes.

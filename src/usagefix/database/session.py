@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from usagefix.database.failures import RETRYABLE, translated
 from usagefix.database.waiting import LockHolder, Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
 from usagefix.models.target import Target
+from usagefix.rendering import PARAMETER
 
 T = TypeVar("T")
 
@@ -27,7 +27,6 @@ READ_LOCK_TIMEOUT = 5_000  # milliseconds; only what stops readers makes a reade
 # Settings of a role or database under which our statements, or what they return, could not be read.
 _READABLE = {"DateStyle": "ISO, YMD", "standard_conforming_strings": "on", "TimeZone": "UTC"}
 REMARK = "UF002"  # the SQLSTATE of what the bundled scripts have to say
-_PARAMETER = re.compile(r"%\(\w+\)s")
 LOCK_KEY = 0x75736167_65666978  # "usagefix" in ASCII; the advisory lock of everything that writes
 
 
@@ -257,7 +256,7 @@ class Database:
 
     def _with_names(self, query: str, params: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         """A query's parameters, with the counter's names where it asks for any."""
-        return {**self.counter.params, **(params or {})} if _PARAMETER.search(query) else params
+        return {**self.counter.params, **(params or {})} if PARAMETER.search(query) else params
 
     @contextmanager
     def _begin(self, isolation: psycopg.IsolationLevel, *, read_only: bool) -> Iterator[None]:
