@@ -1,36 +1,36 @@
 -- The accuracy summary and the presets to look at, in one snapshot; an index on preset_id is all it reads of the events.
 -- Parameter: top (how many presets).
-WITH counter AS MATERIALIZED (
-    SELECT presets.id, presets.name AS name, presets.usage_count, presets.last_used_at AS last_used_at,
+WITH counters AS MATERIALIZED (
+    SELECT preset.id AS id, preset.name AS name, preset.usage_count AS shown, preset.last_used_at AS last_use,
         COALESCE(events.actual, 0) AS actual,
-        COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0) AS drift
-    FROM public.presets
+        COALESCE(events.actual, 0) - COALESCE(preset.usage_count, 0) AS drift
+    FROM public.presets AS preset
     LEFT JOIN (
-        SELECT preset_usage.preset_id, count(*) AS actual
-        FROM public.preset_usage
-        GROUP BY preset_usage.preset_id
-    ) AS events ON events.preset_id = presets.id
+        SELECT event.preset_id AS parent, count(*) AS actual
+        FROM public.preset_usage AS event
+        GROUP BY event.preset_id
+    ) AS events ON events.parent = preset.id
 ), top AS (
-    SELECT id, name, usage_count, actual, drift, last_used_at
-    FROM counter
-    ORDER BY abs(drift) DESC, usage_count IS NULL DESC, actual DESC, id
+    SELECT id, name, shown, actual, drift, last_use
+    FROM counters
+    ORDER BY abs(drift) DESC, shown IS NULL DESC, actual DESC, id
     LIMIT %(top)s
 )
 SELECT
-    count(*) AS presets,
-    count(*) FILTER (WHERE usage_count IS NOT DISTINCT FROM actual) AS accurate,
-    count(*) FILTER (WHERE usage_count IS DISTINCT FROM actual) AS inaccurate,
-    COALESCE(sum(usage_count), 0)::bigint AS displayed_total,
+    count(*) AS "presets",
+    count(*) FILTER (WHERE shown IS NOT DISTINCT FROM actual) AS accurate,
+    count(*) FILTER (WHERE shown IS DISTINCT FROM actual) AS inaccurate,
+    COALESCE(sum(shown), 0)::bigint AS displayed_total,
     COALESCE(sum(actual), 0)::bigint AS actual_total,
     COALESCE(sum(drift), 0)::bigint AS drift_total,
     COALESCE(sum(abs(drift)), 0)::bigint AS drift_magnitude,
-    count(*) FILTER (WHERE usage_count > 0) AS presets_with_usage,
+    count(*) FILTER (WHERE shown > 0) AS presets_with_usage,
     count(*) FILTER (WHERE actual > 0) AS presets_really_used,
     ARRAY(
         SELECT jsonb_build_object(
-            'id', id::text, 'name', COALESCE(name::text, ''), 'displayed_count', usage_count, 'actual_records', actual, 'drift', drift,
-            'last_used_at', last_used_at::timestamptz)
+            'id', id::text, 'name', COALESCE(name::text, ''), 'displayed_count', shown, 'actual_records', actual, 'drift', drift,
+            'last_used_at', last_use::timestamptz)
         FROM top
-        ORDER BY abs(drift) DESC, usage_count IS NULL DESC, actual DESC, id
+        ORDER BY abs(drift) DESC, shown IS NULL DESC, actual DESC, id
     ) AS top
-FROM counter
+FROM counters

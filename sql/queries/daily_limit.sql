@@ -2,14 +2,15 @@
 -- name. No row where it is gone.
 SELECT daily.indexrelid::regclass::text AS name, daily.indisvalid AS valid
 FROM pg_catalog.pg_index AS daily
-WHERE daily.indrelid = to_regclass('public.preset_usage') AND daily.indisunique AND NOT daily.indisprimary
+WHERE daily.indrelid = to_regclass(%(child)s) AND daily.indisunique AND NOT daily.indisprimary
     AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_constraint AS made WHERE made.conindid = daily.indexrelid AND made.contype IN ('p', 'u', 'x'))
-    AND (daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique') OR (
+    AND (daily.indexrelid = to_regclass(%(daily)s) OR (
             -- A generated day is one of the time of the use.
-            SELECT bool_and(columns.attname IN ('preset_id', 'user_id', 'usage_type', 'created_at', 'used_at')
+            SELECT bool_and((columns.attname IN (%(foreign_key)s, %(user)s, %(kind)s, %(time)s, 'used_at')) IS TRUE
                     OR columns.attgenerated <> '' AND columns.atttypid = 'date'::regtype)
-                AND bool_or(columns.attname = 'preset_id') AND bool_or(columns.attname IN ('created_at', 'used_at') OR columns.attgenerated <> '')
+                AND bool_or(columns.attname = %(foreign_key)s)
+                AND bool_or((columns.attname IN (%(time)s, 'used_at')) IS TRUE OR columns.attgenerated <> '')
             FROM pg_catalog.pg_attribute AS columns
             WHERE columns.attrelid = daily.indrelid AND columns.attnum > 0 AND (columns.attnum = ANY (daily.indkey) OR EXISTS (
                 SELECT FROM pg_catalog.pg_depend AS named
@@ -20,5 +21,5 @@ WHERE daily.indrelid = to_regclass('public.preset_usage') AND daily.indisunique 
             pg_catalog.pg_get_indexdef(daily.indexrelid) ~ 'date_trunc\(''day''' OR EXISTS (
                 SELECT FROM pg_catalog.pg_attribute AS keys
                 WHERE keys.attrelid = daily.indexrelid AND keys.attnum <= daily.indnkeyatts AND keys.atttypid = 'date'::regtype)))
-ORDER BY daily.indexrelid = to_regclass('public.idx_preset_usage_daily_unique') DESC, daily.indexrelid
+ORDER BY daily.indexrelid = to_regclass(%(daily)s) DESC, daily.indexrelid
 LIMIT 1

@@ -3,12 +3,12 @@
 SELECT existing.tgname::text AS name, existing.tgenabled::text AS enabled,
     existing.tgtype::integer & 1 = 1 AS for_each_row, existing.tgqual IS NOT NULL AS conditional
 FROM pg_catalog.pg_trigger AS existing
-WHERE existing.tgrelid = to_regclass('public.presets') AND NOT existing.tgisinternal
+WHERE existing.tgrelid = to_regclass(%(parent)s) AND NOT existing.tgisinternal
     AND existing.tgtype::integer & 16 = 16 AND existing.tgenabled <> 'D'
-    AND existing.tgfoid IS DISTINCT FROM to_regprocedure('public.guard_preset_usage_count()')
+    AND existing.tgfoid IS DISTINCT FROM to_regprocedure(%(guard)s)
     AND (existing.tgattr::text = '' OR EXISTS (
         SELECT FROM pg_catalog.pg_attribute AS watched
         WHERE watched.attrelid = existing.tgrelid AND watched.attnum = ANY (existing.tgattr)
-            AND watched.attname IN ('usage_count', 'last_used_at')
+            AND watched.attname IN (%(column)s, %(last)s)
     ))
 ORDER BY existing.tgname

@@ -1,25 +1,25 @@
 -- The newest event of each preset whose time of the last use is behind it. Needs last_use_from.sql first, in the same
 -- transaction: then it reads few events where few are later than what is shown.
 SELECT
-    presets.id AS preset_id,
-    presets.usage_count AS displayed,
+    preset.id AS "preset_id",
+    preset.usage_count AS displayed,
     events.newest AS newest
-FROM public.presets
+FROM public.presets AS preset
 JOIN (
-    SELECT candidates.preset_id, max(candidates.newest) AS newest
+    SELECT candidates.parent, max(candidates.newest) AS newest
     FROM (
-        SELECT preset_usage.preset_id, max(preset_usage.created_at) AS newest
-        FROM public.preset_usage
-        WHERE preset_usage.created_at > current_setting('usagefix.later_than')::timestamptz
-        GROUP BY preset_usage.preset_id
+        SELECT event.preset_id AS parent, max(event.created_at) AS newest
+        FROM public.preset_usage AS event
+        WHERE event.created_at > current_setting('usagefix.later_than')::timestamptz
+        GROUP BY event.preset_id
         UNION ALL
-        SELECT preset_usage.preset_id, max(preset_usage.created_at)
-        FROM public.presets
-        JOIN public.preset_usage ON preset_usage.preset_id = presets.id
-        WHERE presets.last_used_at < current_setting('usagefix.later_than')::timestamptz
-            OR (presets.last_used_at IS NULL AND current_setting('usagefix.later_than') <> '-infinity')
-        GROUP BY preset_usage.preset_id
+        SELECT event.preset_id, max(event.created_at)
+        FROM public.presets AS preset
+        JOIN public.preset_usage AS event ON event.preset_id = preset.id
+        WHERE preset.last_used_at < current_setting('usagefix.later_than')::timestamptz
+            OR (preset.last_used_at IS NULL AND current_setting('usagefix.later_than') <> '-infinity')
+        GROUP BY event.preset_id
     ) AS candidates
-    GROUP BY candidates.preset_id
-) AS events ON events.preset_id = presets.id
-WHERE events.newest > COALESCE(presets.last_used_at, '-infinity')
+    GROUP BY candidates.parent
+) AS events ON events.parent = preset.id
+WHERE events.newest > COALESCE(preset.last_used_at, '-infinity')

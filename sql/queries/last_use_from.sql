@@ -4,9 +4,9 @@
 SELECT set_config(
     'usagefix.later_than', COALESCE(min(last_use) FILTER (WHERE shown_so_far > shown / 50), '-infinity')::text, true)
 FROM (
-    SELECT COALESCE(presets.last_used_at, '-infinity')::timestamptz AS last_use,
-        sum(uses.shown) OVER (ORDER BY COALESCE(presets.last_used_at, '-infinity')) AS shown_so_far,
+    SELECT COALESCE(preset.last_used_at, '-infinity')::timestamptz AS last_use,
+        sum(uses.shown) OVER (ORDER BY COALESCE(preset.last_used_at, '-infinity')) AS shown_so_far,
         sum(uses.shown) OVER () AS shown
-    FROM public.presets
-    CROSS JOIN LATERAL (SELECT GREATEST(presets.usage_count, 0)::bigint + 1 AS shown) AS uses
+    FROM public.presets AS preset
+    CROSS JOIN LATERAL (SELECT GREATEST(preset.usage_count, 0)::bigint + 1 AS shown) AS uses
 ) AS by_last_use

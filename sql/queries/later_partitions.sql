@@ -2,7 +2,6 @@
 SELECT EXISTS (
     SELECT FROM pg_catalog.pg_trigger AS cloned
     WHERE cloned.tgparentid <> 0 AND cloned.tgenabled <> 'D'
-        AND cloned.tgname IN ('trigger_auto_increment_preset_usage_count_row', 'trigger_auto_adjust_preset_usage_count_row')
-        AND cloned.tgfoid IN (to_regprocedure('public.auto_increment_preset_usage_count()'),
-                              to_regprocedure('public.auto_adjust_preset_usage_count()'))
+        AND cloned.tgname IN (%(trigger_auto_increment_row)s, %(trigger_auto_adjust_row)s)
+        AND cloned.tgfoid IN (to_regprocedure(%(auto_increment)s), to_regprocedure(%(auto_adjust)s))
 ) AS later

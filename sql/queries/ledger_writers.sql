@@ -12,4 +12,4 @@ CROSS JOIN LATERAL aclexplode(parts.acl) AS granted
 LEFT JOIN pg_catalog.pg_roles AS roles ON roles.oid = granted.grantee
 WHERE granted.grantee <> parts.owner
     OR NOT (owners.rolsuper OR owners.rolname = current_user OR owners.oid = (
-        SELECT presets.relowner FROM pg_catalog.pg_class AS presets WHERE presets.oid = to_regclass('public.presets')))
+        SELECT tables.relowner FROM pg_catalog.pg_class AS tables WHERE tables.oid = to_regclass(%(parent)s)))

@@ -8,7 +8,7 @@ SELECT holders.pid AS pid, COALESCE(activity.usename::text, '') AS role,
 FROM pg_catalog.pg_locks AS holders
 LEFT JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = holders.pid
 WHERE holders.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
-    AND holders.relation IN (to_regclass('public.presets'), to_regclass('public.preset_usage'))
+    AND holders.relation IN (to_regclass(%(parent)s), to_regclass(%(child)s))
     AND holders.granted AND holders.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
     AND (%(readers)s OR holders.mode <> 'AccessShareLock')
 GROUP BY holders.pid, activity.usename, activity.application_name, activity.state, activity.xact_start, activity.query

@@ -1,13 +1,13 @@
 -- One preset by id (written in any way that its type takes), else all of that exact name. Parameter: wanted.
-SELECT presets.id::text AS id, COALESCE(presets.name::text, '') AS name, presets.usage_count::bigint AS displayed_count,
-    events.actual AS actual_records, events.actual - COALESCE(presets.usage_count, 0) AS drift,
-    presets.last_used_at::timestamptz AS last_used_at
-FROM public.presets
+SELECT preset.id::text AS id, COALESCE(preset.name::text, '') AS name, preset.usage_count::bigint AS displayed_count,
+    events.actual AS actual_records, events.actual - COALESCE(preset.usage_count, 0) AS drift,
+    preset.last_used_at::timestamptz AS "last_used_at"
+FROM public.presets AS preset
 CROSS JOIN LATERAL (
-    SELECT count(*) AS actual FROM public.preset_usage WHERE preset_usage.preset_id = presets.id
+    SELECT count(*) AS actual FROM public.preset_usage AS event WHERE event.preset_id = preset.id
 ) AS events
-WHERE presets.id::text = lower(%(wanted)s) OR presets.id::text = %(wanted)s
-    OR (presets.name::text = %(wanted)s
-        AND NOT EXISTS (SELECT FROM public.presets AS by_id WHERE by_id.id::text IN (%(wanted)s, lower(%(wanted)s))))
-ORDER BY presets.id
+WHERE preset.id::text = lower(%(wanted)s) OR preset.id::text = %(wanted)s
+    OR (preset.name::text = %(wanted)s
+        AND NOT EXISTS (SELECT FROM public.presets AS preset WHERE preset.id::text IN (%(wanted)s, lower(%(wanted)s))))
+ORDER BY preset.id
 LIMIT 1000

@@ -1,11 +1,11 @@
 -- The functions of the application that name the counter or the events, have one of two names, are called by a trigger of the
 -- two tables, or name one of the functions found before. Extensions' own are left out. Parameter: names (in lower case).
 WITH RECURSIVE tree AS (
-    SELECT to_regclass('public.preset_usage')::oid AS relation
+    SELECT to_regclass(%(child)s)::oid AS relation
     UNION ALL
     SELECT parents.inhrelid FROM pg_catalog.pg_inherits AS parents JOIN tree ON parents.inhparent = tree.relation
 ), counters AS (
-    SELECT oid, relowner, relrowsecurity, relforcerowsecurity FROM pg_catalog.pg_class WHERE oid = to_regclass('public.presets')
+    SELECT oid, relowner, relrowsecurity, relforcerowsecurity FROM pg_catalog.pg_class WHERE oid = to_regclass(%(parent)s)
 )
 SELECT
     proc.oid::bigint AS oid,
@@ -34,7 +34,7 @@ SELECT
     ) AS executors,
     owners.rolsuper OR owners.rolbypassrls OR NOT counters.relrowsecurity
         OR NOT counters.relforcerowsecurity AND pg_has_role(owners.oid, counters.relowner, 'USAGE') AS owner_passes_rls,
-    has_column_privilege(owners.oid, counters.oid, 'usage_count', 'UPDATE') AS owner_may_count,
+    has_column_privilege(owners.oid, counters.oid, %(column)s::text, 'UPDATE') AS owner_may_count,
     proc.oid IN (
         SELECT existing.tgfoid FROM pg_catalog.pg_trigger AS existing
         WHERE existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = counters.oid) AS attached,
@@ -50,7 +50,9 @@ WHERE proc.prokind IN ('f', 'p') AND languages.lanname NOT IN ('c', 'internal')
     AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_depend AS belongs
         WHERE belongs.classid = 'pg_proc'::regclass AND belongs.objid = proc.oid AND belongs.deptype = 'e')
-    AND (texts.code ~ '\m(usage_count|preset_usage)\M' OR proc.proname IN ('increment_preset_usage', 'track_preset_usage')
+    AND (strpos(texts.code, lower(replace(%(column)s, '"', '""'))) > 0
+        OR strpos(texts.code, lower(replace(%(child_name)s, '"', '""'))) > 0
+        OR proc.proname IN (%(incrementer)s, %(recorder)s)
         OR proc.oid IN (
             SELECT existing.tgfoid FROM pg_catalog.pg_trigger AS existing
             WHERE existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = counters.oid)

@@ -1,7 +1,7 @@
 -- The indexes of the two tables; those of partitions belong to one of the whole. columns: of keys, expressions and predicate.
 -- daily: it lets one person use a preset once a day, whatever its name.
 SELECT
-    CASE indexed.indrelid WHEN to_regclass('public.presets') THEN 'presets' ELSE 'preset_usage' END AS on_table,
+    CASE indexed.indrelid WHEN to_regclass(%(parent)s) THEN 'presets' ELSE 'preset_usage' END AS on_table,
     indexed.indexrelid::regclass::text AS name,
     pg_catalog.pg_get_indexdef(indexed.indexrelid) AS definition,
     methods.amname::text AS method,
@@ -24,13 +24,14 @@ SELECT
                     AND dependency.refobjsubid = used.attnum))
         ORDER BY used.attnum
     ) AS columns,
-    indexed.indrelid = to_regclass('public.preset_usage') AND indexed.indisunique AND NOT indexed.indisprimary AND (
-        indexed.indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
+    indexed.indrelid = to_regclass(%(child)s) AND indexed.indisunique AND NOT indexed.indisprimary AND (
+        indexed.indexrelid = to_regclass(%(daily)s)
         OR (
             -- A generated day is one of the time of the use.
-            SELECT bool_and(columns.attname IN ('preset_id', 'user_id', 'usage_type', 'created_at', 'used_at')
+            SELECT bool_and((columns.attname IN (%(foreign_key)s, %(user)s, %(kind)s, %(time)s, 'used_at')) IS TRUE
                     OR columns.attgenerated <> '' AND columns.atttypid = 'date'::regtype)
-                AND bool_or(columns.attname = 'preset_id') AND bool_or(columns.attname IN ('created_at', 'used_at') OR columns.attgenerated <> '')
+                AND bool_or(columns.attname = %(foreign_key)s)
+                AND bool_or((columns.attname IN (%(time)s, 'used_at')) IS TRUE OR columns.attgenerated <> '')
             FROM pg_catalog.pg_attribute AS columns
             WHERE columns.attrelid = indexed.indrelid AND columns.attnum > 0 AND (columns.attnum = ANY (indexed.indkey) OR EXISTS (
                 SELECT FROM pg_catalog.pg_depend AS named
@@ -46,5 +47,5 @@ SELECT
 FROM pg_catalog.pg_index AS indexed
 JOIN pg_catalog.pg_class AS parts ON parts.oid = indexed.indexrelid
 JOIN pg_catalog.pg_am AS methods ON methods.oid = parts.relam
-WHERE indexed.indrelid IN (to_regclass('public.presets'), to_regclass('public.preset_usage'))
+WHERE indexed.indrelid IN (to_regclass(%(parent)s), to_regclass(%(child)s))
 ORDER BY on_table, name

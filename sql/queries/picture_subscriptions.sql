@@ -1,6 +1,6 @@
 -- The subscriptions of this database that bring events, and those of which it is not known yet what they bring.
 WITH RECURSIVE tree AS (
-    SELECT to_regclass('public.preset_usage')::oid AS relation
+    SELECT to_regclass(%(child)s)::oid AS relation
     UNION ALL
     SELECT parents.inhrelid FROM pg_catalog.pg_inherits AS parents JOIN tree ON parents.inhparent = tree.relation
 )

@@ -21,5 +21,5 @@ SELECT
     COALESCE(statistics.n_tup_upd, 0) AS updates,
     COALESCE(statistics.n_tup_hot_upd, 0) AS hot_updates
 FROM pg_catalog.pg_roles AS self
-LEFT JOIN pg_catalog.pg_stat_all_tables AS statistics ON statistics.relid = to_regclass('public.presets')
+LEFT JOIN pg_catalog.pg_stat_all_tables AS statistics ON statistics.relid = to_regclass(%(parent)s)
 WHERE self.rolname = current_user

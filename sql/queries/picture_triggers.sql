@@ -1,15 +1,15 @@
 -- The triggers on the two tables and on partitions, and those elsewhere that call one of these functions; not those of
 -- constraints. Parameter: functions (oids).
 WITH RECURSIVE tree AS (
-    SELECT to_regclass('public.preset_usage')::oid AS relation
+    SELECT to_regclass(%(child)s)::oid AS relation
     UNION ALL
     SELECT parents.inhrelid FROM pg_catalog.pg_inherits AS parents JOIN tree ON parents.inhparent = tree.relation
 )
 SELECT
     existing.tgname::text AS name,
     existing.tgrelid::regclass::text AS on_table,
-    CASE WHEN existing.tgrelid = to_regclass('public.presets') THEN 'presets'
-        WHEN existing.tgrelid = to_regclass('public.preset_usage') THEN 'preset_usage'
+    CASE WHEN existing.tgrelid = to_regclass(%(parent)s) THEN 'presets'
+        WHEN existing.tgrelid = to_regclass(%(child)s) THEN 'preset_usage'
         WHEN existing.tgrelid IN (SELECT relation FROM tree) THEN 'partition'
         ELSE 'elsewhere' END AS place,
     existing.tgenabled::text AS enabled,
@@ -25,6 +25,6 @@ SELECT
     existing.tgparentid <> 0 AS cloned
 FROM pg_catalog.pg_trigger AS existing
 WHERE NOT existing.tgisinternal AND (
-    existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = to_regclass('public.presets')
+    existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = to_regclass(%(parent)s)
     OR existing.tgfoid::bigint = ANY (%(functions)s::bigint[]))
 ORDER BY place, on_table, name

@@ -1,30 +1,31 @@
 -- What apply and rollback need beyond owning the two tables. Each row: a right that is missing.
-SELECT 'CREATE on schema public' AS missing, format('GRANT CREATE ON SCHEMA public TO %I', current_user) AS remedy
-WHERE NOT has_schema_privilege('public'::regnamespace, 'CREATE')
+SELECT format('CREATE on schema %%s', %(schema_sql)s::text) AS missing,
+    format('GRANT CREATE ON SCHEMA %%s TO %%I', %(schema_sql)s::text, current_user) AS remedy
+WHERE NOT has_schema_privilege(to_regnamespace(%(schema_sql)s)::oid, 'CREATE')
 UNION ALL
-SELECT format('CREATE on database %s', current_database()),
-    format('GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user)
+SELECT format('CREATE on database %%s', current_database()),
+    format('GRANT CREATE ON DATABASE %%I TO %%I', current_database(), current_user)
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'usagefix') AND NOT has_database_privilege(current_database(), 'CREATE')
 UNION ALL
-SELECT format('TEMPORARY on database %s', current_database()),
-    format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), current_user)
+SELECT format('TEMPORARY on database %%s', current_database()),
+    format('GRANT TEMPORARY ON DATABASE %%I TO %%I', current_database(), current_user)
 WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
 UNION ALL
-SELECT 'the ledger, schema usagefix', format('GRANT %I TO %I', pg_get_userbyid(ledger.nspowner), current_user)
+SELECT 'the ledger, schema usagefix', format('GRANT %%I TO %%I', pg_get_userbyid(ledger.nspowner), current_user)
 FROM pg_catalog.pg_namespace AS ledger
 WHERE ledger.nspname = 'usagefix' AND NOT pg_has_role(current_user, ledger.nspowner, 'USAGE')
 UNION ALL
-SELECT format('ownership of function %s', functions.oid::regprocedure),
-    format('ALTER FUNCTION %s OWNER TO %I', functions.oid::regprocedure, current_user)
+SELECT format('ownership of function %%s', functions.oid::regprocedure),
+    format('ALTER FUNCTION %%s OWNER TO %%I', functions.oid::regprocedure, current_user)
 FROM pg_catalog.pg_proc AS functions
-WHERE functions.pronamespace = to_regnamespace('public')
-    AND functions.proname IN ('track_preset_usage', 'auto_increment_preset_usage_count', 'guard_preset_usage_count')
+WHERE functions.pronamespace = to_regnamespace(%(schema_sql)s)
+    AND functions.proname IN (%(recorder)s, %(auto_increment_name)s, %(guard_name)s)
     AND NOT pg_has_role(current_user, functions.proowner, 'USAGE')
 UNION ALL
-SELECT 'BYPASSRLS: presets has FORCE ROW LEVEL SECURITY, so its owner''s counting would change nothing',
-    'ALTER TABLE public.presets NO FORCE ROW LEVEL SECURITY, or run as a role with BYPASSRLS'
-FROM pg_catalog.pg_class AS presets
-JOIN pg_catalog.pg_roles AS owners ON owners.oid = presets.relowner
+SELECT format('BYPASSRLS: %%s has FORCE ROW LEVEL SECURITY, so its owner''s counting would change nothing', %(parent_name)s::text),
+    format('ALTER TABLE %%s NO FORCE ROW LEVEL SECURITY, or run as a role with BYPASSRLS', %(parent)s::text)
+FROM pg_catalog.pg_class AS tables
+JOIN pg_catalog.pg_roles AS owners ON owners.oid = tables.relowner
 JOIN pg_catalog.pg_roles AS self ON self.rolname = current_user
-WHERE presets.oid = to_regclass('public.presets') AND presets.relforcerowsecurity
+WHERE tables.oid = to_regclass(%(parent)s) AND tables.relforcerowsecurity
     AND NOT (owners.rolsuper OR owners.rolbypassrls)

@@ -12,7 +12,7 @@ CROSS JOIN LATERAL (
     SELECT EXISTS (
         SELECT FROM pg_catalog.pg_index AS indexes
         WHERE indexes.indrelid = columns.attrelid AND indexes.indisunique AND columns.attnum = ANY (indexes.indkey)
-    ) AND columns.attname NOT IN ('preset_id', 'usage_type') AS alone
+    ) AND (columns.attname IN (%(foreign_key)s, %(kind)s)) IS NOT TRUE AS alone
 ) AS uniqueness
 LEFT JOIN LATERAL (
     SELECT foreign_key.* FROM pg_catalog.pg_constraint AS foreign_key

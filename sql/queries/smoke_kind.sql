@@ -7,4 +7,4 @@ SELECT COALESCE(
         ORDER BY oid LIMIT 1)
 ) AS kind
 FROM pg_catalog.pg_attribute AS kinds
-WHERE kinds.attrelid = to_regclass('public.preset_usage') AND kinds.attname = 'usage_type' AND NOT kinds.attisdropped
+WHERE kinds.attrelid = to_regclass(%(child)s) AND kinds.attname = %(kind)s AND NOT kinds.attisdropped

@@ -4,7 +4,7 @@ SELECT CASE
             SELECT FROM pg_catalog.pg_proc AS functions
             JOIN pg_catalog.pg_namespace AS schemas ON schemas.oid = functions.pronamespace
             WHERE schemas.nspname = 'auth' AND functions.proname = 'uid' -- which to_regprocedure() may not look for
-        ) AND pg_catalog.has_schema_privilege(roles.oid, to_regnamespace('public')::oid, 'USAGE')
+        ) AND pg_catalog.has_schema_privilege(roles.oid, to_regnamespace(%(schema_sql)s)::oid, 'USAGE')
         THEN roles.rolname::text
     END AS role
 FROM (VALUES ('authenticated'::name)) AS wanted (name)

@@ -1,5 +1,5 @@
 -- Each track_preset_usage(), with its arguments in order.
-SELECT functions.oid::regprocedure::text AS signature, format('%s.%I', 'public'::regnamespace, functions.proname) AS name,
+SELECT functions.oid::regprocedure::text AS signature, format('%%s.%%I', %(schema_sql)s::text, functions.proname) AS name,
     COALESCE((
         SELECT jsonb_agg(jsonb_build_object(
             'name', COALESCE(named.name, ''), 'quoted', quote_ident(named.name), 'type', pg_catalog.format_type(types.oid, NULL),
@@ -13,6 +13,6 @@ SELECT functions.oid::regprocedure::text AS signature, format('%s.%I', 'public':
         ) AS named USING (place)
     ), '[]') AS arguments
 FROM pg_catalog.pg_proc AS functions
-WHERE functions.proname = 'track_preset_usage' AND functions.prokind = 'f'
-    AND functions.pronamespace = to_regnamespace('public')
+WHERE functions.proname = %(recorder)s AND functions.prokind = 'f'
+    AND functions.pronamespace = to_regnamespace(%(schema_sql)s)
 ORDER BY functions.oid

@@ -4,10 +4,10 @@ SELECT constraints.confrelid::regclass::text AS relation, quote_ident(key.attnam
     quote_ident(COALESCE(profile.attname, key.attname)) AS claim
 FROM pg_catalog.pg_constraint AS constraints
 JOIN pg_catalog.pg_attribute AS users
-    ON users.attrelid = constraints.conrelid AND constraints.conkey = ARRAY[users.attnum] AND users.attname = 'user_id'
+    ON users.attrelid = constraints.conrelid AND constraints.conkey = ARRAY[users.attnum] AND users.attname = %(user)s
 JOIN pg_catalog.pg_attribute AS key ON key.attrelid = constraints.confrelid AND key.attnum = constraints.confkey[1]
 LEFT JOIN pg_catalog.pg_attribute AS profile
     ON profile.attrelid = constraints.confrelid AND profile.attname = 'user_id' AND NOT profile.attisdropped
     AND profile.attnum <> key.attnum
-WHERE constraints.conrelid = to_regclass('public.preset_usage') AND constraints.contype = 'f'
+WHERE constraints.conrelid = to_regclass(%(child)s) AND constraints.contype = 'f'
 LIMIT 1

@@ -3,7 +3,7 @@
 SELECT
     wanted.name AS name,
     tables.oid IS NOT NULL AS present,
-    COALESCE((SELECT relkind FROM pg_catalog.pg_class WHERE oid = to_regclass('public.' || wanted.name)), ' ') IN ('v', 'm', 'f') AS other_kind,
+    COALESCE((SELECT relkind FROM pg_catalog.pg_class WHERE oid = to_regclass(wanted.qualified)), ' ') IN ('v', 'm', 'f') AS other_kind,
     COALESCE(tables.relkind = 'p', false) AS partitioned,
     COALESCE(tables.relrowsecurity, false) AS rls,
     COALESCE(tables.relforcerowsecurity, false) AS force_rls,
@@ -22,11 +22,11 @@ SELECT
         SELECT namespace.nspname::text
         FROM pg_catalog.pg_class AS other
         JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = other.relnamespace
-        WHERE other.relname IN ('presets', 'preset_usage') AND other.relkind IN ('r', 'p')
-            AND namespace.oid IS DISTINCT FROM to_regnamespace('public')::oid
+        WHERE other.relname IN (%(parent_name)s, %(child_name)s) AND other.relkind IN ('r', 'p')
+            AND namespace.oid IS DISTINCT FROM to_regnamespace(%(schema_sql)s)::oid
         GROUP BY namespace.nspname HAVING count(*) = 2
         ORDER BY namespace.nspname
     ) AS elsewhere
-FROM (VALUES ('presets'), ('preset_usage')) AS wanted (name)
+FROM (VALUES (%(parent_name)s::text, %(parent)s::text), (%(child_name)s, %(child)s)) AS wanted (name, qualified)
 LEFT JOIN pg_catalog.pg_class AS tables
-    ON tables.oid = to_regclass('public.' || wanted.name) AND tables.relkind IN ('r', 'p')
+    ON tables.oid = to_regclass(wanted.qualified) AND tables.relkind IN ('r', 'p')

@@ -1,2 +1,2 @@
 -- A preset, if it is there still. Parameter: id.
-SELECT presets.id AS id FROM public.presets WHERE presets.id = %(id)s
+SELECT preset.id AS id FROM public.presets AS preset WHERE preset.id = %(id)s

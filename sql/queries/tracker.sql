@@ -16,6 +16,6 @@ FROM pg_catalog.pg_proc AS functions
 JOIN pg_catalog.pg_language AS languages ON languages.oid = functions.prolang
 LEFT JOIN usagefix.saved_objects AS saved
     ON saved.version = '20250930000001' AND saved.kind = 'function' AND to_regprocedure(saved.identity) = functions.oid
-WHERE functions.proname = 'track_preset_usage' AND functions.prokind = 'f'
-    AND functions.pronamespace = to_regnamespace('public')
+WHERE functions.proname = %(recorder)s AND functions.prokind = 'f'
+    AND functions.pronamespace = to_regnamespace(%(schema_sql)s)
 ORDER BY functions.oid

@@ -83,7 +83,7 @@ def plan(db: Database, *, to: str | None = None, batch_size: int = BATCH_SIZE) -
                     daily_limit.VERSION,
                     "Drop the daily limit on its own, readers and writers go on (not tried in a dry run)",
                     daily_limit.lifting(limit.name),
-                    (f"{db.names.schema}.preset_usage: ShareUpdateExclusiveLock",),
+                    (f"{db.counter.schema}.{db.counter.child}: ShareUpdateExclusiveLock",),
                 )
             )
     return ApplyReport(
@@ -129,7 +129,7 @@ def _run_script(db: Database, migration: Migration, limits: Limits | None, setti
     def work() -> None:
         with db.transaction(limits, settings=ledger.provenance(migration) | settings):
             db.claim()
-            db.run(migration.script(Face.APPLY, db.names))
+            db.run(migration.script(Face.APPLY, db.counter))
 
     db.retrying(work, limits)
 
@@ -151,7 +151,7 @@ def _rehearse(db: Database, todo: list[Migration]) -> tuple[list[PlannedStatemen
         db.claim()
         for migration in todo:
             script = migration.script if migration is todo[0] else migration.read  # the ledger once
-            for statement in catalog.statements(script(Face.APPLY, db.names)):
+            for statement in catalog.statements(script(Face.APPLY, db.counter)):
                 db.run(statement.text)
                 now = {f"{row.relation}: {row.mode}" for row in db.rows(db.query("locks_taken"), _Lock)}
                 locks = tuple(sorted(now - held))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from usagefix import ledger, preflight
+from usagefix.counter import quoted
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy, NotPermitted, UsagefixError
 from usagefix.models.choices import BATCH_SIZE
@@ -183,12 +184,12 @@ def _hold_off(db: Database, triggers: list[_Trigger]) -> _Hold:
                 return _Hold(setting)
         except NotPermitted:
             pass
-    names = {trigger: '"' + trigger.name.replace('"', '""') + '"' for trigger in firing}
+    names = {trigger: quoted(trigger.name) for trigger in firing}
     enable = {trigger: "ENABLE ALWAYS" if trigger.enabled == "A" else "ENABLE" for trigger in firing}
     return _Hold(
         {},
-        before="; ".join(f"ALTER TABLE {db.names.qualifier}.presets DISABLE TRIGGER {names[t]}" for t in firing),
-        after="; ".join(f"ALTER TABLE {db.names.qualifier}.presets {enable[t]} TRIGGER {names[t]}" for t in firing),
+        before="; ".join(f"ALTER TABLE {db.counter.parent_sql} DISABLE TRIGGER {names[t]}" for t in firing),
+        after="; ".join(f"ALTER TABLE {db.counter.parent_sql} {enable[t]} TRIGGER {names[t]}" for t in firing),
     )
 
 
@@ -223,7 +224,7 @@ def _store_deltas(db: Database) -> _Stored:
 
 def _last_use(db: Database) -> str:
     """Whose last use is behind; nobody's where the columns that would tell are missing."""
-    return db.query("last_use") + ("" if db.names.dated else " LIMIT 0")
+    return db.query("last_use") + ("" if db.counter.dated else " LIMIT 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+from usagefix.counter import STANDARD, Counter
 from usagefix.errors import ConfigurationError
-from usagefix.names import STANDARD, Names
 
 _PACKAGED = Path(__file__).parent / "sql"
 _CHECKOUT = Path(__file__).parents[2] / "sql"
@@ -42,21 +42,25 @@ class Migration:
     def __str__(self) -> str:
         return f"{self.version}_{self.name}"
 
-    def read(self, face: Face, names: Names = STANDARD) -> str:
-        """The text of one file, for a database with these names."""
-        text = names.adapt(self._file(face))
-        if face is Face.VERIFY and names != STANDARD:
-            for body in _RELEASED_BODY.findall(self._file(Face.APPLY)):
-                text = text.replace(_md5(body), _md5(names.adapt(body)))
+    def read(self, face: Face, counter: Counter = STANDARD) -> str:
+        """The text of one file, for a database with this counter."""
+        text = _rendered(self._file(face), counter)
+        if face is Face.VERIFY and counter != STANDARD:
+            for usual, here in zip(self.bodies(), self.bodies(counter), strict=True):
+                text = text.replace(_md5(usual), _md5(here))
         return text
 
-    def script(self, face: Face, names: Names = STANDARD) -> str:
-        """What to run for a face: apply needs the ledger opened first."""
-        return f"{ledger(names)}\n{self.read(face, names)}" if face is Face.APPLY else self.read(face, names)
+    def bodies(self, counter: Counter = STANDARD) -> list[str]:
+        """The bodies of the functions that ``apply.sql`` puts beside the application's."""
+        return _RELEASED_BODY.findall(self.read(Face.APPLY, counter))
 
-    def object_checks(self, names: Names = STANDARD) -> str:
+    def script(self, face: Face, counter: Counter = STANDARD) -> str:
+        """What to run for a face: apply needs the ledger opened first."""
+        return f"{ledger(counter)}\n{self.read(face, counter)}" if face is Face.APPLY else self.read(face, counter)
+
+    def object_checks(self, counter: Counter = STANDARD) -> str:
         """The first statement of ``verify.sql``: the checks of the catalog, which count nothing."""
-        return self.read(Face.VERIFY, names).split(";\n", 1)[0]
+        return self.read(Face.VERIFY, counter).split(";\n", 1)[0]
 
     def _file(self, face: Face) -> str:
         return _read(self.folder / f"{face}.sql")
@@ -122,21 +126,23 @@ def check_ids() -> tuple[str, ...]:
 
 
 @cache
-def query(name: str, names: Names = STANDARD) -> str:
-    """The text of a named query, a file of ``sql/queries``, for a database with these names."""
-    return names.adapt(_read(root() / "queries" / f"{name}.sql"))
+def query(name: str, counter: Counter = STANDARD) -> str:
+    """The text of a named query, a file of ``sql/queries``, for a database with this counter.
+
+    A question about the catalog takes the names as parameters: those of :attr:`Counter.params`.
+    """
+    return _rendered(_read(root() / "queries" / f"{name}.sql"), counter)
 
 
 @cache
-def released_bodies(names: Names = STANDARD) -> frozenset[str]:
-    """The bodies of the functions that the migrations put beside the application's, for a database with these names."""
-    applied = (migration.read(Face.APPLY, STANDARD) for migration in migrations())
-    return frozenset(names.adapt(body) for text in applied for body in _RELEASED_BODY.findall(text))
+def released_bodies(counter: Counter = STANDARD) -> frozenset[str]:
+    """The bodies of the functions that the migrations put beside the application's, for this counter."""
+    return frozenset(body for migration in migrations() for body in migration.bodies(counter))
 
 
-def ledger(names: Names = STANDARD) -> str:
+def ledger(counter: Counter = STANDARD) -> str:
     """The script that opens schema ``usagefix``, which every migration needs."""
-    return names.adapt(_read(root() / "ledger.sql"))
+    return _rendered(_read(root() / "ledger.sql"), counter)
 
 
 def sample(name: str) -> str:
@@ -153,6 +159,10 @@ def statements(script: str) -> tuple[Statement, ...]:
 
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+def _rendered(text: str, counter: Counter) -> str:
+    return text if counter == STANDARD else counter.render(text)  # the same, without reading all of it
 
 
 def _md5(body: str) -> str:

@@ -71,7 +71,7 @@ def refuse_if_broken(db: Database, limit: Saved) -> None:
     with db.snapshot():
         (groups,) = db.tuple(
             # The names come from the catalog's own text of the index.
-            f"SELECT count(*) FROM (SELECT FROM {db.names.qualifier}.preset_usage WHERE {where}"  # noqa: S608
+            f"SELECT count(*) FROM (SELECT FROM {db.counter.child_sql} WHERE {where}"  # noqa: S608
             f" GROUP BY {keys} HAVING count(*) > 1) AS broken"
         )
     if groups:

@@ -23,9 +23,9 @@ from pathlib import Path
 
 from usagefix import __version__, catalog
 from usagefix.catalog import Face, Migration
+from usagefix.counter import STANDARD, Counter
 from usagefix.errors import ConfigurationError
 from usagefix.models.migration import ExportReport
-from usagefix.names import STANDARD, Names
 
 BACKFILL = "backfill_usage_count"
 _FILE = re.compile(r"(?P<version>\d+)_.*\.sql")  # what the CLI takes for a migration
@@ -73,13 +73,13 @@ class _File:
         return "older" if _checksum(self.text[header.end() :]) == header["checksum"] else "edited"
 
 
-def export(folder: Path, *, to: str | None = None, names: Names = STANDARD) -> ExportReport:
+def export(folder: Path, *, to: str | None = None, counter: Counter = STANDARD) -> ExportReport:
     """Write what is not there yet of the migrations up to ``to``, and the backfill, with timestamps after all others.
 
     All of it is written, or nothing; no file is replaced. Raises ConfigurationError for a folder that is not there, or
     cannot be read or written, and where no timestamp can follow.
     """
-    found, steps = _found(folder), _steps(to, names)
+    found, steps = _found(folder), _steps(to, counter)
     there = _already(steps, found)
     missing = steps[len(there) :]
     moments = _timestamps([file.version for file in found], len(missing))
@@ -99,22 +99,22 @@ def export(folder: Path, *, to: str | None = None, names: Names = STANDARD) -> E
     )
 
 
-def _steps(to: str | None, names: Names) -> list[_Step]:
+def _steps(to: str | None, counter: Counter) -> list[_Step]:
     """The files to be, in order."""
     everything = catalog.migrations()
     wanted = [m for m in everything if to is None or m.version <= catalog.migration(to).version]
     newest = wanted[-1]
     # The backfill of a later version, or of this one.
-    backfills = [m.read(Face.BACKFILL, names) for m in everything if m.version >= newest.version]
+    backfills = [m.read(Face.BACKFILL, counter) for m in everything if m.version >= newest.version]
     return [
-        *(_step(migration, names, first=migration is wanted[0]) for migration in wanted),
+        *(_step(migration, counter, first=migration is wanted[0]) for migration in wanted),
         _Step(BACKFILL, f"backfill of {newest}", backfills[0], same=tuple(backfills)),
     ]
 
 
-def _step(migration: Migration, names: Names, *, first: bool) -> _Step:
+def _step(migration: Migration, counter: Counter, *, first: bool) -> _Step:
     title = f"{migration} with the ledger" if first else str(migration)
-    sql = migration.script(Face.APPLY, names) if first else migration.read(Face.APPLY, names)
+    sql = migration.script(Face.APPLY, counter) if first else migration.read(Face.APPLY, counter)
     return _Step(migration.name, title, sql)
 
 

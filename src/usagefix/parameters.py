@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from usagefix.counter import checked_schema
 from usagefix.errors import ConfigurationError
-from usagefix.names import checked_schema
 
 # A parameter that says how safe a connection must be is never in here: it is understood, or refused.
 _OF_TOOLS = {

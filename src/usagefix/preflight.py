@@ -26,13 +26,14 @@ def require_tables(db: Database) -> tuple[picture.Table, picture.Table]:
     for table in both:
         if not table.present:
             raise _no_table(db, table)
-    for table in both:
-        absent = [column for column in picture.CERTAIN[table.name] if column not in table.columns]
+    counter = db.counter
+    for table, certain in zip(both, ((counter.key, counter.column), (counter.foreign_key,)), strict=True):
+        absent = [column for column in certain if column not in table.columns]
         if absent:
-            needed = ", ".join(picture.CERTAIN[table.name])
+            needed = ", ".join(certain)
             raise WrongDatabase(
-                f"table {db.names.schema}.{table.name} has no column {', '.join(absent)}",
-                hint=f"usagefix needs {db.names.schema}.{table.name}({needed})",
+                f"table {db.counter.schema}.{table.name} has no column {', '.join(absent)}",
+                hint=f"usagefix needs {db.counter.schema}.{table.name}({needed})",
             )
     return both
 
@@ -44,7 +45,7 @@ def require_readable(db: Database) -> None:
     """
     both = require_tables(db)
     for table in both:
-        name = f"{db.names.schema}.{table.name}"
+        name = f"{db.counter.schema}.{table.name}"
         if not table.readable:
             raise NotPermitted(
                 f"role {db.session.role} may not read {name}",
@@ -61,21 +62,24 @@ def require_readable(db: Database) -> None:
 
 def _require_types(db: Database, presets: picture.Table, events: picture.Table) -> None:
     """A counter that can be added to, and events that name presets by what can be compared with their keys."""
-    schema, counter = db.names.schema, presets.type_of("usage_count")
-    if counter not in _WHOLE_NUMBERS:
+    counter = db.counter
+    parent, child = (f"{counter.schema}.{table.name}" for table in (presets, events))
+    kind = presets.type_of(counter.column)
+    if kind not in _WHOLE_NUMBERS:
         raise WrongDatabase(
-            f"{schema}.presets.usage_count is of type {counter}",
+            f"{parent}.{counter.column} is of type {kind}",
             hint=f"usagefix needs a whole number: {', '.join(sorted(_WHOLE_NUMBERS))}",
         )
     try:
         # Types of the catalog's own wording; the tables are not touched, so no lock is waited for.
-        db.run(f"SELECT NULL::{presets.columns['id']['type']} = NULL::{events.columns['preset_id']['type']}")
+        key, foreign_key = presets.columns[counter.key]["type"], events.columns[counter.foreign_key]["type"]
+        db.run(f"SELECT NULL::{key} = NULL::{foreign_key}")
     except DatabaseRefused as refused:
         if refused.sqlstate != NO_SUCH_OPERATOR:
             raise
         raise WrongDatabase(
-            f"{schema}.preset_usage.preset_id is of type {events.type_of('preset_id')}, {schema}.presets.id of type"
-            f" {presets.type_of('id')}: they cannot be compared",
+            f"{child}.{counter.foreign_key} is of type {events.type_of(counter.foreign_key)},"
+            f" {parent}.{counter.key} of type {presets.type_of(counter.key)}: they cannot be compared",
             hint="give both columns the same type",
         ) from None
 
@@ -85,8 +89,12 @@ def _no_table(db: Database, table: picture.Table) -> WrongDatabase:
     if table.elsewhere:
         hint = f"{' and '.join(table.elsewhere)} has both tables: usagefix --schema {table.elsewhere[0]} COMMAND"
     else:
-        hint = "is this the application's database? usagefix needs the tables presets and preset_usage"
-    return WrongDatabase(f"database {db.session.database} has no table {db.names.schema}.{table.name}{what}", hint=hint)
+        hint = (
+            f"is this the application's database? usagefix needs the tables {db.counter.parent} and {db.counter.child}"
+        )
+    return WrongDatabase(
+        f"database {db.session.database} has no table {db.counter.schema}.{table.name}{what}", hint=hint
+    )
 
 
 def require_changeable(db: Database) -> None:
@@ -104,8 +112,9 @@ def require_changeable(db: Database) -> None:
         )
     for table in require_tables(db):
         if not table.owned:
+            name = f"{db.counter.schema}.{table.name}"
             raise NotPermitted(
-                f"role {db.session.role} does not own table {db.names.schema}.{table.name}; its owner is {table.owner}",
+                f"role {db.session.role} does not own table {name}; its owner is {table.owner}",
                 hint=f"connect as {table.owner}",
             )
     missing = db.rows(db.query("rights"), MissingRight)

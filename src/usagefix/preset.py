@@ -40,4 +40,4 @@ def check_preset(db: Database, wanted: str, *, recent: int = 0) -> PresetReport:
         if recent:
             params = {"preset_id": preset.id, "recent": recent}
             events = tuple(db.rows(db.query("recent_events"), Event, params))
-    return PresetReport(preset, events, dated=db.names.keeps_last_use)
+    return PresetReport(preset, events, dated=db.counter.keeps_last_use)

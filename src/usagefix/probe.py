@@ -69,7 +69,7 @@ class _Watch:
 
     @property
     def told(self) -> bool:
-        return "preset_usage.usage_data" not in self.db.names.absent
+        return self.db.counter.data is not None
 
     def look(self) -> _Seen:
         """The counter and the events in one snapshot. Raises PresetNotFound where the preset is gone."""
@@ -97,7 +97,7 @@ class _Watch:
         return found[0]
 
     def _ids(self, newest: int) -> list[str]:
-        if "preset_usage.id" in self.db.names.absent:
+        if self.db.counter.event_id is None:
             return []
         params = {"preset_id": self.preset.id, "usage_type": self.usage_type, "told": self.told, "newest": newest}
         return self.db.values(self.db.query("probe_events"), params)
@@ -142,7 +142,7 @@ def probe(
     return ProbeReport(
         preset=shown, url=url, usage_type=usage_type, posts=posts, expected=count, counted=moved.counter,
         recorded=moved.events, ours=ours, verdict=verdict, why=why, guard=state, events=came,
-        dated=db.names.keeps_last_use,
+        dated=db.counter.keeps_last_use,
     )  # fmt: skip
 
 

@@ -116,6 +116,6 @@ def _undo(db: Database, migration: Migration, limit: DailyLimit, limits: Limits 
         settings = ledger.provenance(migration) | {"usagefix.daily_limit": str(limit)}
         with db.transaction(limits, settings=settings):
             db.claim()
-            db.run(migration.script(Face.ROLLBACK, db.names))
+            db.run(migration.script(Face.ROLLBACK, db.counter))
 
     db.retrying(work, limits, readers=True)

@@ -27,7 +27,7 @@ def status(db: Database) -> StatusReport:
         pushed = ledger.pushed(db)
         states = tuple(replace(state, pushed_as=pushed.get(state.version)) for state in migration_states(db))
         (newest,) = db.values(db.query("newest_event"))
-    return StatusReport(states, newest, dated="preset_usage.created_at" not in db.names.absent)
+    return StatusReport(states, newest, dated=db.counter.time is not None)
 
 
 def migration_states(db: Database) -> tuple[MigrationState, ...]:

@@ -51,7 +51,7 @@ def verify(db: Database, *, only: Sequence[str] = (), top: int = 10, fail_over: 
         checks=asked,
         counts=Counts(**{field.name: getattr(accuracy, field.name) for field in fields(Counts)}),
         presets=tuple(_preset(entry) for entry in accuracy.top),
-        dated=db.names.keeps_last_use,
+        dated=db.counter.keeps_last_use,
     )
 
 
@@ -59,7 +59,7 @@ def object_checks(db: Database) -> dict[str, tuple[Check, ...]]:
     """The checks of the catalog, which count nothing, by version."""
     return {
         migration.version: tuple(
-            replace(check, status=Status(check.status)) for check in db.rows(migration.object_checks(db.names), Check)
+            replace(check, status=Status(check.status)) for check in db.rows(migration.object_checks(db.counter), Check)
         )
         for migration in catalog.migrations()
     }
@@ -82,12 +82,12 @@ def _counters_accurate(accuracy: _Accuracy, fail_over: int) -> Check:
 
 def _last_used_current(db: Database, fail_over: int) -> Check:
     check = Check(LAST_USED, "Last use is up to date", Status.OK, "presets.last_used_at", "", "usagefix backfill")
-    if not db.names.dated:
+    if not db.counter.dated:
         return replace(check, status=Status.SKIPPED, detail="no columns that tell when a use was")
     db.run(db.query("last_use_from"))
     behind, presets = db.tuple(
         f"SELECT (SELECT count(*) FROM ({db.query('last_use')}) AS behind), count(*)"  # noqa: S608 - our own file
-        f" FROM {db.names.qualifier}.presets"
+        f" FROM {db.counter.parent_sql}"
     )
     detail = f"{behind} of {presets} presets behind" + (f", up to {fail_over} allowed" if fail_over and behind else "")
     return replace(check, status=Status.FAILED if behind > fail_over else Status.OK, detail=detail)

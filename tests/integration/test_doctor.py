@@ -12,7 +12,7 @@ from support import ADJUSTING, APPLICATIONS, TRIGGER, VERSION, App, role
 from usagefix.database import connect, locate
 from usagefix.doctor import RULES, doctor
 from usagefix.models.diagnosis import DoctorReport, Finding, Severity
-from usagefix.picture import names
+from usagefix.picture import counter
 
 TRACK = "track_preset_usage(uuid, text, jsonb)"
 INCREMENT = "increment_preset_usage(uuid)"
@@ -22,7 +22,7 @@ ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 def examine(app: App, *, schema: str = "public", source: Path | None = None, user: str | None = None) -> DoctorReport:
     db = connect(locate(app.url(user), "a test"))
     try:
-        db.names = names(db, schema)
+        db.counter = counter(db, schema)
         return doctor(db, source)
     finally:
         db.close()

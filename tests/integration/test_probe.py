@@ -394,7 +394,7 @@ def test_the_api_that_commits_late(fixed: App, api: Running) -> None:
 def verb(app: App, api: Running, mode: str, patience: Patience, count: int = 1) -> Iterator[ProbeReport]:
     db = connect(locate(app.url(), "the test"))
     try:
-        db.names = picture.names(db, "public")
+        db.counter = picture.counter(db, "public")
         yield probe(db, Api.at(f"{api.url}/as/{mode}", TOKEN), PRESET, count=count, patience=patience)
     finally:
         db.close()

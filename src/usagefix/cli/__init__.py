@@ -13,9 +13,9 @@ import typer
 from usagefix import __version__
 from usagefix.cli import commands, options, printing
 from usagefix.cli.run import Globals, internal, interrupted
+from usagefix.counter import checked_schema
 from usagefix.errors import ConfigurationError, UsagefixError
 from usagefix.models.outcome import Outcome
-from usagefix.names import checked_schema
 from usagefix.render import words
 
 app = typer.Typer(

@@ -15,9 +15,9 @@ import typer
 
 from usagefix.cli import printing
 from usagefix.cli.options import Format
+from usagefix.counter import Counter
 from usagefix.errors import InternalError, Interrupted, UsagefixError
 from usagefix.models.outcome import Outcome
-from usagefix.names import Names
 from usagefix.render import words
 from usagefix.settings import resolve
 
@@ -83,7 +83,7 @@ def on_database(
             first()
         db = _open(context.obj, say)
         outcome.target = db.target
-        db.names = _look(db)
+        db.counter = _look(db)
         outcome.report = work(db)
     outcome.changes = words.outcome(db.changes if db else ())
     if db is not None:
@@ -142,16 +142,16 @@ def _open(options: Globals, say: Callable[[str], None] = words.say) -> Database:
         say(note)
     schema = options.schema or location.schema or "public"
     db = connect(location, wait=options.wait, on_wait=say)
-    db.names = Names(schema)
+    db.counter = Counter(schema=schema)
     say(f"target: {db.target}" + (f", schema {schema}" if schema != "public" else ""))
     db.on_retry = say
     return db
 
 
-def names(context: typer.Context, *, adapt: bool) -> Names:
-    """The names to write SQL with: those of the database with ``adapt``, else the usual ones in the schema given."""
+def counter(context: typer.Context, *, adapt: bool) -> Counter:
+    """The counter to write SQL for: that of the database with ``adapt``, else the usual one in the schema given."""
     if not adapt:
-        return Names(context.obj.schema or "public")
+        return Counter(schema=context.obj.schema or "public")
     db = _open(context.obj)
     try:
         return _look(db)
@@ -159,7 +159,7 @@ def names(context: typer.Context, *, adapt: bool) -> Names:
         db.close()
 
 
-def _look(db: Database) -> Names:
+def _look(db: Database) -> Counter:
     from usagefix import picture
 
-    return picture.names(db, db.names.schema)
+    return picture.counter(db, db.counter.schema)

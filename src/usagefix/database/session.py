@@ -14,11 +14,12 @@ import psycopg
 from psycopg.rows import class_row, scalar_row, tuple_row
 
 from usagefix import catalog
+from usagefix.counter import STANDARD
 from usagefix.database.failures import RETRYABLE, translated
 from usagefix.database.waiting import LockHolder, Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
 from usagefix.models.target import Target
-from usagefix.names import STANDARD
+from usagefix.rendering import PARAMETER
 
 T = TypeVar("T")
 
@@ -60,8 +61,9 @@ class Database:
     """One connection. ``changes`` lists, in words, what this run has committed so far; ``remarks`` what the scripts
     had to say.
 
-    ``another`` opens a further one to the same database. ``names``: what the two tables are called here, see
-    :mod:`usagefix.picture`. ``show_queries``: tell the statements of sessions in the way.
+    ``another`` opens a further one to the same database. ``counter``: what is counted where, see
+    :mod:`usagefix.picture`; a query that takes parameters gets its names beside its own. ``show_queries``: tell the
+    statements of sessions in the way.
     """
 
     def __init__(
@@ -77,7 +79,7 @@ class Database:
         self.show_queries = False
         self.session = session
         self.target = target
-        self.names = STANDARD
+        self.counter = STANDARD
         self.changes: list[str] = []
         self.remarks: list[str] = []
         connection.add_notice_handler(self._remark)
@@ -146,12 +148,12 @@ class Database:
 
     def query(self, name: str) -> str:
         """A bundled query, in the names of this database."""
-        return catalog.query(name, self.names)
+        return catalog.query(name, self.counter)
 
     def rows(self, query: str, into: type[T], params: Mapping[str, Any] | None = None) -> list[T]:
         """Every row as a dataclass; column names are field names."""
         with translated(), self._connection.cursor(row_factory=class_row(into)) as cursor:
-            return cursor.execute(query.encode(), params).fetchall()
+            return cursor.execute(query.encode(), self._with_names(query, params)).fetchall()
 
     def row(self, query: str, into: type[T], params: Mapping[str, Any] | None = None) -> T:
         """The one row of a query that always has one."""
@@ -160,14 +162,14 @@ class Database:
     def tuple(self, query: str, params: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
         """The one row of a query that always has one, as a tuple."""
         with translated(), self._connection.cursor(row_factory=tuple_row) as cursor:
-            row = cursor.execute(query.encode(), params).fetchone()
+            row = cursor.execute(query.encode(), self._with_names(query, params)).fetchone()
             assert row is not None, query  # noqa: S101
             return row
 
     def values(self, query: str, params: Mapping[str, Any] | None = None) -> list[Any]:
         """The only column of a query."""
         with translated(), self._connection.cursor(row_factory=scalar_row) as cursor:
-            return cursor.execute(query.encode(), params).fetchall()
+            return cursor.execute(query.encode(), self._with_names(query, params)).fetchall()
 
     def run(self, statement: str, params: Mapping[str, Any] | None = None) -> int:
         """Run one statement, or a script without parameters; returns the number of rows it touched."""
@@ -251,6 +253,10 @@ class Database:
         params = {"readers": readers, "queries": self.show_queries}
         holders = self.rows(self.query("lock_holders"), LockHolder, params)
         return in_the_way(holders) or "nobody holds a lock on the two tables now: run this again"
+
+    def _with_names(self, query: str, params: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """A query's parameters, with the counter's names where it asks for any."""
+        return {**self.counter.params, **(params or {})} if PARAMETER.search(query) else params
 
     @contextmanager
     def _begin(self, isolation: psycopg.IsolationLevel, *, read_only: bool) -> Iterator[None]:

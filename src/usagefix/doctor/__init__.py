@@ -37,7 +37,7 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
     """
     preflight.require_tables(db)
     with db.snapshot():
-        case = Case(look(db), db.names)
+        case = Case(look(db), db.counter)
     if source is not None:
         case.source = scan(source, functions=sorted(case.callable_names))
     read = None
@@ -55,5 +55,5 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
 def explain(db: Database, rules: Sequence[str]) -> tuple[Finding, ...]:
     """What some of the rules find in the database, in their order; the source is not read."""
     with db.snapshot():
-        case = Case(look(db), db.names)
+        case = Case(look(db), db.counter)
     return tuple(finding for name in rules for finding in RULES[name](case))

@@ -10,18 +10,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from usagefix import catalog
+from usagefix.counter import Counter
 from usagefix.errors import without_urls
-from usagefix.names import Names
 from usagefix.picture.objects import Function, Index, Picture, Trigger
 from usagefix.source import Found, Use, in_sql
 
 if TYPE_CHECKING:
     from usagefix.source import Place, Scan
-
-INCREMENT, TRACK = "increment_preset_usage", "track_preset_usage"
-_OURS = re.compile(
-    r"trigger_auto_(increment|adjust)_preset_usage_count(_(row|enter|leave|delete|update|truncate|truncating))?"
-)
 
 
 @dataclass
@@ -29,20 +24,28 @@ class Case:
     """One database, and its application's source once that is read."""
 
     picture: Picture
-    names: Names
+    counter: Counter
     source: Scan | None = None
     _released: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._released = catalog.released_bodies(self.names)
+        self._released = catalog.released_bodies(self.counter)
 
     @property
     def presets(self) -> str:
-        return f"{self.names.qualifier}.presets"
+        return self.counter.parent_sql
 
     @property
     def events(self) -> str:
-        return f"{self.names.qualifier}.preset_usage"
+        return self.counter.child_sql
+
+    @property
+    def counted_column(self) -> str:
+        return f"{self.presets}.{self.counter.sql('column')}"
+
+    @property
+    def foreign_key(self) -> str:
+        return f"{self.events}.{self.counter.sql('foreign_key')}"
 
     @cached_property
     def uses(self) -> dict[int, list[Found]]:
@@ -106,7 +109,9 @@ class Case:
     def callable_names(self) -> set[str]:
         """The functions whose calls in the source matter."""
         known = (*self.counting, *self.recording)
-        return {INCREMENT, TRACK} | {function.name for function in known if not function.is_trigger}
+        return {self.counter.incrementer, self.counter.recorder} | {
+            function.name for function in known if not function.is_trigger
+        }
 
     def released(self, function: Function) -> bool:
         """Whether it is one of usagefix's, as released."""
@@ -115,6 +120,10 @@ class Case:
     @cached_property
     def _counting_oids(self) -> set[int]:
         return {function.oid for function in self.counting}
+
+    def is_ours(self, trigger: Trigger) -> bool:
+        """Whether a trigger has a name of usagefix's own."""
+        return trigger.name in self.counter.triggers
 
     def triggers(self, *places: str) -> Iterator[Trigger]:
         """The triggers that somebody made in these places, or in any."""
@@ -133,9 +142,9 @@ class Case:
             trigger
             for trigger in self.counting_triggers
             if event in trigger.events and (trigger.fires or not enabled)
-            and (trigger.place == "preset_usage" or (trigger.for_each_row and not is_ours(trigger)))
+            and (trigger.place == "preset_usage" or (trigger.for_each_row and not self.is_ours(trigger)))
         ]  # fmt: skip
-        ours = [trigger for trigger in found if is_ours(trigger)]
+        ours = [trigger for trigger in found if self.is_ours(trigger)]
         return (*ours[:1], *(trigger for trigger in found if trigger not in ours))
 
     @property
@@ -151,9 +160,8 @@ class Case:
     @property
     def competed_with(self) -> bool:
         """Whether a competing writer changes a counter that is counted: no guard is there to refuse it."""
-        guards = (
-            t for t in self.picture.triggers if t.place == "presets" and t.name == "trigger_guard_preset_usage_count"
-        )
+        guard = self.counter.objects["trigger_guard"]
+        guards = (t for t in self.picture.triggers if t.place == "presets" and t.name == guard)
         return self.counted and not any(trigger.fires for trigger in guards)
 
     @property
@@ -204,11 +212,6 @@ class Case:
     @cached_property
     def daily_limits(self) -> tuple[Index, ...]:
         return tuple(index for index in self.picture.indexes if index.daily)
-
-
-def is_ours(trigger: Trigger) -> bool:
-    """Whether a trigger has a name of usagefix's counting triggers."""
-    return _OURS.fullmatch(trigger.name) is not None
 
 
 def is_script(place: Place) -> bool:

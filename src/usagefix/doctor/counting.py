@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from usagefix.doctor.case import INCREMENT, Case, is_ours, listed, quoted, where
+from usagefix.doctor.case import Case, listed, quoted, where
 from usagefix.models.diagnosis import Finding, Severity
 from usagefix.picture.objects import Function
 from usagefix.source import Use, in_sql
@@ -16,7 +16,7 @@ ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 def increment_not_called(case: Case) -> Iterator[Finding]:
     """Root cause 1."""
     for function in case.picture.functions:
-        if function.name != INCREMENT or case.callers(function):
+        if function.name != case.counter.incrementer or case.callers(function):
             continue
         counted = case.meant_to_be_counted
         yield Finding(
@@ -83,7 +83,7 @@ def drift(case: Case) -> Iterator[Finding]:
             "drift",
             ERROR,
             "Displayed counts are out of step with the events",
-            f"{case.presets}.usage_count",
+            case.counted_column,
             f"{totals.inaccurate:,} of {totals.presets:,} presets inaccurate, drift {totals.drift_total:+,} in all",
             case.repair,
             4,
@@ -94,7 +94,7 @@ def counter_writer(case: Case) -> Iterator[Finding]:
     """Who writes the counter, and who calls that."""
     for function in case.writers:
         callers = case.callers(function)
-        if not case.released(function) and (callers or function.name != INCREMENT):
+        if not case.released(function) and (callers or function.name != case.counter.incrementer):
             yield Finding(
                 "counter_writer",
                 INFO,
@@ -173,7 +173,7 @@ def trigger_disabled(case: Case) -> Iterator[Finding]:
 def counts_some(case: Case) -> Iterator[Finding]:
     """A trigger that counts under a condition."""
     for trigger in case.counting_triggers:
-        if trigger.fires and trigger.condition and not is_ours(trigger):
+        if trigger.fires and trigger.condition and not case.is_ours(trigger):
             yield Finding(
                 "counts_some",
                 ERROR,

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from usagefix.doctor.case import TRACK, Case, listed
+from usagefix.doctor.case import Case, listed
 from usagefix.doctor.counting import ERROR, WARNING, Rule
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Function
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_INSERTED = re.compile(
-    r'\binsert\s+into\s+(?:(?:\w+|"[^"]+")\.)?"?preset_usage"?\s*(?:as\s+\w+\s*)?\(([^()]*)\)', re.IGNORECASE
-)
 
 
 def search_path_open(case: Case) -> Iterator[Finding]:
@@ -30,7 +27,7 @@ def search_path_open(case: Case) -> Iterator[Finding]:
             "A SECURITY DEFINER function can be led to other tables",
             function.signature,
             f"it runs as {function.owner}, and {found}; its search_path: {path or 'none'}",
-            f"ALTER FUNCTION {function.signature} SET search_path = {path or case.names.qualifier}, pg_temp",
+            f"ALTER FUNCTION {function.signature} SET search_path = {path or case.counter.schema_sql}, pg_temp",
         )
 
 
@@ -39,7 +36,7 @@ def open_to_everybody(case: Case) -> Iterator[Finding]:
     counting = {function.oid for function in case.counting}
     for function in case.picture.functions:
         counts = function.oid in counting
-        if not function.everybody or not (counts or function.name == TRACK):
+        if not function.everybody or not (counts or function.name == case.counter.recorder):
             continue
         if function.is_trigger and not function.security_definer:
             continue  # nobody can call it, and as a trigger elsewhere it does what its user may do anyway
@@ -57,10 +54,14 @@ def open_to_everybody(case: Case) -> Iterator[Finding]:
 
 def tracker_unknown_columns(case: Case) -> Iterator[Finding]:
     """track_preset_usage() that cannot work."""
+    child = re.escape(case.counter.child)
+    inserted = re.compile(
+        rf'\binsert\s+into\s+(?:(?:\w+|"[^"]+")\.)?"?{child}"?\s*(?:as\s+\w+\s*)?\(([^()]*)\)', re.IGNORECASE
+    )
     for function in _trackers(case):
         named = {
             column.strip(' \t\r\n"').lower()
-            for columns in _INSERTED.findall(_COMMENT.sub("", function.body))
+            for columns in inserted.findall(_COMMENT.sub("", function.body))
             for column in columns.split(",")
         }
         unknown = sorted(name for name in named - set(case.picture.events.columns) if re.fullmatch(r"\w+", name))
@@ -70,7 +71,7 @@ def tracker_unknown_columns(case: Case) -> Iterator[Finding]:
                 ERROR,
                 "track_preset_usage() cannot record a use",
                 function.signature,
-                f"it names columns that preset_usage lacks: {', '.join(unknown)}",
+                f"it names columns that {case.counter.child} lacks: {', '.join(unknown)}",
                 "usagefix apply writes it anew; after apply, write it anew: all it needs is to insert the event",
             )
 
@@ -93,7 +94,7 @@ def tracker_trusts_argument(case: Case) -> Iterator[Finding]:
 
 
 def _trackers(case: Case) -> Iterator[Function]:
-    return (function for function in case.picture.functions if function.name == TRACK)
+    return (function for function in case.picture.functions if function.name == case.counter.recorder)
 
 
 RULES: dict[str, Rule] = {

@@ -16,18 +16,18 @@ _NEAR = 0.8
 
 def no_index(case: Case) -> Iterator[Finding]:
     """Nothing leads to the events of one preset."""
-    leading = [i for i in _of_events(case) if i.leading == "preset_id" and i.valid and not i.partial]
+    leading = [i for i in _of_events(case) if i.leading == case.counter.foreign_key and i.valid and not i.partial]
     lasting = [index for index in leading if not index.daily]
     if not lasting:
         yield Finding(
             "no_index",
             WARNING,
-            "No index on preset_usage(preset_id)",
+            f"No index on {case.counter.child}({case.counter.foreign_key})",
             case.events,
             f"only the daily limit, {leading[0].name}, which usagefix apply drops"
             if leading
             else "counting the events of a preset, and deleting a preset, read the whole table",
-            f"CREATE INDEX CONCURRENTLY ON {case.events} (preset_id)",
+            f"CREATE INDEX CONCURRENTLY ON {case.events} ({case.counter.sql('foreign_key')})",
         )
 
 
@@ -41,7 +41,7 @@ def counter_indexed(case: Case) -> Iterator[Finding]:
         else "no update of presets was measured yet"
     )
     for index in case.picture.indexes:
-        if index.on_table == "presets" and "usage_count" in index.columns and index.method != "brin":
+        if index.on_table == "presets" and case.counter.column in index.columns and index.method != "brin":
             yield Finding(
                 "counter_indexed",
                 WARNING,
@@ -78,7 +78,7 @@ def events_without_preset(case: Case) -> Iterator[Finding]:
             "events_without_preset",
             INFO,
             "Events name no preset",
-            f"{case.events}.preset_id",
+            case.foreign_key,
             f"{events(strays.without_preset)} with NULL: no counter counts them",
             "SET NOT NULL when every event should have one",
         )
@@ -92,7 +92,7 @@ def events_of_gone_presets(case: Case) -> Iterator[Finding]:
             "events_of_gone_presets",
             WARNING,
             "Events of presets that are gone",
-            f"{case.events}.preset_id",
+            case.foreign_key,
             f"{events(strays.preset_gone)}: no counter counts them",
             "delete them, then add a foreign key ON DELETE CASCADE",
         )
@@ -106,9 +106,10 @@ def no_foreign_key(case: Case) -> Iterator[Finding]:
             "no_foreign_key",
             WARNING,
             "No foreign key from the events to presets",
-            f"{case.events}.preset_id",
+            case.foreign_key,
             "events can name a preset that is not there, or stay when it goes",
-            f"ALTER TABLE {case.events} ADD FOREIGN KEY (preset_id) REFERENCES {case.presets} ON DELETE CASCADE"
+            f"ALTER TABLE {case.events} ADD FOREIGN KEY ({case.counter.sql('foreign_key')})"
+            f" REFERENCES {case.presets} ON DELETE CASCADE"
             " NOT VALID, then VALIDATE CONSTRAINT",
         )
     elif not any(key.validated for key in keys):
@@ -169,16 +170,16 @@ def fires_on_count(case: Case) -> Iterator[Finding]:
 
 def counter_near_limit(case: Case) -> Iterator[Finding]:
     """A counter that runs out of numbers."""
-    kind = str(case.picture.presets.columns["usage_count"]["type"])
+    kind = str(case.picture.presets.columns[case.counter.column]["type"])
     largest = case.picture.drift.largest if case.picture.drift else None
     if kind in _LIMITS and largest is not None and largest > _NEAR * _LIMITS[kind]:
         yield Finding(
             "counter_near_limit",
             WARNING,
             "A counter is near the limit of its type",
-            f"{case.presets}.usage_count",
+            case.counted_column,
             f"the largest is {largest:,}; {kind} ends at {_LIMITS[kind] - 1:,}, and then no use can be recorded",
-            f"ALTER TABLE {case.presets} ALTER COLUMN usage_count TYPE bigint (rewrites the table)",
+            f"ALTER TABLE {case.presets} ALTER COLUMN {case.counter.sql('column')} TYPE bigint (rewrites the table)",
         )
 
 

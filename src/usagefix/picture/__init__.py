@@ -1,19 +1,18 @@
 """What one database looks like to usagefix: the two tables, their columns, and their names in SQL. Reads only.
 
 Everything that depends on how a database was made asks here. Only three columns are certain: ``presets.id``,
-``presets.usage_count`` and ``preset_usage.preset_id``; the others are used where they are.
+``presets.usage_count`` and ``preset_usage.preset_id``, or what they are called here; the others are used
+where they are.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from usagefix.counter import EVENT_TIMES, STANDARD, Counter
 from usagefix.database import Database
-from usagefix.names import EVENT_TIMES, OPTIONAL, Names
-
-CERTAIN = {"presets": ("id", "usage_count"), "preset_usage": ("preset_id",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +42,42 @@ class Table:
 
 
 def tables(db: Database) -> tuple[Table, Table]:
-    """``presets`` and ``preset_usage``."""
+    """The table with the counter, and that of the events."""
     found = {table.name: table for table in db.rows(db.query("tables"), Table)}
-    return found["presets"], found["preset_usage"]
+    return found[db.counter.parent], found[db.counter.child]
 
 
-def names(db: Database, schema: str) -> Names:
-    """The names of the two tables' columns in ``schema``; those of the files where the tables are missing."""
-    db.names = Names(schema)
-    presets, events = tables(db)
-    if not presets.present or not events.present:
-        return db.names
-    times = [name for name in EVENT_TIMES if name in events.columns and _is_time(events.type_of(name))]
-    time = times[0] if times else None
-    has = {f"presets.{column}" for column in presets.columns} | {f"preset_usage.{column}" for column in events.columns}
-    if "last_used_at" in presets.columns and not presets.type_of("last_used_at").startswith("timestamp"):
-        has.discard("presets.last_used_at")  # a day, or a text: not a time that could follow
-    if time is not None:
-        has.add("preset_usage.created_at")
-    else:
-        has.discard("preset_usage.created_at")
-    return Names(schema, time or EVENT_TIMES[0], frozenset(OPTIONAL) - has)
+def counter(db: Database, schema: str) -> Counter:
+    """The counter of the usual application in ``schema``, with the columns that are there."""
+    return look_up(db, Counter(schema=schema))
+
+
+def look_up(db: Database, wanted: Counter) -> Counter:
+    """The counter that is ``wanted``, without the columns that are not there; all of it where a table is missing.
+
+    A time of the events that has the usual name may have another one of ``EVENT_TIMES`` instead.
+    """
+    db.counter = wanted
+    parent, events = tables(db)
+    if not parent.present or not events.present:
+        return wanted
+    times = EVENT_TIMES if wanted.time == STANDARD.time else (wanted.time,)
+    # A day, or a text, is not a time that could follow.
+    follows = wanted.last in parent.columns and parent.type_of(str(wanted.last)).startswith("timestamp")
+    return replace(
+        wanted,
+        last=wanted.last if follows else None,
+        label=_if_there(wanted.label, parent),
+        time=next((time for time in times if time in events.columns and _is_time(events.type_of(time))), None),
+        event_id=_if_there(wanted.event_id, events),
+        user=_if_there(wanted.user, events),
+        kind=_if_there(wanted.kind, events),
+        data=_if_there(wanted.data, events),
+    )
+
+
+def _if_there(column: str | None, table: Table) -> str | None:
+    return column if column in table.columns else None
 
 
 def _is_time(kind: str) -> bool:

@@ -30,9 +30,6 @@ from usagefix.picture.objects import (
 
 T = TypeVar("T")
 
-_BODY_NAMES = re.compile(r'(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))\s*\.\s*"?(?:presets|preset_usage)\b', re.IGNORECASE)
-_NAMED = re.compile(r"\b(?:usage_count|preset_usage)\b", re.IGNORECASE)
-_KNOWN = ("increment_preset_usage", "track_preset_usage")
 _MOST_ROUNDS = 8  # functions that call functions that count: nobody nests deeper
 
 
@@ -106,7 +103,7 @@ class _Look:
     def _readable(self, *both: Table) -> bool:
         """Whether the rows of both tables can be counted."""
         for table in both:
-            name = f"{self.db.names.schema}.{table.name}"
+            name = f"{self.db.counter.schema}.{table.name}"
             if not table.readable:
                 why = f"role {self.db.session.role} may not read {name}"
                 self._missed(
@@ -120,15 +117,16 @@ class _Look:
         return True
 
     def _drift(self) -> Drift | None:
+        largest = self.db.query("picture_largest").replace("%", "%%")  # it takes no parameters, but the whole does
         query = (
-            f"SELECT presets, inaccurate, drift_total, ({self.db.query('picture_largest')}) AS largest"  # noqa: S608
+            f'SELECT "presets", inaccurate, drift_total, ({largest}) AS largest'  # noqa: S608
             f" FROM ({self.db.query('accuracy')}) AS counted"
         )
         return self._attempt("the drift", lambda: self.db.row(query, Drift, {"top": 0}))
 
     def _strays(self, events: Table, foreign_keys: tuple[ForeignKey, ...]) -> Strays | None:
         ruled_out = any(key.to_presets and key.validated for key in foreign_keys)
-        if ruled_out and events.columns["preset_id"]["required"]:
+        if ruled_out and events.columns[self.db.counter.foreign_key]["required"]:
             return Strays(without_preset=0, preset_gone=None)
         query = self.db.query("picture_strays")
         return self._attempt(
@@ -137,19 +135,19 @@ class _Look:
 
     def _functions(self, presets: Table) -> tuple[Function, ...]:
         """The functions of triggers, those that name the counter or the events, those that call these, and so on."""
+        counter = self.db.counter
+        named, known = _words(counter.column, counter.child), (counter.incrementer, counter.recorder)
         found: dict[int, Function] = {}
         callees: set[str] = set()
         for _ in range(_MOST_ROUNDS):
             calls = re.compile(rf'\b(?:{"|".join(map(re.escape, sorted(callees)))})"?\s*\(') if callees else None
             matter = set(callees)
             for function in self.db.rows(self.db.query("picture_functions"), Function, {"names": sorted(callees)}):
-                names_them = _NAMED.search(function.body) or (calls and calls.search(function.body.lower()))
-                if not (names_them or function.attached or function.name in _KNOWN) or not self._ours(
-                    function, presets
-                ):
+                names_them = named.search(function.body) or (calls and calls.search(function.body.lower()))
+                if not (names_them or function.attached or function.name in known) or not self._ours(function, presets):
                     continue
                 found[function.oid] = function
-                if names_them or function.name in _KNOWN:
+                if names_them or function.name in known:
                     matter.add(function.name.lower())
             if matter == callees:
                 break
@@ -160,11 +158,20 @@ class _Look:
         """Where other schemas have both tables too: whether a function means those of ours."""
         if function.attached or not presets.elsewhere:
             return True
-        both = {self.db.names.schema, *presets.elsewhere}
-        named = {match["quoted"] or match["plain"].lower() for match in _BODY_NAMES.finditer(function.body)}
+        counter = self.db.counter
+        both = {counter.schema, *presets.elsewhere}
+        tables = _words(counter.parent, counter.child).pattern
+        qualified = re.compile(rf'(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))\s*\.\s*"?{tables}', re.IGNORECASE)
+        named = {match["quoted"] or match["plain"].lower() for match in qualified.finditer(function.body)}
         if named & both:
-            return self.db.names.schema in named
+            return self.db.counter.schema in named
         if function.search_path:
             path = [part.strip(' "') for part in function.search_path.split(",")]
-            return next((part for part in path if part in both), self.db.names.schema) == self.db.names.schema
+            return next((part for part in path if part in both), self.db.counter.schema) == self.db.counter.schema
         return function.schema not in presets.elsewhere
+
+
+def _words(*names: str) -> re.Pattern[str]:
+    """Any of these names as a word of a body, in any case."""
+    either = "|".join(re.escape(name.replace('"', '""')) for name in names)
+    return re.compile(rf"(?<!\w)(?:{either})(?!\w)", re.IGNORECASE)

@@ -167,7 +167,7 @@ class _Play:
 
     def _last_use(self, begin: _State) -> None:
         title = "The last use moves with it"
-        if not self.db.names.keeps_last_use:
+        if not self.db.counter.keeps_last_use:
             self._skip("last_use", title, "presets do not keep the time of their last use")
             return
         now = self.now

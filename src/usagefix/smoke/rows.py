@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from usagefix.counter import quoted
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
 
@@ -41,7 +42,7 @@ def values_for(
     like: str = "true",
     params: Mapping[str, str] | None = None,
 ) -> Values:
-    """What a row of ``relation`` must be given, beside ``given``, which are expressions by column.
+    """What a row of ``relation`` must be given, beside ``given``, which are expressions by the plain name of a column.
 
     Values that need not be unique are those of another row, of one that is ``like`` it where there is one, for some go
     together. Where a column refers to a table that has no row, or to a row that must not be referred to twice, one is
@@ -49,14 +50,14 @@ def values_for(
     """
     if depth > _DEEPEST:
         raise DatabaseRefused(f"{relation} needs rows in too many other tables", hint="")
-    made = Values(dict(given))
+    made = Values({in_text(quoted(column)): expression for column, expression in given.items()})
     for column in db.rows(db.query("smoke_columns"), _Column, {"relation": relation}):
         if column.name in given:
             continue
         expression, value = column.expression, None
         if column.refers is not None and column.refers_key is not None:
             any_row = f"SELECT {column.refers_key} FROM {column.refers} LIMIT 1"  # noqa: S608 - names of the catalog's
-            expression = f"({any_row})"
+            expression = in_text(f"({any_row})")
             if column.alone or not db.values(any_row):
                 value = temporary_row(db, column.refers, column.refers_key, {}, depth + 1)
         if value is None and not column.alone:
@@ -69,7 +70,13 @@ def values_for(
     return made
 
 
+def in_text(name: str) -> str:
+    """A name in the text of a statement that takes parameters."""
+    return name.replace("%", "%%")
+
+
 def _copied(column: _Column, relation: str, like: str, otherwise: str) -> str:
+    relation = in_text(relation)
     filled = f"SELECT another.{column.quoted} FROM {relation} AS another WHERE another.{column.quoted} IS NOT NULL"  # noqa: S608
     return f"SELECT COALESCE(({filled} AND {like} LIMIT 1), ({filled} LIMIT 1), {otherwise})::text"
 
@@ -79,7 +86,8 @@ def temporary_row(db: Database, relation: str, key: str, given: Mapping[str, str
     made = values_for(db, relation, given, depth)
     columns, expressions = ", ".join(made.expressions), ", ".join(made.expressions.values())
     filled = f"({columns}) VALUES ({expressions})" if columns else "DEFAULT VALUES"
-    inserted = db.values(f"INSERT INTO {relation} {filled} RETURNING {key}::text", made.params)
+    statement = f"INSERT INTO {in_text(relation)} {filled} RETURNING {in_text(key)}::text"
+    inserted = db.values(statement, made.params)
     if not inserted:
         raise DatabaseRefused(f"{relation} took no row", hint="")
     return str(inserted[0])

@@ -142,9 +142,10 @@ def _asked_for(db: Database, wanted: str) -> Preset:
 def _unasked(db: Database, *, lately: bool) -> Preset:
     for found in db.rows(db.query("smoke_preset"), _Found, {"lately": lately}):
         return Preset(found.id, found.name)
-    relation = f"{db.names.qualifier}.presets"
+    counter = db.counter
+    given = {counter.column: "0"}
     try:
-        made = temporary_row(db, relation, "id", {"usage_count": "0"})
+        made = temporary_row(db, counter.parent_sql, counter.sql("key"), given)
     except DatabaseRefused as refused:
         none = "there is no preset to use, and none can be made for the test"
         raise PresetNotFound(none, hint=f"name one with --preset: {refused.message}") from None
@@ -153,7 +154,7 @@ def _unasked(db: Database, *, lately: bool) -> Preset:
 
 def _user(db: Database, user_id: str | None) -> User:
     """The user of an event, else any, else a temporary one; where no foreign key tells who is one, any id will do."""
-    if "preset_usage.user_id" in db.names.absent:
+    if db.counter.user is None:
         return User(None, str(uuid.uuid4()))
     for users in db.rows(db.query("smoke_users"), _Users):
         if user_id is not None and users.claim == users.key:

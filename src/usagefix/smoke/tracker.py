@@ -9,7 +9,7 @@ from typing import Any
 from usagefix import picture
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError
-from usagefix.smoke.rows import values_for
+from usagefix.smoke.rows import in_text, values_for
 from usagefix.smoke.stage import Stage
 
 DATA = '{"test": true}'
@@ -59,26 +59,31 @@ class Recorder:
 
 def recorder(db: Database, stage: Stage) -> Recorder:
     """The recorder for a stage. Raises ConfigurationError where no track_preset_usage() can be called with a preset."""
-    relation = f"{db.names.qualifier}.preset_usage"
+    counter = db.counter
     presets, events = picture.tables(db)
-    given = {"preset_id": f"%(preset)s::{events.columns['preset_id']['type']}"}
-    if "user_id" in events.columns and stage.user.key is not None:
-        given["user_id"] = f"%(user)s::{events.columns['user_id']['type']}"
-    if "usage_type" in events.columns:
-        given["usage_type"] = f"%(kind)s::{events.columns['usage_type']['type']}"
+    type_of = {column: about["type"] for column, about in events.columns.items()}
+    given = {counter.foreign_key: f"%(preset)s::{type_of[counter.foreign_key]}"}
+    if counter.user is not None and stage.user.key is not None:
+        given[counter.user] = f"%(user)s::{type_of[counter.user]}"
+    if counter.kind is not None:
+        given[counter.kind] = f"%(kind)s::{type_of[counter.kind]}"
     preset = {"preset": stage.preset.id}
-    values = values_for(db, relation, given, like="another.preset_id = %(preset)s", params=preset)
+    like = f"another.{in_text(counter.sql('foreign_key'))} = %(preset)s"
+    values = values_for(db, counter.child_sql, given, like=like, params=preset)
+    relation = in_text(counter.child_sql)
     params = {**preset, "user": stage.user.key, "kind": stage.kind, "data": DATA, **values.params}
     into = f"INSERT INTO {relation} ({', '.join(values.expressions)}) SELECT {', '.join(values.expressions.values())}"
     # A trigger may update what was inserted, which is then in another place.
-    key, kind = ("id", events.columns["id"]["type"]) if "id" in events.columns else ("ctid", "pg_catalog.tid")
+    key, kind = ("ctid", "pg_catalog.tid")
+    if counter.event_id is not None:
+        key, kind = in_text(counter.sql("event_id")), type_of[counter.event_id]
     returned = f"tableoid::text AS place, {key}::text AS key"
     rows = f"{into} FROM pg_catalog.generate_series(1, %(number)s) RETURNING {returned}"
     gone = f"DELETE FROM {relation} WHERE {key} = ANY (%(keys)s::{kind}[]) AND tableoid = ANY (%(places)s::oid[])"  # noqa: S608
     trackers = db.rows(db.query("smoke_trackers"), _Tracker)
     if not trackers:
         return Recorder("INSERT", f"{into} RETURNING 'an event'", rows, gone, params)
-    key_type = presets.type_of("id")
+    key_type = presets.type_of(counter.key)
     for tracker in trackers:
         call = _call(tracker, key_type)
         if call is not None:
@@ -108,6 +113,6 @@ def _call(tracker: _Tracker, key_type: str) -> str | None:
         given[what] = f"%({what})s::{kind}"
         names.append(argument["quoted"])
     # By name, as PostgREST calls it: with several functions of the name, it says which one is meant.
-    named = [f"{name} => {value}" for name, value in zip(names, given.values(), strict=True) if name]
+    named = [f"{in_text(name)} => {value}" for name, value in zip(names, given.values(), strict=True) if name]
     values = ", ".join(named if all(names) else given.values())
-    return f"SELECT {tracker.name}({values})::text" if "preset" in given else None
+    return f"SELECT {in_text(tracker.name)}({values})::text" if "preset" in given else None

@@ -32,7 +32,7 @@ def sql(
 
     Example: usagefix sql 20250930000001 rollback
     """
-    text = catalog.migration(version).script(face, run.names(context, adapt=adapt))
+    text = catalog.migration(version).script(face, run.counter(context, adapt=adapt))
     printing.to_stdout(lambda: print(text, end=""))
 
 
@@ -53,7 +53,7 @@ def export(
     from usagefix.render.phrases import exported
 
     def work() -> Report:
-        report = verb(folder, to=to, names=run.names(context, adapt=adapt))
+        report = verb(folder, to=to, counter=run.counter(context, adapt=adapt))
         for line in exported(report):
             words.say(line)
         return report

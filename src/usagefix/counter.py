@@ -1,0 +1,235 @@
+"""What is counted where in one database, and the bundled SQL written for it: the only place that knows names.
+
+The SQL files name what the usual application has, and run as they are there. For another database these names are
+sentinels: :meth:`Counter.render` replaces them token by token, in code only. A word in a comment, in a literal or
+between double quotes stays. ``--? presets.last_used_at`` ends a line that needs this column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+
+from usagefix.errors import ConfigurationError
+from usagefix.rendering import CODE_TAGS, PARAMETER, Column, Renderer
+
+LONGEST_NAME = 63  # bytes; the server cuts what is longer
+EVENT_TIMES = ("created_at", "used_at")  # what the usual application calls the time of a use, in this order
+
+# Columns that may be missing, and what a query reads in their place.
+_OPTIONAL = {
+    "last": "NULL::pg_catalog.timestamptz",
+    "label": "NULL::pg_catalog.text",
+    "time": "NULL::pg_catalog.timestamptz",
+    "event_id": "NULL::pg_catalog.text",
+    "user": "NULL::pg_catalog.text",
+    "kind": "NULL::pg_catalog.text",
+    "data": "NULL::pg_catalog.text",
+}
+_FUNCTIONS = ("auto_increment", "auto_adjust", "guard")
+_TRIGGERS = {
+    "trigger_auto_increment": ("", "_row", "_enter", "_leave"),
+    "trigger_auto_adjust": ("", "_row", "_enter", "_leave", "_delete", "_update", "_truncate", "_truncating"),
+    "trigger_guard": ("", "_insert"),
+    "zz_trigger_guard": ("",),
+}
+# The columns by the word that stands for their table. Of NEW and OLD only the guard reads an id: that of the parent.
+_OF_PARENT = {"id": "key", "name": "label", "last_used_at": "last"}
+_OF_CHILD = {"id": "event_id", "user_id": "user", "usage_type": "kind", "usage_data": "data", "created_at": "time"}
+_OF_ROWS = {**_OF_CHILD, **_OF_PARENT}
+# In a trigger the time of a use that has none is the time when it is recorded.
+_RECORDED = frozenset({"written", "come", "gone", "event", "NEW", "OLD"})
+_TABLES: Mapping[str, Mapping[str, str]] = {
+    **dict.fromkeys(("presets", "preset"), _OF_PARENT),
+    **dict.fromkeys(("preset_usage", "written", "come", "gone", "event"), _OF_CHILD),
+    **dict.fromkeys(("NEW", "OLD"), _OF_ROWS),
+}
+_RELATIONS = ("parent", "child", "daily")
+_SCHEMA = re.compile(r"[\w -]{1,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """The table with the counter (``parent``), the table of events (``child``), their columns, and what our objects
+    are called. None: that column is not there.
+
+    ``column`` is the counter, ``last`` the time of the last use, ``label`` what people call a row; ``time``,
+    ``event_id``, ``user``, ``kind`` and ``data`` are columns of an event. ``where`` and ``weight``: which events count,
+    and for how much. ``slug``: what functions and triggers are named after; ``daily``: the index of the daily limit.
+    Raises ConfigurationError for what cannot be a name.
+    """
+
+    schema: str = "public"
+    parent: str = "presets"
+    key: str = "id"
+    column: str = "usage_count"
+    last: str | None = "last_used_at"
+    label: str | None = "name"
+    child: str = "preset_usage"
+    foreign_key: str = "preset_id"
+    time: str | None = "created_at"
+    event_id: str | None = "id"
+    user: str | None = "user_id"
+    kind: str | None = "usage_type"
+    data: str | None = "usage_data"
+    where: str | None = None
+    weight: str | None = None
+    slug: str = "preset_usage_count"
+    recorder: str = "track_preset_usage"
+    incrementer: str = "increment_preset_usage"
+    daily: str = "idx_preset_usage_daily_unique"
+
+    def __post_init__(self) -> None:
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        named = [value for field, value in given.items() if field not in ("where", "weight", "slug")]
+        for name in (*named, *self.objects.values()):
+            if name is not None:
+                _require_name(name)
+
+    @property
+    def objects(self) -> dict[str, str]:
+        """Our functions and triggers by what they are for: ``auto_increment``, ``trigger_auto_adjust_delete`` …"""
+        return {role: f"{before}_{self.slug}{after}" for role, (before, after) in _roles().items()}
+
+    @property
+    def triggers(self) -> frozenset[str]:
+        """The names of our triggers."""
+        return frozenset(name for role, name in self.objects.items() if role not in _FUNCTIONS)
+
+    @property
+    def dated(self) -> bool:
+        """Whether events tell when they were, and the parent when it was last used."""
+        return self.last is not None and self.time is not None
+
+    @property
+    def keeps_last_use(self) -> bool:
+        """Whether the parent has a column for it."""
+        return self.last is not None
+
+    @property
+    def schema_sql(self) -> str:
+        """The schema as SQL writes it."""
+        return self.sql("schema")
+
+    @property
+    def parent_sql(self) -> str:
+        """The table with the counter, with its schema, as SQL writes it."""
+        return f"{self.schema_sql}.{self.sql('parent')}"
+
+    @property
+    def child_sql(self) -> str:
+        """The table of events, with its schema, as SQL writes it."""
+        return f"{self.schema_sql}.{self.sql('child')}"
+
+    @property
+    def params(self) -> dict[str, str | None]:
+        """The names as parameters of a catalog question.
+
+        Columns, schema and triggers are plain. What ``to_regclass()`` takes (``parent``, ``child``, ``daily``) and what
+        ``to_regprocedure()`` takes (``auto_increment``, ``auto_adjust``, ``guard``) is qualified and quoted; the same
+        with ``_name`` behind it is plain. ``schema_sql`` is quoted, for ``to_regnamespace()``.
+        """
+        plain = {field.name: getattr(self, field.name) for field in fields(self)} | self.objects
+        names = {f"{role}_name": plain[role] for role in (*_RELATIONS, *_FUNCTIONS)}
+        relations = {role: f"{self.schema_sql}.{self.sql(role)}" for role in _RELATIONS}
+        functions = {role: f"{self.schema_sql}.{self.sql(role)}()" for role in _FUNCTIONS}
+        return {**plain, **names, **relations, **functions, "schema_sql": self.schema_sql}
+
+    def sql(self, what: str) -> str:
+        """One name as SQL writes it: of a field, or of one of :attr:`objects`. A name of the usual application is
+        plain, any other in double quotes."""
+        name, usual = (counter._plain(what) for counter in (self, STANDARD))
+        if name is None:
+            return _OPTIONAL[what]
+        return name if name == usual else quoted(name)
+
+    def render(self, text: str) -> str:
+        """The bundled SQL in these names; the same text where they are those of the files.
+
+        A ``%`` in a name is doubled where the text takes parameters.
+        """
+        return _renderer(self, "%%" if PARAMETER.search(text) else "%").render(text)
+
+    def _column(self, what: str, table: str, percent: str) -> Column:
+        """What is written for a column behind the word for its table."""
+        name = self.sql(what).replace("%", percent)
+        missing = self._plain(what) is None
+        recorded = missing and what == "time" and table in _RECORDED
+        return Column(name, "pg_catalog.now()" if recorded else name, missing)
+
+    def _plain(self, what: str) -> str | None:
+        return self.objects[what] if what in _roles() else getattr(self, what)
+
+
+@cache
+def _renderer(counter: Counter, percent: str) -> Renderer:
+    """``percent``: how a percent sign in a name is written."""
+    words = {
+        # A column that is not there keeps its name where a query gives that to something of its own.
+        word: word if counter._plain(what) is None else counter.sql(what).replace("%", percent)
+        for word, what in _sentinels().items()
+    }
+    columns = {
+        table: {word: counter._column(what, table, percent) for word, what in of_table.items()}
+        for table, of_table in _TABLES.items()
+    }
+    return Renderer(STANDARD.schema, words, columns)
+
+
+@cache
+def _roles() -> dict[str, tuple[str, str]]:
+    """What our objects are for, each with what is before and behind the slug in its name."""
+    functions = {role: (role, "") for role in _FUNCTIONS}
+    triggers = {before + after: (before, after) for before, ends in _TRIGGERS.items() for after in ends}
+    return functions | triggers
+
+
+@cache
+def _sentinels() -> dict[str, str]:
+    """The words of the files that are names anywhere in code, each with what it is."""
+    anywhere = (
+        "schema",
+        "parent",
+        "column",
+        "last",
+        "child",
+        "foreign_key",
+        "time",
+        "recorder",
+        "incrementer",
+        "daily",
+    )
+    return {str(STANDARD._plain(what)): what for what in (*anywhere, *_roles())}
+
+
+def _require_name(name: str) -> None:
+    if (
+        not 0 < len(name.encode()) <= LONGEST_NAME
+        or "\0" in name
+        or any(text in name for text in CODE_TAGS)
+        or PARAMETER.search(name)
+    ):
+        raise ConfigurationError(
+            f"{name!r} cannot be a name",
+            hint=f"a name in PostgreSQL has 1 to {LONGEST_NAME} bytes; ours come from the slug",
+        )
+
+
+def quoted(name: str) -> str:
+    """A name in double quotes, as SQL writes one that is not plain."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def checked_schema(schema: str) -> str:
+    """The name of a schema, as given. Raises ConfigurationError for one that usagefix does not write into SQL."""
+    if not _SCHEMA.fullmatch(schema) or schema in ("usagefix", "information_schema") or schema.startswith("pg_"):
+        raise ConfigurationError(
+            f"the schema {schema!r} cannot be used",
+            hint="name the application's own schema, without quotes; letters, digits, _, - and spaces can be in it",
+        )
+    return schema
+
+
+STANDARD = Counter()

@@ -1,0 +1,118 @@
+"""Names in the bundled SQL, replaced token by token: in code only, never in comments, literals or double quotes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from usagefix.tokens import CODE, Kind, Token, tokens
+
+CODE_TAGS = frozenset({"$function$", "$do$", "$trial$"})  # dollar-quoted literals that hold code
+PARAMETER = re.compile(r"%\(\w+\)s")
+_NEEDS = re.compile(r"--\? (?P<columns>[\w., ]+)")
+_NAMED = re.compile(r"(?:(?P<schema>\w+)\.)?(?P<name>\w+)(?P<call>\(\))?")
+_CATALOG_TYPES = (["regclass"], ["regproc"], ["regprocedure"], ["regnamespace"])
+_LOOKUPS = (["to_regclass"], ["to_regproc"], ["to_regprocedure"], ["to_regnamespace"])
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What is written for a column: its name, or where it is ``missing``, table and all, an expression in its place;
+    ``inside`` a function it may be another one."""
+
+    text: str
+    inside: str
+    missing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """``schema`` is the word for it; ``words``: what is written for a name that is one anywhere; ``columns``: for one
+    that is one only behind the word for its table and a dot, by this word."""
+
+    schema: str
+    words: Mapping[str, str]
+    columns: Mapping[str, Mapping[str, Column]]
+
+    def render(self, text: str, *, inside: bool = False) -> str:
+        """The text with other names; ``inside``: it is the body of a function."""
+        text = self._without_missing(text)
+        found = list(tokens(text))
+        written = [token.text for token in found]
+        places = [place for place, token in enumerate(found) if token.kind in CODE]
+        code = [found[place] for place in places]
+        for index, token in enumerate(code):
+            place = places[index]
+            if token.kind is Kind.DOLLAR and token.tag in CODE_TAGS:
+                tag, content = token.tag, token.content
+                end = token.text[len(tag) + len(content) :]
+                written[place] = f"{tag}{self.render(content, inside=True)}{end}"
+            elif token.kind is Kind.LITERAL and _is_catalog_constant(code, index):
+                written[place] = self._constant(token.text)
+            elif token.kind is Kind.WORD and not _is_parameter(code, index):
+                first, written[place] = self._word(code, index, inside=inside)
+                written[places[first] : place] = [""] * (place - places[first]) if first < index else []
+        return "".join(written)
+
+    def _without_missing(self, text: str) -> str:
+        """Without the lines that end in a mark of a column that is not there."""
+        kept, at = [], 0
+        for token in tokens(text):
+            needs = _NEEDS.fullmatch(token.text) if token.kind is Kind.COMMENT else None
+            if needs and any(self._is_missing(*column.split(".")) for column in needs["columns"].split(", ")):
+                kept.append(text[at : text.rfind("\n", 0, token.offset) + 1])
+                at = min(token.end + 1, len(text))
+        return "".join((*kept, text[at:]))
+
+    def _is_missing(self, table: str, column: str) -> bool:
+        return self.columns[table][column].missing
+
+    def _word(self, code: list[Token], index: int, *, inside: bool) -> tuple[int, str]:
+        """What is written for a word, in place of the tokens from which on."""
+        word = code[index].text
+        table = self._table(code, index)
+        column = self.columns[table].get(word) if table else None
+        if column is None:
+            return index, self.words.get(word, word)
+        first = index
+        if column.missing:
+            first -= 4 if self._has_schema(code, index - 2) else 2
+        return first, column.inside if inside else column.text
+
+    def _table(self, code: list[Token], index: int) -> str | None:
+        """The word before the dot that stands for one of the two tables."""
+        before = index - 2
+        if before < 0 or code[index - 1].text != "." or code[before].text not in self.columns:
+            return None
+        of_another = before > 0 and code[before - 1].text == "." and not self._has_schema(code, before)
+        return None if of_another else code[before].text
+
+    def _has_schema(self, code: list[Token], index: int) -> bool:
+        return index > 1 and code[index - 1].text == "." and code[index - 2].text == self.schema
+
+    def _constant(self, text: str) -> str:
+        """A literal that the server reads as the name of an object: it is code."""
+        named = _NAMED.fullmatch(text[1:-1])
+        if named is None or named["name"] not in self.words or named["schema"] not in (None, self.schema):
+            return text
+        schema = f"{self.words[self.schema]}." if named["schema"] else ""
+        name = f"{schema}{self.words[named['name']]}{named['call'] or ''}"
+        return "'" + name.replace("'", "''") + "'"
+
+
+def _is_catalog_constant(code: list[Token], index: int) -> bool:
+    """Whether a literal is cast to a type of the catalog's, or is all that a function is given that looks there."""
+    around = [token.name or token.text for token in code[max(index - 2, 0) : index + 5]]
+    before, after = around[: min(index, 2)], around[min(index, 2) + 1 :]
+    if not code[index].text.startswith("'"):
+        return False
+    if after[:1] == ["::"]:
+        return after[3 if after[1:3] == ["pg_catalog", "."] else 1 :][:1] in _CATALOG_TYPES
+    return before[:1] in _LOOKUPS and before[1:] == ["("] and after[:1] == [")"]
+
+
+def _is_parameter(code: list[Token], index: int) -> bool:
+    """Whether it is the name in ``%(name)s``."""
+    before, after = code[max(index - 2, 0) : index], code[index + 1 : index + 3]
+    return [token.text for token in (*before, *after)] == ["%", "(", ")", "s"]

@@ -1,0 +1,128 @@
+"""An application whose names have capitals, blanks, quotes and percent signs, and are reserved words, or 63 bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from support import SQL, App
+
+from usagefix import catalog, picture, preflight
+from usagefix.counter import Counter, quoted
+from usagefix.database import Database, connect, locate
+from usagefix.doctor import doctor
+from usagefix.preset import check_preset
+from usagefix.smoke import smoke
+
+ODD = Counter(
+    schema='My "Schema"',
+    parent="select",
+    key='the "Key"',
+    column="Zähler %s",
+    last="order",
+    label="it's",
+    child="100% of Events",
+    foreign_key="p" * 63,
+    time="user",
+    event_id="No.",
+    user="who?",
+    kind="$kind$",
+    data="--data",
+    slug="Häufigkeit /* */",
+    recorder="record it: 5 %",
+    incrementer="table",
+    daily="One a day",
+)
+PRESET = "00000000-0000-0000-0000-000000000001"
+COLUMNS = {
+    "presets": {"id": ODD.key, "usage_count": ODD.column, "last_used_at": ODD.last, "name": ODD.label},
+    "preset_usage": {
+        "preset_id": ODD.foreign_key, "created_at": ODD.time, "id": ODD.event_id, "user_id": ODD.user,
+        "usage_type": ODD.kind, "usage_data": ODD.data,
+    },
+}  # fmt: skip
+# What the queries that change nothing are asked.
+ASKED = {
+    "top": 3, "readers": True, "queries": True, "ids": [PRESET], "id": PRESET, "preset": PRESET, "preset_id": PRESET,
+    "wanted": PRESET, "recent": 3, "usage_type": "x", "told": True, "newest": 2, "names": ["x"], "functions": [1],
+    "anti_join": True, "lately": False, "pid": 0, "relation": ODD.child_sql,
+}  # fmt: skip
+
+
+@pytest.fixture
+def odd(app: App) -> App:
+    app.sql("DROP TRIGGER presets_touch_updated_at ON presets")
+    app.sql("DROP TRIGGER presets_notify_usage_milestone ON presets")
+    app.sql("DROP FUNCTION track_preset_usage, increment_preset_usage")
+    app.sql(f"ALTER INDEX idx_preset_usage_daily_unique RENAME TO {quoted(ODD.daily)}")
+    for table, columns in COLUMNS.items():
+        for usual, column in columns.items():
+            app.sql(f"ALTER TABLE {table} RENAME COLUMN {usual} TO {quoted(str(column))}")
+    app.sql(f"ALTER TABLE presets RENAME TO {quoted(ODD.parent)}")
+    app.sql(f"ALTER TABLE preset_usage RENAME TO {quoted(ODD.child)}")
+    app.sql(f"ALTER SCHEMA public RENAME TO {ODD.schema_sql}")
+    app.sql(
+        f"CREATE FUNCTION {ODD.schema_sql}.{quoted(ODD.recorder)}(preset uuid, kind text, data jsonb) RETURNS uuid"
+        f" LANGUAGE sql AS $$ INSERT INTO {ODD.child_sql}"
+        f" ({quoted(ODD.foreign_key)}, {quoted(str(ODD.user))}, {quoted(str(ODD.kind))}, {quoted(str(ODD.data))})"
+        f" SELECT preset, auth.uid(), kind, data RETURNING {quoted(str(ODD.event_id))} $$"
+    )
+    return app
+
+
+@pytest.fixture
+def db(odd: App) -> Iterator[Database]:
+    db = connect(locate(odd.url(), "a test"))
+    try:
+        db.counter = picture.look_up(db, ODD)
+        yield db
+    finally:
+        db.close()
+
+
+def test_what_is_wanted_is_found(db: Database) -> None:
+    assert db.counter == ODD
+    assert picture.look_up(db, replace(ODD, last="not there", time="No.", label=None)) == replace(
+        ODD, last=None, time=None, label=None
+    )
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (SQL / "queries").glob("*.sql")))
+@pytest.mark.parametrize("whole", [True, False], ids=["all columns", "certain columns"])
+def test_every_question_can_be_asked(db: Database, name: str, whole: bool) -> None:
+    if "usagefix." in catalog.query(name) and name != "guard" and not name.startswith("last_use"):
+        pytest.skip("asks the ledger, which is not there")
+    if name == "picture_jobs":
+        pytest.skip("asks pg_cron, which is not there")
+    if not whole:
+        db.counter = replace(ODD, last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None)
+    with db.transaction(rollback=True):
+        db.values("SELECT pg_catalog.set_config('usagefix.later_than', '-infinity', true)")
+        asked = {what: value for what, value in ASKED.items() if f"%({what})s" in catalog.query(name)}
+        db.values(db.query(name), asked or None)
+
+
+def test_the_tables_are_read_and_can_be_changed(db: Database) -> None:
+    preflight.require_readable(db)
+    preflight.require_changeable(db)
+
+
+def test_doctor_sees_the_same_causes(db: Database) -> None:
+    found = {finding.finding_id for finding in doctor(db).findings}
+    assert {"use_not_counted", "daily_limit", "drift"} <= found, found
+
+
+def test_one_preset(db: Database) -> None:
+    (preset,) = db.values(
+        f"SELECT {ODD.sql('foreign_key')}::text FROM {ODD.child_sql} GROUP BY 1 ORDER BY count(*) DESC LIMIT 1"
+    )
+    report = check_preset(db, preset, recent=2)
+    assert report.preset.id == preset
+    assert len(report.recent or ()) == 2
+
+
+def test_a_use_is_tried_and_undone(db: Database) -> None:
+    report = smoke(db, role=None, preset=None, usage_type=None)
+    steps = {step.step_id: step.status for step in report.steps}
+    assert steps["preset"] == "ok", steps

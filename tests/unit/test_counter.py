@@ -1,0 +1,264 @@
+"""The counter of a database, and the bundled SQL written for it: names in code, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import SQL
+
+from usagefix import catalog
+from usagefix.counter import STANDARD, Counter, quoted
+from usagefix.errors import ConfigurationError
+from usagefix.rendering import CODE_TAGS
+from usagefix.tokens import Kind, Token, tokens
+
+# Capitals, blanks, quotes of both kinds, reserved words, percent signs, other alphabets, 63 bytes.
+ODD = Counter(
+    schema="My Schema",
+    parent="select",
+    key='the "Key"',
+    column="Zähler",
+    last="order",
+    label="it's",
+    child="100% of Events",
+    foreign_key="p" * 63,
+    time="user",
+    event_id="No.",
+    user="who?",
+    kind="$kind$",
+    data="--data",
+    slug="Häufigkeit /* */",
+    recorder="record it",
+    incrementer="table",
+    daily="One a day",
+)
+BARE = Counter(last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None)
+FILES = sorted(SQL.rglob("*.sql"))
+ANYWHERE = {
+    *("public", "presets", "preset_usage", "usage_count", "last_used_at", "preset_id", "created_at"),
+    *("track_preset_usage", "increment_preset_usage", "idx_preset_usage_daily_unique"),
+    *STANDARD.objects.values(),
+}
+TABLES = {"presets", "preset", "preset_usage", "written", "come", "gone", "event", "NEW", "OLD"}
+QUALIFIED = {"id", "user_id", "usage_type", "usage_data"}
+_NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=15)
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(SQL))
+
+
+def every_token(text: str) -> Iterator[Token]:
+    """The tokens, and those of the code in dollar quotes in place of the literal that it is."""
+    for token in tokens(text):
+        if token.kind is Kind.DOLLAR and token.tag in CODE_TAGS:
+            yield from every_token(token.content)
+        else:
+            yield token
+
+
+def said(text: str) -> list[str]:
+    """What a renderer must leave alone, but for the names of objects that are literals."""
+    left = (Kind.COMMENT, Kind.LITERAL, Kind.DOLLAR)
+    return [token.text for token in every_token(text) if token.kind in left and not is_constant(token)]
+
+
+def is_constant(token: Token) -> bool:
+    content = token.content.removeprefix("public.").removesuffix("()")
+    names = {ODD.sql(what) for what in ("schema", "parent", "child", "daily", "recorder", *ODD.objects)}
+    return token.kind is Kind.LITERAL and (content in ANYWHERE or content.removeprefix('"My Schema".') in names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_the_usual_names_change_nothing(path: Path) -> None:
+    text = path.read_text()
+    assert Counter().render(text) == text
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_odd_names_are_written_in_code_and_nowhere_else(path: Path) -> None:
+    before = path.read_text()
+    after = ODD.render(before)
+    assert said(after) == said(before)
+    code = [token for token in every_token(after) if token.kind in (Kind.WORD, Kind.MARK)]
+    parameters = {
+        place for place, token in enumerate(code) if code[place - 2].text == "%" and code[place - 1].text == "("
+    }
+    assert {token.text for place, token in enumerate(code) if place not in parameters} & ANYWHERE == set()
+    for table, dot, column in zip(code, code[1:], code[2:], strict=False):
+        if dot.text == "." and table.text in TABLES and "sample" not in path.parts:
+            assert column.text not in QUALIFIED, f"{table.text}.{column.text}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_each_name_is_written_back(path: Path) -> None:
+    """Nothing but names changes: with each put back, the file is as it was."""
+    before, after = path.read_text(), ODD.render(path.read_text())
+    lengths = [len(list(every_token(text))) for text in (before, after)]
+    assert lengths[0] == lengths[1]
+
+
+@pytest.mark.parametrize("path", sorted((SQL / "queries").glob("*.sql")), ids=lambda path: path.stem)
+def test_what_a_query_says_of_names_it_takes_as_parameters(path: Path) -> None:
+    """No literal of a query is a name, but for the words that Python reads."""
+    ours = {"presets", "preset_usage", "last_used_at", "user_id", "id"}
+    literals = {token.content for token in every_token(path.read_text()) if token.kind is Kind.LITERAL}
+    assert literals & ((ANYWHERE | QUALIFIED) - ours) == set()
+    assert not [literal for literal in literals if "public" in literal]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT usage_count FROM public.presets", 'SELECT "Zähler" FROM "My Schema"."select"'),
+        ("SELECT id, name, other.id FROM other", "SELECT id, name, other.id FROM other"),
+        ("SELECT presets.id, presets.name", 'SELECT "select"."the ""Key""", "select"."it\'s"'),
+        ("SELECT preset.id, event.id, NEW.id", 'SELECT preset."the ""Key""", event."No.", NEW."the ""Key"""'),
+        ("public.presets.id", '"My Schema"."select"."the ""Key"""'),
+        ("other.presets.id", 'other."select".id'),
+        ("event.user_id, user_id, event.usage_type", 'event."who?", user_id, event."$kind$"'),
+        ('AS "last_used_at", last_used_at', 'AS "last_used_at", "order"'),
+        ("'presets usage_count' -- presets\n/* presets */", "'presets usage_count' -- presets\n/* presets */"),
+        ("$f$ presets $f$", "$f$ presets $f$"),
+        (
+            "$do$ presets $function$ '' presets $function$ $do$",
+            '$do$ "select" $function$ \'\' "select" $function$ $do$',
+        ),
+        ("REVOKE ALL FROM PUBLIC", "REVOKE ALL FROM PUBLIC"),
+        ("'public.presets'::regclass", '\'"My Schema"."select"\'::regclass'),
+        ("'public.presets'::pg_catalog.regclass", '\'"My Schema"."select"\'::pg_catalog.regclass'),
+        ("'public.presets'::text", "'public.presets'::text"),
+        ("'public'::regnamespace", "'\"My Schema\"'::regnamespace"),
+        (
+            "pg_catalog.to_regprocedure('public.guard_preset_usage_count()')",
+            'pg_catalog.to_regprocedure(\'"My Schema"."guard_Häufigkeit /* */"()\')',
+        ),
+        ("to_regclass('presets' || 'x')", "to_regclass('presets' || 'x')"),
+        ("to_regclass('public.other')", "to_regclass('public.other')"),
+        ("FROM preset_usage", 'FROM "100% of Events"'),
+        ("preset_id = %(preset_id)s", f'"{"p" * 63}" = %(preset_id)s'),
+        ("FROM preset_usage WHERE x = %(x)s", 'FROM "100%% of Events" WHERE x = %(x)s'),
+    ],
+)
+def test_odd_names(text: str, expected: str) -> None:
+    assert ODD.render(text) == expected
+
+
+def test_a_single_quote_in_a_constant_is_doubled() -> None:
+    assert replace(STANDARD, parent="it's").render("'public.presets'::regclass") == "'public.\"it''s\"'::regclass"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT presets.last_used_at AS last", "SELECT NULL::pg_catalog.timestamptz AS last"),
+        ("max(public.preset_usage . created_at)", "max(NULL::pg_catalog.timestamptz)"),
+        ("SELECT event.user_id::text, last_used_at", "SELECT NULL::pg_catalog.text::text, last_used_at"),
+        ("event.created_at", "NULL::pg_catalog.timestamptz"),
+        ("$function$ max(event.created_at) $function$", "$function$ max(pg_catalog.now()) $function$"),
+        ("$function$ preset_usage.created_at $function$", "$function$ NULL::pg_catalog.timestamptz $function$"),
+        ("a\n , b --? presets.last_used_at\n , c\n", "a\n , c\n"),
+        ("b --? presets.name, preset_usage.created_at", ""),
+        ("$do$\nb --? preset_usage.id\nc $do$", "$do$\nc $do$"),
+        ("'\nb --? preset_usage.id\nc'", "'\nb --? preset_usage.id\nc'"),
+    ],
+)
+def test_missing_columns(text: str, expected: str) -> None:
+    assert BARE.render(text) == expected
+    assert STANDARD.render(text) == text
+
+
+def test_a_mark_drops_its_line_where_one_of_its_columns_is_missing() -> None:
+    text = "a --? presets.last_used_at, preset_usage.created_at\n"
+    assert replace(STANDARD, time=None).render(text) == ""
+    assert replace(STANDARD, label=None).render(text) == text
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_no_missing_column_is_read(path: Path) -> None:
+    if "sample" in path.parts:
+        return
+    after = BARE.render(path.read_text())
+    assert [token.text for token in every_token(after) if token.text.startswith("--?")] == []
+    code = [token.text for token in every_token(after) if token.kind in (Kind.WORD, Kind.MARK)]
+    for table, dot, column in zip(code, code[1:], code[2:], strict=False):
+        if dot == "." and table in TABLES - {"NEW", "OLD"}:
+            assert column not in {"last_used_at", "created_at", "user_id", "usage_type", "usage_data"}
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                [
+                    *sorted(ANYWHERE | TABLES | QUALIFIED),
+                    ".",
+                    "\n",
+                    "$do$",
+                    "$x$",
+                    "'",
+                    '"',
+                    "--",
+                    "/*",
+                    "*/",
+                    "::regclass",
+                ]
+            ),
+            st.text(max_size=3),
+        )
+    )
+)
+def test_any_text_keeps_its_comments_and_literals(parts: list[str]) -> None:
+    text = " ".join(parts)
+    once = ODD.render(text)
+    assert said(once) == said(text)
+    assert STANDARD.render(text) == text
+    assert ODD.render(once) == once
+
+
+@given(_NAME, _NAME)
+def test_any_name_is_one_identifier(parent: str, column: str) -> None:
+    counter = replace(STANDARD, parent=parent, column=column)
+    code = list(tokens(counter.render("public.presets.usage_count")))
+    assert [token.name for token in code] == ["public", "", parent, "", column]
+
+
+def test_names_as_parameters() -> None:
+    params = ODD.params
+    assert (params["schema"], params["schema_sql"], params["parent_name"]) == ("My Schema", '"My Schema"', "select")
+    assert (params["child"], params["child_name"]) == ('"My Schema"."100% of Events"', "100% of Events")
+    assert params["guard"] == '"My Schema"."guard_Häufigkeit /* */"()'
+    assert params["trigger_guard_insert"] == "trigger_guard_Häufigkeit /* */_insert"
+    assert STANDARD.params["daily"] == "public.idx_preset_usage_daily_unique"
+    assert BARE.params["time"] is None
+
+
+def test_what_the_usual_counter_is_called() -> None:
+    assert (STANDARD.parent_sql, STANDARD.child_sql) == ("public.presets", "public.preset_usage")
+    assert STANDARD.objects["trigger_auto_adjust_truncating"] == "trigger_auto_adjust_preset_usage_count_truncating"
+    assert "zz_trigger_guard_preset_usage_count" in STANDARD.triggers
+    assert "guard_preset_usage_count" not in STANDARD.triggers
+    assert STANDARD.dated
+    assert not replace(STANDARD, time=None).dated
+    assert replace(STANDARD, time=None).keeps_last_use
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"parent": ""}, {"key": "k" * 64}, {"slug": "s" * 40}, {"column": "a\0"}, {"label": "$do$"}, {"label": "%(x)s"}],
+)
+def test_what_cannot_be_a_name(given: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError):
+        Counter(**given)
+
+
+def test_a_verification_looks_for_the_bodies_that_apply_writes() -> None:
+    here = {body for migration in catalog.migrations() for body in migration.bodies(ODD)}
+    assert here == catalog.released_bodies(ODD)
+    assert not here & catalog.released_bodies()
+    assert quoted('a"b') == '"a""b"'
