@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 ANYTHING = "usagefix_anything"  # stands for a name that only a run would tell
 
@@ -12,9 +12,10 @@ ANYTHING = "usagefix_anything"  # stands for a name that only a run would tell
 class Subject:
     """The names, each as the server has it: folded to lower case unless it was quoted.
 
-    ``foreign_key``, ``times``: columns of the child. ``alongside``: columns of the parent that a statement may set
-    beside the counter and still does nothing but count. ``increment``: the function that adds one and nothing else.
-    ``recorder``: the function that records a use. ``limit``: the daily limit, an index.
+    ``foreign_key``, ``event_id``, ``user``, ``kind``, ``data``, ``times``: columns of the child. ``alongside``: columns
+    of the parent that a statement may set beside the counter and still does nothing but count. ``incrementer``: the
+    function that adds one and nothing else. ``recorder``: the function that records a use. ``daily``: the daily limit,
+    an index.
     """
 
     schema: str = "public"
@@ -22,11 +23,15 @@ class Subject:
     counter: str = "usage_count"
     child: str = "preset_usage"
     foreign_key: str = "preset_id"
+    event_id: str = "id"
+    user: str = "user_id"
+    kind: str = "usage_type"
+    data: str = "usage_data"
     times: tuple[str, ...] = ("created_at", "used_at")
     alongside: tuple[str, ...] = ("last_used_at", "updated_at")
-    increment: str = "increment_preset_usage"
+    incrementer: str = "increment_preset_usage"
     recorder: str = "track_preset_usage"
-    limit: str = "idx_preset_usage_daily_unique"
+    daily: str = "idx_preset_usage_daily_unique"
 
     def is_parent(self, name: Sequence[str]) -> bool:
         """Whether a name, in its parts, is the parent's: in our schema, or in none."""
@@ -42,3 +47,9 @@ class Subject:
 
 
 USUAL = Subject()
+_PLAIN = {name for names in astuple(USUAL) for name in ((names,) if isinstance(names, str) else names)}
+
+
+def quoted(name: str) -> str:
+    """A name as SQL needs it: the usual ones plain, any other in double quotes."""
+    return name if name in _PLAIN else '"' + name.replace('"', '""') + '"'
