@@ -41,6 +41,8 @@ def only_inserts(body: str, subject: Subject = USUAL) -> bool:
         text = word(rest, index)
         if text == "return":
             index = until(rest, index, {";"})
+        elif text == "select" and word(rest, index + 1) in ("true", "false", "null"):
+            index += 2
         elif text in ("begin", "end", "null", ";"):
             index += 1
         else:
