@@ -43,6 +43,11 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
+_KINDS: dict[str | None, Kind] = {
+    **{kind.value: kind for kind in Kind},
+    "nested": Kind.COMMENT,
+    "escaped": Kind.LITERAL,
+}
 
 
 class Token(NamedTuple):
@@ -85,16 +90,13 @@ def tokens(text: str, start: int = 0, stop: int | None = None) -> Iterator[Token
     """Every token from ``start`` to ``stop``, blanks and comments too."""
     at, stop = start, len(text) if stop is None else stop
     while match := _TOKEN.match(text, at, stop):
-        kind, offset, at = str(match.lastgroup), at, match.end()
+        kind, offset, at = match.lastgroup, at, match.end()
         if kind == "nested":
             at = min(after_comment(text, at), stop)
-            kind = "comment"
         elif kind == "dollar":
             end = text.find(match[0], at, stop)
             at = stop if end < 0 else end + len(match[0])
-        elif kind == "escaped":
-            kind = "literal"
-        yield Token(Kind(kind), text[offset:at], offset)
+        yield Token(_KINDS[kind], text[offset:at], offset)
 
 
 def code(text: str, start: int = 0, stop: int | None = None) -> list[Token]:

@@ -24,7 +24,7 @@ from usagefix.doctor.source import RULES as SOURCE
 from usagefix.doctor.surroundings import RULES as SURROUNDINGS
 from usagefix.models.diagnosis import DoctorReport, Finding, Severity, SourceRead
 from usagefix.picture.look import look
-from usagefix.source import scan
+from usagefix.reading import scan
 
 RULES = {**COUNTING, **RIGHTS, **SOURCE, **SURROUNDINGS}
 _WORST_FIRST = list(Severity)
@@ -39,7 +39,7 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
     with db.snapshot():
         case = Case(look(db), db.counter)
     if source is not None:
-        case.source = scan(source, functions=sorted(case.callable_names))
+        case.source = scan(source, functions=sorted(case.callable_names), subject=case.subject)
     read = None
     if case.source is not None:
         read = SourceRead(str(source), case.source.files_read, tuple(map(str, case.source.skipped)))

@@ -13,10 +13,10 @@ from usagefix import catalog
 from usagefix.counter import Counter
 from usagefix.errors import without_urls
 from usagefix.picture.objects import Function, Index, Picture, Trigger
-from usagefix.source import Found, Use, in_sql
+from usagefix.reading import Found, Subject, Use, in_sql
 
 if TYPE_CHECKING:
-    from usagefix.source import Place, Scan
+    from usagefix.reading import Place, Scan
 
 
 @dataclass
@@ -30,6 +30,11 @@ class Case:
 
     def __post_init__(self) -> None:
         self._released = catalog.released_bodies(self.counter)
+
+    @property
+    def subject(self) -> Subject:
+        """What code is read for."""
+        return Subject(self.names.schema)
 
     @property
     def presets(self) -> str:
@@ -52,7 +57,7 @@ class Case:
         """What each function does, by its oid."""
         names = {function.name for function in self.picture.functions if not function.is_trigger}
         return {
-            function.oid: in_sql(function.body, functions=sorted(names - {function.name}))
+            function.oid: in_sql(function.body, functions=sorted(names - {function.name}), subject=self.subject)
             for function in self.picture.functions
         }
 
@@ -189,7 +194,7 @@ class Case:
         found += [
             f"job {job.name} of pg_cron"
             for job in self.picture.jobs
-            if any(use.use is Use.CALLS for use in in_sql(job.command, functions=[function.name]))
+            if any(use.use is Use.CALLS for use in in_sql(job.command, functions=[function.name], subject=self.subject))
         ]
         return found + [where(place) for place in self.places(Use.CALLS) if place.found.name == function.name]
 

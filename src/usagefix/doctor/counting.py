@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from usagefix.doctor.case import Case, listed, quoted, where
 from usagefix.models.diagnosis import Finding, Severity
 from usagefix.picture.objects import Function
-from usagefix.source import Use, in_sql
+from usagefix.reading import Use, in_sql
 
 Rule = Callable[[Case], Iterator[Finding]]
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
@@ -120,7 +120,7 @@ def competing_writer(case: Case) -> Iterator[Finding]:
             yield Finding("competing_writer", severity, title, str(trigger), evidence, "drop the trigger")
     names = [function.name for function in case.counting if not function.is_trigger]
     for job in case.picture.jobs:
-        uses = {use.use for use in in_sql(job.command, functions=names)}
+        uses = {use.use for use in in_sql(job.command, functions=names, subject=case.subject)}
         if uses & {Use.WRITES_COUNTER, Use.CALLS}:
             evidence = f"at {job.schedule} it writes the counter {said}"
             yield Finding("competing_writer", severity, title, f"job {job.name}", evidence, "unschedule the job")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from usagefix.doctor.case import Case, is_script, listed, said, shown, where
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
 from usagefix.models.diagnosis import Finding
-from usagefix.source import Use
+from usagefix.reading import Use
 
 
 def source_writes(case: Case) -> Iterator[Finding]:

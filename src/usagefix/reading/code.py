@@ -9,7 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from usagefix.source.findings import Lines
+from usagefix.reading.findings import Lines
+from usagefix.reading.subject import ANYTHING
 
 # No possessive quantifiers: some Python 3.11 (seen with 3.11.2) loses matches with them. What is repeated here is
 # followed by nothing that can fail, or its alternatives begin with different characters: nothing is tried in two ways.
@@ -163,7 +164,10 @@ def _starts_pattern(stream: list[Token]) -> bool:
 
 
 def _expression(code: str, start: int, end: int, lines: Lines) -> str:
-    """What stands for ``${…}`` in the text: a plain name in the database's spelling, else a value."""
+    """What stands for ``${…}`` in the text: a plain name in the database's spelling, else a value; before a dot, the
+    schema is not known."""
+    if code.startswith((".", '".'), end + 1):
+        return ANYTHING
     text = code[start:end] if end - start < _LONGEST_PLAIN else "("
     if _PLAIN.fullmatch(text):
         return _HUMP.sub("_", text).lower()

@@ -11,9 +11,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from usagefix.source.code import Token
-from usagefix.source.findings import EVENTS, PRESETS, Hit, Lines, Use, joined
-from usagefix.source.sql import hits, is_statement
+from usagefix.reading.code import Token
+from usagefix.reading.findings import EVENTS, PRESETS, Hit, Lines, Use, joined
+from usagefix.reading.running import is_statement
+from usagefix.reading.sql import hits
+from usagefix.reading.subject import USUAL, Subject
 
 _COUNTER = "usagecount"
 _SUFFIX = re.compile(r"(?:table|model|entity|repository|repo)$")
@@ -78,20 +80,30 @@ def _table(name: str) -> str | None:
     return EVENTS if plain in ("presetusage", "presetusages") else None
 
 
-def in_code(code: str, streams: list[list[Token]], functions: Collection[str], *, python: bool) -> set[Hit]:
+def in_code(
+    code: str, streams: list[list[Token]], functions: Collection[str], *, python: bool, subject: Subject = USUAL
+) -> set[Hit]:
     """The uses in the tokens of a file, through clients and in SQL texts. ``code`` is the file's whole text."""
     lines = Lines(code)
-    return set[Hit]().union(*(_Stream(code, lines, tokens, functions, python=python).hits() for tokens in streams))
+    found = (_Stream(code, lines, tokens, functions, subject, python=python).hits() for tokens in streams)
+    return set[Hit]().union(*found)
 
 
 class _Stream:
     """One stream of tokens, read once from left to right."""
 
     def __init__(
-        self, code: str, lines: Lines, tokens: list[Token], functions: Collection[str], *, python: bool
+        self,
+        code: str,
+        lines: Lines,
+        tokens: list[Token],
+        functions: Collection[str],
+        subject: Subject,
+        *,
+        python: bool,
     ) -> None:
         self._code, self._lines, self._tokens, self._python = code, lines, tokens, python
-        self._functions = set(functions)
+        self._functions, self._subject = set(functions), subject
         texts = [token.text if token.kind in ("name", "mark") else "" for token in tokens]
         self._at = [*texts, *[""] * _MARGIN].__getitem__  # of names and marks; empty for texts and just outside
         self._kind = [*(token.kind for token in tokens), *[""] * _MARGIN].__getitem__
@@ -154,7 +166,9 @@ class _Stream:
         self._read_texts = end
         text = joined(pieces)
         if is_statement(text) and not self._is_docstring(index):
-            self._found |= {hit._replace(line=hit.line + pieces[0][0]) for hit in hits(text, self._functions)}
+            self._found |= {
+                hit._replace(line=hit.line + pieces[0][0]) for hit in hits(text, self._functions, self._subject)
+            }
         for name in self._functions if "rpc/" in text else ():
             if re.search(rf"\brpc/{re.escape(name)}\b", text):
                 self._hit(Use.CALLS, index, name)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from usagefix.errors import ConfigurationError
-from usagefix.source import Place, Use, clients, code, in_file, in_sql, scan
+from usagefix.reading import Place, Subject, Use, clients, code, in_file, in_sql, scan
 
 FUNCTIONS = ("increment_preset_usage", "track_preset_usage")
 WRITES, INSERTS, DELETES, CALLS = Use.WRITES_COUNTER, Use.INSERTS_EVENT, Use.DELETES_EVENT, Use.CALLS
@@ -102,11 +102,55 @@ def test_sql_is_not_found(text: str) -> None:
     assert in_sql(text, functions=FUNCTIONS) == []
 
 
+ODD = Subject('Shop "floor"', "Pre'sets", 'Usage "Count"', "select")
+AS_ODD = '''UPDATE "Shop ""floor""."Pre'sets" SET "Usage ""Count""" = 1'''.replace('"floor""', '"floor"""')
+ODD_FOUND = [
+    (AS_ODD, WRITES),
+    ("DO '" + AS_ODD.replace("'", "''") + "'", WRITES),
+    ("EXECUTE format('UPDATE %I.%I SET %I = 1', s, 'Pre''sets', 'Usage \"Count\"')", WRITES),
+    ("EXECUTE 'UPDATE ' || quote_ident('Pre''sets') || ' SET ' || quote_ident('Usage \"Count\"') || ' = 1'", WRITES),
+    ('INSERT INTO "select" VALUES (1)', INSERTS),
+    ('TRUNCATE "select"', DELETES),
+]
+NOT_OURS = [
+    "UPDATE stats.presets SET usage_count = usage_count + 1",
+    "INSERT INTO stats.presets (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET usage_count = 1",
+    "MERGE INTO stats.preset_usage u USING e ON true WHEN NOT MATCHED THEN INSERT (id) VALUES (1)",
+    'INSERT INTO "PUBLIC".preset_usage VALUES (1); DELETE FROM old.preset_usage; TRUNCATE old.preset_usage',
+    "COPY old.preset_usage FROM stdin;\n\\.\n",
+    "EXECUTE format('UPDATE %I.presets SET usage_count = 1', 'stats')",
+    'UPDATE "Presets" SET usage_count = 1; UPDATE presets SET "Usage_Count" = 1',
+]
+
+
+@pytest.mark.parametrize(("text", "use"), ODD_FOUND)
+def test_odd_names_are_found(text: str, use: Use) -> None:
+    assert [found.use for found in in_sql(text, subject=ODD)] == [use]
+    assert in_sql(text) == []
+
+
+@pytest.mark.parametrize("text", NOT_OURS)
+def test_what_is_in_another_schema_is_not_ours(text: str) -> None:
+    assert in_sql(text) == []
+
+
+def test_the_schema_is_whichever_it_is() -> None:
+    (found,) = in_sql("UPDATE stats.presets SET usage_count = 1", subject=Subject("stats"))
+    assert found.use is WRITES
+
+
+@pytest.mark.parametrize("table", ["${schema}.presets", '"${schema}".presets', "presets", "${f(a, 'b')}.presets"])
+def test_a_schema_that_only_a_run_would_tell_may_be_ours(tmp_path: Path, table: str) -> None:
+    path = tmp_path / "file.ts"
+    path.write_text(f"await sql.unsafe(`UPDATE {table} SET usage_count = 1`)")
+    assert [found.use for found in in_file(path)] == [WRITES]
+
+
 def test_a_finding_shows_its_line_and_the_name_asked_for() -> None:
     (found,) = in_sql(f"SELECT 1;\n   PERFORM Track_Preset_Usage(1); -- {'x' * 300}", functions=["track_preset_usage"])
     assert (found.name, found.line, len(found.text)) == ("track_preset_usage", 2, 160)
     assert found.text.startswith("PERFORM Track_Preset_Usage(1); -- xxx")
-    (found,) = in_sql("UPDATE presets SET uses = 1", counter="uses")
+    (found,) = in_sql("UPDATE presets SET uses = 1", subject=Subject(counter="uses"))
     assert (found.use, found.name) == (WRITES, "")
 
 

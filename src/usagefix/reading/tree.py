@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from usagefix.errors import ConfigurationError
-from usagefix.source.clients import in_code
-from usagefix.source.code import javascript, python, scripts
-from usagefix.source.findings import Found, Lines
-from usagefix.source.sql import in_sql
+from usagefix.reading.clients import in_code
+from usagefix.reading.code import javascript, python, scripts
+from usagefix.reading.findings import Found, Lines
+from usagefix.reading.sql import in_sql
+from usagefix.reading.subject import USUAL, Subject
 
 COMPONENTS = {".vue", ".svelte"}
 SUFFIXES = {".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts", ".py", ".sql", *COMPONENTS}
@@ -50,7 +51,7 @@ class _Unread(Exception):
     """Why a file is not read."""
 
 
-def scan(root: Path, *, functions: Collection[str] = ()) -> Scan:
+def scan(root: Path, *, functions: Collection[str] = (), subject: Subject = USUAL) -> Scan:
     """The uses in every source file under a folder.
 
     Symbolic links are not followed: what they lead to inside the root is read in its own place. Raises
@@ -64,7 +65,7 @@ def scan(root: Path, *, functions: Collection[str] = ()) -> Scan:
     for path in _files(root, skipped):
         relative = path.relative_to(root)
         try:
-            places += [Place(relative, found) for found in _uses(path, functions)]
+            places += [Place(relative, found) for found in _uses(path, functions, subject)]
             files_read += 1
         except _Unread as reason:
             skipped.append(f"{_shown(relative)}: {reason}")
@@ -72,31 +73,32 @@ def scan(root: Path, *, functions: Collection[str] = ()) -> Scan:
     return Scan(tuple(places), files_read, tuple(sorted(skipped)))
 
 
-def in_file(path: Path, *, functions: Collection[str] = ()) -> list[Found]:
+def in_file(path: Path, *, functions: Collection[str] = (), subject: Subject = USUAL) -> list[Found]:
     """The uses in one file, by its suffix. Empty for a file of another kind and for one that cannot be read."""
     try:
-        return _uses(path, functions)
+        return _uses(path, functions, subject)
     except _Unread:
         return []
 
 
-def _uses(path: Path, functions: Collection[str]) -> list[Found]:
+def _uses(path: Path, functions: Collection[str], subject: Subject) -> list[Found]:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         return []
     code = _read(path)
     if suffix == ".sql":
-        return in_sql(code, functions=functions)
+        return in_sql(code, functions=functions, subject=subject)
     if max(map(len, code.split("\n"))) > LONGEST_LINE:
         raise _Unread(f"minified, with a line over {LONGEST_LINE:,} characters")
-    if not _CONCERNS_THE_COUNTER.search(code) and not any(name in code for name in functions):
+    names = (subject.counter, subject.child, *functions)
+    if not _CONCERNS_THE_COUNTER.search(code) and not any(name in code for name in names):
         return []
     if len(_MARK.findall(code)) > MOST_MARKS:
         raise _Unread(f"over {MOST_MARKS:,} punctuation marks")
     if suffix == ".py":
-        return Lines(code).found(in_code(code, python(code), functions, python=True))
+        return Lines(code).found(in_code(code, python(code), functions, python=True, subject=subject))
     script = scripts(code) if suffix in COMPONENTS else code
-    return Lines(code).found(in_code(script, javascript(script), functions, python=False))
+    return Lines(code).found(in_code(script, javascript(script), functions, python=False, subject=subject))
 
 
 def _read(path: Path) -> str:

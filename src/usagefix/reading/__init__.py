@@ -1,0 +1,25 @@
+"""Reads code: an application's source, and the functions and triggers of its database. Reads text, runs nothing.
+
+``in_sql``, ``scan`` and ``in_file`` find what writes the counter, adds or deletes events, or calls a function; see
+``usagefix.reading.clients`` for what they cannot see. A ``Reader`` says what the functions of a database do, and edits
+them: pieces of their text are replaced, every other character stays.
+"""
+
+from __future__ import annotations
+
+from usagefix.reading.counting import Edited, OnlyCounts, Refused
+from usagefix.reading.editing import with_body
+from usagefix.reading.findings import Found, Use
+from usagefix.reading.inserts import unknown_columns
+from usagefix.reading.reader import Reader
+from usagefix.reading.recorder import RecorderState, arguments_of
+from usagefix.reading.routine import Argument, Column, Events, Routine, Uneditable, UserKey
+from usagefix.reading.sql import in_sql
+from usagefix.reading.subject import Subject
+from usagefix.reading.tree import Place, Scan, in_file, scan
+
+__all__ = [
+    "Argument", "Column", "Edited", "Events", "Found", "OnlyCounts", "Place", "Reader", "RecorderState", "Refused",
+    "Routine", "Scan", "Subject", "Uneditable", "Use", "UserKey", "arguments_of", "in_file", "in_sql", "scan",
+    "unknown_columns", "with_body",
+]  # fmt: skip
