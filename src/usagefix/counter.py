@@ -28,11 +28,12 @@ _OPTIONAL = {
     "kind": "NULL::pg_catalog.text",
     "data": "NULL::pg_catalog.text",
 }
-_FUNCTIONS = ("auto_increment", "auto_adjust", "guard")
+_FUNCTIONS = ("auto_increment", "auto_adjust", "auto_count_row", "auto_note", "guard")
 _TRIGGERS = {
-    "trigger_auto_increment": ("", "_row", "_enter", "_leave"),
-    "trigger_auto_adjust": ("", "_row", "_enter", "_leave", "_delete", "_update", "_truncate", "_truncating"),
-    "trigger_guard": ("", "_insert"),
+    "trigger_auto_increment": ("",),
+    "trigger_auto_adjust": ("_delete", "_update", "_truncate"),
+    "trigger_auto_count_row": ("",),
+    "trigger_auto_note": ("_enter", "_leave", "_truncating"),
     "zz_trigger_guard": ("",),
 }
 # The columns by the word that stands for their table. Of NEW and OLD only the guard reads an id: that of the parent.

@@ -11,8 +11,9 @@ from usagefix.tokens import CODE, Kind, Token, tokens
 CODE_TAGS = frozenset({"$function$", "$do$", "$trial$"})  # dollar-quoted literals that hold code
 PARAMETER = re.compile(r"%\(\w+\)s")
 _NEEDS = re.compile(r"--\? (?P<columns>[\w., ]+)")
+_DATED = "presets.last_used_at, preset_usage.created_at"  # what ``--? dated`` stands for
 _NAMED = re.compile(r"(?:(?P<schema>\w+)\.)?(?P<name>\w+)(?P<call>\(\))?")
-_CATALOG_TYPES = (["regclass"], ["regproc"], ["regprocedure"], ["regnamespace"])
+_CATALOG_TYPES = (["regclass"], ["regproc"], ["regprocedure"], ["regnamespace"], ["name"])
 _LOOKUPS = (["to_regclass"], ["to_regproc"], ["to_regprocedure"], ["to_regnamespace"])
 
 
@@ -60,7 +61,8 @@ class Renderer:
         kept, at = [], 0
         for token in tokens(text):
             needs = _NEEDS.fullmatch(token.text) if token.kind is Kind.COMMENT else None
-            if needs and any(self._is_missing(*column.split(".")) for column in needs["columns"].split(", ")):
+            columns = needs["columns"].replace("dated", _DATED).split(", ") if needs else ()
+            if any(self._is_missing(*column.split(".")) for column in columns):
                 kept.append(text[at : text.rfind("\n", 0, token.offset) + 1])
                 at = min(token.end + 1, len(text))
         return "".join((*kept, text[at:]))
