@@ -25,13 +25,14 @@ from support import ROOT, App, Result, environment, process, run
 from workflow import Command, obeyed
 
 from usagefix import backfill
-from usagefix.database import connect, locate
+from usagefix.database import connect
 from usagefix.errors import UsagefixError
 from usagefix.models.outcome import Outcome
 from usagefix.models.verification import PresetCount, PresetReport
 from usagefix.render.markdown import markdown
 from usagefix.render.progress import progress_shown
 from usagefix.render.words import harmless
+from usagefix.target import locate
 
 FORMATS = ("table", "json", "markdown", "github", "junit")
 SCHEMA = xmlschema.XMLSchema(ROOT / "tests" / "schemas" / "junit-10.xsd")
