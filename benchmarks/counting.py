@@ -14,7 +14,8 @@ from benchmarks.measure import BenchmarkFailed, Row, interleaved, seconds, short
 from benchmarks.server import Database, Lab
 from usagefix import catalog
 from usagefix.backfill import backfill as run_backfill
-from usagefix.database import connect, locate
+from usagefix.database import connect
+from usagefix.target import locate
 
 BARE_COUNT = "SELECT preset_id, count(*) AS uses FROM preset_usage GROUP BY 1"
 DRIFT, BARE, PLAIN_DRIFT, PLAIN_BARE = "drift", "bare", "drift as a query", "bare as a query"

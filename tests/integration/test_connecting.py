@@ -297,7 +297,7 @@ def test_tls_that_the_server_does_not_have(plain: int) -> None:
 
 
 def test_libpqs_time_to_connect_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    from usagefix.database import locate
+    from usagefix.target import locate
 
     assert locate("", "PG* variables").parameters["connect_timeout"] == 10
     monkeypatch.setenv("PGCONNECT_TIMEOUT", "3")

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from support import ADJUSTING, APPLICATIONS, TRIGGER, VERSION, App, role
 
-from usagefix.database import connect, locate
+from usagefix.database import connect
 from usagefix.doctor import RULES, doctor
 from usagefix.models.diagnosis import DoctorReport, Finding, Severity
 from usagefix.picture import counter
+from usagefix.target import locate
 
 TRACK = "track_preset_usage(uuid, text, jsonb)"
 INCREMENT = "increment_preset_usage(uuid)"

@@ -21,9 +21,10 @@ from support import APPLICATIONS, App, Result, run
 
 from usagefix import picture
 from usagefix.api import Api
-from usagefix.database import connect, locate
+from usagefix.database import connect
 from usagefix.models.probe import Probed, ProbeReport
 from usagefix.probe import Patience, probe
+from usagefix.target import locate
 
 FORMATS = ("table", "json", "markdown", "github", "junit")
 PRESET = "Golden hour"

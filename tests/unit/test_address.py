@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import conninfo as libpq
 
-from usagefix import address
-from usagefix.database import Location, locate
 from usagefix.errors import ConfigurationError
-from usagefix.parameters import IGNORED
+from usagefix.target import Location, locate, urls
+from usagefix.target.parameters import IGNORED
 
 NASTY = "@:/?#%&=+ '\"\\[]é"
 KNOWN = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
@@ -262,7 +261,7 @@ def test_what_can_be_read_in_two_ways_is_refused(text: str) -> None:
     ],
 )
 def test_what_libpq_reads_is_left_as_it_is(text: str) -> None:
-    reading = address.read(text, "DATABASE_URL", KNOWN)
+    reading = urls.read(text, "DATABASE_URL", KNOWN)
     assert (reading.conninfo, reading.notes) == (text, ())
     assert read(text) == libpq.conninfo_to_dict(text)
 
@@ -284,7 +283,7 @@ def test_where_libpq_has_a_reading_there_is_no_other(rest: str) -> None:
         theirs = libpq.conninfo_to_dict(text)
     except (psycopg.Error, UnicodeDecodeError):
         return
-    if not address.is_misread(theirs) and not re.search(r":.*@.*@\?(?:.*&)?host=", rest):
+    if not urls.is_misread(theirs) and not re.search(r":.*@.*@\?(?:.*&)?host=", rest):
         # With host=, libpq passes over what it took for one behind the first @: that is the password's, and said so.
         assert read(text) == theirs
 

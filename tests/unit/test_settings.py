@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from usagefix.errors import ConfigurationError
-from usagefix.settings import resolve
+from usagefix.target import resolve
 
 
 def test_precedence(tmp_path: Path) -> None:

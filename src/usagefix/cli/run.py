@@ -19,7 +19,6 @@ from usagefix.counter import Counter
 from usagefix.errors import InternalError, Interrupted, UsagefixError
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
-from usagefix.settings import resolve
 
 # psycopg and rich take longer to import than a help page to print: imported where they are needed.
 if TYPE_CHECKING:
@@ -134,7 +133,8 @@ def internal(defect: Exception) -> InternalError:
 
 
 def _open(options: Globals, say: Callable[[str], None] = words.say) -> Database:
-    from usagefix.database import connect, locate
+    from usagefix.database import connect
+    from usagefix.target import locate, resolve
 
     address = resolve(options.database_url, options.env_file, os.environ, Path())
     location = locate(address.conninfo, address.source)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from usagefix import embedded
 from usagefix.cli.printing import to_stdout
-from usagefix.database import Database, connect, locate
+from usagefix.database import Database, connect
 from usagefix.demo import load_sample, story
 from usagefix.render import words
 from usagefix.render.layout import heading, stdout_console
 from usagefix.render.progress import progress_shown
 from usagefix.render.table import show
+from usagefix.target import locate
 
 DATABASE, DRIFTED = "usagefix_demo", "usagefix_sample"
 

@@ -5,7 +5,6 @@ and nothing is prepared on the server.
 """
 
 from usagefix.database.connecting import connect
-from usagefix.database.locating import Location, locate
 from usagefix.database.session import Database, Limits, Session
 
-__all__ = ["Database", "Limits", "Location", "Session", "connect", "locate"]
+__all__ = ["Database", "Limits", "Session", "connect"]

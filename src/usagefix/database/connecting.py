@@ -17,10 +17,10 @@ from psycopg.types.datetime import TimestamptzLoader
 from usagefix import catalog
 from usagefix.database import hints
 from usagefix.database.failures import translated
-from usagefix.database.locating import Location
 from usagefix.database.session import Database, Session
 from usagefix.errors import CannotConnect, ConfigurationError, UsagefixError
 from usagefix.models.target import Target
+from usagefix.target import Location
 
 OLDEST_SERVER = 140000  # CREATE OR REPLACE TRIGGER
 SECRET_LENGTH = 8

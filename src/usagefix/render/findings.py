@@ -1,70 +1,106 @@
-"""The findings of ``doctor``: a table where there is width for four columns of prose, else a paragraph each."""
+"""The pieces of what is found: the report of doctor, and of probe-api, which names what explains it."""
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.text import Text
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
 
 from usagefix.models.diagnosis import DoctorReport, Finding, Severity
-from usagefix.render.layout import NARROW, WIDE, Column, grid, item, line, text
-from usagefix.render.phrases import plural
-from usagefix.render.words import harmless
+from usagefix.models.probe import ProbeReport
+from usagefix.render import counts
+from usagefix.render.phrases import answers, counted, plural, remarks, signed
+from usagefix.render.pieces import Cell, Column, Facts, Mark, Notes, Outline, Remark, Result, Results, Table
+from usagefix.render.verdict import BAD, verdict
 
-_STYLE = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "dim"}
+_MARK = {Severity.ERROR: Mark.FAILED, Severity.WARNING: Mark.WARNING, Severity.INFO: Mark.NOTE}
 _MOST_SKIPPED = 10
 
 
-def findings(report: DoctorReport, console: Console) -> None:
-    """Print what doctor found."""
-    show_findings(report.findings, console)
-    _source(report, console)
+def diagnosis(report: DoctorReport) -> Outline:
+    """What doctor found, and how much of the source it read."""
+    findings = tuple(_finding(finding, report.source.folder if report.source else None) for finding in report.findings)
+    others = []
+    if not report.counted:
+        unseen = "the counters and the events were not looked at"
+        others.append(Result("not_counted", Mark.FAILED, "cannot tell", unseen, hint="connect as the tables' owner"))
+    elif not findings:
+        others.append(Result("nothing_found", Mark.OK, "ok", "Nothing found"))
+    sections = (*((Results("", findings),) if findings else ()), *_source(report))
+    return Outline((*findings, *others), verdict(report), sections)
 
 
-def show_findings(found: tuple[Finding, ...], console: Console) -> None:
-    """Findings of any report."""
-    if found and console.width >= WIDE:
-        _table(found, console)
-    elif found:
-        _paragraphs(found, console)
-
-
-def _table(found: tuple[Finding, ...], console: Console) -> None:
-    columns = (Column("severity", whole=True), Column("what"), Column("evidence"), Column("remedy"))
-    rows = [
-        (_severity(f), Text.assemble(text(_title(f)), "\n", _object(f)), text(f.evidence), text(f.remedy))
-        for f in found
-    ]
-    grid(columns, rows, console)
-
-
-def _paragraphs(found: tuple[Finding, ...], console: Console) -> None:
-    rows = []
-    for f in found:
-        lines = (text(_title(f)), _object(f), text(f.evidence), Text.assemble(("do: ", "dim"), text(f.remedy)))
-        what = Text("\n").join(lines)
-        if console.width >= NARROW and f is not found[-1]:
-            what.append("\n")  # a blank line between two rows of a table
-        rows.append((_severity(f), what))
-    grid((Column("severity", whole=True), Column("what")), rows, console)
-
-
-def _severity(finding: Finding) -> Text:
-    return Text(finding.severity, style=_STYLE[finding.severity])
-
-
-def _title(finding: Finding) -> str:
-    return f"{finding.title} (root cause {finding.cause})" if finding.cause else finding.title
-
-
-def _object(finding: Finding) -> Text:
-    return Text(harmless(finding.object), style="dim")
-
-
-def _source(report: DoctorReport, console: Console) -> None:
+def _source(report: DoctorReport) -> Iterator[Remark | Notes]:
     if report.source is None:
-        line("source", "not read; --source DIR looks for competing writers there", "", console)
+        yield Remark("source", "not read; --source DIR looks for competing writers there")
         return
     skipped = report.source.skipped
-    line("source", f"{plural(report.source.files_read, 'file')} read, {len(skipped):,} passed over", "", console)
-    for passed in skipped[:_MOST_SKIPPED]:
-        item(passed, console)
+    yield Remark("source", f"{plural(report.source.files_read, 'file')} read, {len(skipped):,} passed over")
+    if skipped:
+        yield Notes("", skipped[:_MOST_SKIPPED])
+
+
+def _finding(finding: Finding, folder: str | None = None) -> Result:
+    title = f"{finding.title} (root cause {finding.cause})" if finding.cause else finding.title
+    path, line = None, None
+    if folder is not None and finding.finding_id.startswith("source_"):
+        place = re.fullmatch(r"(?P<path>.+):(?P<line>\d+)", finding.object)
+        if place:
+            path, line = os.path.normpath(f"{folder}/{place['path']}"), int(place["line"])
+    mark = _MARK[finding.severity]
+    return Result(
+        finding.finding_id, mark, finding.severity, title, finding.object, finding.evidence, finding.remedy, path, line
+    )
+
+
+def probe(report: ProbeReport) -> Outline:
+    """The numbers, what the API answered, and what explains it."""
+    said = verdict(report)
+    mark = Mark.OK if report.ok else Mark.FAILED
+    title = f"{report.preset.name or report.preset.id}: a use that comes by the API counts once"
+    refused = [alike for alike in answers(report) if not alike.post.accepted]
+    why = tuple(_finding(finding) for finding in report.why)
+    results = (
+        Result("counted_once", mark, said.word, title, report.url, said.rest, said.next),
+        *(
+            Result(alike.post.outcome, Mark.FAILED, alike.word, "The API did not accept a use", "", alike.post.detail,
+                   alike.post.hint)
+            for alike in refused
+        ),
+        *(replace(found, mark=Mark.NOTE) for found in why),
+    )  # fmt: skip
+    several = len(refused) > 1  # what to do about a single one is said at the end
+    columns = (Column("answer"), Column("posts", number=True), Column("seen"), *((Column("do"),) if several else ()))
+    rows = tuple(
+        (
+            Cell(alike.word, BAD),
+            counts.number(alike.number),
+            Cell(alike.post.detail),
+            *((Cell(alike.post.hint),) if several else ()),
+        )
+        for alike in refused
+    )
+    notes = tuple(remarks(report))
+    sections = (
+        _posted(report),
+        *((Table("What the API answered", columns, rows),) if rows else ()),
+        *((Results("What the database knows of it", why),) if why else ()),
+        *((Notes("", notes),) if notes else ()),
+    )
+    return Outline(results, said, sections)
+
+
+def _posted(report: ProbeReport) -> Facts:
+    preset = report.preset
+    numbers = ", ".join(f"{alike.number:,} {alike.word}" for alike in answers(report))
+    slowest = max(post.seconds for post in report.posts)
+    facts = (
+        *((("preset", Cell(preset.name)),) if preset.name else ()),
+        ("id", Cell(preset.id)),
+        ("posted to", Cell(report.url)),
+        ("answers", Cell(f"{numbers}, within {slowest:.2f} s")),
+        ("events", Cell(f"{signed(report.recorded)}, now {preset.actual_records:,}")),
+        ("counter", Cell(f"{signed(report.counted)}, now {counted(preset.displayed_count)}")),
+    )
+    return Facts("", facts)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from usagefix.models.outcome import Outcome
 from usagefix.render.markdown import markdown
-from usagefix.render.outline import Mark, Result, outline
+from usagefix.render.outline import outline
+from usagefix.render.pieces import Mark, Result
 from usagefix.render.words import harmless, unobeyed
 
 _COMMANDS = {Mark.FAILED: "error", Mark.WARNING: "warning"}

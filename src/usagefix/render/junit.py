@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree as xml
 
 from usagefix.models.outcome import Outcome
-from usagefix.render.outline import Mark, Result, outline
+from usagefix.render.outline import outline
+from usagefix.render.pieces import Mark, Result
 
 # What XML 1.0 cannot hold, not even escaped, and what readers make a line's end of.
 _FORBIDDEN = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

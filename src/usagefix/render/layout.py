@@ -1,4 +1,4 @@
-"""The pieces that reports are laid out with: the console, tables, lines, numbers, moments.
+"""The pieces that reports are laid out with: the console, tables, lines, numbers.
 
 Text from the database goes into ``rich.text.Text``: it is never read as markup.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from rich import box
 from rich.console import Console
@@ -18,22 +16,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from usagefix.render import phrases
+from usagefix.render.pieces import NARROW, Column
 from usagefix.render.verdict import Verdict
 from usagefix.render.words import harmless
 
-NARROW = 60  # below, a row becomes a few lines
-WIDE = 120  # from here on ids are shown
 PIPE_WIDTH = 160
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A heading; numbers go to the right and never wrap, nor do short words."""
-
-    heading: str
-    number: bool = False
-    whole: bool = False
 
 
 class _Stdout(Console):
@@ -58,9 +45,9 @@ def heading(title: str, command: str, console: Console) -> None:
     console.print()
 
 
-def grid(columns: Sequence[Column], rows: Sequence[Sequence[Text]], console: Console, *, narrow: int = NARROW) -> None:
-    """A table; where the terminal is narrower than that, a few lines for each row."""
-    if console.width < narrow:
+def grid(columns: Sequence[Column], rows: Sequence[Sequence[Text]], console: Console, *, width: int = NARROW) -> None:
+    """A table; where the terminal is narrower than ``width``, a few lines for each row."""
+    if console.width < width:
         for row in rows:
             for column, cell in zip(columns, row, strict=True):
                 console.print(Text.assemble((f"{column.heading}: ", "dim"), cell), overflow="fold")
@@ -89,6 +76,23 @@ def pairs(facts: Sequence[tuple[str, Text]], console: Console) -> None:
     console.print(Padding(table, (0, 0, 1, 2), expand=False))
 
 
+def numbers(facts: Sequence[tuple[str, Text]], console: Console, *, across: int) -> None:
+    """Names and their numbers, in some columns, or a line each."""
+    if console.width < NARROW:
+        for name, value in facts:
+            console.print(Text.assemble(f"{name}: ", value))
+        console.print()
+        return
+    down = -(-len(facts) // across)
+    table = Table(box=None, show_header=False, padding=(0, 3, 0, 0), pad_edge=False)
+    for _ in range(across):
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+    for place in range(down):
+        table.add_row(*(cell for name, value in facts[place::down] for cell in (Text(name), value)))
+    console.print(Padding(table, (0, 0, 1, 2), expand=False))
+
+
 def line(word: str, rest: str, style: str, console: Console) -> None:
     """A verdict: its word, in bold, and the rest."""
     console.print(Text.assemble((word, f"bold {style}".strip()), f": {harmless(rest)}"), overflow="fold")
@@ -106,16 +110,6 @@ def item(said: str, console: Console) -> None:
     console.print(Padding(text(said), (0, 0, 0, 2), expand=False))
 
 
-def text(value: str) -> Text:
+def text(value: str, colour: str = "") -> Text:
     """Text from the database: no markup, and nothing that a terminal obeys."""
-    return Text(harmless(value))
-
-
-def count(value: int | None) -> Text:
-    """A counter, which may be null."""
-    return Text(phrases.counted(value), style="red" if value is None else "")
-
-
-def moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> Text:
-    """A time in UTC."""
-    return Text(phrases.moment(value, form), style="" if value else "dim")
+    return Text(harmless(value), style=colour)

@@ -12,9 +12,10 @@ from rich.text import Text
 
 from usagefix.models.outcome import Outcome
 from usagefix.models.verification import VerifyReport
+from usagefix.render.counts import digest
 from usagefix.render.layout import conclude, line, stdout_console, text
+from usagefix.render.table import draw
 from usagefix.render.verdict import verdict
-from usagefix.render.verification import show_digest
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def screen(command: str, seconds: float) -> Iterator[Callable[[Outcome], bool]]:
     """A function that draws an outcome over the last one, on a screen of its own that goes when the block ends."""
     console = stdout_console()
 
-    def draw(outcome: Outcome) -> bool:
+    def drawn(outcome: Outcome) -> bool:
         with console.capture() as captured:
             now = datetime.now(UTC).strftime("%H:%M:%S UTC")
             console.print(Text(f"usagefix {command} every {seconds:g} s, {now}; Ctrl-C ends", style="dim"))
@@ -34,7 +35,7 @@ def screen(command: str, seconds: float) -> Iterator[Callable[[Outcome], bool]]:
         return True
 
     with console.screen() as alternate:
-        yield draw
+        yield drawn
 
 
 def _draw(outcome: Outcome, console: Console) -> None:
@@ -44,4 +45,4 @@ def _draw(outcome: Outcome, console: Console) -> None:
         # The verdict first: what does not fit on the screen is cut off at the end.
         conclude(verdict(outcome.report), console)
         console.print()
-        show_digest(outcome.report, console)
+        draw(digest(outcome.report), console)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import assert_never
 
 from usagefix.models.outcome import Outcome
-from usagefix.render.outline import Mark, Outline, Result, Table, outline
+from usagefix.render.outline import outline
+from usagefix.render.pieces import Change, Facts, Mark, Notes, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.words import harmless
 
 # What Markdown or HTML would read as its own; a name in a database may hold any of it. Where a text begins, also what
@@ -21,6 +23,7 @@ _TAKEN_UP = re.compile(
     re.IGNORECASE,
 )
 _WIDTHLESS = "\u200b"
+_INDENT = re.compile("(?<=^.) +", re.MULTILINE)  # of a line of a diff; a page shows no more than one blank
 
 
 def markdown(outcome: Outcome) -> str:
@@ -37,14 +40,8 @@ def _lines(outcome: Outcome, shown: Outline) -> Iterator[str]:
         yield f"Target: {_text(str(outcome.target))}"
     yield ""
     yield from _results(shown.results)
-    for note in shown.notes:
-        yield f"- {_text(note.strip())}"
-    if shown.notes:
-        yield ""
-    for table in shown.tables:
-        yield f"### {_text(table.title)}"
-        yield ""
-        yield from _table(table)
+    for section in shown.sections:
+        yield from _section(section)
     if shown.verdict.next:
         yield f"Next: {_text(shown.verdict.next)}"
 
@@ -65,9 +62,34 @@ def _results(results: Sequence[Result]) -> Iterator[str]:
     yield from _rows(headings, rows, frozenset())
 
 
-def _table(table: Table) -> Iterator[str]:
-    rows = tuple(tuple(_text(cell) for cell in row) for row in table.rows)
-    yield from _rows(table.headings, rows, table.numbers)
+def _section(section: Section) -> Iterator[str]:
+    if isinstance(section, Results) and not section.extra:
+        return  # the page begins with them
+    if section.title:
+        yield f"### {_text(section.title)}"
+        yield ""
+    match section:
+        case Results():
+            yield from _results(section.results)
+        case Table():
+            numbers = frozenset(place for place, column in enumerate(section.columns) if column.number)
+            rows = tuple(tuple(_text(cell.text) for cell in row) for row in section.rows)
+            yield from _rows([column.heading for column in section.columns], rows, numbers)
+        case Facts():
+            numbers = frozenset(range(len(section.facts)) if section.numbers else ())
+            names, cells = zip(*section.facts, strict=True)
+            yield from _rows(names, (tuple(_text(cell.text) for cell in cells),), numbers)
+        case Notes():
+            yield from (f"- {_text(line.strip())}" for line in section.lines)
+            yield ""
+        case Remark():
+            yield f"- {_text(str(section))}"
+            yield ""
+        case Change():
+            yield _text(_INDENT.sub(lambda match: "\u00a0" * len(match[0]), section.diff))
+            yield ""
+        case _:
+            assert_never(section)
 
 
 def _rows(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: frozenset[int]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import PresetReport, Status, VerifyReport
 from usagefix.render.phrases import moved, plural
 
-GOOD, BAD, MIND, PLAIN = "green", "red", "yellow", ""
+GOOD, BAD, MIND, FAINT, PLAIN = "green", "red", "yellow", "dim", ""
 _GUARDED = {
     GuardMode.IGNORE: "the counter stays as it is, the rest of a statement goes through",
     GuardMode.WARN: "the counter stays as it is, the rest of a statement goes through, with a warning",

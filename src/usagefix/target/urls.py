@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote
 
 from usagefix.errors import ConfigurationError
-from usagefix.parameters import Parameters, understood, unknown
+from usagefix.target.parameters import Parameters, understood, unknown
 
 FORM = (
     "the form is postgresql://user:password@host:5432/database, with special characters in the password "

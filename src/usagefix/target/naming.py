@@ -66,7 +66,7 @@ def _is_file(path: Path) -> bool:
 
 def _read_dotenv(path: Path) -> tuple[dict[str, str], str]:
     """What the file sets, and which of its lines cannot be read, in words; their content may be secret."""
-    from dotenv.parser import parse_stream  # noqa: PLC0415 - only where there is such a file
+    from dotenv.parser import parse_stream  # only where there is such a file
 
     try:
         bindings = list(parse_stream(io.StringIO(path.read_text(encoding="utf-8-sig"))))

@@ -1,4 +1,7 @@
-"""From a connection string to libpq's parameters; nothing is connected yet."""
+"""From a connection string to libpq's parameters; nothing is connected yet.
+
+libpq is asked through psycopg, which is imported where it is needed: it takes longer than a help page to print.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
-from psycopg import conninfo as libpq
-
-from usagefix import address
+from usagefix.target import urls
 
 CONNECT_SECONDS = 10
 # Seconds, and how often: a network that goes away in silence ends a statement after a minute, not after hours.
@@ -44,14 +44,17 @@ def locate(conninfo: str, source: str) -> Location:
 
     Raises ConfigurationError for a malformed one, without quoting any of it.
     """
+    import psycopg
+    from psycopg import conninfo as libpq
+
     known = _defaults().keys()
-    reading = address.read(conninfo, source, known)
+    reading = urls.read(conninfo, source, known)
     try:
         parameters: dict[str, Any] = dict(libpq.conninfo_to_dict(reading.conninfo))
     except (psycopg.Error, UnicodeError) as error:
-        raise address.malformed(str(error), conninfo, source, known) from None
-    if address.is_misread(parameters):
-        raise address.misread(source)
+        raise urls.malformed(str(error), conninfo, source, known) from None
+    if urls.is_misread(parameters):
+        raise urls.misread(source)
     if not _defaults()["connect_timeout"]:  # PGCONNECT_TIMEOUT
         parameters.setdefault("connect_timeout", CONNECT_SECONDS)
     parameters.setdefault("fallback_application_name", "usagefix")
@@ -63,4 +66,6 @@ def locate(conninfo: str, source: str) -> Location:
 
 def _defaults() -> dict[str, bytes | None]:
     """libpq's own parameters, each with what the environment sets it to."""
-    return {option.keyword.decode(): option.val for option in psycopg.pq.Conninfo.get_defaults()}
+    from psycopg.pq import Conninfo
+
+    return {option.keyword.decode(): option.val for option in Conninfo.get_defaults()}

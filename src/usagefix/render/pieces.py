@@ -1,0 +1,142 @@
+"""What a report is made of, whatever draws it: results, tables, facts, notes, a change of code. Needs no rich."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from usagefix.render.verdict import PLAIN, Verdict
+
+NARROW = 60  # columns of a terminal below which a row becomes a few lines
+
+
+class Mark(StrEnum):
+    """What a result means for whoever waits for it."""
+
+    OK = "ok"
+    NOTE = "note"  # good to know
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One thing that was looked at. ``word``: its status in the report's words; ``path`` and ``line``: of source."""
+
+    id: str
+    mark: Mark
+    word: str
+    title: str
+    object: str = ""
+    detail: str = ""
+    hint: str = ""
+    path: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Text from anywhere, never markup; the colour only repeats what it says."""
+
+    text: str
+    colour: str = PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading. Numbers go to the right and never wrap, nor do short words; ``extra``: a narrow terminal has no room
+    for it."""
+
+    heading: str
+    number: bool = False
+    whole: bool = False
+    extra: bool = False
+
+
+Field = Literal["word", "title", "object", "detail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Some results under three or four headings: the status, then the ``fields`` of a result by their headings.
+
+    Without ``fields`` all of each is shown, as prose. ``extra``: they are not among the results of the outline.
+    """
+
+    title: str
+    results: tuple[Result, ...]
+    fields: tuple[tuple[str, Field], ...] = ()
+    extra: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under headings. A terminal with fewer columns than ``width`` shows a few lines for each row."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    width: int = NARROW
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names, and what each is; ``numbers``: all of them are."""
+
+    title: str
+    facts: tuple[tuple[str, Cell], ...]
+    numbers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """A sentence a line; what belongs to the one before it is indented."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """``word: rest``, beside what the report is about."""
+
+    title: ClassVar[str] = ""
+    word: str
+    rest: str
+
+    def __str__(self) -> str:
+        return f"{self.word}: {self.rest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How a text of the database changes, as a unified diff."""
+
+    title: str
+    diff: str
+
+
+Section = Results | Table | Facts | Notes | Remark | Change
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A report, in pieces. ``results`` are for programs and pages: at least one, so that no reader takes nothing for a
+    pass. ``sections`` are what people read, in order."""
+
+    results: tuple[Result, ...]
+    verdict: Verdict
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Every line of prose, of all sections."""
+        notes: list[str] = []
+        for section in self.sections:
+            if isinstance(section, Notes):
+                notes += section.lines
+            elif isinstance(section, Remark):
+                notes.append(str(section))
+        return tuple(notes)

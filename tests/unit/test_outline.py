@@ -1,0 +1,148 @@
+"""One outline, two drawings: whatever a terminal shows of a report, a page shows, too. No server is needed."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from usagefix.models.choices import DailyLimit, GuardMode
+from usagefix.models.correction import BackfillReport, FiredTrigger
+from usagefix.models.diagnosis import DoctorReport, Finding, Severity, SourceRead
+from usagefix.models.guarding import GuardReport, RefusedWrite
+from usagefix.models.migration import (
+    ApplyReport,
+    MigrationState,
+    PlannedStatement,
+    RollbackReport,
+    State,
+    StatusReport,
+)
+from usagefix.models.outcome import Outcome
+from usagefix.models.probe import Post, Probed, ProbeReport
+from usagefix.models.probe import PostOutcome as Answer
+from usagefix.models.reports import Report
+from usagefix.models.smoke import SmokeReport, SmokeStep
+from usagefix.models.verification import Check, Counts, Event, PresetCount, PresetReport, Status, VerifyReport
+from usagefix.render.markdown import markdown
+from usagefix.render.outline import of_report
+from usagefix.render.pieces import Change, Facts, Notes, Remark, Result, Results, Section, Table
+from usagefix.render.table import show
+
+NOON = datetime(2025, 10, 1, 12, 0, tzinfo=UTC)
+PRESET = PresetCount("7f3", "Neon [b]city[/b] | *x*", None, 1_234, 1_234, NOON)
+COUNTS = Counts(40, 11, 29, 3_648, 7_956, 4_308, 4_582, 32, 34)
+CHECKS = (
+    Check("one", "New uses are counted", Status.OK, "a_trigger", "after each INSERT", ""),
+    Check("two", "No daily limit", Status.UNEXPECTED, "an_index", "refuses the second use", "usagefix apply"),
+    Check("three", "Partitions are counted", Status.SKIPPED, "preset_usage", "not partitioned", ""),
+)
+FINDING = Finding("daily_limit", Severity.ERROR, "A daily limit", "public.idx", "CREATE UNIQUE INDEX", "apply", 3)
+VERIFIED = VerifyReport(CHECKS, COUNTS, (PRESET,))
+BACKFILL = BackfillReport(35, 4_308, 4_582, 2, 1, (FiredTrigger("touch", True, 35, True),), 2)
+PLAN = (
+    PlannedStatement(
+        "1", "Create the trigger", "CREATE TRIGGER", ("preset_usage: ShareRowExclusiveLock", "presets: X")
+    ),
+    PlannedStatement("1", "Create the function", "CREATE FUNCTION", ()),
+)
+DIFF = "--- now\n+++ after\n@@ -1,2 +1 @@\n     - a\n-    ::b <c>\n+  ```"
+REFUSED = Post(Answer.FORBIDDEN, 403, 0.25, "the body says no", "log in")
+REPORTS: dict[str, Report] = {
+    "verify": VERIFIED,
+    "verify, no names or times": VerifyReport(CHECKS, COUNTS, (PresetCount("7", "", 1, 1, 0, None),), dated=False),
+    "verify --only": VerifyReport(CHECKS[:1], None, ()),
+    "apply": ApplyReport(VERIFIED, ("1_fix",), BACKFILL, VerifyReport(CHECKS[:1], COUNTS, ()), remarks=("a remark",)),
+    "apply --dry-run": ApplyReport(VERIFIED, ("1_fix",), BACKFILL, None, PLAN, DIFF, ("a remark",)),
+    "apply, nothing to do": ApplyReport(VerifyReport((), None, ()), (), BACKFILL, None),
+    "backfill": BACKFILL,
+    "rollback": RollbackReport(("1_fix",), None, DailyLimit.RESTORE, COUNTS, purged=True),
+    "status": StatusReport(
+        (
+            MigrationState("1", "fix", State.APPLIED, NOON, "postgres", "2026"),
+            MigrationState("2", "guard", State.PENDING, None, None),
+        ),
+        NOON,
+    ),
+    "check-preset": PresetReport(PRESET, (Event("e", NOON, "playground", "a user"),)),
+    "doctor": DoctorReport((FINDING,), SourceRead("src", 3, ("big.js: too big",))),
+    "doctor, nothing found": DoctorReport((), None),
+    "guard": GuardReport(
+        GuardMode.WARN, None, (RefusedWrite("warn", "app", "web", "", 3, NOON, NOON),), 2
+    ),
+    "guard, nothing refused": GuardReport(GuardMode.IGNORE, GuardMode.WARN, (), 0),
+    "smoke": SmokeReport("authenticated", "7", False, (SmokeStep("use", "A use", Status.FAILED, "48 → 48", "verify"),)),
+    "probe-api": ProbeReport(
+        PRESET, "http://localhost:3000/api", "playground", (REFUSED, Post(Answer.ACCEPTED, 200, 0.1, "")), 2, 1, 1, 1,
+        Probed.REFUSED, (FINDING,), "the guard ignores it", ("e1",),
+    ),
+}  # fmt: skip
+
+
+def texts(section: Section) -> Iterator[str]:
+    """Whatever people are to read of a section. A page begins with all results, without a title of their own."""
+    if not isinstance(section, Results) or section.extra:
+        yield section.title
+    match section:
+        case Results():
+            for result in section.results:
+                yield from _told(result, section)
+        case Table():
+            yield from (column.heading for column in section.columns)
+            yield from (cell.text for row in section.rows for cell in row)
+        case Facts():
+            yield from (text for name, cell in section.facts for text in (name, cell.text))
+        case Notes():
+            yield from section.lines
+        case Remark():
+            yield str(section)
+        case Change():
+            yield section.diff
+
+
+def _told(result: Result, section: Results) -> tuple[str, ...]:
+    if section.fields:
+        return tuple(str(getattr(result, name)) for _, name in section.fields)
+    return result.word, result.title, result.object, result.detail, result.hint
+
+
+def terminal(report: Report, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, highlight=False, emoji=False, markup=False)
+    show(report, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def words(text: str) -> str:
+    return " ".join(text.replace("\u200b", "").split())
+
+
+def page(report: Report) -> str:
+    """A page as its reader sees it, nearly."""
+    written = markdown(Outcome("a command", report=report)).replace("<br>", " ").replace("**", "")
+    return words(html.unescape(written.replace("\\", "")))
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_page_and_a_terminal_show_the_same(name: str) -> None:
+    report = REPORTS[name]
+    sections = of_report(report).sections
+    assert any(text for section in sections for text in texts(section))
+    wide, narrow, shown = words(terminal(report, 400)), terminal(report, 20), page(report)
+    for text in (line for section in sections for told in texts(section) for line in told.splitlines()):
+        assert words(text) in wide, text
+        assert words(text) in shown, text
+    assert max(map(len, narrow.splitlines())) <= 20
+    verdict = of_report(report).verdict
+    assert words(str(verdict)) in wide
+    assert verdict.rest in shown
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_what_a_program_reads_is_never_empty(name: str) -> None:
+    """No results would be taken for a pass."""
+    assert of_report(REPORTS[name]).results
