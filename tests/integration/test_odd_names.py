@@ -124,5 +124,6 @@ def test_one_preset(db: Database) -> None:
 
 def test_a_use_is_tried_and_undone(db: Database) -> None:
     report = smoke(db, role=None, preset=None, usage_type=None)
-    steps = {step.step_id: step.status for step in report.steps}
-    assert steps["preset"] == "ok", steps
+    details = {step.step_id: step.detail for step in report.steps}
+    assert details["first_use"].endswith("recorded, not counted")
+    assert str(ODD.daily) in details["second_use"]

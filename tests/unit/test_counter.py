@@ -96,8 +96,7 @@ def test_odd_names_are_written_in_code_and_nowhere_else(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
-def test_each_name_is_written_back(path: Path) -> None:
-    """Nothing but names changes: with each put back, the file is as it was."""
+def test_a_name_stays_one_token(path: Path) -> None:
     before, after = path.read_text(), ODD.render(path.read_text())
     lengths = [len(list(every_token(text))) for text in (before, after)]
     assert lengths[0] == lengths[1]
