@@ -5,6 +5,7 @@
 -- is the whole fix by hand, exact, in one transaction; writers to preset_usage wait until it commits. On a busy
 -- database run `usagefix apply`. Running it again changes nothing.
 --
+-- kind: counting
 -- effect: every use is counted
 
 -- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise

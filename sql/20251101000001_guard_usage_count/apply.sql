@@ -5,6 +5,7 @@
 -- Needs version 20250930000001, and its backfill.sql afterwards. Running it again sets the mode back to ignore. It
 -- stops mistakes, not people: privileges say who may write presets.usage_count.
 --
+-- kind: guard
 -- effect: only the triggers change the counter
 
 -- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise

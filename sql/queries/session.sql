@@ -1,9 +1,11 @@
--- The server and the session, for the line that names the target and for checks before writing.
+-- The server and the session, for the line that names the target and for checks before writing. Before any path is set, so
+-- every name has its schema.
 SELECT
-    current_setting('server_version') AS server_version,
-    current_setting('server_version_num')::integer AS version_number,
+    pg_catalog.current_setting('server_version') AS server_version,
+    pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS version_number,
     pg_catalog.pg_backend_pid() AS backend_pid,
-    current_user::text AS role,
-    pg_catalog.current_database()::text AS database,
+    current_user::pg_catalog.text AS role,
+    pg_catalog.current_database()::pg_catalog.text AS database,
     pg_catalog.pg_is_in_recovery() AS standby,
-    current_setting('default_transaction_read_only')::boolean AS read_only
+    pg_catalog.current_setting('default_transaction_read_only')::pg_catalog.bool AS read_only,
+    pg_catalog.current_setting('search_path') AS search_path

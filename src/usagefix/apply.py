@@ -5,24 +5,37 @@ from __future__ import annotations
 import difflib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from usagefix import catalog, daily_limit, ledger, preflight, status
+from usagefix import catalog, daily_limit, ledger, preflight, status, trying
 from usagefix.backfill import backfill, preview
-from usagefix.catalog import Face, Migration
+from usagefix.catalog import Migration, MigrationKind, Statement
 from usagefix.database import Database, Limits
-from usagefix.models.choices import BATCH_SIZE
+from usagefix.errors import Refused
+from usagefix.models.choices import BATCH_SIZE, GuardMode
 from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import ApplyReport, PlannedStatement, State
-from usagefix.verify import verify
+from usagefix.models.verification import VerifyReport
+from usagefix.planning import applying
+from usagefix.planning.applying import Choices, Plan
+from usagefix.planning.countable import require_countable
+from usagefix.planning.scene import Scene, scene
+from usagefix.trying import Tried
+from usagefix.verify import object_checks, report, verify
 
 OLDER_SECONDS = 10.0
 SCRIPT_MILLISECONDS = 10_000  # writers may wait for a statement of a script, and it tries the application's function
-_EFFECTS = {
-    daily_limit.VERSION: "new uses are counted",
-    "20251015000001": "every write is counted",
-    "20251101000001": "only the triggers change the counter",
-}
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The database before anything is changed."""
+
+    scene: Scene
+    before: VerifyReport
+    todo: tuple[Migration, ...]
+    choices: Choices
+    tried: tuple[Tried, ...]
 
 
 def apply(
@@ -38,30 +51,28 @@ def apply(
     """Apply what is pending or outdated up to version ``to`` (all), remove drift, verify.
 
     Writers wait only for the triggers' creation, at most ``lock_timeout`` an attempt, and while track_preset_usage() is
-    tried; readers never. Raises Busy, NotPermitted, WrongDatabase; a failed migration is rolled back whole.
+    tried; readers never. Raises Busy, NotPermitted, WrongDatabase, Refused where a person has something to do first; a
+    failed migration is rolled back whole.
     """
-    wanted = _wanted(to)
-    preflight.require_changeable(db)
-    before = verify(db)
-    todo = _unfinished(db, wanted)
-    limit = daily_limit.present(db)
-    for migration in todo:
+    seen = _look(db, to, limits)
+    for place, migration in enumerate(seen.todo):
         on_step(f"applying {migration}")
+        plan = applying.plan(seen.scene, migration, seen.choices, with_ledger=place == 0)
         # The version that lifts the daily limit keeps it, and is not recorded, until the limit can go.
-        _run_script(db, migration, limits, {"usagefix.keep_daily_limit": "on"} if limit else {})
-        db.changes.append(_EFFECTS.get(migration.version, f"{migration.name} is in effect"))
+        _run(db, seen.scene, plan, seen.tried, limits)
+        db.changes.append(migration.effect)
+        db.remarks += plan.remarks
     _let_older_transactions_end(db, on_step)
     on_step("counting events")
     filled = backfill(db, batch_size=batch_size, pause=pause, limits=limits, on_progress=on_progress)
-    lifting = [migration for migration in todo if migration.version == daily_limit.VERSION]
-    if limit is not None and lifting:
+    if seen.choices.limit_stays and seen.scene.code.limit is not None:
         on_step("dropping the daily limit (it waits for older transactions, and stops nobody)")
-        daily_limit.lift(db, limit)
-        _run_script(db, lifting[0], limits, {})
-    db.changes += [f"{migration} applied" for migration in todo]
+        daily_limit.lift(db, seen.scene.code.limit.name)
+        _finish(db, seen, limits)
+    db.changes += [f"{migration} applied" for migration in seen.todo]
     on_step("verifying")
-    done = tuple(str(m) for m in todo)
-    return ApplyReport(before, done, filled, after=verify(db), remarks=tuple(db.remarks))
+    done = tuple(str(m) for m in seen.todo)
+    return ApplyReport(seen.before, done, filled, after=verify(db), remarks=tuple(dict.fromkeys(db.remarks)))
 
 
 def plan(db: Database, *, to: str | None = None, batch_size: int = BATCH_SIZE) -> ApplyReport:
@@ -69,44 +80,86 @@ def plan(db: Database, *, to: str | None = None, batch_size: int = BATCH_SIZE) -
 
     The locks are those it really took; like apply it waits for them no longer than ``lock_timeout``.
     """
-    wanted = _wanted(to)
-    before = verify(db)
-    preflight.require_changeable(db)
-    todo = _unfinished(db, wanted)
+    seen = _look(db, to, None)
     steps, difference = list[PlannedStatement](), ""
-    limit = daily_limit.present(db)
-    if todo:
-        steps, difference = db.retrying(lambda: _rehearse(db, todo))
-        if limit is not None and any(m.version == daily_limit.VERSION for m in todo):
-            steps.append(
-                PlannedStatement(
-                    daily_limit.VERSION,
-                    "Drop the daily limit on its own, readers and writers go on (not tried in a dry run)",
-                    daily_limit.lifting(limit.name),
-                    (f"{db.counter.schema}.{db.counter.child}: ShareUpdateExclusiveLock",),
-                )
+    if seen.todo:
+        steps = db.retrying(lambda: _rehearse(db, seen))
+    if any(m.kind is MigrationKind.COUNTING for m in seen.todo):
+        final = replace(seen.choices, limit_stays=False, recorders=_final(seen))
+        edits = applying.recorder_edits(seen.scene, final)
+        difference = "".join(_difference(edit.function.body, edit.body) for edit in edits)
+    if seen.choices.limit_stays and seen.scene.code.limit is not None:
+        steps.append(
+            PlannedStatement(
+                catalog.counting().version,
+                "Drop the daily limit on its own, readers and writers go on (not tried in a dry run)",
+                daily_limit.lifting(seen.scene.code.limit.name),
+                (f"{db.counter.schema}.{db.counter.child}: ShareUpdateExclusiveLock",),
             )
+        )
     return ApplyReport(
-        before,
-        tuple(str(m) for m in todo),
+        seen.before,
+        tuple(str(m) for m in seen.todo),
         preview(db, batch_size=batch_size),
         after=None,
         plan=tuple(steps),
         tracker_diff=difference,
-        remarks=tuple(db.remarks),
+        remarks=tuple(dict.fromkeys(db.remarks)),
     )
+
+
+def scripts(db: Database, to: str | None = None, *, alone: bool = False) -> dict[Migration, Plan]:
+    """The plans to write down for psql or a migration tool, by version. ``alone``: each is one transaction.
+
+    Raises Refused where a person has something to do first.
+    """
+    with db.snapshot():
+        preflight.require_tables(db)
+        seen = scene(db)
+    require_countable(seen)
+    choices = Choices(by_hand=True, alone=alone, mode=_mode(seen))
+    return {m: applying.plan(seen, m, choices) for m in _wanted(to)}
+
+
+def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
+    """One look at the database, and what follows from it before anything is changed."""
+    wanted = _wanted(to)
+    with db.snapshot():
+        preflight.require_changeable(db)
+        preflight.require_readable(db)
+        ledger.require_trusted(db)
+        seen = scene(db)
+        checks = object_checks(db, seen.code)
+        before = report(db, checks)
+    states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
+    later = any(t.cloned and t.fires and t.name == db.counter.objects["trigger_auto_count_row"] for t in seen.code.triggers)
+    todo = tuple(m for m in wanted if later or states[m.version] is not State.APPLIED)
+    if todo:
+        require_countable(seen)
+    choices = Choices(mode=_mode(seen))
+    tried: tuple[Tried, ...] = ()
+    if any(m.kind is MigrationKind.COUNTING for m in todo):
+        choices = replace(choices, limit_stays=seen.code.limit is not None)
+        applying.plan(seen, catalog.counting(), choices)  # refuses before anything is tried
+        tried = trying.before(db, seen, limits)
+        choices = replace(choices, recorders={t.function.oid: (t.loose, t.how) for t in tried if t.how != "edited"})
+    return _Seen(seen, before, todo, choices, tried)
+
+
+def _final(seen: _Seen) -> dict[int, tuple[str, str]]:
+    return {t.function.oid: (t.final, t.how) for t in seen.tried if t.how != "edited"}
+
+
+def _mode(seen: Scene) -> GuardMode:
+    """The guard's mode now; the first one where it is not there."""
+    name = seen.counter.objects["zz_trigger_guard"]
+    found = next((t for t in seen.triggers_on("presets") if t.name == name), None)
+    return next((mode for mode in GuardMode if found and f"('{mode}')" in found.definition), GuardMode.IGNORE)
 
 
 def _wanted(to: str | None) -> tuple[Migration, ...]:
     everything = catalog.migrations()
     return everything if to is None else tuple(m for m in everything if m.version <= catalog.migration(to).version)
-
-
-def _unfinished(db: Database, wanted: tuple[Migration, ...]) -> list[Migration]:
-    """What is pending, not as released, or has not seen the newest partitions."""
-    states = {state.version: state.state for state in status.migration_states(db)}
-    (later,) = db.values(db.query("later_partitions"))
-    return [migration for migration in wanted if later or states[migration.version] is not State.APPLIED]
 
 
 def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) -> None:
@@ -123,15 +176,39 @@ def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) ->
         on_step(f"not waiting any longer for {len(older)} older transactions to end")
 
 
-def _run_script(db: Database, migration: Migration, limits: Limits | None, settings: dict[str, str]) -> None:
+def _run(db: Database, seen: Scene, plan: Plan, tried: tuple[Tried, ...], limits: Limits | None) -> None:
+    """Run a plan with its trials: one transaction, whose statements go to the server in one round trip."""
     limits = limits or Limits(statement_timeout=SCRIPT_MILLISECONDS)
+    script = applying.text_of(_tested(seen, plan, tried))
 
     def work() -> None:
-        with db.transaction(limits, settings=ledger.provenance(migration) | settings):
+        with db.transaction(limits, settings=ledger.provenance(plan.migration)):
             db.claim()
-            db.run(migration.script(Face.APPLY, db.counter))
+            db.run(script)
 
-    db.retrying(work, limits)
+    try:
+        db.retrying(work, limits)
+    except trying.NOT_ACCEPTABLE as error:
+        raise trying.refused(db, seen, error) from None
+    db.remarks += trying.remarks(db, plan, tried)
+
+
+def _tested(seen: Scene, plan: Plan, tried: tuple[Tried, ...]) -> tuple[Statement, ...]:
+    """A plan's statements with the trials, before the version is recorded."""
+    if plan.migration.kind is not MigrationKind.COUNTING:
+        return plan.statements
+    recorded = [s for s in plan.statements if s.text.startswith("INSERT INTO usagefix.history")]
+    rest = [s for s in plan.statements if s not in recorded]
+    return (*rest, *trying.statements(seen, tried, limit_stays=not recorded), *recorded)
+
+
+def _finish(db: Database, seen: _Seen, limits: Limits | None) -> None:
+    """Without the daily limit: functions that record uses as they are in the end, and the version is recorded."""
+    with db.snapshot():
+        now = scene(db)
+    plan = applying.finish(now, catalog.counting())
+    tried = tuple(trying.again(t, now) for t in seen.tried)
+    _run(db, now, plan, tried, limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,26 +219,34 @@ class _Lock:
     mode: str
 
 
-def _rehearse(db: Database, todo: list[Migration]) -> tuple[list[PlannedStatement], str]:
-    """Run each statement, and undo it all. Returns the statements with their locks, and the edit of the tracker."""
+def _rehearse(db: Database, seen: _Seen) -> list[PlannedStatement]:
+    """Run each statement, and undo it all. Returns the statements with their locks."""
     steps: list[PlannedStatement] = []
     held: set[str] = set()
-    difference = ""
-    with db.transaction(settings={"usagefix.keep_daily_limit": "on"}, rollback=True):
-        db.claim()
-        for migration in todo:
-            script = migration.script if migration is todo[0] else migration.read  # the ledger once
-            for statement in catalog.statements(script(Face.APPLY, db.counter)):
-                db.run(statement.text)
-                now = {f"{row.relation}: {row.mode}" for row in db.rows(db.query("locks_taken"), _Lock)}
-                locks = tuple(sorted(now - held))
-                steps.append(PlannedStatement(migration.version, statement.purpose, statement.summary, locks))
-                held = now
-        for tracker in db.rows(db.query("tracker"), daily_limit.Tracker):
-            difference += _difference(tracker.before_apply or "", tracker.in_the_end or "")
-    return steps, difference
+    try:
+        with db.transaction(rollback=True):
+            db.claim()
+            for place, migration in enumerate(seen.todo):
+                plan = applying.plan(seen.scene, migration, seen.choices, with_ledger=place == 0)
+                for statement in _tested(seen.scene, plan, seen.tried):
+                    db.run(statement.text)
+                    now = {f"{row.relation}: {row.mode}" for row in db.rows(db.query("locks_taken"), _Lock)}
+                    steps.append(
+                        PlannedStatement(
+                            migration.version, statement.title, statement.summary, tuple(sorted(now - held))
+                        )
+                    )
+                    held = now
+                db.remarks += plan.remarks
+                db.remarks += trying.remarks(db, plan, seen.tried)
+    except trying.NOT_ACCEPTABLE as error:
+        raise trying.refused(db, seen.scene, error) from None
+    return steps
 
 
 def _difference(old: str, new: str) -> str:
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "now", "after apply", n=1, lineterm="")
     return "\n".join(lines)
+
+
+__all__ = ["Refused", "apply", "plan", "scripts"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -18,12 +18,12 @@ from usagefix.errors import ConfigurationError
 _PACKAGED = Path(__file__).parent / "sql"
 _CHECKOUT = Path(__file__).parents[2] / "sql"
 _RELEASED_BODY = re.compile(r"^AS \$function\$(.*?)\$function\$;$", re.MULTILINE | re.DOTALL)
-_CHECK = re.compile(r"^SELECT '(\w+)'(?: AS check_id)?,", re.MULTILINE)
+_HEADER = re.compile(r"^-- (?P<key>kind|effect): (?P<value>.+)$", re.MULTILINE)
 _VERSION_FOLDER = re.compile(r"(?P<version>\d{14})_(?P<name>[a-z0-9_]+)")
 
 
 class Face(StrEnum):
-    """The four files of a migration."""
+    """What a migration has files for."""
 
     APPLY = "apply"
     VERIFY = "verify"
@@ -31,9 +31,17 @@ class Face(StrEnum):
     ROLLBACK = "rollback"
 
 
+class MigrationKind(StrEnum):
+    """What a migration makes, as the header of its ``apply.sql`` says: this decides how it is planned."""
+
+    COUNTING = "counting"  # counts every event, lifts the daily limit, and has the backfill
+    GUARD = "guard"
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A version (14 digits, a UTC timestamp) with its name and files."""
+    """A version (14 digits, a UTC timestamp) with its name and files. What else is known of it stands in the header of
+    its ``apply.sql``."""
 
     version: str
     name: str
@@ -55,34 +63,68 @@ class Migration:
         return _RELEASED_BODY.findall(self.read(Face.APPLY, counter))
 
     def script(self, face: Face, counter: Counter = STANDARD) -> str:
-        """What to run for a face: apply needs the ledger opened first."""
+        """What to run by hand for a face: apply needs the ledger opened first."""
         return f"{ledger(counter)}\n{self.read(face, counter)}" if face is Face.APPLY else self.read(face, counter)
 
-    def object_checks(self, counter: Counter = STANDARD) -> str:
-        """The first statement of ``verify.sql``: the checks of the catalog, which count nothing."""
-        return self.read(Face.VERIFY, counter).split(";\n", 1)[0]
+    def statements(self, face: Face, counter: Counter = STANDARD) -> tuple[Statement, ...]:
+        """A file's statements one by one."""
+        return statements(self.read(face, counter))
 
-    def _file(self, face: Face) -> str:
-        return _read(self.folder / f"{face}.sql")
+    def partitions(self, counter: Counter = STANDARD) -> tuple[Statement, ...]:
+        """What a partitioned table of events needs beside ``apply.sql``."""
+        return statements(_rendered(_read(self.folder / "partitions.sql"), counter))
+
+    def object_checks(self, counter: Counter = STANDARD) -> str:
+        """The statement of ``verify.sql`` that checks the catalog, and counts nothing."""
+        (checks,) = (found for found in self.statements(Face.VERIFY, counter) if found.purpose == "Objects")
+        return checks.text.rstrip(";\n")
+
+    @property
+    def kind(self) -> MigrationKind:
+        return MigrationKind(self._header["kind"])
+
+    @property
+    def effect(self) -> str:
+        """What is true once it is applied, in words."""
+        return self._header["effect"]
 
     @property
     def checksum(self) -> str:
-        """SHA-256 over the four files, in hexadecimal; released files never change."""
-        whole = "\0".join(self._file(face) for face in Face)
+        """SHA-256 over its files, in hexadecimal; released files never change."""
+        whole = "\0".join(_read(file) for file in sorted(self.folder.glob("*.sql")))
         return hashlib.sha256(whole.encode()).hexdigest()
+
+    @property
+    def _header(self) -> dict[str, str]:
+        return {found["key"]: found["value"] for found in _HEADER.finditer(self._file(Face.APPLY))}
+
+    def _file(self, face: Face) -> str:
+        """The text of a file. One backfill serves every version: the one that comes with the counting."""
+        folder = counting().folder if face is Face.BACKFILL else self.folder
+        return _read(folder / f"{face}.sql")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a file, with what the comment above it says it is for."""
+    """One statement, with what the comment above it says it is for."""
 
     purpose: str
     text: str
 
     @property
+    def title(self) -> str:
+        """The first sentence of that."""
+        return re.split(r"(?:\.\s|: )", self.purpose, maxsplit=1)[0].rstrip(".")
+
+    @property
     def summary(self) -> str:
         """Its first line."""
         return self.text.splitlines()[0]
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether it only guards or completes a file that runs as it is: a plan knows better."""
+        return self.purpose.startswith("By hand: ")
 
 
 def root() -> Path:
@@ -119,10 +161,10 @@ def migration(version: str) -> Migration:
     raise ConfigurationError(f"there is no version {version!r}", hint=f"known versions: {known}")
 
 
-@cache
-def check_ids() -> tuple[str, ...]:
-    """The checks of every ``verify.sql``, in their order."""
-    return tuple(id_ for migration in migrations() for id_ in _CHECK.findall(migration.read(Face.VERIFY)))
+def counting() -> Migration:
+    """The migration that counts."""
+    (found,) = (migration for migration in migrations() if migration.kind is MigrationKind.COUNTING)
+    return found
 
 
 @cache
@@ -136,8 +178,18 @@ def query(name: str, counter: Counter = STANDARD) -> str:
 
 @cache
 def released_bodies(counter: Counter = STANDARD) -> frozenset[str]:
-    """The bodies of the functions that the migrations put beside the application's, for this counter."""
-    return frozenset(body for migration in migrations() for body in migration.bodies(counter))
+    """The bodies of the functions that the migrations put beside the application's, for this counter, whichever of the
+    optional columns its tables had when they were applied."""
+    forms = [replace(counter, last=last, time=time) for last in {counter.last, None} for time in {counter.time, None}]
+    partitions = _read(counting().folder / "partitions.sql")
+    return frozenset(
+        body
+        for form in forms
+        for body in (
+            *(body for migration in migrations() for body in migration.bodies(form)),
+            *_RELEASED_BODY.findall(_rendered(partitions, form)),
+        )
+    )
 
 
 def ledger(counter: Counter = STANDARD) -> str:
@@ -172,8 +224,7 @@ def _md5(body: str) -> str:
 def _statement(text: str) -> Statement:
     comment = text[: len(text) - len(_code(text))].rsplit("\n\n", maxsplit=1)[-1]
     lines = [line.removeprefix("--").strip() for line in comment.splitlines()]
-    sentence = re.split(r"(?<=\.)\s", " ".join(line for line in lines if line), maxsplit=1)[0]
-    return Statement(purpose=sentence.rstrip("."), text=_code(text))
+    return Statement(purpose=" ".join(line for line in lines if line), text=_code(text).rstrip())
 
 
 def _code(text: str) -> str:

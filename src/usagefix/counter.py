@@ -95,6 +95,11 @@ class Counter:
         return {role: f"{before}_{self.slug}{after}" for role, (before, after) in _roles().items()}
 
     @property
+    def functions(self) -> frozenset[str]:
+        """The names of our functions."""
+        return frozenset(self.objects[role] for role in _FUNCTIONS)
+
+    @property
     def triggers(self) -> frozenset[str]:
         """The names of our triggers."""
         return frozenset(name for role, name in self.objects.items() if role not in _FUNCTIONS)

@@ -4,12 +4,14 @@
 
     UsagefixError                      1
      ├─ PresetNotFound                 1  no such preset
-     ├─ RollbackRefused                1  the old state cannot come back, or was not wanted
+     ├─ Refused                        1  a person has something to do first
+     │   └─ RollbackRefused            1  the old state cannot come back, or was not wanted
      ├─ ConfigurationError             2  usage, or not a database that usagefix can work on
      │   └─ WrongDatabase              2  a table or column that usagefix needs is missing
      ├─ CannotConnect                  3  no connection, or the connection was lost
      ├─ Busy                           4  locks not granted in time, or another run is going
      ├─ DatabaseRefused                5  the server refused a statement
+     │   ├─ TrialFailed                5  a trial of the application's functions failed
      │   ├─ NotPermitted               5  the role lacks a right
      │   └─ ReadOnlyServer             5  a standby, or a read-only session
      ├─ InternalError               70  a defect of usagefix itself
@@ -52,7 +54,11 @@ class PresetNotFound(UsagefixError):
     """No preset has the id or name asked for."""
 
 
-class RollbackRefused(UsagefixError):
+class Refused(UsagefixError):
+    """What was asked for would end wrong: a person has something to do first. Nothing was changed."""
+
+
+class RollbackRefused(Refused):
     """The state before ``apply`` cannot come back as asked, or the person at the prompt said no."""
 
 
@@ -82,6 +88,10 @@ class DatabaseRefused(UsagefixError):
     """The server refused a statement; its transaction is rolled back."""
 
     exit_code = 5
+
+
+class TrialFailed(DatabaseRefused):
+    """A trial of the application's functions said what is not acceptable; its transaction is rolled back."""
 
 
 class NotPermitted(DatabaseRefused):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from usagefix import ledger, preflight
 from usagefix.database import Database, Limits
 from usagefix.errors import UsagefixError
 from usagefix.models.choices import GuardMode
 from usagefix.models.guarding import GuardReport, RefusedWrite
+from usagefix.planning.applying import guard_trigger
+from usagefix.planning.scene import scene
 
 
 @dataclass(frozen=True, slots=True)
 class _Guard:
-    """The guard as it is: the columns of ``guard.sql``. ``mode`` is None where a trigger of it is missing."""
+    """The guard as it is: the columns of ``guard.sql``. ``mode`` is None where its trigger is missing."""
 
     mode: str | None
     enabled: bool
@@ -26,18 +28,25 @@ def guard(db: Database, mode: GuardMode | None = None, *, limits: Limits | None 
     Writers of presets wait an instant for a switch, at most ``lock_timeout`` an attempt. Raises UsagefixError where the
     guard is not applied, Busy, NotPermitted.
     """
-    if mode is not None:
-        preflight.require_changeable(db)
-    preflight.require_readable(db)
-    was = _mode(db)
+    with db.snapshot():
+        if mode is not None:
+            preflight.require_changeable(db)
+            ledger.require_trusted(db)
+        preflight.require_readable(db)
+        was = _mode(db)
     if mode is not None and mode is not was:
         db.retrying(lambda: _switch(db, mode, limits), limits)
         db.changes.append(f"the guard's mode is {mode}")
     with db.snapshot():
         now = _mode(db)
         refused = db.rows(db.query("refused_writes"), RefusedWrite)
-        (rejected,) = db.tuple("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM usagefix.rejected_writes")
-    return GuardReport(now, was if mode is not None else None, tuple(refused), rejected)
+        rejected, unnoted = db.tuple(
+            "SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM usagefix.rejected_writes),"
+            " (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM usagefix.unnoted_writes)"
+        )
+    own = f"{db.counter.schema_sql}."
+    shown = tuple(replace(write, via=write.via.replace(own, "")) for write in refused)
+    return GuardReport(now, was if mode is not None else None, shown, rejected, unnoted)
 
 
 def _mode(db: Database) -> GuardMode:
@@ -53,4 +62,4 @@ def _mode(db: Database) -> GuardMode:
 def _switch(db: Database, mode: GuardMode, limits: Limits | None) -> None:
     with db.transaction(limits):
         db.claim()
-        db.run("SELECT usagefix.set_guard(%(mode)s)", {"mode": str(mode)})
+        db.run(guard_trigger(scene(db), mode))

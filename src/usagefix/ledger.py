@@ -1,7 +1,9 @@
-"""The tool's own tables, schema ``usagefix``: which versions are applied, when and by whom.
+"""The tool's own tables, schema ``usagefix``: which versions are applied, when and by whom, and what apply replaced.
 
-``apply.sql`` creates them and writes to them, so that a fix by hand is recorded too. What apply replaced
-(``saved_objects``) is read by ``rollback.sql``; the corrections of counters by :mod:`usagefix.backfill`.
+``apply.sql`` writes to them too, so that a fix by hand is recorded. The corrections of counters are read by
+:mod:`usagefix.backfill`. What the ledger holds was written by a role that may be less than who reads it: it is checked
+before it is believed, see :func:`require_trusted`, and run as the owner of the tables, see
+:mod:`usagefix.planning.undoing`.
 """
 
 from __future__ import annotations
@@ -26,6 +28,53 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
+class Saved:
+    """What was there before apply: the columns of ``saved_objects.sql``. ``definition`` is None where nothing was.
+
+    ``left_behind``: the body that apply put in place of a function's; ``how`` it came about. The last three are those of
+    a daily limit.
+    """
+
+    version: str
+    kind: str
+    identity: str
+    definition: str | None
+    extras: list[str]
+    left_behind: str | None
+    how: str | None
+    key_columns: list[str] | None
+    key_attributes: list[str] | None
+    predicate: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the ledger says; empty where there is none. ``saved``: by version, what rollback can undo."""
+
+    exists: bool = False
+    applied: tuple[Applied, ...] = ()
+    saved: tuple[Saved, ...] = ()
+
+    def entry(self, version: str) -> Applied | None:
+        """When a version was applied; None where it is not."""
+        return next((entry for entry in self.applied if entry.version == version), None)
+
+    @property
+    def begun(self) -> frozenset[str]:
+        """The versions that rollback can undo: applied, or begun by an apply that was interrupted."""
+        return frozenset(saved.version for saved in self.saved)
+
+    def of(self, version: str) -> tuple[Saved, ...]:
+        """What a version replaced."""
+        return tuple(saved for saved in self.saved if saved.version == version)
+
+    @property
+    def limit(self) -> Saved | None:
+        """The daily limit that apply lifted; None where there was none."""
+        return next((saved for saved in self.saved if saved.kind == "index" and saved.definition), None)
+
+
+@dataclass(frozen=True, slots=True)
 class _Push:
     """The columns of ``pushes.sql``."""
 
@@ -33,32 +82,28 @@ class _Push:
     pushed_as: str
 
 
+def read(db: Database) -> Ledger:
+    """What the ledger says. Raises NotPermitted where there is one that the role may not read."""
+    if not exists(db):
+        return Ledger()
+    return Ledger(
+        True, tuple(db.rows(db.query("history"), Applied)), tuple(db.rows(db.query("saved_objects"), Saved))
+    )
+
+
 def exists(db: Database) -> bool:
     """Whether this database has a ledger. Raises NotPermitted where it has one that the role may not read."""
     there, usable = db.tuple(
         "SELECT ledger.oid IS NOT NULL, COALESCE(pg_catalog.has_schema_privilege(ledger.oid, 'USAGE'), false)"
-        " FROM (VALUES (1)) AS one LEFT JOIN pg_catalog.pg_namespace AS ledger ON ledger.nspname = 'usagefix'"
+        " FROM (VALUES (1)) AS one LEFT JOIN pg_catalog.pg_namespace AS ledger"
+        " ON ledger.nspname OPERATOR(pg_catalog.=) 'usagefix'"
     )
     if there and not usable:
         raise NotPermitted(
             f"role {db.session.role} may not read the ledger, schema usagefix",
             hint="connect as the role that ran apply, or as a superuser",
         )
-    return bool(there) and bool(db.values("SELECT to_regclass('usagefix.history') IS NOT NULL")[0])
-
-
-def applied(db: Database) -> dict[str, Applied]:
-    """The applied versions, oldest first; empty where there is no ledger."""
-    if not exists(db):
-        return {}
-    return {row.version: row for row in db.rows(db.query("history"), Applied)}
-
-
-def begun(db: Database) -> set[str]:
-    """The versions that rollback can undo: applied, or begun by an apply that was interrupted."""
-    if not exists(db):
-        return set()
-    return set(db.values("SELECT DISTINCT version FROM usagefix.saved_objects"))
+    return bool(there) and bool(db.values("SELECT pg_catalog.to_regclass('usagefix.history') IS NOT NULL")[0])
 
 
 def pushed(db: Database) -> dict[str, str]:
@@ -74,12 +119,12 @@ def pushed(db: Database) -> dict[str, str]:
 
 
 def require_trusted(db: Database) -> None:
-    """Raise NotPermitted where others could have written to what rollback runs."""
-    writers = sorted(set(db.values(db.query("ledger_writers"))))
-    if writers:
+    """Raise NotPermitted where others could have written to the ledger, or something acts on what is written to it."""
+    distrusted = db.values(db.query("ledger_distrusted"))
+    if distrusted:
         raise NotPermitted(
-            f"{', '.join(writers)} may change schema usagefix, so what is recorded there cannot be trusted",
-            hint="look at its definitions, and revoke the grants",
+            f"{'; '.join(distrusted)}: what is recorded in schema usagefix cannot be trusted",
+            hint="look at it; revoke the grants, or drop what acts on it",
         )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from usagefix import catalog, ledger, preflight, verify
+from usagefix import catalog, ledger, preflight
 from usagefix.database import Database
+from usagefix.ledger import Ledger
 from usagefix.models.migration import MigrationState, State, StatusReport
 from usagefix.models.verification import Check, Status
+from usagefix.picture.code import code
+from usagefix.verify import object_checks
 
 # The checks that say whether what a migration makes is there.
 _MADE = {
@@ -22,26 +26,25 @@ _MADE = {
 
 def status(db: Database) -> StatusReport:
     """Every migration's state, and the time of the newest event."""
-    preflight.require_readable(db)
     with db.snapshot():
+        preflight.require_readable(db)
         pushed = ledger.pushed(db)
-        states = tuple(replace(state, pushed_as=pushed.get(state.version)) for state in migration_states(db))
+        states = migration_states(ledger.read(db), object_checks(db, code(db)))
         (newest,) = db.values(db.query("newest_event"))
-    return StatusReport(states, newest, dated=db.counter.time is not None)
+    found = tuple(replace(state, pushed_as=pushed.get(state.version)) for state in states)
+    return StatusReport(found, newest, dated=db.counter.time is not None)
 
 
-def migration_states(db: Database) -> tuple[MigrationState, ...]:
-    """Every migration's state, oldest first."""
-    applied, begun = ledger.applied(db), ledger.begun(db)
-    checks = verify.object_checks(db)
+def migration_states(written: Ledger, checks: Mapping[str, tuple[Check, ...]]) -> tuple[MigrationState, ...]:
+    """Every migration's state, oldest first, from what the ledger says and what the checks found."""
     states = []
     for migration in catalog.migrations():
-        entry = applied.get(migration.version)
+        entry = written.entry(migration.version)
         states.append(
             MigrationState(
                 version=migration.version,
                 name=migration.name,
-                state=_state(entry is not None, migration.version in begun, checks[migration.version]),
+                state=_state(entry is not None, migration.version in written.begun, checks[migration.version]),
                 applied_at=entry.applied_at if entry else None,
                 applied_by=entry.applied_by if entry else None,
             )

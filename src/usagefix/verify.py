@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
 from usagefix import catalog, preflight
+from usagefix.catalog import MigrationKind
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError
+from usagefix.judging import code_checks
 from usagefix.models.verification import Check, Counts, PresetCount, Status, VerifyReport
+from usagefix.picture.code import Code, code
 
 COUNTERS = "counters_accurate"
 LAST_USED = "last_used_current"
+
+Checks = Mapping[str, tuple[Check, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +36,26 @@ def verify(db: Database, *, only: Sequence[str] = (), top: int = 10, fail_over: 
 
     Raises ConfigurationError for an unknown check id, WrongDatabase, NotPermitted.
     """
-    preflight.require_readable(db)
     with db.snapshot():
-        checks = [check for found in object_checks(db).values() for check in found]
-        known = [*(check.check_id for check in checks), COUNTERS, LAST_USED]
-        for unknown in sorted(set(only) - set(known)):
-            raise ConfigurationError(f"there is no check {unknown!r}", hint=f"checks: {', '.join(known)}")
-        wanted = set(only or known)
-        accuracy = None
-        if COUNTERS in wanted:
-            accuracy = db.row(db.query("accuracy"), _Accuracy, {"top": top})
-            checks.append(_counters_accurate(accuracy, fail_over))
-        if LAST_USED in wanted:
-            checks.append(_last_used_current(db, fail_over))
+        preflight.require_readable(db)
+        return report(db, object_checks(db, code(db)), only=only, top=top, fail_over=fail_over)
+
+
+def report(
+    db: Database, found: Checks, *, only: Sequence[str] = (), top: int = 10, fail_over: int = 0
+) -> VerifyReport:
+    """The checks of the catalog, and those of the counters, in the snapshot that is open."""
+    checks = [check for of_version in found.values() for check in of_version]
+    known = [*(check.check_id for check in checks), COUNTERS, LAST_USED]
+    for unknown in sorted(set(only) - set(known)):
+        raise ConfigurationError(f"there is no check {unknown!r}", hint=f"checks: {', '.join(known)}")
+    wanted = set(only or known)
+    accuracy = None
+    if COUNTERS in wanted:
+        accuracy = db.row(db.query("accuracy"), _Accuracy, {"top": top})
+        checks.append(_counters_accurate(accuracy, fail_over))
+    if LAST_USED in wanted:
+        checks.append(_last_used_current(db, fail_over))
     asked = tuple(check for check in checks if check.check_id in wanted)
     if accuracy is None:
         return VerifyReport(asked, None, ())
@@ -55,14 +67,18 @@ def verify(db: Database, *, only: Sequence[str] = (), top: int = 10, fail_over: 
     )
 
 
-def object_checks(db: Database) -> dict[str, tuple[Check, ...]]:
-    """The checks of the catalog, which count nothing, by version."""
-    return {
-        migration.version: tuple(
-            replace(check, status=Status(check.status)) for check in db.rows(migration.object_checks(db.counter), Check)
-        )
-        for migration in catalog.migrations()
-    }
+def object_checks(db: Database, seen: Code) -> dict[str, tuple[Check, ...]]:
+    """The checks that count nothing, by version: of the catalog, and of what code does."""
+    found = {}
+    for migration in catalog.migrations():
+        rows = db.rows(migration.object_checks(db.counter), Check)
+        checks = [replace(check, status=Status(check.status)) for check in rows]
+        if migration.kind is MigrationKind.COUNTING:
+            counted = any(c.check_id == "trigger_enabled" and c.status is not Status.MISSING for c in checks)
+            judged = code_checks(seen, counted=counted)
+            checks = [c for c in checks if c.check_id not in {j.check_id for j in judged}] + judged
+        found[migration.version] = tuple(checks)
+    return found
 
 
 def _counters_accurate(accuracy: _Accuracy, fail_over: int) -> Check:

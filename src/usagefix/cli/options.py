@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from usagefix import catalog
-from usagefix.models.choices import DailyLimit
+from usagefix.models.choices import CHECKS, DailyLimit
 
 
 class Format(StrEnum):
@@ -30,7 +30,7 @@ def versions() -> list[str]:
 
 def checks() -> list[str]:
     """What a shell offers for a check."""
-    return list(catalog.check_ids())
+    return list(CHECKS)
 
 
 def option(name: str, help_text: str, *more: str, **settings: Any) -> Any:

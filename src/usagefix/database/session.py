@@ -26,7 +26,9 @@ T = TypeVar("T")
 READ_LOCK_TIMEOUT = 5_000  # milliseconds; only what stops readers makes a reader wait
 # Settings of a role or database under which our statements, or what they return, could not be read.
 _READABLE = {"DateStyle": "ISO, YMD", "standard_conforming_strings": "on", "TimeZone": "UTC"}
-REMARK = "UF002"  # the SQLSTATE of what the bundled scripts have to say
+# Where every name of ours is found: nobody else may create there, see :meth:`Database.application_path`.
+_PATH = {"search_path": "pg_catalog, pg_temp"}
+SAID = "UF003"  # the SQLSTATE of what a trial says
 LOCK_KEY = 0x75736167_65666978  # "usagefix" in ASCII; the advisory lock of everything that writes
 
 
@@ -55,6 +57,7 @@ class Session:
     database: str
     standby: bool
     read_only: bool
+    search_path: str
 
 
 class Database:
@@ -82,13 +85,14 @@ class Database:
         self.counter = STANDARD
         self.changes: list[str] = []
         self.remarks: list[str] = []
+        self.said: list[str] = []
         connection.add_notice_handler(self._remark)
         self.on_retry: Callable[[str], None] = lambda _message: None
 
     def _remark(self, notice: psycopg.errors.Diagnostic) -> None:
         """Ours only: the application's functions, which the scripts try, may say something too, and quote data."""
-        if notice.sqlstate == REMARK and notice.message_primary and notice.message_primary not in self.remarks:
-            self.remarks.append(notice.message_primary)
+        if notice.sqlstate == SAID:
+            self.said.append(notice.message_primary or "")
 
     def close(self) -> None:
         """End the session; an open transaction is rolled back."""
@@ -105,9 +109,12 @@ class Database:
             "statement_timeout": str(limits.statement_timeout),
             "idle_in_transaction_session_timeout": "60000",
             "row_security": "off",
+            "client_min_messages": "notice",  # a trial speaks by them
+            **_PATH,
             **_READABLE,
             **(settings or {}),
         }
+        self.said.clear()
         committing = False
         try:
             with translated(), self._begin(psycopg.IsolationLevel.READ_COMMITTED, read_only=False):
@@ -136,7 +143,7 @@ class Database:
             "lock_timeout": str(READ_LOCK_TIMEOUT),
             "statement_timeout": "0",
             "row_security": "off",
-            "search_path": "pg_catalog, pg_temp",
+            **_PATH,
             **_READABLE,
         }
         try:
@@ -152,7 +159,7 @@ class Database:
 
     def rows(self, query: str, into: type[T], params: Mapping[str, Any] | None = None) -> list[T]:
         """Every row as a dataclass; column names are field names."""
-        with translated(), self._connection.cursor(row_factory=class_row(into)) as cursor:
+        with self._in_transaction(), translated(), self._connection.cursor(row_factory=class_row(into)) as cursor:
             return cursor.execute(query.encode(), self._with_names(query, params)).fetchall()
 
     def row(self, query: str, into: type[T], params: Mapping[str, Any] | None = None) -> T:
@@ -161,14 +168,14 @@ class Database:
 
     def tuple(self, query: str, params: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
         """The one row of a query that always has one, as a tuple."""
-        with translated(), self._connection.cursor(row_factory=tuple_row) as cursor:
+        with self._in_transaction(), translated(), self._connection.cursor(row_factory=tuple_row) as cursor:
             row = cursor.execute(query.encode(), self._with_names(query, params)).fetchone()
             assert row is not None, query  # noqa: S101
             return row
 
     def values(self, query: str, params: Mapping[str, Any] | None = None) -> list[Any]:
         """The only column of a query."""
-        with translated(), self._connection.cursor(row_factory=scalar_row) as cursor:
+        with self._in_transaction(), translated(), self._connection.cursor(row_factory=scalar_row) as cursor:
             return cursor.execute(query.encode(), self._with_names(query, params)).fetchall()
 
     def run(self, statement: str, params: Mapping[str, Any] | None = None) -> int:
@@ -257,6 +264,24 @@ class Database:
     def _with_names(self, query: str, params: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         """A query's parameters, with the counter's names where it asks for any."""
         return {**self.counter.params, **(params or {})} if PARAMETER.search(query) else params
+
+    @contextmanager
+    def application_path(self) -> Iterator[None]:
+        """Within the block, in a transaction, names are found where the application's sessions find them: for what fires
+        its triggers or calls its functions. Statements of ours in it name everything with its schema."""
+        self.values("SELECT pg_catalog.set_config('search_path', %(path)s, true)", {"path": self.session.search_path})
+        yield
+        # Where the block fails, the transaction does, or the savepoint before it brings the other path back.
+        self.values("SELECT pg_catalog.set_config('search_path', %(path)s, true)", {"path": _PATH["search_path"]})
+
+    @contextmanager
+    def _in_transaction(self) -> Iterator[None]:
+        """The transaction that is open; else a snapshot of its own, so that names are found where they should be."""
+        if self._connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
+            yield
+        else:
+            with self.snapshot():
+                yield
 
     @contextmanager
     def _begin(self, isolation: psycopg.IsolationLevel, *, read_only: bool) -> Iterator[None]:

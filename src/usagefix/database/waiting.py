@@ -60,7 +60,9 @@ class Watch:
         with suppress(psycopg.Error), self._connect() as connection:
             cursor = connection.cursor(row_factory=class_row(LockHolder))
             while not self._over.wait(WATCH_SECONDS / 2):
-                found = cursor.execute(catalog.query("blockers").encode(), self._params).fetchall()
+                with connection.transaction():
+                    cursor.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)")
+                    found = cursor.execute(catalog.query("blockers").encode(), self._params).fetchall()
                 self.blockers = found or self.blockers
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from usagefix import catalog
 from usagefix.counter import Counter
 from usagefix.errors import without_urls
+from usagefix.picture.code import subject
 from usagefix.picture.objects import Function, Index, Picture, Trigger
 from usagefix.reading import Found, Subject, Use, in_sql
 
@@ -34,7 +35,7 @@ class Case:
     @property
     def subject(self) -> Subject:
         """What code is read for."""
-        return Subject(self.names.schema)
+        return subject(self.counter)
 
     @property
     def presets(self) -> str:

@@ -20,3 +20,12 @@ class GuardMode(StrEnum):
     IGNORE = "ignore"  # the counter stays, the rest of the statement goes through
     WARN = "warn"  # the same, with a warning
     REJECT = "reject"  # the statement fails
+
+
+# The checks of verify, in the order of its report.
+CHECKS = (
+    "trigger_enabled", "partitions_counted", "partition_changes_counted", "changes_counted", "function_current",
+    "adjusting_function_current", "function_secure", "adjusting_function_secure", "counted_once", "daily_limit_gone",
+    "tracker_inserts_only", "guard_enabled", "guard_function_current", "guard_function_secure", "counters_accurate",
+    "last_used_current",
+)  # fmt: skip

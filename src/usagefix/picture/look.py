@@ -5,32 +5,28 @@ What the role may not see is no error: it is named in ``Picture.unseen``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TypeVar
 
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
 from usagefix.models.guarding import RefusedWrite
-from usagefix.picture import Table, tables
+from usagefix.picture import Table
+from usagefix.picture.code import code
 from usagefix.picture.objects import (
     Drift,
     Fired,
     ForeignKey,
-    Function,
     Index,
     Job,
     Picture,
     Strays,
     Subscription,
     Surroundings,
-    Trigger,
     Unseen,
 )
 
 T = TypeVar("T")
-
-_MOST_ROUNDS = 8  # functions that call functions that count: nobody nests deeper
 
 
 def look(db: Database) -> Picture:
@@ -46,18 +42,18 @@ class _Look:
         self.unseen: list[Unseen] = []
 
     def picture(self) -> Picture:
-        presets, events = tables(self.db)
+        seen = code(self.db)
+        presets, events = seen.parent, seen.events
         around = self.db.row(self.db.query("picture_surroundings"), Surroundings)
         foreign_keys = self._rows("picture_foreign_keys", ForeignKey)
-        functions = self._functions(presets)
-        oids = [function.oid for function in functions]
         readable = self._readable(presets, events)
         return Picture(
             presets=presets,
             events=events,
             indexes=self._rows("picture_indexes", Index),
-            triggers=tuple(self.db.rows(self.db.query("picture_triggers"), Trigger, {"functions": oids})),
-            functions=functions,
+            triggers=seen.triggers,
+            functions=seen.functions,
+            code=seen,
             foreign_keys=foreign_keys,
             surroundings=around,
             fired=self._rows("fired_triggers", Fired),
@@ -132,46 +128,3 @@ class _Look:
         return self._attempt(
             "events without a preset", lambda: self.db.row(query, Strays, {"anti_join": not ruled_out})
         )
-
-    def _functions(self, presets: Table) -> tuple[Function, ...]:
-        """The functions of triggers, those that name the counter or the events, those that call these, and so on."""
-        counter = self.db.counter
-        named, known = _words(counter.column, counter.child), (counter.incrementer, counter.recorder)
-        found: dict[int, Function] = {}
-        callees: set[str] = set()
-        for _ in range(_MOST_ROUNDS):
-            calls = re.compile(rf'\b(?:{"|".join(map(re.escape, sorted(callees)))})"?\s*\(') if callees else None
-            matter = set(callees)
-            for function in self.db.rows(self.db.query("picture_functions"), Function, {"names": sorted(callees)}):
-                names_them = named.search(function.body) or (calls and calls.search(function.body.lower()))
-                if not (names_them or function.attached or function.name in known) or not self._ours(function, presets):
-                    continue
-                found[function.oid] = function
-                if names_them or function.name in known:
-                    matter.add(function.name.lower())
-            if matter == callees:
-                break
-            callees = matter
-        return tuple(sorted(found.values(), key=lambda function: function.signature))
-
-    def _ours(self, function: Function, presets: Table) -> bool:
-        """Where other schemas have both tables too: whether a function means those of ours."""
-        if function.attached or not presets.elsewhere:
-            return True
-        counter = self.db.counter
-        both = {counter.schema, *presets.elsewhere}
-        tables = _words(counter.parent, counter.child).pattern
-        qualified = re.compile(rf'(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))\s*\.\s*"?{tables}', re.IGNORECASE)
-        named = {match["quoted"] or match["plain"].lower() for match in qualified.finditer(function.body)}
-        if named & both:
-            return self.db.counter.schema in named
-        if function.search_path:
-            path = [part.strip(' "') for part in function.search_path.split(",")]
-            return next((part for part in path if part in both), self.db.counter.schema) == self.db.counter.schema
-        return function.schema not in presets.elsewhere
-
-
-def _words(*names: str) -> re.Pattern[str]:
-    """Any of these names as a word of a body, in any case."""
-    either = "|".join(re.escape(name.replace('"', '""')) for name in names)
-    return re.compile(rf"(?<!\w)(?:{either})(?!\w)", re.IGNORECASE)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from usagefix.models.guarding import RefusedWrite
 from usagefix.picture import Table
+
+if TYPE_CHECKING:
+    from usagefix.picture.code import Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class Trigger:
     function: int
     condition: str | None
     cloned: bool
+    constrains: bool
+    definition: str
 
     @property
     def fires(self) -> bool:
@@ -57,7 +63,8 @@ class Function:
     """A function that has to do with the counter or the events: the columns of ``picture_functions.sql``.
 
     ``executors``: which of PUBLIC, anon and authenticated may call it; ``owner_passes_rls`` and ``owner_may_count``:
-    what its owner can do to the counter; ``attached``: a trigger of the two tables calls it.
+    what its owner can do to the counter; ``attached``: a trigger of the two tables calls it. ``parameters``: those that
+    a call gives, see :class:`usagefix.reading.Argument`; ``extras``: its grants and its owner, as statements.
     """
 
     oid: int
@@ -75,6 +82,14 @@ class Function:
     owner_may_count: bool
     attached: bool
     body: str
+    kind: str
+    atomic: bool
+    definition: str | None
+    returns: str
+    returns_set: bool
+    parameters: list[dict[str, Any]]
+    grantees: list[str]
+    extras: list[str]
 
     @property
     def everybody(self) -> bool:
@@ -171,6 +186,7 @@ class Picture:
     indexes: tuple[Index, ...]
     triggers: tuple[Trigger, ...]
     functions: tuple[Function, ...]
+    code: Code
     foreign_keys: tuple[ForeignKey, ...]
     surroundings: Surroundings
     fired: tuple[Fired, ...]

@@ -1,0 +1,62 @@
+"""The checks that only reading code can answer: what else counts, what the functions that record uses do."""
+
+from __future__ import annotations
+
+from usagefix.models.verification import Check, Status
+from usagefix.picture.code import Code, routine
+
+
+def code_checks(seen: Code, *, counted: bool) -> list[Check]:
+    """These checks. ``counted``: the counting trigger is there."""
+    return [_counted_once(seen, counted=counted), _daily_limit_gone(seen), _recorder(seen, counted=counted)]
+
+
+def _counted_once(seen: Code, *, counted: bool) -> Check:
+    names = ", ".join(sorted(str(trigger) for trigger in seen.counting_triggers))
+    detail = f"counts too, so uses count twice: {names}" if counted else f"counted by {names}"
+    return Check(
+        "counted_once",
+        "Nothing else counts uses",
+        Status.OK if not names else Status.FAILED if counted else Status.UNEXPECTED,
+        seen.counter.child,
+        detail if names else "no other trigger changes the counter",
+        "usagefix apply",
+    )
+
+
+def _daily_limit_gone(seen: Code) -> Check:
+    limit = seen.limits[0] if seen.limits else None
+    name = (limit.constraint_name or limit.name.rpartition(".")[2]) if limit else seen.counter.daily
+    detail = "refuses the second use on a day"
+    if name != seen.counter.daily:
+        detail = f"{name} {detail}"
+    hint = f'ALTER TABLE {seen.counter.child_sql} DROP CONSTRAINT "{name}"' if limit and limit.constraint_name else ""
+    return Check(
+        "daily_limit_gone",
+        "No daily limit",
+        Status.UNEXPECTED if limit else Status.OK,
+        name,
+        detail if limit else "no such index",
+        hint or "usagefix apply",
+    )
+
+
+def _recorder(seen: Code, *, counted: bool) -> Check:
+    name = f"{seen.counter.recorder}()"
+    states = [seen.reader.recorder_state(routine(function)) for function in seen.recorders]
+    unknown = sorted({column for state in states for column in state.unknown})
+    status, hint = Status.FAILED, "usagefix apply"
+    if not states:
+        status, detail = Status.SKIPPED, "no such function"
+    elif any(state.limited for state in states):
+        detail = "depends on the daily limit"
+    elif any(state.counting for state in states):
+        detail = "changes the counter itself: uses count twice"
+    elif unknown:
+        detail = f"names columns that {seen.counter.child} lacks: {', '.join(unknown)}"
+        hint = f"write {name} anew: all it needs is to insert the event" if counted else hint
+    elif any(state.unfinished for state in states):
+        status, detail = Status.OUTDATED, "apply was interrupted before the daily limit was gone"
+    else:
+        status, detail = Status.OK, "neither limited nor counting"
+    return Check("tracker_inserts_only", f"{name} only inserts", status, name, detail, hint)

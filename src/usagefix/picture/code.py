@@ -1,0 +1,202 @@
+"""The code that a database runs when events or counters change: triggers, functions, daily limits. Reads only.
+
+One look, which verify, apply and doctor share; what the code does is asked of its ``reader``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from usagefix import catalog
+from usagefix.counter import Counter
+from usagefix.database import Database
+from usagefix.picture import Table, tables
+from usagefix.picture.objects import Function, Trigger
+from usagefix.reading import Argument, Column, Events, Reader, Routine, Subject, UserKey
+
+_MOST_ROUNDS = 8  # functions that call functions that count: nobody nests deeper
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A daily limit: the columns of ``daily_limits.sql``. ``name`` and ``extras`` are written as SQL needs them."""
+
+    name: str
+    valid: bool
+    partitioned: bool
+    constraint_name: str | None
+    referred_to: bool
+    definition: str
+    key_columns: list[str]
+    key_attributes: list[str]
+    predicate: str | None
+    extras: list[str]
+
+
+@dataclass(frozen=True)
+class Code:
+    """What runs when events or counters change. ``functions`` and ``triggers`` hold usagefix's own, too."""
+
+    counter: Counter
+    parent: Table
+    events: Table
+    functions: tuple[Function, ...]
+    triggers: tuple[Trigger, ...]
+    limits: tuple[Limit, ...]
+    facts: Events
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What the application's functions do; usagefix's own are not among them."""
+        return Reader(
+            functions=tuple(routine(function) for function in self.functions if not self.is_released(function)),
+            events=self.facts,
+            subject=subject(self.counter),
+        )
+
+    def is_released(self, function: Function) -> bool:
+        """Whether a function is one of usagefix's, as released."""
+        return function.body in catalog.released_bodies(self.counter)
+
+    def function(self, oid: int) -> Function | None:
+        """A function by its oid."""
+        return next((function for function in self.functions if function.oid == oid), None)
+
+    @cached_property
+    def limit(self) -> Limit | None:
+        """The daily limit that can be lifted; a constraint cannot."""
+        return next((limit for limit in self.limits if limit.constraint_name is None), None)
+
+    @cached_property
+    def recorders(self) -> tuple[Function, ...]:
+        """The functions that record a use, by their name."""
+        wanted = (self.counter.schema, self.counter.recorder)
+        return tuple(f for f in self.functions if (f.schema, f.name) == wanted and f.kind == "f")
+
+    @cached_property
+    def counting_triggers(self) -> tuple[Trigger, ...]:
+        """The enabled triggers on the events that count and are not usagefix's."""
+        return tuple(
+            trigger for trigger in self.triggers
+            if trigger.place in ("preset_usage", "partition") and not trigger.cloned and trigger.fires
+            and trigger.name not in self.counter.triggers and self._counts(trigger)
+        )  # fmt: skip
+
+    def _counts(self, trigger: Trigger) -> bool:
+        function = self.function(trigger.function)
+        return function is not None and (self.is_released(function) or self.reader.counts(routine(function)))
+
+
+def code(db: Database) -> Code:
+    """One look, within the snapshot that is open."""
+    parent, events = tables(db)
+    functions = _functions(db, parent)
+    (user_key, auth_uid) = db.tuple(db.query("events_facts"))
+    limits = tuple(db.rows(db.query("daily_limits"), Limit))
+    return Code(
+        counter=db.counter,
+        parent=parent,
+        events=events,
+        functions=functions,
+        triggers=tuple(
+            db.rows(db.query("picture_triggers"), Trigger, {"functions": [function.oid for function in functions]})
+        ),
+        limits=limits,
+        facts=Events(
+            columns=tuple(_column(name, facts) for name, facts in events.columns.items()),
+            key_type=parent.type_of(db.counter.key) if db.counter.key in parent.columns else "",
+            auth_uid=auth_uid,
+            user_key=UserKey(**user_key) if user_key else None,
+            limit_columns=tuple(limits[0].key_attributes) if limits else (),
+        ),
+    )
+
+
+def subject(counter: Counter) -> Subject:
+    """What code is read for, where this is counted."""
+    usual = Subject()
+    return Subject(
+        schema=counter.schema,
+        parent=counter.parent,
+        counter=counter.column,
+        child=counter.child,
+        foreign_key=counter.foreign_key,
+        event_id=counter.event_id or usual.event_id,
+        user=counter.user or usual.user,
+        kind=counter.kind or usual.kind,
+        data=counter.data or usual.data,
+        times=tuple(dict.fromkeys((counter.time or usual.times[0], *usual.times))),
+        alongside=tuple(dict.fromkeys((counter.last or usual.alongside[0], *usual.alongside))),
+        incrementer=counter.incrementer,
+        recorder=counter.recorder,
+        daily=counter.daily,
+    )
+
+
+def routine(function: Function) -> Routine:
+    """A function as the reader takes it."""
+    return Routine(
+        signature=function.signature,
+        schema=function.schema,
+        name=function.name,
+        language=function.language,
+        body=function.body,
+        definition=function.definition or "",
+        arguments=tuple(Argument(**given) for given in function.parameters),
+        returns=function.returns,
+        returns_set=function.returns_set,
+        atomic=function.atomic,
+    )
+
+
+def _column(name: str, facts: dict[str, Any]) -> Column:
+    return Column(name, facts["type"], required=facts["required"] and not facts["filled"], not_null=facts["required"])
+
+
+def _functions(db: Database, parent: Table) -> tuple[Function, ...]:
+    """The functions of triggers, those that name the counter or the events, those that call these, and so on."""
+    counter = db.counter
+    named, known = _words(counter.column, counter.child), {counter.incrementer, counter.recorder, *counter.functions}
+    found: dict[int, Function] = {}
+    callees: set[str] = set()
+    for _ in range(_MOST_ROUNDS):
+        calls = re.compile(rf'\b(?:{"|".join(map(re.escape, sorted(callees)))})"?\s*\(') if callees else None
+        matter = set(callees)
+        for function in db.rows(db.query("picture_functions"), Function, {"names": sorted(callees)}):
+            names_them = named.search(function.body) or (calls and calls.search(function.body.lower()))
+            if not (names_them or function.attached or function.name in known):
+                continue
+            if not _ours(counter, function, parent):
+                continue
+            found[function.oid] = function
+            if names_them or function.name in known:
+                matter.add(function.name.lower())
+        if matter == callees:
+            break
+        callees = matter
+    return tuple(sorted(found.values(), key=lambda function: function.signature))
+
+
+def _ours(counter: Counter, function: Function, parent: Table) -> bool:
+    """Where other schemas have both tables too: whether a function means those of ours."""
+    if function.attached or not parent.elsewhere:
+        return True
+    both = {counter.schema, *parent.elsewhere}
+    named_tables = _words(counter.parent, counter.child).pattern
+    qualified = re.compile(rf'(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))\s*\.\s*"?{named_tables}', re.IGNORECASE)
+    named = {match["quoted"] or match["plain"].lower() for match in qualified.finditer(function.body)}
+    if named & both:
+        return counter.schema in named
+    if function.search_path:
+        path = [part.strip(' "') for part in function.search_path.split(",")]
+        return next((part for part in path if part in both), counter.schema) == counter.schema
+    return function.schema not in parent.elsewhere
+
+
+def _words(*names: str) -> re.Pattern[str]:
+    """Any of these names as a word of a body, in any case."""
+    either = "|".join(re.escape(name.replace('"', '""')) for name in names)
+    return re.compile(rf"(?<!\w)(?:{either})(?!\w)", re.IGNORECASE)

@@ -1,0 +1,93 @@
+"""What a plan is made from: one database as it is now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from usagefix import ledger
+from usagefix.counter import Counter
+from usagefix.database import Database
+from usagefix.ledger import Ledger
+from usagefix.picture.code import Code, code
+from usagefix.picture.objects import Function, Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class EventTable:
+    """The table of events, or a partition of it: its name as SQL writes it, its ``relkind``."""
+
+    name: str
+    kind: str
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Who applies, and what apply has to adapt to: the columns of ``scene.sql``."""
+
+    owner: str
+    owner_sql: str
+    runner: str
+    superuser: bool
+    parent_partitioned: bool
+    path: list[str]
+    mixes_zones: bool
+    grantees: list[str]
+    closing: bool
+    tree: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why events cannot be counted exactly here, and what to do about it: the columns of ``obstacles.sql``."""
+
+    what: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One database as it is now."""
+
+    counter: Counter
+    around: Surroundings
+    code: Code
+    ledger: Ledger
+    obstacles: tuple[Obstacle, ...]
+
+    @property
+    def tree(self) -> tuple[EventTable, ...]:
+        """The event tables, the whole first, in the order in which writers lock them."""
+        return tuple(EventTable(**table) for table in self.around.tree)
+
+    @property
+    def partitioned(self) -> bool:
+        """Whether the table of events is."""
+        return self.tree[0].kind == "p"
+
+    @property
+    def owner_runs(self) -> bool:
+        """Whether the owner of the counters' table is who runs this."""
+        return self.around.owner == self.around.runner
+
+    def triggers_on(self, *places: str) -> tuple[Trigger, ...]:
+        """The triggers in these places that PostgreSQL did not make for a partition."""
+        return tuple(t for t in self.code.triggers if t.place in places and not t.cloned)
+
+    def named(self, name: str) -> Function | None:
+        """A function of ours, or of somebody else's under that name, that takes no arguments."""
+        return next(
+            (
+                function
+                for function in self.code.functions
+                if (function.schema, function.name) == (self.counter.schema, name) and not function.parameters
+            ),
+            None,
+        )
+
+
+def scene(db: Database) -> Scene:
+    """One look, within the snapshot or transaction that is open. Raises NotPermitted where the ledger may not be read."""
+    around, obstacles = db.row(db.query("scene"), Surroundings), db.rows(db.query("obstacles"), Obstacle)
+    return Scene(db.counter, around, code(db), ledger.read(db), tuple(obstacles))
