@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from usagefix.doctor.case import TRACK, Case, listed
 from usagefix.doctor.counting import ERROR, WARNING, Rule
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Function
-
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_INSERTED = re.compile(
-    r'\binsert\s+into\s+(?:(?:\w+|"[^"]+")\.)?"?preset_usage"?\s*(?:as\s+\w+\s*)?\(([^()]*)\)', re.IGNORECASE
-)
+from usagefix.reading import unknown_columns
 
 
 def search_path_open(case: Case) -> Iterator[Finding]:
@@ -58,12 +53,7 @@ def open_to_everybody(case: Case) -> Iterator[Finding]:
 def tracker_unknown_columns(case: Case) -> Iterator[Finding]:
     """track_preset_usage() that cannot work."""
     for function in _trackers(case):
-        named = {
-            column.strip(' \t\r\n"').lower()
-            for columns in _INSERTED.findall(_COMMENT.sub("", function.body))
-            for column in columns.split(",")
-        }
-        unknown = sorted(name for name in named - set(case.picture.events.columns) if re.fullmatch(r"\w+", name))
+        unknown = unknown_columns(function.body, case.picture.events.columns, case.subject)
         if unknown:
             yield Finding(
                 "tracker_unknown_columns",
