@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from usagefix import catalog, daily_limit, ledger, preflight, status
-from usagefix.catalog import Face, Migration
+from usagefix.catalog import Migration, MigrationKind
 from usagefix.database import Database, Limits
-from usagefix.errors import ConfigurationError, DatabaseRefused, RollbackRefused
+from usagefix.errors import ConfigurationError, DatabaseRefused, Refused, RollbackRefused
 from usagefix.models.choices import DailyLimit
 from usagefix.models.migration import RollbackPlan, RollbackReport, State
-from usagefix.verify import verify
+from usagefix.planning import undoing
+from usagefix.planning.applying import text_of
+from usagefix.planning.scene import Scene, scene
+from usagefix.verify import object_checks, verify
 
 STILL_NEEDED = "2BP01"
 
@@ -26,11 +29,8 @@ def plan(db: Database, *, to: str | None, limit: DailyLimit, purge: bool = False
     if purge and to is not None:
         raise ConfigurationError("--purge goes back all the way, --to does not", hint="pass one of them")
     keep = catalog.migration(to).version if to is not None else ""
-    preflight.require_changeable(db)
-    preflight.require_readable(db)
-    ledger.require_trusted(db)
-    begun = ledger.begun(db)
-    undone = [m for m in reversed(catalog.migrations()) if m.version in begun and m.version > keep]
+    seen = _look(db)
+    undone = [m for m in reversed(catalog.migrations()) if m.version in seen.ledger.begun and m.version > keep]
     purge = purge and bool(db.values("SELECT to_regnamespace('usagefix') IS NOT NULL")[0])
     strangers = db.values(db.query("ledger_strangers")) if purge else []
     if strangers:
@@ -38,17 +38,19 @@ def plan(db: Database, *, to: str | None, limit: DailyLimit, purge: bool = False
             f"schema usagefix holds what usagefix did not put there: {', '.join(strangers)}",
             hint="move that to another schema, or roll back without --purge",
         )
-    if not undone and not purge and any(state.state is State.FOREIGN for state in status.migration_states(db)):
+    if not undone and not purge and _foreign(db, seen):
         raise RollbackRefused(
             "the trigger or its function is there, but usagefix did not record what they replaced",
             hint="run usagefix apply first, which takes them over and records them",
         )
-    lifting = any(m.version == daily_limit.VERSION for m in undone)
-    saved = daily_limit.saved(db) if lifting else None
-    if lifting and limit is DailyLimit.RESTORE:
-        daily_limit.refuse_if_edited(db)
-        if saved is not None:
-            daily_limit.refuse_if_broken(db, saved)
+    for migration in undone:
+        undoing.plan(seen, migration, limit)  # refuses before anything is changed
+    saved = seen.ledger.limit if any(m.kind is MigrationKind.COUNTING for m in undone) else None
+    if saved is not None and limit is DailyLimit.RESTORE:
+        daily_limit.refuse_if_edited(seen)
+        daily_limit.refuse_if_broken(db, seen, saved)
+    elif any(m.kind is MigrationKind.COUNTING for m in undone) and limit is DailyLimit.RESTORE:
+        daily_limit.refuse_if_edited(seen)
     return RollbackPlan(tuple(m.version for m in undone), limit, had_limit=saved is not None, purge=purge)
 
 
@@ -62,22 +64,52 @@ def rollback(
     undone = [catalog.migration(version) for version in agreed.versions]
     for migration in undone:
         on_step(f"rolling back {migration}")
-        if migration.version == daily_limit.VERSION and agreed.daily_limit is DailyLimit.RESTORE:
-            _restore_limit(db, limits)
-        _undo(db, migration, agreed.daily_limit, limits)
+        seen = _look(db)
+        if migration.kind is MigrationKind.COUNTING and agreed.daily_limit is DailyLimit.RESTORE:
+            _restore_limit(db, seen, limits)
+            seen = _look(db)
+        _undo(db, undoing.plan(seen, migration, agreed.daily_limit), limits)
         db.changes[:] = [f"{done} rolled back" for done in undone[: undone.index(migration) + 1]]
     if agreed.purge:
         db.retrying(lambda: _purge(db, limits), limits)
         db.changes.append("schema usagefix is gone")
     counts = verify(db, top=0).counts
-    begun = ledger.begun(db)
+    with db.snapshot():
+        begun = ledger.read(db).begun
     return RollbackReport(
         migrations=tuple(str(m) for m in undone),
         remains=next((str(m) for m in reversed(catalog.migrations()) if m.version in begun), None),
         daily_limit=agreed.daily_limit if agreed.had_limit else None,
         counts=counts,
         purged=agreed.purge,
+        remarks=tuple(db.remarks),
     )
+
+
+def scripts(db: Database, migration: Migration) -> str:
+    """The script to write down that undoes one version here, and builds the daily limit. Raises Refused."""
+    seen = _look(db)
+    later = [m for m in catalog.migrations() if m.version > migration.version and m.version in seen.ledger.begun]
+    if later or migration.version not in seen.ledger.begun:
+        raise Refused(
+            f"version {later[-1].version} is applied" if later else f"version {migration.version} is not applied",
+            hint="roll back the newest first; usagefix status shows where things stand",
+        )
+    return text_of(undoing.plan(seen, migration, DailyLimit.RESTORE, by_hand=True).statements)
+
+
+def _look(db: Database) -> Scene:
+    with db.snapshot():
+        preflight.require_changeable(db)
+        preflight.require_readable(db)
+        ledger.require_trusted(db)
+        return scene(db)
+
+
+def _foreign(db: Database, seen: Scene) -> bool:
+    with db.snapshot():
+        checks = object_checks(db, seen.code)
+    return any(state.state is State.FOREIGN for state in status.migration_states(seen.ledger, checks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +137,19 @@ def _purge(db: Database, limits: Limits | None) -> None:
         ) from None
 
 
-def _restore_limit(db: Database, limits: Limits | None) -> None:
-    saved, there = daily_limit.saved(db), daily_limit.present(db)
+def _restore_limit(db: Database, seen: Scene, limits: Limits | None) -> None:
+    saved, there = seen.ledger.limit, seen.code.limit
     if saved is not None and (there is None or not there.valid):
-        daily_limit.restore(db, saved, limits)
+        daily_limit.restore(db, seen, saved, limits)
 
 
-def _undo(db: Database, migration: Migration, limit: DailyLimit, limits: Limits | None) -> None:
+def _undo(db: Database, plan: undoing.Undoing, limits: Limits | None) -> None:
+    script = text_of(plan.statements)
+
     def work() -> None:
-        settings = ledger.provenance(migration) | {"usagefix.daily_limit": str(limit)}
-        with db.transaction(limits, settings=settings):
+        with db.transaction(limits, settings=ledger.provenance(plan.migration)):
             db.claim()
-            db.run(migration.script(Face.ROLLBACK, db.counter))
+            db.run(script)
 
     db.retrying(work, limits, readers=True)
+    db.remarks += plan.remarks

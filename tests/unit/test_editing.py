@@ -183,6 +183,24 @@ def test_calls_that_count_and_do_nothing_else_go() -> None:
             Reader((routine, add, logs, calls)).edited(routine, limit_stays=False)
 
 
+def test_a_recorder_that_calls_another_is_not_counting() -> None:
+    counting = recorder(f"BEGIN {INSERT}; {COUNTS} END")
+    calling = recorder("BEGIN RETURN track_preset_usage(preset_uuid, 'x', '{}'); END", arguments=ARGUMENTS[:1])
+    reader = Reader((counting, calling))
+    assert reader.edited(calling, limit_stays=False) == calling.body
+    assert not reader.recorder_state(calling).counting
+    assert reader.recorder_state(counting).counting
+
+
+def test_a_function_made_to_add_one_that_does_something_else_stays() -> None:
+    other = Routine(
+        "increment_preset_usage(uuid)", "public", "increment_preset_usage", "sql", "INSERT INTO log VALUES (1)"
+    )
+    routine = recorder(f"BEGIN {INSERT}; PERFORM increment_preset_usage(preset_uuid); END")
+    assert Reader((routine, other)).edited(routine, limit_stays=False) == routine.body
+    assert Reader((routine,)).edited(routine, limit_stays=False) == f"BEGIN {INSERT}; {TAKEN} END"
+
+
 def test_odd_names() -> None:
     subject = Subject(
         'Shop "1"', "Pre sets", "Count", "the;events", times=("At",), incrementer="Add One", recorder="use it"
@@ -276,3 +294,29 @@ def test_a_body_cannot_break_out_of_its_quotes(body: str, tag: str) -> None:
 def test_a_definition_that_cannot_be_read_is_not_replaced(definition: str) -> None:
     with pytest.raises(Uneditable, match=r"the definition of track_preset_usage\(uuid,text,jsonb\) cannot be read"):
         with_body(recorder("x", definition=definition), "y")
+
+
+PARTS = [
+    "begin", "end", ";", "(", ")", ",", "insert into preset_usage", "values", "on conflict", "created_at", "do nothing", "do", "where",
+    "update presets set", "usage_count =", "usage_count", "perform", "increment_preset_usage", "'", "$q$", "--", "\n", "/*", "*/", '"', "select",
+    "auth.uid(", "if", "is null then", "end if", "return", "execute", "format(", "declare", "as", ".", "kind", "preset_id", STAND_IN, "tg_op = 'x'",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=40), st.sampled_from(["sql", "plpgsql", "plv8"]), st.booleans())
+def test_whatever_is_written_it_is_edited_or_left_to_a_person(
+    parts: list[str], language: str, limit_stays: bool
+) -> None:
+    routine = recorder(" ".join(parts), language)
+    reader = Reader((routine,), LIMIT)
+    reader.recorder_state(routine)
+    reader.of_trigger(routine)
+    reader.fresh(routine, limit_stays=limit_stays)
+    try:
+        reader.needing_limit()
+        reader.repaired(routine, limit_stays=limit_stays)
+        edited = reader.edited(routine, limit_stays=limit_stays)
+    except Uneditable:
+        return
+    if edited is not None:
+        assert not reader.counts(recorder(edited, language))

@@ -249,6 +249,7 @@ DOES_MORE = {
     "a quota": "BEGIN PERFORM check_quota(preset_uuid); INSERT INTO preset_usage (a) VALUES (1); END",
     "another table": "BEGIN INSERT INTO stats.preset_usage (a) VALUES (1); END",
     "more users": "BEGIN SELECT auth.uid() INTO a; SELECT auth.uid() INTO b; INSERT INTO preset_usage (a) VALUES (1); END",
+    "what it returns": "BEGIN INSERT INTO preset_usage (a) VALUES (1); RETURN noted(a); END",
     "counting": f"BEGIN INSERT INTO preset_usage (a) VALUES (1); {COUNTS} END",
 }  # fmt: skip
 

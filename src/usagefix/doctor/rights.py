@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from usagefix.doctor.case import Case, listed
 from usagefix.doctor.counting import ERROR, WARNING, Rule
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Function
-
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+from usagefix.reading import unknown_columns
 
 
 def search_path_open(case: Case) -> Iterator[Finding]:
@@ -54,17 +52,8 @@ def open_to_everybody(case: Case) -> Iterator[Finding]:
 
 def tracker_unknown_columns(case: Case) -> Iterator[Finding]:
     """track_preset_usage() that cannot work."""
-    child = re.escape(case.counter.child)
-    inserted = re.compile(
-        rf'\binsert\s+into\s+(?:(?:\w+|"[^"]+")\.)?"?{child}"?\s*(?:as\s+\w+\s*)?\(([^()]*)\)', re.IGNORECASE
-    )
     for function in _trackers(case):
-        named = {
-            column.strip(' \t\r\n"').lower()
-            for columns in inserted.findall(_COMMENT.sub("", function.body))
-            for column in columns.split(",")
-        }
-        unknown = sorted(name for name in named - set(case.picture.events.columns) if re.fullmatch(r"\w+", name))
+        unknown = unknown_columns(function.body, case.picture.events.columns, case.subject)
         if unknown:
             yield Finding(
                 "tracker_unknown_columns",

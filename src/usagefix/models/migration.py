@@ -128,13 +128,15 @@ class RollbackPlan:
 @dataclass(frozen=True, slots=True)
 class RollbackReport(Keyed):
     """What a rollback undid, newest first. ``remains`` is the newest version still there, None where none is;
-    ``daily_limit`` is None where there was none to restore; ``purged``: the ledger is gone, too."""
+    ``daily_limit`` is None where there was none to restore; ``purged``: the ledger is gone, too; ``remarks``: what
+    changed since apply and stays as it is."""
 
     migrations: tuple[str, ...]
     remains: str | None
     daily_limit: DailyLimit | None
     counts: Counts | None
     purged: bool = False
+    remarks: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

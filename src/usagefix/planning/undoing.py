@@ -212,3 +212,19 @@ def roles(migration: Migration) -> tuple[str, ...]:
     if migration.kind is MigrationKind.GUARD:
         return ("guard",)
     return ("auto_increment", "auto_adjust", "auto_count_row", "auto_note")
+
+
+CONFINED = "pg_temp.usagefix_confined()"
+
+
+def confined(scene: Scene, question: str) -> str:
+    """The statements that make a function of a question, which runs as the owner of the tables and as nobody else:
+    SET ROLE is forbidden in it. For text that the ledger holds."""
+    owner = f"ALTER FUNCTION {CONFINED} OWNER TO {scene.around.owner_sql};\n" if scene.around.superuser else ""
+    tag = "$question$"
+    if tag in question:
+        raise NotPermitted("the ledger holds something else than apply writes there", hint="nothing of it was run")
+    return (
+        f"CREATE FUNCTION {CONFINED} RETURNS pg_catalog.int8 LANGUAGE plpgsql SECURITY DEFINER"
+        f" SET search_path = pg_catalog, pg_temp\nAS {tag}BEGIN RETURN ({question}); END{tag};\n{owner}"
+    )

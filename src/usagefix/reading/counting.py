@@ -26,17 +26,18 @@ class Known:
 def known(functions: Iterable[Routine], subject: Subject = USUAL) -> Known:
     """What the functions of a database do: those that set the counter, and, at any depth, those that call them."""
     routines = [routine for routine in functions if routine.is_read]
-    names = {routine.name for routine in routines}
-    does = {routine: hits(routine.body, names - {routine.name}, subject, new_row=False) for routine in routines}
+    names = frozenset(routine.name for routine in routines)
+    does = {routine: hits(routine.body, names, subject, new_row=False) for routine in routines}
     counting = {routine.name for routine in routines if _writes(does[routine])} | {subject.incrementer} - names
     while more := {
         routine.name for routine in routines if routine.name not in counting and _called(does[routine]) & counting
     }:
         counting |= more
-    found = Known(frozenset({subject.incrementer}), frozenset(counting))
-    pure = {routine.name for routine in routines if routine.name in counting and only_counts(routine, subject, found)}
-    pure -= {routine.name for routine in routines if not only_counts(routine, subject, found)}
-    return Known(found.only | pure, found.counting)
+    # What the function of that name does besides is not asked: it was made to count.
+    found = Known(frozenset({subject.incrementer} & counting), frozenset(counting))
+    pure = {routine: only_counts(routine, subject, found) for routine in routines}
+    only = {routine.name for routine in routines if pure[routine]} - {each.name for each in routines if not pure[each]}
+    return Known(found.only | only, found.counting)
 
 
 def usual(subject: Subject = USUAL) -> Known:
@@ -124,7 +125,8 @@ def taken_out(
         raise Uneditable(
             f"{whose} counts by itself, and what follows may depend on that", hint=hint, line=line_of(body, spans[0][0])
         )
-    left = counting_hits(blanked(body, spans), subject, functions.counting)
+    # Another recorder is edited, too.
+    left = counting_hits(blanked(body, spans), subject, functions.counting - {subject.recorder})
     if left:
         message = f"{whose} counts by itself in a way that usagefix cannot take out"
         raise Uneditable(message, hint=hint, line=left[0].line + 1)

@@ -124,7 +124,8 @@ def needing_limit(
 def _without_limit(
     routine: Routine, subject: Subject, limit_columns: Collection[str], functions: Known | None
 ) -> Routine:
-    if (routine.schema, routine.name) != (subject.schema, subject.recorder):
+    is_recorder = (routine.schema, routine.name) == (subject.schema, subject.recorder)
+    if not is_recorder or not needs_limit(routine, subject, limit_columns):
         return routine
     body = edited_body(routine, limit_stays=False, subject=subject, limit_columns=limit_columns, functions=functions)
     return routine if body is None else replace(routine, body=body)

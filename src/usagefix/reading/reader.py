@@ -14,7 +14,8 @@ from usagefix.reading.subject import USUAL, Subject
 
 @dataclass(frozen=True)
 class Reader:
-    """The functions of a database that have to do with the counter or the events, and what the events look like.
+    """The functions of a database that have to do with the counter or the events (they name one, or call one that
+    does), and what the events look like.
 
     What edits raises :class:`usagefix.reading.Uneditable` for what a person must edit.
     """

@@ -40,7 +40,7 @@ def only_inserts(body: str, subject: Subject = USUAL) -> bool:
     while index < len(rest):
         text = word(rest, index)
         if text == "return":
-            index = until(rest, index, {";"})
+            index = until(rest, index, {";", "("})  # what is called may do more
         elif text == "select" and word(rest, index + 1) in ("true", "false", "null"):
             index += 2
         elif text in ("begin", "end", "null", ";"):
@@ -95,7 +95,7 @@ def recorder_state(
     """What is wrong with a recorder. ``columns``: those that the events have."""
     found = pieces(routine.body)
     clauses = [clause(routine.body, found, insert, subject, limit_columns) for insert in inserts(found, subject)]
-    names = (functions or usual(subject)).counting - {routine.name}
+    names = (functions or usual(subject)).counting - {routine.name, subject.recorder}
     return RecorderState(
         limited=needs_limit(routine, subject, limit_columns),
         counting=bool(counting_hits(routine.body, subject, names)),

@@ -9,6 +9,7 @@ from typing import Any
 from usagefix import picture
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError
+from usagefix.reading import Argument, arguments_of
 from usagefix.smoke.rows import in_text, values_for
 from usagefix.smoke.stage import Stage
 
@@ -96,23 +97,12 @@ def recorder(db: Database, stage: Stage) -> Recorder:
 
 def _call(tracker: _Tracker, key_type: str) -> str | None:
     """The statement that calls it; None where it needs an argument that is neither preset, kind nor data."""
-    given: dict[str, str] = {}
-    names: list[str | None] = []
-    for argument in tracker.arguments:
-        kind, name, category = argument["type"], argument["name"].lower(), argument["category"]
-        if "preset" not in given and kind == key_type and "type" not in name and "kind" not in name:
-            what = "preset"
-        elif "data" not in given and kind in ("json", "jsonb"):
-            what = "data"
-        elif "kind" not in given and category in ("S", "E"):
-            what = "kind"
-        elif not argument["required"]:
-            break  # this one and those after it have defaults
-        else:
-            return None
-        given[what] = f"%({what})s::{kind}"
-        names.append(argument["quoted"])
+    arguments = [Argument(each["name"], each["type"], each["category"], each["required"]) for each in tracker.arguments]
+    given = arguments_of(arguments, key_type)
+    if given is None:
+        return None
+    values = [f"%({what})s::{arguments[place - 1].type}" for what, place in given.items()]
+    names = [tracker.arguments[place - 1]["quoted"] for place in given.values()]
     # By name, as PostgREST calls it: with several functions of the name, it says which one is meant.
-    named = [f"{in_text(name)} => {value}" for name, value in zip(names, given.values(), strict=True) if name]
-    values = ", ".join(named if all(names) else given.values())
-    return f"SELECT {in_text(tracker.name)}({values})::text" if "preset" in given else None
+    named = [f"{in_text(name)} => {value}" for name, value in zip(names, values, strict=True) if name]
+    return f"SELECT {in_text(tracker.name)}({', '.join(named if all(names) else values)})::text"
