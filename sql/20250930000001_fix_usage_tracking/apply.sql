@@ -130,12 +130,14 @@ BEGIN
         too_low := true;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN -- BEFORE, on a partition
         OPEN changes FOR
-            SELECT gone.preset_id, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses, NULL AS newest
+            SELECT gone.preset_id, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses,
+                NULL::pg_catalog.timestamptz AS newest
             FROM public.preset_usage AS gone WHERE gone.tableoid OPERATOR(pg_catalog.=) TG_RELID
             GROUP BY gone.preset_id ORDER BY gone.preset_id;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
         OPEN changes FOR
-            SELECT gone.preset_id, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses, NULL AS newest
+            SELECT gone.preset_id, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses,
+                NULL::pg_catalog.timestamptz AS newest
             FROM old_events AS gone
             GROUP BY gone.preset_id ORDER BY gone.preset_id;
     ELSIF EXISTS (

@@ -43,7 +43,7 @@ BEGIN
 END
 $do$;
 
--- With the version before, whose transaction holds the lock of the events: do not wait for somebody who waits for that
+-- Lock presets, with the version before in one transaction: do not wait for somebody who waits for the events
 DO $do$
 BEGIN
     FOR attempt IN 1 .. 100 LOOP

@@ -132,7 +132,9 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
         checks = object_checks(db, seen.code)
         before = report(db, checks)
     states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
-    later = any(t.cloned and t.fires and t.name == db.counter.objects["trigger_auto_count_row"] for t in seen.code.triggers)
+    later = any(
+        t.cloned and t.fires and t.name == db.counter.objects["trigger_auto_count_row"] for t in seen.code.triggers
+    )
     todo = tuple(m for m in wanted if later or states[m.version] is not State.APPLIED)
     if todo:
         require_countable(seen)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -54,6 +55,7 @@ class _How:
 
     batch_size: int
     hold: _Hold
+    fires: bool
     limits: Limits | None
     pause: float
     on_progress: Callable[[BackfillProgress], None]
@@ -77,16 +79,18 @@ def backfill(
     Raises UsagefixError where new uses are not counted yet, Busy where another backfill is going or locks stay taken,
     NotPermitted where the role lacks a right.
     """
-    preflight.require_changeable(db)
-    preflight.require_readable(db)
-    if not ledger.exists(db) or not db.values(db.query("counting"))[0]:
-        raise UsagefixError(
-            "new uses are not counted yet, so no backfill can be exact",
-            hint="run usagefix apply",
-        )
-    triggers = db.rows(db.query("fired_triggers"), _Trigger)
+    with db.snapshot():
+        preflight.require_changeable(db)
+        preflight.require_readable(db)
+        if not ledger.exists(db) or not db.values(db.query("counting"))[0]:
+            raise UsagefixError(
+                "new uses are not counted yet, so no backfill can be exact",
+                hint="run usagefix apply",
+            )
+        ledger.require_trusted(db)
+        triggers = db.rows(db.query("fired_triggers"), _Trigger)
     hold = _Hold({}) if fire_triggers else _hold_off(db, triggers)
-    how = _How(batch_size, hold, limits, pause, on_progress)
+    how = _How(batch_size, hold, fire_triggers, limits, pause, on_progress)
     done = [_round(db, how)]
     while done[-1].count_again:
         if len(done) == ROUNDS:
@@ -109,9 +113,9 @@ def backfill(
 
 def preview(db: Database, *, batch_size: int = BATCH_SIZE, fire_triggers: bool = False) -> BackfillReport:
     """What a backfill would change now. Reads only."""
-    preflight.require_readable(db)
-    triggers = db.rows(db.query("fired_triggers"), _Trigger)
     with db.snapshot():
+        preflight.require_readable(db)
+        triggers = db.rows(db.query("fired_triggers"), _Trigger)
         db.run(db.query("last_use_from"))
         presets, drift, magnitude = db.tuple(
             # The queries are our own files.
@@ -143,13 +147,13 @@ def _round(db: Database, how: _How) -> _Done:
     how.on_progress(BackfillProgress(0, stored.presets))
     db.changes.append(f"{stored.presets} wrong presets noted in the ledger, none corrected yet")
     done, removed, batches = 0, 0, 0
-    batch = _Batch(stored.run, how.batch_size, how.hold)
+    batch = _Batch(stored.run, how.batch_size, how.hold, how.fires)
     while True:
         step = db.retrying(partial(_apply_batch, db, batch, how.limits), how.limits)
         if step is None and batch.wait:
             break
         if step is None:
-            batch = replace(batch, after=None, size=1, wait=True)  # what somebody held, one by one
+            batch = replace(batch, after=0, size=1, wait=True)  # what somebody held, one by one
             continue
         batch = replace(batch, after=step.last)
         if not step.taken:
@@ -241,21 +245,30 @@ class _Running:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """One transaction of a run: of the next ``size`` presets after the id ``after`` those that nobody holds; or, with
-    ``wait``, all of them."""
+    """One transaction of a run: of the next ``size`` presets after the place ``after`` those that nobody holds; or, with
+    ``wait``, all of them. ``fires``: the application's triggers are not held off."""
 
     run: int
     size: int
     hold: _Hold
-    after: object = None
+    fires: bool
+    after: int = 0
     wait: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
-    """What a batch did: the last id it looked at, how many deltas it took, and their sum."""
+class _Pending:
+    """A correction that waits: the columns of ``next_pending.sql``."""
 
-    last: object
+    place: int
+    row_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What a batch did: the last place it looked at, how many deltas it took, and their sum."""
+
+    last: int
     taken: int
     drift: int
 
@@ -273,21 +286,29 @@ def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> _Step | 
                 "somebody rolled the fix back, or disabled its trigger, while the backfill was going",
                 hint="usagefix status shows where things stand; usagefix apply puts it right",
             )
-        where = {"run": batch.run, "first": batch.after is None, "after": batch.after, "size": batch.size}
-        pending = db.values(db.query("next_pending"), where)
+        where = {"run": batch.run, "after": batch.after, "size": batch.size}
+        pending = db.rows(db.query("next_pending"), _Pending, where)
         if not pending:
             return None
         if batch.hold.before:
             db.run(batch.hold.before)
         if batch.wait and not batch.hold.before:
-            ids = db.values(db.query("lock_next"), {"id": pending[0]})
+            keys = db.values(db.query("lock_next"), {"id": pending[0].row_key})
         else:
-            ids = db.values(db.query("lock_batch"), {"ids": pending})
-        if batch.wait and not ids and db.values(db.query("there"), {"id": pending[0]}):
+            keys = db.values(db.query("lock_batch"), {"ids": _array([found.row_key for found in pending])})
+        if batch.wait and not keys and db.values(db.query("there"), {"id": pending[0].row_key}):
             raise Busy(
                 "the server is busy: somebody holds the rows of presets", hint="run this again", sqlstate="55P03"
             )
-        taken, drift = db.tuple(db.query("apply_batch"), {"run": batch.run, "ids": ids, "lease": LEASE_SECONDS})
+        given = {"run": batch.run, "keys": keys, "ids": _array(keys), "lease": LEASE_SECONDS}
+        with db.application_path() if batch.fires else nullcontext():
+            taken, drift = db.tuple(db.query("apply_batch"), given)
         if batch.hold.after:
             db.run(batch.hold.after)
-    return _Step(pending[-1], taken, drift)
+    return _Step(pending[-1].place, taken, drift)
+
+
+def _array(texts: list[str]) -> str:
+    """An array as text, which the server reads as one of the type that it wants there."""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"

@@ -46,9 +46,7 @@ def refuse_if_broken(db: Database, seen: Scene, limit: Saved) -> None:
     keys = ", ".join(limit.key_columns or ())
     where = "true" if "NULLS NOT DISTINCT" in (limit.definition or "") else f"pg_catalog.num_nulls({keys}) = 0"
     where += f" AND ({limit.predicate})" if limit.predicate else ""
-    broken = (
-        f"SELECT FROM {db.counter.child_sql} WHERE {where} GROUP BY {keys} HAVING pg_catalog.count(*) > 1"  # noqa: S608
-    )
+    broken = f"SELECT FROM {db.counter.child_sql} WHERE {where} GROUP BY {keys} HAVING pg_catalog.count(*) > 1"
     with db.transaction(Limits(statement_timeout=0), rollback=True):
         db.run(undoing.confined(seen, f"SELECT pg_catalog.count(*) FROM ({broken}) AS broken"))
         (groups,) = db.values(f"SELECT {undoing.CONFINED}")

@@ -16,13 +16,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from usagefix import __version__, catalog
-from usagefix.catalog import Face, Migration
+from usagefix.catalog import Face
 from usagefix.counter import STANDARD, Counter
 from usagefix.errors import ConfigurationError
 from usagefix.models.migration import ExportReport
@@ -37,12 +37,11 @@ _HEADER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A file to be: its name after the timestamp, its title, its SQL; ``same`` are texts that do as well."""
+    """A file to be: its name after the timestamp, its title, its SQL."""
 
     name: str
     title: str
     sql: str
-    same: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -63,7 +62,7 @@ class _File:
 
     def holds(self, step: _Step) -> bool:
         """Whether it does what the step does, whatever comments it begins with."""
-        return self.text.rstrip().endswith(tuple(sql.rstrip() for sql in (step.sql, *step.same)))
+        return self.text.rstrip().endswith(step.sql.rstrip())
 
     def was(self, step: _Step) -> str | None:
         """``edited`` or ``older`` where an export wrote it for this step."""
@@ -73,13 +72,16 @@ class _File:
         return "older" if _checksum(self.text[header.end() :]) == header["checksum"] else "edited"
 
 
-def export(folder: Path, *, to: str | None = None, counter: Counter = STANDARD) -> ExportReport:
+def export(
+    folder: Path, *, to: str | None = None, counter: Counter = STANDARD, adapted: Mapping[str, str] | None = None
+) -> ExportReport:
     """Write what is not there yet of the migrations up to ``to``, and the backfill, with timestamps after all others.
+    ``adapted``: the scripts of one database by version, the ledger in the first of them.
 
     All of it is written, or nothing; no file is replaced. Raises ConfigurationError for a folder that is not there, or
     cannot be read or written, and where no timestamp can follow.
     """
-    found, steps = _found(folder), _steps(to, counter)
+    found, steps = _found(folder), _steps(to, counter, adapted or {})
     there = _already(steps, found)
     missing = steps[len(there) :]
     moments = _timestamps([file.version for file in found], len(missing))
@@ -99,23 +101,17 @@ def export(folder: Path, *, to: str | None = None, counter: Counter = STANDARD) 
     )
 
 
-def _steps(to: str | None, counter: Counter) -> list[_Step]:
+def _steps(to: str | None, counter: Counter, adapted: Mapping[str, str]) -> list[_Step]:
     """The files to be, in order."""
-    everything = catalog.migrations()
-    wanted = [m for m in everything if to is None or m.version <= catalog.migration(to).version]
+    wanted = [m for m in catalog.migrations() if to is None or m.version <= catalog.migration(to).version]
     newest = wanted[-1]
-    # The backfill of a later version, or of this one.
-    backfills = [m.read(Face.BACKFILL, counter) for m in everything if m.version >= newest.version]
-    return [
-        *(_step(migration, counter, first=migration is wanted[0]) for migration in wanted),
-        _Step(BACKFILL, f"backfill of {newest}", backfills[0], same=tuple(backfills)),
-    ]
-
-
-def _step(migration: Migration, counter: Counter, *, first: bool) -> _Step:
-    title = f"{migration} with the ledger" if first else str(migration)
-    sql = migration.script(Face.APPLY, counter) if first else migration.read(Face.APPLY, counter)
-    return _Step(migration.name, title, sql)
+    steps = []
+    for migration in wanted:
+        first = migration is wanted[0]
+        usual = migration.script(Face.APPLY, counter) if first else migration.read(Face.APPLY, counter)
+        title = f"{migration} with the ledger" if first else str(migration)
+        steps.append(_Step(migration.name, title, adapted.get(migration.version, usual)))
+    return [*steps, _Step(BACKFILL, f"backfill of {newest}", newest.read(Face.BACKFILL, counter))]
 
 
 def _found(folder: Path) -> list[_File]:

@@ -86,9 +86,7 @@ def read(db: Database) -> Ledger:
     """What the ledger says. Raises NotPermitted where there is one that the role may not read."""
     if not exists(db):
         return Ledger()
-    return Ledger(
-        True, tuple(db.rows(db.query("history"), Applied)), tuple(db.rows(db.query("saved_objects"), Saved))
-    )
+    return Ledger(True, tuple(db.rows(db.query("history"), Applied)), tuple(db.rows(db.query("saved_objects"), Saved)))
 
 
 def exists(db: Database) -> bool:

@@ -86,7 +86,7 @@ def rollback(
     )
 
 
-def scripts(db: Database, migration: Migration) -> str:
+def script(db: Database, migration: Migration) -> str:
     """The script to write down that undoes one version here, and builds the daily limit. Raises Refused."""
     seen = _look(db)
     later = [m for m in catalog.migrations() if m.version > migration.version and m.version in seen.ledger.begun]

@@ -41,9 +41,7 @@ def verify(db: Database, *, only: Sequence[str] = (), top: int = 10, fail_over: 
         return report(db, object_checks(db, code(db)), only=only, top=top, fail_over=fail_over)
 
 
-def report(
-    db: Database, found: Checks, *, only: Sequence[str] = (), top: int = 10, fail_over: int = 0
-) -> VerifyReport:
+def report(db: Database, found: Checks, *, only: Sequence[str] = (), top: int = 10, fail_over: int = 0) -> VerifyReport:
     """The checks of the catalog, and those of the counters, in the snapshot that is open."""
     checks = [check for of_version in found.values() for check in of_version]
     known = [*(check.check_id for check in checks), COUNTERS, LAST_USED]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from usagefix.models.reports import Report
 
     Work = Callable[[Database], Report]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +150,17 @@ def _open(options: Globals, say: Callable[[str], None] = words.say) -> Database:
     return db
 
 
-def counter(context: typer.Context, *, adapt: bool) -> Counter:
-    """The counter to write SQL for: that of the database with ``adapt``, else the usual one in the schema given."""
-    if not adapt:
-        return Counter(schema=context.obj.schema or "public")
+def usual_counter(context: typer.Context) -> Counter:
+    """The counter that SQL is written for without a look at a database, in the schema given."""
+    return Counter(schema=context.obj.schema or "public")
+
+
+def look(context: typer.Context, read: Callable[[Database], T]) -> T:
+    """What is read of the database, for a command that prints text."""
     db = _open(context.obj)
     try:
-        return _look(db)
+        db.counter = _look(db)
+        return read(db)
     finally:
         db.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from usagefix import catalog
@@ -51,12 +51,19 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What apply does for one version. ``edits``: functions of the application; ``remarks``: what it has to say."""
+    """What apply does for one version. ``edits``: functions of the application; ``remarks``: what it has to say;
+    ``opening``: how many of the statements open the ledger."""
 
     migration: Migration
     statements: tuple[Statement, ...]
     edits: tuple[Edit, ...] = ()
     remarks: tuple[str, ...] = ()
+    opening: int = 0
+
+    @property
+    def without_ledger(self) -> tuple[Statement, ...]:
+        """The statements without those that open the ledger."""
+        return self.statements[self.opening :]
 
     @property
     def script(self) -> str:
@@ -79,7 +86,7 @@ def plan(scene: Scene, migration: Migration, choices: Choices, *, with_ledger: b
         case unknown:
             assert_never(unknown)
     opening = _ledger(scene) if with_ledger else ()
-    return Plan(migration, (*opening, *planned.statements), planned.edits, planned.remarks)
+    return replace(planned, statements=(*opening, *planned.statements), opening=len(opening))
 
 
 def recorder_edits(scene: Scene, choices: Choices) -> tuple[Edit, ...]:
@@ -168,7 +175,7 @@ def finish(scene: Scene, migration: Migration) -> Plan:
 def _without_by_hand(migration: Migration, scene: Scene, *, alone: bool) -> Iterator[Statement]:
     """What of the file a plan takes. ``alone``: no version before it is in the same transaction."""
     for statement in migration.statements(Face.APPLY, scene.counter):
-        if not statement.is_by_hand and not (alone and statement.purpose.startswith("With the version before")):
+        if not statement.is_by_hand and not (alone and statement.purpose.startswith("Lock presets")):
             yield statement
 
 
@@ -190,7 +197,11 @@ def _notes(
     scene: Scene, migration: Migration, roles: list[str], triggers: list[_Held], edits: list[Edit]
 ) -> Iterator[Statement]:
     """Notes what this version replaces, and stops where it is not what this plan was made for."""
-    rows = [_saved_function(migration, function) for role in roles if (function := _foreign(scene, scene.counter.objects[role]))]
+    rows = [
+        _saved_function(migration, function)
+        for role in roles
+        if (function := _foreign(scene, scene.counter.objects[role]))
+    ]
     rows += [_saved_function(migration, edit.function, how=edit.how) for edit in edits]
     rows += [_saved_trigger(migration, trigger) for trigger in _foreign_triggers(scene, migration)]
     rows += [_saved_trigger(migration, held.trigger) for held in triggers]
@@ -200,7 +211,7 @@ def _notes(
         columns = "version, kind, identity, definition, extras, how, key_columns, key_attributes, predicate"
         yield Statement(
             "Note what was there before; only once, a second run finds what this one made",
-            f"INSERT INTO usagefix.saved_objects ({columns})\nVALUES {(',' + chr(10) + '    ').join(rows)}\n"  # noqa: S608
+            f"INSERT INTO usagefix.saved_objects ({columns})\nVALUES {(',' + chr(10) + '    ').join(rows)}\n"
             "ON CONFLICT DO NOTHING;",
         )
     if edits:

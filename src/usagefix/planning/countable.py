@@ -21,7 +21,9 @@ def _of_limits(scene: Scene) -> Iterator[Obstacle]:
     plain = [limit for limit in limits if limit.constraint_name is None]
     if len(plain) > 1:
         names = ", ".join(limit.name for limit in plain)
-        yield Obstacle(f"there is more than one daily limit: {names}", "drop all but one of these indexes, then run this again")
+        yield Obstacle(
+            f"there is more than one daily limit: {names}", "drop all but one of these indexes, then run this again"
+        )
     for limit in limits:
         if limit.constraint_name is not None:
             yield Obstacle(
@@ -29,7 +31,9 @@ def _of_limits(scene: Scene) -> Iterator[Obstacle]:
                 f'ALTER TABLE {table} DROP CONSTRAINT "{limit.constraint_name}", then run this again',
             )
         if limit.referred_to:
-            yield Obstacle(f"a foreign key depends on the daily limit, {limit.name}", "drop that foreign key, then run this again")
+            yield Obstacle(
+                f"a foreign key depends on the daily limit, {limit.name}", "drop that foreign key, then run this again"
+            )
         if limit.partitioned:
             yield Obstacle(
                 "the daily limit is a partitioned index, which usagefix could not put back",
@@ -59,7 +63,13 @@ def _of_ledger(scene: Scene) -> Iterator[Obstacle]:
     for saved in scene.ledger.saved:
         schema, _, name = saved.identity.rpartition(".")
         own = any(name == f"{function}()" for function in scene.counter.functions)
-        if saved.kind == "function" and own and schema != scene.counter.schema_sql and schema.strip('"') != scene.counter.schema:
+        if (
+            saved.kind == "function"
+            and own
+            and schema != scene.counter.schema_sql
+            and schema.strip('"') != scene.counter.schema
+        ):
             yield Obstacle(
-                f"the ledger of this database, schema usagefix, serves schema {schema}", f"usagefix --schema {schema} COMMAND"
+                f"the ledger of this database, schema usagefix, serves schema {schema}",
+                f"usagefix --schema {schema} COMMAND",
             )

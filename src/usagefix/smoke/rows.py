@@ -87,7 +87,8 @@ def temporary_row(db: Database, relation: str, key: str, given: Mapping[str, str
     columns, expressions = ", ".join(made.expressions), ", ".join(made.expressions.values())
     filled = f"({columns}) VALUES ({expressions})" if columns else "DEFAULT VALUES"
     statement = f"INSERT INTO {in_text(relation)} {filled} RETURNING {in_text(key)}::text"
-    inserted = db.values(statement, made.params)
+    with db.application_path():
+        inserted = db.values(statement, made.params)
     if not inserted:
         raise DatabaseRefused(f"{relation} took no row", hint="")
     return str(inserted[0])

@@ -64,7 +64,8 @@ class Stage:
             "request.jwt.claim.role": self.role,
             "role": self.role,
         })  # fmt: skip
-        yield
+        with db.application_path():
+            yield
         # Where the block fails, the transaction does, and the savepoint before it brings these back.
         _set(db, {"role": self.own_role, "row_security": "off"})
 

@@ -51,11 +51,13 @@ class Recorder:
 
     def insert(self, db: Database, number: int) -> Sequence[Event]:
         """Insert events with one statement, as the session's own role."""
-        return db.rows(self.rows, Event, {**self.params, "number": number})
+        with db.application_path():
+            return db.rows(self.rows, Event, {**self.params, "number": number})
 
     def delete(self, db: Database, events: Sequence[Event]) -> None:
         """Delete these events with one statement."""
-        db.run(self.gone, {"places": [event.place for event in events], "keys": [event.key for event in events]})
+        with db.application_path():
+            db.run(self.gone, {"places": [event.place for event in events], "keys": [event.key for event in events]})
 
 
 def recorder(db: Database, stage: Stage) -> Recorder:
@@ -80,7 +82,10 @@ def recorder(db: Database, stage: Stage) -> Recorder:
         key, kind = in_text(counter.sql("event_id")), type_of[counter.event_id]
     returned = f"tableoid::text AS place, {key}::text AS key"
     rows = f"{into} FROM pg_catalog.generate_series(1, %(number)s) RETURNING {returned}"
-    gone = f"DELETE FROM {relation} WHERE {key} = ANY (%(keys)s::{kind}[]) AND tableoid = ANY (%(places)s::oid[])"  # noqa: S608
+    gone = (
+        f"DELETE FROM {relation} WHERE {key} OPERATOR(pg_catalog.=) ANY (%(keys)s::{kind}[])"  # noqa: S608
+        " AND tableoid OPERATOR(pg_catalog.=) ANY (%(places)s::pg_catalog.oid[])"
+    )
     trackers = db.rows(db.query("smoke_trackers"), _Tracker)
     if not trackers:
         return Recorder("INSERT", f"{into} RETURNING 'an event'", rows, gone, params)

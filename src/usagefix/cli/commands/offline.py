@@ -32,7 +32,13 @@ def sql(
 
     Example: usagefix sql 20250930000001 rollback
     """
-    text = catalog.migration(version).script(face, run.counter(context, adapt=adapt))
+    migration = catalog.migration(version)
+    if adapt:
+        from usagefix.adapting import script
+
+        text = run.look(context, lambda db: script(db, migration, face))
+    else:
+        text = migration.script(face, run.usual_counter(context))
     printing.to_stdout(lambda: print(text, end=""))
 
 
@@ -53,7 +59,12 @@ def export(
     from usagefix.render.phrases import exported
 
     def work() -> Report:
-        report = verb(folder, to=to, counter=run.counter(context, adapt=adapt))
+        counter, adapted = run.usual_counter(context), None
+        if adapt:
+            from usagefix.adapting import scripts
+
+            counter, adapted = run.look(context, lambda db: (db.counter, scripts(db, to)))
+        report = verb(folder, to=to, counter=counter, adapted=adapted)
         for line in exported(report):
             words.say(line)
         return report

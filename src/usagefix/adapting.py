@@ -1,0 +1,32 @@
+"""The scripts for exactly one database, in full, to read or to run with psql or a migration tool. Reads only."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from usagefix import apply, rollback
+from usagefix.catalog import Face, Migration
+from usagefix.database import Database
+from usagefix.planning import applying
+
+
+def script(db: Database, migration: Migration, face: Face) -> str:
+    """What to run for a face of a version here. Raises Refused where a person has something to do first."""
+    match face:
+        case Face.APPLY:
+            return apply.scripts(db)[migration].script
+        case Face.ROLLBACK:
+            return rollback.script(db, migration)
+        case Face.VERIFY | Face.BACKFILL:
+            return migration.read(face, db.counter)
+        case unknown:
+            assert_never(unknown)
+
+
+def scripts(db: Database, to: str | None) -> dict[str, str]:
+    """The apply scripts by version, each a transaction of its own, the ledger in the first. Raises Refused."""
+    plans = apply.scripts(db, to, alone=True)
+    return {
+        migration.version: applying.text_of(plan.statements if place == 0 else plan.without_ledger)
+        for place, (migration, plan) in enumerate(plans.items())
+    }
