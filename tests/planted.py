@@ -65,10 +65,15 @@ _CLOSE: dict[str, tuple[str, ...]] = {
     "bytea": ("bytea", "text"),
 }  # fmt: skip
 _SAME = {"anycompatible": "anyelement", "anynonarray": "anyelement", "anycompatiblearray": "anyarray"}
+# Types that a careless comparison or concatenation brings together.
 _OPERANDS = (
-    "text", "name", "varchar", '"char"', "oid", "regclass", "regproc", "integer", "bigint", "smallint", "boolean", "uuid",
-    "jsonb", "timestamptz", "date", "interval", "text[]", "name[]", "oid[]", "integer[]", "int2vector", "oidvector",
-)  # fmt: skip
+    ("text", "name", "varchar", '"char"', "regclass"),
+    ("oid", "regclass", "regproc", "integer", "bigint", "smallint", "text"),
+    ("text[]", "name[]", "oid[]", "integer[]", "int2vector", "oidvector", "text"),
+    ("timestamptz", "date", "interval", "text"),
+    ("jsonb", "text", "integer"),
+    ("uuid", "text", "boolean"),
+)
 _FUNCTIONS = """
     SELECT proname::text, prokind::text, proretset, pg_catalog.format_type(prorettype, NULL),
         ARRAY(SELECT pg_catalog.format_type(type, NULL) FROM pg_catalog.unnest(proargtypes) WITH ORDINALITY AS a (type, n) ORDER BY n),
@@ -165,7 +170,7 @@ def _aggregate(name: str, types: tuple[str, ...]) -> str:
 def operators(app: App) -> list[str]:
     """CREATE OPERATOR for every operator of PostgreSQL that stands in our statements, over pairs of types."""
     text = ours()
-    pairs = [pair for pair in itertools.product(_OPERANDS, repeat=2) if pair[0] != pair[1]]
+    pairs = sorted({pair for group in _OPERANDS for pair in itertools.permutations(group, 2)})
     results: dict[str, str] = {}
     for name, result in app.sql(
         "SELECT oprname, pg_catalog.format_type(oprresult, NULL) FROM pg_catalog.pg_operator WHERE oprkind = 'b' ORDER BY oid"
