@@ -104,7 +104,7 @@ _PLANT = """
 def ours() -> str:
     """Everything of ours that holds SQL, but for the sample, which is the application's."""
     files = [path for path in SQL.rglob("*.sql") if path.parent.name != "sample"]
-    files += [path for path in (ROOT / "src").rglob("*.py")]
+    files += (ROOT / "src").rglob("*.py")
     return "\n".join(path.read_text() for path in sorted(files))
 
 
