@@ -81,9 +81,11 @@ class Cluster:
         options = ("--options", SOCKET.format(self.folder))
         done = self.run("pg_ctl", "start", "--wait", "--pgdata", str(self.data), *log, *options)
         assert done.returncode == 0, done.stdout
+        server = App(str(self.folder), 5432, "postgres", self.binaries)
         try:
-            yield App(str(self.folder), 5432, "postgres", self.binaries)
+            yield server
         finally:
+            server.close()
             self.run("pg_ctl", "stop", "--wait", "--mode", "fast", "--pgdata", str(self.data))
 
 
@@ -104,8 +106,8 @@ def cluster(folder: Path, binaries: Path, name: str) -> Cluster:
 
 
 @contextmanager
-def opened(server: App, name: str) -> Iterator[App]:
-    app = App(server.host, server.port, name, server.binaries)
+def opened(server: App, name: str, host: str | None = None) -> Iterator[App]:
+    app = App(host or server.host, server.port, name, server.binaries)
     try:
         yield app
     finally:
@@ -155,7 +157,6 @@ def test_pg_upgrade(folder: Path) -> None:
                 load(conninfo=App(server.host, server.port, f"{name}_{state}", server.binaries).url())
             with opened(server, f"{name}_fixed") as app:
                 fix(app)
-        server.close()
     checksums = ("--no-data-checksums",) if components.major(new.binaries / "initdb") >= 18 else ()
     new.make(*checksums)
     move = (
@@ -177,7 +178,6 @@ def test_pg_upgrade(folder: Path) -> None:
                 assert done.code == 0, done.stderr
                 assert app.usagefix("rollback", "--yes", "--purge").code == 0
                 assert app.dump() == before.dump()
-        server.close()
 
 
 @pytest.mark.parametrize("whose", ["the superuser's", "a role's that is absent there"])
@@ -192,8 +192,7 @@ def test_pg_restore_into_a_server_without_the_roles(app: App, whose: str, tmp_pa
             files[state] = tmp_path / f"{state}.dump"
             taken = app.program("pg_dump", "--format", "custom", "--file", str(files[state]))
             assert taken.returncode == 0, taken.stderr
-    with embedded.running(app.binaries, prefix="usagefix-test-") as running:
-        server = App(running.host, running.port, "postgres", app.binaries)
+    with embedded.running(app.binaries, prefix="usagefix-test-") as running, opened(app, "postgres", running.host) as server:
         for state, file in files.items():
             server.sql(f"CREATE DATABASE {state}")
             with opened(server, state) as restored:
@@ -212,7 +211,6 @@ def test_pg_restore_into_a_server_without_the_roles(app: App, whose: str, tmp_pa
             assert done.code == 0, done.stderr
             assert restored.one("SELECT to_regclass(%s) IS NOT NULL", f"public.{INDEX}")
             assert restored.dump(*shape) == before.dump(*shape)
-        server.close()
 
 
 def works_there(app: App) -> None:
