@@ -141,7 +141,7 @@ def functions(app: App) -> list[str]:
                 if types:
                     made.setdefault((name, types), _aggregate(name, types))
                 continue
-            returns = "text" if "any" in result and "any" not in "".join(types) else result
+            returns = _result(result, arguments, types)
             here = ", ".join(f"${n}" for n in range(1, len(types) + 1))
             if many:
                 answer = f"RETURN QUERY SELECT * FROM pg_catalog.{name}({here}); RETURN"
@@ -150,6 +150,19 @@ def functions(app: App) -> list[str]:
             returns = f"SETOF {returns}" if many else returns
             made.setdefault((name, types), _function(f'public."{name}"', types, returns, answer))
     return list(made.values())
+
+
+def _result(result: str, declared: list[str], types: tuple[str, ...]) -> str:
+    """What a function gives with these types in place of its own: the application goes on with it."""
+    if "any" not in result or "any" in "".join(types):
+        return result
+    element = "text"
+    for wanted, given in zip(declared, types, strict=False):
+        if wanted.endswith("array"):
+            element = {"int2vector": "smallint", "oidvector": "oid"}.get(given, given.removesuffix("[]"))
+        elif wanted.startswith("any"):
+            element = given
+    return f"{element}[]" if result.endswith("array") else element
 
 
 def _function(name: str, types: Iterable[str], returns: str, answer: str) -> str:

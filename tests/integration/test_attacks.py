@@ -93,8 +93,8 @@ USES = (
     " WHERE created_at = '1990-01-01'",
     "DELETE FROM public.preset_usage WHERE created_at = '1990-01-01' OR created_at = pg_catalog.now()",
     "UPDATE public.presets SET usage_count = 4711",
-    "INSERT INTO public.presets (name, usage_count) VALUES ('new', 3)",
-    "DELETE FROM public.presets WHERE name = 'new'",
+    "INSERT INTO public.presets (name, description, usage_count) VALUES ('new', 'new', 3)",
+    "DELETE FROM public.presets WHERE description = 'new'",
     "TRUNCATE public.preset_usage",
 )
 
@@ -310,7 +310,7 @@ def test_a_ledger_that_runs_somebodys_code_is_refused(theirs: App, kind: str) ->
             " WHERE relnamespace = 'usagefix'::pg_catalog.regnamespace AND relkind = 'r' ORDER BY 1"
         )
     ]
-    assert len(tables) > 3
+    assert len(tables) > 1
     let_through = []
     for number, table in enumerate(tables):
         with theirs.connect(autocommit=False) as connection:

@@ -137,9 +137,14 @@ def test_an_event_trigger_that_changes_each_new_table(app: App, what: str, whose
 
 def test_the_ledger_is_tables_that_every_server_can_take_over(fixed: App) -> None:
     ours = "'usagefix'::regnamespace"
-    tables = {name for (name,) in fixed.sql(f"SELECT relname::text FROM pg_class WHERE relnamespace = {ours} AND relkind = 'r'")}
+    tables = {
+        name
+        for (name,) in fixed.sql(f"SELECT relname::text FROM pg_class WHERE relnamespace = {ours} AND relkind = 'r'")
+    }
     assert tables
-    assert fixed.sql(f"SELECT relname FROM pg_class WHERE relnamespace = {ours} AND relkind NOT IN ('r', 'i', 'S')") == []
+    assert (
+        fixed.sql(f"SELECT relname FROM pg_class WHERE relnamespace = {ours} AND relkind NOT IN ('r', 'i', 'S')") == []
+    )
     keyed = {
         name
         for (name,) in fixed.sql(

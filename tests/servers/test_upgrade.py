@@ -192,7 +192,10 @@ def test_pg_restore_into_a_server_without_the_roles(app: App, whose: str, tmp_pa
             files[state] = tmp_path / f"{state}.dump"
             taken = app.program("pg_dump", "--format", "custom", "--file", str(files[state]))
             assert taken.returncode == 0, taken.stderr
-    with embedded.running(app.binaries, prefix="usagefix-test-") as running, opened(app, "postgres", running.host) as server:
+    with (
+        embedded.running(app.binaries, prefix="usagefix-test-") as running,
+        opened(app, "postgres", running.host) as server,
+    ):
         for state, file in files.items():
             server.sql(f"CREATE DATABASE {state}")
             with opened(server, state) as restored:
