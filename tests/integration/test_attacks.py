@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from conftest import TestServer
 from planted import ATTACKER, ATTEMPT, MARK, OWNER, Log, functions, hand_over, operators, ours, plant
-from support import App, Connection, role
+from support import SQL, App, Connection, role
 
 RIGHTS = (
     "SELECT rolname, rolsuper, rolcreaterole, rolcreatedb, rolbypassrls, rolreplication, rolcanlogin,"
@@ -149,9 +149,75 @@ def test_files_by_hand_call_nothing_that_is_planted(owned: App, what: str, tmp_p
         done = owned.psql(file)
         if done.returncode:
             wrong.append(f"{file.name}: {done.stderr[:300]}")
+    verified = owned.usagefix("verify").code
+    # A rollback by hand may refuse: the function that records was edited. It calls nothing either.
+    for name in ("verify", "rollback"):
+        for file in sorted(SQL.glob(f"2*/{name}.sql"), reverse=True):
+            owned.psql(file)
     gained = [row for row in owned.sql(RIGHTS) if row not in rights]
     assert (gained, log.ours(), log.as_superuser(), wrong) == ([], [], [], [])
-    assert owned.usagefix("verify").code == 0
+    assert verified == 0
+
+
+TRACKERS = {
+    "fewer arguments": "(preset_uuid uuid, usage_type_param text)",
+    "another order": "(usage_type_param text, preset_uuid uuid)",
+    "more arguments": "(preset_uuid uuid, usage_type_param text, usage_data_param jsonb, more text DEFAULT NULL)",
+}
+
+
+@pytest.mark.parametrize("what", TRACKERS)
+def test_a_function_of_somebody_else_is_not_tried_with_the_owners_rights(owned: App, what: str) -> None:
+    """It has the name of the function that records, but belongs to a role that owns nothing else."""
+    owned.sql("GRANT CREATE ON SCHEMA public TO PUBLIC")
+    with owned.connect(user=ATTACKER) as attacker:
+        attacker.execute(
+            f"CREATE FUNCTION public.track_preset_usage{TRACKERS[what]} RETURNS uuid LANGUAGE plpgsql AS $$BEGIN {ATTEMPT}"
+            " INSERT INTO public.preset_usage (preset_id, user_id, usage_type) VALUES (preset_uuid, auth.uid(), usage_type_param);"
+            " RETURN NULL; END$$".encode()
+        )
+    rights, log, ended = owned.sql(RIGHTS), Log.of(owned), []
+    for command in ("verify", "doctor", "apply --dry-run", "apply", "smoke", "rollback --yes"):
+        before = len(log.calls())
+        owned.usagefix(*command.split())
+        ended += [(command, call.user) for call in log.calls()[before:] if call.user != ATTACKER]
+    assert sorted(set(ended)) == []
+    assert owned.sql(RIGHTS) == rights
+
+
+def test_functions_that_wait_under_our_names_give_their_maker_nothing(owned: App) -> None:
+    """CREATE OR REPLACE keeps the owner and the grants of what was there."""
+    made = (
+        "SELECT oid::pg_catalog.regprocedure::text, proowner::pg_catalog.regrole::text,"
+        f" pg_catalog.has_function_privilege('{ATTACKER}', oid, 'EXECUTE') FROM pg_catalog.pg_proc"
+        " WHERE pronamespace = 'public'::pg_catalog.regnamespace AND prorettype = 'trigger'::pg_catalog.regtype"
+    )
+    sample = {name for name, _, _ in owned.sql(made)}
+    assert owned.usagefix("apply").code == 0
+    names = [name for name, _, _ in owned.sql(made) if name not in sample]
+    assert len(names) >= 2
+    assert owned.usagefix("rollback", "--yes", "--purge").code == 0
+    assert {name for name, _, _ in owned.sql(made)} == sample
+    owned.sql("GRANT CREATE ON SCHEMA public TO PUBLIC")
+    with owned.connect(user=ATTACKER) as attacker:
+        for name in names:
+            attacker.execute(
+                f"CREATE FUNCTION {name} RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {ATTEMPT} RETURN NULL; END$$;"
+                f" GRANT EXECUTE ON FUNCTION {name} TO {ATTACKER}, authenticated WITH GRANT OPTION".encode()
+            )
+    log, done = Log.of(owned), owned.usagefix("apply")
+    assert log.calls() == []
+    if done.code == 0:
+        for name, owner, callable_by_attacker in owned.sql(made):
+            if name in names:
+                assert (owner in (OWNER, "postgres"), callable_by_attacker) == (True, False), name
+        use(owned)
+        assert log.calls() == []
+        assert owned.usagefix("verify").code == 0
+    else:
+        assert done.code in (1, 5)
+        assert "nothing in the database was changed" in done.stderr
+        assert any(name.removesuffix("()") in done.stderr for name in names)
 
 
 # In a session of the application: what pg_temp may hold.

@@ -237,8 +237,8 @@ def test_a_ledger_that_a_dump_left_out(fixed: App, tmp_path: Path) -> None:
     restored = App(fixed.host, fixed.port, name, fixed.binaries)
     try:
         restored.sql("DROP SCHEMA public")
-        done = restored.psql(dump)
-        assert done.returncode == 0, done.stderr
+        loaded = restored.psql(dump)
+        assert loaded.returncode == 0, loaded.stderr
         restored.sql("SET search_path = public")
         assert restored.usagefix("status").code in (0, 1)
         done = restored.usagefix("apply")

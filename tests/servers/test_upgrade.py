@@ -164,9 +164,9 @@ def test_pg_upgrade(folder: Path) -> None:
         "--new-datadir", str(new.data), "--username", "postgres", "--socketdir", str(folder),
     )  # fmt: skip
     for options in (("--check",), ("--no-sync",) if components.major(new.binaries / "pg_upgrade") >= 16 else ()):
-        done = new.run("pg_upgrade", *move, *options)
+        moved = new.run("pg_upgrade", *move, *options)
         lists = "".join(path.read_text() for path in folder.glob("new/pg_upgrade_output.d/*/*.txt"))
-        assert done.returncode == 0, f"{done.stdout}\n{lists}"
+        assert moved.returncode == 0, f"{moved.stdout}\n{lists}"
     with new.running() as server:
         for name in DATABASES:
             with opened(server, f"{name}_fixed") as app, opened(server, f"{name}_before") as before:
@@ -199,8 +199,8 @@ def test_pg_restore_into_a_server_without_the_roles(app: App, whose: str, tmp_pa
         for state, file in files.items():
             server.sql(f"CREATE DATABASE {state}")
             with opened(server, state) as restored:
-                done = restored.program("pg_restore", "--no-owner", "--no-acl", "--exit-on-error", str(file))
-                assert done.returncode == 0, done.stderr
+                loaded = restored.program("pg_restore", "--no-owner", "--no-acl", "--exit-on-error", str(file))
+                assert loaded.returncode == 0, loaded.stderr
         with opened(server, "fixed") as restored, opened(server, "before") as before:
             assert restored.one("SELECT count(*) FROM pg_roles WHERE rolname IN ('authenticated', 'tableowner')") == 0
             # Without grants a function is open to everybody, which verify reports and apply repairs.
