@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,14 +28,11 @@ APPLICATIONS = ROOT / "tests" / "applications"
 LEDGER = SQL / "ledger.sql"
 VERSION = "20250930000001"
 MIGRATION = SQL / f"{VERSION}_fix_usage_tracking"
-EVERY_WRITE = SQL / "20251015000001_count_every_write"
 GUARD = SQL / "20251101000001_guard_usage_count"
-MIGRATIONS = (MIGRATION, EVERY_WRITE, GUARD)
-BY_HAND = (LEDGER, *(folder / "apply.sql" for folder in MIGRATIONS), GUARD / "backfill.sql")
-BACK_BY_HAND = tuple(folder / "rollback.sql" for folder in reversed(MIGRATIONS))
+MIGRATIONS = (MIGRATION, GUARD)
 TRIGGER = "trigger_auto_increment_preset_usage_count"
 ADJUSTING = "trigger_auto_adjust_preset_usage_count"
-GUARDING = "trigger_guard_preset_usage_count"
+GUARDING = "zz_trigger_guard_preset_usage_count"
 INDEX = "idx_preset_usage_daily_unique"
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -160,6 +158,24 @@ class App:
         for path in files:
             arguments += ["-f", str(path)]
         return self.program("psql", *arguments, **variables)
+
+    def by_hand(self, *versions: Path, undo: bool = False, **variables: str) -> subprocess.CompletedProcess[str]:
+        """What a person runs with psql: the scripts that ``usagefix sql --adapt`` prints for this database, one transaction
+        each; then the backfill. ``undo``: the rollbacks, the newest first."""
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.CompletedProcess[str]([], 0, "", "")
+            wanted = versions or (MIGRATIONS[::-1] if undo else MIGRATIONS)
+            steps = [(version.name, "rollback" if undo else "apply") for version in wanted]
+            for number, (version, face) in enumerate([*steps, *([] if undo else [(wanted[-1].name, "backfill")])]):
+                printed = self.usagefix("sql", version, face, "--adapt")
+                if printed.code:
+                    return subprocess.CompletedProcess([], printed.code, printed.stdout, printed.stderr)
+                script = Path(folder) / f"{number}.sql"
+                script.write_text(printed.stdout)
+                done = self.psql(script, **variables)
+                if done.returncode:
+                    return done
+            return done
 
     def dump(self, *options: str) -> str:
         """The schema of everything but the ledger. (Newer versions put a random word in two lines of their own.)"""

@@ -28,9 +28,10 @@ DECLARE
     permit text;
 BEGIN
     FOR change IN
-        SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.created_at) AS newest
+        SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.moment) AS newest
         FROM (
-            SELECT OLD.preset_id, -1 AS uses, NULL::pg_catalog.timestamptz AS created_at WHERE TG_OP OPERATOR(pg_catalog.<>) 'INSERT'
+            SELECT OLD.preset_id, -1 AS uses, NULL::pg_catalog.timestamptz AS moment
+            WHERE TG_OP OPERATOR(pg_catalog.<>) 'INSERT'
             UNION ALL
             SELECT NEW.preset_id, 1, NEW.created_at WHERE TG_OP OPERATOR(pg_catalog.<>) 'DELETE'
         ) AS event
