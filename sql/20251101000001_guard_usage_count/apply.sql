@@ -178,7 +178,7 @@ REVOKE ALL ON FUNCTION public.guard_preset_usage_count() FROM PUBLIC;
 CREATE OR REPLACE TRIGGER zz_trigger_guard_preset_usage_count
     BEFORE INSERT OR UPDATE ON public.presets
     FOR EACH ROW
-    WHEN (current_setting('usagefix.counting', true) IS DISTINCT FROM NULLIF(pg_trigger_depth(), 0)::text
+    WHEN (COALESCE(current_setting('usagefix.counting', true), '') IS DISTINCT FROM NULLIF(pg_trigger_depth(), 0)::text
         OR NOT has_table_privilege('public.presets'::regclass, 'TRIGGER WITH GRANT OPTION'))
     EXECUTE FUNCTION public.guard_preset_usage_count('ignore');
 

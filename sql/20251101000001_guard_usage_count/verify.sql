@@ -23,8 +23,8 @@ WITH guard AS (
             WHERE counting.tgrelid = to_regclass('public.preset_usage') AND counting.tgenabled IN ('O', 'A')
                 AND counting.tgtype = 4 AND strpos(functions.prosrc, 'usagefix.counting') > 0
         ) AS counted,
-        pg_get_triggerdef(existing.oid) LIKE '%(current_setting(''usagefix.counting''::text, true) IS DISTINCT FROM'
-            ' (NULLIF(pg_trigger_depth(), 0))::text)%has_table_privilege(%TRIGGER WITH GRANT OPTION%' AS conditioned
+        pg_get_triggerdef(existing.oid) LIKE '%(COALESCE(current_setting(''usagefix.counting''::text, true), ''''::text)'
+            ' IS DISTINCT FROM (NULLIF(pg_trigger_depth(), 0))::text)%has_table_privilege(%TRIGGER WITH GRANT OPTION%' AS conditioned
     FROM (VALUES (1)) AS one
     LEFT JOIN pg_class AS presets ON presets.oid = to_regclass('public.presets')
     LEFT JOIN pg_trigger AS existing
