@@ -76,6 +76,7 @@ DECLARE
     stack text;
     notes oid;
     free bigint;
+    fixed_snapshot CONSTANT boolean := current_setting('transaction_isolation') NOT LIKE 'read%';
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         IF NEW.usage_count IS NOT DISTINCT FROM OLD.usage_count THEN
@@ -138,19 +139,20 @@ BEGIN
         RAISE EXCEPTION 'the counter usage_count is not for this to write: %', COALESCE(NULLIF(through, ''), TG_OP)
             USING ERRCODE = 'UF001', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'usage_count',
                   HINT = 'The triggers on preset_usage count each event by themselves: leave usage_count out.';
-    ELSIF pg_stat_get_xact_tuples_inserted(notes) + pg_stat_get_xact_tuples_updated(notes) >= 100 THEN
+    ELSIF pg_stat_get_xact_tuples_inserted(notes) + pg_stat_get_xact_tuples_updated(notes) >= 100
+            OR fixed_snapshot AND pg_relation_size(notes) >= 1048576 THEN
         PERFORM nextval('usagefix.unnoted_writes'); -- a row that one transaction updates often makes each update slower
     ELSIF notes IS NOT NULL THEN
-        IF (SELECT count(*) FROM usagefix.refused_writes) >= 100 AND NOT EXISTS (
-            SELECT FROM usagefix.refused_writes AS written
-            WHERE written.role = caller AND written.application = used_by AND written.via = through
-        ) THEN
-            used_by := '(others)';
-            through := '';
-        END IF;
-        -- One that nobody holds. Where a transaction sees a fixed snapshot, a row that changed since would end it.
-        IF current_setting('transaction_isolation') LIKE 'read%' THEN
-            SELECT written.entry INTO free
+        -- In a fixed snapshot it reads nothing, and adds a row: a row that changed since, or was read, would end it.
+        IF NOT fixed_snapshot THEN
+            IF (SELECT count(*) FROM usagefix.refused_writes) >= 100 AND NOT EXISTS (
+                SELECT FROM usagefix.refused_writes AS written
+                WHERE written.role = caller AND written.application = used_by AND written.via = through
+            ) THEN
+                used_by := '(others)';
+                through := '';
+            END IF;
+            SELECT written.entry INTO free -- one that nobody holds
             FROM usagefix.refused_writes AS written
             WHERE written.role = caller AND written.application = used_by AND written.via = through
                 AND written.mode = TG_ARGV[0]
@@ -178,7 +180,7 @@ REVOKE ALL ON FUNCTION public.guard_preset_usage_count() FROM PUBLIC;
 CREATE OR REPLACE TRIGGER zz_trigger_guard_preset_usage_count
     BEFORE INSERT OR UPDATE ON public.presets
     FOR EACH ROW
-    WHEN ((current_setting('usagefix.counting', true) = NULLIF(pg_trigger_depth(), 0)::text) IS NOT TRUE
+    WHEN (COALESCE(current_setting('usagefix.counting', true), '') IS DISTINCT FROM NULLIF(pg_trigger_depth(), 0)::text
         OR NOT has_table_privilege('public.presets'::regclass, 'TRIGGER WITH GRANT OPTION'))
     EXECUTE FUNCTION public.guard_preset_usage_count('ignore');
 
