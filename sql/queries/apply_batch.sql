@@ -6,7 +6,8 @@ WITH changed AS (
     SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) + corrections.delta, 0)
       , last_used_at = GREATEST(preset.last_used_at, corrections.newest) --? presets.last_used_at
     FROM usagefix.corrections
-    WHERE corrections.run = %(run)s AND corrections.applied_at IS NULL AND corrections."preset_id" = preset.id AND preset.id = ANY (%(ids)s)
+    WHERE corrections.run = %(run)s AND corrections.applied_at IS NULL
+        AND corrections."preset_id" = preset.id AND preset.id = ANY (%(ids)s)
         AND corrections."preset_id" = ANY (%(ids)s)
     RETURNING preset.id AS id, preset.usage_count AS became
 ), marked AS (

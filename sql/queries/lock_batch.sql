@@ -1,5 +1,5 @@
--- Lock presets in the order of their ids, as the counting triggers do, leaving out those that somebody else holds. A lock
--- that lets foreign-key checks through. Parameter: ids.
+-- Lock presets in the order of their ids, as the counting triggers do, leaving out those that somebody else holds. A
+-- lock that lets foreign-key checks through. Parameter: ids.
 SELECT preset.id AS id
 FROM public.presets AS preset
 WHERE preset.id = ANY (%(ids)s)

@@ -6,7 +6,8 @@ WITH looked_at AS (
             AND NOT pg_catalog.row_security_active(tables.oid) AS readable
     FROM pg_catalog.pg_class AS tables
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = tables.relnamespace
-    WHERE (namespace.nspname, tables.relname) IN (('cron', 'job'), ('usagefix', 'refused_writes')) AND tables.relkind IN ('r', 'p')
+    WHERE (namespace.nspname, tables.relname) IN (('cron', 'job'), ('usagefix', 'refused_writes'))
+        AND tables.relkind IN ('r', 'p')
 )
 SELECT
     ARRAY(

@@ -1,5 +1,5 @@
--- Each track_preset_usage(), usually one: its body, the body of before apply, one that works with and without the daily limit,
--- the body that apply left, and the one that it leaves in the end; null where apply recorded none.
+-- Each track_preset_usage(), usually one: its body, the body of before apply, one that works with and without the daily
+-- limit, the body that apply left, and the one that it leaves in the end; null where apply recorded none.
 SELECT functions.oid::bigint AS oid, functions.prosrc AS body, saved.body AS before_apply,
     CASE saved.how
         WHEN 'edited' THEN usagefix.edited_body(saved.body, languages.lanname, true)

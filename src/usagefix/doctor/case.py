@@ -34,7 +34,7 @@ class Case:
     @property
     def subject(self) -> Subject:
         """What code is read for."""
-        return Subject(self.names.schema)
+        return Subject(self.counter.schema)
 
     @property
     def presets(self) -> str:
@@ -165,7 +165,7 @@ class Case:
     @property
     def competed_with(self) -> bool:
         """Whether a competing writer changes a counter that is counted: no guard is there to refuse it."""
-        guard = self.counter.objects["trigger_guard"]
+        guard = self.counter.objects["zz_trigger_guard"]
         guards = (t for t in self.picture.triggers if t.place == "presets" and t.name == guard)
         return self.counted and not any(trigger.fires for trigger in guards)
 
