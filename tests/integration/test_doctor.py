@@ -138,15 +138,16 @@ class Application:
     schema: str = "public"
 
 
-SAMPLE = "counter_indexed fires_on_count fires_on_count increment_not_called"
+WRITERS = "may_write_counter may_write_counter"  # authenticated and service_role
+SAMPLE = f"counter_indexed fires_on_count fires_on_count increment_not_called {WRITERS}"
 CAUSES = f"{SAMPLE} use_not_counted drift"
 EVERY = {
     "the sample": Application((), f"{CAUSES} daily_limit", f"{SAMPLE}"),
     "other columns": Application(
         ("other_columns",),
         "counter_indexed fires_on_count increment_not_called use_not_counted drift daily_limit no_index search_path_open"
-        " tracker_unknown_columns",
-        "counter_indexed fires_on_count increment_not_called no_index search_path_open",
+        f" tracker_unknown_columns {WRITERS}",
+        f"counter_indexed fires_on_count increment_not_called no_index search_path_open {WRITERS}",
     ),
     "bigint keys in another schema": Application(
         ("bigint_keys",), "drift use_not_counted open_to_everybody", "open_to_everybody", "Shop floor"
@@ -166,9 +167,9 @@ EVERY = {
         ("by_hand", "counted_twice"),
         "counter_indexed fires_on_count fires_on_count drift counted_twice counting_blocked"
         " counter_writer counter_writer counter_writer counter_writer open_to_everybody open_to_everybody"
-        " search_path_open search_path_open search_path_open",
+        f" search_path_open search_path_open search_path_open {WRITERS}",
         "counter_indexed fires_on_count fires_on_count counter_writer counter_writer trigger_disabled trigger_disabled"
-        " search_path_open search_path_open",
+        f" search_path_open search_path_open {WRITERS}",
     ),
 }  # fmt: skip
 
@@ -370,6 +371,14 @@ CASES = (
     Case("source_scripts", INFO, "supabase/migrations/1.sql", "line 2",
          files={"supabase/migrations/1.sql": "-- old\nUPDATE presets SET usage_count = 0;\n"}),
 )  # fmt: skip
+
+
+OF_RIGHTS = {
+    "path_open_to_others",
+    "may_write_counter",
+    "dump_needs_ledger",
+    "counting_replaced",
+}  # test_doctor_rights.py
 
 
 def test_every_rule_has_a_case() -> None:
@@ -614,11 +623,11 @@ def test_text_of_the_database_is_harmless(fixed: App) -> None:
 def test_the_verdict_in_words(app: App, fixed: App) -> None:
     lines = app.usagefix("doctor").stdout.splitlines()
     assert lines[-3] == "source: not read; --source DIR looks for competing writers there"
-    assert lines[-2] == "not right: 4 errors, 1 warning, 2 good to know"
+    assert lines[-2] == "not right: 4 errors, 1 warning, 4 good to know"
     assert lines[-1] == "next: usagefix apply --dry-run"
     right = fixed.usagefix("doctor")
     assert right.code == 0
-    assert right.stdout.splitlines()[-1] == "right: 0 errors, 1 warning, 3 good to know"
+    assert right.stdout.splitlines()[-1] == "right: 0 errors, 1 warning, 5 good to know"
 
 
 def test_it_changes_nothing(app: App) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from usagefix import catalog
-from usagefix.counter import Counter
-from usagefix.errors import without_urls
+from usagefix.counter import EVENT_TIMES, STANDARD, Counter
+from usagefix.doctor.words import is_script, where
 from usagefix.picture.objects import Function, Index, Picture, Trigger
 from usagefix.reading import Found, Subject, Use, in_sql
 
@@ -34,7 +32,24 @@ class Case:
     @property
     def subject(self) -> Subject:
         """What code is read for."""
-        return Subject(self.counter.schema)
+        counter = self.counter
+        # A column that is not there cannot be named either: its usual name does no harm.
+        return Subject(
+            schema=counter.schema,
+            parent=counter.parent,
+            counter=counter.column,
+            child=counter.child,
+            foreign_key=counter.foreign_key,
+            event_id=counter.event_id or str(STANDARD.event_id),
+            user=counter.user or str(STANDARD.user),
+            kind=counter.kind or str(STANDARD.kind),
+            data=counter.data or str(STANDARD.data),
+            times=tuple(dict.fromkeys((*EVENT_TIMES, counter.time or EVENT_TIMES[0]))),
+            alongside=(counter.last or str(STANDARD.last), "updated_at"),
+            incrementer=counter.incrementer,
+            recorder=counter.recorder,
+            daily=counter.daily,
+        )
 
     @property
     def presets(self) -> str:
@@ -117,6 +132,24 @@ class Case:
         return {self.counter.incrementer, self.counter.recorder} | {
             function.name for function in known if not function.is_trigger
         }
+
+    def named_as_ours(self, function: Function) -> str | None:
+        """What a function that has a name of usagefix's own would be for: ``auto_increment`` …"""
+        ours = {name: role for role, name in self.counter.objects.items()}
+        same_place = function.schema == self.counter.schema and function.is_trigger
+        return ours.get(function.name) if same_place else None
+
+    @cached_property
+    def applied(self) -> bool:
+        """Whether the ledger says that usagefix made what counts."""
+        made = f"FUNCTION {STANDARD.schema}.{STANDARD.objects['auto_increment']}()"
+        versions = {m.version for m in catalog.migrations() if f" {made} " in m.read(catalog.Face.APPLY)}
+        return bool(versions & set(self.picture.applied))
+
+    def replaced(self, function: Function) -> bool:
+        """Whether it stands where one that counts was put by usagefix, and is another one."""
+        ours = self.named_as_ours(function) in ("auto_increment", "auto_adjust")
+        return self.applied and ours and not self.released(function)
 
     def released(self, function: Function) -> bool:
         """Whether it is one of usagefix's, as released."""
@@ -217,36 +250,3 @@ class Case:
     @cached_property
     def daily_limits(self) -> tuple[Index, ...]:
         return tuple(index for index in self.picture.indexes if index.daily)
-
-
-def is_script(place: Place) -> bool:
-    return place.path.suffix.lower() == ".sql"
-
-
-def where(place: Place) -> str:
-    """Path and line; the path as text that can be printed, whatever bytes its name is made of."""
-    return f"{shown(place)}:{place.found.line}"
-
-
-def shown(place: Place) -> str:
-    return os.fsencode(place.path.as_posix()).decode("utf-8", "replace")
-
-
-def quoted(name: str) -> str:
-    """A name as SQL writes it."""
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
-
-
-def said(place: Place) -> str:
-    """The line itself; a connection string in it may hold a password."""
-    return without_urls(place.found.text)
-
-
-def events(number: int) -> str:
-    return f"{number:,} event{'' if number == 1 else 's'}"
-
-
-def listed(words: Iterable[str], most: int = 5) -> str:
-    """Some of the words, and how many more there are."""
-    every = list(words)
-    return ", ".join(every[:most]) + (f" and {len(every) - most:,} more" if len(every) > most else "")
