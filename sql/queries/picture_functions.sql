@@ -1,11 +1,14 @@
--- The functions of the application that name the counter or the events, have one of two names, are called by a trigger of the
--- two tables, or name one of the functions found before. Extensions' own are left out. Parameter: names (in lower case).
+-- The functions of the application that name the counter or the events, have one of two names, are called by a trigger
+-- of the two tables, or name one of the functions found before. Extensions' own are left out. Parameter: names (in
+-- lower case).
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%(child)s)::oid AS relation
     UNION ALL
     SELECT parents.inhrelid FROM pg_catalog.pg_inherits AS parents JOIN tree ON parents.inhparent = tree.relation
 ), counters AS (
-    SELECT oid, relowner, relrowsecurity, relforcerowsecurity FROM pg_catalog.pg_class WHERE oid = to_regclass(%(parent)s)
+    SELECT oid, relowner, relrowsecurity, relforcerowsecurity
+    FROM pg_catalog.pg_class
+    WHERE oid = to_regclass(%(parent)s)
 )
 SELECT
     proc.oid::bigint AS oid,
@@ -26,7 +29,8 @@ SELECT
     ) AS arguments,
     ARRAY(
         SELECT 'PUBLIC' WHERE EXISTS (
-            SELECT FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted WHERE granted.grantee = 0)
+            SELECT FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted
+            WHERE granted.grantee = 0)
         UNION ALL
         SELECT roles.rolname::text
         FROM pg_catalog.pg_roles AS roles
@@ -75,7 +79,8 @@ JOIN pg_catalog.pg_roles AS owners ON owners.oid = proc.proowner
 CROSS JOIN counters
 CROSS JOIN LATERAL (SELECT lower(COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc)) AS code) AS texts
 WHERE proc.prokind IN ('f', 'p') AND languages.lanname NOT IN ('c', 'internal')
-    AND namespace.nspname NOT IN ('pg_catalog', 'information_schema', 'usagefix') AND namespace.nspname !~ '^pg_(toast|temp)'
+    AND namespace.nspname NOT IN ('pg_catalog', 'information_schema', 'usagefix')
+    AND namespace.nspname !~ '^pg_(toast|temp)'
     AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_depend AS belongs
         WHERE belongs.classid = 'pg_proc'::regclass AND belongs.objid = proc.oid AND belongs.deptype = 'e')
