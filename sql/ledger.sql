@@ -106,15 +106,16 @@ CREATE TABLE IF NOT EXISTS usagefix.held_at_zero (
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- Refused writes of the counter. A writer takes a row that nobody holds, or adds one; readers add them up
+-- Refused writes of the counter, by when their transactions began. A writer takes a row that nobody holds, or adds one;
+-- readers add them up
 CREATE TABLE IF NOT EXISTS usagefix.refused_writes (
     entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     mode text NOT NULL,
     role text NOT NULL,
     application text NOT NULL,
     via text NOT NULL,
-    first_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    last_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    first_at timestamptz NOT NULL DEFAULT now(),
+    last_at timestamptz NOT NULL DEFAULT now(),
     writes bigint NOT NULL
 ) WITH (fillfactor = 50);
 

@@ -76,6 +76,7 @@ DECLARE
     stack text;
     notes oid;
     free bigint;
+    again boolean;
     fixed_snapshot CONSTANT boolean := current_setting('transaction_isolation') NOT LIKE 'read%';
 BEGIN
     IF TG_OP = 'UPDATE' THEN
@@ -139,9 +140,6 @@ BEGIN
         RAISE EXCEPTION 'the counter usage_count is not for this to write: %', COALESCE(NULLIF(through, ''), TG_OP)
             USING ERRCODE = 'UF001', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'usage_count',
                   HINT = 'The triggers on preset_usage count each event by themselves: leave usage_count out.';
-    ELSIF pg_stat_get_xact_tuples_inserted(notes) + pg_stat_get_xact_tuples_updated(notes) >= 100
-            OR fixed_snapshot AND pg_relation_size(notes) >= 1048576 THEN
-        PERFORM nextval('usagefix.unnoted_writes'); -- a row that one transaction updates often makes each update slower
     ELSIF notes IS NOT NULL THEN
         -- In a fixed snapshot it reads nothing, and adds a row: a row that changed since, or was read, would end it.
         IF NOT fixed_snapshot THEN
@@ -152,18 +150,24 @@ BEGIN
                 used_by := '(others)';
                 through := '';
             END IF;
-            SELECT written.entry INTO free -- one that nobody holds
+            SELECT written.entry, written.last_at = now() INTO free, again -- one that nobody holds
             FROM usagefix.refused_writes AS written
             WHERE written.role = caller AND written.application = used_by AND written.via = through
                 AND written.mode = TG_ARGV[0]
             LIMIT 1
             FOR UPDATE SKIP LOCKED;
         END IF;
-        IF free IS NULL THEN
+        -- A row that one transaction updates often makes each update slower. (The server's count may hold the
+        -- session's last transactions, too; the time tells them apart.)
+        IF fixed_snapshot AND pg_relation_size(notes) >= 1048576
+            OR again AND pg_stat_get_xact_tuples_inserted(notes) + pg_stat_get_xact_tuples_updated(notes) >= 100
+        THEN
+            PERFORM nextval('usagefix.unnoted_writes');
+        ELSIF free IS NULL THEN
             INSERT INTO usagefix.refused_writes (mode, role, application, via, writes)
             VALUES (TG_ARGV[0], caller, used_by, through, 1);
         ELSE
-            UPDATE usagefix.refused_writes AS written SET writes = written.writes + 1, last_at = clock_timestamp()
+            UPDATE usagefix.refused_writes AS written SET writes = written.writes + 1, last_at = now()
             WHERE written.entry = free;
         END IF;
     END IF;

@@ -30,7 +30,7 @@ WITH guard AS (
     LEFT JOIN pg_trigger AS existing
         ON existing.tgrelid = presets.oid AND existing.tgname = 'zz_trigger_guard_preset_usage_count'::name
 ), guard_function AS (
-    SELECT proc.oid, md5(proc.prosrc) = 'cfbcc5c754bd1e81c58ea82a20e1ecac' AS as_released, proc.prosecdef AS definer,
+    SELECT proc.oid, md5(proc.prosrc) = '324e515c4509115cb5ce96557c0c1c0d' AS as_released, proc.prosecdef AS definer,
         proc.proowner <> presets.relowner AS misowned,
         EXISTS (
             SELECT FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted
