@@ -168,7 +168,10 @@ BEGIN
     END IF;
     WHILE changes IS NOT NULL LOOP
         FETCH changes INTO change;
-        EXIT WHEN NOT FOUND;
+        IF NOT FOUND THEN
+            CLOSE changes; -- or it holds the partition that is truncated
+            EXIT;
+        END IF;
         permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset
         SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses
