@@ -71,11 +71,14 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     caller CONSTANT text := COALESCE(NULLIF(current_setting('role'), 'none'), session_user::text);
-    used_by text := current_setting('application_name');
+    used_by CONSTANT text := current_setting('application_name');
+    this CONSTANT text := pg_current_xact_id()::text;
     through text;
     stack text;
     notes oid;
+    noted bigint;
     free bigint;
+    at_once integer;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         IF NEW.usage_count IS NOT DISTINCT FROM OLD.usage_count THEN
@@ -138,30 +141,27 @@ BEGIN
         RAISE EXCEPTION 'the counter usage_count is not for this to write: %', COALESCE(NULLIF(through, ''), TG_OP)
             USING ERRCODE = 'UF001', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'usage_count',
                   HINT = 'The triggers on preset_usage count each event by themselves: leave usage_count out.';
-    ELSIF pg_stat_get_xact_tuples_inserted(notes) + pg_stat_get_xact_tuples_updated(notes) >= 100 THEN
-        PERFORM nextval('usagefix.unnoted_writes'); -- a row that one transaction updates often makes each update slower
     ELSIF notes IS NOT NULL THEN
-        IF (SELECT count(*) FROM usagefix.refused_writes) >= 100 AND NOT EXISTS (
-            SELECT FROM usagefix.refused_writes AS written
-            WHERE written.role = caller AND written.application = used_by AND written.via = through
-        ) THEN
-            used_by := '(others)';
-            through := '';
-        END IF;
-        -- One that nobody holds. Where a transaction sees a fixed snapshot, a row that changed since would end it.
-        IF current_setting('transaction_isolation') LIKE 'read%' THEN
-            SELECT written.entry INTO free
-            FROM usagefix.refused_writes AS written
-            WHERE written.role = caller AND written.application = used_by AND written.via = through
-                AND written.mode = TG_ARGV[0]
-            LIMIT 1
-            FOR UPDATE SKIP LOCKED;
-        END IF;
-        IF free IS NULL THEN
-            INSERT INTO usagefix.refused_writes (mode, role, application, via, writes)
-            VALUES (TG_ARGV[0], caller, used_by, through, 1);
+        -- A row that nobody holds; where a transaction sees a fixed snapshot, one of its own. There are at most 150.
+        noted := (SELECT count(*) FROM usagefix.refused_writes);
+        SELECT written.entry, CASE WHEN written.in_transaction = this THEN written.at_once ELSE 0 END INTO free, at_once
+        FROM usagefix.refused_writes AS written
+        WHERE written.mode = TG_ARGV[0] AND written.role = caller
+            AND (written.application = used_by AND written.via = through
+                OR noted >= 100 AND written.application = '(others)')
+            AND (current_setting('transaction_isolation') LIKE 'read%' OR written.in_transaction = this)
+        ORDER BY written.application = '(others)' LIMIT 1
+        FOR UPDATE SKIP LOCKED;
+        IF at_once >= 100 OR free IS NULL AND noted >= 150 THEN
+            PERFORM nextval('usagefix.unnoted_writes'); -- a row updated often in a transaction makes each update slower
+        ELSIF free IS NULL THEN
+            INSERT INTO usagefix.refused_writes (mode, role, application, via, in_transaction)
+            VALUES (TG_ARGV[0], caller, CASE WHEN noted < 100 THEN used_by ELSE '(others)' END,
+                CASE WHEN noted < 100 THEN through ELSE '' END, this);
         ELSE
-            UPDATE usagefix.refused_writes AS written SET writes = written.writes + 1, last_at = clock_timestamp()
+            UPDATE usagefix.refused_writes AS written
+            SET writes = written.writes + 1, last_at = clock_timestamp(), in_transaction = this,
+                at_once = CASE WHEN written.in_transaction = this THEN written.at_once + 1 ELSE 1 END
             WHERE written.entry = free;
         END IF;
     END IF;

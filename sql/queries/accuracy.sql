@@ -1,5 +1,5 @@
--- The accuracy summary and the presets to look at, in one snapshot; an index on preset_id is all it reads of the events.
--- Parameter: top (how many presets).
+-- The accuracy summary and the presets to look at, in one snapshot; an index on preset_id is all it reads of the
+-- events. Parameter: top (how many presets).
 WITH counters AS MATERIALIZED (
     SELECT preset.id AS id, preset.name AS name, preset.usage_count AS shown, preset.last_used_at AS last_use,
         COALESCE(events.actual, 0) AS actual,
@@ -28,8 +28,8 @@ SELECT
     count(*) FILTER (WHERE actual > 0) AS presets_really_used,
     ARRAY(
         SELECT jsonb_build_object(
-            'id', id::text, 'name', COALESCE(name::text, ''), 'displayed_count', shown, 'actual_records', actual, 'drift', drift,
-            'last_used_at', last_use::timestamptz)
+            'id', id::text, 'name', COALESCE(name::text, ''), 'displayed_count', shown,
+            'actual_records', actual, 'drift', drift, 'last_used_at', last_use::timestamptz)
         FROM top
         ORDER BY abs(drift) DESC, shown IS NULL DESC, actual DESC, id
     ) AS top

@@ -1,7 +1,7 @@
 -- Add the deltas of the presets that this transaction has locked, and mark each in the same transaction: once,
--- whatever happens. A counter that was set back meanwhile (by TRUNCATE) stops at 0; the next round counts again. It may fire
--- triggers of the application, under the path that these need, so every name has its schema.
--- Parameters: run, ids (an array as text), keys (the same as texts), lease (seconds).
+-- whatever happens. A counter that was set back meanwhile (by TRUNCATE) stops at 0; the next round counts again. It
+-- may fire triggers of the application, under the path that these need, so every name has its schema. Parameters: run,
+-- ids (an array as text), keys (the same as texts), lease (seconds).
 WITH changed AS (
     UPDATE public.presets AS preset
     SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) corrections.delta, 0)

@@ -1,22 +1,24 @@
 -- The daily limits: unique indexes that let one person use a preset once a day, whatever their names. They are over the
--- preset, a day of the time of the use, and nothing but the person and the kind of use besides. extras: what completes the
--- definition. The usual name comes first.
+-- preset, a day of the time of the use, and nothing but the person and the kind of use besides. extras: what completes
+-- the definition. The usual name comes first.
 WITH limits AS (
     SELECT daily.*, indexes.relname, indexes.relkind
     FROM pg_catalog.pg_index AS daily
     JOIN pg_catalog.pg_class AS indexes ON indexes.oid = daily.indexrelid
     CROSS JOIN LATERAL (
         -- A generated day is one of the time of the use.
-        SELECT bool_and(columns.attname IN (%(foreign_key)s, COALESCE(%(user)s, ''), COALESCE(%(kind)s, ''), COALESCE(%(time)s, ''))
+        SELECT bool_and(columns.attname IN (
+                    %(foreign_key)s, COALESCE(%(user)s, ''), COALESCE(%(kind)s, ''), COALESCE(%(time)s, ''))
                 OR columns.attgenerated <> '' AND columns.atttypid = 'date'::regtype)
             AND bool_or(columns.attname = %(foreign_key)s)
             AND bool_or(columns.attname = COALESCE(%(time)s, '') OR columns.attgenerated <> '') AS fits
         FROM pg_catalog.pg_attribute AS columns
-        WHERE columns.attrelid = daily.indrelid AND columns.attnum > 0 AND (columns.attnum = ANY (daily.indkey) OR EXISTS (
-            SELECT FROM pg_catalog.pg_depend AS named
-            WHERE named.classid = 'pg_class'::regclass AND named.objid = daily.indexrelid
-                AND named.refclassid = 'pg_class'::regclass AND named.refobjid = daily.indrelid
-                AND named.refobjsubid = columns.attnum))
+        WHERE columns.attrelid = daily.indrelid AND columns.attnum > 0 AND (
+            columns.attnum = ANY (daily.indkey) OR EXISTS (
+                SELECT FROM pg_catalog.pg_depend AS named
+                WHERE named.classid = 'pg_class'::regclass AND named.objid = daily.indexrelid
+                    AND named.refclassid = 'pg_class'::regclass AND named.refobjid = daily.indrelid
+                    AND named.refobjsubid = columns.attnum))
     ) AS columns
     WHERE daily.indrelid = to_regclass(%(child)s) AND daily.indisunique AND NOT daily.indisprimary AND (
         daily.indexrelid = to_regclass(%(daily)s) OR columns.fits AND (
@@ -51,13 +53,15 @@ SELECT
         SELECT format('COMMENT ON INDEX %%s IS %%L', limits.indexrelid::regclass, said.comment)
         FROM pg_catalog.obj_description(limits.indexrelid, 'pg_class') AS said (comment) WHERE said.comment IS NOT NULL
         UNION ALL
-        SELECT format('ALTER INDEX %%s ALTER COLUMN %%s SET STATISTICS %%s', limits.indexrelid::regclass, attnum, attstattarget)
+        SELECT format('ALTER INDEX %%s ALTER COLUMN %%s SET STATISTICS %%s',
+            limits.indexrelid::regclass, attnum, attstattarget)
         FROM pg_catalog.pg_attribute WHERE attrelid = limits.indexrelid AND attstattarget >= 0
         UNION ALL
         SELECT format('ALTER TABLE %%s REPLICA IDENTITY USING INDEX %%I', limits.indrelid::regclass, limits.relname)
         WHERE limits.indisreplident
         UNION ALL
-        SELECT format('ALTER TABLE %%s CLUSTER ON %%I', limits.indrelid::regclass, limits.relname) WHERE limits.indisclustered
+        SELECT format('ALTER TABLE %%s CLUSTER ON %%I', limits.indrelid::regclass, limits.relname)
+        WHERE limits.indisclustered
     ) AS extras
 FROM limits
 LEFT JOIN pg_catalog.pg_constraint AS made ON made.conindid = limits.indexrelid AND made.contype IN ('p', 'u', 'x')

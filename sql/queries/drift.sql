@@ -1,5 +1,5 @@
--- What each counter lacks, for those that are wrong. Both sides from one snapshot; an index on preset_id is all it reads of
--- the events.
+-- What each counter lacks, for those that are wrong. Both sides from one snapshot; an index on preset_id is all it
+-- reads of the events.
 SELECT
     preset.id AS "preset_id",
     preset.usage_count AS displayed,

@@ -1,11 +1,14 @@
--- What a recorder of events needs to know: where the foreign key of the events' user leads, as an object; null where there is
--- none; and whether auth.uid() exists.
+-- What a recorder of events needs to know: where the foreign key of the events' user leads, as an object; null where
+-- there is none; and whether auth.uid() exists.
 SELECT (
-        SELECT jsonb_build_object('table', constraints.confrelid::regclass::text, 'key', key.attname, 'profile', profile.attname IS NOT NULL)
+        SELECT jsonb_build_object('table', constraints.confrelid::regclass::text, 'key', key.attname,
+            'profile', profile.attname IS NOT NULL)
         FROM pg_catalog.pg_constraint AS constraints
         JOIN pg_catalog.pg_attribute AS users
-            ON users.attrelid = constraints.conrelid AND constraints.conkey = ARRAY[users.attnum] AND users.attname = %(user)s
-        JOIN pg_catalog.pg_attribute AS key ON key.attrelid = constraints.confrelid AND key.attnum = constraints.confkey[1]
+            ON users.attrelid = constraints.conrelid AND constraints.conkey = ARRAY[users.attnum]
+            AND users.attname = %(user)s
+        JOIN pg_catalog.pg_attribute AS key
+            ON key.attrelid = constraints.confrelid AND key.attnum = constraints.confkey[1]
         LEFT JOIN pg_catalog.pg_attribute AS profile
             ON profile.attrelid = constraints.confrelid AND profile.attname = 'user_id' AND NOT profile.attisdropped
             AND profile.attnum <> key.attnum

@@ -1,5 +1,5 @@
--- Why the ledger cannot be trusted: who beside its owner may write to it, an owner who is nobody to trust, and what acts on what
--- is written to it. No row where it can, or where there is none.
+-- Why the ledger cannot be trusted: who beside its owner may write to it, an owner who is nobody to trust, and what
+-- acts on what is written to it. No row where it can, or where there is none.
 WITH parts AS (
     SELECT tables.oid, tables.relowner AS owner, tables.relacl AS acl, tables.relkind AS kind
     FROM pg_catalog.pg_class AS tables

@@ -6,27 +6,31 @@ WITH RECURSIVE tree AS (
 ), counters AS (
     SELECT oid, relowner FROM pg_catalog.pg_class WHERE oid = to_regclass(%(parent)s)
 ), ours AS (
-    SELECT to_regprocedure(%(auto_increment)s)::oid AS oid, %(auto_increment_name)s AS name, '%%' AS triggers, false AS on_parent
+    SELECT to_regprocedure(%(auto_increment)s)::oid AS oid, %(auto_increment_name)s AS name, '%%' AS triggers,
+        false AS on_parent
     UNION ALL
     SELECT to_regprocedure(%(auto_adjust)s), %(auto_adjust_name)s, 'trigger_' || %(auto_adjust_name)s || '%%', false
     UNION ALL
     SELECT to_regprocedure(%(guard)s), %(guard_name)s, '%%trigger_' || %(guard_name)s || '%%', true
 )
-SELECT format('a generated column cannot be counted in: %%s', string_agg(format('%%s.%%s', attrelid::regclass, attname), ', ')) AS what,
+SELECT format('a generated column cannot be counted in: %%s',
+        string_agg(format('%%s.%%s', attrelid::regclass, attname), ', ')) AS what,
     'Make it an ordinary column.' AS hint
 FROM pg_catalog.pg_attribute
 WHERE attrelid = (SELECT oid FROM counters) AND attname IN (%(column)s, COALESCE(%(last)s, '')) AND attgenerated <> ''
 HAVING count(*) > 0
 UNION ALL
 SELECT format('%%s.%%s is of type %%s, which may have an equality of its own', keys.attrelid::regclass, keys.attname,
-        pg_catalog.format_type(keys.atttypid, keys.atttypmod)), 'usagefix counts by the types that come with PostgreSQL.'
+        pg_catalog.format_type(keys.atttypid, keys.atttypmod)),
+    'usagefix counts by the types that come with PostgreSQL.'
 FROM pg_catalog.pg_attribute AS keys
 JOIN pg_catalog.pg_type AS types ON types.oid = keys.atttypid
 JOIN pg_catalog.pg_type AS base ON base.oid = COALESCE(NULLIF(types.typbasetype, 0), types.oid)
 WHERE keys.attrelid = (SELECT oid FROM counters) AND keys.attname = %(key)s
     AND base.typnamespace <> 'pg_catalog'::regnamespace AND base.typtype <> 'e'
 UNION ALL
-SELECT format('%%s.%%s is not unique by itself: an event would count on each row of that key', counters.oid::regclass, %(key)s),
+SELECT format('%%s.%%s is not unique by itself: an event would count on each row of that key',
+        counters.oid::regclass, %(key)s),
     'Make it the primary key, or give it a unique index.'
 FROM counters
 WHERE NOT EXISTS (
@@ -39,13 +43,15 @@ SELECT format('%%I, who counts what TRUNCATE of a partition takes away, may not 
         pg_catalog.pg_get_userbyid(counters.relowner), to_regclass(%(child)s)),
     format('GRANT SELECT ON %%s TO %%I', to_regclass(%(child)s), pg_catalog.pg_get_userbyid(counters.relowner))
 FROM counters
-WHERE (SELECT count(*) FROM tree) > 1 AND NOT pg_catalog.has_table_privilege(counters.relowner, to_regclass(%(child)s), 'SELECT')
+WHERE (SELECT count(*) FROM tree) > 1
+    AND NOT pg_catalog.has_table_privilege(counters.relowner, to_regclass(%(child)s), 'SELECT')
 UNION ALL
 SELECT format('%%s is a partition or child of %%s: what is written through that would not be counted',
         to_regclass(%(child)s), parents.inhparent::regclass), 'usagefix counts whole tables.'
 FROM pg_catalog.pg_inherits AS parents WHERE parents.inhrelid = to_regclass(%(child)s)
 UNION ALL
-SELECT format('other tables inherit from %%s: %%s', to_regclass(%(child)s), string_agg(children.inhrelid::regclass::text, ', ')),
+SELECT format('other tables inherit from %%s: %%s', to_regclass(%(child)s),
+        string_agg(children.inhrelid::regclass::text, ', ')),
     'Make them partitions, or ALTER TABLE ... NO INHERIT.'
 FROM pg_catalog.pg_inherits AS children
 JOIN pg_catalog.pg_class AS events ON events.oid = children.inhparent

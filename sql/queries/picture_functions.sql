@@ -1,11 +1,14 @@
--- The functions of the application that name the counter or the events, have one of two names, are called by a trigger of the
--- two tables, or name one of the functions found before. Extensions' own are left out. Parameter: names (in lower case).
+-- The functions of the application that name the counter or the events, have one of two names, are called by a trigger
+-- of the two tables, or name one of the functions found before. Extensions' own are left out. Parameter: names (in
+-- lower case).
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%(child)s)::oid AS relation
     UNION ALL
     SELECT parents.inhrelid FROM pg_catalog.pg_inherits AS parents JOIN tree ON parents.inhparent = tree.relation
 ), counters AS (
-    SELECT oid, relowner, relrowsecurity, relforcerowsecurity FROM pg_catalog.pg_class WHERE oid = to_regclass(%(parent)s)
+    SELECT oid, relowner, relrowsecurity, relforcerowsecurity
+    FROM pg_catalog.pg_class
+    WHERE oid = to_regclass(%(parent)s)
 )
 SELECT
     proc.oid::bigint AS oid,
@@ -26,7 +29,8 @@ SELECT
     ) AS arguments,
     ARRAY(
         SELECT 'PUBLIC' WHERE EXISTS (
-            SELECT FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted WHERE granted.grantee = 0)
+            SELECT FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted
+            WHERE granted.grantee = 0)
         UNION ALL
         SELECT roles.rolname::text
         FROM pg_catalog.pg_roles AS roles
@@ -47,7 +51,8 @@ SELECT
     COALESCE((
         SELECT jsonb_agg(jsonb_build_object(
             'name', COALESCE(named.name, ''), 'type', pg_catalog.format_type(types.oid, NULL),
-            'category', types.typcategory, 'required', given.place <= proc.pronargs - proc.pronargdefaults) ORDER BY given.place)
+            'category', types.typcategory, 'required', given.place <= proc.pronargs - proc.pronargdefaults)
+            ORDER BY given.place)
         FROM unnest(proc.proargtypes::oid[]) WITH ORDINALITY AS given (type, place)
         JOIN pg_catalog.pg_type AS types ON types.oid = given.type
         LEFT JOIN (
@@ -62,7 +67,8 @@ SELECT
         WHERE granted.grantee <> proc.proowner
     ) AS grantees,
     ARRAY(
-        SELECT format('GRANT EXECUTE ON FUNCTION %%s TO %%s%%s', proc.oid::regprocedure, COALESCE(quote_ident(roles.rolname), 'PUBLIC'),
+        SELECT format('GRANT EXECUTE ON FUNCTION %%s TO %%s%%s', proc.oid::regprocedure,
+            COALESCE(quote_ident(roles.rolname), 'PUBLIC'),
             CASE WHEN granted.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
         FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted
         LEFT JOIN pg_catalog.pg_roles AS roles ON roles.oid = granted.grantee
@@ -75,14 +81,15 @@ JOIN pg_catalog.pg_roles AS owners ON owners.oid = proc.proowner
 CROSS JOIN counters
 CROSS JOIN LATERAL (SELECT lower(COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc)) AS code) AS texts
 WHERE proc.prokind IN ('f', 'p') AND languages.lanname NOT IN ('c', 'internal')
-    AND namespace.nspname NOT IN ('pg_catalog', 'information_schema', 'usagefix') AND namespace.nspname !~ '^pg_(toast|temp)'
+    AND namespace.nspname NOT IN ('pg_catalog', 'information_schema', 'usagefix')
+    AND namespace.nspname !~ '^pg_(toast|temp)'
     AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_depend AS belongs
         WHERE belongs.classid = 'pg_proc'::regclass AND belongs.objid = proc.oid AND belongs.deptype = 'e')
     AND (strpos(texts.code, lower(replace(%(column)s, '"', '""'))) > 0
         OR strpos(texts.code, lower(replace(%(child_name)s, '"', '""'))) > 0
-        OR proc.proname IN (%(incrementer)s, %(recorder)s, %(auto_increment_name)s, %(auto_adjust_name)s, %(auto_count_row_name)s,
-        %(auto_note_name)s, %(guard_name)s)
+        OR proc.proname IN (%(incrementer)s, %(recorder)s, %(auto_increment_name)s, %(auto_adjust_name)s,
+            %(auto_count_row_name)s, %(auto_note_name)s, %(guard_name)s)
         OR proc.oid IN (
             SELECT existing.tgfoid FROM pg_catalog.pg_trigger AS existing
             WHERE existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = counters.oid)

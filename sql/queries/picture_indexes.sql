@@ -1,5 +1,5 @@
--- The indexes of the two tables; those of partitions belong to one of the whole. columns: of keys, expressions and predicate.
--- daily: it lets one person use a preset once a day, whatever its name.
+-- The indexes of the two tables; those of partitions belong to one of the whole. columns: of keys, expressions and
+-- predicate. daily: it lets one person use a preset once a day, whatever its name.
 SELECT
     CASE indexed.indrelid WHEN to_regclass(%(parent)s) THEN 'presets' ELSE 'preset_usage' END AS on_table,
     indexed.indexrelid::regclass::text AS name,
@@ -33,15 +33,17 @@ SELECT
                 AND bool_or(columns.attname = %(foreign_key)s)
                 AND bool_or((columns.attname IN (%(time)s, 'used_at')) IS TRUE OR columns.attgenerated <> '')
             FROM pg_catalog.pg_attribute AS columns
-            WHERE columns.attrelid = indexed.indrelid AND columns.attnum > 0 AND (columns.attnum = ANY (indexed.indkey) OR EXISTS (
-                SELECT FROM pg_catalog.pg_depend AS named
-                WHERE named.classid = 'pg_class'::regclass AND named.objid = indexed.indexrelid
-                    AND named.refclassid = 'pg_class'::regclass AND named.refobjid = indexed.indrelid
-                    AND named.refobjsubid = columns.attnum))
+            WHERE columns.attrelid = indexed.indrelid AND columns.attnum > 0 AND (
+                columns.attnum = ANY (indexed.indkey) OR EXISTS (
+                    SELECT FROM pg_catalog.pg_depend AS named
+                    WHERE named.classid = 'pg_class'::regclass AND named.objid = indexed.indexrelid
+                        AND named.refclassid = 'pg_class'::regclass AND named.refobjid = indexed.indrelid
+                        AND named.refobjsubid = columns.attnum))
         ) AND (
             pg_catalog.pg_get_indexdef(indexed.indexrelid) ~ 'date_trunc\(''day''' OR EXISTS (
                 SELECT FROM pg_catalog.pg_attribute AS keys
-                WHERE keys.attrelid = indexed.indexrelid AND keys.attnum <= indexed.indnkeyatts AND keys.atttypid = 'date'::regtype))
+                WHERE keys.attrelid = indexed.indexrelid AND keys.attnum <= indexed.indnkeyatts
+                    AND keys.atttypid = 'date'::regtype))
     ) AS daily,
     COALESCE(pg_catalog.pg_relation_size(indexed.indexrelid), 0) AS size
 FROM pg_catalog.pg_index AS indexed

@@ -1,12 +1,15 @@
--- The roles of Supabase, what the session's role is, what it may look at, and how presets was updated so far.
+-- The roles of Supabase, what the session's role is, what it may look at, which schemas there are, and how presets was
+-- updated so far.
 WITH looked_at AS (
     SELECT
-        CASE namespace.nspname WHEN 'cron' THEN 'jobs' ELSE 'refused' END AS what,
+        CASE tables.relname WHEN 'job' THEN 'jobs' WHEN 'history' THEN 'applied' ELSE 'refused' END AS what,
         COALESCE(has_schema_privilege(namespace.oid, 'USAGE') AND has_table_privilege(tables.oid, 'SELECT'), false)
             AND NOT pg_catalog.row_security_active(tables.oid) AS readable
     FROM pg_catalog.pg_class AS tables
     JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = tables.relnamespace
-    WHERE (namespace.nspname, tables.relname) IN (('cron', 'job'), ('usagefix', 'refused_writes')) AND tables.relkind IN ('r', 'p')
+    WHERE (namespace.nspname, tables.relname) IN (
+            ('cron', 'job'), ('usagefix', 'refused_writes'), ('usagefix', 'history'))
+        AND tables.relkind IN ('r', 'p')
 )
 SELECT
     ARRAY(
@@ -18,6 +21,8 @@ SELECT
         AND has_table_privilege('pg_catalog.pg_subscription_rel', 'SELECT') AS sees_subscriptions,
     (SELECT readable FROM looked_at WHERE what = 'jobs') AS sees_jobs,
     (SELECT readable FROM looked_at WHERE what = 'refused') AS sees_refused,
+    (SELECT readable FROM looked_at WHERE what = 'applied') AS sees_applied,
+    ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas,
     COALESCE(statistics.n_tup_upd, 0) AS updates,
     COALESCE(statistics.n_tup_hot_upd, 0) AS hot_updates
 FROM pg_catalog.pg_roles AS self

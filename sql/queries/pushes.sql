@@ -4,7 +4,8 @@ SELECT latest.version, max(pushed.version) AS pushed_as
 FROM (
     SELECT DISTINCT ON (version) version, action, xmin AS made_in FROM usagefix.history ORDER BY version, entry DESC
 ) AS latest
-JOIN unnest(%(versions)s::text[], %(names)s::text[]) AS migrations (version, name) ON migrations.version = latest.version
+JOIN unnest(%(versions)s::text[], %(names)s::text[]) AS migrations (version, name)
+    ON migrations.version = latest.version
 JOIN supabase_migrations.schema_migrations AS pushed ON pushed.xmin = latest.made_in AND pushed.name = migrations.name
 WHERE latest.action = 'apply' AND EXISTS (
     SELECT FROM unnest(pushed.statements) AS ran (statement)

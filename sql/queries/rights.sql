@@ -5,7 +5,8 @@ WHERE NOT has_schema_privilege(to_regnamespace(%(schema_sql)s)::oid, 'CREATE')
 UNION ALL
 SELECT format('CREATE on database %%s', current_database()),
     format('GRANT CREATE ON DATABASE %%I TO %%I', current_database(), current_user)
-WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'usagefix') AND NOT has_database_privilege(current_database(), 'CREATE')
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'usagefix')
+    AND NOT has_database_privilege(current_database(), 'CREATE')
 UNION ALL
 SELECT format('TEMPORARY on database %%s', current_database()),
     format('GRANT TEMPORARY ON DATABASE %%I TO %%I', current_database(), current_user)
@@ -22,7 +23,8 @@ WHERE functions.pronamespace = to_regnamespace(%(schema_sql)s)
     AND functions.proname IN (%(recorder)s, %(auto_increment_name)s, %(guard_name)s)
     AND NOT pg_has_role(current_user, functions.proowner, 'USAGE')
 UNION ALL
-SELECT format('BYPASSRLS: %%s has FORCE ROW LEVEL SECURITY, so its owner''s counting would change nothing', %(parent_name)s::text),
+SELECT format('BYPASSRLS: %%s has FORCE ROW LEVEL SECURITY, so its owner''s counting would change nothing',
+        %(parent_name)s::text),
     format('ALTER TABLE %%s NO FORCE ROW LEVEL SECURITY, or run as a role with BYPASSRLS', %(parent)s::text)
 FROM pg_catalog.pg_class AS tables
 JOIN pg_catalog.pg_roles AS owners ON owners.oid = tables.relowner

@@ -1,13 +1,14 @@
--- Who applies, for whom, and what apply has to adapt to. path: schemas beside the application's own that the database or the
--- owner of presets is configured with, where nobody else can plant an object. grantees: who default privileges let execute
--- new functions of this role. closing: something may open or reassign new tables. tree: the event tables, the whole first.
+-- Who applies, for whom, and what apply has to adapt to. path: schemas beside the application's own that the database
+-- or the owner of presets is configured with, where nobody else can plant an object. grantees: who default privileges
+-- let execute new functions of this role. closing: something may open or reassign new tables. tree: the event tables,
+-- the whole first.
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%(child)s)::oid AS relation, 0 AS level
     UNION ALL
     SELECT parents.inhrelid, tree.level + 1
     FROM pg_catalog.pg_inherits AS parents JOIN tree ON parents.inhparent = tree.relation
 ), counters AS (
-    SELECT relowner, relkind FROM pg_catalog.pg_class WHERE oid = to_regclass(%(parent)s)
+    SELECT oid, relowner, relkind FROM pg_catalog.pg_class WHERE oid = to_regclass(%(parent)s)
 ), configured AS (
     SELECT namespace.nspname AS schema, min(part.n) AS rank
     FROM pg_catalog.pg_db_role_setting AS settings
@@ -37,6 +38,11 @@ SELECT
     quote_ident(pg_catalog.pg_get_userbyid(counters.relowner)) AS owner_sql,
     current_user::text AS runner,
     self.rolsuper AS superuser,
+    ARRAY(
+        SELECT roles.rolname::text FROM pg_catalog.pg_roles AS roles
+        WHERE pg_catalog.pg_has_role(counters.relowner, roles.oid, 'MEMBER')
+    ) AS rights_of_owner,
+    counters.oid::regclass::text AS parent,
     counters.relkind = 'p' AS parent_partitioned,
     ARRAY(SELECT quote_ident(configured.schema) FROM configured ORDER BY configured.rank) AS path,
     (

@@ -1,8 +1,12 @@
--- The columns that a row of a table must be given, and an expression of each one's type, both for a statement with parameters.
--- alone: it must be unique. refers: the table where a row must be first, and its key. Parameter: relation.
+-- The columns that a row of a table must be given, and an expression of each one's type, both for a statement with
+-- parameters. alone: it must be unique. refers: the table where a row must be first, and its key. Parameter: relation.
 SELECT
-    columns.attname::text AS name, pg_catalog.replace(quote_ident(columns.attname), '%%', '%%%%') AS quoted, uniqueness.alone AS alone,
-    pg_catalog.format_type(columns.atttypid, columns.atttypmod) AS type, constraints.confrelid::regclass::text AS refers, quote_ident(key.attname) AS refers_key,
+    columns.attname::text AS name,
+    pg_catalog.replace(quote_ident(columns.attname), '%%', '%%%%') AS quoted,
+    uniqueness.alone AS alone,
+    pg_catalog.format_type(columns.atttypid, columns.atttypmod) AS type,
+    constraints.confrelid::regclass::text AS refers,
+    quote_ident(key.attname) AS refers_key,
     pg_catalog.replace(filler.expression, '%%', '%%%%') AS expression
 FROM pg_catalog.pg_attribute AS columns
 JOIN pg_catalog.pg_type AS declared ON declared.oid = columns.atttypid
@@ -16,7 +20,8 @@ CROSS JOIN LATERAL (
 ) AS uniqueness
 LEFT JOIN LATERAL (
     SELECT foreign_key.* FROM pg_catalog.pg_constraint AS foreign_key
-    WHERE foreign_key.conrelid = columns.attrelid AND foreign_key.contype = 'f' AND foreign_key.conkey = ARRAY[columns.attnum]
+    WHERE foreign_key.conrelid = columns.attrelid AND foreign_key.contype = 'f'
+        AND foreign_key.conkey = ARRAY[columns.attnum]
     LIMIT 1
 ) AS constraints ON true
 LEFT JOIN pg_catalog.pg_attribute AS key ON key.attrelid = constraints.confrelid AND key.attnum = constraints.confkey[1]
@@ -25,7 +30,8 @@ CROSS JOIN LATERAL (
         WHEN types.typtype = 'e' THEN quote_literal((
             SELECT enumlabel FROM pg_catalog.pg_enum WHERE enumtypid = types.oid ORDER BY enumsortorder LIMIT 1))
         WHEN types.oid = 'uuid'::regtype THEN 'pg_catalog.gen_random_uuid()'
-        WHEN types.typcategory = 'S' THEN format('pg_catalog.left(''usagefix-'' || pg_catalog.md5(pg_catalog.random()::text), %%s)',
+        WHEN types.typcategory = 'S' THEN format(
+            'pg_catalog.left(''usagefix-'' || pg_catalog.md5(pg_catalog.random()::text), %%s)',
             COALESCE(NULLIF(GREATEST(columns.atttypmod, declared.typtypmod) - 4, -5), 60))
         WHEN types.oid = 'smallint'::regtype THEN '(pg_catalog.random() * 30000)'
         WHEN types.typcategory = 'N' THEN '(pg_catalog.random() * 2000000000)'
@@ -39,5 +45,6 @@ CROSS JOIN LATERAL (
     END, pg_catalog.format_type(columns.atttypid, columns.atttypmod)) AS expression
 ) AS filler
 WHERE columns.attrelid = %(relation)s::regclass AND columns.attnum > 0 AND NOT columns.attisdropped
-    AND (columns.attnotnull OR declared.typnotnull) AND NOT columns.atthasdef AND declared.typdefault IS NULL AND columns.attidentity = '' AND columns.attgenerated = ''
+    AND (columns.attnotnull OR declared.typnotnull) AND NOT columns.atthasdef AND declared.typdefault IS NULL
+    AND columns.attidentity = '' AND columns.attgenerated = ''
 ORDER BY columns.attnum

@@ -1,5 +1,5 @@
--- Who used a preset last, and how; where nobody did, any preset. No row where there is no event. Only the events of the preset
--- are sorted, for it is held meanwhile. Parameter: preset.
+-- Who used a preset last, and how; where nobody did, any preset. No row where there is no event. Only the events of the
+-- preset are sorted, for it is held meanwhile. Parameter: preset.
 SELECT example.who AS user_id, example.kind AS usage_type
 FROM (
     (

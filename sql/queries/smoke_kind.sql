@@ -1,6 +1,9 @@
 -- A kind of use that preset_usage takes: the first label of its type, else the first one that a constraint lists.
 SELECT COALESCE(
-    (SELECT labels.enumlabel::text FROM pg_catalog.pg_enum AS labels WHERE labels.enumtypid = kinds.atttypid ORDER BY enumsortorder LIMIT 1),
+    (SELECT labels.enumlabel::text
+        FROM pg_catalog.pg_enum AS labels
+        WHERE labels.enumtypid = kinds.atttypid
+        ORDER BY enumsortorder LIMIT 1),
     (SELECT (regexp_match(pg_catalog.pg_get_constraintdef(oid), '''([^'']+)'''))[1]
         FROM pg_catalog.pg_constraint
         WHERE contype = 'c' AND conkey = ARRAY[kinds.attnum] AND conrelid = kinds.attrelid

@@ -1,5 +1,6 @@
 -- A preset in the middle of a trial: its counter, its last use, its events and the newest of them. Parameter: preset.
-SELECT preset.usage_count::bigint AS counter, preset.last_used_at::timestamptz AS "last_used_at", uses.events, uses.newest,
+SELECT preset.usage_count::bigint AS counter, preset.last_used_at::timestamptz AS "last_used_at",
+    uses.events, uses.newest,
     now() AS started
 FROM public.presets AS preset
 CROSS JOIN LATERAL (

@@ -1,9 +1,12 @@
 -- Each track_preset_usage(), with its arguments in order.
-SELECT functions.oid::regprocedure::text AS signature, format('%%s.%%I', %(schema_sql)s::text, functions.proname) AS name,
+SELECT functions.oid::regprocedure::text AS signature,
+    format('%%s.%%I', %(schema_sql)s::text, functions.proname) AS name,
     COALESCE((
         SELECT jsonb_agg(jsonb_build_object(
-            'name', COALESCE(named.name, ''), 'quoted', quote_ident(named.name), 'type', pg_catalog.format_type(types.oid, NULL),
-            'category', types.typcategory, 'required', place <= functions.pronargs - functions.pronargdefaults) ORDER BY place)
+            'name', COALESCE(named.name, ''), 'quoted', quote_ident(named.name),
+            'type', pg_catalog.format_type(types.oid, NULL), 'category', types.typcategory,
+            'required', place <= functions.pronargs - functions.pronargdefaults)
+            ORDER BY place)
         FROM unnest(functions.proargtypes::oid[]) WITH ORDINALITY AS given (type, place)
         JOIN pg_catalog.pg_type AS types ON types.oid = given.type
         LEFT JOIN (

@@ -1,5 +1,5 @@
--- Where the users of preset_usage are: their table, its key, and the column that holds the session's user, which is another one
--- where the table holds profiles. No row where no foreign key tells.
+-- Where the users of preset_usage are: their table, its key, and the column that holds the session's user, which is
+-- another one where the table holds profiles. No row where no foreign key tells.
 SELECT constraints.confrelid::regclass::text AS relation, quote_ident(key.attname) AS key,
     quote_ident(COALESCE(profile.attname, key.attname)) AS claim
 FROM pg_catalog.pg_constraint AS constraints

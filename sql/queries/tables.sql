@@ -1,9 +1,10 @@
--- What is there of the two tables: null where a table is missing. columns: by name, each with its type, whether it must be
--- given, and whether it has a default. elsewhere: other schemas that have both tables.
+-- What is there of the two tables: null where a table is missing. columns: by name, each with its type, whether it must
+-- be given, and whether it has a default. elsewhere: other schemas that have both tables.
 SELECT
     wanted.name AS name,
     tables.oid IS NOT NULL AS present,
-    COALESCE((SELECT relkind FROM pg_catalog.pg_class WHERE oid = to_regclass(wanted.qualified)), ' ') IN ('v', 'm', 'f') AS other_kind,
+    COALESCE((SELECT relkind FROM pg_catalog.pg_class WHERE oid = to_regclass(wanted.qualified)), ' ')
+        IN ('v', 'm', 'f') AS other_kind,
     COALESCE(tables.relkind = 'p', false) AS partitioned,
     COALESCE(tables.relrowsecurity, false) AS rls,
     COALESCE(tables.relforcerowsecurity, false) AS force_rls,

@@ -95,6 +95,11 @@ class Counter:
         return {role: f"{before}_{self.slug}{after}" for role, (before, after) in _roles().items()}
 
     @property
+    def roles_of_functions(self) -> tuple[str, ...]:
+        """What our functions are for, see :attr:`objects`."""
+        return _FUNCTIONS
+
+    @property
     def functions(self) -> frozenset[str]:
         """The names of our functions."""
         return frozenset(self.objects[role] for role in _FUNCTIONS)

@@ -13,7 +13,7 @@ from usagefix.errors import DatabaseRefused, RollbackRefused, UsagefixError
 from usagefix.ledger import Saved
 from usagefix.picture.code import Limit, routine
 from usagefix.picture.objects import Function
-from usagefix.planning import undoing
+from usagefix.planning import expected, undoing
 from usagefix.planning.scene import Scene, scene
 from usagefix.reading import with_body
 
@@ -42,7 +42,7 @@ def refuse_if_broken(db: Database, seen: Scene, limit: Saved) -> None:
 
     What the ledger says of it is run as the owner of the tables, in a function that cannot become anybody else.
     """
-    undoing.require_expected(limit)
+    expected.require(seen, limit)
     keys = ", ".join(limit.key_columns or ())
     where = "true" if "NULLS NOT DISTINCT" in (limit.definition or "") else f"pg_catalog.num_nulls({keys}) = 0"
     where += f" AND ({limit.predicate})" if limit.predicate else ""

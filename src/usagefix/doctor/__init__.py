@@ -19,6 +19,8 @@ from usagefix import preflight
 from usagefix.database import Database
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import RULES as COUNTING
+from usagefix.doctor.privileges import RULES as PRIVILEGES
+from usagefix.doctor.replaced import RULES as REPLACED
 from usagefix.doctor.rights import RULES as RIGHTS
 from usagefix.doctor.source import RULES as SOURCE
 from usagefix.doctor.surroundings import RULES as SURROUNDINGS
@@ -26,7 +28,7 @@ from usagefix.models.diagnosis import DoctorReport, Finding, Severity, SourceRea
 from usagefix.picture.look import look
 from usagefix.reading import scan
 
-RULES = {**COUNTING, **RIGHTS, **SOURCE, **SURROUNDINGS}
+RULES = {**REPLACED, **COUNTING, **RIGHTS, **PRIVILEGES, **SOURCE, **SURROUNDINGS}
 _WORST_FIRST = list(Severity)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from usagefix import catalog
 from usagefix.counter import Counter
-from usagefix.errors import without_urls
+from usagefix.doctor.words import is_script, where
 from usagefix.picture.code import subject
 from usagefix.picture.objects import Function, Index, Picture, Trigger
 from usagefix.reading import Found, Subject, Use, in_sql
@@ -119,6 +117,22 @@ class Case:
             function.name for function in known if not function.is_trigger
         }
 
+    def named_as_ours(self, function: Function) -> str | None:
+        """What a function that has a name of usagefix's own would be for: ``auto_increment`` …"""
+        ours = {name: role for role, name in self.counter.objects.items()}
+        same_place = function.schema == self.counter.schema and function.is_trigger
+        return ours.get(function.name) if same_place else None
+
+    @cached_property
+    def applied(self) -> bool:
+        """Whether the ledger says that usagefix made what counts."""
+        return catalog.counting().version in self.picture.applied
+
+    def replaced(self, function: Function) -> bool:
+        """Whether it stands where one that counts was put by usagefix, and is another one."""
+        ours = self.named_as_ours(function) in ("auto_increment", "auto_adjust")
+        return self.applied and ours and not self.released(function)
+
     def released(self, function: Function) -> bool:
         """Whether it is one of usagefix's, as released."""
         return function.body in self._released
@@ -166,7 +180,7 @@ class Case:
     @property
     def competed_with(self) -> bool:
         """Whether a competing writer changes a counter that is counted: no guard is there to refuse it."""
-        guard = self.counter.objects["trigger_guard"]
+        guard = self.counter.objects["zz_trigger_guard"]
         guards = (t for t in self.picture.triggers if t.place == "presets" and t.name == guard)
         return self.counted and not any(trigger.fires for trigger in guards)
 
@@ -218,36 +232,3 @@ class Case:
     @cached_property
     def daily_limits(self) -> tuple[Index, ...]:
         return tuple(index for index in self.picture.indexes if index.daily)
-
-
-def is_script(place: Place) -> bool:
-    return place.path.suffix.lower() == ".sql"
-
-
-def where(place: Place) -> str:
-    """Path and line; the path as text that can be printed, whatever bytes its name is made of."""
-    return f"{shown(place)}:{place.found.line}"
-
-
-def shown(place: Place) -> str:
-    return os.fsencode(place.path.as_posix()).decode("utf-8", "replace")
-
-
-def quoted(name: str) -> str:
-    """A name as SQL writes it."""
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
-
-
-def said(place: Place) -> str:
-    """The line itself; a connection string in it may hold a password."""
-    return without_urls(place.found.text)
-
-
-def events(number: int) -> str:
-    return f"{number:,} event{'' if number == 1 else 's'}"
-
-
-def listed(words: Iterable[str], most: int = 5) -> str:
-    """Some of the words, and how many more there are."""
-    every = list(words)
-    return ", ".join(every[:most]) + (f" and {len(every) - most:,} more" if len(every) > most else "")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from usagefix.doctor.case import Case, listed, quoted, where
+from usagefix.doctor.case import Case
+from usagefix.doctor.words import listed, quoted, where
 from usagefix.models.diagnosis import Finding, Severity
 from usagefix.picture.objects import Function
 from usagefix.reading import Use, in_sql
@@ -94,7 +95,9 @@ def counter_writer(case: Case) -> Iterator[Finding]:
     """Who writes the counter, and who calls that."""
     for function in case.writers:
         callers = case.callers(function)
-        if not case.released(function) and (callers or function.name != case.counter.incrementer):
+        if case.released(function) or case.replaced(function):
+            continue
+        if callers or function.name != case.counter.incrementer:
             yield Finding(
                 "counter_writer",
                 INFO,

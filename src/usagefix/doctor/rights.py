@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from usagefix.doctor.case import Case, listed
+from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, WARNING, Rule
+from usagefix.doctor.words import listed
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Function
 from usagefix.reading import unknown_columns

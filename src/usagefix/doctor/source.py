@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from usagefix.doctor.case import Case, is_script, listed, said, shown, where
+from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
+from usagefix.doctor.words import is_script, listed, said, shown, where
 from usagefix.models.diagnosis import Finding
 from usagefix.reading import Use
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC
 
-from usagefix.doctor.case import Case, events, quoted
+from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
+from usagefix.doctor.words import events, quoted
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Index
 

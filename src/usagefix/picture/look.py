@@ -14,12 +14,15 @@ from usagefix.models.guarding import RefusedWrite
 from usagefix.picture import Table
 from usagefix.picture.code import code
 from usagefix.picture.objects import (
+    Creator,
     Drift,
     Fired,
     ForeignKey,
+    Grant,
     Index,
     Job,
     Picture,
+    Reader,
     Strays,
     Subscription,
     Surroundings,
@@ -57,12 +60,20 @@ class _Look:
             foreign_keys=foreign_keys,
             surroundings=around,
             fired=self._rows("fired_triggers", Fired),
+            creators=self._rows("picture_creators", Creator),
+            grants=tuple(self.db.rows(self.db.query("picture_grants"), Grant, {"functions": [f.oid for f in seen.functions]})),
+            readers=self._rows("picture_readers", Reader),
+            applied=self._permitted(around.sees_applied, "the ledger's history", self._applied),
             subscriptions=self._permitted(
-                around.sees_subscriptions, "picture_subscriptions", Subscription, "subscriptions of replication"
+                around.sees_subscriptions,
+                "subscriptions of replication",
+                lambda: self._rows("picture_subscriptions", Subscription),
             ),
-            jobs=self._permitted(around.sees_jobs, "picture_jobs", Job, "jobs of pg_cron"),
+            jobs=self._permitted(around.sees_jobs, "jobs of pg_cron", lambda: self._rows("picture_jobs", Job)),
             refused=self._permitted(
-                around.sees_refused, "refused_writes", RefusedWrite, "writes that the guard refused"
+                around.sees_refused,
+                "writes that the guard refused",
+                lambda: self._rows("refused_writes", RefusedWrite),
             ),
             drift=self._drift() if readable else None,
             strays=self._strays(events, foreign_keys) if readable else None,
@@ -72,12 +83,15 @@ class _Look:
     def _rows(self, query: str, into: type[T]) -> tuple[T, ...]:
         return tuple(self.db.rows(self.db.query(query), into))
 
-    def _permitted(self, sees: bool | None, query: str, into: type[T], what: str) -> tuple[T, ...]:
-        """The rows of a query for which a right is needed; none where there is nothing to see, or no right."""
+    def _applied(self) -> tuple[str, ...]:
+        return tuple(self.db.values(f"SELECT version FROM ({self.db.query('history')}) AS applied"))  # noqa: S608
+
+    def _permitted(self, sees: bool | None, what: str, read: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
+        """What ``read`` returns, for which a right is needed; nothing where there is nothing to see, or no right."""
         if sees is None:
             return ()
         if sees:
-            return self._attempt(what, lambda: self._rows(query, into)) or ()
+            return self._attempt(what, read) or ()
         self._missed(what, f"role {self.db.session.role} may not read them")
         return ()
 

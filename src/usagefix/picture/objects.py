@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from usagefix.picture import Table
 
 if TYPE_CHECKING:
     from usagefix.picture.code import Code
+
+_SCHEMAS = re.compile(r'"((?:[^"]|"")*)"|([^,\s]+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,11 @@ class Function:
         """Whether somebody who is not signed in may call it."""
         return bool({"PUBLIC", "anon"} & set(self.executors))
 
+    @property
+    def schemas(self) -> tuple[str, ...]:
+        """The schemas of its own search_path, in their order; that of the role whose rights it has is ``$user``."""
+        return tuple(quoted.replace('""', '"') or plain for quoted, plain in _SCHEMAS.findall(self.search_path or ""))
+
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
@@ -117,6 +125,8 @@ class Surroundings:
     sees_subscriptions: bool
     sees_jobs: bool | None
     sees_refused: bool | None
+    sees_applied: bool | None
+    schemas: list[str]
     updates: int
     hot_updates: int
 
@@ -150,6 +160,38 @@ class Fired:
 
 
 @dataclass(frozen=True, slots=True)
+class Creator:
+    """A role without special trust that may CREATE in a schema, or in the database (``schema`` is None): the columns of
+    ``picture_creators.sql``. ``quoted`` and ``role``: as SQL writes them; ``acts_as``: the roles that it can be."""
+
+    schema: str | None
+    quoted: str | None
+    role: str
+    owner: bool
+    acts_as: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right to write the counter, or to execute a function: the columns of ``picture_grants.sql``.
+
+    ``through``: table, column, owner, every table or function (then ``function`` is its oid); names as SQL writes them.
+    """
+
+    role: str
+    through: str
+    function: int | None
+    members: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A role that reads the whole application, and not the ledger: ``picture_readers.sql``."""
+
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class Strays:
     """Events without a preset, and events whose preset is gone: None where a foreign key rules that out."""
 
@@ -179,7 +221,7 @@ class Unseen:
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Everything around the counter and the events, from one snapshot. ``drift`` and ``strays`` are None where they
-    could not be counted; ``unseen`` then says why."""
+    could not be counted; ``unseen`` then says why. ``applied``: the versions that the ledger says are."""
 
     presets: Table
     events: Table
@@ -190,6 +232,10 @@ class Picture:
     foreign_keys: tuple[ForeignKey, ...]
     surroundings: Surroundings
     fired: tuple[Fired, ...]
+    creators: tuple[Creator, ...]
+    grants: tuple[Grant, ...]
+    readers: tuple[Reader, ...]
+    applied: tuple[str, ...]
     subscriptions: tuple[Subscription, ...]
     jobs: tuple[Job, ...]
     refused: tuple[RefusedWrite, ...]

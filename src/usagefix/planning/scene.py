@@ -24,12 +24,15 @@ class EventTable:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Who applies, and what apply has to adapt to: the columns of ``scene.sql``."""
+    """Who applies, and what apply has to adapt to: the columns of ``scene.sql``. ``rights_of_owner``: the roles whose
+    rights the owner of the counters' table has."""
 
     owner: str
     owner_sql: str
     runner: str
     superuser: bool
+    rights_of_owner: list[str]
+    parent: str
     parent_partitioned: bool
     path: list[str]
     mixes_zones: bool

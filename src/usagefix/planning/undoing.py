@@ -6,7 +6,6 @@ known kind, or refused; and it is run as the owner of the tables, never with mor
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -17,22 +16,10 @@ from usagefix.ledger import Saved
 from usagefix.models.choices import DailyLimit
 from usagefix.picture.code import routine
 from usagefix.picture.objects import Function, Trigger
+from usagefix.planning import expected
 from usagefix.planning.scene import Scene
-from usagefix.reading import Reader, Routine, Uneditable
+from usagefix.reading import Reader, Routine, Uneditable, with_body
 from usagefix.tokens import Kind, code
-
-_KINDS = {
-    "function": ("create or replace function",),
-    "trigger": ("create trigger", "create constraint trigger"),
-    "index": ("create unique index",),
-}
-_EXTRAS = (
-    "grant execute on function", "alter function", "alter table", "alter index", "comment on index",
-)  # fmt: skip
-_EXTRA_ENDS = re.compile(
-    r"owner to \S+|(?:disable|enable|enable replica|enable always) trigger \S+|replica identity using index \S+"
-    r"|cluster on \S+|set statistics \d+|to \S+(?: with grant option)?|is \S+"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,39 +39,16 @@ def plan(scene: Scene, migration: Migration, limit: DailyLimit, *, by_hand: bool
     remarks: list[str] = []
     saved = scene.ledger.of(migration.version)
     for entry in saved:
-        require_expected(entry)
+        expected.require(scene, entry)
     statements: list[Statement] = []
     for statement in migration.statements(Face.ROLLBACK, scene.counter):
         if statement.is_by_hand or statement.text.startswith("DROP "):
             continue
-        if statement.text.startswith(("DELETE FROM usagefix.corrections", "DELETE FROM usagefix.saved_objects")):
-            if not any(s.text.startswith("DROP ") for s in statements):
-                statements += _replaced(scene, migration, saved, limit, remarks, by_hand=by_hand)
-                statements += _dropped(scene, migration, saved)
         statements.append(statement)
+        if len(statements) == 1:
+            statements += _replaced(scene, saved, limit, remarks, by_hand=by_hand)
+            statements += _dropped(scene, migration, saved)
     return Undoing(migration, tuple(statements), tuple(remarks))
-
-
-def require_expected(saved: Saved) -> None:
-    """Raise NotPermitted where the ledger holds something else than apply writes there."""
-    texts = [(saved.definition, _KINDS[saved.kind])] if saved.definition is not None else []
-    texts += [(extra, _EXTRAS) for extra in saved.extras]
-    for text, beginnings in texts:
-        found = code(text)
-        words = " ".join(token.name or token.text for token in found)
-        ended = [token for token in found[:-1] if token.text == ";"]
-        if ended or not words.startswith(beginnings) or (beginnings is _EXTRAS and not _is_extra(text)):
-            raise NotPermitted(
-                f"the ledger holds something else than apply writes there, for {saved.identity}",
-                hint="look at usagefix.saved_objects; nothing of it was run",
-            )
-
-
-def _is_extra(text: str) -> bool:
-    """Whether a statement ends as one that completes a definition does."""
-    found = code(text)
-    names = [re.sub(r"\s", "_", token.text) if token.kind is not Kind.WORD else token.name for token in found]
-    return any(_EXTRA_ENDS.fullmatch(" ".join(names[start:])) for start in range(len(names)))
 
 
 def body_of(definition: str) -> str:
@@ -94,46 +58,70 @@ def body_of(definition: str) -> str:
 
 
 def _replaced(
-    scene: Scene, migration: Migration, saved: tuple[Saved, ...], limit: DailyLimit, remarks: list[str], *, by_hand: bool
+    scene: Scene, saved: tuple[Saved, ...], limit: DailyLimit, remarks: list[str], *, by_hand: bool
 ) -> Iterator[Statement]:  # fmt: skip
     """What apply replaced, as it was."""
-    restoring: list[Statement] = []
+    if any(entry.kind == "function" and entry.definition is None and entry.how == "kept" for entry in saved):
+        remarks.append(
+            f"the ledger was lost before, so what was there before the fix is not known: {scene.counter.recorder}()"
+            " stays as it is, and a daily limit does not come back"
+        )
+    yield Statement("", "DO $do$ BEGIN PERFORM set_config('check_function_bodies', 'off', true); END $do$;")
     for entry in saved:
         if entry.kind == "index" and entry.definition and limit is DailyLimit.RESTORE:
-            restoring += [Statement("The daily limit", f"{entry.definition};")] if by_hand else []
-            restoring += [Statement("", f"{extra};") for extra in entry.extras]
+            if by_hand:
+                yield Statement("The daily limit", f"{entry.definition};")
+            yield from (Statement("", f"{extra};") for extra in entry.extras)
+        elif entry.kind == "function" and entry.left_behind is not None:
+            yield from _edited(scene, entry, limit, remarks)
         elif entry.kind == "function" and entry.definition:
-            restoring += _function(scene, entry, limit, remarks)
-        elif entry.kind == "trigger" and entry.definition:
-            restoring += _trigger(scene, entry, remarks)
-    if not restoring:
+            yield from _under_our_name(scene, entry, remarks)
+    triggers = [
+        s for entry in saved if entry.kind == "trigger" and entry.definition for s in _trigger(scene, entry, remarks)
+    ]
+    if not triggers or scene.owner_runs or not scene.around.superuser:
+        yield from triggers
         return
-    if not scene.owner_runs and scene.around.superuser:
-        yield Statement("What apply replaced, as the owner of the tables", f"SET LOCAL ROLE {scene.around.owner_sql};")
-    yield Statement("", "DO $do$ BEGIN PERFORM set_config('check_function_bodies', 'off', true); END $do$;")
-    yield from restoring
-    if not scene.owner_runs and scene.around.superuser:
-        yield Statement("", "RESET ROLE;")
+    yield Statement("Triggers, as the owner of the tables", f"SET LOCAL ROLE {scene.around.owner_sql};")
+    yield from triggers
+    yield Statement("", "RESET ROLE;")
 
 
-def _function(scene: Scene, entry: Saved, limit: DailyLimit, remarks: list[str]) -> Iterator[Statement]:
+def _edited(scene: Scene, entry: Saved, limit: DailyLimit, remarks: list[str]) -> Iterator[Statement]:
+    """A function of the application that apply edited: its body comes back, whatever else was altered since stays.
+
+    Its body alone is taken from the ledger. It runs with the rights of its owner: where these are more than those of
+    the tables' owner, who may have written to the ledger, only a body that apply would edit to the one that is there.
+    """
     there = next((f for f in scene.code.functions if f.signature == entry.identity), None)
-    if entry.left_behind is None:  # one that ours replaced: whatever is there, that comes back
-        yield Statement(f"{entry.identity}, as it was", f"{(entry.definition or '').rstrip()};")
-        yield from (Statement("", f"{extra};") for extra in entry.extras)
-        return
-    is_recorder = there is not None and there in scene.code.recorders
-    if is_recorder and limit is DailyLimit.SKIP:
+    if there is not None and there in scene.code.recorders and limit is DailyLimit.SKIP:
         return
     if there is None or there.body not in {entry.left_behind, loose_body(scene, entry, there)}:
         remarks.append(f"{entry.identity} was changed or dropped since: it stays as it is")
         return
-    if there.owner != scene.around.owner and not _is_its_origin(scene, entry, there):
+    if there.owner not in scene.around.rights_of_owner and not _is_its_origin(scene, entry, there):
         remarks.append(
-            f"{entry.identity} belongs to {there.owner}, not to {scene.around.owner}: it stays as apply left it"
+            f"{entry.identity} belongs to {there.owner}, who has more rights than {scene.around.owner}: it stays as"
+            " apply left it"
         )
         return
+    try:
+        text = with_body(routine(there), body_of(entry.definition or "")).rstrip()
+    except Uneditable:
+        remarks.append(f"{entry.identity} cannot be read: it stays as apply left it")
+        return
+    yield Statement(f"{entry.identity}, as it was", f"{text};")
+
+
+def _under_our_name(scene: Scene, entry: Saved, remarks: list[str]) -> Iterator[Statement]:
+    """A function of somebody else's that ours replaced."""
     yield Statement(f"{entry.identity}, as it was", f"{(entry.definition or '').rstrip()};")
+    for extra in entry.extras:
+        owner = expected.new_owner(extra)
+        if owner is not None and owner not in scene.around.rights_of_owner:
+            remarks.append(f"{entry.identity} belonged to {owner}, who has more rights than {scene.around.owner}")
+            continue
+        yield Statement("", f"{extra};")
 
 
 def loose_body(scene: Scene, entry: Saved, there: Function) -> str:

@@ -1,0 +1,46 @@
+"""How findings name places, objects and numbers."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from usagefix.errors import without_urls
+
+if TYPE_CHECKING:
+    from usagefix.reading import Place
+
+
+def is_script(place: Place) -> bool:
+    return place.path.suffix.lower() == ".sql"
+
+
+def where(place: Place) -> str:
+    """Path and line; the path as text that can be printed, whatever bytes its name is made of."""
+    return f"{shown(place)}:{place.found.line}"
+
+
+def shown(place: Place) -> str:
+    return os.fsencode(place.path.as_posix()).decode("utf-8", "replace")
+
+
+def quoted(name: str) -> str:
+    """A name as SQL writes it."""
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+
+
+def said(place: Place) -> str:
+    """The line itself; a connection string in it may hold a password."""
+    return without_urls(place.found.text)
+
+
+def events(number: int) -> str:
+    return f"{number:,} event{'' if number == 1 else 's'}"
+
+
+def listed(words: Iterable[str], most: int = 5) -> str:
+    """Some of the words, and how many more there are."""
+    every = list(words)
+    return ", ".join(every[:most]) + (f" and {len(every) - most:,} more" if len(every) > most else "")
