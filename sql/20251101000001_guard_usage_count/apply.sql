@@ -143,11 +143,12 @@ BEGIN
             USING ERRCODE = 'UF001', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'usage_count',
                   HINT = 'The triggers on preset_usage count each event by themselves: leave usage_count out.';
     ELSIF notes IS NOT NULL THEN
-        -- A row that nobody holds, of at most 150. In a fixed snapshot it reads nothing and adds a row: one that changed
-        -- since, or was read, would end the transaction.
+        -- A row that nobody holds, of at most 150. In a fixed snapshot it reads nothing and adds a row: one that
+        -- changed since, or was read, would end the transaction.
         IF NOT fixed_snapshot THEN
             noted := (SELECT count(*) FROM usagefix.refused_writes);
-            SELECT written.entry, CASE WHEN written.in_transaction = this THEN written.at_once ELSE 0 END INTO free, at_once
+            SELECT written.entry, CASE WHEN written.in_transaction = this THEN written.at_once ELSE 0 END
+            INTO free, at_once
             FROM usagefix.refused_writes AS written
             WHERE written.mode = TG_ARGV[0] AND written.role = caller
                 AND (written.application = used_by AND written.via = through
@@ -156,7 +157,8 @@ BEGIN
             FOR UPDATE SKIP LOCKED;
         END IF;
         -- A row that one transaction updates often makes each update slower.
-        IF at_once >= 100 OR free IS NULL AND (noted >= 150 OR fixed_snapshot AND pg_relation_size(notes) >= 1048576) THEN
+        IF at_once >= 100 OR free IS NULL
+            AND (noted >= 150 OR fixed_snapshot AND pg_relation_size(notes) >= 1048576) THEN
             PERFORM nextval('usagefix.unnoted_writes');
         ELSIF free IS NULL THEN
             INSERT INTO usagefix.refused_writes (mode, role, application, via, in_transaction)

@@ -1,5 +1,5 @@
--- Mark the corrections that were added, in the same transaction: once, whatever happens. Parameters: run, keys, became,
--- first and last (the places that were looked at), lease (seconds).
+-- Mark the corrections that were added, in the same transaction: once, whatever happens. Parameters: run, keys,
+-- became, first and last (the places that were looked at), lease (seconds).
 WITH marked AS (
     UPDATE usagefix.corrections SET applied_at = clock_timestamp(), became = done.became
     FROM unnest(%(keys)s::text[], %(became)s::bigint[]) AS done (row_key, became)
