@@ -106,20 +106,22 @@ CREATE TABLE IF NOT EXISTS usagefix.held_at_zero (
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- Refused writes of the counter, by when their transactions began. A writer takes a row that nobody holds, or adds one;
--- readers add them up
+-- Refused writes of the counter. A writer takes a row that nobody holds, or adds one; readers add them up. at_once: how
+-- often the newest transaction that wrote it did
 CREATE TABLE IF NOT EXISTS usagefix.refused_writes (
     entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     mode text NOT NULL,
     role text NOT NULL,
     application text NOT NULL,
     via text NOT NULL,
-    first_at timestamptz NOT NULL DEFAULT now(),
-    last_at timestamptz NOT NULL DEFAULT now(),
-    writes bigint NOT NULL
+    first_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    last_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    writes bigint NOT NULL DEFAULT 1,
+    in_transaction text NOT NULL,
+    at_once integer NOT NULL DEFAULT 1
 ) WITH (fillfactor = 50);
 
--- How many were rejected, and how many refused beyond the hundredth of a transaction: those leave no row
+-- How many were rejected, and how many came too often to be noted: those leave no row
 CREATE SEQUENCE IF NOT EXISTS usagefix.rejected_writes;
 CREATE SEQUENCE IF NOT EXISTS usagefix.unnoted_writes;
 
@@ -154,7 +156,7 @@ BEGIN
         ) AS parts
         CROSS JOIN LATERAL aclexplode(parts.acl) AS granted
         LEFT JOIN pg_roles AS roles ON roles.oid = granted.grantee
-        WHERE granted.grantee <> parts.owner
+        WHERE granted.grantee <> parts.owner AND NOT EXISTS (SELECT FROM usagefix.history) -- later grants are meant
     LOOP
         EXECUTE format('REVOKE ALL ON SCHEMA usagefix FROM %s CASCADE', part.grantee);
         EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA usagefix FROM %s CASCADE', part.grantee);

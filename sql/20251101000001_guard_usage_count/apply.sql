@@ -71,12 +71,14 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     caller CONSTANT text := COALESCE(NULLIF(current_setting('role'), 'none'), session_user::text);
-    used_by text := current_setting('application_name');
+    used_by CONSTANT text := current_setting('application_name');
+    this CONSTANT text := pg_current_xact_id()::text;
     through text;
     stack text;
     notes oid;
+    noted bigint;
     free bigint;
-    again boolean;
+    at_once integer;
     fixed_snapshot CONSTANT boolean := current_setting('transaction_isolation') NOT LIKE 'read%';
 BEGIN
     IF TG_OP = 'UPDATE' THEN
@@ -141,33 +143,31 @@ BEGIN
             USING ERRCODE = 'UF001', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'usage_count',
                   HINT = 'The triggers on preset_usage count each event by themselves: leave usage_count out.';
     ELSIF notes IS NOT NULL THEN
-        -- In a fixed snapshot it reads nothing, and adds a row: a row that changed since, or was read, would end it.
+        -- A row that nobody holds, of at most 150. In a fixed snapshot it reads nothing and adds a row: one that
+        -- changed since, or was read, would end the transaction.
         IF NOT fixed_snapshot THEN
-            IF (SELECT count(*) FROM usagefix.refused_writes) >= 100 AND NOT EXISTS (
-                SELECT FROM usagefix.refused_writes AS written
-                WHERE written.role = caller AND written.application = used_by AND written.via = through
-            ) THEN
-                used_by := '(others)';
-                through := '';
-            END IF;
-            SELECT written.entry, written.last_at = now() INTO free, again -- one that nobody holds
+            noted := (SELECT count(*) FROM usagefix.refused_writes);
+            SELECT written.entry, CASE WHEN written.in_transaction = this THEN written.at_once ELSE 0 END
+            INTO free, at_once
             FROM usagefix.refused_writes AS written
-            WHERE written.role = caller AND written.application = used_by AND written.via = through
-                AND written.mode = TG_ARGV[0]
-            LIMIT 1
+            WHERE written.mode = TG_ARGV[0] AND written.role = caller
+                AND (written.application = used_by AND written.via = through
+                    OR noted >= 100 AND written.application = '(others)')
+            ORDER BY written.application = '(others)' LIMIT 1
             FOR UPDATE SKIP LOCKED;
         END IF;
-        -- A row that one transaction updates often makes each update slower. (The server's count may hold the
-        -- session's last transactions, too; the time tells them apart.)
-        IF fixed_snapshot AND pg_relation_size(notes) >= 1048576
-            OR again AND pg_stat_get_xact_tuples_inserted(notes) + pg_stat_get_xact_tuples_updated(notes) >= 100
-        THEN
+        -- A row that one transaction updates often makes each update slower.
+        IF at_once >= 100 OR free IS NULL
+            AND (noted >= 150 OR fixed_snapshot AND pg_relation_size(notes) >= 1048576) THEN
             PERFORM nextval('usagefix.unnoted_writes');
         ELSIF free IS NULL THEN
-            INSERT INTO usagefix.refused_writes (mode, role, application, via, writes)
-            VALUES (TG_ARGV[0], caller, used_by, through, 1);
+            INSERT INTO usagefix.refused_writes (mode, role, application, via, in_transaction)
+            VALUES (TG_ARGV[0], caller, CASE WHEN noted >= 100 THEN '(others)' ELSE used_by END,
+                CASE WHEN noted >= 100 THEN '' ELSE through END, this);
         ELSE
-            UPDATE usagefix.refused_writes AS written SET writes = written.writes + 1, last_at = now()
+            UPDATE usagefix.refused_writes AS written
+            SET writes = written.writes + 1, last_at = clock_timestamp(), in_transaction = this,
+                at_once = CASE WHEN written.in_transaction = this THEN written.at_once + 1 ELSE 1 END
             WHERE written.entry = free;
         END IF;
     END IF;

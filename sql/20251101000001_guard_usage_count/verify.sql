@@ -23,14 +23,16 @@ WITH guard AS (
             WHERE counting.tgrelid = to_regclass('public.preset_usage') AND counting.tgenabled IN ('O', 'A')
                 AND counting.tgtype = 4 AND strpos(functions.prosrc, 'usagefix.counting') > 0
         ) AS counted,
-        pg_get_triggerdef(existing.oid) LIKE '%(COALESCE(current_setting(''usagefix.counting''::text, true), ''''::text)'
-            ' IS DISTINCT FROM (NULLIF(pg_trigger_depth(), 0))::text)%has_table_privilege(%TRIGGER WITH GRANT OPTION%' AS conditioned
+        pg_get_triggerdef(existing.oid) LIKE
+            '%(COALESCE(current_setting(''usagefix.counting''::text, true), ''''::text)'
+            ' IS DISTINCT FROM (NULLIF(pg_trigger_depth(), 0))::text)%'
+            'has_table_privilege(%TRIGGER WITH GRANT OPTION%' AS conditioned
     FROM (VALUES (1)) AS one
     LEFT JOIN pg_class AS presets ON presets.oid = to_regclass('public.presets')
     LEFT JOIN pg_trigger AS existing
         ON existing.tgrelid = presets.oid AND existing.tgname = 'zz_trigger_guard_preset_usage_count'::name
 ), guard_function AS (
-    SELECT proc.oid, md5(proc.prosrc) = '324e515c4509115cb5ce96557c0c1c0d' AS as_released, proc.prosecdef AS definer,
+    SELECT proc.oid, md5(proc.prosrc) = '7ef7648393a4f5ed5cbdc773aae3382a' AS as_released, proc.prosecdef AS definer,
         proc.proowner <> presets.relowner AS misowned,
         EXISTS (
             SELECT FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted

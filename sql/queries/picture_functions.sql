@@ -44,6 +44,8 @@ SELECT
         WHERE existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = counters.oid) AS attached,
     COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc) AS body,
     proc.prokind::text AS kind,
+    owners.rolsuper OR pg_has_role(owners.oid, counters.relowner, 'MEMBER')
+        OR owners.oid = (SELECT datdba FROM pg_catalog.pg_database WHERE datname = current_database()) AS trusted,
     proc.prosqlbody IS NOT NULL AS atomic,
     CASE WHEN proc.prokind = 'f' THEN pg_get_functiondef(proc.oid) END AS definition,
     pg_catalog.format_type(proc.prorettype, NULL) AS returns,
@@ -51,7 +53,8 @@ SELECT
     COALESCE((
         SELECT jsonb_agg(jsonb_build_object(
             'name', COALESCE(named.name, ''), 'type', pg_catalog.format_type(types.oid, NULL),
-            'category', types.typcategory, 'required', given.place <= proc.pronargs - proc.pronargdefaults) ORDER BY given.place)
+            'category', types.typcategory, 'required', given.place <= proc.pronargs - proc.pronargdefaults)
+            ORDER BY given.place)
         FROM unnest(proc.proargtypes::oid[]) WITH ORDINALITY AS given (type, place)
         JOIN pg_catalog.pg_type AS types ON types.oid = given.type
         LEFT JOIN (
@@ -66,7 +69,8 @@ SELECT
         WHERE granted.grantee <> proc.proowner
     ) AS grantees,
     ARRAY(
-        SELECT format('GRANT EXECUTE ON FUNCTION %%s TO %%s%%s', proc.oid::regprocedure, COALESCE(quote_ident(roles.rolname), 'PUBLIC'),
+        SELECT format('GRANT EXECUTE ON FUNCTION %%s TO %%s%%s', proc.oid::regprocedure,
+            COALESCE(quote_ident(roles.rolname), 'PUBLIC'),
             CASE WHEN granted.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
         FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted
         LEFT JOIN pg_catalog.pg_roles AS roles ON roles.oid = granted.grantee
@@ -86,8 +90,8 @@ WHERE proc.prokind IN ('f', 'p') AND languages.lanname NOT IN ('c', 'internal')
         WHERE belongs.classid = 'pg_proc'::regclass AND belongs.objid = proc.oid AND belongs.deptype = 'e')
     AND (strpos(texts.code, lower(replace(%(column)s, '"', '""'))) > 0
         OR strpos(texts.code, lower(replace(%(child_name)s, '"', '""'))) > 0
-        OR proc.proname IN (%(incrementer)s, %(recorder)s, %(auto_increment_name)s, %(auto_adjust_name)s, %(auto_count_row_name)s,
-        %(auto_note_name)s, %(guard_name)s)
+        OR proc.proname IN (%(incrementer)s, %(recorder)s, %(auto_increment_name)s, %(auto_adjust_name)s,
+            %(auto_count_row_name)s, %(auto_note_name)s, %(guard_name)s)
         OR proc.oid IN (
             SELECT existing.tgfoid FROM pg_catalog.pg_trigger AS existing
             WHERE existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = counters.oid)

@@ -21,7 +21,9 @@ SELECT
         CASE WHEN existing.tgtype::integer & 16 = 16 THEN 'UPDATE' END,
         CASE WHEN existing.tgtype::integer & 32 = 32 THEN 'TRUNCATE' END], NULL) AS events,
     existing.tgfoid::bigint AS function,
-    substring(pg_catalog.pg_get_triggerdef(existing.oid) FROM ' WHEN \((.*)\) EXECUTE (?:FUNCTION|PROCEDURE) ') AS condition,
+    substring(
+        pg_catalog.pg_get_triggerdef(existing.oid) FROM ' WHEN \((.*)\) EXECUTE (?:FUNCTION|PROCEDURE) '
+    ) AS condition,
     existing.tgparentid <> 0 AS cloned,
     existing.tgconstraint <> 0 AS constrains,
     pg_catalog.pg_get_triggerdef(existing.oid) AS definition

@@ -16,6 +16,7 @@ from usagefix.models.choices import BATCH_SIZE, GuardMode
 from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import ApplyReport, PlannedStatement, State
 from usagefix.models.verification import VerifyReport
+from usagefix.picture.objects import Reader
 from usagefix.planning import applying
 from usagefix.planning.applying import Choices, Plan
 from usagefix.planning.countable import require_countable
@@ -70,6 +71,12 @@ def apply(
         daily_limit.lift(db, seen.scene.code.limit.name)
         _finish(db, seen, limits)
     db.changes += [f"{migration} applied" for migration in seen.todo]
+    db.remarks += [
+        f"pg_dump as role {reader.role} ends with an error, since it may not read schema usagefix: GRANT USAGE ON SCHEMA"
+        f" usagefix TO {reader.role}; GRANT SELECT ON ALL TABLES IN SCHEMA usagefix TO {reader.role}; GRANT SELECT ON ALL"
+        f" SEQUENCES IN SCHEMA usagefix TO {reader.role}; or dump with --exclude-schema=usagefix"
+        for reader in db.rows(db.query("picture_readers"), Reader)
+    ]
     on_step("verifying")
     done = tuple(str(m) for m in seen.todo)
     return ApplyReport(seen.before, done, filled, after=verify(db), remarks=tuple(dict.fromkeys(db.remarks)))
@@ -130,14 +137,14 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
         ledger.require_trusted(db)
         seen = scene(db)
         checks = object_checks(db, seen.code)
+        states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
+        later = any(
+            t.cloned and t.fires and t.name == db.counter.objects["trigger_auto_count_row"] for t in seen.code.triggers
+        )
+        todo = tuple(m for m in wanted if later or states[m.version] is not State.APPLIED)
+        if todo:
+            require_countable(seen)  # what cannot be counted may be what cannot be read, too
         before = report(db, checks)
-    states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
-    later = any(
-        t.cloned and t.fires and t.name == db.counter.objects["trigger_auto_count_row"] for t in seen.code.triggers
-    )
-    todo = tuple(m for m in wanted if later or states[m.version] is not State.APPLIED)
-    if todo:
-        require_countable(seen)
     choices = Choices(mode=_mode(seen))
     tried: tuple[Tried, ...] = ()
     if any(m.kind is MigrationKind.COUNTING for m in todo):

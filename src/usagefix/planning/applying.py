@@ -202,6 +202,7 @@ def _notes(
         for role in roles
         if (function := _foreign(scene, scene.counter.objects[role]))
     ]
+    rows += [_saved(migration, "function", f.signature, "NULL", [], "kept") for f in _left_over(scene, roles)]
     rows += [_saved_function(migration, edit.function, how=edit.how) for edit in edits]
     rows += [_saved_trigger(migration, trigger) for trigger in _foreign_triggers(scene, migration)]
     rows += [_saved_trigger(migration, held.trigger) for held in triggers]
@@ -261,6 +262,12 @@ def _foreign(scene: Scene, name: str) -> Function | None:
     """Somebody else's function under a name of ours."""
     function = scene.named(name)
     return function if function and not scene.code.is_released(function) and not _ours_once(scene, function) else None
+
+
+def _left_over(scene: Scene, roles: list[str]) -> list[Function]:
+    """Functions of ours that the ledger knows nothing of: it was lost, and with it what was there before them."""
+    there = [scene.named(scene.counter.objects[role]) for role in roles]
+    return [f for f in there if f is not None and scene.code.is_released(f) and not _ours_once(scene, f)]
 
 
 def _ours_once(scene: Scene, function: Function) -> bool:

@@ -61,6 +61,11 @@ def _replaced(
     scene: Scene, saved: tuple[Saved, ...], limit: DailyLimit, remarks: list[str], *, by_hand: bool
 ) -> Iterator[Statement]:  # fmt: skip
     """What apply replaced, as it was."""
+    if any(entry.kind == "function" and entry.definition is None and entry.how == "kept" for entry in saved):
+        remarks.append(
+            f"the ledger was lost before, so what was there before the fix is not known: {scene.counter.recorder}()"
+            " stays as it is, and a daily limit does not come back"
+        )
     yield Statement("", "DO $do$ BEGIN PERFORM set_config('check_function_bodies', 'off', true); END $do$;")
     for entry in saved:
         if entry.kind == "index" and entry.definition and limit is DailyLimit.RESTORE:

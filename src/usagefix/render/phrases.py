@@ -91,6 +91,7 @@ def undone(report: RollbackReport) -> Iterator[str]:
         yield f"the counters keep their values: {report.counts.accurate} of {report.counts.presets} accurate"
     if report.purged:
         yield "schema usagefix is gone, with its history"
+    yield from report.remarks
 
 
 def answers(report: ProbeReport) -> list[Answers]:
