@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from usagefix import apply, rollback
+from usagefix import apply, rollback, status
 from usagefix.catalog import Face, Migration
 from usagefix.database import Database
+from usagefix.models.migration import State
 from usagefix.planning import applying
 
 
@@ -23,10 +24,13 @@ def script(db: Database, migration: Migration, face: Face) -> str:
             assert_never(unknown)
 
 
-def scripts(db: Database, to: str | None) -> dict[str, str]:
-    """The apply scripts by version, each a transaction of its own, the ledger in the first. Raises Refused."""
+def scripts(db: Database, to: str | None) -> tuple[dict[str, str], frozenset[str]]:
+    """The apply scripts by version, each a transaction of its own, the ledger in the first; and which versions are
+    applied here. Raises Refused."""
     plans = apply.scripts(db, to, alone=True)
-    return {
+    texts = {
         migration.version: applying.text_of(plan.statements if place == 0 else plan.without_ledger)
         for place, (migration, plan) in enumerate(plans.items())
     }
+    states = status.status(db).migrations
+    return texts, frozenset(state.version for state in states if state.state is State.APPLIED)
