@@ -87,7 +87,7 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                'd16b169f34432fb24e19ac99fe652fc8', to_regprocedure('public.auto_increment_preset_usage_count()')),
+                'b6dcf2fe4f2a145540e1a7ac85b8d75a', to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
                 '16384e8be85c3c7b29c7057bfb212068', to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, body, function)
