@@ -244,6 +244,17 @@ def role(app: App, name: str, *, options: str = "LOGIN", grants: str = "") -> It
         app.sql(f"DROP ROLE {name}")
 
 
+def give_everything_to(app: App, owner: str) -> None:
+    """An ordinary role becomes the owner of the application, as on a hosted server."""
+    app.sql(f'GRANT CREATE ON DATABASE "{app.name}" TO {owner}')
+    app.sql(f"GRANT ALL ON SCHEMA public, auth TO {owner}")
+    app.sql(f"GRANT SELECT, REFERENCES ON auth.users TO {owner}")
+    for table in ("presets", "preset_usage", "preset_notifications"):
+        app.sql(f"ALTER TABLE {table} OWNER TO {owner}")
+    for function in ("track_preset_usage", "increment_preset_usage", "notify_usage_milestone", "touch_updated_at"):
+        app.sql(f"ALTER FUNCTION {function} OWNER TO {owner}")
+
+
 @contextmanager
 def asked_for_password(app: App, name: str, password: str) -> Iterator[None]:
     """A role that the server asks for its password: it trusts its socket, but for a line above that in pg_hba.conf."""

@@ -78,13 +78,13 @@ BEGIN
         RETURN NULL; -- a partition that was detached since
     END IF;
     -- Most statements insert one event: then nothing is grouped or sorted.
-    SELECT written.preset_id, written.created_at, EXISTS (SELECT FROM new_events OFFSET 1) AS several INTO used
-    FROM new_events AS written;
+    SELECT written.preset_id, written.created_at AS newest, EXISTS (SELECT FROM new_events OFFSET 1) AS several
+    INTO used FROM new_events AS written;
     IF NOT used.several THEN
         permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset
         SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) 1
-          , last_used_at = GREATEST(preset.last_used_at, used.created_at) --? presets.last_used_at
+          , last_used_at = GREATEST(preset.last_used_at, used.newest) --? presets.last_used_at
         WHERE preset.id OPERATOR(pg_catalog.=) used.preset_id;
         permit := pg_catalog.set_config('usagefix.counting', '', true);
         RETURN NULL;
@@ -166,7 +166,10 @@ BEGIN
     END IF;
     WHILE changes IS NOT NULL LOOP
         FETCH changes INTO change;
-        EXIT WHEN NOT FOUND;
+        IF NOT FOUND THEN
+            CLOSE changes; -- or it holds the partition that is truncated
+            EXIT;
+        END IF;
         permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset
         SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses

@@ -85,9 +85,9 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                'd16b169f34432fb24e19ac99fe652fc8', to_regprocedure('public.auto_increment_preset_usage_count()')),
+                'b6dcf2fe4f2a145540e1a7ac85b8d75a', to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '16384e8be85c3c7b29c7057bfb212068', to_regprocedure('public.auto_adjust_preset_usage_count()'))
+                'dc910d28f714c9ee01347e190f062972', to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, body, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
     LEFT JOIN pg_roles AS owners ON owners.oid = proc.proowner

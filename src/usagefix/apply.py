@@ -137,14 +137,14 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
         ledger.require_trusted(db)
         seen = scene(db)
         checks = object_checks(db, seen.code)
+        states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
+        later = any(
+            t.cloned and t.fires and t.name == db.counter.objects["trigger_auto_count_row"] for t in seen.code.triggers
+        )
+        todo = tuple(m for m in wanted if later or states[m.version] is not State.APPLIED)
+        if todo:
+            require_countable(seen)  # what cannot be counted may be what cannot be read, too
         before = report(db, checks)
-    states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
-    later = any(
-        t.cloned and t.fires and t.name == db.counter.objects["trigger_auto_count_row"] for t in seen.code.triggers
-    )
-    todo = tuple(m for m in wanted if later or states[m.version] is not State.APPLIED)
-    if todo:
-        require_countable(seen)
     choices = Choices(mode=_mode(seen))
     tried: tuple[Tried, ...] = ()
     if any(m.kind is MigrationKind.COUNTING for m in todo):

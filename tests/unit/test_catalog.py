@@ -103,7 +103,9 @@ def test_every_statement_of_apply_says_what_it_is_for(migration: Migration, coun
 def test_a_file_finds_every_name_in_pg_catalog(migration: Migration, face: Face) -> None:
     """Before anything else: a role that may create in some other schema must not be asked what a name means."""
     first, *rest = catalog.statements(migration.read(face))
-    assert re.search(r"PERFORM pg_catalog\.set_config\('search_path', 'pg_catalog, pg_temp', (true|false)\)", first.text)
+    assert re.search(
+        r"PERFORM pg_catalog\.set_config\('search_path', 'pg_catalog, pg_temp', (true|false)\)", first.text
+    )
     assert not any("'search_path'" in statement.text for statement in rest)
 
 
