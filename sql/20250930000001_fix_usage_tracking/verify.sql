@@ -8,12 +8,10 @@
 -- What else writes the counter, only reading code can tell: `usagefix verify` and `usagefix doctor` do.
 
 -- Find every name in pg_catalog, whatever others have created elsewhere
-DO $do$
-BEGIN
+DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false);
     PERFORM set_config('TimeZone', 'UTC', false); -- of times without a zone
-END
-$do$;
+END $do$;
 
 -- Objects
 WITH RECURSIVE tree AS (

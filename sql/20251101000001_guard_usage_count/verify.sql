@@ -5,11 +5,9 @@
 -- The checks of what this version made; whether the counters are right says verify.sql of version 20250930000001.
 
 -- Find every name in pg_catalog, whatever others have created elsewhere
-DO $do$
-BEGIN
+DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false);
-END
-$do$;
+END $do$;
 
 -- Objects
 WITH guard AS (

@@ -21,16 +21,21 @@ def script(db: Database, migration: Migration, face: Face, limit: DailyLimit = D
             return apply.scripts(db)[migration].script
         case Face.ROLLBACK:
             return rollback.script(db, migration, limit)
-        case Face.VERIFY | Face.BACKFILL:
+        case Face.BACKFILL:
+            return applying.text_of(migration.statements(face, db.counter))
+        case Face.VERIFY:
             return migration.read(face, db.counter)
         case unknown:
             assert_never(unknown)
 
 
-def scripts(db: Database, to: str | None) -> dict[str, str]:
-    """The apply scripts by version, each a transaction of its own, the ledger in the first. Raises Refused."""
+def scripts(db: Database, to: str | None) -> dict[tuple[str, Face], str]:
+    """The scripts of apply by version, each a transaction of its own, the ledger in the first; and the backfill of the
+    last. Raises Refused."""
     plans = apply.scripts(db, to, alone=True)
-    return {
-        migration.version: applying.text_of(plan.statements if place == 0 else plan.without_ledger)
+    found = {
+        (migration.version, Face.APPLY): applying.text_of(plan.statements if place == 0 else plan.without_ledger)
         for place, (migration, plan) in enumerate(plans.items())
     }
+    newest = [*plans][-1]
+    return {**found, (newest.version, Face.BACKFILL): script(db, newest, Face.BACKFILL)}

@@ -73,10 +73,14 @@ class _File:
 
 
 def export(
-    folder: Path, *, to: str | None = None, counter: Counter = STANDARD, adapted: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    to: str | None = None,
+    counter: Counter = STANDARD,
+    adapted: Mapping[tuple[str, Face], str] | None = None,
 ) -> ExportReport:
     """Write what is not there yet of the migrations up to ``to``, and the backfill, with timestamps after all others.
-    ``adapted``: the scripts of one database by version, the ledger in the first of them.
+    ``adapted``: the scripts of one database by version and face, the ledger in the first of them.
 
     All of it is written, or nothing; no file is replaced. Raises ConfigurationError for a folder that is not there, or
     cannot be read or written, and where no timestamp can follow.
@@ -101,7 +105,7 @@ def export(
     )
 
 
-def _steps(to: str | None, counter: Counter, adapted: Mapping[str, str]) -> list[_Step]:
+def _steps(to: str | None, counter: Counter, adapted: Mapping[tuple[str, Face], str]) -> list[_Step]:
     """The files to be, in order."""
     wanted = [m for m in catalog.migrations() if to is None or m.version <= catalog.migration(to).version]
     newest = wanted[-1]
@@ -110,8 +114,9 @@ def _steps(to: str | None, counter: Counter, adapted: Mapping[str, str]) -> list
         first = migration is wanted[0]
         usual = migration.script(Face.APPLY, counter) if first else migration.read(Face.APPLY, counter)
         title = f"{migration} with the ledger" if first else str(migration)
-        steps.append(_Step(migration.name, title, adapted.get(migration.version, usual)))
-    return [*steps, _Step(BACKFILL, f"backfill of {newest}", newest.read(Face.BACKFILL, counter))]
+        steps.append(_Step(migration.name, title, adapted.get((migration.version, Face.APPLY), usual)))
+    backfill = adapted.get((newest.version, Face.BACKFILL), newest.read(Face.BACKFILL, counter))
+    return [*steps, _Step(BACKFILL, f"backfill of {newest}", backfill)]
 
 
 def _found(folder: Path) -> list[_File]:
