@@ -159,7 +159,9 @@ class App:
             arguments += ["-f", str(path)]
         return self.program("psql", *arguments, **variables)
 
-    def by_hand(self, *versions: Path, undo: bool = False, options: tuple[str, ...] = (), **variables: str) -> subprocess.CompletedProcess[str]:
+    def by_hand(
+        self, *versions: Path, undo: bool = False, options: tuple[str, ...] = (), **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         """What a person runs with psql: the scripts that ``usagefix sql --adapt`` prints for this database, one transaction
         each; then the backfill. ``undo``: the rollbacks, the newest first; ``options``: what is printed with."""
         given = {name: value for name, value in variables.items() if name.startswith("USAGEFIX_")}
