@@ -6,12 +6,10 @@
 -- Running it again changes nothing. A rollback leaves it: `usagefix rollback --purge`, or DROP SCHEMA usagefix CASCADE.
 
 -- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
-DO $do$
-BEGIN
+DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
-END
-$do$;
+END $do$;
 
 -- The schema
 CREATE SCHEMA IF NOT EXISTS usagefix;

@@ -8,11 +8,10 @@
 -- What else writes the counter, only reading code can tell: `usagefix verify` and `usagefix doctor` do.
 
 -- Find every name in pg_catalog, whatever others have created elsewhere
-DO $do$
-BEGIN
+DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false);
-END
-$do$;
+    PERFORM set_config('TimeZone', 'UTC', false); -- of times without a zone
+END $do$;
 
 -- Objects
 WITH RECURSIVE tree AS (
@@ -169,7 +168,7 @@ FROM functions;
 
 -- Counters
 WITH counter AS (
-    SELECT presets.usage_count, presets.last_used_at, COALESCE(events.actual, 0) AS actual, events.newest
+    SELECT presets.usage_count, presets.last_used_at AS shown, COALESCE(events.actual, 0) AS actual, events.newest
     FROM public.presets
     LEFT JOIN (
         SELECT preset_usage.preset_id, count(*) AS actual, max(preset_usage.created_at) AS newest
@@ -179,7 +178,7 @@ WITH counter AS (
 ), total AS (
     SELECT count(*) AS presets,
         count(*) FILTER (WHERE usage_count IS DISTINCT FROM actual) AS inaccurate,
-        count(*) FILTER (WHERE newest > COALESCE(last_used_at, '-infinity')) AS behind,
+        count(*) FILTER (WHERE newest > COALESCE(shown, '-infinity')) AS behind,
         row_security_active('public.presets'::regclass)
             OR row_security_active('public.preset_usage'::regclass) AS filtered
     FROM counter

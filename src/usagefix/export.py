@@ -79,11 +79,12 @@ def export(
     *,
     to: str | None = None,
     counter: Counter = STANDARD,
-    adapted: Mapping[str, str] | None = None,
+    adapted: Mapping[tuple[str, Face], str] | None = None,
     applied: Collection[str] = (),
 ) -> ExportReport:
     """Write what is not there yet of the migrations up to ``to``, and the backfill, with timestamps after all others.
-    ``adapted``: the scripts of one database by version, the ledger in the first of them; ``applied``: what it has.
+    ``adapted``: the scripts of one database by version and face, the ledger in the first of them; ``applied``: the
+    versions that it has.
 
     All of it is written, or nothing; no file is replaced. Raises ConfigurationError for a folder that is not there, or
     cannot be read or written, and where no timestamp can follow.
@@ -108,7 +109,9 @@ def export(
     )
 
 
-def _steps(to: str | None, counter: Counter, adapted: Mapping[str, str], applied: Collection[str]) -> list[_Step]:
+def _steps(
+    to: str | None, counter: Counter, adapted: Mapping[tuple[str, Face], str], applied: Collection[str]
+) -> list[_Step]:
     """The files to be, in order."""
     wanted = [m for m in catalog.migrations() if to is None or m.version <= catalog.migration(to).version]
     newest = wanted[-1]
@@ -117,10 +120,10 @@ def _steps(to: str | None, counter: Counter, adapted: Mapping[str, str], applied
         first = migration is wanted[0]
         usual = migration.script(Face.APPLY, counter) if first else migration.read(Face.APPLY, counter)
         title = f"{migration} with the ledger" if first else str(migration)
-        steps.append(
-            _Step(migration.name, title, adapted.get(migration.version, usual), migration.version in applied)
-        )
-    return [*steps, _Step(BACKFILL, f"backfill of {newest}", newest.read(Face.BACKFILL, counter))]
+        text = adapted.get((migration.version, Face.APPLY), usual)
+        steps.append(_Step(migration.name, title, text, migration.version in applied))
+    backfill = adapted.get((newest.version, Face.BACKFILL), newest.read(Face.BACKFILL, counter))
+    return [*steps, _Step(BACKFILL, f"backfill of {newest}", backfill)]
 
 
 def _found(folder: Path) -> list[_File]:

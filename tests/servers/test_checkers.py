@@ -100,7 +100,9 @@ def findings(app: App) -> dict[str, list[str]]:
 def test_functions(checked: App) -> None:
     found = findings(checked)
     released = {
-        f"public.{name}" for name in STANDARD.objects.values() if name.endswith("_preset_usage_count") and "trigger" not in name
+        f"public.{name}"
+        for name in STANDARD.objects.values()
+        if name.endswith("_preset_usage_count") and "trigger" not in name
     }
     partitions = {name for name in released if "_note_" in name or "_count_row_" in name}
     assert len(partitions) == 2

@@ -306,7 +306,9 @@ def test_a_trigger_that_came_after_the_export(project: Project) -> None:
 BREAKS = [f"INSERT INTO usagefix.history (version, action) VALUES ('{version}'" for version in sorted(VERSIONS)]
 
 
-@pytest.mark.parametrize("place", ["INSERT INTO usagefix.saved_objects", *BREAKS, "INSERT INTO usagefix.backfills", *OURS])
+@pytest.mark.parametrize(
+    "place", ["INSERT INTO usagefix.saved_objects", *BREAKS, "INSERT INTO usagefix.backfills", *OURS]
+)
 def test_a_connection_that_breaks(project: Project, place: str) -> None:
     """At a statement of each file, and where the CLI lists it: the files before it are done, it and the others are not,
     and the next push does the rest."""

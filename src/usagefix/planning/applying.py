@@ -20,6 +20,7 @@ from usagefix.planning.trial import literal
 from usagefix.reading import Edited, OnlyCounts, Uneditable, with_body
 
 _MODE = re.compile(r"'ignore'\);?\Z")
+_LINE = 100  # characters, beside what stands before them
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,13 @@ class Plan:
 
 
 def text_of(statements: tuple[Statement, ...]) -> str:
-    """Statements with their comments, as a file."""
-    return "\n\n".join(_commented(statement) for statement in statements) + "\n"
+    """Statements with their comments, as a file; what the first one sets for the transaction is set once."""
+    first, *rest = statements
+    text = _commented(first)
+    for statement in rest:
+        if statement != first:
+            text += ("\n\n" if statement.purpose else "\n") + _commented(statement)
+    return f"{text}\n"
 
 
 def plan(scene: Scene, migration: Migration, choices: Choices, *, with_ledger: bool = True) -> Plan:
@@ -214,7 +220,7 @@ def _notes(
         columns = "version, kind, identity, definition, extras, how, key_columns, key_attributes, predicate"
         yield Statement(
             "Note what was there before; only once, a second run finds what this one made",
-            f"INSERT INTO usagefix.saved_objects ({columns})\nVALUES {(',' + chr(10) + '    ').join(rows)}\n"
+            f"INSERT INTO usagefix.saved_objects (\n    {columns})\nVALUES {(',' + chr(10) + '    ').join(rows)}\n"
             "ON CONFLICT DO NOTHING;",
         )
     if edits:
@@ -249,7 +255,17 @@ def _saved(
         literal(migration.version), literal(kind), literal(identity), definition, _array(extras), _optional(how),
         _array(keys), _array(attributes), _optional(predicate),
     ]  # fmt: skip
-    return f"({', '.join(values)})"
+    return f"({_folded(values)})"
+
+
+def _folded(values: list[str]) -> str:
+    """Values in lines that are read without scrolling."""
+    lines = [""]
+    for value in values:
+        if lines[-1] and len(lines[-1]) + len(value) > _LINE:
+            lines.append("")
+        lines[-1] += f"{value}, "
+    return "\n        ".join(line.rstrip() for line in lines).rstrip(",")
 
 
 def _array(texts: list[str] | None) -> str:
@@ -408,7 +424,8 @@ def _held(trigger: Trigger) -> _Held:
 
 def _stop_if_changed(edits: list[Edit]) -> Statement:
     expected = ",\n            ".join(
-        f"({literal(edit.function.signature)}, {literal(_md5(edit.function.body))}, {literal(_md5(edit.body))})"
+        f"({literal(edit.function.signature)},\n            "
+        f"{literal(_md5(edit.function.body))}, {literal(_md5(edit.body))})"
         for edit in edits
     )
     return Statement(
@@ -416,9 +433,7 @@ def _stop_if_changed(edits: list[Edit]) -> Statement:
         f"""DO $do$
 BEGIN
     IF EXISTS (
-        SELECT FROM (
-            VALUES {expected}
-        ) AS expected (signature, before, after)
+        SELECT FROM (VALUES {expected}) AS expected (signature, before, after)
         LEFT JOIN pg_proc AS functions ON functions.oid = to_regprocedure(expected.signature)
         WHERE COALESCE(md5(functions.prosrc), '') NOT IN (expected.before, expected.after)
     ) THEN
@@ -474,8 +489,8 @@ def _left_behind(migration: Migration, edit: Edit) -> Statement:
     return Statement(
         "",
         "UPDATE usagefix.saved_objects SET left_behind = prosrc FROM pg_proc\n"  # noqa: S608 - literals of our own
-        f"WHERE version = {literal(migration.version)} AND kind = 'function' AND identity = {signature}"
-        f" AND oid = {signature}::regprocedure;",
+        f"WHERE version = {literal(migration.version)} AND kind = 'function' AND identity = {signature}\n"
+        f"    AND oid = {signature}::regprocedure;",
     )
 
 
