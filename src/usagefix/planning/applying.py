@@ -472,7 +472,7 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Write the script anew.';
     END IF;
 END
-$do$;""",
+$do$;""",  # noqa: S608 - literals, and names of the catalog's
     )
 
 

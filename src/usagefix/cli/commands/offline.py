@@ -63,7 +63,7 @@ def export(
     from usagefix.render.phrases import exported
 
     def work() -> Report:
-        counter, (adapted, applied) = run.usual_counter(context), (None, frozenset())
+        counter, adapted, applied = run.usual_counter(context), None, frozenset[str]()
         if adapt:
             from usagefix.adapting import scripts
 
