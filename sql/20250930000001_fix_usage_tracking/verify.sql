@@ -86,9 +86,9 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                'b6dcf2fe4f2a145540e1a7ac85b8d75a', to_regprocedure('public.auto_increment_preset_usage_count()')),
+                '0372ba3e8c493369500671807755b535', to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                'dc910d28f714c9ee01347e190f062972', to_regprocedure('public.auto_adjust_preset_usage_count()'))
+                '551d0586815eb1aec352d0e05e8dda3f', to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, body, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
     LEFT JOIN pg_roles AS owners ON owners.oid = proc.proowner

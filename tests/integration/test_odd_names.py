@@ -10,7 +10,8 @@ from support import SQL, App
 
 from usagefix import catalog, picture, preflight
 from usagefix.counter import Counter, quoted
-from usagefix.database import Database, connect, locate
+from usagefix.database import Database, connect
+from usagefix.target import locate
 from usagefix.doctor import doctor
 from usagefix.preset import check_preset
 from usagefix.smoke import smoke

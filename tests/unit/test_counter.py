@@ -40,7 +40,9 @@ ODD = Counter(
     incrementer="table",
     daily="One a day",
 )
-BARE = Counter(last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None)
+BARE = Counter(
+    last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None, partitioned=False, cascades=False
+)
 FILES = sorted(SQL.rglob("*.sql"))
 ANYWHERE = {
     *("public", "presets", "preset_usage", "usage_count", "last_used_at", "preset_id", "created_at"),
@@ -179,6 +181,13 @@ def test_a_mark_drops_its_line_where_one_of_its_columns_is_missing() -> None:
     text = "a --? presets.last_used_at, preset_usage.created_at\n"
     assert replace(STANDARD, time=None).render(text) == ""
     assert replace(STANDARD, label=None).render(text) == text
+
+
+@pytest.mark.parametrize(("what", "mark"), [("partitioned", "partitions"), ("cascades", "cascades")])
+def test_what_a_database_does_not_need_is_left_out(what: str, mark: str) -> None:
+    text = f"a --? {mark}\nb -- why --? {mark}\nc -- it stays\n"
+    assert Counter(**{what: False}).render(text) == "c -- it stays\n"  # type: ignore[arg-type]
+    assert STANDARD.render(text) == text
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
