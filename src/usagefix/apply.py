@@ -138,10 +138,11 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
         seen = scene(db)
         checks = object_checks(db, seen.code)
         states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
-        later = any(
-            t.cloned and t.fires and t.name == db.counter.objects["trigger_auto_count_row"] for t in seen.code.triggers
-        )
-        todo = tuple(m for m in wanted if later or states[m.version] is not State.APPLIED)
+        by_row = _by_row(seen)
+        todo = tuple(
+            m for m in wanted
+            if states[m.version] is not State.APPLIED or (by_row and m.kind is MigrationKind.COUNTING)
+        )  # fmt: skip
         if todo:
             require_countable(seen)  # what cannot be counted may be what cannot be read, too
         before = report(db, checks)
@@ -153,6 +154,13 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
         tried = trying.before(db, seen, limits)
         choices = replace(choices, recorders={t.function.oid: (t.loose, t.how) for t in tried if t.how != "edited"})
     return _Seen(seen, before, todo, choices, tried)
+
+
+def _by_row(seen: Scene) -> bool:
+    """Whether a partition that came later is still counted row by row."""
+    leaves = {table.name for table in seen.tree if table.kind == "r"}
+    name = seen.counter.objects["trigger_auto_count_row"]
+    return any(t.cloned and t.fires and t.name == name and t.on_table in leaves for t in seen.code.triggers)
 
 
 def _final(seen: _Seen) -> dict[int, tuple[str, str]]:
