@@ -10,6 +10,7 @@
 -- Find every name in pg_catalog, whatever others have created elsewhere
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false);
+    PERFORM set_config('TimeZone', 'UTC', false); -- of times without a zone
 END $do$;
 
 -- Objects
@@ -167,7 +168,7 @@ FROM functions;
 
 -- Counters
 WITH counter AS (
-    SELECT presets.usage_count, presets.last_used_at, COALESCE(events.actual, 0) AS actual, events.newest
+    SELECT presets.usage_count, presets.last_used_at AS shown, COALESCE(events.actual, 0) AS actual, events.newest
     FROM public.presets
     LEFT JOIN (
         SELECT preset_usage.preset_id, count(*) AS actual, max(preset_usage.created_at) AS newest
@@ -177,7 +178,7 @@ WITH counter AS (
 ), total AS (
     SELECT count(*) AS presets,
         count(*) FILTER (WHERE usage_count IS DISTINCT FROM actual) AS inaccurate,
-        count(*) FILTER (WHERE newest > COALESCE(last_used_at, '-infinity')) AS behind,
+        count(*) FILTER (WHERE newest > COALESCE(shown, '-infinity')) AS behind,
         row_security_active('public.presets'::regclass)
             OR row_security_active('public.preset_usage'::regclass) AS filtered
     FROM counter

@@ -7,16 +7,20 @@ from typing import assert_never
 from usagefix import apply, rollback
 from usagefix.catalog import Face, Migration
 from usagefix.database import Database
+from usagefix.models.choices import DailyLimit
 from usagefix.planning import applying
 
 
-def script(db: Database, migration: Migration, face: Face) -> str:
-    """What to run for a face of a version here. Raises Refused where a person has something to do first."""
+def script(db: Database, migration: Migration, face: Face, limit: DailyLimit = DailyLimit.RESTORE) -> str:
+    """What to run for a face of a version here. ``limit``: what a rollback does about the daily limit.
+
+    Raises Refused where a person has something to do first.
+    """
     match face:
         case Face.APPLY:
             return apply.scripts(db)[migration].script
         case Face.ROLLBACK:
-            return rollback.script(db, migration)
+            return rollback.script(db, migration, limit)
         case Face.BACKFILL:
             return applying.text_of(migration.statements(face, db.counter))
         case Face.VERIFY:

@@ -124,7 +124,7 @@ def scripts(db: Database, to: str | None = None, *, alone: bool = False) -> dict
         preflight.require_tables(db)
         seen = scene(db)
     require_countable(seen)
-    choices = Choices(by_hand=True, alone=alone, mode=_mode(seen))
+    choices = Choices(by_hand=True, alone=alone, mode=_mode(seen), recorders=trying.untried(seen))
     return {m: applying.plan(seen, m, choices) for m in _wanted(to)}
 
 

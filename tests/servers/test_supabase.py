@@ -125,7 +125,7 @@ class Project:
         return done.stdout + done.stderr
 
     def export(self) -> list[Path]:
-        result = run("export", "supabase/migrations", cwd=self.folder)
+        result = run("export", "supabase/migrations", "--adapt", cwd=self.folder, DATABASE_URL=self.app.url())
         assert result.code == 0, result.stderr
         return [self.folder / line for line in result.stdout.splitlines()]
 
@@ -302,7 +302,9 @@ def test_a_tracker_that_is_refused(project: Project) -> None:
 BREAKS = [f"INSERT INTO usagefix.history (version, action) VALUES ('{version}'" for version in sorted(VERSIONS)]
 
 
-@pytest.mark.parametrize("place", ["save_trigger('20", *BREAKS, "PERFORM usagefix.backfill(", *OURS])
+@pytest.mark.parametrize(
+    "place", ["INSERT INTO usagefix.saved_objects", *BREAKS, "INSERT INTO usagefix.backfills", *OURS]
+)
 def test_a_connection_that_breaks(project: Project, place: str) -> None:
     """At a statement of each file, and where the CLI lists it: the files before it are done, it and the others are not,
     and the next push does the rest."""

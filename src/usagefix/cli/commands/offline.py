@@ -9,6 +9,7 @@ import typer
 
 from usagefix import catalog, schemas
 from usagefix.cli import options, printing, run
+from usagefix.models.choices import DailyLimit
 from usagefix.render import words
 
 if TYPE_CHECKING:
@@ -27,8 +28,11 @@ def sql(
         ),
     ] = catalog.Face.APPLY,
     adapt: options.Adapt = False,
+    daily_limit: options.Limit = DailyLimit.RESTORE,
 ) -> None:
     """Print the SQL of a version, to read or to run with psql. Does not connect, but for --adapt.
+
+    --adapt prints the script for exactly this database, whatever it needs; --daily-limit is for its rollback.
 
     Example: usagefix sql 20250930000001 rollback
     """
@@ -36,7 +40,7 @@ def sql(
     if adapt:
         from usagefix.adapting import script
 
-        text = run.look(context, lambda db: script(db, migration, face))
+        text = run.look(context, lambda db: script(db, migration, face, daily_limit))
     else:
         text = migration.script(face, run.usual_counter(context))
     printing.to_stdout(lambda: print(text, end=""))
