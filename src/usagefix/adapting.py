@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from usagefix import apply, rollback
+from usagefix import apply, rollback, status
 from usagefix.catalog import Face, Migration
 from usagefix.database import Database
 from usagefix.models.choices import DailyLimit
+from usagefix.models.migration import State
 from usagefix.planning import applying
 
 
@@ -29,13 +30,15 @@ def script(db: Database, migration: Migration, face: Face, limit: DailyLimit = D
             assert_never(unknown)
 
 
-def scripts(db: Database, to: str | None) -> dict[tuple[str, Face], str]:
-    """The scripts of apply by version, each a transaction of its own, the ledger in the first; and the backfill of the
-    last. Raises Refused."""
+def scripts(db: Database, to: str | None) -> tuple[dict[tuple[str, Face], str], frozenset[str]]:
+    """The scripts of apply by version, each a transaction of its own, the ledger in the first, and the backfill of the
+    last; and which versions are applied here. Raises Refused."""
     plans = apply.scripts(db, to, alone=True)
-    found = {
+    texts = {
         (migration.version, Face.APPLY): applying.text_of(plan.statements if place == 0 else plan.without_ledger)
         for place, (migration, plan) in enumerate(plans.items())
     }
     newest = [*plans][-1]
-    return {**found, (newest.version, Face.BACKFILL): script(db, newest, Face.BACKFILL)}
+    texts[newest.version, Face.BACKFILL] = script(db, newest, Face.BACKFILL)
+    states = status.status(db).migrations
+    return texts, frozenset(state.version for state in states if state.state is State.APPLIED)

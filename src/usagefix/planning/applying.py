@@ -126,6 +126,8 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
     statements: list[Statement] = []
     for statement in _without_by_hand(migration, scene, alone=choices.alone):
         if _records(statement):
+            if choices.by_hand:
+                statements.append(_stop_if_triggered(scene, changed))
             statements += _notes(scene, migration, roles, triggers, changed)
             statements += _on_partitions(scene, migration)
             statements += _taken_over(scene, roles)
@@ -436,6 +438,37 @@ BEGIN
         WHERE COALESCE(md5(functions.prosrc), '') NOT IN (expected.before, expected.after)
     ) THEN
         RAISE EXCEPTION 'a function is not the one that this script was written for'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Write the script anew.';
+    END IF;
+END
+$do$;""",
+    )
+
+
+def _stop_if_triggered(scene: Scene, edits: list[Edit]) -> Statement:
+    """For a script that runs without a trial, and later: a trigger that was not read may count, too."""
+    bodies = {f.oid: [f.body] for f in scene.code.functions}
+    for edit in edits:
+        bodies[edit.function.oid] = [edit.function.body, edit.body]
+    read = [
+        f"{trigger.name} {_md5(body)}"
+        for trigger in scene.triggers_on("preset_usage")
+        if trigger.name not in scene.counter.triggers
+        for body in bodies.get(trigger.function, [])
+    ]
+    return Statement(
+        "Stop where an event fires a trigger that was not there, or not the same, when this was written",
+        f"""DO $do$
+DECLARE
+    unread text;
+BEGIN
+    SELECT string_agg(existing.tgname, ', ') INTO unread
+    FROM pg_trigger AS existing JOIN pg_proc AS functions ON functions.oid = existing.tgfoid
+    WHERE existing.tgrelid = {literal(scene.counter.child_sql)}::regclass AND NOT existing.tgisinternal
+        AND existing.tgname <> ALL ({_array(sorted(scene.counter.triggers))})
+        AND concat(existing.tgname, ' ', md5(functions.prosrc)) <> ALL ({_array(read)});
+    IF unread IS NOT NULL THEN
+        RAISE EXCEPTION 'this script was written before trigger %, which may count, too', unread
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Write the script anew.';
     END IF;
 END
