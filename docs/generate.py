@@ -1,4 +1,5 @@
-"""Writes what is made from the program itself: docs/commands.md and the JSON Schemas. With ``--check``, says what is stale.
+"""Writes what is made from the program itself: docs/commands.md, the JSON Schemas, and in each verify.sql the md5 of the
+function bodies that its apply.sql makes. With ``--check``, says what is stale.
 
 python docs/generate.py
 """
@@ -6,7 +7,9 @@ python docs/generate.py
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import re
 import sys
 import types
 from collections.abc import Iterator, Mapping
@@ -17,6 +20,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import typer
 
+from usagefix import catalog
+from usagefix.catalog import Face, Migration
 from usagefix.cli import app
 from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import Finding, Severity, SourceRead
@@ -93,6 +98,7 @@ VARIABLES = {"database_url": "DATABASE_URL"}
 ELSEWHERE = ("demo", "probe-api")
 # Not there after a dry run.
 OPTIONAL = {"apply": frozenset(VERIFIED)}
+MD5 = re.compile(r"'[0-9a-f]{32}'")
 
 
 def schema(command: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,8 +205,20 @@ def _shown(default: Any) -> str:
     return "" if default is None or default is False else str(default)
 
 
+def checked(migration: Migration) -> str:
+    """The text of its verify.sql, with the md5 of each body of its apply.sql, in their order."""
+    bodies = [hashlib.md5(body.encode(), usedforsecurity=False).hexdigest() for body in migration.bodies()]
+    text = migration.read(Face.VERIFY)
+    if len(MD5.findall(text)) != len(bodies):
+        raise SystemExit(f"{migration}: verify.sql must hold one md5 for each function of apply.sql")
+    places = iter(bodies)
+    return MD5.sub(lambda _: f"'{next(places)}'", text)
+
+
 def files() -> Iterator[tuple[Path, str]]:
     """Every generated file with its text."""
+    for migration in catalog.migrations():
+        yield migration.folder / f"{Face.VERIFY}.sql", checked(migration)
     yield PAGE, "\n".join(commands()).rstrip() + "\n"
     for command, body in BODIES.items():
         yield SCHEMAS / f"{command}.json", json.dumps(schema(command, body), indent=2) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass, field
 
 from support import APPLICATIONS, App, Result
@@ -33,8 +34,15 @@ class Application:
         app.sql(f'SET search_path = "{self.schema}", pg_catalog')
 
     def usagefix(self, app: App, *arguments: str) -> Result:
-        variables = {"USAGEFIX_SCHEMA": self.schema} if self.schema != "public" else {}
-        return app.usagefix(*arguments, **variables)
+        return app.usagefix(*arguments, **self._settings)
+
+    def by_hand(self, app: App, *, undo: bool = False) -> subprocess.CompletedProcess[str]:
+        """See :meth:`support.App.by_hand`."""
+        return app.by_hand(undo=undo, **self._settings)
+
+    @property
+    def _settings(self) -> dict[str, str]:
+        return {"USAGEFIX_SCHEMA": self.schema} if self.schema != "public" else {}
 
 
 EVERY: dict[str, Application] = {

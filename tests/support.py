@@ -159,15 +159,18 @@ class App:
             arguments += ["-f", str(path)]
         return self.program("psql", *arguments, **variables)
 
-    def by_hand(self, *versions: Path, undo: bool = False, options: tuple[str, ...] = (), **variables: str) -> subprocess.CompletedProcess[str]:
+    def by_hand(
+        self, *versions: Path, undo: bool = False, options: tuple[str, ...] = (), **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         """What a person runs with psql: the scripts that ``usagefix sql --adapt`` prints for this database, one transaction
         each; then the backfill. ``undo``: the rollbacks, the newest first; ``options``: what is printed with."""
+        given = {name: value for name, value in variables.items() if name.startswith("USAGEFIX_")}
         with tempfile.TemporaryDirectory() as folder:
             done = subprocess.CompletedProcess[str]([], 0, "", "")
             wanted = versions or (MIGRATIONS[::-1] if undo else MIGRATIONS)
             steps = [(version.name, "rollback" if undo else "apply") for version in wanted]
             for number, (version, face) in enumerate([*steps, *([] if undo else [(wanted[-1].name, "backfill")])]):
-                printed = self.usagefix("sql", version, face, "--adapt", *options)
+                printed = self.usagefix("sql", version, face, "--adapt", *options, **given)
                 if printed.code:
                     return subprocess.CompletedProcess([], printed.code, printed.stdout, printed.stderr)
                 script = Path(folder) / f"{number}.sql"
@@ -242,6 +245,17 @@ def role(app: App, name: str, *, options: str = "LOGIN", grants: str = "") -> It
         app.sql(f"REASSIGN OWNED BY {name} TO postgres")
         app.sql(f"DROP OWNED BY {name}")
         app.sql(f"DROP ROLE {name}")
+
+
+def give_everything_to(app: App, owner: str) -> None:
+    """An ordinary role becomes the owner of the application, as on a hosted server."""
+    app.sql(f'GRANT CREATE ON DATABASE "{app.name}" TO {owner}')
+    app.sql(f"GRANT ALL ON SCHEMA public, auth TO {owner}")
+    app.sql(f"GRANT SELECT, REFERENCES ON auth.users TO {owner}")
+    for table in ("presets", "preset_usage", "preset_notifications"):
+        app.sql(f"ALTER TABLE {table} OWNER TO {owner}")
+    for function in ("track_preset_usage", "increment_preset_usage", "notify_usage_milestone", "touch_updated_at"):
+        app.sql(f"ALTER FUNCTION {function} OWNER TO {owner}")
 
 
 @contextmanager

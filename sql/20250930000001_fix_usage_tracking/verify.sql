@@ -8,11 +8,10 @@
 -- What else writes the counter, only reading code can tell: `usagefix verify` and `usagefix doctor` do.
 
 -- Find every name in pg_catalog, whatever others have created elsewhere
-DO $do$
-BEGIN
+DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false);
-END
-$do$;
+    PERFORM set_config('TimeZone', 'UTC', false); -- of times without a zone
+END $do$;
 
 -- Objects
 WITH RECURSIVE tree AS (
@@ -87,9 +86,9 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                'b6dcf2fe4f2a145540e1a7ac85b8d75a', to_regprocedure('public.auto_increment_preset_usage_count()')),
+                '0372ba3e8c493369500671807755b535', to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '16384e8be85c3c7b29c7057bfb212068', to_regprocedure('public.auto_adjust_preset_usage_count()'))
+                '551d0586815eb1aec352d0e05e8dda3f', to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, body, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
     LEFT JOIN pg_roles AS owners ON owners.oid = proc.proowner
@@ -169,7 +168,7 @@ FROM functions;
 
 -- Counters
 WITH counter AS (
-    SELECT presets.usage_count, presets.last_used_at, COALESCE(events.actual, 0) AS actual, events.newest
+    SELECT presets.usage_count, presets.last_used_at AS shown, COALESCE(events.actual, 0) AS actual, events.newest
     FROM public.presets
     LEFT JOIN (
         SELECT preset_usage.preset_id, count(*) AS actual, max(preset_usage.created_at) AS newest
@@ -179,7 +178,7 @@ WITH counter AS (
 ), total AS (
     SELECT count(*) AS presets,
         count(*) FILTER (WHERE usage_count IS DISTINCT FROM actual) AS inaccurate,
-        count(*) FILTER (WHERE newest > COALESCE(last_used_at, '-infinity')) AS behind,
+        count(*) FILTER (WHERE newest > COALESCE(shown, '-infinity')) AS behind,
         row_security_active('public.presets'::regclass)
             OR row_security_active('public.preset_usage'::regclass) AS filtered
     FROM counter

@@ -9,12 +9,10 @@
 -- effect: only the triggers change the counter
 
 -- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
-DO $do$
-BEGIN
+DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
-END
-$do$;
+END $do$;
 
 -- By hand: stop where this file alone is not enough, before it changes anything
 DO $do$
@@ -79,6 +77,7 @@ DECLARE
     noted bigint;
     free bigint;
     at_once integer;
+    fixed_snapshot CONSTANT boolean := current_setting('transaction_isolation') NOT LIKE 'read%';
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         IF NEW.usage_count IS NOT DISTINCT FROM OLD.usage_count THEN
@@ -143,22 +142,27 @@ BEGIN
             USING ERRCODE = 'UF001', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'usage_count',
                   HINT = 'The triggers on preset_usage count each event by themselves: leave usage_count out.';
     ELSIF notes IS NOT NULL THEN
-        -- A row that nobody holds; where a transaction sees a fixed snapshot, one of its own. There are at most 150.
-        noted := (SELECT count(*) FROM usagefix.refused_writes);
-        SELECT written.entry, CASE WHEN written.in_transaction = this THEN written.at_once ELSE 0 END INTO free, at_once
-        FROM usagefix.refused_writes AS written
-        WHERE written.mode = TG_ARGV[0] AND written.role = caller
-            AND (written.application = used_by AND written.via = through
-                OR noted >= 100 AND written.application = '(others)')
-            AND (current_setting('transaction_isolation') LIKE 'read%' OR written.in_transaction = this)
-        ORDER BY written.application = '(others)' LIMIT 1
-        FOR UPDATE SKIP LOCKED;
-        IF at_once >= 100 OR free IS NULL AND noted >= 150 THEN
-            PERFORM nextval('usagefix.unnoted_writes'); -- a row updated often in a transaction makes each update slower
+        -- A row that nobody holds, of at most 150. In a fixed snapshot it reads nothing and adds a row: one that
+        -- changed since, or was read, would end the transaction.
+        IF NOT fixed_snapshot THEN
+            noted := (SELECT count(*) FROM usagefix.refused_writes);
+            SELECT written.entry, CASE WHEN written.in_transaction = this THEN written.at_once ELSE 0 END
+            INTO free, at_once
+            FROM usagefix.refused_writes AS written
+            WHERE written.mode = TG_ARGV[0] AND written.role = caller
+                AND (written.application = used_by AND written.via = through
+                    OR noted >= 100 AND written.application = '(others)')
+            ORDER BY written.application = '(others)' LIMIT 1
+            FOR UPDATE SKIP LOCKED;
+        END IF;
+        -- A row that one transaction updates often makes each update slower.
+        IF at_once >= 100 OR free IS NULL
+            AND (noted >= 150 OR fixed_snapshot AND pg_relation_size(notes) >= 1048576) THEN
+            PERFORM nextval('usagefix.unnoted_writes');
         ELSIF free IS NULL THEN
             INSERT INTO usagefix.refused_writes (mode, role, application, via, in_transaction)
-            VALUES (TG_ARGV[0], caller, CASE WHEN noted < 100 THEN used_by ELSE '(others)' END,
-                CASE WHEN noted < 100 THEN through ELSE '' END, this);
+            VALUES (TG_ARGV[0], caller, CASE WHEN noted >= 100 THEN '(others)' ELSE used_by END,
+                CASE WHEN noted >= 100 THEN '' ELSE through END, this);
         ELSE
             UPDATE usagefix.refused_writes AS written
             SET writes = written.writes + 1, last_at = clock_timestamp(), in_transaction = this,

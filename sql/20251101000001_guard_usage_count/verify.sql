@@ -5,11 +5,9 @@
 -- The checks of what this version made; whether the counters are right says verify.sql of version 20250930000001.
 
 -- Find every name in pg_catalog, whatever others have created elsewhere
-DO $do$
-BEGIN
+DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false);
-END
-$do$;
+END $do$;
 
 -- Objects
 WITH guard AS (
@@ -34,7 +32,7 @@ WITH guard AS (
     LEFT JOIN pg_trigger AS existing
         ON existing.tgrelid = presets.oid AND existing.tgname = 'zz_trigger_guard_preset_usage_count'::name
 ), guard_function AS (
-    SELECT proc.oid, md5(proc.prosrc) = 'c705b5775a1bad4cc0c875e3f57f6d7c' AS as_released, proc.prosecdef AS definer,
+    SELECT proc.oid, md5(proc.prosrc) = '4ce279558159164cdd431e5e446b6fe7' AS as_released, proc.prosecdef AS definer,
         proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,

@@ -3,7 +3,7 @@ WITH RECURSIVE tree AS (
     SELECT to_regclass(%(child)s)::oid AS relation
     UNION ALL
     SELECT parents.inhrelid FROM pg_catalog.pg_inherits AS parents JOIN tree ON parents.inhparent = tree.relation
-), presets AS (
+), counters AS (
     SELECT oid, relowner FROM pg_catalog.pg_class WHERE oid = to_regclass(%(parent)s)
 ), ours AS (
     SELECT to_regprocedure(%(auto_increment)s)::oid AS oid, %(auto_increment_name)s AS name, '%%' AS triggers,
@@ -17,7 +17,7 @@ SELECT format('a generated column cannot be counted in: %%s',
         string_agg(format('%%s.%%s', attrelid::regclass, attname), ', ')) AS what,
     'Make it an ordinary column.' AS hint
 FROM pg_catalog.pg_attribute
-WHERE attrelid = (SELECT oid FROM presets) AND attname IN (%(column)s, COALESCE(%(last)s, '')) AND attgenerated <> ''
+WHERE attrelid = (SELECT oid FROM counters) AND attname IN (%(column)s, COALESCE(%(last)s, '')) AND attgenerated <> ''
 HAVING count(*) > 0
 UNION ALL
 SELECT format('%%s.%%s is of type %%s, which may have an equality of its own', keys.attrelid::regclass, keys.attname,
@@ -26,25 +26,25 @@ SELECT format('%%s.%%s is of type %%s, which may have an equality of its own', k
 FROM pg_catalog.pg_attribute AS keys
 JOIN pg_catalog.pg_type AS types ON types.oid = keys.atttypid
 JOIN pg_catalog.pg_type AS base ON base.oid = COALESCE(NULLIF(types.typbasetype, 0), types.oid)
-WHERE keys.attrelid = (SELECT oid FROM presets) AND keys.attname = %(key)s
+WHERE keys.attrelid = (SELECT oid FROM counters) AND keys.attname = %(key)s
     AND base.typnamespace <> 'pg_catalog'::regnamespace AND base.typtype <> 'e'
 UNION ALL
 SELECT format('%%s.%%s is not unique by itself: an event would count on each row of that key',
-        presets.oid::regclass, %(key)s),
+        counters.oid::regclass, %(key)s),
     'Make it the primary key, or give it a unique index.'
-FROM presets
+FROM counters
 WHERE NOT EXISTS (
     SELECT FROM pg_catalog.pg_index AS keys
     JOIN pg_catalog.pg_attribute AS id ON id.attrelid = keys.indrelid AND id.attname = %(key)s
-    WHERE keys.indrelid = presets.oid AND keys.indisunique AND keys.indisvalid AND keys.indpred IS NULL
+    WHERE keys.indrelid = counters.oid AND keys.indisunique AND keys.indisvalid AND keys.indpred IS NULL
         AND keys.indnkeyatts = 1 AND keys.indkey[0] = id.attnum)
 UNION ALL
 SELECT format('%%I, who counts what TRUNCATE of a partition takes away, may not read %%s',
-        pg_catalog.pg_get_userbyid(presets.relowner), to_regclass(%(child)s)),
-    format('GRANT SELECT ON %%s TO %%I', to_regclass(%(child)s), pg_catalog.pg_get_userbyid(presets.relowner))
-FROM presets
+        pg_catalog.pg_get_userbyid(counters.relowner), to_regclass(%(child)s)),
+    format('GRANT SELECT ON %%s TO %%I', to_regclass(%(child)s), pg_catalog.pg_get_userbyid(counters.relowner))
+FROM counters
 WHERE (SELECT count(*) FROM tree) > 1
-    AND NOT pg_catalog.has_table_privilege(presets.relowner, to_regclass(%(child)s), 'SELECT')
+    AND NOT pg_catalog.has_table_privilege(counters.relowner, to_regclass(%(child)s), 'SELECT')
 UNION ALL
 SELECT format('%%s is a partition or child of %%s: what is written through that would not be counted',
         to_regclass(%(child)s), parents.inhparent::regclass), 'usagefix counts whole tables.'
@@ -67,6 +67,6 @@ SELECT format('another trigger calls %%s() too: %%s on %%s', ours.name, existing
     'Drop that trigger, then run this again.'
 FROM ours
 JOIN pg_catalog.pg_trigger AS existing ON existing.tgfoid = ours.oid AND existing.tgparentid = 0
-CROSS JOIN presets
-WHERE existing.tgname NOT LIKE ours.triggers OR CASE WHEN ours.on_parent THEN existing.tgrelid <> presets.oid
+CROSS JOIN counters
+WHERE existing.tgname NOT LIKE ours.triggers OR CASE WHEN ours.on_parent THEN existing.tgrelid <> counters.oid
     ELSE existing.tgrelid NOT IN (SELECT relation FROM tree) END

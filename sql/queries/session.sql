@@ -8,4 +8,5 @@ SELECT
     pg_catalog.current_database()::pg_catalog.text AS database,
     pg_catalog.pg_is_in_recovery() AS standby,
     pg_catalog.current_setting('default_transaction_read_only')::pg_catalog.bool AS read_only,
+    pg_catalog.current_setting('is_superuser')::pg_catalog.bool AS superuser,
     pg_catalog.current_setting('search_path') AS search_path

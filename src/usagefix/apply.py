@@ -124,7 +124,7 @@ def scripts(db: Database, to: str | None = None, *, alone: bool = False) -> dict
         preflight.require_tables(db)
         seen = scene(db)
     require_countable(seen)
-    choices = Choices(by_hand=True, alone=alone, mode=_mode(seen))
+    choices = Choices(by_hand=True, alone=alone, mode=_mode(seen), recorders=trying.untried(seen))
     return {m: applying.plan(seen, m, choices) for m in _wanted(to)}
 
 
@@ -137,14 +137,15 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
         ledger.require_trusted(db)
         seen = scene(db)
         checks = object_checks(db, seen.code)
+        states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
+        by_row = _by_row(seen)
+        todo = tuple(
+            m for m in wanted
+            if states[m.version] is not State.APPLIED or (by_row and m.kind is MigrationKind.COUNTING)
+        )  # fmt: skip
+        if todo:
+            require_countable(seen)  # what cannot be counted may be what cannot be read, too
         before = report(db, checks)
-    states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
-    later = any(
-        t.cloned and t.fires and t.name == db.counter.objects["trigger_auto_count_row"] for t in seen.code.triggers
-    )
-    todo = tuple(m for m in wanted if later or states[m.version] is not State.APPLIED)
-    if todo:
-        require_countable(seen)
     choices = Choices(mode=_mode(seen))
     tried: tuple[Tried, ...] = ()
     if any(m.kind is MigrationKind.COUNTING for m in todo):
@@ -153,6 +154,13 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
         tried = trying.before(db, seen, limits)
         choices = replace(choices, recorders={t.function.oid: (t.loose, t.how) for t in tried if t.how != "edited"})
     return _Seen(seen, before, todo, choices, tried)
+
+
+def _by_row(seen: Scene) -> bool:
+    """Whether a partition that came later is still counted row by row."""
+    leaves = {table.name for table in seen.tree if table.kind == "r"}
+    name = seen.counter.objects["trigger_auto_count_row"]
+    return any(t.cloned and t.fires and t.name == name and t.on_table in leaves for t in seen.code.triggers)
 
 
 def _final(seen: _Seen) -> dict[int, tuple[str, str]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -55,7 +54,6 @@ class _How:
 
     batch_size: int
     hold: _Hold
-    fires: bool
     limits: Limits | None
     pause: float
     on_progress: Callable[[BackfillProgress], None]
@@ -90,7 +88,7 @@ def backfill(
         ledger.require_trusted(db)
         triggers = db.rows(db.query("fired_triggers"), _Trigger)
     hold = _Hold({}) if fire_triggers else _hold_off(db, triggers)
-    how = _How(batch_size, hold, fire_triggers, limits, pause, on_progress)
+    how = _How(batch_size, hold, limits, pause, on_progress)
     done = [_round(db, how)]
     while done[-1].count_again:
         if len(done) == ROUNDS:
@@ -147,7 +145,7 @@ def _round(db: Database, how: _How) -> _Done:
     how.on_progress(BackfillProgress(0, stored.presets))
     db.changes.append(f"{stored.presets} wrong presets noted in the ledger, none corrected yet")
     done, removed, batches = 0, 0, 0
-    batch = _Batch(stored.run, how.batch_size, how.hold, how.fires)
+    batch = _Batch(stored.run, how.batch_size, how.hold)
     while True:
         step = db.retrying(partial(_apply_batch, db, batch, how.limits), how.limits)
         if step is None and batch.wait:
@@ -246,12 +244,11 @@ class _Running:
 @dataclass(frozen=True, slots=True)
 class _Batch:
     """One transaction of a run: of the next ``size`` presets after the place ``after`` those that nobody holds; or, with
-    ``wait``, all of them. ``fires``: the application's triggers are not held off."""
+    ``wait``, all of them."""
 
     run: int
     size: int
     hold: _Hold
-    fires: bool
     after: int = 0
     wait: bool = False
 
@@ -262,6 +259,8 @@ class _Pending:
 
     place: int
     row_key: str
+    delta: int
+    newest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,12 +299,29 @@ def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> _Step | 
             raise Busy(
                 "the server is busy: somebody holds the rows of presets", hint="run this again", sqlstate="55P03"
             )
-        given = {"run": batch.run, "keys": keys, "ids": _array(keys), "lease": LEASE_SECONDS}
-        with db.application_path() if batch.fires else nullcontext():
-            taken, drift = db.tuple(db.query("apply_batch"), given)
+        taken, drift = _add(db, batch, pending, set(keys)) if keys else (0, 0)
         if batch.hold.after:
             db.run(batch.hold.after)
     return _Step(pending[-1].place, taken, drift)
+
+
+def _add(db: Database, batch: _Batch, pending: list[_Pending], locked: set[str]) -> tuple[int, int]:
+    """Add and mark the deltas of what is locked: how many, and their sum."""
+    mine = [found for found in pending if found.row_key in locked]
+    keys = [found.row_key for found in mine]
+    given = {"keys": keys, "ids": _array(keys), "deltas": [found.delta for found in mine]}
+    owner = db.values(db.query("owner"))[0]
+    done = db.act(db.query("add_deltas"), {**given, "newest": [found.newest for found in mine]}, role=owner)
+    parts = [str(row).split(" ", 1) for row in done]
+    became = {key: int(counter) for counter, key in parts}
+    marks = {
+        "keys": list(became),
+        "became": list(became.values()),
+        "first": pending[0].place,
+        "last": pending[-1].place,
+    }
+    taken, drift = db.tuple(db.query("mark_applied"), {**marks, "run": batch.run, "lease": LEASE_SECONDS})
+    return int(taken), int(drift)
 
 
 def _array(texts: list[str]) -> str:

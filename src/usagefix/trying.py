@@ -6,7 +6,8 @@ that are not there, is repaired, or written anew if it does nothing else, where 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from usagefix.catalog import Statement
@@ -43,6 +44,18 @@ class Tried:
 def before(db: Database, scene: Scene, limits: Limits | None) -> tuple[Tried, ...]:
     """Try each function that records uses as it is, and choose what becomes of it."""
     return tuple(_chosen(db, scene, function, limits) for function in scene.code.recorders)
+
+
+def untried(scene: Scene) -> Mapping[int, tuple[str, str]]:
+    """The functions that name columns which the events lack, repaired, for a plan that is only written down: what such
+    an INSERT should have done it has never done, so nothing needs to be tried. As in :class:`Choices`, by oid."""
+    found: dict[int, tuple[str, str]] = {}
+    for function in scene.code.recorders:
+        with suppress(Uneditable):
+            if scene.code.reader.unknown_columns(routine(function)):
+                body = scene.code.reader.repaired(routine(function), limit_stays=False)
+                found |= {} if body is None else {function.oid: (body, "repaired")}
+    return found
 
 
 def again(tried: Tried, scene: Scene) -> Tried:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from psycopg import IsolationLevel
-from support import BY_HAND, DRIFT, EVERY_WRITE, LEDGER, App, Connection
+from support import DRIFT, GUARD, MIGRATION, VERSION, App, Connection
 
 WRITERS = 6
 EVENT = "INSERT INTO preset_usage (preset_id, user_id, usage_type) VALUES (md5('preset ' || %s::int)::uuid, md5('user 1')::uuid, 'showcase_creation')"
@@ -84,7 +84,7 @@ def test_no_drift_no_deadlock(fixed: App, way: Callable[[Connection, int], None]
 
 @pytest.mark.parametrize("way", WAYS)
 def test_without_the_guard_the_same_load_drifts(app: App, way: Callable[[Connection, int], None]) -> None:
-    assert app.usagefix("apply", "--to", EVERY_WRITE.name).code == 1
+    assert app.usagefix("apply", "--to", VERSION).code == 1
     assert app.drift() == (0, 0)
     _, failures, _ = compete(app, way, 1)
     assert failures == []
@@ -168,10 +168,16 @@ def test_switched_while_people_write(fixed: App) -> None:
     assert fixed.drift() == (0, 0)
 
 
-@pytest.mark.parametrize("how", ["by hand", "locked"])
+@pytest.mark.parametrize("how", ["all versions", "locked"])
 def test_a_writer_of_presets_and_then_events_is_not_deadlocked(app: App, how: str) -> None:
     """All versions in one transaction hold the events' lock when the guard comes; it looks again instead of waiting."""
     ended = list[BaseException | None]()
+    if how == "locked":
+        assert app.usagefix("apply", "--to", VERSION).code == 1, "the guard is missing"
+    counting, guarding = [
+        app.usagefix("sql", version.name, "apply", "--adapt").stdout for version in (MIGRATION, GUARD)
+    ]
+    before = {"all versions": counting, "locked": "LOCK TABLE preset_usage IN SHARE ROW EXCLUSIVE MODE"}[how]
     with app.connect(autocommit=False) as writer:
         writer.execute("SET deadlock_timeout = '300ms'")
         writer.execute(b"UPDATE presets SET description = 'x' WHERE id = md5('preset 1')::uuid")
@@ -187,17 +193,13 @@ def test_a_writer_of_presets_and_then_events_is_not_deadlocked(app: App, how: st
         thread = threading.Thread(target=go_on)
         with app.connect(autocommit=False) as applying:
             applying.execute("SET LOCAL lock_timeout = '500ms'")
-            *before, last = [path.read_text() for path in BY_HAND[:-1]] if how == "by hand" else [
-                LEDGER.read_text(), "LOCK TABLE preset_usage IN SHARE ROW EXCLUSIVE MODE", "SELECT usagefix.set_guard('ignore')",
-            ]  # fmt: skip
-            for text in before:
-                applying.execute(text.encode())
+            applying.execute(before.encode())
             thread.start()
             app.wait_for(
                 "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s", writer.info.backend_pid
             )
             with pytest.raises(psycopg.errors.LockNotAvailable):
-                applying.execute(last.encode())
+                applying.execute(guarding.encode())
             applying.rollback()
         thread.join()
     assert ended == [None]

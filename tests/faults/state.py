@@ -30,11 +30,11 @@ CATALOG = """
 """
 # Runs by their order: an undone transaction leaves a gap in their numbers.
 CORRECTIONS = """
-    SELECT place, preset_id, delta, newest, applied_at IS NOT NULL
+    SELECT runs.place, row_key, delta, newest, applied_at IS NOT NULL
     FROM usagefix.corrections JOIN (SELECT run, row_number() OVER (ORDER BY run) FROM usagefix.backfills) AS runs (run, place) USING (run)
-    ORDER BY place, preset_id
+    ORDER BY runs.place, corrections.place
 """
-SAVED = "SELECT version, kind, identity, definition, owner, comment FROM usagefix.saved_objects ORDER BY 1, 2, 3"
+SAVED = "SELECT version, kind, identity, definition, extras::text, left_behind, how FROM usagefix.saved_objects ORDER BY 1, 2, 3"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class State:
 
 
 def read(app: App) -> State:
-    counters = tuple(app.sql("SELECT id, usage_count, last_used_at FROM presets ORDER BY id"))
+    counters = tuple(app.sql("SELECT id::text, usage_count, last_used_at FROM presets ORDER BY id"))
     catalog = tuple(app.sql(CATALOG))
     if app.one("SELECT to_regclass('usagefix.history')") is None:
         return State(counters, catalog)

@@ -100,10 +100,10 @@ USES = (
 
 
 def use(app: App) -> None:
-    """What makes each counting function and the guard do all that they do; undone at the end."""
-    with app.connect(autocommit=False) as connection:
+    """What makes each counting function and the guard do all that they do; undone at the end. By the owner: a superuser
+    who has set a role would be one again after the first RESET ROLE of something planted."""
+    with app.connect(autocommit=False, user=OWNER) as connection:
         connection.execute("SET LOCAL search_path = pg_catalog, public")  # a trigger of the sample needs it
-        connection.execute("SET LOCAL ROLE service_role")
         for statement in USES:
             connection.execute(statement.encode())
         connection.rollback()

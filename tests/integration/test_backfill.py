@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support import EVERY_WRITE, GUARDING, TRIGGER, App, role, run
+from support import GUARDING, MIGRATION, TRIGGER, App, give_everything_to, role, run
 
 WRONG = (
     "SELECT count(*) FROM presets p CROSS JOIN LATERAL (SELECT count(*) AS n, max(created_at) AS newest FROM preset_usage u"
@@ -53,7 +53,7 @@ def test_the_ledger_tells_who_changed_which_number(drifted: App) -> None:
     drifted.usagefix("backfill")
     rows = drifted.sql(
         "SELECT displayed, actual, delta, became, applied_at IS NOT NULL, by_role, application FROM usagefix.corrections"
-        " JOIN usagefix.backfills USING (run) WHERE preset_id = %s ORDER BY run DESC LIMIT 1",
+        " JOIN usagefix.backfills USING (run) WHERE row_key = %s ORDER BY run DESC LIMIT 1",
         preset,
     )
     assert rows == [(None, actual, actual, actual, True, "postgres", "usagefix")]
@@ -79,7 +79,7 @@ def test_the_applications_triggers_are_held_off_unless_asked(drifted: App) -> No
 def test_triggers_are_held_off_for_an_owner_without_superuser(app: App) -> None:
     """As on a hosted server: the role owns the tables and may not set session_replication_role."""
     with role(app, "plain_owner"):
-        _give_everything_to(app, "plain_owner")
+        give_everything_to(app, "plain_owner")
         states = (
             "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'presets'::regclass AND NOT tgisinternal"
             f" AND tgname !~ '{GUARDING}'"
@@ -129,16 +129,6 @@ def test_a_pause_between_batches(drifted: App) -> None:
     result = drifted.usagefix("backfill", "--batch-size", "10", "--pause", "0.3", "--format", "json")
     assert result.code == 0
     assert time.monotonic() - started > 0.3 * (result.json["backfill"]["batches"] - 1)
-
-
-def _give_everything_to(app: App, owner: str) -> None:
-    app.sql(f'GRANT CREATE ON DATABASE "{app.name}" TO {owner}')
-    app.sql(f"GRANT ALL ON SCHEMA public, auth TO {owner}")
-    app.sql(f"GRANT SELECT, REFERENCES ON auth.users TO {owner}")
-    for table in ("presets", "preset_usage", "preset_notifications"):
-        app.sql(f"ALTER TABLE {table} OWNER TO {owner}")
-    for function in ("track_preset_usage", "increment_preset_usage", "notify_usage_milestone", "touch_updated_at"):
-        app.sql(f"ALTER FUNCTION {function} OWNER TO {owner}")
 
 
 def test_dry_run(drifted: App) -> None:
@@ -202,7 +192,7 @@ def test_a_second_run_while_one_is_going(drifted: App) -> None:
 def test_rolled_back_while_it_waits(drifted: App) -> None:
     """It does not say that all is well when somebody took the fix away under it."""
     # The guard cannot go while anybody holds a row of presets.
-    assert drifted.usagefix("rollback", "--to", EVERY_WRITE.name, "--yes").code == 0
+    assert drifted.usagefix("rollback", "--to", MIGRATION.name, "--yes").code == 0
     with drifted.connect(autocommit=False) as blocker:
         blocker.execute("SELECT FROM presets WHERE id = %s FOR UPDATE", (drifted.preset(5),))
         process = drifted.spawn("backfill", "--batch-size", "1")

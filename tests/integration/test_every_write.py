@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 
 import psycopg
 import pytest
-from support import BY_HAND, EVERY_WRITE, GUARD, LEDGER, MIGRATION, App
+from support import ADJUSTING, GUARD, LEDGER, MIGRATION, App, give_everything_to, role
 
 ONE, TWO = "md5('preset 1')::uuid", "md5('preset 2')::uuid"
 WRITES = {
@@ -46,11 +47,11 @@ def test_write_paths(fixed: App, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["many events of many presets", "moved to another preset", "truncate"])
-def test_the_first_version_alone_is_caught(app: App, kind: str) -> None:
-    assert app.usagefix("apply", "--to", MIGRATION.name).code == 1
-    assert app.drift() == (0, 0)
-    app.sql(WRITES[kind])
-    assert app.drift() != (0, 0), "the tests above would not notice what is not counted"
+def test_what_is_not_adjusted_is_caught(fixed: App, kind: str) -> None:
+    for event in ("delete", "update", "truncate"):
+        fixed.sql(f"ALTER TABLE preset_usage DISABLE TRIGGER {ADJUSTING}_{event}")
+    fixed.sql(WRITES[kind])
+    assert fixed.drift() != (0, 0), "the tests above would not notice what is not counted"
 
 
 def test_a_preset_that_gets_another_id_takes_its_counter_along(fixed: App) -> None:
@@ -116,6 +117,7 @@ def test_nothing_is_written_where_nothing_changes(fixed: App) -> None:
     assert fixed.one("SELECT count(*) FROM presets p JOIN before USING (id) WHERE p.xmin::text <> version") == 0
 
 
+NOTICES = "SELECT count(*) FROM preset_notifications"
 NOTED = "SELECT count(*) FROM usagefix.held_at_zero"
 
 
@@ -198,36 +200,49 @@ def test_all_are_truncated_between_two_batches(fixed: App) -> None:
     assert fixed.drift() == (0, 0)
 
 
-def test_by_hand_after_the_first_version(app: App) -> None:
-    assert app.psql(LEDGER, MIGRATION / "apply.sql", MIGRATION / "backfill.sql").returncode == 0
-    app.sql("DELETE FROM preset_usage WHERE created_at > now() - interval '100 days'")
-    assert app.drift()[0] > 0
-    assert app.psql(EVERY_WRITE / "apply.sql", EVERY_WRITE / "backfill.sql").returncode == 0
+def test_by_hand_version_by_version(app: App) -> None:
+    assert app.by_hand(MIGRATION).returncode == 0
     assert app.drift() == (0, 0)
-    assert app.psql(GUARD / "apply.sql").returncode == 0
+    app.sql("DELETE FROM preset_usage WHERE created_at > now() - interval '100 days'")
+    assert app.drift() == (0, 0)
+    assert app.by_hand(GUARD).returncode == 0
     assert app.usagefix("verify").code == 0
     app.sql("DELETE FROM preset_usage")
     assert app.drift() == (0, 0)
 
 
-def test_by_hand_the_applications_triggers_may_fire(app: App) -> None:
-    """They name their tables without a schema."""
+@pytest.mark.parametrize("owner", ["superuser", "plain owner"])
+def test_by_hand_a_repair_is_no_news(app: App, owner: str) -> None:
+    """The application's triggers are held off as the command does it, also where no setting may do so."""
     app.sql("UPDATE presets SET user_id = md5('user 1')::uuid")
-    before = app.one("SELECT count(*) FROM preset_notifications")
-    done = app.psql(*BY_HAND, PGOPTIONS="-c usagefix.fire_triggers=on")
-    assert done.returncode == 0, done.stderr
-    assert app.drift() == (0, 0)
-    assert app.one("SELECT count(*) FROM preset_notifications") > before
+    before = app.one(NOTICES)
+    states = "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'presets'::regclass AND NOT tgisinternal"
+    enabled = app.sql(states)
+    with role(app, "plain_owner") if owner == "plain owner" else nullcontext():
+        if owner == "plain owner":
+            give_everything_to(app, "plain_owner")
+            app.user = "plain_owner"
+        done = app.by_hand()
+        app.user = "postgres"
+        assert done.returncode == 0, done.stderr
+        assert app.drift() == (0, 0)
+        assert app.one(NOTICES) == before
+        assert set(enabled) <= set(app.sql(states))
+        app.use(app.preset(36), times=10)
+        assert app.one(NOTICES) > before, "a use is"
+        app.sql("DROP SCHEMA usagefix CASCADE")
 
 
-def test_not_before_the_first_version(app: App) -> None:
-    done = app.psql(EVERY_WRITE / "apply.sql")
+def test_the_guard_not_before_the_counting(app: App) -> None:
+    done = app.psql(LEDGER, GUARD / "apply.sql")
     assert done.returncode != 0
     assert "20250930000001 is not applied" in done.stderr
     app.usagefix("apply")
+    dump = app.dump_all()
     back = app.psql(MIGRATION / "rollback.sql")
     assert back.returncode != 0
     assert "later version" in back.stderr
+    assert app.dump_all() == dump
 
 
 def test_as_an_application_role(fixed: App) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -9,21 +10,55 @@ import pytest
 import sqlparse
 from support import LEDGER, MIGRATION, ROOT, SQL, VERSION
 
-from usagefix import catalog
-from usagefix.catalog import Face, Migration
+from usagefix import catalog, judging, verify
+from usagefix.catalog import Face, Migration, MigrationKind
 from usagefix.counter import STANDARD
 from usagefix.errors import ConfigurationError
+from usagefix.models.choices import CHECKS
 
 # A released file never changes; a change is a new version. Each version with its checksum, from its release on.
 RELEASED: dict[str, str] = {}
+CODE = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
 
 
-def test_every_folder_is_a_version_with_four_faces() -> None:
+def test_every_folder_is_a_version_with_its_faces() -> None:
+    """The backfill and what partitions need come with the version that counts; the guard has neither."""
     folders = {path.name for path in SQL.iterdir() if path.is_dir()} - {"queries", "sample"}
     assert folders == {str(migration) for migration in catalog.migrations()}
+    every = {f"{face}.sql" for face in Face}
+    files = {
+        MigrationKind.COUNTING: every | {"partitions.sql"},
+        MigrationKind.GUARD: every - {"backfill.sql"},
+    }
     for migration in catalog.migrations():
         assert re.fullmatch(r"\d{14}_[a-z0-9_]+", str(migration))
-        assert {path.name for path in migration.folder.iterdir()} == {f"{face}.sql" for face in Face}
+        assert {path.name for path in migration.folder.iterdir()} == files[migration.kind]
+        assert migration.read(Face.BACKFILL) == (catalog.counting().folder / "backfill.sql").read_text()
+
+
+def test_the_header_of_a_version_says_what_it_is() -> None:
+    """Nothing else knows a version: one that counts, then its guard."""
+    kinds = {migration.kind: migration.effect for migration in catalog.migrations()}
+    assert kinds == {
+        MigrationKind.COUNTING: "every use is counted",
+        MigrationKind.GUARD: "only the triggers change the counter",
+    }
+    assert catalog.counting() is catalog.migrations()[0]
+
+
+def test_every_check_has_its_place_in_the_report() -> None:
+    """In ``verify.sql``, in the code that judges code, and in the report of a verification."""
+    in_sql = {
+        found
+        for migration in catalog.migrations()
+        for found in re.findall(r"SELECT '([a-z_]+)'(?= AS check_id|,)", migration.read(Face.VERIFY))
+    }
+    in_sql |= {f"{of}_{end}" for of in ("function", "adjusting_function") for end in ("current", "secure")}
+    judged = {check for check in CHECKS if f'"{check}"' in inspect.getsource(judging)}
+    in_sql |= {"partitions_counted", "partition_changes_counted"}
+    assert judged == {"counted_once", "daily_limit_gone", "tracker_inserts_only"}
+    assert in_sql | judged | {verify.COUNTERS, verify.LAST_USED} == set(CHECKS)
+    assert len(CHECKS) == len(set(CHECKS))
 
 
 def test_released_files_are_frozen() -> None:
@@ -53,17 +88,41 @@ def test_scripts_run_as_they_are_in_one_transaction(migration: Migration, face: 
 
 @pytest.mark.parametrize(("migration", "count"), list(zip(catalog.migrations(), (14, 8), strict=True)), ids=str)
 def test_every_statement_of_apply_says_what_it_is_for(migration: Migration, count: int) -> None:
+    """A comment stands above each, or above the first of several of a kind."""
     statements = catalog.statements(migration.read(Face.APPLY))
     assert len(statements) == count
+    kind = ""
     for statement in statements:
-        assert statement.purpose, statement.text
-        assert statement.text.startswith(("DO", "CREATE", "SELECT usagefix.", "INSERT INTO usagefix."))
+        kind = statement.text.split()[0] if statement.purpose else kind
+        assert statement.text.split()[0] == kind, statement.text
+        assert statement.text.startswith(("DO", "CREATE OR REPLACE", "DROP INDEX", "REVOKE", "INSERT INTO usagefix."))
+
+
+@pytest.mark.parametrize("face", list(Face))
+@pytest.mark.parametrize("migration", catalog.migrations(), ids=str)
+def test_a_file_finds_every_name_in_pg_catalog(migration: Migration, face: Face) -> None:
+    """Before anything else: a role that may create in some other schema must not be asked what a name means."""
+    first, *rest = catalog.statements(migration.read(face))
+    assert re.search(
+        r"PERFORM pg_catalog\.set_config\('search_path', 'pg_catalog, pg_temp', (true|false)\)", first.text
+    )
+    assert not any("'search_path'" in statement.text for statement in rest)
+
+
+def test_what_is_done_by_hand_only_is_marked() -> None:
+    """A plan leaves it out: it stops, or does, what a plan knows better."""
+    for migration in catalog.migrations():
+        for face in (Face.APPLY, Face.ROLLBACK):
+            by_hand = [statement for statement in migration.statements(face) if statement.is_by_hand]
+            assert by_hand, migration
+            assert by_hand[0] == migration.statements(face)[1], "it stops before anything is changed"
+            assert "--adapt" in by_hand[0].text
 
 
 @pytest.mark.parametrize("migration", catalog.migrations(), ids=str)
-def test_the_object_checks_are_the_first_statement_of_verify(migration: Migration) -> None:
-    first = catalog.statements(migration.read(Face.VERIFY))[0].text
-    assert migration.object_checks().rstrip().endswith(first.rstrip(";"))
+def test_the_object_checks_are_the_first_question_of_verify(migration: Migration) -> None:
+    _, first, *_ = catalog.statements(migration.read(Face.VERIFY))
+    assert migration.object_checks() == first.text.rstrip(";")
 
 
 @pytest.mark.parametrize("path", sorted((SQL / "queries").iterdir()), ids=lambda path: path.stem)
@@ -71,6 +130,7 @@ def test_queries_are_one_statement_that_says_what_it_is_for(path: Path) -> None:
     text = path.read_text()
     assert text.startswith("-- ")
     assert len(sqlparse.split(text)) == 1
+    assert f'"{path.stem}"' in CODE, "nothing asks it"
     parameters = set(re.findall(r"%\((\w+)\)s", text))
     comment = " ".join(line.lstrip("- ") for line in text.splitlines() if line.startswith("--"))
     for parameter in parameters - set(STANDARD.params):

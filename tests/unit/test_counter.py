@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from support import SQL
 
 from usagefix import catalog
+from usagefix.catalog import Face
 from usagefix.counter import STANDARD, Counter, quoted
 from usagefix.errors import ConfigurationError
 from usagefix.rendering import CODE_TAGS
@@ -37,7 +40,9 @@ ODD = Counter(
     incrementer="table",
     daily="One a day",
 )
-BARE = Counter(last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None)
+BARE = Counter(
+    last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None, partitioned=False, cascades=False
+)
 FILES = sorted(SQL.rglob("*.sql"))
 ANYWHERE = {
     *("public", "presets", "preset_usage", "usage_count", "last_used_at", "preset_id", "created_at"),
@@ -178,6 +183,13 @@ def test_a_mark_drops_its_line_where_one_of_its_columns_is_missing() -> None:
     assert replace(STANDARD, label=None).render(text) == text
 
 
+@pytest.mark.parametrize(("what", "mark"), [("partitioned", "partitions"), ("cascades", "cascades")])
+def test_what_a_database_does_not_need_is_left_out(what: str, mark: str) -> None:
+    text = f"a --? {mark}\nb -- why --? {mark}\nc -- it stays\n"
+    assert Counter(**{what: False}).render(text) == "c -- it stays\n"  # type: ignore[arg-type]
+    assert STANDARD.render(text) == text
+
+
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_no_missing_column_is_read(path: Path) -> None:
     if "sample" in path.parts:
@@ -232,14 +244,15 @@ def test_names_as_parameters() -> None:
     assert (params["schema"], params["schema_sql"], params["parent_name"]) == ("My Schema", '"My Schema"', "select")
     assert (params["child"], params["child_name"]) == ('"My Schema"."100% of Events"', "100% of Events")
     assert params["guard"] == '"My Schema"."guard_Häufigkeit /* */"()'
-    assert params["trigger_guard_insert"] == "trigger_guard_Häufigkeit /* */_insert"
+    assert params["zz_trigger_guard"] == "zz_trigger_guard_Häufigkeit /* */"
     assert STANDARD.params["daily"] == "public.idx_preset_usage_daily_unique"
     assert BARE.params["time"] is None
 
 
 def test_what_the_usual_counter_is_called() -> None:
     assert (STANDARD.parent_sql, STANDARD.child_sql) == ("public.presets", "public.preset_usage")
-    assert STANDARD.objects["trigger_auto_adjust_truncating"] == "trigger_auto_adjust_preset_usage_count_truncating"
+    assert STANDARD.objects["trigger_auto_adjust_truncate"] == "trigger_auto_adjust_preset_usage_count_truncate"
+    assert STANDARD.objects["trigger_auto_note_enter"] == "trigger_auto_note_preset_usage_count_enter"
     assert "zz_trigger_guard_preset_usage_count" in STANDARD.triggers
     assert "guard_preset_usage_count" not in STANDARD.triggers
     assert STANDARD.dated
@@ -256,8 +269,25 @@ def test_what_cannot_be_a_name(given: dict[str, str]) -> None:
         Counter(**given)
 
 
-def test_a_verification_looks_for_the_bodies_that_apply_writes() -> None:
+@pytest.mark.parametrize("counter", [STANDARD, ODD, BARE], ids=["standard", "odd", "bare"])
+def test_a_verification_looks_for_the_bodies_that_apply_writes(counter: Counter) -> None:
+    for migration in catalog.migrations():
+        bodies = [hashlib.md5(body.encode()).hexdigest() for body in migration.bodies(counter)]
+        assert re.findall(r"'([0-9a-f]{32})'", migration.read(Face.VERIFY, counter)) == bodies
+
+
+def test_the_bodies_that_are_known_as_ours() -> None:
+    """Those of apply and of partitions; also as they were where a column came or went since."""
     here = {body for migration in catalog.migrations() for body in migration.bodies(ODD)}
-    assert here == catalog.released_bodies(ODD)
+    on_partitions = {
+        body
+        for statement in catalog.counting().partitions(ODD)
+        for body in re.findall(r"AS \$function\$(.*)\$function\$", statement.text, re.DOTALL)
+    }
+    assert len(on_partitions) == 2
+    assert here | on_partitions <= catalog.released_bodies(ODD)
+    undated = {body for migration in catalog.migrations() for body in migration.bodies(replace(ODD, last=None))}
+    assert undated - here
+    assert undated <= catalog.released_bodies(ODD)
     assert not here & catalog.released_bodies()
     assert quoted('a"b') == '"a""b"'

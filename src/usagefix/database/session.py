@@ -57,6 +57,7 @@ class Session:
     database: str
     standby: bool
     read_only: bool
+    superuser: bool
     search_path: str
 
 
@@ -273,6 +274,38 @@ class Database:
         yield
         # Where the block fails, the transaction does, or the savepoint before it brings the other path back.
         self.values("SELECT pg_catalog.set_config('search_path', %(path)s, true)", {"path": _PATH["search_path"]})
+
+    def act(
+        self, statement: str, params: Mapping[str, Any] | None = None, *, role: str, returns: bool = True
+    ) -> list[str | None]:
+        """Run a statement that may run code of the application, such as its triggers: under the application's path, and
+        never with a superuser's rights. Returns its only column, which is text.
+
+        For a superuser it runs as ``role``, in a function in which SET ROLE is forbidden; what the owner of a table has
+        written cannot become anybody else there. Names in it have their schema, and operators are written
+        ``OPERATOR(pg_catalog.=)``.
+        """
+        with self.application_path():
+            if not self.confines(role):
+                if returns:
+                    return self.values(statement, params)
+                self.run(statement, params)
+                return []
+            plain = psycopg.ClientCursor(self._connection).mogrify(statement.encode(), params)
+            body = psycopg.sql.Literal(f"BEGIN {'RETURN QUERY ' if returns else ''}{plain}; END")
+            owner = psycopg.sql.Identifier(role)
+            make = psycopg.sql.SQL(
+                "CREATE FUNCTION pg_temp.usagefix_confined() RETURNS SETOF pg_catalog.text LANGUAGE plpgsql"
+                " SECURITY DEFINER SET search_path FROM CURRENT AS {}; ALTER FUNCTION pg_temp.usagefix_confined() OWNER TO {}"
+            ).format(body, owner)
+            self.run(make.as_string(self._connection))
+            found = self.values("SELECT pg_temp.usagefix_confined()")
+            self.run("DROP FUNCTION pg_temp.usagefix_confined()")
+            return found
+
+    def confines(self, role: str) -> bool:
+        """Whether what acts as a role must be kept from a superuser's rights."""
+        return self.session.superuser and role != self.session.role
 
     @contextmanager
     def _in_transaction(self) -> Iterator[None]:

@@ -72,9 +72,9 @@ class Code:
 
     @cached_property
     def recorders(self) -> tuple[Function, ...]:
-        """The functions that record a use, by their name."""
+        """The functions that record a use, by their name. Somebody else's under that name is none: it is not run."""
         wanted = (self.counter.schema, self.counter.recorder)
-        return tuple(f for f in self.functions if (f.schema, f.name) == wanted and f.kind == "f")
+        return tuple(f for f in self.functions if (f.schema, f.name) == wanted and f.kind == "f" and f.trusted)
 
     @cached_property
     def counting_triggers(self) -> tuple[Trigger, ...]:

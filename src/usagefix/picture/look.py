@@ -61,7 +61,9 @@ class _Look:
             surroundings=around,
             fired=self._rows("fired_triggers", Fired),
             creators=self._rows("picture_creators", Creator),
-            grants=tuple(self.db.rows(self.db.query("picture_grants"), Grant, {"functions": [f.oid for f in seen.functions]})),
+            grants=tuple(
+                self.db.rows(self.db.query("picture_grants"), Grant, {"functions": [f.oid for f in seen.functions]})
+            ),
             readers=self._rows("picture_readers", Reader),
             applied=self._permitted(around.sees_applied, "the ledger's history", self._applied),
             subscriptions=self._permitted(

@@ -67,7 +67,8 @@ class Function:
 
     ``executors``: which of PUBLIC, anon and authenticated may call it; ``owner_passes_rls`` and ``owner_may_count``:
     what its owner can do to the counter; ``attached``: a trigger of the two tables calls it. ``parameters``: those that
-    a call gives, see :class:`usagefix.reading.Argument`; ``extras``: its grants and its owner, as statements.
+    a call gives, see :class:`usagefix.reading.Argument`; ``extras``: its grants and its owner, as statements;
+    ``trusted``: its owner has the rights of the tables' owner, or more.
     """
 
     oid: int
@@ -86,6 +87,7 @@ class Function:
     attached: bool
     body: str
     kind: str
+    trusted: bool
     atomic: bool
     definition: str | None
     returns: str

@@ -20,6 +20,7 @@ from usagefix.planning.trial import literal
 from usagefix.reading import Edited, OnlyCounts, Uneditable, with_body
 
 _MODE = re.compile(r"'ignore'\);?\Z")
+_LINE = 100  # characters, beside what stands before them
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,13 @@ class Plan:
 
 
 def text_of(statements: tuple[Statement, ...]) -> str:
-    """Statements with their comments, as a file."""
-    return "\n\n".join(_commented(statement) for statement in statements) + "\n"
+    """Statements with their comments, as a file; what the first one sets for the transaction is set once."""
+    first, *rest = statements
+    text = _commented(first)
+    for statement in rest:
+        if statement != first:
+            text += ("\n\n" if statement.purpose else "\n") + _commented(statement)
+    return f"{text}\n"
 
 
 def plan(scene: Scene, migration: Migration, choices: Choices, *, with_ledger: bool = True) -> Plan:
@@ -120,6 +126,8 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
     statements: list[Statement] = []
     for statement in _without_by_hand(migration, scene, alone=choices.alone):
         if _records(statement):
+            if choices.by_hand:
+                statements.append(_stop_if_triggered(scene, changed))
             statements += _notes(scene, migration, roles, triggers, changed)
             statements += _on_partitions(scene, migration)
             statements += _taken_over(scene, roles)
@@ -212,7 +220,7 @@ def _notes(
         columns = "version, kind, identity, definition, extras, how, key_columns, key_attributes, predicate"
         yield Statement(
             "Note what was there before; only once, a second run finds what this one made",
-            f"INSERT INTO usagefix.saved_objects ({columns})\nVALUES {(',' + chr(10) + '    ').join(rows)}\n"
+            f"INSERT INTO usagefix.saved_objects (\n    {columns})\nVALUES {(',' + chr(10) + '    ').join(rows)}\n"
             "ON CONFLICT DO NOTHING;",
         )
     if edits:
@@ -247,7 +255,17 @@ def _saved(
         literal(migration.version), literal(kind), literal(identity), definition, _array(extras), _optional(how),
         _array(keys), _array(attributes), _optional(predicate),
     ]  # fmt: skip
-    return f"({', '.join(values)})"
+    return f"({_folded(values)})"
+
+
+def _folded(values: list[str]) -> str:
+    """Values in lines that are read without scrolling."""
+    lines = [""]
+    for value in values:
+        if lines[-1] and len(lines[-1]) + len(value) > _LINE:
+            lines.append("")
+        lines[-1] += f"{value}, "
+    return "\n        ".join(line.rstrip() for line in lines).rstrip(",")
 
 
 def _array(texts: list[str] | None) -> str:
@@ -406,7 +424,8 @@ def _held(trigger: Trigger) -> _Held:
 
 def _stop_if_changed(edits: list[Edit]) -> Statement:
     expected = ",\n            ".join(
-        f"({literal(edit.function.signature)}, {literal(_md5(edit.function.body))}, {literal(_md5(edit.body))})"
+        f"({literal(edit.function.signature)},\n            "
+        f"{literal(_md5(edit.function.body))}, {literal(_md5(edit.body))})"
         for edit in edits
     )
     return Statement(
@@ -414,13 +433,42 @@ def _stop_if_changed(edits: list[Edit]) -> Statement:
         f"""DO $do$
 BEGIN
     IF EXISTS (
-        SELECT FROM (
-            VALUES {expected}
-        ) AS expected (signature, before, after)
+        SELECT FROM (VALUES {expected}) AS expected (signature, before, after)
         LEFT JOIN pg_proc AS functions ON functions.oid = to_regprocedure(expected.signature)
         WHERE COALESCE(md5(functions.prosrc), '') NOT IN (expected.before, expected.after)
     ) THEN
         RAISE EXCEPTION 'a function is not the one that this script was written for'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Write the script anew.';
+    END IF;
+END
+$do$;""",
+    )
+
+
+def _stop_if_triggered(scene: Scene, edits: list[Edit]) -> Statement:
+    """For a script that runs without a trial, and later: a trigger that was not read may count, too."""
+    bodies = {f.oid: [f.body] for f in scene.code.functions}
+    for edit in edits:
+        bodies[edit.function.oid] = [edit.function.body, edit.body]
+    read = [
+        f"{trigger.name} {_md5(body)}"
+        for trigger in scene.triggers_on("preset_usage")
+        if trigger.name not in scene.counter.triggers
+        for body in bodies.get(trigger.function, [])
+    ]
+    return Statement(
+        "Stop where an event fires a trigger that was not there, or not the same, when this was written",
+        f"""DO $do$
+DECLARE
+    unread text;
+BEGIN
+    SELECT string_agg(existing.tgname, ', ') INTO unread
+    FROM pg_trigger AS existing JOIN pg_proc AS functions ON functions.oid = existing.tgfoid
+    WHERE existing.tgrelid = {literal(scene.counter.child_sql)}::regclass AND NOT existing.tgisinternal
+        AND existing.tgname <> ALL ({_array(sorted(scene.counter.triggers))})
+        AND concat(existing.tgname, ' ', md5(functions.prosrc)) <> ALL ({_array(read)});
+    IF unread IS NOT NULL THEN
+        RAISE EXCEPTION 'this script was written before trigger %, which may count, too', unread
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Write the script anew.';
     END IF;
 END
@@ -441,8 +489,8 @@ def _left_behind(migration: Migration, edit: Edit) -> Statement:
     return Statement(
         "",
         "UPDATE usagefix.saved_objects SET left_behind = prosrc FROM pg_proc\n"  # noqa: S608 - literals of our own
-        f"WHERE version = {literal(migration.version)} AND kind = 'function' AND identity = {signature}"
-        f" AND oid = {signature}::regprocedure;",
+        f"WHERE version = {literal(migration.version)} AND kind = 'function' AND identity = {signature}\n"
+        f"    AND oid = {signature}::regprocedure;",
     )
 
 

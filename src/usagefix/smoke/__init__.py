@@ -196,7 +196,7 @@ class _Play:
         return (now.shown, now.events) == (before.shown, before.events), _moved(full, now)
 
     def _deferred(self) -> tuple[bool, str]:
-        self.db.run("SET CONSTRAINTS ALL IMMEDIATE")
+        self.db.act("SET CONSTRAINTS ALL IMMEDIATE", role=self.recorder.owner, returns=False)
         return True, "no deferred constraint or trigger refuses it"
 
     def _look(self) -> _State:

@@ -87,8 +87,11 @@ def temporary_row(db: Database, relation: str, key: str, given: Mapping[str, str
     columns, expressions = ", ".join(made.expressions), ", ".join(made.expressions.values())
     filled = f"({columns}) VALUES ({expressions})" if columns else "DEFAULT VALUES"
     statement = f"INSERT INTO {in_text(relation)} {filled} RETURNING {in_text(key)}::text"
-    with db.application_path():
-        inserted = db.values(statement, made.params)
+    (owner,) = db.values(
+        "SELECT pg_get_userbyid(relowner)::text FROM pg_class WHERE oid = %(relation)s::regclass",
+        {"relation": relation},
+    )
+    inserted = db.act(statement, made.params, role=owner)
     if not inserted:
         raise DatabaseRefused(f"{relation} took no row", hint="")
     return str(inserted[0])

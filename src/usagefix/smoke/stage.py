@@ -62,10 +62,9 @@ class Stage:
             "request.jwt.claims": json.dumps(claims),
             "request.jwt.claim.sub": self.user.claim or "",
             "request.jwt.claim.role": self.role,
-            "role": self.role,
+            **({} if db.confines(self.role) else {"role": self.role}),
         })  # fmt: skip
-        with db.application_path():
-            yield
+        yield
         # Where the block fails, the transaction does, and the savepoint before it brings these back.
         _set(db, {"role": self.own_role, "row_security": "off"})
 

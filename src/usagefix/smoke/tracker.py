@@ -36,34 +36,37 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class Recorder:
     """Records uses. ``name``: through what; ``call``: the statement for one; ``rows``, ``gone``: those for many, and
-    for their end."""
+    for their end; ``role``: who uses, ``owner``: of the events."""
 
     name: str
     call: str
     rows: str
     gone: str
     params: Mapping[str, str | None]
+    role: str
+    owner: str
 
     def record(self, db: Database) -> str:
         """Record one use; what the function returned, as text."""
-        said = db.values(self.call, self.params)
+        said = db.act(self.call, self.params, role=self.role)
         return "" if not said or said[0] is None else str(said[0])
 
     def insert(self, db: Database, number: int) -> Sequence[Event]:
         """Insert events with one statement, as the session's own role."""
-        with db.application_path():
-            return db.rows(self.rows, Event, {**self.params, "number": number})
+        made = db.act(self.rows, {**self.params, "number": number}, role=self.owner)
+        return [Event(*str(event).split(" ", 1)) for event in made]
 
     def delete(self, db: Database, events: Sequence[Event]) -> None:
         """Delete these events with one statement."""
-        with db.application_path():
-            db.run(self.gone, {"places": [event.place for event in events], "keys": [event.key for event in events]})
+        gone = {"places": [event.place for event in events], "keys": [event.key for event in events]}
+        db.act(self.gone, gone, role=self.owner)
 
 
 def recorder(db: Database, stage: Stage) -> Recorder:
     """The recorder for a stage. Raises ConfigurationError where no track_preset_usage() can be called with a preset."""
     counter = db.counter
     presets, events = picture.tables(db)
+    owner = events.owner or db.session.role
     type_of = {column: about["type"] for column, about in events.columns.items()}
     given = {counter.foreign_key: f"%(preset)s::{type_of[counter.foreign_key]}"}
     if counter.user is not None and stage.user.key is not None:
@@ -80,20 +83,22 @@ def recorder(db: Database, stage: Stage) -> Recorder:
     key, kind = ("ctid", "pg_catalog.tid")
     if counter.event_id is not None:
         key, kind = in_text(counter.sql("event_id")), type_of[counter.event_id]
-    returned = f"tableoid::text AS place, {key}::text AS key"
+    returned = f"pg_catalog.concat(tableoid, ' ', {key})"
     rows = f"{into} FROM pg_catalog.generate_series(1, %(number)s) RETURNING {returned}"
     gone = (
         f"DELETE FROM {relation} WHERE {key} OPERATOR(pg_catalog.=) ANY (%(keys)s::{kind}[])"  # noqa: S608
-        " AND tableoid OPERATOR(pg_catalog.=) ANY (%(places)s::pg_catalog.oid[])"
+        " AND tableoid OPERATOR(pg_catalog.=) ANY (%(places)s::pg_catalog.oid[]) RETURNING 'gone'::pg_catalog.text"
     )
     trackers = db.rows(db.query("smoke_trackers"), _Tracker)
     if not trackers:
-        return Recorder("INSERT", f"{into} RETURNING 'an event'", rows, gone, params)
+        return Recorder(
+            "INSERT", f"{into} RETURNING 'an event'::pg_catalog.text", rows, gone, params, stage.role, owner
+        )
     key_type = presets.type_of(counter.key)
     for tracker in trackers:
         call = _call(tracker, key_type)
         if call is not None:
-            return Recorder("track_preset_usage()", call, rows, gone, params)
+            return Recorder("track_preset_usage()", call, rows, gone, params, stage.role, owner)
     raise ConfigurationError(
         f"{trackers[0].signature} cannot be called with a preset, a kind of use and data only",
         hint="it needs more arguments than usagefix knows; usagefix probe-api tests the application instead",

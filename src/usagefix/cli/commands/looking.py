@@ -25,9 +25,9 @@ def verify(
 
     Exit code 1 when something is not right. With --watch, that of the last round.
 
-    Checks: trigger_enabled, counted_once, partitions_counted, function_current, function_secure, daily_limit_gone,
-    tracker_inserts_only, changes_counted, partition_changes_counted, changes_counted_once, adjusting_function_current,
-    adjusting_function_secure, guard_enabled, guard_function_current, guard_function_secure, counters_accurate,
+    Checks: trigger_enabled, partitions_counted, partition_changes_counted, changes_counted, function_current,
+    adjusting_function_current, function_secure, adjusting_function_secure, counted_once, daily_limit_gone,
+    tracker_inserts_only, guard_enabled, guard_function_current, guard_function_secure, counters_accurate,
     last_used_current.
 
     Example: usagefix verify --format json

@@ -63,12 +63,12 @@ def export(
     from usagefix.render.phrases import exported
 
     def work() -> Report:
-        counter, adapted = run.usual_counter(context), None
+        counter, (adapted, applied) = run.usual_counter(context), (None, frozenset())
         if adapt:
             from usagefix.adapting import scripts
 
-            counter, adapted = run.look(context, lambda db: (db.counter, scripts(db, to)))
-        report = verb(folder, to=to, counter=counter, adapted=adapted)
+            counter, (adapted, applied) = run.look(context, lambda db: (db.counter, scripts(db, to)))
+        report = verb(folder, to=to, counter=counter, adapted=adapted, applied=applied)
         for line in exported(report):
             words.say(line)
         return report
