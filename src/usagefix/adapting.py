@@ -34,13 +34,11 @@ def scripts(db: Database, to: str | None) -> tuple[dict[tuple[str, Face], str], 
     """The scripts of apply by version, each a transaction of its own, the ledger in the first, and the backfill of the
     last; and which versions are applied here. Raises Refused."""
     plans = apply.scripts(db, to, alone=True)
-    found = {
+    texts = {
         (migration.version, Face.APPLY): applying.text_of(plan.statements if place == 0 else plan.without_ledger)
         for place, (migration, plan) in enumerate(plans.items())
     }
     newest = [*plans][-1]
+    texts[newest.version, Face.BACKFILL] = script(db, newest, Face.BACKFILL)
     states = status.status(db).migrations
-    return (
-        {**found, (newest.version, Face.BACKFILL): script(db, newest, Face.BACKFILL)},
-        frozenset(state.version for state in states if state.state is State.APPLIED),
-    )
+    return texts, frozenset(state.version for state in states if state.state is State.APPLIED)

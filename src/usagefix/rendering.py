@@ -10,10 +10,10 @@ from usagefix.tokens import CODE, Kind, Token, tokens
 
 CODE_TAGS = frozenset({"$function$", "$do$", "$trial$"})  # dollar-quoted literals that hold code
 PARAMETER = re.compile(r"%\(\w+\)s")
-_NEEDS = re.compile(r"--\? (?P<columns>[\w., ]+)")
+_NEEDS = re.compile(r"--.*?--\? (?P<columns>[\w., ]+)|--\? (?P<alone>[\w., ]+)")
 _DATED = "presets.last_used_at, preset_usage.created_at"  # what ``--? dated`` stands for
 _NAMED = re.compile(r"(?:(?P<schema>\w+)\.)?(?P<name>\w+)(?P<call>\(\))?")
-_CATALOG_TYPES = (["regclass"], ["regproc"], ["regprocedure"], ["regnamespace"], ["name"])
+_CATALOG_TYPES = ("regclass", "regproc", "regprocedure", "regnamespace", "name")
 _LOOKUPS = (["to_regclass"], ["to_regproc"], ["to_regprocedure"], ["to_regnamespace"])
 
 
@@ -30,11 +30,13 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Renderer:
     """``schema`` is the word for it; ``words``: what is written for a name that is one anywhere; ``columns``: for one
-    that is one only behind the word for its table and a dot, by this word."""
+    that is one only behind the word for its table and a dot, by this word; ``needless``: what is not needed, by the
+    word that ends the lines that are for it."""
 
     schema: str
     words: Mapping[str, str]
     columns: Mapping[str, Mapping[str, Column]]
+    needless: frozenset[str] = frozenset()
 
     def render(self, text: str, *, inside: bool = False) -> str:
         """The text with other names; ``inside``: it is the body of a function."""
@@ -49,8 +51,8 @@ class Renderer:
                 tag, content = token.tag, token.content
                 end = token.text[len(tag) + len(content) :]
                 written[place] = f"{tag}{self.render(content, inside=True)}{end}"
-            elif token.kind is Kind.LITERAL and _is_catalog_constant(code, index):
-                written[place] = self._constant(token.text)
+            elif token.kind is Kind.LITERAL and (of := _catalog_type(code, index)):
+                written[place] = self._constant(token.text, plain=of == "name")
             elif token.kind is Kind.WORD and not _is_parameter(code, index):
                 first, written[place] = self._word(code, index, inside=inside)
                 written[places[first] : place] = [""] * (place - places[first]) if first < index else []
@@ -61,14 +63,14 @@ class Renderer:
         kept, at = [], 0
         for token in tokens(text):
             needs = _NEEDS.fullmatch(token.text) if token.kind is Kind.COMMENT else None
-            columns = needs["columns"].replace("dated", _DATED).split(", ") if needs else ()
+            columns = (needs["columns"] or needs["alone"]).replace("dated", _DATED).split(", ") if needs else ()
             if any(self._is_missing(*column.split(".")) for column in columns):
                 kept.append(text[at : text.rfind("\n", 0, token.offset) + 1])
                 at = min(token.end + 1, len(text))
         return "".join((*kept, text[at:]))
 
-    def _is_missing(self, table: str, column: str) -> bool:
-        return self.columns[table][column].missing
+    def _is_missing(self, table: str, column: str = "") -> bool:
+        return self.columns[table][column].missing if column else table in self.needless
 
     def _word(self, code: list[Token], index: int, *, inside: bool) -> tuple[int, str]:
         """What is written for a word, in place of the tokens from which on."""
@@ -93,25 +95,30 @@ class Renderer:
     def _has_schema(self, code: list[Token], index: int) -> bool:
         return index > 1 and code[index - 1].text == "." and code[index - 2].text == self.schema
 
-    def _constant(self, text: str) -> str:
-        """A literal that the server reads as the name of an object: it is code."""
+    def _constant(self, text: str, *, plain: bool) -> str:
+        """A literal that the server reads as the name of an object: it is code. ``plain``: it reads no quotes in it."""
         named = _NAMED.fullmatch(text[1:-1])
         if named is None or named["name"] not in self.words or named["schema"] not in (None, self.schema):
             return text
         schema = f"{self.words[self.schema]}." if named["schema"] else ""
-        name = f"{schema}{self.words[named['name']]}{named['call'] or ''}"
+        word = self.words[named["name"]]
+        if plain and word.startswith('"'):
+            word = word[1:-1].replace('""', '"')
+        name = f"{schema}{word}{named['call'] or ''}"
         return "'" + name.replace("'", "''") + "'"
 
 
-def _is_catalog_constant(code: list[Token], index: int) -> bool:
-    """Whether a literal is cast to a type of the catalog's, or is all that a function is given that looks there."""
+def _catalog_type(code: list[Token], index: int) -> str | None:
+    """What type of the catalog's a literal is cast to; that of a relation where it is all that a function is given that
+    looks there. None: it is no name."""
     around = [token.name or token.text for token in code[max(index - 2, 0) : index + 5]]
     before, after = around[: min(index, 2)], around[min(index, 2) + 1 :]
     if not code[index].text.startswith("'"):
-        return False
+        return None
     if after[:1] == ["::"]:
-        return after[3 if after[1:3] == ["pg_catalog", "."] else 1 :][:1] in _CATALOG_TYPES
-    return before[:1] in _LOOKUPS and before[1:] == ["("] and after[:1] == [")"]
+        cast = after[3 if after[1:3] == ["pg_catalog", "."] else 1 :][:1]
+        return cast[0] if cast and cast[0] in _CATALOG_TYPES else None
+    return "regclass" if before[:1] in _LOOKUPS and before[1:] == ["("] and after[:1] == [")"] else None
 
 
 def _is_parameter(code: list[Token], index: int) -> bool:

@@ -80,7 +80,7 @@ def rollback(
         daily_limit=agreed.daily_limit if agreed.had_limit else None,
         counts=counts,
         purged=agreed.purge,
-        remarks=tuple(db.remarks),
+        remarks=tuple(dict.fromkeys(db.remarks)),
     )
 
 

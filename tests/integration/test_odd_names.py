@@ -6,42 +6,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from odd import ODD, PRESET, make
 from support import SQL, App
 
 from usagefix import catalog, picture, preflight
-from usagefix.counter import Counter, quoted
-from usagefix.database import Database, connect, locate
+from usagefix.database import Database, connect
 from usagefix.doctor import doctor
 from usagefix.preset import check_preset
 from usagefix.smoke import smoke
+from usagefix.target import locate
 
-ODD = Counter(
-    schema='My "Schema"',
-    parent="select",
-    key='the "Key"',
-    column="Zähler %s",
-    last="order",
-    label="it's",
-    child="100% of Events",
-    foreign_key="p" * 63,
-    time="user",
-    event_id="No.",
-    user="who?",
-    kind="$kind$",
-    data="--data",
-    slug="Häufigkeit /* */",
-    recorder="record it: 5 %",
-    incrementer="table",
-    daily="One a day",
-)
-PRESET = "00000000-0000-0000-0000-000000000001"
-COLUMNS = {
-    "presets": {"id": ODD.key, "usage_count": ODD.column, "last_used_at": ODD.last, "name": ODD.label},
-    "preset_usage": {
-        "preset_id": ODD.foreign_key, "created_at": ODD.time, "id": ODD.event_id, "user_id": ODD.user,
-        "usage_type": ODD.kind, "usage_data": ODD.data,
-    },
-}  # fmt: skip
 # What the queries that change nothing are asked.
 ASKED = {
     "top": 3, "readers": True, "queries": True, "ids": [PRESET], "id": PRESET, "preset": PRESET, "preset_id": PRESET,
@@ -52,22 +26,7 @@ ASKED = {
 
 @pytest.fixture
 def odd(app: App) -> App:
-    app.sql("DROP TRIGGER presets_touch_updated_at ON presets")
-    app.sql("DROP TRIGGER presets_notify_usage_milestone ON presets")
-    app.sql("DROP FUNCTION track_preset_usage, increment_preset_usage")
-    app.sql(f"ALTER INDEX idx_preset_usage_daily_unique RENAME TO {quoted(ODD.daily)}")
-    for table, columns in COLUMNS.items():
-        for usual, column in columns.items():
-            app.sql(f"ALTER TABLE {table} RENAME COLUMN {usual} TO {quoted(str(column))}")
-    app.sql(f"ALTER TABLE presets RENAME TO {quoted(ODD.parent)}")
-    app.sql(f"ALTER TABLE preset_usage RENAME TO {quoted(ODD.child)}")
-    app.sql(f"ALTER SCHEMA public RENAME TO {ODD.schema_sql}")
-    app.sql(
-        f"CREATE FUNCTION {ODD.schema_sql}.{quoted(ODD.recorder)}(preset uuid, kind text, data jsonb) RETURNS uuid"
-        f" LANGUAGE sql AS $$ INSERT INTO {ODD.child_sql}"
-        f" ({quoted(ODD.foreign_key)}, {quoted(str(ODD.user))}, {quoted(str(ODD.kind))}, {quoted(str(ODD.data))})"
-        f" SELECT preset, auth.uid(), kind, data RETURNING {quoted(str(ODD.event_id))} $$"
-    )
+    make(app)
     return app
 
 

@@ -25,6 +25,7 @@ def test_absent_present_absent(partitioned: App) -> None:
     assert partitioned.dump() == before
     assert partitioned.usagefix("apply").code == 0
     assert partitioned.usagefix("verify").code == 0
+    assert partitioned.usagefix("apply", "--format", "json").json["migrations"] == []
     partitioned.sql(LATER)
     partitioned.sql("ALTER TABLE preset_usage DETACH PARTITION usage_old")
     partitioned.sql("DROP TABLE usage_later")
