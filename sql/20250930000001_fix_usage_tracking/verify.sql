@@ -75,7 +75,7 @@ WITH RECURSIVE tree AS (
     GROUP BY event = 'INSERT'
 ), functions AS (
     SELECT wanted.prefix, wanted.title, format('%s()', wanted.name) AS name, proc.oid,
-        md5(proc.prosrc) = wanted.body AS as_released,
+        strpos(wanted.body, md5(proc.prosrc)) > 0 AS as_released,
         proc.prosecdef AS definer, proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,

@@ -20,7 +20,7 @@ MIGRATIONS = catalog.migrations()
 NAMES = [*(migration.name for migration in MIGRATIONS), "backfill_usage_count"]
 FIRST, NEWEST = MIGRATIONS[0], MIGRATIONS[-1]
 AT_REVIEW = 450  # lines that the owner of the sample reads before usagefix changes it
-AT_REVIEW_NOW = 564
+AT_REVIEW_NOW = 557
 
 
 def names(folder: Path) -> list[str]:
