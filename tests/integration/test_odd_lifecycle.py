@@ -189,7 +189,9 @@ def test_a_backfill(fixed: App) -> None:
     assert wrong(verified(fixed)) == set()
 
 
-MANY = f"SELECT md5('preset ' || 1 + n % 7)::uuid, md5('user 3')::uuid, 'showcase_creation' FROM generate_series(1, 60) n"
+MANY = (
+    "SELECT md5('preset ' || 1 + n % 7)::uuid, md5('user 3')::uuid, 'showcase_creation' FROM generate_series(1, 60) n"
+)
 WRITES = {
     "one row": f"INSERT INTO {{events}} {EVENT} VALUES ({ONE}, md5('user 1')::uuid, 'sample_verification')",
     "many rows": f"INSERT INTO {{events}} {EVENT} {MANY}",
@@ -264,7 +266,7 @@ def test_every_write_into_a_partition(app: App, kind: str, later: bool) -> None:
         app.sql(sql("CREATE TABLE {later} PARTITION OF {events} FOR VALUES FROM ('2090-01-01') TO ('2091-01-01')"))
         app.sql(sql(f"INSERT INTO {{later}} {{columns}} SELECT *, '2090-02-02' FROM ({MANY}) AS many"))
         app.sql(sql(f"UPDATE {{later}} SET {{foreign_key}} = {ONE} WHERE {{foreign_key}} = {TWO}"))
-        app.sql(sql(f"DELETE FROM {{later}} WHERE {{foreign_key}} = md5('preset 3')::uuid"))
+        app.sql(sql("DELETE FROM {later} WHERE {foreign_key} = md5('preset 3')::uuid"))
     app.sql(sql(PARTITION_WRITES[kind]))
     assert drift(app) == (0, 0)
     assert wrong(verified(app)) == set()
@@ -291,7 +293,9 @@ def test_under_load(app: App, kind: str) -> None:
     for step in MAKE[kind]:
         step(app)
     events = app.one(sql("SELECT count(*) FROM {events}"))
-    statements = tuple(text.format_map({what: name.replace("%", "%%") for what, name in NAMES.items()}) for text in TRAFFIC)
+    statements = tuple(
+        text.format_map({what: name.replace("%", "%%") for what, name in NAMES.items()}) for text in TRAFFIC
+    )
     with traffic(app, every_write=True, statements=statements) as writers:
         for _ in range(2):
             writers.progress()
