@@ -6,12 +6,10 @@
 -- Running it again changes nothing. A rollback leaves it: `usagefix rollback --purge`, or DROP SCHEMA usagefix CASCADE.
 
 -- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
-DO $do$
-BEGIN
+DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
-END
-$do$;
+END $do$;
 
 -- The schema
 CREATE SCHEMA IF NOT EXISTS usagefix;
@@ -46,8 +44,7 @@ $do$;
 -- The history: each version that was applied or rolled back, when and by whom
 CREATE TABLE IF NOT EXISTS usagefix.history (
     entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    version text NOT NULL,
-    action text NOT NULL CHECK (action IN ('apply', 'rollback')),
+    version text NOT NULL, action text NOT NULL CHECK (action IN ('apply', 'rollback')),
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
     by_role text NOT NULL DEFAULT session_user,
     application text NOT NULL DEFAULT current_setting('application_name'),
@@ -56,19 +53,15 @@ CREATE TABLE IF NOT EXISTS usagefix.history (
 );
 
 -- What apply replaced, for rollback. definition: null where there was nothing; extras: statements that complete it;
--- left_behind, how: the body that apply put there, and how it came about; tried: what a trial of the old one said
+-- left_behind, how: the body that apply put there, and how it came about
 CREATE TABLE IF NOT EXISTS usagefix.saved_objects (
     version text NOT NULL,
     kind text NOT NULL CHECK (kind IN ('function', 'trigger', 'index')),
     identity text NOT NULL,
     definition text,
     extras text[] NOT NULL DEFAULT '{}',
-    key_columns text[],
-    key_attributes text[],
-    predicate text,
-    left_behind text,
-    how text CHECK (how IN ('edited', 'repaired', 'rewritten', 'kept')),
-    tried text,
+    key_columns text[], key_attributes text[], predicate text,
+    left_behind text, how text CHECK (how IN ('edited', 'repaired', 'rewritten', 'kept')),
     saved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (version, kind, identity)
 );
@@ -76,26 +69,18 @@ CREATE TABLE IF NOT EXISTS usagefix.saved_objects (
 -- The runs of the backfill
 CREATE TABLE IF NOT EXISTS usagefix.backfills (
     run bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    finished_at timestamptz,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(), finished_at timestamptz,
     by_role text NOT NULL DEFAULT session_user,
     application text NOT NULL DEFAULT current_setting('application_name'),
-    backend_pid integer NOT NULL DEFAULT pg_backend_pid(),
-    lease_until timestamptz
+    backend_pid integer NOT NULL DEFAULT pg_backend_pid(), lease_until timestamptz
 );
 
 -- The corrected counters: what each showed and should have shown when it was counted, the delta, and what it became.
 -- applied_at is null while the delta is pending; actual is null where only the time of the last use was behind
 CREATE TABLE IF NOT EXISTS usagefix.corrections (
-    run bigint NOT NULL,
-    place bigint NOT NULL,
-    row_key text NOT NULL,
-    displayed bigint,
-    actual bigint,
-    delta bigint NOT NULL,
-    newest timestamptz,
-    became bigint,
-    applied_at timestamptz,
+    run bigint NOT NULL, place bigint NOT NULL, row_key text NOT NULL,
+    displayed bigint, actual bigint, delta bigint NOT NULL, newest timestamptz,
+    became bigint, applied_at timestamptz,
     PRIMARY KEY (run, place)
 );
 
@@ -110,15 +95,10 @@ CREATE TABLE IF NOT EXISTS usagefix.held_at_zero (
 -- often the newest transaction that wrote it did
 CREATE TABLE IF NOT EXISTS usagefix.refused_writes (
     entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    mode text NOT NULL,
-    role text NOT NULL,
-    application text NOT NULL,
-    via text NOT NULL,
+    mode text NOT NULL, role text NOT NULL, application text NOT NULL, via text NOT NULL,
     first_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    writes bigint NOT NULL DEFAULT 1,
-    in_transaction text NOT NULL,
-    at_once integer NOT NULL DEFAULT 1
+    writes bigint NOT NULL DEFAULT 1, in_transaction text NOT NULL, at_once integer NOT NULL DEFAULT 1
 ) WITH (fillfactor = 50);
 
 -- How many were rejected, and how many came too often to be noted: those leave no row

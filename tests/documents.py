@@ -1,8 +1,8 @@
 """The command lines in README and docs, and what they are said to print.
 
 A comment before a block says where it runs: ``<!-- test: drifted, exit 1, columns 100 -->``. The database is ``drifted`` (the sample as
-it was), ``fixed`` (after apply), ``locked`` (drifted, and somebody holds the table), ``api``
-(fixed, and the application listens); without a comment it is fixed.
+it was), ``fixed`` (after apply), ``locked`` (drifted, and somebody holds the table), ``plain`` (drifted, without a daily limit and
+without a function that records uses), ``api`` (fixed, and the application listens); without a comment it is fixed.
 ``elsewhere`` is for what other tests run: installing, a project of the Supabase CLI, CI.
 """
 

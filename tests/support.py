@@ -159,16 +159,18 @@ class App:
             arguments += ["-f", str(path)]
         return self.program("psql", *arguments, **variables)
 
-    def by_hand(self, *versions: Path, undo: bool = False, **variables: str) -> subprocess.CompletedProcess[str]:
+    def by_hand(
+        self, *versions: Path, undo: bool = False, options: tuple[str, ...] = (), **variables: Any
+    ) -> subprocess.CompletedProcess[str]:
         """What a person runs with psql: the scripts that ``usagefix sql --adapt`` prints for this database, one transaction
-        each; then the backfill. ``undo``: the rollbacks, the newest first."""
+        each; then the backfill. ``undo``: the rollbacks, the newest first; ``options``: what is printed with."""
         given = {name: value for name, value in variables.items() if name.startswith("USAGEFIX_")}
         with tempfile.TemporaryDirectory() as folder:
             done = subprocess.CompletedProcess[str]([], 0, "", "")
             wanted = versions or (MIGRATIONS[::-1] if undo else MIGRATIONS)
             steps = [(version.name, "rollback" if undo else "apply") for version in wanted]
             for number, (version, face) in enumerate([*steps, *([] if undo else [(wanted[-1].name, "backfill")])]):
-                printed = self.usagefix("sql", version, face, "--adapt", **given)
+                printed = self.usagefix("sql", version, face, "--adapt", *options, **given)
                 if printed.code:
                     return subprocess.CompletedProcess([], printed.code, printed.stdout, printed.stderr)
                 script = Path(folder) / f"{number}.sql"

@@ -5,16 +5,17 @@
 -- is the whole fix by hand, exact, in one transaction; writers to preset_usage wait until it commits. On a busy
 -- database run `usagefix apply`. Running it again changes nothing.
 --
+-- A line that ends in --? and a word is for that: the column of the last use, events with a time (dated), partitions,
+-- keys that change (cascades). `usagefix` leaves it out for a database without.
+--
 -- kind: counting
 -- effect: every use is counted
 
 -- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
-DO $do$
-BEGIN
+DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
-END
-$do$;
+END $do$;
 
 -- By hand: stop where this file alone is not enough, before it changes anything; a mere word is reason enough
 DO $do$
@@ -76,9 +77,9 @@ DECLARE
     used record;
     permit text;
 BEGIN
-    IF TG_NARGS OPERATOR(pg_catalog.>) 0 AND pg_catalog.pg_partition_root(TG_RELID) IS NULL THEN
-        RETURN NULL; -- a partition that was detached since
-    END IF;
+    IF TG_NARGS OPERATOR(pg_catalog.>) 0 AND pg_catalog.pg_partition_root(TG_RELID) IS NULL THEN --? partitions
+        RETURN NULL; -- a partition that was detached since --? partitions
+    END IF; --? partitions
     -- Most statements insert one event: then nothing is grouped or sorted.
     SELECT written.preset_id, written.created_at AS newest, EXISTS (SELECT FROM new_events OFFSET 1) AS several
     INTO used FROM new_events AS written;
@@ -118,39 +119,40 @@ DECLARE
     too_low boolean := false;
     permit text;
 BEGIN
-    IF TG_NARGS OPERATOR(pg_catalog.>) 0 AND (pg_catalog.pg_partition_root(TG_RELID) IS NULL
-            OR pg_catalog.current_setting('usagefix.truncating', true) OPERATOR(pg_catalog.=) 'on') THEN
-        RETURN NULL; -- a partition that was detached since, or one that goes with the whole table
-    ELSIF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' AND TG_WHEN OPERATOR(pg_catalog.=) 'AFTER' THEN
+    IF TG_NARGS OPERATOR(pg_catalog.>) 0 AND (pg_catalog.pg_partition_root(TG_RELID) IS NULL --? partitions
+            OR pg_catalog.current_setting('usagefix.truncating', true) OPERATOR(pg_catalog.=) 'on') THEN --? partitions
+        RETURN NULL; -- a partition that was detached since, or one that goes with the whole table --? partitions
+    END IF; --? partitions
+    IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' AND TG_WHEN OPERATOR(pg_catalog.=) 'AFTER' THEN
         -- No event is left, and none comes before this commits: every counter is 0, whatever it lacked.
-        permit := pg_catalog.set_config('usagefix.truncating', '', true);
+        permit := pg_catalog.set_config('usagefix.truncating', '', true); --? partitions
         PERFORM FROM public.presets AS preset ORDER BY preset.id FOR NO KEY UPDATE;
         permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset SET usage_count = 0 WHERE preset.usage_count IS DISTINCT FROM 0;
         too_low := true;
-    ELSIF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN -- BEFORE, on a partition
-        OPEN changes FOR
-            SELECT gone.preset_id, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses,
-                NULL::pg_catalog.timestamptz AS newest
-            FROM public.preset_usage AS gone WHERE gone.tableoid OPERATOR(pg_catalog.=) TG_RELID
-            GROUP BY gone.preset_id ORDER BY gone.preset_id;
+    ELSIF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN -- BEFORE, on a partition --? partitions
+        OPEN changes FOR --? partitions
+            SELECT gone.preset_id, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses, --? partitions
+                NULL::pg_catalog.timestamptz AS newest --? partitions
+            FROM public.preset_usage AS gone WHERE gone.tableoid OPERATOR(pg_catalog.=) TG_RELID --? partitions
+            GROUP BY gone.preset_id ORDER BY gone.preset_id; --? partitions
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
         OPEN changes FOR
             SELECT gone.preset_id, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses,
                 NULL::pg_catalog.timestamptz AS newest
             FROM old_events AS gone
             GROUP BY gone.preset_id ORDER BY gone.preset_id;
-    ELSIF EXISTS (
-        SELECT FROM pg_catalog.pg_constraint AS cascade
-        WHERE cascade.confupdtype OPERATOR(pg_catalog.=) 'c'
-            AND cascade.confrelid OPERATOR(pg_catalog.=) 'public.presets'::pg_catalog.regclass
-            AND cascade.conrelid OPERATOR(pg_catalog.=) 'public.preset_usage'::pg_catalog.regclass
-    ) AND EXISTS (
-        SELECT FROM (SELECT gone.preset_id FROM old_events AS gone LIMIT 1) AS event
-        WHERE NOT EXISTS (
-            SELECT FROM public.presets AS preset WHERE preset.id OPERATOR(pg_catalog.=) event.preset_id)
-    ) THEN
-        RETURN NULL; -- ON UPDATE CASCADE follows a preset that got another id: its counter went along
+    ELSIF EXISTS ( --? cascades
+        SELECT FROM pg_catalog.pg_constraint AS cascade --? cascades
+        WHERE cascade.confupdtype OPERATOR(pg_catalog.=) 'c' --? cascades
+            AND cascade.confrelid OPERATOR(pg_catalog.=) 'public.presets'::pg_catalog.regclass --? cascades
+            AND cascade.conrelid OPERATOR(pg_catalog.=) 'public.preset_usage'::pg_catalog.regclass --? cascades
+    ) AND EXISTS ( --? cascades
+        SELECT FROM (SELECT gone.preset_id FROM old_events AS gone LIMIT 1) AS event --? cascades
+        WHERE NOT EXISTS ( --? cascades
+            SELECT FROM public.presets AS preset WHERE preset.id OPERATOR(pg_catalog.=) event.preset_id) --? cascades
+    ) THEN --? cascades
+        RETURN NULL; -- ON UPDATE CASCADE follows a preset that got another id: its counter went along --? cascades
     ELSE
         OPEN changes FOR
             SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.newer) AS newest

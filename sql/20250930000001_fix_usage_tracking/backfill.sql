@@ -8,13 +8,11 @@
 -- A repair is not a use: the application's own triggers on presets do not fire.
 
 -- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
-DO $do$
-BEGIN
+DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
     PERFORM set_config('TimeZone', 'UTC', true); -- of times without a zone
-END
-$do$;
+END $do$;
 
 -- Count, hold the triggers off, add, let them go
 DO $do$

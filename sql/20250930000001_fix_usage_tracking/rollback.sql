@@ -3,12 +3,10 @@
 --   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f rollback.sql
 
 -- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
-DO $do$
-BEGIN
+DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
-END
-$do$;
+END $do$;
 
 -- By hand: stop where this file alone is not enough, before it changes anything
 DO $do$

@@ -8,12 +8,10 @@
 -- What else writes the counter, only reading code can tell: `usagefix verify` and `usagefix doctor` do.
 
 -- Find every name in pg_catalog, whatever others have created elsewhere
-DO $do$
-BEGIN
+DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false);
     PERFORM set_config('TimeZone', 'UTC', false); -- of times without a zone
-END
-$do$;
+END $do$;
 
 -- Objects
 WITH RECURSIVE tree AS (
@@ -77,7 +75,7 @@ WITH RECURSIVE tree AS (
     GROUP BY event = 'INSERT'
 ), functions AS (
     SELECT wanted.prefix, wanted.title, format('%s()', wanted.name) AS name, proc.oid,
-        md5(proc.prosrc) = wanted.body AS as_released,
+        strpos(wanted.bodies, md5(proc.prosrc)) > 0 AS as_released,
         proc.prosecdef AS definer, proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,
@@ -88,10 +86,10 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                'b6dcf2fe4f2a145540e1a7ac85b8d75a', to_regprocedure('public.auto_increment_preset_usage_count()')),
+                '0372ba3e8c493369500671807755b535', to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                'dc910d28f714c9ee01347e190f062972', to_regprocedure('public.auto_adjust_preset_usage_count()'))
-    ) AS wanted (prefix, title, name, body, function)
+                '551d0586815eb1aec352d0e05e8dda3f', to_regprocedure('public.auto_adjust_preset_usage_count()'))
+    ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
     LEFT JOIN pg_roles AS owners ON owners.oid = proc.proowner
     LEFT JOIN pg_class AS presets ON presets.oid = to_regclass('public.presets')
@@ -196,11 +194,23 @@ CROSS JOIN LATERAL (
         , ('last_used_current', 'Last use is up to date', behind, 'last_used_at', 'behind') --? dated
 ) AS checks (check_id, title, wrong, object, what);
 
--- Totals, and the presets with the largest drift, then the most used
-SELECT count(*) OVER () AS presets,
-    count(*) FILTER (WHERE presets.usage_count IS NOT DISTINCT FROM COALESCE(events.actual, 0)) OVER () AS accurate,
-    sum(presets.usage_count) OVER () AS displayed_total, sum(events.actual) OVER () AS actual_total,
-    presets.id, presets.name, presets.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
+-- Totals
+SELECT count(*) AS "presets", count(*) FILTER (WHERE shown IS NOT DISTINCT FROM actual) AS accurate,
+    count(*) FILTER (WHERE shown IS DISTINCT FROM actual) AS inaccurate,
+    COALESCE(sum(shown), 0) AS displayed_total, COALESCE(sum(actual), 0) AS actual_total,
+    COALESCE(sum(actual - COALESCE(shown, 0)), 0) AS drift_total,
+    COALESCE(sum(abs(actual - COALESCE(shown, 0))), 0) AS drift_magnitude,
+    count(*) FILTER (WHERE shown > 0) AS presets_with_usage, count(*) FILTER (WHERE actual > 0) AS presets_really_used
+FROM (
+    SELECT presets.usage_count AS shown, COALESCE(events.actual, 0) AS actual
+    FROM public.presets
+    LEFT JOIN (
+        SELECT preset_usage.preset_id, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
+    ) AS events ON events.preset_id = presets.id
+) AS counters;
+
+-- The presets with the largest drift, then the most used
+SELECT presets.id, presets.name, presets.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
     COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0) AS drift, presets.last_used_at
 FROM public.presets
 LEFT JOIN (

@@ -9,12 +9,10 @@
 -- effect: only the triggers change the counter
 
 -- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
-DO $do$
-BEGIN
+DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
-END
-$do$;
+END $do$;
 
 -- By hand: stop where this file alone is not enough, before it changes anything
 DO $do$
@@ -126,17 +124,18 @@ BEGIN
             COALESCE(NULLIF(through, ''), TG_OP)
             USING HINT = 'The triggers on preset_usage count each event by themselves: leave usage_count out.';
     END IF;
-    -- A ledger that was lost, or is not trusted by the owner of presets, notes nothing.
+    -- A ledger that was lost, or is not trusted by the owner of presets, notes nothing; nor does usagefix smoke, which
+    -- leaves nothing: what a sequence gave is never given back.
     SELECT tables.oid INTO notes
     FROM pg_class AS tables JOIN pg_namespace AS ledger ON ledger.oid = tables.relnamespace
     WHERE ledger.nspname = 'usagefix' AND tables.relname = 'refused_writes'
         AND pg_has_role(ledger.nspowner, current_user, 'MEMBER')
         AND pg_has_role(tables.relowner, current_user, 'MEMBER') AND has_schema_privilege(ledger.oid, 'USAGE')
-        AND has_table_privilege(tables.oid, 'SELECT') AND has_table_privilege(tables.oid, 'UPDATE');
+        AND has_table_privilege(tables.oid, 'SELECT') AND has_table_privilege(tables.oid, 'UPDATE')
+        AND NOT (COALESCE(current_setting('usagefix.smoke', true), '') = 'on'
+            AND pg_has_role(session_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE'));
     IF TG_ARGV[0] = 'reject' THEN
-        -- What nextval() does is never undone, and usagefix smoke leaves nothing.
-        IF notes IS NOT NULL AND NOT (COALESCE(current_setting('usagefix.smoke', true), '') = 'on'
-                AND pg_has_role(session_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE')) THEN
+        IF notes IS NOT NULL THEN
             PERFORM nextval('usagefix.rejected_writes');
         END IF;
         RAISE EXCEPTION 'the counter usage_count is not for this to write: %', COALESCE(NULLIF(through, ''), TG_OP)

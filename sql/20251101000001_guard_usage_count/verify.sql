@@ -5,11 +5,9 @@
 -- The checks of what this version made; whether the counters are right says verify.sql of version 20250930000001.
 
 -- Find every name in pg_catalog, whatever others have created elsewhere
-DO $do$
-BEGIN
+DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false);
-END
-$do$;
+END $do$;
 
 -- Objects
 WITH guard AS (
@@ -23,17 +21,21 @@ WITH guard AS (
             WHERE counting.tgrelid = to_regclass('public.preset_usage') AND counting.tgenabled IN ('O', 'A')
                 AND counting.tgtype = 4 AND strpos(functions.prosrc, 'usagefix.counting') > 0
         ) AS counted,
-        pg_get_triggerdef(existing.oid) LIKE
-            '%(COALESCE(current_setting(''usagefix.counting''::text, true), ''''::text)'
-            ' IS DISTINCT FROM (NULLIF(pg_trigger_depth(), 0))::text)%'
-            'has_table_privilege(%TRIGGER WITH GRANT OPTION%' AS conditioned
+        strpos(replace(pg_get_triggerdef(existing.oid), '"', ''), format(
+            ' WHEN (((COALESCE(current_setting(''usagefix.counting''::text, true), ''''::text) IS DISTINCT FROM'
+            ' (NULLIF(pg_trigger_depth(), 0))::text) OR (NOT has_table_privilege((''%s''::regclass)::oid,'
+            ' ''TRIGGER WITH GRANT OPTION''::text)))) EXECUTE FUNCTION ',
+            replace(translate(presets.oid::regclass::text, '"', ''), '''', '''''')
+        )) > 0 AS conditioned
     FROM (VALUES (1)) AS one
     LEFT JOIN pg_class AS presets ON presets.oid = to_regclass('public.presets')
     LEFT JOIN pg_trigger AS existing
         ON existing.tgrelid = presets.oid AND existing.tgname = 'zz_trigger_guard_preset_usage_count'::name
 ), guard_function AS (
-    SELECT proc.oid, md5(proc.prosrc) = '7ef7648393a4f5ed5cbdc773aae3382a' AS as_released, proc.prosecdef AS definer,
+    SELECT proc.oid, md5(proc.prosrc) = '4ce279558159164cdd431e5e446b6fe7' AS as_released, proc.prosecdef AS definer,
         proc.proowner <> presets.relowner AS misowned,
+        presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
+            AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,
         EXISTS (
             SELECT FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted
             WHERE granted.grantee <> proc.proowner
@@ -41,6 +43,7 @@ WITH guard AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (VALUES (to_regprocedure('public.guard_preset_usage_count()'))) AS wanted (function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
+    LEFT JOIN pg_roles AS owners ON owners.oid = proc.proowner
     LEFT JOIN pg_class AS presets ON presets.oid = to_regclass('public.presets')
 )
 SELECT 'guard_enabled' AS check_id,
@@ -68,13 +71,15 @@ SELECT 'guard_function_current', 'Guard function as released',
 FROM guard_function
 UNION ALL
 SELECT 'guard_function_secure', 'Guard function is safe',
-    CASE WHEN oid IS NULL THEN 'skipped' WHEN NOT definer OR misowned OR open OR NOT pinned THEN 'failed' ELSE 'ok' END,
+    CASE WHEN oid IS NULL THEN 'skipped' WHEN NOT definer OR hidden OR misowned OR open OR NOT pinned THEN 'failed'
+        ELSE 'ok' END,
     format('%s()', 'guard_preset_usage_count'::name),
     CASE WHEN oid IS NULL THEN 'no such function'
         WHEN NOT definer THEN 'not SECURITY DEFINER: the ledger is closed to it'
+        WHEN hidden THEN 'RLS hides presets from its owner'
         WHEN misowned THEN 'its owner is not the owner of presets'
         WHEN open THEN 'other roles may execute it'
         WHEN NOT pinned THEN 'its search_path is not pinned'
         ELSE 'owned by the owner of presets, path pinned, closed' END,
-    'usagefix apply'
+    CASE WHEN hidden THEN 'give the function an owner with BYPASSRLS, then usagefix backfill' ELSE 'usagefix apply' END
 FROM guard_function;

@@ -4,29 +4,41 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from usagefix import apply, rollback
+from usagefix import apply, rollback, status
 from usagefix.catalog import Face, Migration
 from usagefix.database import Database
+from usagefix.models.choices import DailyLimit
+from usagefix.models.migration import State
 from usagefix.planning import applying
 
 
-def script(db: Database, migration: Migration, face: Face) -> str:
-    """What to run for a face of a version here. Raises Refused where a person has something to do first."""
+def script(db: Database, migration: Migration, face: Face, limit: DailyLimit = DailyLimit.RESTORE) -> str:
+    """What to run for a face of a version here. ``limit``: what a rollback does about the daily limit.
+
+    Raises Refused where a person has something to do first.
+    """
     match face:
         case Face.APPLY:
             return apply.scripts(db)[migration].script
         case Face.ROLLBACK:
-            return rollback.script(db, migration)
-        case Face.VERIFY | Face.BACKFILL:
+            return rollback.script(db, migration, limit)
+        case Face.BACKFILL:
+            return applying.text_of(migration.statements(face, db.counter))
+        case Face.VERIFY:
             return migration.read(face, db.counter)
         case unknown:
             assert_never(unknown)
 
 
-def scripts(db: Database, to: str | None) -> dict[str, str]:
-    """The apply scripts by version, each a transaction of its own, the ledger in the first. Raises Refused."""
+def scripts(db: Database, to: str | None) -> tuple[dict[tuple[str, Face], str], frozenset[str]]:
+    """The scripts of apply by version, each a transaction of its own, the ledger in the first, and the backfill of the
+    last; and which versions are applied here. Raises Refused."""
     plans = apply.scripts(db, to, alone=True)
-    return {
-        migration.version: applying.text_of(plan.statements if place == 0 else plan.without_ledger)
+    texts = {
+        (migration.version, Face.APPLY): applying.text_of(plan.statements if place == 0 else plan.without_ledger)
         for place, (migration, plan) in enumerate(plans.items())
     }
+    newest = [*plans][-1]
+    texts[newest.version, Face.BACKFILL] = script(db, newest, Face.BACKFILL)
+    states = status.status(db).migrations
+    return texts, frozenset(state.version for state in states if state.state is State.APPLIED)

@@ -48,6 +48,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     **dict.fromkeys(("NEW", "OLD"), _OF_ROWS),
 }
 _RELATIONS = ("parent", "child", "daily")
+_NO_NAMES = ("where", "weight", "slug", "partitioned", "cascades")
 _SCHEMA = re.compile(r"[\w -]{1,63}")
 
 
@@ -59,7 +60,8 @@ class Counter:
     ``column`` is the counter, ``last`` the time of the last use, ``label`` what people call a row; ``time``,
     ``event_id``, ``user``, ``kind`` and ``data`` are columns of an event. ``where`` and ``weight``: which events count,
     and for how much. ``slug``: what functions and triggers are named after; ``daily``: the index of the daily limit.
-    Raises ConfigurationError for what cannot be a name.
+    ``partitioned``: the events are; ``cascades``: their foreign key follows a row that gets another key; what only
+    these need is left out where they are not. Raises ConfigurationError for what cannot be a name.
     """
 
     schema: str = "public"
@@ -78,13 +80,15 @@ class Counter:
     where: str | None = None
     weight: str | None = None
     slug: str = "preset_usage_count"
+    partitioned: bool = True
+    cascades: bool = True
     recorder: str = "track_preset_usage"
     incrementer: str = "increment_preset_usage"
     daily: str = "idx_preset_usage_daily_unique"
 
     def __post_init__(self) -> None:
         given = {field.name: getattr(self, field.name) for field in fields(self)}
-        named = [value for field, value in given.items() if field not in ("where", "weight", "slug")]
+        named = [value for field, value in given.items() if field not in _NO_NAMES]
         for name in (*named, *self.objects.values()):
             if name is not None:
                 _require_name(name)
@@ -186,7 +190,8 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         table: {word: counter._column(what, table, percent) for word, what in of_table.items()}
         for table, of_table in _TABLES.items()
     }
-    return Renderer(STANDARD.schema, words, columns)
+    needless = {"partitions": not counter.partitioned, "cascades": not counter.cascades}
+    return Renderer(STANDARD.schema, words, columns, frozenset(what for what, left_out in needless.items() if left_out))
 
 
 @cache

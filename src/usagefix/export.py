@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,17 +37,19 @@ _HEADER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A file to be: its name after the timestamp, its title, its SQL."""
+    """A file to be: its name after the timestamp, its title, its SQL; whether the database has what it does."""
 
     name: str
     title: str
     sql: str
+    applied: bool = False
 
     @property
     def text(self) -> str:
         return (
             f"-- usagefix {__version__}: {self.title}, for `supabase db push`.\n"
             "-- One transaction, and safe to run again. When all files are pushed: usagefix verify\n"
+            "-- A line that ends in --? is for what the rest of that line names: other databases do without it.\n"
             f"-- sha256 of the rest: {_checksum(self.sql)}\n\n{self.sql}"
         )
 
@@ -61,8 +63,9 @@ class _File:
     text: str
 
     def holds(self, step: _Step) -> bool:
-        """Whether it does what the step does, whatever comments it begins with."""
-        return self.text.rstrip().endswith(step.sql.rstrip())
+        """Whether it does what the step does, whatever comments it begins with. What is written for a database differs
+        once it is applied there: then it is what an export wrote, as it was."""
+        return self.text.rstrip().endswith(step.sql.rstrip()) or (step.applied and self.was(step) == "older")
 
     def was(self, step: _Step) -> str | None:
         """``edited`` or ``older`` where an export wrote it for this step."""
@@ -73,15 +76,21 @@ class _File:
 
 
 def export(
-    folder: Path, *, to: str | None = None, counter: Counter = STANDARD, adapted: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    to: str | None = None,
+    counter: Counter = STANDARD,
+    adapted: Mapping[tuple[str, Face], str] | None = None,
+    applied: Collection[str] = (),
 ) -> ExportReport:
     """Write what is not there yet of the migrations up to ``to``, and the backfill, with timestamps after all others.
-    ``adapted``: the scripts of one database by version, the ledger in the first of them.
+    ``adapted``: the scripts of one database by version and face, the ledger in the first of them; ``applied``: the
+    versions that it has.
 
     All of it is written, or nothing; no file is replaced. Raises ConfigurationError for a folder that is not there, or
     cannot be read or written, and where no timestamp can follow.
     """
-    found, steps = _found(folder), _steps(to, counter, adapted or {})
+    found, steps = _found(folder), _steps(to, counter, adapted or {}, applied)
     there = _already(steps, found)
     missing = steps[len(there) :]
     moments = _timestamps([file.version for file in found], len(missing))
@@ -101,7 +110,9 @@ def export(
     )
 
 
-def _steps(to: str | None, counter: Counter, adapted: Mapping[str, str]) -> list[_Step]:
+def _steps(
+    to: str | None, counter: Counter, adapted: Mapping[tuple[str, Face], str], applied: Collection[str]
+) -> list[_Step]:
     """The files to be, in order."""
     wanted = [m for m in catalog.migrations() if to is None or m.version <= catalog.migration(to).version]
     newest = wanted[-1]
@@ -110,8 +121,10 @@ def _steps(to: str | None, counter: Counter, adapted: Mapping[str, str]) -> list
         first = migration is wanted[0]
         usual = migration.script(Face.APPLY, counter) if first else migration.read(Face.APPLY, counter)
         title = f"{migration} with the ledger" if first else str(migration)
-        steps.append(_Step(migration.name, title, adapted.get(migration.version, usual)))
-    return [*steps, _Step(BACKFILL, f"backfill of {newest}", newest.read(Face.BACKFILL, counter))]
+        text = adapted.get((migration.version, Face.APPLY), usual)
+        steps.append(_Step(migration.name, title, text, migration.version in applied))
+    backfill = adapted.get((newest.version, Face.BACKFILL), newest.read(Face.BACKFILL, counter))
+    return [*steps, _Step(BACKFILL, f"backfill of {newest}", backfill)]
 
 
 def _found(folder: Path) -> list[_File]:

@@ -10,7 +10,7 @@ from usagefix.tokens import CODE, Kind, Token, tokens
 
 CODE_TAGS = frozenset({"$function$", "$do$", "$trial$"})  # dollar-quoted literals that hold code
 PARAMETER = re.compile(r"%\(\w+\)s")
-_NEEDS = re.compile(r"--\? (?P<columns>[\w., ]+)")
+_NEEDS = re.compile(r"--.*?--\? (?P<columns>[\w., ]+)|--\? (?P<alone>[\w., ]+)")
 _DATED = "presets.last_used_at, preset_usage.created_at"  # what ``--? dated`` stands for
 _NAMED = re.compile(r"(?:(?P<schema>\w+)\.)?(?P<name>\w+)(?P<call>\(\))?")
 _CATALOG_TYPES = ("regclass", "regproc", "regprocedure", "regnamespace", "name")
@@ -30,11 +30,13 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Renderer:
     """``schema`` is the word for it; ``words``: what is written for a name that is one anywhere; ``columns``: for one
-    that is one only behind the word for its table and a dot, by this word."""
+    that is one only behind the word for its table and a dot, by this word; ``needless``: what is not needed, by the
+    word that ends the lines that are for it."""
 
     schema: str
     words: Mapping[str, str]
     columns: Mapping[str, Mapping[str, Column]]
+    needless: frozenset[str] = frozenset()
 
     def render(self, text: str, *, inside: bool = False) -> str:
         """The text with other names; ``inside``: it is the body of a function."""
@@ -61,14 +63,14 @@ class Renderer:
         kept, at = [], 0
         for token in tokens(text):
             needs = _NEEDS.fullmatch(token.text) if token.kind is Kind.COMMENT else None
-            columns = needs["columns"].replace("dated", _DATED).split(", ") if needs else ()
+            columns = (needs["columns"] or needs["alone"]).replace("dated", _DATED).split(", ") if needs else ()
             if any(self._is_missing(*column.split(".")) for column in columns):
                 kept.append(text[at : text.rfind("\n", 0, token.offset) + 1])
                 at = min(token.end + 1, len(text))
         return "".join((*kept, text[at:]))
 
-    def _is_missing(self, table: str, column: str) -> bool:
-        return self.columns[table][column].missing
+    def _is_missing(self, table: str, column: str = "") -> bool:
+        return self.columns[table][column].missing if column else table in self.needless
 
     def _word(self, code: list[Token], index: int, *, inside: bool) -> tuple[int, str]:
         """What is written for a word, in place of the tokens from which on."""

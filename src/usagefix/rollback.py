@@ -45,13 +45,11 @@ def plan(db: Database, *, to: str | None, limit: DailyLimit, purge: bool = False
         )
     for migration in undone:
         undoing.plan(seen, migration, limit)  # refuses before anything is changed
-    saved = seen.ledger.limit if any(m.kind is MigrationKind.COUNTING for m in undone) else None
-    if saved is not None and limit is DailyLimit.RESTORE:
-        daily_limit.refuse_if_edited(seen)
-        daily_limit.refuse_if_broken(db, seen, saved)
-    elif any(m.kind is MigrationKind.COUNTING for m in undone) and limit is DailyLimit.RESTORE:
-        daily_limit.refuse_if_edited(seen)
-    return RollbackPlan(tuple(m.version for m in undone), limit, had_limit=saved is not None, purge=purge)
+    counting = any(m.kind is MigrationKind.COUNTING for m in undone)
+    if counting and limit is DailyLimit.RESTORE:
+        _require_restorable(db, seen)
+    had_limit = counting and seen.ledger.limit is not None
+    return RollbackPlan(tuple(m.version for m in undone), limit, had_limit=had_limit, purge=purge)
 
 
 def rollback(
@@ -82,11 +80,11 @@ def rollback(
         daily_limit=agreed.daily_limit if agreed.had_limit else None,
         counts=counts,
         purged=agreed.purge,
-        remarks=tuple(db.remarks),
+        remarks=tuple(dict.fromkeys(db.remarks)),
     )
 
 
-def script(db: Database, migration: Migration) -> str:
+def script(db: Database, migration: Migration, limit: DailyLimit) -> str:
     """The script to write down that undoes one version here, and builds the daily limit. Raises Refused."""
     seen = _look(db)
     later = [m for m in catalog.migrations() if m.version > migration.version and m.version in seen.ledger.begun]
@@ -95,7 +93,10 @@ def script(db: Database, migration: Migration) -> str:
             f"version {later[-1].version} is applied" if later else f"version {migration.version} is not applied",
             hint="roll back the newest first; usagefix status shows where things stand",
         )
-    return text_of(undoing.plan(seen, migration, DailyLimit.RESTORE, by_hand=True).statements)
+    plan = undoing.plan(seen, migration, limit, by_hand=True)
+    if migration.kind is MigrationKind.COUNTING and limit is DailyLimit.RESTORE:
+        _require_restorable(db, seen)
+    return text_of(plan.statements)
 
 
 def _look(db: Database) -> Scene:
@@ -104,6 +105,13 @@ def _look(db: Database) -> Scene:
         preflight.require_readable(db)
         ledger.require_trusted(db)
         return scene(db)
+
+
+def _require_restorable(db: Database, seen: Scene) -> None:
+    """Raise RollbackRefused where the daily limit, or the function that relied on it, cannot come back."""
+    daily_limit.refuse_if_edited(seen)
+    if seen.ledger.limit is not None:
+        daily_limit.refuse_if_broken(db, seen, seen.ledger.limit)
 
 
 def _foreign(db: Database, seen: Scene) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain, pairwise
 from typing import Any
 
-from support import ADJUSTING, INDEX, TRIGGER, App
+from support import ADJUSTING, GUARDING, INDEX, TRIGGER, App
 
 Row = tuple[Any, ...]
 DONE = {"apply": "applied", "rollback": "rolled back"}
@@ -30,11 +30,11 @@ CATALOG = """
 """
 # Runs by their order: an undone transaction leaves a gap in their numbers.
 CORRECTIONS = """
-    SELECT place, preset_id, delta, newest, applied_at IS NOT NULL
+    SELECT runs.place, row_key, delta, newest, applied_at IS NOT NULL
     FROM usagefix.corrections JOIN (SELECT run, row_number() OVER (ORDER BY run) FROM usagefix.backfills) AS runs (run, place) USING (run)
-    ORDER BY place, preset_id
+    ORDER BY runs.place, corrections.place
 """
-SAVED = "SELECT version, kind, identity, definition, owner, comment FROM usagefix.saved_objects ORDER BY 1, 2, 3"
+SAVED = "SELECT version, kind, identity, definition, extras::text, left_behind, how FROM usagefix.saved_objects ORDER BY 1, 2, 3"
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,10 @@ class State:
         return any(row[0] == "trigger" and row[1].startswith(ADJUSTING) for row in self.catalog)
 
     @property
+    def guarded(self) -> bool:
+        return any(row[:2] == ("trigger", GUARDING) for row in self.catalog)
+
+    @property
     def limited(self) -> bool:
         return any(row[:2] == ("index", INDEX) for row in self.catalog)
 
@@ -67,7 +71,7 @@ class State:
 
 
 def read(app: App) -> State:
-    counters = tuple(app.sql("SELECT id, usage_count, last_used_at FROM presets ORDER BY id"))
+    counters = tuple(app.sql("SELECT id::text, usage_count, last_used_at FROM presets ORDER BY id"))
     catalog = tuple(app.sql(CATALOG))
     if app.one("SELECT to_regclass('usagefix.history')") is None:
         return State(counters, catalog)
@@ -129,7 +133,8 @@ def untrue(stderr: str, before: State, now: State) -> list[str]:
     done = {f"{version} {DONE[action]}" for version, action in now.history[len(before.history) :]}
     undone = {words for words in done if words.endswith(DONE["rollback"])}
     facts = {
-        "new uses are counted": now.counting and not before.counting,
+        "every use is counted": now.counting and now.adjusting and not before.counting,
+        "only the triggers change the counter": now.guarded and not before.guarded,
         "the daily limit is gone": before.limited and not now.limited,
         **dict.fromkeys(undone, True),
         **{part: part in done for part in sure if re.fullmatch(r"\d{14} (applied|rolled back)", part)},

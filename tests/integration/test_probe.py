@@ -31,7 +31,7 @@ PRESET = "Golden hour"
 COUNTER = (
     "SELECT usage_count, (SELECT count(*) FROM preset_usage WHERE preset_id = p.id) FROM presets p WHERE name = %s"
 )
-UNGUARDED = "20251015000001"
+UNGUARDED = "20250930000001"
 
 
 def probed(app: App, api: Running, *arguments: str, mode: str = "", **variables: str) -> Result:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from support import BACK_BY_HAND, BY_HAND, INDEX, TRIGGER, App, role
+from support import GUARD, INDEX, MIGRATION, TRIGGER, VERSION, App, role
 
 BEFORE: dict[str, tuple[str, ...]] = {
     "the sample": (),
@@ -57,7 +59,7 @@ def test_the_schema_comes_back_byte_for_byte(app: App, before: str, how: str) ->
         done = app.usagefix("apply")
         assert done.code == 0, done.stderr
     else:
-        applied = app.psql(*BY_HAND)
+        applied = app.by_hand()
         assert applied.returncode == 0, applied.stderr
     assert app.dump() != dump
     assert app.usagefix("verify").code == 0
@@ -65,7 +67,7 @@ def test_the_schema_comes_back_byte_for_byte(app: App, before: str, how: str) ->
         done = app.usagefix("rollback", "--yes")
         assert done.code == 0, done.stderr
     else:
-        rolled_back = app.psql(*BACK_BY_HAND)
+        rolled_back = app.by_hand(undo=True)
         assert rolled_back.returncode == 0, rolled_back.stderr
     assert app.dump() == dump
 
@@ -86,9 +88,20 @@ def test_uses_that_break_the_daily_limit_stop_it_before_anything_changes(fixed: 
     assert "--daily-limit skip" in error["hint"]
     assert fixed.dump() == dump
     assert fixed.usagefix("verify").code == 0
-    by_hand = fixed.psql(*BACK_BY_HAND)
-    assert by_hand.returncode != 0
-    assert "used twice on one day" in by_hand.stderr
+
+
+def test_by_hand_uses_that_break_the_daily_limit_stop_it_before_anything_changes(fixed: App, tmp_path: Path) -> None:
+    """When the script is printed; one that was printed before leaves all as it was."""
+    assert fixed.by_hand(GUARD, undo=True).returncode == 0
+    script = tmp_path / "rollback.sql"
+    script.write_text(fixed.usagefix("sql", VERSION, "rollback", "--adapt").stdout)
+    use_twice(fixed)
+    dump = fixed.dump()
+    refused = fixed.by_hand(MIGRATION, undo=True)
+    assert (refused.returncode, "in 2 cases" in refused.stderr, "skip" in refused.stderr) == (1, True, True)
+    older = fixed.psql(script)
+    assert older.returncode != 0
+    assert "could not create unique index" in older.stderr
     assert fixed.dump() == dump
 
 
@@ -100,7 +113,7 @@ def test_skip_leaves_the_limit_off_and_the_function_working(fixed: App, how: str
         assert result.code == 0, result.stderr
         assert result.json["daily_limit"] == "skip"
     else:
-        done = fixed.psql(*BACK_BY_HAND, PGOPTIONS="-c usagefix.daily_limit=skip")
+        done = fixed.by_hand(undo=True, options=("--daily-limit", "skip"))
         assert done.returncode == 0, done.stderr
     assert fixed.one("SELECT to_regclass(%s)", INDEX) is None
     assert fixed.one("SELECT count(*) FROM pg_trigger WHERE tgname = %s", TRIGGER) == 0
@@ -137,8 +150,8 @@ def test_waiting_deltas_do_not_outlive_a_rollback(fixed: App) -> None:
     """They were exact only while the trigger counted."""
     fixed.sql("INSERT INTO usagefix.backfills DEFAULT VALUES")
     fixed.sql(
-        "INSERT INTO usagefix.corrections (run, preset_id, actual, delta)"
-        " SELECT (SELECT max(run) FROM usagefix.backfills), id, 0, 1000 FROM presets"
+        "INSERT INTO usagefix.corrections (run, place, row_key, actual, delta)"
+        " SELECT (SELECT max(run) FROM usagefix.backfills), row_number() OVER (), id::text, 0, 1000 FROM presets"
     )
     assert fixed.usagefix("rollback", "--yes").code == 0
     fixed.spoil("UPDATE presets SET usage_count = 0")

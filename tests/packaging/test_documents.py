@@ -20,7 +20,7 @@ from support import ROOT, App, environment
 from usagefix.cli import app as command_line
 
 BLOCKS = list(blocks())
-DATABASES = {"drifted": "app", "fixed": "fixed", "locked": "app", "api": "fixed"}
+DATABASES = {"drifted": "app", "fixed": "fixed", "locked": "app", "plain": "plain", "api": "fixed"}
 API = "http://localhost:3000"  # in the pages
 # What runs elsewhere: the words of its lines, and the test that runs them.
 ELSEWHERE = {
@@ -48,6 +48,13 @@ def folder(tmp_path: Path, server: object) -> Path:
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m usagefix "$@"\n')
     program.chmod(0o755)
     return tmp_path
+
+
+@pytest.fixture
+def plain(app: App) -> App:
+    """The sample where nothing of the application must be edited."""
+    app.sql("DROP FUNCTION track_preset_usage; DROP INDEX idx_preset_usage_daily_unique")
+    return app
 
 
 @contextmanager

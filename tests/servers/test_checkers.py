@@ -13,42 +13,21 @@ from pathlib import Path
 
 import components
 import pytest
-from conftest import load_sample
-from support import SQL, App
+from conftest import load_partitioned, load_sample
+from support import MIGRATIONS, SQL, App
 
 from usagefix import embedded
+from usagefix.counter import STANDARD
 
 # Function, and the beginning of what is said of it → why it stays.
+PERMIT = 'warning extra: never read variable "permit"'
+CALLS = "an assignment calls set_config without a query of its own, which PERFORM would be"
 EXCUSED = {
-    ("public.auto_increment_preset_usage_count", 'warning extra: never read variable "permit"'): (
-        "an assignment calls set_config without a query of its own, which PERFORM would be"
-    ),
-    ("public.auto_adjust_preset_usage_count", 'warning extra: never read variable "permit"'): "the same",
-    ("usagefix.fresh_body", "warning: target type is different type than source type"): (
-        "takes the literal '{}', the default of an array, for text"
-    ),
-    ("usagefix.tracker_arguments", "warning: target type is different type than source type"): "the same",
-    ("usagefix.tracker_arguments", "performance: target type is different type than source type"): (
-        "a name is taken for text, once for each argument of a function"
-    ),
-    ("usagefix.try_call", "performance: target type is different type than source type"): (
-        "the sum of a few integers is numeric; it is cast once"
-    ),
-    ("usagefix.try_insert", "performance: target type is different type than source type"): (
-        "integer to bigint and back, once"
-    ),
-    ("usagefix.try_call", "security: text type variable is not sanitized"): (
-        "it runs the calls that tracker_arguments() and claim() write, in the role of the owner of presets"
-    ),
-    (
-        "usagefix.try_insert",
-        "security: text type variable is not sanitized",
-    ): "names of columns, each through quote_ident",
-    ("usagefix.restore_counting", "security: text type variable is not sanitized"): (
-        "it runs the definitions that apply saved, in a ledger that is not believed where others may write to it"
-    ),
-    ("usagefix.set_guard", "security: text type variable is not sanitized"): (
-        "the condition of its triggers, written there, with the owner's name as a literal"
+    ("public.auto_increment_preset_usage_count", PERMIT): CALLS,
+    ("public.auto_adjust_preset_usage_count", PERMIT): CALLS,
+    ("public.auto_count_row_preset_usage_count", PERMIT): CALLS,
+    ("public.track_preset_usage", 'warning extra: unused parameter "usage_data_param"'): (
+        "the application's own, which apply leaves as it is"
     ),
 }
 # Every PL/pgSQL function of ours, or edited by us; a function of triggers with a table and the transition tables that
@@ -61,7 +40,7 @@ OURS = """
     JOIN pg_language AS language ON language.oid = function.prolang
     LEFT JOIN pg_trigger AS trigger ON trigger.tgfoid = function.oid
     WHERE language.lanname = 'plpgsql' AND (
-        schema.nspname = 'usagefix' OR schema.nspname = 'public' AND function.proname ~ '^(auto_|track_preset_usage$)')
+        schema.nspname = 'usagefix' OR schema.nspname = 'public' AND function.proname ~ '^(auto_|guard_|track_preset_usage$)')
     GROUP BY function.oid, schema.nspname, function.proname
 """
 CHECK = """
@@ -82,23 +61,33 @@ BAD_FUNCTION = """
         FOR EACH STATEMENT EXECUTE FUNCTION auto_bad();
 """
 CONFIG = Path(__file__).with_name("squawk.toml")
-SCRIPTS = sorted(
-    [path for name in ("apply", "backfill", "rollback") for path in SQL.glob(f"2*/{name}.sql")] + [*SQL.glob("*.sql")]
-)
+SCRIPTS = sorted([*SQL.glob("2*/*.sql"), *SQL.glob("*.sql")])
+QUERIES = sorted(SQL.glob("queries/*.sql"))
+SAMPLE = sorted(SQL.glob("sample/*.sql"))
 
 
 @pytest.fixture(scope="module")
-def checked() -> Iterator[App]:
-    """The application after ``usagefix apply``, in a database with the checker."""
+def checker() -> Iterator[App]:
+    """The maintenance database of a server with the checker."""
     binaries = components.path("plpgsql_check")
     with embedded.running(binaries, prefix="usagefix-test-") as running:
         app = App(running.host, running.port, "postgres", binaries)
-        load_sample(conninfo=app.url())
-        applied = app.usagefix("apply")
-        assert applied.code == 0, applied.stderr
-        app.sql("CREATE EXTENSION plpgsql_check")
         yield app
         app.close()
+
+
+@pytest.fixture(scope="module", params=[load_sample, load_partitioned], ids=["plain", "partitioned"])
+def checked(checker: App, request: pytest.FixtureRequest) -> Iterator[App]:
+    """The application after ``usagefix apply``, in a database with the checker."""
+    name = f"checked_{request.param.__name__}"
+    checker.sql(f"CREATE DATABASE {name}")
+    app = App(checker.host, checker.port, name, checker.binaries)
+    request.param(conninfo=app.url())
+    applied = app.usagefix("apply")
+    assert applied.code == 0, applied.stderr
+    app.sql("CREATE EXTENSION plpgsql_check")
+    yield app
+    app.close()
 
 
 def findings(app: App) -> dict[str, list[str]]:
@@ -110,15 +99,23 @@ def findings(app: App) -> dict[str, list[str]]:
 @components.needs("plpgsql_check")
 def test_functions(checked: App) -> None:
     found = findings(checked)
-    assert {"public.track_preset_usage", "usagefix.fit_tracker"} < found.keys()
-    assert sum(name.startswith("public.auto_") for name in found) >= 2
+    released = {
+        f"public.{name}"
+        for name in STANDARD.objects.values()
+        if name.endswith("_preset_usage_count") and "trigger" not in name
+    }
+    partitions = {name for name in released if "_note_" in name or "_count_row_" in name}
+    assert len(partitions) == 2
+    partitioned = checked.name.endswith("partitioned")
+    assert found.keys() == released - (set() if partitioned else partitions) | {"public.track_preset_usage"}
     said = {(name, finding) for name, its in found.items() for finding in its}
     used = {
         excuse: {(name, finding) for name, finding in said if name == excuse[0] and finding.startswith(excuse[1])}
         for excuse in EXCUSED
     }
     assert said - set().union(*used.values()) == set()
-    assert {excuse for excuse, its in used.items() if not its} == set(), "no longer needed"
+    if partitioned:
+        assert {excuse for excuse, its in used.items() if not its} == set(), "no longer needed"
 
 
 @components.needs("plpgsql_check")
@@ -143,8 +140,48 @@ def squawk(*scripts: Path) -> list[tuple[str, str]]:
 
 @components.needs("squawk")
 def test_scripts() -> None:
-    assert len(SCRIPTS) >= 6
+    assert len(SCRIPTS) >= 9
     assert squawk(*SCRIPTS) == []
+
+
+@components.needs("squawk")
+def test_queries(tmp_path: Path) -> None:
+    """With a parameter as the server has it."""
+    assert len(QUERIES) >= 40
+    copies = [tmp_path / path.name for path in QUERIES]
+    for path, copy in zip(QUERIES, copies, strict=True):
+        copy.write_text(re.sub(r"%\(\w+\)s", "$1", path.read_text()).replace("%%", "%"))
+    assert squawk(*copies) == []
+
+
+@components.needs("squawk")
+def test_the_sample_can_be_read() -> None:
+    """An application as it is found, with the columns that applications have: nobody migrates to it."""
+    assert {rule for rule, _ in squawk(*SAMPLE)} == {"prefer-text-field"}
+
+
+@components.needs("squawk")
+@pytest.mark.parametrize("database", ["app", "partitioned"])
+def test_what_is_printed_for_a_database(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> None:
+    app: App = request.getfixturevalue(database)
+    scripts = [tmp_path / f"{version.name}.sql" for version in MIGRATIONS]
+    for script in scripts:
+        printed = app.usagefix("sql", script.stem, "apply", "--adapt")
+        assert printed.code == 0, printed.stderr
+        script.write_text(printed.stdout)
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    exported = app.usagefix("export", str(folder), "--adapt")
+    assert exported.code == 0, exported.stderr
+    files = [Path(line) for line in exported.stdout.splitlines()]
+    assert len(files) == len(MIGRATIONS) + 1
+    assert squawk(*scripts, *files) == []
+    assert app.usagefix("apply").code == 0
+    for script in scripts:
+        printed = app.usagefix("sql", script.stem, "rollback", "--adapt")
+        assert (printed.code == 0) == (script is scripts[-1]), "the newest first"
+        script.write_text(printed.stdout or "SELECT 1;")
+    assert squawk(*scripts) == []
 
 
 @components.needs("squawk")

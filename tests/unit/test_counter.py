@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,7 +41,9 @@ ODD = Counter(
     incrementer="table",
     daily="One a day",
 )
-BARE = Counter(last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None)
+BARE = Counter(
+    last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None, partitioned=False, cascades=False
+)
 FILES = sorted(SQL.rglob("*.sql"))
 ANYWHERE = {
     *("public", "presets", "preset_usage", "usage_count", "last_used_at", "preset_id", "created_at"),
@@ -74,6 +77,7 @@ def said(text: str) -> list[str]:
 def is_constant(token: Token) -> bool:
     content = token.content.removeprefix("public.").removesuffix("()")
     names = {ODD.sql(what) for what in ("schema", "parent", "child", "daily", "recorder", *ODD.objects)}
+    names |= {name.replace("'", "''") for name in (ODD.daily, *ODD.objects.values())}
     return token.kind is Kind.LITERAL and (content in ANYWHERE or content.removeprefix('"My Schema".') in names)
 
 
@@ -189,6 +193,13 @@ def test_a_mark_drops_its_line_where_one_of_its_columns_is_missing() -> None:
     assert replace(STANDARD, label=None).render(text) == text
 
 
+@pytest.mark.parametrize(("what", "mark"), [("partitioned", "partitions"), ("cascades", "cascades")])
+def test_what_a_database_does_not_need_is_left_out(what: str, mark: str) -> None:
+    text = f"a --? {mark}\nb -- why --? {mark}\nc -- it stays\n"
+    assert Counter(**{what: False}).render(text) == "c -- it stays\n"  # type: ignore[arg-type]
+    assert STANDARD.render(text) == text
+
+
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_no_missing_column_is_read(path: Path) -> None:
     if "sample" in path.parts:
@@ -263,7 +274,7 @@ def test_what_the_usual_counter_is_called() -> None:
     "given",
     [{"parent": ""}, {"key": "k" * 64}, {"slug": "s" * 40}, {"column": "a\0"}, {"label": "$do$"}, {"label": "%(x)s"}],
 )
-def test_what_cannot_be_a_name(given: dict[str, str]) -> None:
+def test_what_cannot_be_a_name(given: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         Counter(**given)
 

@@ -14,10 +14,12 @@ from usagefix.errors import (
     DatabaseRefused,
     NotPermitted,
     ReadOnlyServer,
+    TrialFailed,
     UsagefixError,
 )
 
 RETRYABLE = frozenset({"55P03", "40P01", "40001"})  # lock not available, deadlock, serialization failure
+_TRIAL_FAILED = "UF005"
 
 
 @contextmanager
@@ -34,7 +36,7 @@ def translated(script: str = "") -> Iterator[None]:
         ) from None
 
 
-def _translate(error: psycopg.Error, script: str) -> UsagefixError:
+def _translate(error: psycopg.Error, script: str) -> UsagefixError:  # noqa: PLR0911 - one for each kind
     state, diag = error.sqlstate, error.diag
     said = diag.message_primary or (str(error).strip().splitlines() or ["no reason given"])[0]
     if script and diag.statement_position and "\n" in script:
@@ -53,6 +55,8 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:
             hint="the server rolls an open transaction back; run this again",
             sqlstate=state,
         )
+    if state == _TRIAL_FAILED:
+        return TrialFailed(said, hint=hint or "look at what the function that was tried does", sqlstate=state)
     if state == "42501":
         if "affected by row-level security" in said:
             said += "; the counts would be wrong"

@@ -30,8 +30,8 @@ class GuardReport(Keyed):
     """The guard's mode and what it has refused, the latest first.
 
     ``was``: the mode before, None where none was asked for. ``rejected`` counts the writes that failed; they are undone
-    with their transactions, so nothing else is known of them. ``unnoted`` counts those beyond the hundredth of a
-    transaction, of which no more is known either.
+    with their transactions, so nothing else is known of them. ``unnoted`` counts those that came too often to be noted,
+    of which no more is known either.
     """
 
     mode: GuardMode

@@ -19,7 +19,8 @@ from usagefix.database import Database
 class Table:
     """One of the two tables as this role sees it: the columns of ``tables.sql``.
 
-    ``owned``: the role may act as its owner; ``filtered``: row level security hides rows from the role; ``elsewhere``:
+    ``owned``: the role may act as its owner; ``filtered``: row level security hides rows from the role; ``cascades``: a
+    foreign key of it to the other table has ON UPDATE CASCADE; ``elsewhere``:
     other schemas that have both tables.
     """
 
@@ -34,6 +35,7 @@ class Table:
     readable: bool
     filtered: bool
     columns: dict[str, dict[str, Any]]
+    cascades: bool
     elsewhere: list[str]
 
     def type_of(self, column: str) -> str:
@@ -73,6 +75,8 @@ def look_up(db: Database, wanted: Counter) -> Counter:
         user=_if_there(wanted.user, events),
         kind=_if_there(wanted.kind, events),
         data=_if_there(wanted.data, events),
+        partitioned=events.partitioned,
+        cascades=events.cascades,
     )
 
 

@@ -1,9 +1,13 @@
-"""Plans of apply: each version's statements for one database, in full. Raises Refused for what a person must do first."""
+"""Plans of apply: each version's statements for one database, in full.
+
+Raises Refused for what a person must do first.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
@@ -20,6 +24,7 @@ from usagefix.planning.trial import literal
 from usagefix.reading import Edited, OnlyCounts, Uneditable, with_body
 
 _MODE = re.compile(r"'ignore'\);?\Z")
+_LINE = 100  # characters, beside what stands before them
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,8 @@ class Edit:
 class Choices:
     """What was decided before a plan is made. ``limit_stays``: the daily limit is dropped on its own later;
     ``recorders``: bodies, and how they came about, of functions that record uses, by oid, where edited is not what they
-    are; ``mode``: the guard's; ``by_hand``: the plan is for psql or a migration tool, so it drops the limit itself; ``alone``: each version is a
-    transaction of its own."""
+    are; ``mode``: the guard's; ``by_hand``: the plan is for psql or a migration tool, so it drops the limit itself;
+    ``alone``: each version is a transaction of its own."""
 
     limit_stays: bool = False
     recorders: Mapping[int, tuple[str, str]] = field(default_factory=dict)
@@ -72,8 +77,13 @@ class Plan:
 
 
 def text_of(statements: tuple[Statement, ...]) -> str:
-    """Statements with their comments, as a file."""
-    return "\n\n".join(_commented(statement) for statement in statements) + "\n"
+    """Statements with their comments, as a file; what the first one sets for the transaction is set once."""
+    first, *rest = statements
+    text = _commented(first)
+    for statement in rest:
+        if statement != first:
+            text += ("\n\n" if statement.purpose else "\n") + _commented(statement)
+    return f"{text}\n"
 
 
 def plan(scene: Scene, migration: Migration, choices: Choices, *, with_ledger: bool = True) -> Plan:
@@ -120,6 +130,8 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
     statements: list[Statement] = []
     for statement in _without_by_hand(migration, scene, alone=choices.alone):
         if _records(statement):
+            if choices.by_hand:
+                statements.append(_stop_if_triggered(scene, changed))
             statements += _notes(scene, migration, roles, triggers, changed)
             statements += _on_partitions(scene, migration)
             statements += _taken_over(scene, roles)
@@ -212,7 +224,7 @@ def _notes(
         columns = "version, kind, identity, definition, extras, how, key_columns, key_attributes, predicate"
         yield Statement(
             "Note what was there before; only once, a second run finds what this one made",
-            f"INSERT INTO usagefix.saved_objects ({columns})\nVALUES {(',' + chr(10) + '    ').join(rows)}\n"
+            f"INSERT INTO usagefix.saved_objects (\n    {columns})\nVALUES {(',' + chr(10) + '    ').join(rows)}\n"
             "ON CONFLICT DO NOTHING;",
         )
     if edits:
@@ -247,7 +259,17 @@ def _saved(
         literal(migration.version), literal(kind), literal(identity), definition, _array(extras), _optional(how),
         _array(keys), _array(attributes), _optional(predicate),
     ]  # fmt: skip
-    return f"({', '.join(values)})"
+    return f"({_folded(values)})"
+
+
+def _folded(values: list[str]) -> str:
+    """Values in lines that are read without scrolling."""
+    lines = [""]
+    for value in values:
+        if lines[-1] and len(lines[-1]) + len(value) > _LINE:
+            lines.append("")
+        lines[-1] += f"{value}, "
+    return "\n        ".join(line.rstrip() for line in lines).rstrip(",")
 
 
 def _array(texts: list[str] | None) -> str:
@@ -324,7 +346,8 @@ def _noting(scene: Scene, table: EventTable) -> Iterator[Statement]:
     for role, timing in (("trigger_auto_note_enter", "BEFORE"), ("trigger_auto_note_leave", "AFTER")):
         yield Statement(
             f"Statements on the whole of {table.name} are counted as a whole" if timing == "BEFORE" else "",
-            f"CREATE OR REPLACE TRIGGER {scene.counter.sql(role)}\n    {timing} INSERT OR DELETE OR UPDATE ON {table.name}\n"
+            f"CREATE OR REPLACE TRIGGER {scene.counter.sql(role)}\n"
+            f"    {timing} INSERT OR DELETE OR UPDATE ON {table.name}\n"
             f"    FOR EACH STATEMENT EXECUTE FUNCTION {_signature(scene, 'auto_note')};",
         )
 
@@ -406,7 +429,8 @@ def _held(trigger: Trigger) -> _Held:
 
 def _stop_if_changed(edits: list[Edit]) -> Statement:
     expected = ",\n            ".join(
-        f"({literal(edit.function.signature)}, {literal(_md5(edit.function.body))}, {literal(_md5(edit.body))})"
+        f"({literal(edit.function.signature)},\n            "
+        f"{literal(_md5(edit.function.body))}, {literal(_md5(edit.body))})"
         for edit in edits
     )
     return Statement(
@@ -414,9 +438,7 @@ def _stop_if_changed(edits: list[Edit]) -> Statement:
         f"""DO $do$
 BEGIN
     IF EXISTS (
-        SELECT FROM (
-            VALUES {expected}
-        ) AS expected (signature, before, after)
+        SELECT FROM (VALUES {expected}) AS expected (signature, before, after)
         LEFT JOIN pg_proc AS functions ON functions.oid = to_regprocedure(expected.signature)
         WHERE COALESCE(md5(functions.prosrc), '') NOT IN (expected.before, expected.after)
     ) THEN
@@ -425,6 +447,37 @@ BEGIN
     END IF;
 END
 $do$;""",
+    )
+
+
+def _stop_if_triggered(scene: Scene, edits: list[Edit]) -> Statement:
+    """For a script that runs without a trial, and later: a trigger that was not read may count, too."""
+    bodies = {f.oid: [f.body] for f in scene.code.functions}
+    for edit in edits:
+        bodies[edit.function.oid] = [edit.function.body, edit.body]
+    read = [
+        f"{trigger.name} {_md5(body)}"
+        for trigger in scene.triggers_on("preset_usage")
+        if trigger.name not in scene.counter.triggers
+        for body in bodies.get(trigger.function, [])
+    ]
+    return Statement(
+        "Stop where an event fires a trigger that was not there, or not the same, when this was written",
+        f"""DO $do$
+DECLARE
+    unread text;
+BEGIN
+    SELECT string_agg(existing.tgname, ', ') INTO unread
+    FROM pg_trigger AS existing JOIN pg_proc AS functions ON functions.oid = existing.tgfoid
+    WHERE existing.tgrelid = {literal(scene.counter.child_sql)}::regclass AND NOT existing.tgisinternal
+        AND existing.tgname <> ALL ({_array(sorted(scene.counter.triggers))})
+        AND concat(existing.tgname, ' ', md5(functions.prosrc)) <> ALL ({_array(read)});
+    IF unread IS NOT NULL THEN
+        RAISE EXCEPTION 'this script was written before trigger %, which may count, too', unread
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Write the script anew.';
+    END IF;
+END
+$do$;""",  # noqa: S608 - literals of our own
     )
 
 
@@ -441,8 +494,8 @@ def _left_behind(migration: Migration, edit: Edit) -> Statement:
     return Statement(
         "",
         "UPDATE usagefix.saved_objects SET left_behind = prosrc FROM pg_proc\n"  # noqa: S608 - literals of our own
-        f"WHERE version = {literal(migration.version)} AND kind = 'function' AND identity = {signature}"
-        f" AND oid = {signature}::regprocedure;",
+        f"WHERE version = {literal(migration.version)} AND kind = 'function' AND identity = {signature}\n"
+        f"    AND oid = {signature}::regprocedure;",
     )
 
 
@@ -456,10 +509,5 @@ def _md5(text: str) -> str:
 
 
 def _commented(statement: Statement) -> str:
-    lines: list[str] = []
-    for word in statement.purpose.split():
-        if lines and len(lines[-1]) + len(word) < 119:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(f"-- {word}")
+    lines = [f"-- {line}" for line in textwrap.wrap(statement.purpose, 117, break_on_hyphens=False)]
     return "\n".join([*lines, statement.text])

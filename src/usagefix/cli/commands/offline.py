@@ -9,9 +9,12 @@ import typer
 
 from usagefix import catalog, schemas
 from usagefix.cli import options, printing, run
+from usagefix.models.choices import DailyLimit
 from usagefix.render import words
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from usagefix.models.reports import Report
 
 
@@ -27,8 +30,11 @@ def sql(
         ),
     ] = catalog.Face.APPLY,
     adapt: options.Adapt = False,
+    daily_limit: options.Limit = DailyLimit.RESTORE,
 ) -> None:
     """Print the SQL of a version, to read or to run with psql. Does not connect, but for --adapt.
+
+    --adapt prints the script for exactly this database, whatever it needs; --daily-limit is for its rollback.
 
     Example: usagefix sql 20250930000001 rollback
     """
@@ -36,7 +42,7 @@ def sql(
     if adapt:
         from usagefix.adapting import script
 
-        text = run.look(context, lambda db: script(db, migration, face))
+        text = run.look(context, lambda db: script(db, migration, face, daily_limit))
     else:
         text = migration.script(face, run.usual_counter(context))
     printing.to_stdout(lambda: print(text, end=""))
@@ -59,12 +65,14 @@ def export(
     from usagefix.render.phrases import exported
 
     def work() -> Report:
-        counter, adapted = run.usual_counter(context), None
+        adapted: Mapping[tuple[str, catalog.Face], str] | None = None
+        applied: Collection[str] = ()
+        counter = run.usual_counter(context)
         if adapt:
             from usagefix.adapting import scripts
 
-            counter, adapted = run.look(context, lambda db: (db.counter, scripts(db, to)))
-        report = verb(folder, to=to, counter=counter, adapted=adapted)
+            counter, (adapted, applied) = run.look(context, lambda db: (db.counter, scripts(db, to)))
+        report = verb(folder, to=to, counter=counter, adapted=adapted, applied=applied)
         for line in exported(report):
             words.say(line)
         return report
