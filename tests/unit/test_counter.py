@@ -155,6 +155,14 @@ def test_odd_names(text: str, expected: str) -> None:
     assert ODD.render(text) == expected
 
 
+def test_a_constant_that_is_cast_to_name_is_plain() -> None:
+    """The server reads no quotes there, and no schema."""
+    odd = replace(STANDARD, slug='my "Count"')
+    assert odd.render("'guard_preset_usage_count'::name") == "'guard_my \"Count\"'::name"
+    assert odd.render("'guard_preset_usage_count'::pg_catalog.name") == "'guard_my \"Count\"'::pg_catalog.name"
+    assert replace(STANDARD, daily="it's").render("'idx_preset_usage_daily_unique'::name") == "'it''s'::name"
+
+
 def test_a_single_quote_in_a_constant_is_doubled() -> None:
     assert replace(STANDARD, parent="it's").render("'public.presets'::regclass") == "'public.\"it''s\"'::regclass"
 
