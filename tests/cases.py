@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass, field
+from typing import Any
 
 from support import APPLICATIONS, App, Result
 
@@ -41,7 +42,7 @@ class Application:
         return app.by_hand(undo=undo, **self._settings)
 
     @property
-    def _settings(self) -> dict[str, str]:
+    def _settings(self) -> dict[str, Any]:
         return {"USAGEFIX_SCHEMA": self.schema} if self.schema != "public" else {}
 
 

@@ -160,7 +160,7 @@ class App:
         return self.program("psql", *arguments, **variables)
 
     def by_hand(
-        self, *versions: Path, undo: bool = False, options: tuple[str, ...] = (), **variables: str
+        self, *versions: Path, undo: bool = False, options: tuple[str, ...] = (), **variables: Any
     ) -> subprocess.CompletedProcess[str]:
         """What a person runs with psql: the scripts that ``usagefix sql --adapt`` prints for this database, one transaction
         each; then the backfill. ``undo``: the rollbacks, the newest first; ``options``: what is printed with."""

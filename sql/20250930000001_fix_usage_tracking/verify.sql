@@ -75,7 +75,7 @@ WITH RECURSIVE tree AS (
     GROUP BY event = 'INSERT'
 ), functions AS (
     SELECT wanted.prefix, wanted.title, format('%s()', wanted.name) AS name, proc.oid,
-        md5(proc.prosrc) = wanted.body AS as_released,
+        strpos(wanted.bodies, md5(proc.prosrc)) > 0 AS as_released,
         proc.prosecdef AS definer, proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,
@@ -89,7 +89,7 @@ WITH RECURSIVE tree AS (
                 '0372ba3e8c493369500671807755b535', to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
                 '551d0586815eb1aec352d0e05e8dda3f', to_regprocedure('public.auto_adjust_preset_usage_count()'))
-    ) AS wanted (prefix, title, name, body, function)
+    ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
     LEFT JOIN pg_roles AS owners ON owners.oid = proc.proowner
     LEFT JOIN pg_class AS presets ON presets.oid = to_regclass('public.presets')

@@ -72,9 +72,9 @@ def apply(
         _finish(db, seen, limits)
     db.changes += [f"{migration} applied" for migration in seen.todo]
     db.remarks += [
-        f"pg_dump as role {reader.role} ends with an error, since it may not read schema usagefix: GRANT USAGE ON SCHEMA"
-        f" usagefix TO {reader.role}; GRANT SELECT ON ALL TABLES IN SCHEMA usagefix TO {reader.role}; GRANT SELECT ON ALL"
-        f" SEQUENCES IN SCHEMA usagefix TO {reader.role}; or dump with --exclude-schema=usagefix"
+        f"pg_dump as role {reader.role} ends with an error, since it may not read schema usagefix: GRANT USAGE ON"
+        f" SCHEMA usagefix TO {reader.role}; GRANT SELECT ON ALL TABLES IN SCHEMA usagefix TO {reader.role};"
+        f" GRANT SELECT ON ALL SEQUENCES IN SCHEMA usagefix TO {reader.role}; or dump with --exclude-schema=usagefix"
         for reader in db.rows(db.query("picture_readers"), Reader)
     ]
     on_step("verifying")

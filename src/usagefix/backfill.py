@@ -243,8 +243,8 @@ class _Running:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """One transaction of a run: of the next ``size`` presets after the place ``after`` those that nobody holds; or, with
-    ``wait``, all of them."""
+    """One transaction of a run: of the next ``size`` presets after the place ``after`` those that nobody holds; or,
+    with ``wait``, all of them."""
 
     run: int
     size: int

@@ -60,8 +60,8 @@ class Counter:
     ``column`` is the counter, ``last`` the time of the last use, ``label`` what people call a row; ``time``,
     ``event_id``, ``user``, ``kind`` and ``data`` are columns of an event. ``where`` and ``weight``: which events count,
     and for how much. ``slug``: what functions and triggers are named after; ``daily``: the index of the daily limit.
-    ``partitioned``: the events are; ``cascades``: their foreign key follows a row that gets another key; what only these
-    need is left out where they are not. Raises ConfigurationError for what cannot be a name.
+    ``partitioned``: the events are; ``cascades``: their foreign key follows a row that gets another key; what only
+    these need is left out where they are not. Raises ConfigurationError for what cannot be a name.
     """
 
     schema: str = "public"

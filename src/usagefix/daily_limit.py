@@ -48,7 +48,7 @@ def refuse_if_broken(db: Database, seen: Scene, limit: Saved) -> None:
     where += f" AND ({limit.predicate})" if limit.predicate else ""
     broken = f"SELECT FROM {db.counter.child_sql} WHERE {where} GROUP BY {keys} HAVING pg_catalog.count(*) > 1"
     with db.transaction(Limits(statement_timeout=0), rollback=True):
-        db.run(undoing.confined(seen, f"SELECT pg_catalog.count(*) FROM ({broken}) AS broken"))
+        db.run(undoing.confined(seen, f"SELECT pg_catalog.count(*) FROM ({broken}) AS broken"))  # noqa: S608
         (groups,) = db.values(f"SELECT {undoing.CONFINED}")
     if groups:
         cases = "1 case" if groups == 1 else f"{groups} cases"

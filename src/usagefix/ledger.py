@@ -31,8 +31,8 @@ class Applied:
 class Saved:
     """What was there before apply: the columns of ``saved_objects.sql``. ``definition`` is None where nothing was.
 
-    ``left_behind``: the body that apply put in place of a function's; ``how`` it came about. The last three are those of
-    a daily limit.
+    ``left_behind``: the body that apply put in place of a function's; ``how`` it came about. The last three are those
+    of a daily limit.
     """
 
     version: str

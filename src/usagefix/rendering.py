@@ -30,8 +30,8 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Renderer:
     """``schema`` is the word for it; ``words``: what is written for a name that is one anywhere; ``columns``: for one
-    that is one only behind the word for its table and a dot, by this word; ``needless``: what is not needed, by the word
-    that ends the lines that are for it."""
+    that is one only behind the word for its table and a dot, by this word; ``needless``: what is not needed, by the
+    word that ends the lines that are for it."""
 
     schema: str
     words: Mapping[str, str]

@@ -1,7 +1,7 @@
 """Trying what records events, before apply changes anything and with the fix in place; every trial is undone.
 
-A function that worked before must work afterwards, and count each use once. One that never worked, since it names columns
-that are not there, is repaired, or written anew if it does nothing else, where a trial says that this works.
+A function that worked before must work afterwards, and count each use once. One that never worked, since it names
+columns that are not there, is repaired, or written anew if it does nothing else, where a trial says that this works.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ _NOTHING = "0 counted, 0 recorded"
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A function that records uses, and what came of one use before anything was changed; None where it cannot be tried.
+    """A function that records uses, and what came of one use before anything was changed; None where it cannot be
+    tried.
 
-    ``how``: edited, repaired, rewritten or kept; ``loose``: its body while the daily limit stays, ``final``: in the end;
-    ``unknown``: columns that it names and the events lack.
+    ``how``: edited, repaired, rewritten or kept; ``loose``: its body while the daily limit stays, ``final``: in the
+    end; ``unknown``: columns that it names and the events lack.
     """
 
     function: Function
@@ -140,7 +141,10 @@ def remarks(db: Database, plan: Plan, tried: tuple[Tried, ...]) -> Iterator[str]
     for one, said in zip(tried, db.said, strict=False):
         name, lacking = one.function.signature, ", ".join(one.unknown)
         if one.how == "repaired":
-            yield f"{name} never worked here, for it names columns that the events lack ({lacking}): they are taken out of it"
+            yield (
+                f"{name} never worked here, for it names columns that the events lack ({lacking}): they are taken out"
+                " of it"
+            )
         elif one.how == "rewritten":
             yield (
                 f"{name} never worked here, for it names columns that the events lack ({lacking}): it is written anew,"

@@ -93,7 +93,7 @@ def test_by_hand_in_a_transaction_each_under_load(app: App) -> None:
 
 
 def test_by_hand_in_one_transaction_under_load(app: App, tmp_path: Path) -> None:
-    files = []
+    files: list[Path] = []
     for version, face in [*((version, "apply") for version in MIGRATIONS), (MIGRATION, "backfill")]:
         files.append(tmp_path / f"{len(files)}.sql")
         files[-1].write_text(app.usagefix("sql", version.name, face, "--adapt").stdout)

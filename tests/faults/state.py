@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain, pairwise
 from typing import Any
 
-from support import ADJUSTING, INDEX, TRIGGER, App
+from support import ADJUSTING, GUARDING, INDEX, TRIGGER, App
 
 Row = tuple[Any, ...]
 DONE = {"apply": "applied", "rollback": "rolled back"}
@@ -55,6 +55,10 @@ class State:
     @property
     def adjusting(self) -> bool:
         return any(row[0] == "trigger" and row[1].startswith(ADJUSTING) for row in self.catalog)
+
+    @property
+    def guarded(self) -> bool:
+        return any(row[:2] == ("trigger", GUARDING) for row in self.catalog)
 
     @property
     def limited(self) -> bool:
@@ -129,7 +133,8 @@ def untrue(stderr: str, before: State, now: State) -> list[str]:
     done = {f"{version} {DONE[action]}" for version, action in now.history[len(before.history) :]}
     undone = {words for words in done if words.endswith(DONE["rollback"])}
     facts = {
-        "new uses are counted": now.counting and not before.counting,
+        "every use is counted": now.counting and now.adjusting and not before.counting,
+        "only the triggers change the counter": now.guarded and not before.guarded,
         "the daily limit is gone": before.limited and not now.limited,
         **dict.fromkeys(undone, True),
         **{part: part in done for part in sure if re.fullmatch(r"\d{14} (applied|rolled back)", part)},

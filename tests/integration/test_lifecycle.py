@@ -122,7 +122,7 @@ def interrupted_before(app: App, step: str) -> None:
     try:
         db.counter = picture.counter(db, "public")
         with pytest.raises(KeyboardInterrupt):
-            apply(db, batch_size=1000, on_step=on_step, on_progress=lambda progress: None)
+            apply(db, batch_size=1000, on_step=on_step, on_progress=lambda _: None)
     finally:
         db.close()
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from odd import ODD, PRESET, make
 from support import SQL, App
 
 from usagefix import catalog, picture, preflight
-from usagefix.counter import Counter, quoted
 from usagefix.database import Database, connect
-from usagefix.target import locate
 from usagefix.doctor import doctor
 from usagefix.preset import check_preset
 from usagefix.smoke import smoke
+from usagefix.target import locate
 
 # What the queries that change nothing are asked.
 ASKED = {

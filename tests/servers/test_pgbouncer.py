@@ -58,7 +58,7 @@ STATE = """
 LOOKED_AT = (
     "lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "search_path", "row_security",
     "session_replication_role", "default_transaction_read_only", "DateStyle", "role", "request.jwt.claim.sub",
-    "usagefix.tool", "usagefix.keep_daily_limit",
+    "usagefix.tool", "usagefix.bypass_guard",
 )  # fmt: skip
 
 

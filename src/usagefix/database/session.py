@@ -268,8 +268,8 @@ class Database:
 
     @contextmanager
     def application_path(self) -> Iterator[None]:
-        """Within the block, in a transaction, names are found where the application's sessions find them: for what fires
-        its triggers or calls its functions. Statements of ours in it name everything with its schema."""
+        """Within the block, in a transaction, names are found where the application's sessions find them: for what
+        fires its triggers or calls its functions. Statements of ours in it name everything with its schema."""
         self.values("SELECT pg_catalog.set_config('search_path', %(path)s, true)", {"path": self.session.search_path})
         yield
         # Where the block fails, the transaction does, or the savepoint before it brings the other path back.
@@ -296,7 +296,8 @@ class Database:
             owner = psycopg.sql.Identifier(role)
             make = psycopg.sql.SQL(
                 "CREATE FUNCTION pg_temp.usagefix_confined() RETURNS SETOF pg_catalog.text LANGUAGE plpgsql"
-                " SECURITY DEFINER SET search_path FROM CURRENT AS {}; ALTER FUNCTION pg_temp.usagefix_confined() OWNER TO {}"
+                " SECURITY DEFINER SET search_path FROM CURRENT AS {};"
+                " ALTER FUNCTION pg_temp.usagefix_confined() OWNER TO {}"
             ).format(body, owner)
             self.run(make.as_string(self._connection))
             found = self.values("SELECT pg_temp.usagefix_confined()")

@@ -1,9 +1,13 @@
-"""Plans of apply: each version's statements for one database, in full. Raises Refused for what a person must do first."""
+"""Plans of apply: each version's statements for one database, in full.
+
+Raises Refused for what a person must do first.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
@@ -40,8 +44,8 @@ class Edit:
 class Choices:
     """What was decided before a plan is made. ``limit_stays``: the daily limit is dropped on its own later;
     ``recorders``: bodies, and how they came about, of functions that record uses, by oid, where edited is not what they
-    are; ``mode``: the guard's; ``by_hand``: the plan is for psql or a migration tool, so it drops the limit itself; ``alone``: each version is a
-    transaction of its own."""
+    are; ``mode``: the guard's; ``by_hand``: the plan is for psql or a migration tool, so it drops the limit itself;
+    ``alone``: each version is a transaction of its own."""
 
     limit_stays: bool = False
     recorders: Mapping[int, tuple[str, str]] = field(default_factory=dict)
@@ -204,7 +208,9 @@ def _in_order(statements: list[Statement]) -> list[Statement]:
 def _notes(
     scene: Scene, migration: Migration, roles: list[str], triggers: list[_Held], edits: list[Edit]
 ) -> Iterator[Statement]:
-    """Notes what this version replaces, and stops where it is not what this plan was made for."""
+    """Stops where what this version replaces is not what this plan was made for, and notes it."""
+    if edits:
+        yield _stop_if_changed(edits)
     rows = [
         _saved_function(migration, function)
         for role in roles
@@ -223,8 +229,6 @@ def _notes(
             f"INSERT INTO usagefix.saved_objects (\n    {columns})\nVALUES {(',' + chr(10) + '    ').join(rows)}\n"
             "ON CONFLICT DO NOTHING;",
         )
-    if edits:
-        yield _stop_if_changed(edits)
 
 
 def _saved_function(migration: Migration, function: Function, how: str | None = None) -> str:
@@ -342,7 +346,8 @@ def _noting(scene: Scene, table: EventTable) -> Iterator[Statement]:
     for role, timing in (("trigger_auto_note_enter", "BEFORE"), ("trigger_auto_note_leave", "AFTER")):
         yield Statement(
             f"Statements on the whole of {table.name} are counted as a whole" if timing == "BEFORE" else "",
-            f"CREATE OR REPLACE TRIGGER {scene.counter.sql(role)}\n    {timing} INSERT OR DELETE OR UPDATE ON {table.name}\n"
+            f"CREATE OR REPLACE TRIGGER {scene.counter.sql(role)}\n"
+            f"    {timing} INSERT OR DELETE OR UPDATE ON {table.name}\n"
             f"    FOR EACH STATEMENT EXECUTE FUNCTION {_signature(scene, 'auto_note')};",
         )
 
@@ -472,7 +477,7 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Write the script anew.';
     END IF;
 END
-$do$;""",
+$do$;""",  # noqa: S608 - literals of our own
     )
 
 
@@ -504,10 +509,5 @@ def _md5(text: str) -> str:
 
 
 def _commented(statement: Statement) -> str:
-    lines: list[str] = []
-    for word in statement.purpose.split():
-        if lines and len(lines[-1]) + len(word) < 119:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(f"-- {word}")
+    lines = [f"-- {line}" for line in textwrap.wrap(statement.purpose, 117, break_on_hyphens=False)]
     return "\n".join([*lines, statement.text])

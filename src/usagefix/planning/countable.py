@@ -27,7 +27,8 @@ def _of_limits(scene: Scene) -> Iterator[Obstacle]:
     for limit in limits:
         if limit.constraint_name is not None:
             yield Obstacle(
-                f"the daily limit is a constraint, which cannot be dropped without stopping readers: {limit.constraint_name}",
+                "the daily limit is a constraint, which cannot be dropped without stopping readers:"
+                f" {limit.constraint_name}",
                 f'ALTER TABLE {table} DROP CONSTRAINT "{limit.constraint_name}", then run this again',
             )
         if limit.referred_to:
@@ -53,7 +54,8 @@ def _needing(scene: Scene) -> Iterator[Obstacle]:
         return
     if needing:
         yield Obstacle(
-            f"without the daily limit these functions would fail: {', '.join(function.signature for function in needing)}",
+            "without the daily limit these functions would fail:"
+            f" {', '.join(function.signature for function in needing)}",
             "take the ON CONFLICT clause out of them (the insert is all they need), then run this again",
         )
 

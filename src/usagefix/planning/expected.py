@@ -1,4 +1,5 @@
-"""What the ledger may hold: statements that apply writes there, for the tables and functions of this database, and no other.
+"""What the ledger may hold: statements that apply writes there, for the tables and functions of this database, and no
+other.
 
 The ledger was written by a role that may be less than the one that reads it, so nothing of it is taken on trust.
 """
@@ -42,7 +43,7 @@ def _is_definition(scene: Scene, saved: Saved, text: str) -> bool:
     if any(token.text == ";" for token in found):
         return False  # more than one statement, or a body that is parsed already, which apply never edits
     if saved.kind == "function":
-        return _is_function(scene, saved, text, found)
+        return _is_function(scene, saved, found)
     if saved.kind == "trigger":
         begins = _begins(found, "create", "trigger") or _begins(found, "create", "constraint", "trigger")
         table = saved.identity.rpartition(" on ")[2]
@@ -51,7 +52,7 @@ def _is_definition(scene: Scene, saved: Saved, text: str) -> bool:
     return _begins(found, "create", "unique", "index") and keys.startswith(f"{scene.tree[0].name} USING ")
 
 
-def _is_function(scene: Scene, saved: Saved, text: str, found: list[Token]) -> bool:
+def _is_function(scene: Scene, saved: Saved, found: list[Token]) -> bool:
     """A definition in a language that is no more than its owner, without what only a superuser may say."""
     header = [token.name for token in found[:-1]]
     languages = [header[place + 1] for place, word in enumerate(header[:-1]) if word == "language"]

@@ -91,6 +91,7 @@ class Scene:
 
 
 def scene(db: Database) -> Scene:
-    """One look, within the snapshot or transaction that is open. Raises NotPermitted where the ledger may not be read."""
+    """One look, within the snapshot or transaction that is open. Raises NotPermitted where the ledger may not be
+    read."""
     around, obstacles = db.row(db.query("scene"), Surroundings), db.rows(db.query("obstacles"), Obstacle)
     return Scene(db.counter, around, code(db), ledger.read(db), tuple(obstacles))

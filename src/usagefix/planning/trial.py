@@ -35,7 +35,7 @@ BEGIN
         RETURN NULL;
     END IF;
     BEGIN
-        -- A preset that nobody holds, held for the length of the trial: other people's uses of it wait, and do not count.
+        -- A preset that nobody holds, held while the trial lasts: other people's uses of it wait, and do not count.
         SELECT presets.id AS which, COALESCE(presets.usage_count, 0) AS shown, to_jsonb(preset_usage) AS event,
             preset_usage.tableoid AS place, preset_usage.ctid AS row INTO used
         FROM public.preset_usage JOIN public.presets ON presets.id = preset_usage.preset_id

@@ -13,6 +13,8 @@ from usagefix.models.choices import DailyLimit
 from usagefix.render import words
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from usagefix.models.reports import Report
 
 
@@ -63,7 +65,9 @@ def export(
     from usagefix.render.phrases import exported
 
     def work() -> Report:
-        counter, (adapted, applied) = run.usual_counter(context), (None, frozenset())
+        adapted: Mapping[tuple[str, catalog.Face], str] | None = None
+        applied: Collection[str] = ()
+        counter = run.usual_counter(context)
         if adapt:
             from usagefix.adapting import scripts
 
