@@ -136,7 +136,9 @@ BEGIN
         ) AS parts
         CROSS JOIN LATERAL aclexplode(parts.acl) AS granted
         LEFT JOIN pg_roles AS roles ON roles.oid = granted.grantee
-        WHERE granted.grantee <> parts.owner AND NOT EXISTS (SELECT FROM usagefix.history) -- later grants are meant
+        WHERE granted.grantee <> parts.owner
+            AND (granted.privilege_type NOT IN ('SELECT', 'USAGE') -- what is granted later, to read, is meant
+                OR NOT EXISTS (SELECT FROM usagefix.history))
     LOOP
         EXECUTE format('REVOKE ALL ON SCHEMA usagefix FROM %s CASCADE', part.grantee);
         EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA usagefix FROM %s CASCADE', part.grantee);

@@ -62,6 +62,7 @@ def make(app: App) -> None:
 def make_partitioned(app: App) -> None:
     """The same with partitioned events, whose partitions have such names, too."""
     app.sql((APPLICATIONS / "partitioned.sql").read_text())
+    app.sql("GRANT SELECT, INSERT ON preset_usage TO authenticated")
     for old, new in PARTITIONS.items():
         app.sql(f"ALTER TABLE {old} RENAME TO {quoted(new)}")
     make(app)

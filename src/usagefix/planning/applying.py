@@ -211,7 +211,9 @@ def _in_order(statements: list[Statement]) -> list[Statement]:
 def _notes(
     scene: Scene, migration: Migration, roles: list[str], triggers: list[_Held], edits: list[Edit]
 ) -> Iterator[Statement]:
-    """Notes what this version replaces, and stops where it is not what this plan was made for."""
+    """Stops where what this version replaces is not what this plan was made for, and notes it."""
+    if edits:
+        yield _stop_if_changed(edits)
     rows = [
         _saved_function(migration, function)
         for role in roles
@@ -230,8 +232,6 @@ def _notes(
             f"INSERT INTO usagefix.saved_objects (\n    {columns})\nVALUES {(',' + chr(10) + '    ').join(rows)}\n"
             "ON CONFLICT DO NOTHING;",
         )
-    if edits:
-        yield _stop_if_changed(edits)
 
 
 def _saved_function(migration: Migration, function: Function, how: str | None = None) -> str:
