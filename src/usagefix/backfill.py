@@ -23,6 +23,9 @@ from usagefix.models.correction import BackfillProgress, BackfillReport, FiredTr
 LEASE_SECONDS = 30.0
 _PAST_THE_GUARD = {"usagefix.bypass_guard": "on"}
 ROUNDS = 10
+# Who uses a preset of a batch waits until it commits: batches grow up to their size while this is no longer than that.
+HELD_SECONDS = 0.015
+FIRST_SIZE = 100
 _TOTALS = """
 SELECT (SELECT count(*) FROM (SELECT preset_id FROM drift UNION SELECT preset_id FROM last_use) AS wrong),
     (SELECT COALESCE(sum(delta), 0)::bigint FROM drift), (SELECT COALESCE(sum(abs(delta)), 0)::bigint FROM drift)
@@ -145,7 +148,7 @@ def _round(db: Database, how: _How) -> _Done:
     how.on_progress(BackfillProgress(0, stored.presets))
     db.changes.append(f"{stored.presets} wrong presets noted in the ledger, none corrected yet")
     done, removed, batches = 0, 0, 0
-    batch = _Batch(stored.run, how.batch_size, how.hold)
+    batch = _Batch(stored.run, min(how.batch_size, FIRST_SIZE), how.hold)
     while True:
         step = db.retrying(partial(_apply_batch, db, batch, how.limits), how.limits)
         if step is None and batch.wait:
@@ -153,7 +156,7 @@ def _round(db: Database, how: _How) -> _Done:
         if step is None:
             batch = replace(batch, after=0, size=1, wait=True)  # what somebody held, one by one
             continue
-        batch = replace(batch, after=step.last)
+        batch = replace(batch, after=step.last, size=batch.size if batch.wait else _next_size(batch.size, step, how))
         if not step.taken:
             continue
         done, removed, batches = done + step.taken, removed + step.drift, batches + 1
@@ -163,6 +166,12 @@ def _round(db: Database, how: _How) -> _Done:
     with db.transaction(how.limits):
         (count_again,) = db.values(db.query("close_run"), {"run": stored.run})
     return _Done(stored, done, removed, batches, count_again)
+
+
+def _next_size(size: int, step: _Step, how: _How) -> int:
+    """As many presets as this machine corrects, now, while nobody waits for long."""
+    fitting = min(2 * size, int(size * HELD_SECONDS / step.held))
+    return min(how.batch_size, max(FIRST_SIZE, fitting))
 
 
 def _fired(triggers: list[_Trigger], fire: bool, presets: int, batches: int) -> tuple[FiredTrigger, ...]:
@@ -265,11 +274,13 @@ class _Pending:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What a batch did: the last place it looked at, how many deltas it took, and their sum."""
+    """What a batch did: the last place it looked at, how many deltas it took, and their sum; for how many seconds it
+    held their rows."""
 
     last: int
     taken: int
     drift: int
+    held: float
 
 
 def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> _Step | None:
@@ -289,6 +300,8 @@ def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> _Step | 
         pending = db.rows(db.query("next_pending"), _Pending, where)
         if not pending:
             return None
+        owner = db.values(db.query("owner"))[0]
+        since = time.perf_counter()
         if batch.hold.before:
             db.run(batch.hold.before)
         if batch.wait and not batch.hold.before:
@@ -299,18 +312,17 @@ def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> _Step | 
             raise Busy(
                 "the server is busy: somebody holds the rows of presets", hint="run this again", sqlstate="55P03"
             )
-        taken, drift = _add(db, batch, pending, set(keys)) if keys else (0, 0)
+        taken, drift = _add(db, batch, pending, set(keys), owner) if keys else (0, 0)
         if batch.hold.after:
             db.run(batch.hold.after)
-    return _Step(pending[-1].place, taken, drift)
+    return _Step(pending[-1].place, taken, drift, time.perf_counter() - since)
 
 
-def _add(db: Database, batch: _Batch, pending: list[_Pending], locked: set[str]) -> tuple[int, int]:
+def _add(db: Database, batch: _Batch, pending: list[_Pending], locked: set[str], owner: str) -> tuple[int, int]:
     """Add and mark the deltas of what is locked: how many, and their sum."""
     mine = [found for found in pending if found.row_key in locked]
     keys = [found.row_key for found in mine]
     given = {"keys": keys, "ids": _array(keys), "deltas": [found.delta for found in mine]}
-    owner = db.values(db.query("owner"))[0]
     done = db.act(db.query("add_deltas"), {**given, "newest": [found.newest for found in mine]}, role=owner)
     parts = [str(row).split(" ", 1) for row in done]
     became = {key: int(counter) for counter, key in parts}

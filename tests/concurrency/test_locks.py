@@ -103,3 +103,17 @@ def test_a_preset_that_is_deleted_while_the_backfill_waits_for_it(fixed: App) ->
     assert process.returncode == 0, stderr
     assert fixed.drift() == (0, 0)
     assert fixed.one("SELECT count(*) FROM usagefix.corrections WHERE applied_at IS NULL") == 0
+
+
+def test_batches_begin_small(fixed: App) -> None:
+    """Whoever uses a preset of a batch waits for it: batches grow only as far as the machine is fast enough."""
+    fixed.sql(
+        "INSERT INTO presets (id, user_id, name) SELECT md5('further ' || n)::uuid, md5('user 1')::uuid, n::text"
+        " FROM generate_series(1, 900) AS n"
+    )
+    fixed.spoil("UPDATE presets SET usage_count = 7")
+    done = fixed.usagefix("backfill", "--batch-size", "1000", "--format", "json")
+    assert done.code == 0, done.stderr
+    assert done.json["backfill"]["presets_changed"] > 900
+    assert done.json["backfill"]["batches"] >= 4, "100, at most 200, at most 400, and the rest"
+    assert fixed.drift() == (0, 0)

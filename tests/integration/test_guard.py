@@ -530,12 +530,16 @@ def test_counting_and_guarding_go_on_when_the_owner_of_presets_changes(app: App,
             with client(app, "service_role") as connection:
                 connection.execute(f"SET usagefix.counting = '{value}'".encode())
                 connection.execute(f"UPDATE presets SET usage_count = 9 WHERE id = {ONE}".encode())
-                app.use(app.preset(1), connection=connection)  # a trigger that writes the counter with this role's rights
+                app.use(
+                    app.preset(1), connection=connection
+                )  # a trigger that writes the counter with this role's rights
             assert app.drift() == (0, 0)
         app.sql("DROP TRIGGER aaa ON preset_usage")
         found = app.usagefix("verify", "--format", "json")
         assert (found.code, failing(found)) == (0, set())
-        app.sql("ALTER FUNCTION auto_increment_preset_usage_count() SECURITY INVOKER")  # for apply to have something to do
+        app.sql(
+            "ALTER FUNCTION auto_increment_preset_usage_count() SECURITY INVOKER"
+        )  # for apply to have something to do
         again = app.usagefix("apply")
         assert again.code == 0, again.stderr
         assert app.drift() == (0, 0)

@@ -23,6 +23,7 @@ from usagefix.planning.scene import EventTable, Scene
 from usagefix.planning.trial import literal
 from usagefix.reading import Edited, OnlyCounts, Uneditable, with_body
 
+_LOCKING = ("CREATE OR REPLACE TRIGGER", "ALTER TABLE", "DROP INDEX")
 _MODE = re.compile(r"'ignore'\);?\Z")
 _LINE = 100  # characters, beside what stands before them
 
@@ -196,10 +197,12 @@ def _records(statement: Statement) -> bool:
 
 
 def _in_order(statements: list[Statement]) -> list[Statement]:
-    """What notes what was there before goes before what replaces it; the stop, before all."""
+    """What notes what was there before goes before what replaces it; the stop, before all. What makes writers wait goes
+    last, before the version is recorded."""
     first = [s for s in statements if s.purpose.startswith(("Note what", "Stop "))]
-    rest = [s for s in statements if s not in first]
-    return [*rest[:1], *first, *rest[1:]]
+    last = [s for s in statements if s.text.startswith(_LOCKING) or _records(s)]
+    rest = [s for s in statements if s not in first and s not in last]
+    return [*rest[:1], *first, *rest[1:], *last]
 
 
 # What was there before.
