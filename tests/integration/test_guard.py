@@ -686,9 +686,9 @@ def test_by_hand_it_needs_the_version_before(app: App) -> None:
     assert f"{VERSION} is not applied" in done.stderr
     app.sql("CREATE FUNCTION guard_preset_usage_count() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
     app.sql("CREATE TRIGGER mine BEFORE UPDATE ON presets FOR EACH ROW EXECUTE FUNCTION guard_preset_usage_count()")
-    for done in (app.usagefix("apply"), app.usagefix("sql", GUARD.name, "apply", "--adapt")):
-        assert done.code == 1
-        assert "another trigger calls guard_preset_usage_count() too: mine on public.presets" in done.stderr
+    for refused in (app.usagefix("apply"), app.usagefix("sql", GUARD.name, "apply", "--adapt")):
+        assert refused.code == 1
+        assert "another trigger calls guard_preset_usage_count() too: mine on public.presets" in refused.stderr
 
 
 PARTITIONED = """
