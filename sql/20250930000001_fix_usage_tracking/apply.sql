@@ -5,8 +5,8 @@
 -- is the whole fix by hand, exact, in one transaction; writers to preset_usage wait until it commits. On a busy
 -- database run `usagefix apply`. Running it again changes nothing.
 --
--- A line that ends in --? and a word is for that: the column of the last use, events with a time (dated), partitions,
--- keys that change (cascades). `usagefix` leaves it out for a database without.
+-- A line that ends in --? and a word is for that: the column of the last use, events with a time (dated), partitions.
+-- `usagefix` leaves it out for a database without.
 --
 -- kind: counting
 -- effect: every use is counted
@@ -131,28 +131,28 @@ BEGIN
         UPDATE public.presets AS preset SET usage_count = 0 WHERE preset.usage_count IS DISTINCT FROM 0;
         too_low := true;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN -- BEFORE, on a partition --? partitions
-        OPEN changes FOR --? partitions
-            SELECT gone.preset_id, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses, --? partitions
-                NULL::pg_catalog.timestamptz AS newest --? partitions
-            FROM public.preset_usage AS gone WHERE gone.tableoid OPERATOR(pg_catalog.=) TG_RELID --? partitions
-            GROUP BY gone.preset_id ORDER BY gone.preset_id; --? partitions
+        -- Only this partition: to read another would take a lock that its own TRUNCATE may hold. --? partitions
+        OPEN changes FOR EXECUTE pg_catalog.format( --? partitions
+            'SELECT %1$I, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses,' --? partitions
+            ' NULL::pg_catalog.timestamptz AS newest FROM ONLY %2$s GROUP BY %1$I ORDER BY %1$I', --? partitions
+            'preset_id'::pg_catalog.name, TG_RELID::pg_catalog.regclass); --? partitions
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
         OPEN changes FOR
             SELECT gone.preset_id, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses,
                 NULL::pg_catalog.timestamptz AS newest
             FROM old_events AS gone
             GROUP BY gone.preset_id ORDER BY gone.preset_id;
-    ELSIF EXISTS ( --? cascades
-        SELECT FROM pg_catalog.pg_constraint AS cascade --? cascades
-        WHERE cascade.confupdtype OPERATOR(pg_catalog.=) 'c' --? cascades
-            AND cascade.confrelid OPERATOR(pg_catalog.=) 'public.presets'::pg_catalog.regclass --? cascades
-            AND cascade.conrelid OPERATOR(pg_catalog.=) 'public.preset_usage'::pg_catalog.regclass --? cascades
-    ) AND EXISTS ( --? cascades
-        SELECT FROM (SELECT gone.preset_id FROM old_events AS gone LIMIT 1) AS event --? cascades
-        WHERE NOT EXISTS ( --? cascades
-            SELECT FROM public.presets AS preset WHERE preset.id OPERATOR(pg_catalog.=) event.preset_id) --? cascades
-    ) THEN --? cascades
-        RETURN NULL; -- ON UPDATE CASCADE follows a preset that got another id: its counter went along --? cascades
+    ELSIF EXISTS (
+        SELECT FROM pg_catalog.pg_constraint AS cascade
+        WHERE cascade.confupdtype OPERATOR(pg_catalog.=) 'c'
+            AND cascade.confrelid OPERATOR(pg_catalog.=) 'public.presets'::pg_catalog.regclass
+            AND cascade.conrelid OPERATOR(pg_catalog.=) 'public.preset_usage'::pg_catalog.regclass
+    ) AND EXISTS (
+        SELECT FROM (SELECT gone.preset_id FROM old_events AS gone LIMIT 1) AS event
+        WHERE NOT EXISTS (
+            SELECT FROM public.presets AS preset WHERE preset.id OPERATOR(pg_catalog.=) event.preset_id)
+    ) THEN
+        RETURN NULL; -- ON UPDATE CASCADE follows a preset that got another id: its counter went along
     ELSE
         OPEN changes FOR
             SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.newer) AS newest

@@ -88,7 +88,7 @@ WITH RECURSIVE tree AS (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
                 '0372ba3e8c493369500671807755b535', to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '551d0586815eb1aec352d0e05e8dda3f', to_regprocedure('public.auto_adjust_preset_usage_count()'))
+                'a02dff2840e329f77c1e1660583b49d8', to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
     LEFT JOIN pg_roles AS owners ON owners.oid = proc.proowner

@@ -19,11 +19,6 @@ SELECT
         FROM pg_catalog.pg_attribute
         WHERE attrelid = tables.oid AND attnum > 0 AND NOT attisdropped
     ), '{}') AS columns,
-    EXISTS (
-        SELECT FROM pg_catalog.pg_constraint AS keys
-        WHERE keys.conrelid = tables.oid AND keys.confrelid = to_regclass(%(parent)s) AND keys.contype = 'f'
-            AND keys.confupdtype = 'c'
-    ) AS cascades,
     ARRAY(
         SELECT namespace.nspname::text
         FROM pg_catalog.pg_class AS other

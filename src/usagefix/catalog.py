@@ -56,7 +56,7 @@ class Migration:
         text = _rendered(self._file(face), counter)
         if face is Face.VERIFY and counter != STANDARD:
             # What is right for any database is right for one that needs less.
-            whole = replace(counter, partitioned=True, cascades=True)
+            whole = replace(counter, partitioned=True)
             for usual, *here in zip(self.bodies(), self.bodies(counter), self.bodies(whole), strict=True):
                 text = text.replace(_md5(usual), " ".join(dict.fromkeys(map(_md5, here))))
         return text
@@ -183,8 +183,8 @@ def query(name: str, counter: Counter = STANDARD) -> str:
 def released_bodies(counter: Counter = STANDARD) -> frozenset[str]:
     """The bodies of the functions that the migrations put beside the application's, for this counter, whichever of the
     optional columns its tables had when they were applied."""
-    facts = product({counter.last, None}, {counter.time, None}, (True, False), (True, False))
-    forms = [replace(counter, last=a, time=b, partitioned=c, cascades=d) for a, b, c, d in facts]
+    facts = product({counter.last, None}, {counter.time, None}, (True, False))
+    forms = [replace(counter, last=a, time=b, partitioned=c) for a, b, c in facts]
     texts = [_read(file) for migration in migrations() for file in migration.folder.glob("*.sql")]
     quoted = [f"$function${body}$function$" for text in texts for body in _RELEASED_BODY.findall(text)]
     return frozenset(_rendered(body, form)[10:-10] for body in quoted for form in forms)
@@ -212,7 +212,7 @@ def _read(path: Path) -> str:
 
 
 def _rendered(text: str, counter: Counter) -> str:
-    if counter == STANDARD or (replace(counter, partitioned=True, cascades=True) == STANDARD and "--? " not in text):
+    if counter == STANDARD or (replace(counter, partitioned=True) == STANDARD and "--? " not in text):
         return text  # the same, without reading all of it
     return counter.render(text)
 

@@ -48,7 +48,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     **dict.fromkeys(("NEW", "OLD"), _OF_ROWS),
 }
 _RELATIONS = ("parent", "child", "daily")
-_NO_NAMES = ("where", "weight", "slug", "partitioned", "cascades")
+_NO_NAMES = ("where", "weight", "slug", "partitioned")
 _SCHEMA = re.compile(r"[\w -]{1,63}")
 
 
@@ -60,8 +60,9 @@ class Counter:
     ``column`` is the counter, ``last`` the time of the last use, ``label`` what people call a row; ``time``,
     ``event_id``, ``user``, ``kind`` and ``data`` are columns of an event. ``where`` and ``weight``: which events count,
     and for how much. ``slug``: what functions and triggers are named after; ``daily``: the index of the daily limit.
-    ``partitioned``: the events are; ``cascades``: their foreign key follows a row that gets another key; what only
-    these need is left out where they are not. Raises ConfigurationError for what cannot be a name.
+    ``partitioned``: the events are; what only partitions need is left out where they are not.
+
+    Raises ConfigurationError for what cannot be a name.
     """
 
     schema: str = "public"
@@ -81,7 +82,6 @@ class Counter:
     weight: str | None = None
     slug: str = "preset_usage_count"
     partitioned: bool = True
-    cascades: bool = True
     recorder: str = "track_preset_usage"
     incrementer: str = "increment_preset_usage"
     daily: str = "idx_preset_usage_daily_unique"
@@ -190,8 +190,7 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         table: {word: counter._column(what, table, percent) for word, what in of_table.items()}
         for table, of_table in _TABLES.items()
     }
-    needless = {"partitions": not counter.partitioned, "cascades": not counter.cascades}
-    return Renderer(STANDARD.schema, words, columns, frozenset(what for what, left_out in needless.items() if left_out))
+    return Renderer(STANDARD.schema, words, columns, frozenset(() if counter.partitioned else ("partitions",)))
 
 
 @cache

@@ -41,7 +41,7 @@ def db(odd: App) -> Iterator[Database]:
 
 
 def test_what_is_wanted_is_found(db: Database) -> None:
-    here = replace(ODD, partitioned=False, cascades=False)
+    here = replace(ODD, partitioned=False)
     assert db.counter == here
     assert picture.look_up(db, replace(ODD, last="not there", time="No.", label=None)) == replace(
         here, last=None, time=None, label=None

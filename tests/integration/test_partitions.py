@@ -99,6 +99,17 @@ def test_a_partition_that_came_later(counted: App, kind: str) -> None:
     assert counted.drift() == (0, 0)
 
 
+def test_two_sessions_truncate_a_partition_each(counted: App) -> None:
+    """Each reads its own only: with a lock on the other one, too, they would end in a deadlock."""
+    with counted.connect(autocommit=False) as one, counted.connect(autocommit=False) as other:
+        other.execute("LOCK TABLE usage_recent_rest")
+        one.execute("SET LOCAL lock_timeout = '2s'")
+        one.execute("TRUNCATE usage_old")
+        one.commit()
+        other.execute("TRUNCATE usage_recent_rest")
+    assert counted.drift() == (0, 0)
+
+
 def test_a_counter_that_is_too_low_stops_at_zero_and_is_noted(counted: App) -> None:
     """Row by row as well: a pending delta of a backfill does not fit any more."""
     counted.sql(LATER)

@@ -41,9 +41,7 @@ ODD = Counter(
     incrementer="table",
     daily="One a day",
 )
-BARE = Counter(
-    last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None, partitioned=False, cascades=False
-)
+BARE = Counter(last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None, partitioned=False)
 FILES = sorted(SQL.rglob("*.sql"))
 ANYWHERE = {
     *("public", "presets", "preset_usage", "usage_count", "last_used_at", "preset_id", "created_at"),
@@ -77,7 +75,7 @@ def said(text: str) -> list[str]:
 def is_constant(token: Token) -> bool:
     content = token.content.removeprefix("public.").removesuffix("()")
     names = {ODD.sql(what) for what in ("schema", "parent", "child", "daily", "recorder", *ODD.objects)}
-    names |= {name.replace("'", "''") for name in (ODD.daily, *ODD.objects.values())}
+    names |= {name.replace("'", "''") for name in (ODD.daily, ODD.foreign_key, *ODD.objects.values())}
     return token.kind is Kind.LITERAL and (content in ANYWHERE or content.removeprefix('"My Schema".') in names)
 
 
@@ -193,10 +191,9 @@ def test_a_mark_drops_its_line_where_one_of_its_columns_is_missing() -> None:
     assert replace(STANDARD, label=None).render(text) == text
 
 
-@pytest.mark.parametrize(("what", "mark"), [("partitioned", "partitions"), ("cascades", "cascades")])
-def test_what_a_database_does_not_need_is_left_out(what: str, mark: str) -> None:
-    text = f"a --? {mark}\nb -- why --? {mark}\nc -- it stays\n"
-    assert Counter(**{what: False}).render(text) == "c -- it stays\n"  # type: ignore[arg-type]
+def test_what_a_database_does_not_need_is_left_out() -> None:
+    text = "a --? partitions\nb -- why --? partitions\nc -- it stays\n"
+    assert Counter(partitioned=False).render(text) == "c -- it stays\n"
     assert STANDARD.render(text) == text
 
 
@@ -288,7 +285,7 @@ def test_a_verification_looks_for_the_bodies_that_apply_writes(counter: Counter)
 
 def test_a_verification_takes_the_files_as_they_are_too() -> None:
     """Run by hand they hold what only partitions need; the other way round something is missing."""
-    lean, counting = replace(STANDARD, partitioned=False, cascades=False), catalog.counting()
+    lean, counting = replace(STANDARD, partitioned=False), catalog.counting()
     here, whole = (
         [hashlib.md5(body.encode()).hexdigest() for body in counting.bodies(counter)] for counter in (lean, STANDARD)
     )

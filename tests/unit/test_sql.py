@@ -53,7 +53,10 @@ def test_what_stays_in_a_database_runs_no_dynamic_sql(path: Path) -> None:
     ]  # fmt: skip
     assert len(bodies) == len(re.findall(r"^AS \$function\$$", path.read_text(), re.MULTILINE)), "else none was read"
     for body in bodies:
-        assert "execute" not in code_of(body)
+        # But for one statement, on a partition that is truncated: its name is not known before.
+        static = [line for line in body.splitlines() if not line.endswith("--? partitions")]
+        assert "execute" not in code_of("\n".join(static))
+        assert code_of(body).count("execute") == body.count("OPEN changes FOR EXECUTE pg_catalog.format(") <= 1
 
 
 def test_every_function_that_stays_is_bounded_here() -> None:

@@ -19,8 +19,7 @@ from usagefix.database import Database
 class Table:
     """One of the two tables as this role sees it: the columns of ``tables.sql``.
 
-    ``owned``: the role may act as its owner; ``filtered``: row level security hides rows from the role; ``cascades``: a
-    foreign key of it to the other table has ON UPDATE CASCADE; ``elsewhere``:
+    ``owned``: the role may act as its owner; ``filtered``: row level security hides rows from the role; ``elsewhere``:
     other schemas that have both tables.
     """
 
@@ -35,7 +34,6 @@ class Table:
     readable: bool
     filtered: bool
     columns: dict[str, dict[str, Any]]
-    cascades: bool
     elsewhere: list[str]
 
     def type_of(self, column: str) -> str:
@@ -76,7 +74,6 @@ def look_up(db: Database, wanted: Counter) -> Counter:
         kind=_if_there(wanted.kind, events),
         data=_if_there(wanted.data, events),
         partitioned=events.partitioned,
-        cascades=events.cascades,
     )
 
 
