@@ -4,7 +4,6 @@
 --
 -- is the whole fix by hand, exact, in one transaction; writers to preset_usage wait until it commits. On a busy
 -- database run `usagefix apply`. Running it again changes nothing.
---
 -- A line that ends in --? and a word is for that: the column of the last use, events with a time (dated), partitions.
 -- `usagefix` leaves it out for a database without.
 --
@@ -18,54 +17,72 @@ DO $do$ BEGIN
 END $do$;
 
 -- By hand: stop where this file alone is not enough, before it changes anything; a mere word is reason enough
-DO $do$
-DECLARE
+DO $do$ DECLARE
     ours CONSTANT text[] := ARRAY[
         'auto_increment_preset_usage_count', 'auto_adjust_preset_usage_count', 'guard_preset_usage_count'];
     why text;
 BEGIN
-    SELECT string_agg(reasons.why, '; ') INTO why
-    FROM (
+    WITH code AS (
+        SELECT oid, proname AS name, lower(concat(prosrc, pg_get_function_sqlbody(oid))) AS body FROM pg_proc
+        WHERE pronamespace <> 'pg_catalog'::regnamespace AND proname <> ALL (ours)
+    ), suspects AS (
+        SELECT oid, body FROM code WHERE body LIKE ANY (ARRAY['%usage_count%', '%conflict%', '%execute%']) OR EXISTS (
+            SELECT FROM code AS called WHERE called.body LIKE '%usage_count%' AND strpos(code.body, called.name) > 0)
+    )
+    SELECT string_agg(reasons.why, '; ') INTO why FROM (
         SELECT format('%I owns presets, not %I', pg_get_userbyid(relowner), current_user) AS why
         FROM pg_class WHERE oid = 'public.presets'::regclass AND pg_get_userbyid(relowner) <> current_user
         UNION ALL
-        SELECT 'the tables are partitioned or inherited'
-        FROM pg_class AS tables
-        WHERE tables.oid IN ('public.presets'::regclass, 'public.preset_usage'::regclass) AND (
-            tables.relkind <> 'r' OR EXISTS (SELECT FROM pg_inherits WHERE tables.oid IN (inhrelid, inhparent)))
+        SELECT 'the tables are partitioned or inherited' FROM pg_class
+        WHERE oid IN ('public.presets'::regclass, 'public.preset_usage'::regclass)
+            AND (relkind <> 'r' OR EXISTS (SELECT FROM pg_inherits WHERE pg_class.oid IN (inhrelid, inhparent)))
         UNION ALL
-        SELECT format('trigger %I may count, too', existing.tgname)
-        FROM pg_trigger AS existing JOIN pg_proc AS functions ON functions.oid = existing.tgfoid
-        WHERE existing.tgrelid = 'public.preset_usage'::regclass AND NOT existing.tgisinternal
-            AND functions.proname <> ALL (ours) AND lower(functions.prosrc) LIKE ANY (ARRAY['%usage%', '%execute%'])
+        SELECT 'last_used_at or created_at is not there, or is no timestamptz' FROM pg_attribute
+        WHERE atttypid = 'timestamptz'::regtype AND (attrelid, attname) IN (
+            ('public.presets'::regclass, 'last_used_at'), ('public.preset_usage'::regclass, 'created_at'))
+        HAVING count(*) < 2
+        UNION ALL
+        SELECT format('index %s may limit uses', indexrelid::regclass) FROM pg_index
+        LEFT JOIN pg_attribute ON attrelid = indrelid AND attrelid = 'public.preset_usage'::regclass
+            AND attname = 'preset_id' AND attnum = ANY (indkey) AND indisunique AND NOT indisprimary
+        WHERE (indexrelid IS NOT DISTINCT FROM to_regclass('public.idx_preset_usage_daily_unique')) = (attname IS NULL)
+            OR attname IS NOT NULL AND (indisreplident OR indisclustered)
+        UNION ALL
+        SELECT format('trigger %I may count, too', tgname) FROM pg_trigger JOIN code ON code.oid = tgfoid
+        WHERE tgrelid = 'public.preset_usage'::regclass AND NOT tgisinternal
+            AND (tgname LIKE 'trigger\_auto\_%' OR tgfoid IN (SELECT oid FROM suspects))
         UNION ALL
         SELECT format('function %s may count, or need the daily limit', oid::regprocedure)
-        FROM pg_proc
-        WHERE pronamespace <> 'pg_catalog'::regnamespace AND proname <> ALL (ours)
-            AND lower(prosrc) LIKE '%preset_usage%' AND lower(prosrc) LIKE ANY (ARRAY['%conflict%', '%usage_count%'])
+        FROM suspects WHERE body LIKE '%preset_usage%'
         UNION ALL
-        SELECT format('there is another %s', oid::regprocedure)
-        FROM pg_proc
+        SELECT format('there is another %s', oid::regprocedure) FROM pg_proc
         WHERE pronamespace = 'public'::regnamespace AND proname = ANY (ours) AND strpos(prosrc, 'usagefix') = 0
+        UNION ALL
+        SELECT 'a search_path is set here, which triggers on presets may need' FROM pg_db_role_setting
+        WHERE array_to_string(setconfig, ' ') LIKE '%search_path=%' AND EXISTS (
+            SELECT FROM pg_trigger WHERE tgrelid = 'public.presets'::regclass AND NOT tgisinternal)
+        UNION ALL
+        SELECT 'default privileges open new functions' FROM pg_default_acl, aclexplode(defaclacl) AS granted
+        WHERE defaclobjtype = 'f' AND pg_get_userbyid(defaclrole) = current_user
+            AND granted.grantee NOT IN (0, defaclrole)
     ) AS reasons;
     IF why IS NOT NULL THEN
         RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why
             USING ERRCODE = 'feature_not_supported', HINT = 'usagefix apply does it;'
                 ' usagefix sql 20250930000001 apply --adapt prints the script for this database.';
     END IF;
-END
-$do$;
+END $do$;
 
 -- By hand: note the daily limit, so that rollback can build it again
-INSERT INTO usagefix.saved_objects (version, kind, identity, definition, extras)
+INSERT INTO usagefix.saved_objects (version, kind, identity, definition, key_columns, predicate, extras)
 SELECT '20250930000001', 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid), ARRAY(
-    SELECT format('COMMENT ON INDEX %s IS %L', indexrelid::regclass, said.comment)
-    FROM obj_description(indexrelid, 'pg_class') AS said (comment) WHERE said.comment IS NOT NULL)
-FROM pg_index
-WHERE indexrelid = to_regclass('public.idx_preset_usage_daily_unique') AND indrelid = 'public.preset_usage'::regclass
+    SELECT pg_get_indexdef(indexrelid, n, true) FROM generate_series(1, indnkeyatts) AS n
+), pg_get_expr(indpred, indrelid), ARRAY(
+    SELECT format('COMMENT ON INDEX %s IS %L', indexrelid::regclass, said)
+    FROM obj_description(indexrelid, 'pg_class') AS said WHERE said IS NOT NULL)
+FROM pg_index WHERE indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
 ON CONFLICT DO NOTHING;
-
--- By hand: lift the daily limit
+-- By hand: lift it
 DROP INDEX IF EXISTS public.idx_preset_usage_daily_unique;
 
 -- The counting function: adds each new event to the counter of its preset. Presets are updated in the order of their
@@ -213,17 +230,14 @@ REVOKE ALL ON FUNCTION public.auto_increment_preset_usage_count() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.auto_adjust_preset_usage_count() FROM PUBLIC;
 
 -- The triggers count from this commit on. Writers wait while they are created, readers never
-CREATE OR REPLACE TRIGGER trigger_auto_increment_preset_usage_count
-    AFTER INSERT ON public.preset_usage REFERENCING NEW TABLE AS new_events
-    FOR EACH STATEMENT EXECUTE FUNCTION public.auto_increment_preset_usage_count();
-CREATE OR REPLACE TRIGGER trigger_auto_adjust_preset_usage_count_delete
-    AFTER DELETE ON public.preset_usage REFERENCING OLD TABLE AS old_events
-    FOR EACH STATEMENT EXECUTE FUNCTION public.auto_adjust_preset_usage_count();
+CREATE OR REPLACE TRIGGER trigger_auto_increment_preset_usage_count AFTER INSERT ON public.preset_usage
+    REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION public.auto_increment_preset_usage_count();
+CREATE OR REPLACE TRIGGER trigger_auto_adjust_preset_usage_count_delete AFTER DELETE ON public.preset_usage
+    REFERENCING OLD TABLE AS old_events FOR EACH STATEMENT EXECUTE FUNCTION public.auto_adjust_preset_usage_count();
 CREATE OR REPLACE TRIGGER trigger_auto_adjust_preset_usage_count_update
     AFTER UPDATE ON public.preset_usage REFERENCING OLD TABLE AS old_events NEW TABLE AS new_events
     FOR EACH STATEMENT EXECUTE FUNCTION public.auto_adjust_preset_usage_count();
-CREATE OR REPLACE TRIGGER trigger_auto_adjust_preset_usage_count_truncate
-    AFTER TRUNCATE ON public.preset_usage
+CREATE OR REPLACE TRIGGER trigger_auto_adjust_preset_usage_count_truncate AFTER TRUNCATE ON public.preset_usage
     FOR EACH STATEMENT EXECUTE FUNCTION public.auto_adjust_preset_usage_count();
 
 -- Note that there was nothing before, where nothing is noted yet: rollback drops them

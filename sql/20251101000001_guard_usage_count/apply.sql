@@ -32,6 +32,16 @@ BEGIN
         SELECT format('there is another %s', oid::regprocedure)
         FROM pg_proc
         WHERE oid = to_regprocedure('public.guard_preset_usage_count()') AND strpos(prosrc, 'usagefix') = 0
+        UNION ALL
+        SELECT format('there is another trigger %I', existing.tgname)
+        FROM pg_trigger AS existing
+        WHERE existing.tgrelid = 'public.presets'::regclass
+            AND existing.tgname = 'zz_trigger_guard_preset_usage_count'
+            AND existing.tgfoid IS DISTINCT FROM to_regprocedure('public.guard_preset_usage_count()')
+        UNION ALL
+        SELECT 'default privileges open new functions' FROM pg_default_acl, aclexplode(defaclacl) AS granted
+        WHERE defaclobjtype = 'f' AND pg_get_userbyid(defaclrole) = current_user
+            AND granted.grantee NOT IN (0, defaclrole)
     ) AS reasons;
     IF why IS NOT NULL THEN
         RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why
