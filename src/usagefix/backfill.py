@@ -122,8 +122,9 @@ def preview(db: Database, *, batch_size: int = BATCH_SIZE, fire_triggers: bool =
             # The queries are our own files.
             f"WITH drift AS ({db.query('drift')}), last_use AS ({_last_use(db)}) {_TOTALS}"
         )
-    batches = -(-presets // batch_size)
-    fired = _fired(triggers, fire_triggers, presets, batches)
+    smallest = min(batch_size, FIRST_SIZE)
+    batches = -(-presets // smallest)
+    fired = _fired(triggers, fire_triggers, presets, batches, at_most=smallest < min(batch_size, presets))
     return BackfillReport(presets, drift, magnitude, 0, batches, fired, dry_run=True)
 
 
@@ -174,9 +175,17 @@ def _next_size(size: int, step: _Step, how: _How) -> int:
     return min(how.batch_size, max(FIRST_SIZE, fitting))
 
 
-def _fired(triggers: list[_Trigger], fire: bool, presets: int, batches: int) -> tuple[FiredTrigger, ...]:
+def _fired(
+    triggers: list[_Trigger], fire: bool, presets: int, batches: int, *, at_most: bool = False
+) -> tuple[FiredTrigger, ...]:
+    """``at_most``: it may become fewer batches."""
     return tuple(
-        FiredTrigger(t.name, held_off=not fire, fires=presets if t.for_each_row else batches, at_most=t.conditional)
+        FiredTrigger(
+            t.name,
+            held_off=not fire,
+            fires=presets if t.for_each_row else batches,
+            at_most=t.conditional or (at_most and not t.for_each_row),
+        )
         for t in triggers
         if t.enabled != "R"
     )

@@ -112,8 +112,16 @@ def test_batches_begin_small(fixed: App) -> None:
         " FROM generate_series(1, 900) AS n"
     )
     fixed.spoil("UPDATE presets SET usage_count = 7")
+    fixed.sql(
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        " CREATE TRIGGER each_batch AFTER UPDATE ON presets FOR EACH STATEMENT EXECUTE FUNCTION note()"
+    )
+    told = fixed.usagefix("backfill", "--dry-run", "--batch-size", "1000", "--format", "json").json["backfill"]
     done = fixed.usagefix("backfill", "--batch-size", "1000", "--format", "json")
     assert done.code == 0, done.stderr
+    assert told["batches"] >= done.json["backfill"]["batches"]
+    (each_batch,) = (trigger for trigger in told["triggers"] if trigger["name"] == "each_batch")
+    assert (each_batch["fires"], each_batch["at_most"]) == (told["batches"], True)
     assert done.json["backfill"]["presets_changed"] > 900
     assert done.json["backfill"]["batches"] >= 4, "100, at most 200, at most 400, and the rest"
     assert fixed.drift() == (0, 0)

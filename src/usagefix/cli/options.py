@@ -95,7 +95,10 @@ BackTo = Annotated[
 ]
 DryRun = Annotated[bool, option("--dry-run", "Show what would be done; change nothing.")]
 BatchSize = Annotated[
-    int, option("--batch-size", "At most so many presets are corrected in one transaction.", metavar="N", min=1, max=100_000)
+    int,
+    option(
+        "--batch-size", "At most so many presets are corrected in one transaction.", metavar="N", min=1, max=100_000
+    ),
 ]
 Pause = Annotated[float, option("--pause", "Rest between two such transactions.", metavar="SECONDS", min=0, max=60)]
 ShowQueries = Annotated[bool, option("--show-queries", "Also tell what a session in the way runs; it may hold data.")]

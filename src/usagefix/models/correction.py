@@ -13,7 +13,7 @@ class FiredTrigger:
     """A trigger of the application on presets, and what a backfill does about it.
 
     ``fires``: how often the corrections fire it, or would if it were not held off; ``at_most``: it has a condition of
-    its own, so it may be fewer.
+    its own, or fires once for a batch before anybody knows how many there will be, so it may be fewer.
     """
 
     name: str
@@ -27,8 +27,8 @@ class BackfillReport(Keyed):
     """What a backfill changed, or, when ``dry_run``, would change: counters, and times of the last use.
 
     ``drift_removed`` is the sum of the deltas added to counters (negative where they showed too much);
-    ``magnitude`` the sum of their absolute values. ``resumed`` counts presets that an interrupted run had corrected.
-    ``rounds`` is above 1 where events were deleted or truncated so that the first count no longer fitted; a preset
+    ``magnitude`` the sum of their absolute values. ``batches``: when ``dry_run``, at most so many.
+    ``resumed`` counts presets that an interrupted run had corrected. ``rounds`` is above 1 where events were deleted or truncated so that the first count no longer fitted; a preset
     corrected in several rounds counts in each.
     """
 
