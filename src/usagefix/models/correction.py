@@ -28,8 +28,8 @@ class BackfillReport(Keyed):
 
     ``drift_removed`` is the sum of the deltas added to counters (negative where they showed too much);
     ``magnitude`` the sum of their absolute values. ``batches``: when ``dry_run``, at most so many.
-    ``resumed`` counts presets that an interrupted run had corrected. ``rounds`` is above 1 where events were deleted or truncated so that the first count no longer fitted; a preset
-    corrected in several rounds counts in each.
+    ``resumed`` counts presets that an interrupted run had corrected. ``rounds`` is above 1 where events were deleted or
+    truncated so that the first count no longer fitted; a preset corrected in several rounds counts in each.
     """
 
     presets_changed: int
