@@ -9,7 +9,7 @@ from usagefix.catalog import Face, Migration
 from usagefix.database import Database
 from usagefix.models.choices import DailyLimit
 from usagefix.models.migration import State
-from usagefix.planning import applying
+from usagefix.planning.plan import text_of
 
 
 def script(db: Database, migration: Migration, face: Face, limit: DailyLimit = DailyLimit.RESTORE) -> str:
@@ -23,7 +23,7 @@ def script(db: Database, migration: Migration, face: Face, limit: DailyLimit = D
         case Face.ROLLBACK:
             return rollback.script(db, migration, limit)
         case Face.BACKFILL:
-            return applying.text_of(migration.statements(face, db.counter))
+            return text_of(migration.statements(face, db.counter))
         case Face.VERIFY:
             return migration.read(face, db.counter)
         case unknown:
@@ -35,7 +35,7 @@ def scripts(db: Database, to: str | None) -> tuple[dict[tuple[str, Face], str], 
     last; and which versions are applied here. Raises Refused."""
     plans = apply.scripts(db, to, alone=True)
     texts = {
-        (migration.version, Face.APPLY): applying.text_of(plan.statements if place == 0 else plan.without_ledger)
+        (migration.version, Face.APPLY): text_of(plan.statements if place == 0 else plan.without_ledger)
         for place, (migration, plan) in enumerate(plans.items())
     }
     newest = [*plans][-1]

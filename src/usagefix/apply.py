@@ -18,8 +18,8 @@ from usagefix.models.migration import ApplyReport, PlannedStatement, State
 from usagefix.models.verification import VerifyReport
 from usagefix.picture.objects import Reader
 from usagefix.planning import applying
-from usagefix.planning.applying import Choices, Plan
 from usagefix.planning.countable import require_countable
+from usagefix.planning.plan import Choices, Plan, text_of
 from usagefix.planning.scene import Scene, scene
 from usagefix.trying import Tried
 from usagefix.verify import object_checks, report, verify
@@ -196,7 +196,7 @@ def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) ->
 def _run(db: Database, seen: Scene, plan: Plan, tried: tuple[Tried, ...], limits: Limits | None) -> None:
     """Run a plan with its trials: one transaction, whose statements go to the server in one round trip."""
     limits = limits or Limits(statement_timeout=SCRIPT_MILLISECONDS)
-    script = applying.text_of(_tested(seen, plan, tried))
+    script = text_of(_tested(seen, plan, tried))
 
     def work() -> None:
         with db.transaction(limits, settings=ledger.provenance(plan.migration)):

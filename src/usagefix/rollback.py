@@ -12,7 +12,7 @@ from usagefix.errors import ConfigurationError, DatabaseRefused, Refused, Rollba
 from usagefix.models.choices import DailyLimit
 from usagefix.models.migration import RollbackPlan, RollbackReport, State
 from usagefix.planning import undoing
-from usagefix.planning.applying import text_of
+from usagefix.planning.plan import text_of
 from usagefix.planning.scene import Scene, scene
 from usagefix.verify import object_checks, verify
 

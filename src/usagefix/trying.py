@@ -17,7 +17,7 @@ from usagefix.errors import Busy, DatabaseRefused, Refused, TrialFailed
 from usagefix.picture.code import routine
 from usagefix.picture.objects import Function, Trigger
 from usagefix.planning import trial
-from usagefix.planning.applying import Plan
+from usagefix.planning.plan import Plan
 from usagefix.planning.scene import Scene
 from usagefix.reading import Uneditable, with_body
 

@@ -1,0 +1,114 @@
+"""What was there before a version, noted in the ledger for rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from usagefix.catalog import Migration, MigrationKind, Statement
+from usagefix.counter import quoted
+from usagefix.picture.objects import Function, Trigger
+from usagefix.planning.plan import Edit, array
+from usagefix.planning.rivals import Held
+from usagefix.planning.scene import Scene
+from usagefix.planning.stops import stop_if_changed
+from usagefix.planning.trial import literal
+
+_LINE = 100  # characters, beside what stands before them
+
+
+def notes(
+    scene: Scene, migration: Migration, roles: list[str], triggers: list[Held], edits: list[Edit]
+) -> Iterator[Statement]:
+    """Stops where what this version replaces is not what this plan was made for, and notes it."""
+    if edits:
+        yield stop_if_changed(edits)
+    rows = [
+        _saved_function(migration, function)
+        for role in roles
+        if (function := _foreign(scene, scene.counter.objects[role]))
+    ]
+    rows += [_saved(migration, "function", f.signature, "NULL", [], "kept") for f in _left_over(scene, roles)]
+    rows += [_saved_function(migration, edit.function, how=edit.how) for edit in edits]
+    rows += [_saved_trigger(migration, trigger) for trigger in _foreign_triggers(scene, migration)]
+    rows += [_saved_trigger(migration, held.trigger) for held in triggers]
+    if migration.kind is MigrationKind.COUNTING and scene.code.limit and scene.code.limit.valid:
+        rows.append(_saved_limit(scene, migration))
+    if rows:
+        columns = "version, kind, identity, definition, extras, how, key_columns, key_attributes, predicate"
+        yield Statement(
+            "Note what was there before; only once, a second run finds what this one made",
+            f"INSERT INTO usagefix.saved_objects (\n    {columns})\nVALUES {(',' + chr(10) + '    ').join(rows)}\n"
+            "ON CONFLICT DO NOTHING;",
+        )
+
+
+def _saved_function(migration: Migration, function: Function, how: str | None = None) -> str:
+    extras = [] if how else function.extras  # of an edited one grants and owner were never touched
+    definition = f"pg_get_functiondef({literal(function.signature)}::regprocedure)"
+    return _saved(migration, "function", function.signature, definition, extras, how)
+
+
+def _saved_trigger(migration: Migration, trigger: Trigger) -> str:
+    state = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}.get(trigger.enabled, "ENABLE")
+    extras = [f"ALTER TABLE {trigger.on_table} {state} TRIGGER {quoted(trigger.name)}"]
+    return _saved(migration, "trigger", str(trigger), literal(trigger.definition), extras)
+
+
+def _saved_limit(scene: Scene, migration: Migration) -> str:
+    limit = scene.code.limit
+    assert limit is not None  # noqa: S101
+    of_index = (limit.key_columns, limit.key_attributes, limit.predicate)
+    return _saved(migration, "index", limit.name, literal(limit.definition), limit.extras, None, of_index)
+
+
+def _saved(
+    migration: Migration, kind: str, identity: str, definition: str, extras: list[str], how: str | None = None,
+    of_index: tuple[list[str], list[str], str | None] | None = None,
+) -> str:  # fmt: skip
+    keys, attributes, predicate = of_index or (None, None, None)
+    values = [
+        literal(migration.version), literal(kind), literal(identity), definition, array(extras), _optional(how),
+        array(keys), array(attributes), _optional(predicate),
+    ]  # fmt: skip
+    return f"({_folded(values)})"
+
+
+def _folded(values: list[str]) -> str:
+    """Values in lines that are read without scrolling."""
+    lines = [""]
+    for value in values:
+        if lines[-1] and len(lines[-1]) + len(value) > _LINE:
+            lines.append("")
+        lines[-1] += f"{value}, "
+    return "\n        ".join(line.rstrip() for line in lines).rstrip(",")
+
+
+def _optional(text: str | None) -> str:
+    return "NULL" if text is None else literal(text)
+
+
+def _foreign(scene: Scene, name: str) -> Function | None:
+    """Somebody else's function under a name of ours."""
+    function = scene.named(name)
+    return function if function and not scene.code.is_released(function) and not _ours_once(scene, function) else None
+
+
+def _left_over(scene: Scene, roles: list[str]) -> list[Function]:
+    """Functions of ours that the ledger knows nothing of: it was lost, and with it what was there before them."""
+    there = [scene.named(scene.counter.objects[role]) for role in roles]
+    return [f for f in there if f is not None and scene.code.is_released(f) and not _ours_once(scene, f)]
+
+
+def _ours_once(scene: Scene, function: Function) -> bool:
+    """Whether the ledger has this function as one of ours, or as what ours replaced."""
+    return any(saved.kind == "function" and saved.identity == function.signature for saved in scene.ledger.saved)
+
+
+def _foreign_triggers(scene: Scene, migration: Migration) -> Iterator[Trigger]:
+    """Triggers under names of ours that do not call functions of ours; the ledger has what was noted before."""
+    place = ("presets",) if migration.kind is MigrationKind.GUARD else ("preset_usage", "partition")
+    for trigger in scene.triggers_on(*place):
+        function = scene.code.function(trigger.function)
+        ours = function is not None and (scene.code.is_released(function) or _ours_once(scene, function))
+        if trigger.name in scene.counter.triggers and not ours:
+            yield trigger
