@@ -75,7 +75,10 @@ WITH RECURSIVE tree AS (
     GROUP BY event = 'INSERT'
 ), functions AS (
     SELECT wanted.prefix, wanted.title, format('%s()', wanted.name) AS name, proc.oid,
-        strpos(wanted.bodies, md5(proc.prosrc)) > 0 AS as_released,
+        -- The whole body; where nothing is partitioned, also one without what partitions need.
+        strpos(wanted.bodies, md5(proc.prosrc)) = 1
+            OR strpos(wanted.bodies, md5(proc.prosrc)) > 1 AND NOT EXISTS (SELECT FROM tree WHERE kind = 'p')
+            AS as_released,
         proc.prosecdef AS definer, proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,
@@ -86,9 +89,11 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                '0372ba3e8c493369500671807755b535', to_regprocedure('public.auto_increment_preset_usage_count()')),
+                '0372ba3e8c493369500671807755b535 cbf1133a4e5c396d9fde44d443f5bace',
+                to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                'a02dff2840e329f77c1e1660583b49d8', to_regprocedure('public.auto_adjust_preset_usage_count()'))
+                'a02dff2840e329f77c1e1660583b49d8 1a24ff2cd27a9e3a899c251fc12852a7',
+                to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
     LEFT JOIN pg_roles AS owners ON owners.oid = proc.proowner

@@ -55,15 +55,19 @@ class Migration:
         """The text of one file, for a database with this counter."""
         text = _rendered(self._file(face), counter)
         if face is Face.VERIFY and counter != STANDARD:
-            # What is right for any database is right for one that needs less.
-            whole = replace(counter, partitioned=True)
-            for usual, *here in zip(self.bodies(), self.bodies(counter), self.bodies(whole), strict=True):
-                text = text.replace(_md5(usual), " ".join(dict.fromkeys(map(_md5, here))))
+            for usual, here in zip(self.checksums(), self.checksums(counter), strict=True):
+                text = text.replace(usual, here)
         return text
 
     def bodies(self, counter: Counter = STANDARD) -> list[str]:
         """The bodies of the functions that ``apply.sql`` puts beside the application's."""
         return _RELEASED_BODY.findall(self.read(Face.APPLY, counter))
+
+    def checksums(self, counter: Counter = STANDARD) -> list[str]:
+        """Of each of these bodies the md5, as PostgreSQL's ``md5()`` gives it; and, behind a blank, that of the body
+        without what only partitions need, where this differs."""
+        forms = [self.bodies(replace(counter, partitioned=partitioned)) for partitioned in (True, False)]
+        return [" ".join(dict.fromkeys(map(_md5, bodies))) for bodies in zip(*forms, strict=True)]
 
     def script(self, face: Face, counter: Counter = STANDARD) -> str:
         """What to run by hand for a face: apply needs the ledger opened first."""
@@ -218,7 +222,7 @@ def _rendered(text: str, counter: Counter) -> str:
 
 
 def _md5(body: str) -> str:
-    return hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()  # what PostgreSQL's md5() says of a body
+    return hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
 
 
 def _statement(text: str) -> Statement:

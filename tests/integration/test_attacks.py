@@ -594,7 +594,7 @@ def test_no_setting_changes_what_the_guard_notes(fixed: App) -> None:
     for name in settings():
         for value in values:
             with fixed.connect() as client:
-                client.execute("SET ROLE service_role")
+                client.execute("SET SESSION AUTHORIZATION service_role")
                 client.execute("SELECT set_config(%s, %s, false)", (name, value))
                 client.execute(write)
         after = noted(fixed)
