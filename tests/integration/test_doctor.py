@@ -220,7 +220,8 @@ ANOTHER = (
 )
 GUARD = (
     "CREATE TABLE IF NOT EXISTS usagefix.refused_writes (mode text NOT NULL, role text NOT NULL, application text NOT NULL,"
-    " via text NOT NULL, first_at timestamptz NOT NULL DEFAULT now(), last_at timestamptz NOT NULL DEFAULT now(), writes bigint NOT NULL)"
+    " via text NOT NULL, first_at timestamptz NOT NULL DEFAULT now(), last_at timestamptz NOT NULL DEFAULT now(), writes bigint NOT NULL,"
+    " in_transaction text NOT NULL)"
 )
 CRON = "CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint, schedule text, command text)"
 EVENTS, PRESETS = "public.preset_usage", "public.presets"
@@ -320,8 +321,8 @@ CASES = (
          "CREATE SUBSCRIPTION from_elsewhere CONNECTION 'dbname=nowhere password=S3cretWord' PUBLICATION p WITH (connect = false)",
          "ALTER SUBSCRIPTION from_elsewhere SET (slot_name = NONE); DROP SUBSCRIPTION from_elsewhere"),
     Case("refused_writes", WARNING, "old-api", "7 by role authenticated through public.bump(uuid), last",
-         "INSERT INTO usagefix.refused_writes (mode, role, application, via, writes)"
-         " VALUES ('ignore', 'authenticated', 'old-api', 'public.bump(uuid)', 3), ('ignore', 'authenticated', 'old-api', 'public.bump(uuid)', 4)",
+         "INSERT INTO usagefix.refused_writes (mode, role, application, via, writes, in_transaction)"
+         " VALUES ('ignore', 'authenticated', 'old-api', 'public.bump(uuid)', 3, '1'), ('ignore', 'authenticated', 'old-api', 'public.bump(uuid)', 4, '2')",
          "TRUNCATE usagefix.refused_writes", setup=GUARD),
     Case("no_index", WARNING, EVENTS, "read the whole table",
          "DROP INDEX idx_preset_usage_preset_id; CREATE INDEX part ON preset_usage (preset_id) WHERE user_id IS NOT NULL;"

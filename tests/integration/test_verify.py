@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support import ADJUSTING, GUARDING, INDEX, MIGRATIONS, TRIGGER, App, checks, failing, role, run
 
@@ -221,7 +223,9 @@ def test_verify_writes_nothing_and_waits_for_nobody(fixed: App) -> None:
     assert fixed.sql(written)[0][0]
 
 
-def test_by_hand_agrees_with_the_tool(app: App) -> None:
+def test_by_hand_agrees_with_the_tool(app: App, tmp_path: Path) -> None:
+    """What ``sql --adapt`` prints: it looks for the bodies that usagefix writes here."""
+
     def rows(text: str) -> dict[str, str]:
         cells = [line.split("|") for line in text.splitlines()]
         return {cell[0]: cell[2] for cell in cells if cell[0] in CHECKS}
@@ -230,8 +234,10 @@ def test_by_hand_agrees_with_the_tool(app: App) -> None:
 
     for prepare in (lambda: None, lambda: app.usagefix("apply")):
         prepare()
-        files = [argument for folder in MIGRATIONS for argument in ("-f", str(folder / "verify.sql"))]
-        by_hand = app.program("psql", "--no-psqlrc", "-At", *files)
+        files = [tmp_path / f"{folder.name}.sql" for folder in MIGRATIONS]
+        for folder, file in zip(MIGRATIONS, files, strict=True):
+            file.write_text(app.usagefix("sql", folder.name, "verify", "--adapt").stdout)
+        by_hand = app.program("psql", "--no-psqlrc", "-At", *(part for file in files for part in ("-f", str(file))))
         assert by_hand.returncode == 0
         tool = app.usagefix("verify", "--format", "json")
         assert rows(by_hand.stdout) == {check: s for check, s in checks(tool).items() if check not in reading}
