@@ -260,7 +260,9 @@ def test_pg_dump_by_a_role_that_reads_the_application(right: App, roles: Callabl
     right.sql(
         "GRANT USAGE ON SCHEMA usagefix TO doctor_dumper; GRANT SELECT ON ALL TABLES IN SCHEMA usagefix TO doctor_dumper"
     )
-    assert "permission denied for sequence" in as_dumper.program("pg_dump").stderr
+    failed = as_dumper.program("pg_dump")  # in other words from PostgreSQL 18 on
+    assert failed.returncode != 0
+    assert "sequence" in failed.stderr
     assert named()
     right.sql(remedy.split("; or dump with")[0])
     done = as_dumper.program("pg_dump")
