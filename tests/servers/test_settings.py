@@ -110,7 +110,7 @@ def use(connection: Connection, app: App) -> None:
         connection.execute(f"UPDATE public.preset_usage SET preset_id = %s WHERE {mine}".encode(), (other, one, 3))
 
 
-def live(app: App, user: str, name: str = "Neon city") -> None:
+def live(app: App, user: str, name: str = "Neon city", shown_name: str = "Neon city") -> None:
     """Drifted → applied → used → proven → rolled back, by this user's usagefix."""
     before, newest = app.dump(), app.one("SELECT max(created_at) FROM preset_usage")
     url = {"DATABASE_URL": app.url(user)}
@@ -135,7 +135,7 @@ def live(app: App, user: str, name: str = "Neon city") -> None:
     done("verify", "--format", "json", code=1)
     done("backfill")
     assert app.drift() == (0, 0)
-    assert name in done("check-preset", name, "--recent", "2")
+    assert shown_name in done("check-preset", name, "--recent", "2")
     done("status", "--format", "json")
     done("doctor")
     app.sql("DELETE FROM preset_usage WHERE created_at > %s", newest)
@@ -191,3 +191,56 @@ def test_settings_of_the_role_that_owns_the_tables(app: App, settings: dict[str,
         app.sql("GRANT authenticated TO shopkeeper; GRANT CREATE ON TABLESPACE elsewhere TO shopkeeper")
         with set_for(app, "shopkeeper", known(app, settings), as_role=True):
             live(app, "shopkeeper")
+
+
+# A name in the encoding, and bytes that are none of its characters.
+ENCODINGS = {
+    "LATIN1": ("Caf\xe9 \xa7".encode("latin-1"), b""),
+    "WIN1252": ("Caf\xe9 \u20ac".encode("cp1252"), b"\x81"),
+    "EUC_JP": ("\u65e5\u672c\u8a9e".encode("euc_jp"), b""),
+    "SQL_ASCII": ("Caf\xe9 \u65e5".encode(), b"\xe9\xff"),
+}
+CODECS = {"LATIN1": "latin-1", "WIN1252": "cp1252", "EUC_JP": "euc_jp", "SQL_ASCII": "utf-8"}
+
+
+@pytest.fixture(params=ENCODINGS)
+def encoded(app: App, request: pytest.FixtureRequest) -> Iterator[tuple[App, str, str]]:
+    """The sample in a database of its own encoding; with the name of a preset as text, and as a report shows it."""
+    encoding: str = request.param
+    text, stray = ENCODINGS[encoding]
+    name = f"in_{encoding.lower()}"
+    app.sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'")
+    there = App(app.host, app.port, name, app.binaries)
+    try:
+        load_sample(conninfo=there.url())
+        with psycopg.connect(there.url(), autocommit=True, client_encoding=encoding) as raw:
+            raw.execute(b"UPDATE presets SET usage_count = 9999, name = '" + text + stray + b"' WHERE name = 'Neon city'")
+            found = raw.execute("SELECT pg_get_functiondef('track_preset_usage'::regproc)::bytea").fetchall()
+            raw.execute(found[0][0].replace(b"-- One use", b"-- " + text + stray))
+            raw.execute(b'ALTER TABLE presets ADD "' + text + b'" text')
+            raw.execute(b'CREATE ROLE "' + text + b'"')
+            raw.execute(b'GRANT UPDATE ON presets TO "' + text + b'"')
+        codec = CODECS[encoding]
+        shown = text.decode(codec) + "".join(f"\\x{byte:02x}" for byte in stray)
+        yield there, (text + stray).decode(codec, "surrogateescape"), shown
+        with psycopg.connect(there.url(), autocommit=True, client_encoding=encoding) as raw:
+            raw.execute(b'DROP OWNED BY "' + text + b'"')
+            raw.execute(b'DROP ROLE "' + text + b'"')
+    finally:
+        there.close()
+        app.sql(f"DROP DATABASE {name}")
+
+
+def test_other_encodings(encoded: tuple[App, str, str]) -> None:
+    app, name, shown = encoded
+    for form in ("table", "json", "markdown", "github", "junit"):
+        result = app.usagefix("verify", "--format", form)
+        assert result.code == 1, result.stderr
+        assert "error:" not in result.stderr
+        if form == "markdown":
+            assert shown.replace("\\", "\\\\") in result.stdout
+        if form == "table":
+            assert shown in result.stdout, form
+        if form == "json":
+            assert name in {preset["name"] for preset in result.json["presets"]}
+    live(app, "postgres", name, shown)

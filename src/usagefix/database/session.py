@@ -17,7 +17,7 @@ from usagefix import catalog
 from usagefix.counter import STANDARD, quoted
 from usagefix.database.failures import RETRYABLE, translated
 from usagefix.database.settings import PATH, alone, reading, writing
-from usagefix.database.texts import encoded, filled_in
+from usagefix.database.texts import codec, encoded, filled_in
 from usagefix.database.waiting import LockHolder, Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
 from usagefix.models.target import Target
@@ -64,8 +64,8 @@ class Database:
     had to say.
 
     ``another`` opens a further one to the same database. ``counter``: what is counted where, see
-    :mod:`usagefix.picture`; a query that takes parameters gets its names beside its own. ``show_queries``: tell the
-    statements of sessions in the way.
+    :mod:`usagefix.picture`; a query that takes parameters gets its names beside its own. ``codec``: what Python calls
+    the encoding of the database, from the first look on. ``show_queries``: tell the statements of sessions in the way.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Database:
         self._connection = connection
         self._another = another
         self._pid = session.backend_pid
+        self.codec = "utf-8"
         self.show_queries = False
         self.session = session
         self.target = target
@@ -334,3 +335,4 @@ class Database:
         }
         row = self._connection.execute(f"SELECT pg_catalog.pg_backend_pid(), {calls}".encode(), params).fetchone()
         self._pid = row[0] if row else self._pid  # behind a pooler each transaction may have another
+        self.codec = codec(self._connection)

@@ -30,12 +30,12 @@ def speak(connection: psycopg.Connection[Any]) -> None:
 
 def encoded(connection: psycopg.Connection[Any], text: str) -> bytes:
     """Text as the connection sends it. Raises UnicodeEncodeError where its encoding lacks a character."""
-    return text.encode(_codec(connection), "surrogateescape")
+    return text.encode(codec(connection), "surrogateescape")
 
 
 def decoded(connection: psycopg.Connection[Any], data: Buffer | str) -> str:
     """Text as the connection sent it."""
-    return data if isinstance(data, str) else bytes(data).decode(_codec(connection), "surrogateescape")
+    return data if isinstance(data, str) else bytes(data).decode(codec(connection), "surrogateescape")
 
 
 def filled_in(connection: psycopg.Connection[Any], statement: str, params: Mapping[str, Any] | None) -> str:
@@ -50,9 +50,10 @@ def filled_in(connection: psycopg.Connection[Any], statement: str, params: Mappi
     return decoded(connection, _PLACE.sub(literal, encoded(connection, statement)))
 
 
-def _codec(connection: psycopg.Connection[Any]) -> str:
-    codec = connection.info.encoding
-    return "utf-8" if codec == "ascii" else codec  # SQL_ASCII: any bytes, most often these
+def codec(connection: psycopg.Connection[Any]) -> str:
+    """What Python calls the encoding that the connection speaks now."""
+    name = connection.info.encoding
+    return "utf-8" if name == "ascii" else name  # SQL_ASCII: any bytes, most often these
 
 
 class _Reading(Loader):
