@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from usagefix import picture
 from usagefix.database import Database
-from usagefix.errors import DatabaseRefused, NotPermitted, ReadOnlyServer, WrongDatabase
+from usagefix.errors import DatabaseRefused, NotPermitted, ReadOnlyServer, Refused, WrongDatabase
+from usagefix.picture.obstacles import of_any_use, of_keys
 
 NO_SUCH_OPERATOR = "42883"
 TO_THE_PRIMARY = (
@@ -87,6 +88,8 @@ def _require_types(db: Database, presets: picture.Table, events: picture.Table) 
             f" {parent}.{counter.key} of type {presets.type_of(counter.key)}: they cannot be compared",
             hint="give both columns the same type",
         ) from None
+    for obstacle in of_keys(counter, presets, events):
+        raise Refused(obstacle.what, hint=obstacle.hint)
 
 
 def _no_table(db: Database, table: picture.Table) -> WrongDatabase:
@@ -146,3 +149,9 @@ def require_changeable(db: Database) -> None:
             f"role {db.session.role} lacks {'; and '.join(right.missing for right in missing)}",
             hint="; ".join(right.remedy for right in missing),
         )
+
+
+def require_usable(db: Database) -> None:
+    """Nothing refuses each count, or makes something else of it. Raises Refused."""
+    for obstacle in of_any_use(db):
+        raise Refused(obstacle.what, hint=obstacle.hint)
