@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from usagefix import picture
 from usagefix.database import Database
-from usagefix.errors import TO_THE_PRIMARY, DatabaseRefused, NotPermitted, ReadOnlyServer, WrongDatabase
+from usagefix.errors import TO_THE_PRIMARY, DatabaseRefused, NotPermitted, ReadOnlyServer, Refused, WrongDatabase
+from usagefix.picture.obstacles import of_any_use, of_keys
 
 NO_SUCH_OPERATOR = "42883"
 _DEFAULTS = {"global", "database", "user", "database user"}  # where ALTER ROLE and ALTER DATABASE leave a setting
@@ -84,6 +85,8 @@ def _require_types(db: Database, presets: picture.Table, events: picture.Table) 
             f" {parent}.{counter.key} of type {presets.type_of(counter.key)}: they cannot be compared",
             hint="give both columns the same type",
         ) from None
+    for obstacle in of_keys(counter, presets, events):
+        raise Refused(obstacle.what, hint=obstacle.hint)
 
 
 def _no_table(db: Database, table: picture.Table) -> WrongDatabase:
@@ -143,3 +146,9 @@ def require_changeable(db: Database) -> None:
             f"role {db.session.role} lacks {'; and '.join(right.missing for right in missing)}",
             hint="; ".join(right.remedy for right in missing),
         )
+
+
+def require_usable(db: Database) -> None:
+    """Nothing refuses each count, or makes something else of it. Raises Refused."""
+    for obstacle in of_any_use(db):
+        raise Refused(obstacle.what, hint=obstacle.hint)
