@@ -30,6 +30,9 @@ OTHERS = """
 CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint, schedule text, command text);
 CREATE SCHEMA supabase_migrations;
 CREATE TABLE supabase_migrations.schema_migrations (version text PRIMARY KEY, statements text[], name text);
+SET LOCAL allow_system_table_mods = on;
+CREATE TABLE pg_catalog.pg_dist_partition (
+    logicalrelid regclass, partmethod "char", partkey text, colocationid integer, repmodel "char");
 """
 
 

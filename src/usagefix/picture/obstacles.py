@@ -249,8 +249,8 @@ def _refused(check: _RowCheck, broken: list[_Broken], *, ahead: bool) -> Obstacl
     find = f"SELECT * FROM {check.relation} WHERE NOT ({check.expression})"  # noqa: S608 - to be read
     validate = "" if check.validated else f"; then ALTER TABLE {check.relation} VALIDATE CONSTRAINT {check.name}"
     return Obstacle(
-        f"constraint {check.name} of {check.relation} refuses updates of rows that break it (a foreign key: the second in a"
-        f" transaction), so uses of them: {which}",
+        f"constraint {check.name} of {check.relation} refuses updates of rows that break it (a foreign key: the second"
+        f" in a transaction), so uses of them: {which}",
         f"correct them ({find}){validate}",
     )
 
