@@ -349,3 +349,29 @@ def test_verify_asks_each_table_on_its_own(app: App) -> None:
         query = catalog.query(name, STANDARD)
         assert not re.search(r"JOIN\s+(LATERAL|\()|FROM public\.\w+[^()]*JOIN|_setting", query)
         assert query.count("AS MATERIALIZED") >= 2
+
+
+FORBIDDEN = {
+    "CREATE FUNCTION": "ddl_command_end",
+    "CREATE TRIGGER": "ddl_command_start",
+    "CREATE SCHEMA": "ddl_command_start",
+    "DROP INDEX": "sql_drop",
+}
+
+
+@pytest.mark.parametrize("tag", FORBIDDEN)
+def test_what_an_event_trigger_forbids_is_said_by_its_name_and_undone(app: App, tag: str) -> None:
+    """A daily limit that cannot go is found before the triggers are in; so with DROP INDEX as soon as it begins."""
+    app.db.execute(
+        "CREATE FUNCTION frozen() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'ask a DBA'; END$$;"
+        f"CREATE EVENT TRIGGER frozen_schema ON {FORBIDDEN[tag]} WHEN TAG IN ('{tag}') EXECUTE FUNCTION frozen()"
+    )
+    for command in (("apply", "--dry-run"), ("apply",)):
+        result = app.usagefix(*command)
+        assert result.code == 1, result.stderr
+        assert "event trigger frozen_schema forbids" in result.stderr
+        assert "ask a DBA" in result.stderr
+        assert "nothing in the database was changed" in result.stderr
+    assert app.one("SELECT to_regnamespace('usagefix') IS NULL")
+    app.db.execute("ALTER EVENT TRIGGER frozen_schema DISABLE")
+    assert app.usagefix("apply").code == 0
