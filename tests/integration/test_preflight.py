@@ -98,10 +98,19 @@ CASES = {
         "ALTER TABLE presets DROP CONSTRAINT quota",
     ),
     "generated from the counter": Case(
-        "UPDATE presets SET usage_count = 0; UPDATE preset_usage SET preset_id = (SELECT min(id::text)::uuid FROM presets) WHERE false;"
+        "UPDATE presets SET usage_count = 0; "
         "ALTER TABLE presets ADD share integer GENERATED ALWAYS AS (100 / (usage_count - 1)) STORED",
-        "column share of public.presets cannot be made of the counters that the events ask for: division by zero",
-        "allow any counter", "ALTER TABLE presets DROP share",
+        "share of public.presets cannot be made of the counters that the events ask for: division by zero", "any counter", "ALTER TABLE presets DROP share",
+    ),
+    "index made of the counter": Case(
+        "UPDATE presets SET usage_count = 0; CREATE INDEX shares ON presets ((100 / (usage_count - 1))) WHERE usage_count < 9",
+        "shares of public.presets cannot be made", "any counter", "DROP INDEX shares",
+    ),
+    "schema closed to the owner": Case(
+        "CREATE ROLE keeper; ALTER TABLE presets OWNER TO keeper; ALTER TABLE preset_usage OWNER TO keeper;"
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC, keeper",
+        "keeper, who owns public.presets, may not use its schema", "GRANT USAGE ON SCHEMA public TO keeper",
+        "ALTER TABLE presets OWNER TO postgres; ALTER TABLE preset_usage OWNER TO postgres; DROP ROLE keeper",
     ),
     "counter only once": Case(
         "UPDATE presets SET usage_count = n FROM (SELECT id, row_number() OVER () AS n FROM presets) AS new WHERE presets.id = new.id;"
