@@ -14,12 +14,10 @@ from usagefix.errors import (
     DatabaseRefused,
     NotPermitted,
     ReadOnlyServer,
-    TrialFailed,
     UsagefixError,
 )
 
 RETRYABLE = frozenset({"55P03", "40P01", "40001"})  # lock not available, deadlock, serialization failure
-_TRIAL_FAILED = "UF005"
 
 
 @contextmanager
@@ -55,8 +53,6 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:  # noqa: PLR
             hint="the server rolls an open transaction back; run this again",
             sqlstate=state,
         )
-    if state == _TRIAL_FAILED:
-        return TrialFailed(said, hint=hint or "look at what the function that was tried does", sqlstate=state)
     if state == "42501":
         if "affected by row-level security" in said:
             said += "; the counts would be wrong"
