@@ -15,7 +15,6 @@ from usagefix.errors import (
     DatabaseRefused,
     NotPermitted,
     ReadOnlyServer,
-    TrialFailed,
     UsagefixError,
 )
 
@@ -44,7 +43,6 @@ _REFUSED = {
     "XX001": "the server's files are damaged: look at its log before anything else",
     "XX002": "an index is damaged: REINDEX it, and look at the server's log",
 }
-_TRIAL_FAILED = "UF005"
 
 
 @contextmanager
@@ -83,8 +81,6 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:  # noqa: PLR
         )
     if state is None or state.startswith(("08", "57P")) or state in _ENDED:
         return CannotConnect(f"the connection was lost: {said}", hint=_LOST.get(state or "", _AGAIN), sqlstate=state)
-    if state == _TRIAL_FAILED:
-        return TrialFailed(said, hint=hint or "look at what the function that was tried does", sqlstate=state)
     if state == "42501":
         if error.diag.source_function == "check_enable_rls":  # said in the server's language
             said += "; the counts would be wrong"
