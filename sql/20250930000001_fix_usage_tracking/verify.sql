@@ -92,7 +92,7 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                'd020198d0a8003c134e775a6c7204555 b5a12bf4300f58774993196a6de003ce',
+                '2bcd73deb76cdf6c0c90553ef4493e86 5379191bf12305c73c9b8e782f1fda60',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
                 '1a245d1db7724ce1e4303e1bbe9ef847 59bedb13e8e623494392b326b04db97e',

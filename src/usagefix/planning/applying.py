@@ -121,7 +121,7 @@ def finish(scene: Scene, migration: Migration) -> Plan:
     edits = recorder_edits(scene, Choices())
     changed = [edit for edit in edits if edit.changes]
     first, *_, recorded = migration.statements(Face.APPLY, scene.counter)
-    stop = [stop_if_changed(changed)] if changed else []
+    stop = [stop_if_changed(scene, changed)] if changed else []
     edited = [_edited(edit) for edit in changed] + [_left_behind(migration, edit) for edit in changed]
     return Plan(migration, (first, *stop, *edited, recorded), edits)
 

@@ -21,7 +21,7 @@ def notes(
 ) -> Iterator[Statement]:
     """Stops where what this version replaces is not what this plan was made for, and notes it."""
     if edits:
-        yield stop_if_changed(edits)
+        yield stop_if_changed(scene, edits)
     rows = [
         _saved_function(migration, function)
         for role in roles

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from usagefix.catalog import Statement
 from usagefix.planning.plan import Edit, array
 from usagefix.planning.scene import Scene
 from usagefix.planning.trial import literal
 
 
-def stop_if_changed(edits: list[Edit]) -> Statement:
+def stop_if_changed(scene: Scene, edits: list[Edit]) -> Statement:
     """An edit is made of a text that was read before: what changed since must not be lost."""
     expected = ",\n            ".join(
         f"({literal(edit.function.signature)},\n            "
-        f"{literal(_md5(edit.function.body))}, {literal(_md5(edit.body))})"
+        f"{literal(scene.counter.md5(edit.function.body))}, {literal(scene.counter.md5(edit.body))})"
         for edit in edits
     )
     return Statement(
@@ -40,7 +38,7 @@ def stop_if_triggered(scene: Scene, edits: list[Edit]) -> Statement:
     for edit in edits:
         bodies[edit.function.oid] = [edit.function.body, edit.body]
     read = [
-        f"{trigger.name} {_md5(body)}"
+        f"{trigger.name} {scene.counter.md5(body)}"
         for trigger in scene.triggers_on("preset_usage")
         if trigger.name not in scene.counter.triggers
         for body in bodies.get(trigger.function, [])
@@ -63,7 +61,3 @@ BEGIN
 END
 $do$;""",  # noqa: S608 - literals of our own
     )
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
