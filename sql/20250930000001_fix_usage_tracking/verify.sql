@@ -48,6 +48,10 @@ WITH RECURSIVE tree AS (
             SELECT FROM pg_trigger AS cloned
             WHERE cloned.tgrelid = tree.relation AND cloned.tgparentid <> 0 AND cloned.tgenabled IN ('O', 'A')
                 AND cloned.tgname = 'trigger_auto_count_row_preset_usage_count'::name
+        ) AND NOT EXISTS (
+            SELECT FROM pg_trigger AS own
+            WHERE own.tgrelid = tree.relation AND own.tgenabled IN ('O', 'A')
+                AND own.tgfoid = to_regprocedure('public.auto_increment_preset_usage_count()')
         ) AND tree.kind = 'r' AS later
     FROM tree
     CROSS JOIN released
@@ -62,14 +66,13 @@ WITH RECURSIVE tree AS (
         string_agg(lower(event), ', ' ORDER BY event) FILTER (WHERE NOT enabled) AS disabled
     FROM found WHERE whole AND event <> 'INSERT'
 ), partitions AS (
-    -- Counted once: by a trigger of its own, or row by row by the trigger that PostgreSQL gives to later partitions.
+    -- Counted by triggers of its own, or row by row by the trigger that PostgreSQL gives to later partitions.
     SELECT event = 'INSERT' AS inserts, count(DISTINCT relation) AS present,
         count(DISTINCT relation) FILTER (WHERE later) AS later,
         count(DISTINCT relation) FILTER (WHERE wrong) AS wrong,
         string_agg(DISTINCT relation::regclass::text, ', ') FILTER (WHERE wrong) AS names
     FROM (
-        SELECT found.*, (present AND enabled AND as_released) = (later AND event <> 'TRUNCATE')
-            AND NOT (later AND event = 'TRUNCATE') AS wrong
+        SELECT found.*, NOT (present AND enabled AND as_released OR later) AS wrong
         FROM found WHERE NOT whole
     ) AS each
     GROUP BY event = 'INSERT'
@@ -89,10 +92,10 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                'f9ec16ca684a9bf7e53a0c073ab08fe2 22011d99212ba6415c90ce51bed58543',
+                '2bcd73deb76cdf6c0c90553ef4493e86 5379191bf12305c73c9b8e782f1fda60',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                'a02dff2840e329f77c1e1660583b49d8 1a24ff2cd27a9e3a899c251fc12852a7',
+                '1a245d1db7724ce1e4303e1bbe9ef847 59bedb13e8e623494392b326b04db97e',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
@@ -163,8 +166,8 @@ SELECT prefix || '_secure', title || ' is safe',
     name,
     CASE WHEN oid IS NULL THEN 'no such function'
         WHEN NOT definer THEN 'not SECURITY DEFINER: RLS makes it miss counters'
-        WHEN hidden THEN 'RLS hides presets from its owner'
         WHEN misowned THEN 'its owner is not the owner of presets'
+        WHEN hidden THEN 'RLS hides presets from its owner'
         WHEN open THEN 'other roles may execute it'
         WHEN NOT pinned THEN 'its search_path is not pinned'
         ELSE 'passes RLS, path pinned, closed' END,

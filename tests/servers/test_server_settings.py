@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from conftest import TestServer, load_partitioned, load_sample
-from support import App, Connection, give_everything_to, role
+from support import MIGRATION, App, Connection, give_everything_to, role
 
 # How text is read and written.
 TEXTS = {
@@ -250,3 +250,23 @@ def test_other_encodings(encoded: tuple[App, str, str]) -> None:
         if form == "json":
             assert name in {preset["name"] for preset in result.json["presets"]}
     live(app, "postgres", name, shown)
+
+
+def test_by_hand(app: App) -> None:
+    """The scripts that `usagefix sql --adapt` prints, with psql; and verify.sql as it is."""
+    surround(app)
+    settings = known(app, TEXTS | FUNCTIONS | {"search_path": ""})
+    definition = app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)")
+    app.sql(definition.replace("-- One use", "-- Caf\xe9 \u65e5\u672c: one use"))
+    before = app.dump()
+    with set_for(app, "postgres", settings, as_role=False):
+        done = app.by_hand()
+        assert done.returncode == 0, done.stderr
+        assert app.drift() == (0, 0)
+        checked = app.psql(MIGRATION / "verify.sql")
+        assert checked.returncode == 0, checked.stderr
+        assert not {"failed", "missing", "outdated", "unexpected"} & set(checked.stdout.split()), checked.stdout
+        assert app.usagefix("verify").code == 0
+        done = app.by_hand(undo=True)
+        assert done.returncode == 0, done.stderr
+    assert app.dump() == before
