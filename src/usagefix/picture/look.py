@@ -28,7 +28,7 @@ from usagefix.picture.objects import (
     Surroundings,
     Unseen,
 )
-from usagefix.picture.obstacles import Obstacle, of_any_use, of_keys, of_limits, of_uses
+from usagefix.picture.obstacles import Obstacle, distributed, of_any_use, of_deletes, of_keys, of_limits, of_uses
 
 T = TypeVar("T")
 
@@ -81,6 +81,7 @@ class _Look:
             drift=self._drift() if readable else None,
             strays=self._strays(events, foreign_keys) if readable else None,
             unseen=tuple(self.unseen),
+            refuses_deletes=None if distributed(self.db) else of_deletes(self.db),
             obstacles=(
                 *of_keys(self.db.counter, presets, events),
                 *of_limits(self.db.counter.child_sql, seen.limits),

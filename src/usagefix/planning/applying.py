@@ -91,7 +91,21 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
         for trigger in scene.code.counting_triggers
         if trigger.function == edit.function.oid
     )
+    remarks += tuple(_of_limit(scene))
     return Plan(migration, tuple(_in_order(statements)), edits, remarks)
+
+
+def _of_limit(scene: Scene) -> Iterator[str]:
+    """What else the daily limit was for, which is to be given to another index."""
+    table = scene.counter.child_sql
+    extras = scene.code.limit.extras if scene.code.limit else []
+    if any(" CLUSTER ON " in extra for extra in extras):
+        yield f"CLUSTER ordered {table} by the daily limit, which goes: name another index, CLUSTER {table} USING"
+    if any(" REPLICA IDENTITY USING INDEX " in extra for extra in extras):
+        yield (
+            f"the daily limit, which goes, was the replica identity of {table}: before you publish that, ALTER TABLE"
+            f" {table} REPLICA IDENTITY DEFAULT"
+        )
 
 
 def _guard(scene: Scene, migration: Migration, choices: Choices) -> Plan:
