@@ -33,9 +33,9 @@ BEGIN
         SELECT format('%I owns presets, not %I', pg_get_userbyid(relowner), current_user) AS why
         FROM pg_class WHERE oid = 'public.presets'::regclass AND pg_get_userbyid(relowner) <> current_user
         UNION ALL
-        SELECT 'the tables are partitioned or inherited' FROM pg_class
+        SELECT 'the tables are partitioned or inherited, or have rules' FROM pg_class
         WHERE oid IN ('public.presets'::regclass, 'public.preset_usage'::regclass)
-            AND (relkind <> 'r' OR EXISTS (SELECT FROM pg_inherits WHERE pg_class.oid IN (inhrelid, inhparent)))
+            AND (relkind <> 'r' OR relhasrules OR EXISTS (SELECT FROM pg_inherits WHERE pg_class.oid IN (inhrelid, inhparent)))
         UNION ALL
         SELECT 'last_used_at or created_at is not there, or is no timestamptz' FROM pg_attribute
         WHERE atttypid = 'timestamptz'::regtype AND (attrelid, attname) IN (
@@ -66,9 +66,14 @@ BEGIN
         WHERE defaclobjtype = 'f' AND pg_get_userbyid(defaclrole) = current_user
             AND granted.grantee NOT IN (0, defaclrole)
     ) AS reasons;
+    IF to_regclass('pg_dist_partition') IS NOT NULL THEN -- of Citus
+        SELECT NULLIF(concat_ws('; ', why, string_agg(format('Citus keeps %s as a %s table', logicalrelid,
+            CASE partmethod WHEN 'n' THEN 'reference or managed' ELSE 'distributed' END), '; ')), '') INTO why
+        FROM pg_dist_partition WHERE logicalrelid IN ('public.presets'::regclass, 'public.preset_usage'::regclass);
+    END IF;
     IF why IS NOT NULL THEN
         RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why
-            USING ERRCODE = 'feature_not_supported', HINT = 'usagefix apply does it;'
+            USING ERRCODE = 'feature_not_supported', HINT = 'usagefix apply does it, or says what to do first;'
                 ' usagefix sql 20250930000001 apply --adapt prints the script for this database.';
     END IF;
 END $do$;

@@ -179,19 +179,19 @@ SELECT prefix || '_secure', title || ' is safe',
     CASE WHEN hidden THEN 'give the function an owner with BYPASSRLS, then usagefix backfill' ELSE 'usagefix apply' END
 FROM functions;
 
--- Counters
-WITH counter AS (
-    SELECT presets.usage_count, presets.last_used_at AS shown, COALESCE(events.actual, 0) AS actual, events.newest
-    FROM public.presets
-    LEFT JOIN (
-        SELECT preset_usage.preset_id, count(*) AS actual, max(preset_usage.created_at) AS newest
-        FROM public.preset_usage
-        GROUP BY preset_usage.preset_id
-    ) AS events ON events.preset_id = presets.id
+-- Counters. Both sides stand on their own, so that this is answered wherever rows are kept
+WITH shown AS MATERIALIZED (
+    SELECT presets.id AS id, presets.usage_count, presets.last_used_at AS last_use FROM public.presets
+), events AS MATERIALIZED (
+    SELECT preset_usage.preset_id AS parent, count(*) AS actual, max(preset_usage.created_at) AS newest
+    FROM public.preset_usage GROUP BY preset_usage.preset_id
+), counter AS (
+    SELECT shown.usage_count, shown.last_use, COALESCE(events.actual, 0) AS actual, events.newest
+    FROM shown LEFT JOIN events ON events.parent = shown.id
 ), total AS (
     SELECT count(*) AS presets,
         count(*) FILTER (WHERE usage_count IS DISTINCT FROM actual) AS inaccurate,
-        count(*) FILTER (WHERE newest > COALESCE(shown, '-infinity')) AS behind,
+        count(*) FILTER (WHERE newest > COALESCE(last_use, '-infinity')) AS behind,
         row_security_active('public.presets'::regclass)
             OR row_security_active('public.preset_usage'::regclass) AS filtered
     FROM counter
@@ -208,6 +208,11 @@ CROSS JOIN LATERAL (
 ) AS checks (check_id, title, wrong, object, what);
 
 -- Totals
+WITH shown AS MATERIALIZED (
+    SELECT presets.id AS id, presets.usage_count FROM public.presets
+), events AS MATERIALIZED (
+    SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
+)
 SELECT count(*) AS "presets", count(*) FILTER (WHERE shown IS NOT DISTINCT FROM actual) AS accurate,
     count(*) FILTER (WHERE shown IS DISTINCT FROM actual) AS inaccurate,
     COALESCE(sum(shown), 0) AS displayed_total, COALESCE(sum(actual), 0) AS actual_total,
@@ -215,20 +220,20 @@ SELECT count(*) AS "presets", count(*) FILTER (WHERE shown IS NOT DISTINCT FROM 
     COALESCE(sum(abs(actual - COALESCE(shown, 0))), 0) AS drift_magnitude,
     count(*) FILTER (WHERE shown > 0) AS presets_with_usage, count(*) FILTER (WHERE actual > 0) AS presets_really_used
 FROM (
-    SELECT presets.usage_count AS shown, COALESCE(events.actual, 0) AS actual
-    FROM public.presets
-    LEFT JOIN (
-        SELECT preset_usage.preset_id, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
-    ) AS events ON events.preset_id = presets.id
+    SELECT shown.usage_count AS shown, COALESCE(events.actual, 0) AS actual
+    FROM shown LEFT JOIN events ON events.parent = shown.id
 ) AS counters;
 
 -- The presets with the largest drift, then the most used
-SELECT presets.id, presets.name, presets.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
-    COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0) AS drift, presets.last_used_at
-FROM public.presets
-LEFT JOIN (
-    SELECT preset_usage.preset_id, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
-) AS events ON events.preset_id = presets.id
-ORDER BY abs(COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0)) DESC,
-    presets.usage_count IS NULL DESC, COALESCE(events.actual, 0) DESC, presets.id
+WITH shown AS MATERIALIZED (
+    SELECT presets.id AS id, presets.name AS name, presets.usage_count, presets.last_used_at AS last_use
+    FROM public.presets
+), events AS MATERIALIZED (
+    SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
+)
+SELECT shown.id, shown.name, shown.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
+    COALESCE(events.actual, 0) - COALESCE(shown.usage_count, 0) AS drift, shown.last_use AS last_used_at
+FROM shown LEFT JOIN events ON events.parent = shown.id
+ORDER BY abs(COALESCE(events.actual, 0) - COALESCE(shown.usage_count, 0)) DESC,
+    shown.usage_count IS NULL DESC, COALESCE(events.actual, 0) DESC, shown.id
 LIMIT 10;
