@@ -95,10 +95,10 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                '2bcd73deb76cdf6c0c90553ef4493e86 5379191bf12305c73c9b8e782f1fda60',
+                '976dadeae1ecda59480cc52952627a86 5726024683c2879ddeed390594afb3ae',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '1a245d1db7724ce1e4303e1bbe9ef847 59bedb13e8e623494392b326b04db97e',
+                '87242c2d02fcff80496f039097ff5044 9c03f59a330c43f95f95e87baed61646',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
