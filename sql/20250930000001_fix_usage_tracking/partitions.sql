@@ -28,6 +28,7 @@ AS $function$
 DECLARE
     change record;
     too_low boolean := false;
+    shown bigint;
     permit text;
 BEGIN
     -- Not in a partition with triggers of its own, or of a table that was swapped away; nor without rights on presets.
@@ -55,13 +56,11 @@ BEGIN
         ORDER BY event.preset_id
     LOOP
         permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
-        -- A counter that was too low stops at 0.
-        too_low := too_low OR COALESCE((
-            SELECT COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0
-            FROM public.presets AS preset WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE
-        ), false);
+        shown := (SELECT COALESCE(preset.usage_count, 0) FROM public.presets AS preset
+            WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE);
+        too_low := too_low OR shown OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0; -- it stops at 0
         UPDATE public.presets AS preset
-        SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses, 0)
+        SET usage_count = GREATEST(shown OPERATOR(pg_catalog.+) change.uses, 0)
           , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at
         WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id;
     END LOOP;
@@ -88,7 +87,7 @@ REVOKE ALL ON FUNCTION public.auto_count_row_preset_usage_count() FROM PUBLIC;
 
 -- PostgreSQL gives each later partition the trigger for rows
 CREATE OR REPLACE TRIGGER trigger_auto_count_row_preset_usage_count
-    AFTER INSERT OR DELETE OR UPDATE OF preset_id ON public.preset_usage
+    AFTER INSERT OR DELETE OR UPDATE ON public.preset_usage
     FOR EACH ROW
     WHEN (split_part(current_setting('usagefix.whole', true), ',', 1) IS DISTINCT FROM
         concat(pg_trigger_depth(), ' ', extract(epoch FROM statement_timestamp())))
