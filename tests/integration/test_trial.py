@@ -155,3 +155,31 @@ def test_textbook_functions_are_accepted_on_any_day(app: App, what: str, day: st
         app.sql("DELETE FROM preset_usage WHERE created_at > now() - interval '1 hour'")
         assert app.usagefix("rollback", "--yes").code == 0
         assert app.dump() == before
+
+
+UNEDITABLE = {
+    "a list of columns": (f"BEGIN\n{INSERT};\nUPDATE presets SET (usage_count, last_used_at) = (usage_count + 1, now()) WHERE id = preset_uuid; END", 3),
+    "what it counted": (f"DECLARE n integer;\nBEGIN {INSERT};\n\nUPDATE presets SET usage_count = usage_count + 1 WHERE id = preset_uuid RETURNING usage_count INTO n; END", 4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", UNEDITABLE)
+def test_what_apply_will_refuse_verify_and_doctor_foretell(app: App, what: str) -> None:
+    """Each names the line of the function, and what to change; none sends anybody to apply for it."""
+    body, line = UNEDITABLE[what]
+    app.sql("DROP FUNCTION track_preset_usage; DROP INDEX idx_preset_usage_daily_unique")
+    app.sql(RECORDS % ("void", body))
+    where = f"(line {line} of public.track_preset_usage(uuid,text,jsonb))"
+    (check,) = (
+        c for c in app.usagefix("verify", "--format", "json").json["checks"] if c["check_id"] == "tracker_inserts_only"
+    )
+    assert where in check["detail"]
+    assert check["hint"].startswith("Remove from it what changes usage_count")
+    (finding,) = (
+        f for f in app.usagefix("doctor", "--format", "json").json["findings"] if f["finding_id"] == "apply_refuses"
+    )
+    assert where in finding["evidence"]
+    refused = app.usagefix("apply")
+    assert refused.code == 1
+    assert where in " ".join(refused.stderr.split())
+    assert "Remove from it what changes usage_count" in refused.stderr
