@@ -13,6 +13,7 @@ from usagefix.errors import DatabaseRefused
 from usagefix.models.guarding import RefusedWrite
 from usagefix.picture import Table
 from usagefix.picture.code import code
+from usagefix.picture.edits import of_edits
 from usagefix.picture.objects import (
     Creator,
     Drift,
@@ -85,6 +86,7 @@ class _Look:
             obstacles=(
                 *of_keys(self.db.counter, presets, events),
                 *of_limits(self.db.counter.child_sql, seen.limits),
+                *of_edits(seen),
                 *self._rows("obstacles", Obstacle),
                 *(of_uses(self.db, ahead=True) if readable else of_any_use(self.db)),
             ),
