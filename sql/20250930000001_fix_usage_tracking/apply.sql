@@ -99,7 +99,7 @@ BEGIN
     END IF; --? partitions
     -- Most statements insert one event: then nothing is grouped or sorted.
     SELECT written.preset_id, written.created_at AS newest, EXISTS (SELECT FROM new_events OFFSET 1) AS several
-    INTO used FROM new_events AS written;
+    INTO used FROM new_events AS written LIMIT 1;
     IF NOT used.several THEN
         permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset

@@ -89,7 +89,7 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                '0372ba3e8c493369500671807755b535 cbf1133a4e5c396d9fde44d443f5bace',
+                'f9ec16ca684a9bf7e53a0c073ab08fe2 22011d99212ba6415c90ce51bed58543',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
                 'a02dff2840e329f77c1e1660583b49d8 1a24ff2cd27a9e3a899c251fc12852a7',

@@ -17,6 +17,7 @@ from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import ApplyReport, PlannedStatement, State
 from usagefix.models.verification import VerifyReport
 from usagefix.picture.objects import Reader
+from usagefix.picture.obstacles import of_uses
 from usagefix.planning import applying
 from usagefix.planning.countable import require_countable
 from usagefix.planning.plan import Choices, Plan, text_of
@@ -123,7 +124,7 @@ def scripts(db: Database, to: str | None = None, *, alone: bool = False) -> dict
     with db.snapshot():
         preflight.require_tables(db)
         seen = scene(db)
-    require_countable(seen)
+        require_countable(seen, of_uses(db, ahead=True))
     choices = Choices(by_hand=True, alone=alone, mode=_mode(seen), recorders=trying.untried(seen))
     return {m: applying.plan(seen, m, choices) for m in _wanted(to)}
 
@@ -144,7 +145,7 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
             if states[m.version] is not State.APPLIED or (by_row and m.kind is MigrationKind.COUNTING)
         )  # fmt: skip
         if todo:
-            require_countable(seen)  # what cannot be counted may be what cannot be read, too
+            require_countable(seen, of_uses(db, ahead=True))  # else it may be what cannot be read, too
         before = report(db, checks)
     choices = Choices(mode=_mode(seen))
     tried: tuple[Tried, ...] = ()

@@ -77,3 +77,9 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:  # noqa: PLR
         hint=hint or "the statement's transaction is rolled back; `usagefix status` shows where things stand",
         sqlstate=state,
     )
+
+
+def detail_of(error: UsagefixError) -> str:
+    """The server's DETAIL of what it refused; it may quote a row. Empty where it gave none."""
+    cause = error.__cause__
+    return (cause.diag.message_detail or "") if isinstance(cause, psycopg.Error) else ""

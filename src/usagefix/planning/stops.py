@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from usagefix.catalog import Statement
 from usagefix.planning.plan import Edit
 from usagefix.planning.scene import Scene
@@ -16,7 +14,8 @@ _PARTITIONS = ("trigger_auto_count_row", "trigger_auto_note")
 def stop_if_changed(scene: Scene, edits: list[Edit], *, later: bool) -> Statement:
     """An edit is made of a text that was read before: what changed since must not be lost. ``later``: for a script that
     runs without a trial, some time from now, when a trigger that nobody has read may count, too."""
-    known = [f"{edit.function.signature} {_md5(body)}" for edit in edits for body in (edit.function.body, edit.body)]
+    md5 = scene.counter.md5
+    known = [f"{edit.function.signature} {md5(body)}" for edit in edits for body in (edit.function.body, edit.body)]
     queries = [_functions(edits)] if edits else []
     if later:
         known += _read(scene, edits)
@@ -62,7 +61,7 @@ def _read(scene: Scene, edits: list[Edit]) -> list[str]:
     bodies = {f.oid: [f.body] for f in scene.code.functions}
     bodies |= {edit.function.oid: [edit.function.body, edit.body] for edit in edits}
     return [
-        f"{trigger.name} {_md5(body)}"
+        f"{trigger.name} {scene.counter.md5(body)}"
         for trigger in scene.triggers_on("preset_usage")
         if trigger.name not in scene.counter.triggers
         for body in bodies.get(trigger.function, [])
@@ -79,6 +78,3 @@ def _array(texts: list[str]) -> str:
     body = "\n            ".join(line.rstrip() for line in lines).rstrip(",")
     return f"ARRAY[{body}]::text[]" if len(lines) == 1 else f"ARRAY[\n            {body}]::text[]"
 
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
