@@ -86,41 +86,40 @@ ON CONFLICT DO NOTHING;
 DROP INDEX IF EXISTS public.idx_preset_usage_daily_unique;
 
 -- The counting function: adds each new event to the counter of its preset. Presets are updated in the order of their
--- ids: statements over the same presets queue up and never deadlock. The guard knows a count by usagefix.counting
+-- ids: statements over the same presets queue up and never deadlock. The last name of the path is no schema, and nobody
+-- may create one that begins with pg_: by it the guard knows a count, and how deep in triggers
 CREATE OR REPLACE FUNCTION public.auto_increment_preset_usage_count() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_1
 AS $function$
 DECLARE
     used record;
-    permit text;
 BEGIN
     IF TG_NARGS OPERATOR(pg_catalog.>) 0 AND pg_catalog.pg_partition_root(TG_RELID) IS NULL THEN --? partitions
         RETURN NULL; -- a partition that was detached since --? partitions
     END IF; --? partitions
+    IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
+        PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
+            pg_catalog.current_setting('search_path'), ', pg_usagefix_', pg_catalog.pg_trigger_depth()), true);
+    END IF;
     -- Most statements insert one event: then nothing is grouped or sorted.
-    SELECT written.preset_id, written.created_at AS newest, EXISTS (SELECT FROM new_events OFFSET 1) AS several
-    INTO used FROM new_events AS written LIMIT 1;
-    IF NOT used.several THEN
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
-        UPDATE public.presets AS preset
-        SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) 1
-          , last_used_at = GREATEST(preset.last_used_at, used.newest) --? presets.last_used_at
-        WHERE preset.id OPERATOR(pg_catalog.=) used.preset_id;
-        permit := pg_catalog.set_config('usagefix.counting', '', true);
+    UPDATE public.presets AS preset
+    SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) 1
+      , last_used_at = GREATEST(preset.last_used_at, --? presets.last_used_at
+            (SELECT written.created_at FROM new_events AS written LIMIT 1)) --? presets.last_used_at
+    WHERE preset.id OPERATOR(pg_catalog.=) (SELECT written.preset_id FROM new_events AS written LIMIT 1)
+        AND NOT EXISTS (SELECT FROM new_events OFFSET 1);
+    IF FOUND THEN
         RETURN NULL;
     END IF;
     FOR used IN
         SELECT written.preset_id, pg_catalog.count(*) AS uses, pg_catalog.max(written.created_at) AS newest
         FROM new_events AS written GROUP BY written.preset_id ORDER BY written.preset_id
     LOOP
-        -- Each time: what a trigger of the application records meanwhile is counted in between.
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset
         SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) used.uses
           , last_used_at = GREATEST(preset.last_used_at, used.newest) --? presets.last_used_at
         WHERE preset.id OPERATOR(pg_catalog.=) used.preset_id;
     END LOOP;
-    permit := pg_catalog.set_config('usagefix.counting', '', true);
     RETURN NULL;
 END
 $function$;
@@ -128,23 +127,25 @@ $function$;
 -- The adjusting function: adds, for each preset that a statement touched, what the statement changed in all, and writes
 -- nothing where that is nothing. The time of the last use stays when events go
 CREATE OR REPLACE FUNCTION public.auto_adjust_preset_usage_count() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_1
 AS $function$
 DECLARE
     changes refcursor;
     change record;
     too_low boolean := false;
-    permit text;
 BEGIN
     IF TG_NARGS OPERATOR(pg_catalog.>) 0 AND (pg_catalog.pg_partition_root(TG_RELID) IS NULL --? partitions
             OR pg_catalog.current_setting('usagefix.truncating', true) OPERATOR(pg_catalog.=) 'on') THEN --? partitions
         RETURN NULL; -- a partition that was detached since, or one that goes with the whole table --? partitions
     END IF; --? partitions
+    IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
+        PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
+            pg_catalog.current_setting('search_path'), ', pg_usagefix_', pg_catalog.pg_trigger_depth()), true);
+    END IF;
     IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' AND TG_WHEN OPERATOR(pg_catalog.=) 'AFTER' THEN
         -- No event is left, and none comes before this commits: every counter is 0, whatever it lacked.
-        permit := pg_catalog.set_config('usagefix.truncating', '', true); --? partitions
+        PERFORM pg_catalog.set_config('usagefix.truncating', '', true); --? partitions
         PERFORM FROM public.presets AS preset ORDER BY preset.id FOR NO KEY UPDATE;
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset SET usage_count = 0 WHERE preset.usage_count IS DISTINCT FROM 0;
         too_low := true;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN -- BEFORE, on a partition --? partitions
@@ -191,7 +192,6 @@ BEGIN
             CLOSE changes; -- or it holds the partition that is truncated
             EXIT;
         END IF;
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset
         SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses
           , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at
@@ -208,7 +208,6 @@ BEGIN
             too_low := too_low OR FOUND;
         END IF;
     END LOOP;
-    permit := pg_catalog.set_config('usagefix.counting', '', true);
     -- Deltas that a backfill has still to add do not fit any more: tell it to count again.
     IF too_low AND EXISTS (
         SELECT FROM pg_catalog.pg_class AS note

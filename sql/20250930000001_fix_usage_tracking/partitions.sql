@@ -21,13 +21,16 @@ $function$;
 
 -- Counts row by row what is written straight into a partition that has no triggers of its own yet
 CREATE OR REPLACE FUNCTION public.auto_count_row_preset_usage_count() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_1
 AS $function$
 DECLARE
     change record;
     too_low boolean := false;
-    permit text;
 BEGIN
+    IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
+        PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
+            pg_catalog.current_setting('search_path'), ', pg_usagefix_', pg_catalog.pg_trigger_depth()), true);
+    END IF;
     FOR change IN
         SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.moment) AS newest
         FROM (
@@ -39,7 +42,6 @@ BEGIN
         GROUP BY event.preset_id HAVING pg_catalog.sum(event.uses) OPERATOR(pg_catalog.<>) 0
         ORDER BY event.preset_id
     LOOP
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset
         SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses
           , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at
@@ -52,7 +54,6 @@ BEGIN
             too_low := too_low OR FOUND;
         END IF;
     END LOOP;
-    permit := pg_catalog.set_config('usagefix.counting', '', true);
     -- Deltas that a backfill has still to add do not fit any more: tell it to count again.
     IF too_low AND EXISTS (
         SELECT FROM pg_catalog.pg_class AS note

@@ -86,13 +86,13 @@ WITH RECURSIVE tree AS (
             SELECT FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted
             WHERE granted.grantee <> proc.proowner
         ) AS open,
-        COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
+        COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%, pg\_temp, pg\_usagefix\_1%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                'f9ec16ca684a9bf7e53a0c073ab08fe2 22011d99212ba6415c90ce51bed58543',
+                'c58ac5d9750172f3239c37b326200aae 5a8c05e3fe81f771dee1012226ae6890',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                'a02dff2840e329f77c1e1660583b49d8 1a24ff2cd27a9e3a899c251fc12852a7',
+                '255c18349544859dc798f42a63f6dc87 98b776b75ef7cff8e8bd2f084450a665',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
