@@ -87,20 +87,30 @@ DECLARE
     filled boolean;
     free bigint;
     nth integer;
+    starts bigint;
 BEGIN
+    -- A preset that is new, or gets another id, starts with the events that are there. Wait for who deletes that id.
+    IF NEW.id IS DISTINCT FROM OLD.id THEN
+        PERFORM FROM public.presets AS preset WHERE preset.id = NEW.id FOR KEY SHARE;
+        IF NOT FOUND THEN
+            starts := (SELECT count(*) FROM public.preset_usage AS event WHERE event.preset_id = NEW.id);
+        END IF;
+    END IF;
     IF TG_OP = 'UPDATE' THEN
         IF NEW.usage_count IS NOT DISTINCT FROM OLD.usage_count THEN
+            NEW.usage_count := COALESCE(starts, NEW.usage_count);
             RETURN NEW;
         END IF;
-    ELSIF NEW.usage_count IS NULL OR NEW.usage_count = 0 OR EXISTS (
+    ELSIF COALESCE(NEW.usage_count, 0) IN (0, starts) OR EXISTS (
         -- An upsert that leaves the counter as it is.
         SELECT FROM public.presets AS preset WHERE preset.id = NEW.id AND preset.usage_count = NEW.usage_count
     ) THEN
-        NEW.usage_count := COALESCE(NEW.usage_count, 0);
+        NEW.usage_count := COALESCE(starts, NEW.usage_count, 0);
         RETURN NEW;
     END IF;
-    IF NOT EXISTS (
-        -- Where the counting trigger is gone, or is not the one of usagefix, somebody else has to count.
+    -- On a table that was swapped away; or where the counting trigger is gone, or is not the one of usagefix: somebody
+    -- else has to count.
+    IF COALESCE(pg_partition_root(TG_RELID), TG_RELID) <> to_regclass('public.presets') OR NOT EXISTS (
         SELECT FROM pg_trigger AS counting JOIN pg_proc AS functions ON functions.oid = counting.tgfoid
         WHERE counting.tgrelid = to_regclass('public.preset_usage') AND counting.tgenabled IN ('O', 'A')
             AND counting.tgtype = 4 AND functions.proconfig::text LIKE '%, pg\_usagefix\_1"%'
@@ -154,7 +164,7 @@ BEGIN
     ELSIF TG_ARGV[0] = 'warn' THEN
         RAISE WARNING 'the counter usage_count is not for this to write: %', COALESCE(NULLIF(through, ''), TG_OP);
     END IF;
-    NEW.usage_count := CASE WHEN TG_OP = 'INSERT' THEN 0 ELSE OLD.usage_count END;
+    NEW.usage_count := COALESCE(starts, CASE WHEN TG_OP = 'INSERT' THEN 0 ELSE OLD.usage_count END);
     RETURN NEW;
 END
 $function$;

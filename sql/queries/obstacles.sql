@@ -68,5 +68,4 @@ SELECT format('another trigger calls %%s() too: %%s on %%s', ours.name, existing
 FROM ours
 JOIN pg_catalog.pg_trigger AS existing ON existing.tgfoid = ours.oid AND existing.tgparentid = 0
 CROSS JOIN counters
-WHERE existing.tgname NOT LIKE ours.triggers OR CASE WHEN ours.on_parent THEN existing.tgrelid <> counters.oid
-    ELSE existing.tgrelid NOT IN (SELECT relation FROM tree) END
+WHERE existing.tgname NOT LIKE ours.triggers AND existing.tgrelid IN (SELECT oid FROM counters UNION SELECT relation FROM tree)

@@ -17,6 +17,20 @@ def script(db: Database, migration: Migration, face: Face, limit: DailyLimit = D
 
     Raises Refused where a person has something to do first.
     """
+    return _whatever_is_set(_script(db, migration, face, limit), face)
+
+
+def _whatever_is_set(text: str, face: Face) -> str:
+    """A script that means the same whatever the role, the database or psql is set to."""
+    head = []
+    if not text.isascii():
+        head.append("SET LOCAL client_encoding = 'UTF8';")
+    if face is Face.ROLLBACK:
+        head.append("SET LOCAL default_tablespace = '';")
+    return "\n".join([*head, text])
+
+
+def _script(db: Database, migration: Migration, face: Face, limit: DailyLimit) -> str:
     match face:
         case Face.APPLY:
             return apply.scripts(db)[migration].script
@@ -50,8 +64,8 @@ def _backfill(db: Database, migration: Migration) -> tuple[Statement, ...]:
     setting = [f"DO $do$ BEGIN SET LOCAL {name} = {{}}; END $do$;" for name in hold.settings]
     before = [line.format(value) for line, value in zip(setting, hold.settings.values(), strict=True)]
     after = [line.format("DEFAULT") for line in setting]
-    before += [f"{text};" for text in (hold.before.split("; ") if hold.before else ())]
-    after += [f"{text};" for text in (hold.after.split("; ") if hold.after else ())]
+    before += [f"{hold.before};"] if hold.before else []
+    after += [f"{hold.after};"] if hold.after else []
     opening, *work = (s for s in migration.statements(Face.BACKFILL, db.counter) if not s.is_by_hand)
     off = [Statement("Hold the application's own triggers off: a repair is no use", "\n".join(before))] if before else []
     on = [Statement("Let them go", "\n".join(after))] if after else []

@@ -238,8 +238,8 @@ def _hold_off(db: Database, triggers: list[_Trigger]) -> Hold:
     enable = {trigger: "ENABLE ALWAYS" if trigger.enabled == "A" else "ENABLE" for trigger in firing}
     return Hold(
         {},
-        before="; ".join(f"ALTER TABLE {db.counter.parent_sql} DISABLE TRIGGER {names[t]}" for t in firing),
-        after="; ".join(f"ALTER TABLE {db.counter.parent_sql} {enable[t]} TRIGGER {names[t]}" for t in firing),
+        before=";\n".join(f"ALTER TABLE {db.counter.parent_sql} DISABLE TRIGGER {names[t]}" for t in firing),
+        after=";\n".join(f"ALTER TABLE {db.counter.parent_sql} {enable[t]} TRIGGER {names[t]}" for t in firing),
     )
 
 

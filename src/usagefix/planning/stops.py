@@ -77,4 +77,3 @@ def _array(texts: list[str]) -> str:
         lines[-1] += f"{text}, "
     body = "\n            ".join(line.rstrip() for line in lines).rstrip(",")
     return f"ARRAY[{body}]::text[]" if len(lines) == 1 else f"ARRAY[\n            {body}]::text[]"
-

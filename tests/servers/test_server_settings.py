@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 from conftest import TestServer, load_partitioned, load_sample
-from support import App, Connection, give_everything_to, role
+from support import MIGRATION, App, Connection, give_everything_to, role
 
 # How text is read and written.
 TEXTS = {
@@ -103,7 +103,9 @@ def use(connection: Connection, app: App) -> None:
         connection.execute(inserted, (one, somebody))
         connection.execute(f"{inserted} FROM generate_series(1, 6)".encode(), (one, somebody))
         connection.execute(f"{inserted} FROM generate_series(1, 3)".encode(), (other, somebody))
-        connection.execute(f"{inserted.replace('%s::uuid, %s', 'unnest(%s::uuid[]), %s', 1)}".encode(), ([one, other], somebody))
+        connection.execute(
+            f"{inserted.replace('%s::uuid, %s', 'unnest(%s::uuid[]), %s', 1)}".encode(), ([one, other], somebody)
+        )
     mine = "id IN (SELECT id FROM public.preset_usage WHERE preset_id = %s ORDER BY created_at DESC LIMIT %s)"
     with connection.transaction():
         connection.execute(f"DELETE FROM public.preset_usage WHERE {mine}".encode(), (one, 2))
@@ -153,7 +155,9 @@ def set_for(app: App, user: str, settings: Mapping[str, str], *, as_role: bool) 
         # A path is a list of names, not one.
         values = [psycopg.sql.Literal(part) for part in (value.split(", ") if name == "search_path" else [value])]
         setting = psycopg.sql.SQL(".").join(map(psycopg.sql.Identifier, name.split(".")))
-        app.db.execute(psycopg.sql.SQL("ALTER {} SET {} = {}").format(whose, setting, psycopg.sql.SQL(", ").join(values)))
+        app.db.execute(
+            psycopg.sql.SQL("ALTER {} SET {} = {}").format(whose, setting, psycopg.sql.SQL(", ").join(values))
+        )
     try:
         with app.connect(user=user) as session:
             for name, value in settings.items():
@@ -214,7 +218,9 @@ def encoded(app: App, request: pytest.FixtureRequest) -> Iterator[tuple[App, str
     try:
         load_sample(conninfo=there.url())
         with psycopg.connect(there.url(), autocommit=True, client_encoding=encoding) as raw:
-            raw.execute(b"UPDATE presets SET usage_count = 9999, name = '" + text + stray + b"' WHERE name = 'Neon city'")
+            raw.execute(
+                b"UPDATE presets SET usage_count = 9999, name = '" + text + stray + b"' WHERE name = 'Neon city'"
+            )
             found = raw.execute("SELECT pg_get_functiondef('track_preset_usage'::regproc)::bytea").fetchall()
             raw.execute(found[0][0].replace(b"-- One use", b"-- " + text + stray))
             raw.execute(b'ALTER TABLE presets ADD "' + text + b'" text')
@@ -244,3 +250,23 @@ def test_other_encodings(encoded: tuple[App, str, str]) -> None:
         if form == "json":
             assert name in {preset["name"] for preset in result.json["presets"]}
     live(app, "postgres", name, shown)
+
+
+def test_by_hand(app: App) -> None:
+    """The scripts that `usagefix sql --adapt` prints, with psql; and verify.sql as it is."""
+    surround(app)
+    settings = known(app, TEXTS | FUNCTIONS | {"search_path": ""})
+    definition = app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)")
+    app.sql(definition.replace("-- One use", "-- Caf\xe9 \u65e5\u672c: one use"))
+    before = app.dump()
+    with set_for(app, "postgres", settings, as_role=False):
+        done = app.by_hand()
+        assert done.returncode == 0, done.stderr
+        assert app.drift() == (0, 0)
+        checked = app.psql(MIGRATION / "verify.sql")
+        assert checked.returncode == 0, checked.stderr
+        assert not {"failed", "missing", "outdated", "unexpected"} & set(checked.stdout.split()), checked.stdout
+        assert app.usagefix("verify").code == 0
+        done = app.by_hand(undo=True)
+        assert done.returncode == 0, done.stderr
+    assert app.dump() == before
