@@ -92,13 +92,13 @@ WITH RECURSIVE tree AS (
             SELECT FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted
             WHERE granted.grantee <> proc.proowner
         ) AS open,
-        COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
+        COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%, pg\_temp, pg\_usagefix\_1%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                '976dadeae1ecda59480cc52952627a86 5726024683c2879ddeed390594afb3ae',
+                'b547d967b4042b2f21b8337877091edd e69942018261fa94a6c093f906cd4807',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '87242c2d02fcff80496f039097ff5044 9c03f59a330c43f95f95e87baed61646',
+                'f9ed79a54f6720f6fcaca3956dfc31ea 0c48ee76b6ab40fb18e632c689e63822',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
