@@ -15,11 +15,14 @@ from usagefix.picture.objects import Function, Trigger
 
 @dataclass(frozen=True, slots=True)
 class EventTable:
-    """The table of events, or a partition of it: its name as SQL writes it, its ``relkind``."""
+    """The table of events, or a partition of it: its name as SQL writes it, its ``relkind``. ``identity``, its replica
+    identity, and ``clustered``: the index, or what pg_class says in a letter; None where there is none."""
 
     name: str
     kind: str
     whole: bool
+    identity: str | None = None
+    clustered: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Surroundings:
     runner: str
     superuser: bool
     rights_of_owner: list[str]
+    roles: list[str]
     parent: str
     parent_partitioned: bool
     path: list[str]
