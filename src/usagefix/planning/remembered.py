@@ -45,8 +45,8 @@ def here(scene: Scene) -> Scene:
 
 
 def function(scene: Scene, entry: Saved) -> Function | None:
-    """The function that apply edited: of this name, or the only other one with the body that apply left, or with the one
-    of an interrupted rollback."""
+    """The function that apply edited: of this name, or the only other one with the body that apply left, or that an
+    interrupted rollback did."""
     named = next((f for f in scene.code.functions if f.signature == entry.identity), None)
     known = {saved.identity for saved in scene.ledger.saved}
     others = [f for f in scene.code.functions if f.signature not in known and not scene.code.is_released(f)]
