@@ -15,6 +15,7 @@ from usagefix.errors import DatabaseRefused, NotPermitted, RollbackRefused, Usag
 from usagefix.ledger import Saved
 from usagefix.picture.code import Limit, routine
 from usagefix.picture.objects import Function
+from usagefix.picture.obstacles import said
 from usagefix.planning import expected, remembered, undoing
 from usagefix.planning.before import is_recorder, loose_body
 from usagefix.planning.scene import Scene, scene
@@ -103,11 +104,6 @@ def refused_of_copy(db: Database, seen: Scene, extras: Iterable[str]) -> dict[st
                 db.run("ROLLBACK TO SAVEPOINT extra")
                 found[extra] = said(refused)
     return found
-
-
-def said(refused: DatabaseRefused) -> str:
-    """The server's own words."""
-    return refused.message.removeprefix("the server refused a statement: ")
 
 
 def refuse_if_edited(seen: Scene) -> None:

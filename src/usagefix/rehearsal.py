@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from usagefix import daily_limit, ledger
+from usagefix import daily_limit, forbidden, ledger
 from usagefix.catalog import Migration, MigrationKind
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy, DatabaseRefused, NotPermitted, RollbackRefused
 from usagefix.models.choices import DailyLimit
 from usagefix.models.migration import PlannedStatement
+from usagefix.picture.obstacles import said
 from usagefix.planning import undoing
 from usagefix.planning.scene import Scene
 from usagefix.planning.trial import literal
@@ -47,11 +48,13 @@ def rehearse(
     while True:
         plan = undoing.plan(seen, migration, limit, without=without)
         found = daily_limit.refused_of_copy(db, seen, plan.of_limit) if _builds_limit(seen, migration, limit) else {}
-        said = db.retrying(lambda plan=plan: _said(db, plan, locks=locks), limits, readers=True)  # type: ignore[misc]
+        told = db.retrying(lambda plan=plan: _told(db, plan, locks=locks), limits, readers=True)  # type: ignore[misc]
         texts = [statement.text for statement in plan.statements]
-        found |= {texts[place]: words for what, place, words in said if what == "refused"}
+        found |= {texts[place]: words for what, place, words in told if what == "refused"}
         if not found:
-            return Rehearsed(plan, without, _steps(plan, {place: held for _, place, held in said} if locks else {}))
+            if _builds_limit(seen, migration, limit):
+                _require_recorders(seen, without)
+            return Rehearsed(plan, without, _steps(plan, {place: held for _, place, held in told} if locks else {}))
         without |= found
 
 
@@ -60,7 +63,18 @@ def _builds_limit(seen: Scene, migration: Migration, limit: DailyLimit) -> bool:
     return lifted and (seen.code.limit is None or not seen.code.limit.valid)
 
 
-def _said(db: Database, plan: Undoing, *, locks: bool) -> list[tuple[str, int, str]]:
+def _require_recorders(seen: Scene, without: dict[str, str]) -> None:
+    """Raise RollbackRefused where the daily limit would come back, but not a function that works with it."""
+    headers = {(function.definition or "").partition("\n")[0] for function in seen.code.recorders}
+    for text, why in without.items():
+        if text.partition("\n")[0] in headers:
+            raise RollbackRefused(
+                f"{seen.counter.recorder}() cannot be given back, and would fail with the daily limit: {why}",
+                hint="change that, then run this again; or usagefix rollback --daily-limit skip",
+            )
+
+
+def _told(db: Database, plan: Undoing, *, locks: bool) -> list[tuple[str, int, str]]:
     """Run the plan and undo it: what the server refuses, and the locks, each with the place of its statement."""
     held = db.query("locks_taken")
     block: list[str] = []
@@ -71,27 +85,27 @@ def _said(db: Database, plan: Undoing, *, locks: bool) -> list[tuple[str, int, s
         block.append(_MAY_FAIL.format(text, place) if statement.text in plan.restoring else f"EXECUTE {text};")
         block += [_LOCKS.format(place, held)] if locks else []
     try:
-        with db.transaction(settings=ledger.provenance(plan.migration), rollback=True):
+        with forbidden.named(db), db.transaction(settings=ledger.provenance(plan.migration), rollback=True):
             db.claim()
             db.run(f"DO {literal('BEGIN ' + chr(10).join(block) + ' END')}")
     except DatabaseRefused as refused:
         if isinstance(refused, (Busy, NotPermitted)):
             raise
         # What failed before it may be why: without that, it may go through.
-        if not any(said.startswith("refused ") for said in db.said):
+        if not any(line.startswith("refused ") for line in db.said):
             raise _refusal(plan, refused) from None
-    told = (said.split(" ", 2) for said in db.said)
+    told = (line.split(" ", 2) for line in db.said)
     return [(what, int(place), words) for what, place, words in told]
 
 
 def _refusal(plan: Undoing, refused: DatabaseRefused) -> RollbackRefused:
-    said = daily_limit.said(refused)
-    if "usagefix." in said and refused.sqlstate == "42P01":
+    words = said(refused)
+    if "usagefix." in words and refused.sqlstate == "42P01":
         return RollbackRefused(
-            f"a part of the ledger is lost: {said}", hint="usagefix apply opens it anew; then run this again"
+            f"a part of the ledger is lost: {words}", hint="usagefix apply opens it anew; then run this again"
         )
     return RollbackRefused(
-        f"{plan.migration} cannot be rolled back: {said}", hint="change what is in the way, then run this again"
+        f"{plan.migration} cannot be rolled back: {words}", hint="change what is in the way, then run this again"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from usagefix import catalog, daily_limit, ledger, preflight, rehearsal, status
+from usagefix import catalog, daily_limit, forbidden, ledger, preflight, rehearsal, status
 from usagefix.backfill import give_back, returns
 from usagefix.catalog import Migration, MigrationKind
 from usagefix.database import Database, Limits
@@ -217,5 +217,6 @@ def _undo(db: Database, plan: undoing.Undoing, limits: Limits | None) -> None:
             db.claim()
             db.run(script)
 
-    db.retrying(work, limits, readers=True)
+    with forbidden.named(db):
+        db.retrying(work, limits, readers=True)
     db.remarks += plan.remarks

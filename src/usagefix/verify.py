@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -15,9 +15,11 @@ from usagefix.errors import ConfigurationError
 from usagefix.judging import code_checks
 from usagefix.models.verification import Check, Counts, PresetCount, Status, VerifyReport
 from usagefix.picture.code import Code, code
+from usagefix.picture.obstacles import Obstacle, of_uses
 
 COUNTERS = "counters_accurate"
 LAST_USED = "last_used_current"
+ACCEPTED = "uses_accepted"
 
 Checks = Mapping[str, tuple[Check, ...]]
 
@@ -44,11 +46,14 @@ def verify(db: Database, *, only: Sequence[str] = (), top: int = 10, fail_over: 
 def report(db: Database, found: Checks, *, only: Sequence[str] = (), top: int = 10, fail_over: int = 0) -> VerifyReport:
     """The checks of the catalog, and those of the counters, in the snapshot that is open."""
     checks = [check for of_version in found.values() for check in of_version]
-    known = [*(check.check_id for check in checks), COUNTERS, LAST_USED]
+    known = [*(check.check_id for check in checks), ACCEPTED, COUNTERS, LAST_USED]
     for unknown in sorted(set(only) - set(known)):
         raise ConfigurationError(f"there is no check {unknown!r}", hint=f"checks: {', '.join(known)}")
     wanted = set(only or known)
     accuracy = None
+    if ACCEPTED in wanted:
+        refused = of_uses(db)
+        checks = [*_possible(checks, refused), _uses_accepted(refused)]
     if COUNTERS in wanted:
         accuracy = db.row(db.query("accuracy"), _Accuracy, {"top": top})
         checks.append(_counters_accurate(accuracy, fail_over))
@@ -79,6 +84,20 @@ def object_checks(db: Database, seen: Code) -> dict[str, tuple[Check, ...]]:
     return found
 
 
+def _uses_accepted(refused: tuple[Obstacle, ...]) -> Check:
+    """Whether the server would take an UPDATE of each preset, which each use is."""
+    title, status = "Nothing refuses a use", Status.FAILED if refused else Status.OK
+    detail = "; ".join(obstacle.what for obstacle in refused) or "the server takes an update of each preset"
+    return Check(ACCEPTED, title, status, "presets", detail, refused[0].hint if refused else "usagefix doctor")
+
+
+def _possible(checks: list[Check], refused: tuple[Obstacle, ...]) -> Iterator[Check]:
+    """The checks with advice that can be followed: apply refuses where uses would be."""
+    for check in checks:
+        later = refused and not check.passed and check.hint == "usagefix apply"
+        yield replace(check, hint=f"first what {ACCEPTED} says, then usagefix apply") if later else check
+
+
 def _counters_accurate(accuracy: _Accuracy, fail_over: int) -> Check:
     detail = f"{accuracy.inaccurate} of {accuracy.presets} presets inaccurate"
     if fail_over and accuracy.inaccurate:
@@ -98,11 +117,7 @@ def _last_used_current(db: Database, fail_over: int) -> Check:
     check = Check(LAST_USED, "Last use is up to date", Status.OK, "presets.last_used_at", "", "usagefix backfill")
     if not db.counter.dated:
         return replace(check, status=Status.SKIPPED, detail="no columns that tell when a use was")
-    db.run(db.query("last_use_from"))
-    behind, presets = db.tuple(
-        f"SELECT (SELECT count(*) FROM ({db.query('last_use')}) AS behind), count(*)"  # noqa: S608 - our own file
-        f" FROM {db.counter.parent_sql}"
-    )
+    behind, presets = db.tuple(db.query("behind"))
     detail = f"{behind} of {presets} presets behind" + (f", up to {fail_over} allowed" if fail_over and behind else "")
     return replace(check, status=Status.FAILED if behind > fail_over else Status.OK, detail=detail)
 

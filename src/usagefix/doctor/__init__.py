@@ -13,6 +13,7 @@ One snapshot for everything in the database; the source, if there is one, is rea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from usagefix import preflight
@@ -45,13 +46,20 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
     read = None
     if case.source is not None:
         read = SourceRead(str(source), case.source.files_read, tuple(map(str, case.source.skipped)))
-    findings = [finding for rule in RULES.values() for finding in rule(case)]
+    findings = [_possible(finding, case) for rule in RULES.values() for finding in rule(case)]
     findings.sort(key=lambda finding: (_WORST_FIRST.index(finding.severity), finding.cause or 9))
     return DoctorReport(
         findings=tuple(findings),
         source=read,
         counted=case.picture.drift is not None,
     )
+
+
+def _possible(finding: Finding, case: Case) -> Finding:
+    """A finding with a remedy that can be followed: where apply refuses, it is not the first thing to do."""
+    if not case.picture.obstacles or not finding.remedy.startswith("usagefix apply"):
+        return finding
+    return replace(finding, remedy=f"first what apply_refuses says; then {finding.remedy}")
 
 
 def explain(db: Database, rules: Sequence[str]) -> tuple[Finding, ...]:

@@ -7,7 +7,6 @@ them: pieces of their text are replaced, every other character stays.
 
 from __future__ import annotations
 
-from usagefix.reading.counting import Edited, OnlyCounts, Refused
 from usagefix.reading.editing import with_body
 from usagefix.reading.findings import Found, Use
 from usagefix.reading.inserts import unknown_columns
@@ -16,6 +15,7 @@ from usagefix.reading.recorder import RecorderState, arguments_of
 from usagefix.reading.routine import Argument, Column, Events, Routine, Uneditable, UserKey
 from usagefix.reading.sql import in_sql
 from usagefix.reading.subject import Subject
+from usagefix.reading.taking import Edited, OnlyCounts, Refused
 from usagefix.reading.tree import Place, Scan, in_file, scan
 
 __all__ = [
