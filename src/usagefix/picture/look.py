@@ -96,7 +96,8 @@ class _Look:
         return tuple(self.db.rows(self.db.query(query), into))
 
     def _applied(self) -> tuple[str, ...]:
-        return tuple(self.db.values(f"SELECT version FROM ({self.db.query('history')}) AS applied"))  # noqa: S608
+        latest = self.db.query("history")
+        return tuple(self.db.values(f"SELECT version FROM ({latest}) AS latest WHERE action = 'apply'"))  # noqa: S608
 
     def _permitted(self, sees: bool | None, what: str, read: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
         """What ``read`` returns, for which a right is needed; nothing where there is nothing to see, or no right."""
