@@ -67,6 +67,8 @@ def _backfill(db: Database, migration: Migration) -> tuple[Statement, ...]:
     before += [f"{hold.before};"] if hold.before else []
     after += [f"{hold.after};"] if hold.after else []
     opening, *work = (s for s in migration.statements(Face.BACKFILL, db.counter) if not s.is_by_hand)
-    off = [Statement("Hold the application's own triggers off: a repair is no use", "\n".join(before))] if before else []
+    off = (
+        [Statement("Hold the application's own triggers off: a repair is no use", "\n".join(before))] if before else []
+    )
     on = [Statement("Let them go", "\n".join(after))] if after else []
     return (opening, *off, *work, *on)
