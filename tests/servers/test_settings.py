@@ -202,6 +202,19 @@ def test_settings(app: App, of_database: str, of_role: str) -> None:
         assert app.dump() == before
 
 
+def test_settings_that_come_after_apply_or_go_before_rollback(app: App) -> None:
+    before = app.dump()
+    for first, then in (({}, TEXTS), (TEXTS, {})):
+        with set_for(app, "postgres", first, as_role=False):
+            assert app.usagefix("apply").code == 0
+        with set_for(app, "postgres", then, as_role=False):
+            again = app.usagefix("apply", "--format", "json")
+            assert (again.code, again.json["migrations"]) == (0, [])
+            rolled_back = app.usagefix("rollback", "--yes", "--format", "json")
+            assert rolled_back.code == 0, rolled_back.stderr
+        assert app.dump() == before
+
+
 @components.needs("postgresql-18")
 def test_settings_that_later_versions_have() -> None:
     settings = TRANSACTIONS | FUNCTIONS | {"jit": "on"}
