@@ -15,7 +15,6 @@ from usagefix.errors import (
     DatabaseRefused,
     NotPermitted,
     ReadOnlyServer,
-    TrialFailed,
     UsagefixError,
 )
 
@@ -44,7 +43,6 @@ _REFUSED = {
     "XX001": "the server's files are damaged: look at its log before anything else",
     "XX002": "an index is damaged: REINDEX it, and look at the server's log",
 }
-_TRIAL_FAILED = "UF005"
 
 
 @contextmanager
@@ -61,7 +59,7 @@ def translated(script: str = "") -> Iterator[None]:
         ) from None
 
 
-def _translate(error: psycopg.Error, script: str) -> UsagefixError:  # noqa: PLR0911 - one for each kind
+def _translate(error: psycopg.Error, script: str) -> UsagefixError:
     state, diag = error.sqlstate, error.diag
     said = diag.message_primary or (str(error).strip().splitlines() or ["no reason given"])[0]
     if script and diag.statement_position and "\n" in script:
@@ -83,8 +81,6 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:  # noqa: PLR
         )
     if state is None or state.startswith(("08", "57P")) or state in _ENDED:
         return CannotConnect(f"the connection was lost: {said}", hint=_LOST.get(state or "", _AGAIN), sqlstate=state)
-    if state == _TRIAL_FAILED:
-        return TrialFailed(said, hint=hint or "look at what the function that was tried does", sqlstate=state)
     if state == "42501":
         if error.diag.source_function == "check_enable_rls":  # said in the server's language
             said += "; the counts would be wrong"
@@ -107,3 +103,9 @@ def detail_of(error: UsagefixError) -> str:
     """The server's DETAIL of what it refused; it may quote a row. Empty where it gave none."""
     cause = error.__cause__
     return (cause.diag.message_detail or "") if isinstance(cause, psycopg.Error) else ""
+
+
+def context_of(error: UsagefixError) -> str:
+    """The functions in which the server refused something, as it tells them. Empty where it was in none."""
+    cause = error.__cause__
+    return (cause.diag.context or "") if isinstance(cause, psycopg.Error) else ""

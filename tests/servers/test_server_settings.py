@@ -110,7 +110,9 @@ def use(connection: Connection, app: App) -> None:
         connection.execute(inserted, (one, somebody))
         connection.execute(f"{inserted} FROM generate_series(1, 6)".encode(), (one, somebody))
         connection.execute(f"{inserted} FROM generate_series(1, 3)".encode(), (other, somebody))
-        connection.execute(f"{inserted.replace('%s::uuid, %s', 'unnest(%s::uuid[]), %s', 1)}".encode(), ([one, other], somebody))
+        connection.execute(
+            f"{inserted.replace('%s::uuid, %s', 'unnest(%s::uuid[]), %s', 1)}".encode(), ([one, other], somebody)
+        )
     mine = "id IN (SELECT id FROM public.preset_usage WHERE preset_id = %s ORDER BY created_at DESC LIMIT %s)"
     with connection.transaction():
         connection.execute(f"DELETE FROM public.preset_usage WHERE {mine}".encode(), (one, 2))
@@ -160,7 +162,9 @@ def set_for(app: App, user: str, settings: Mapping[str, str], *, as_role: bool) 
         # A path is a list of names, not one.
         values = [psycopg.sql.Literal(part) for part in (value.split(", ") if name == "search_path" else [value])]
         setting = psycopg.sql.SQL(".").join(map(psycopg.sql.Identifier, name.split(".")))
-        app.db.execute(psycopg.sql.SQL("ALTER {} SET {} = {}").format(whose, setting, psycopg.sql.SQL(", ").join(values)))
+        app.db.execute(
+            psycopg.sql.SQL("ALTER {} SET {} = {}").format(whose, setting, psycopg.sql.SQL(", ").join(values))
+        )
     try:
         with app.connect(user=user) as session:
             for name, value in settings.items():
@@ -279,7 +283,9 @@ def encoded(app: App, request: pytest.FixtureRequest) -> Iterator[tuple[App, str
     try:
         load_sample(conninfo=there.url())
         with psycopg.connect(there.url(), autocommit=True, client_encoding=encoding) as raw:
-            raw.execute(b"UPDATE presets SET usage_count = 9999, name = '" + text + stray + b"' WHERE name = 'Neon city'")
+            raw.execute(
+                b"UPDATE presets SET usage_count = 9999, name = '" + text + stray + b"' WHERE name = 'Neon city'"
+            )
             found = raw.execute("SELECT pg_get_functiondef('track_preset_usage'::regproc)::bytea").fetchall()
             raw.execute(found[0][0].replace(b"-- One use", b"-- " + text + stray))
             raw.execute(b'ALTER TABLE presets ADD "' + text + b'" text')
