@@ -322,7 +322,7 @@ def test_other_encodings(encoded: tuple[App, str, str]) -> None:
 def test_by_hand(app: App) -> None:
     """The scripts that `usagefix sql --adapt` prints, with psql; and verify.sql as it is."""
     surround(app)
-    settings = (TEXTS | FUNCTIONS | {"search_path": ""})
+    settings = TEXTS | FUNCTIONS | {"search_path": ""}
     definition = app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)")
     app.sql(definition.replace("-- One use", "-- Caf\xe9 \u65e5\u672c: one use"))
     before = app.dump()
