@@ -134,6 +134,7 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
     wanted = _wanted(to)
     with db.snapshot():
         preflight.require_changeable(db)
+        preflight.require_triggers(db)
         preflight.require_readable(db)
         ledger.require_trusted(db)
         seen = scene(db)
