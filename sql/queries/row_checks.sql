@@ -20,7 +20,8 @@ WITH RECURSIVE tree AS (
         AND to_jsonb(made) ->> 'conenforced' IS DISTINCT FROM 'false'
     UNION ALL
     -- A foreign key is looked at again where one transaction updates a row twice.
-    SELECT made.conrelid, made.conname, false, false, NULL, format('%%s OR EXISTS (SELECT FROM %%s AS referred WHERE %%s)',
+    SELECT made.conrelid, made.conname, false, false, NULL, format(
+        '%%s OR EXISTS (SELECT FROM %%s AS referred WHERE %%s)',
         string_agg(format('%%I.%%I IS NULL', tables.relname, own.attname), ' OR '), made.confrelid::regclass,
         string_agg(format('referred.%%I = %%I.%%I', other.attname, tables.relname, own.attname), ' AND ')), false
     FROM pg_catalog.pg_constraint AS made
@@ -45,6 +46,19 @@ WITH RECURSIVE tree AS (
     JOIN tree ON tree.relation = columns.attrelid
     JOIN pg_catalog.pg_attrdef AS made ON made.adrelid = columns.attrelid AND made.adnum = columns.attnum
     WHERE columns.attgenerated = 's' AND columns.attinhcount = 0
+    UNION ALL
+    SELECT indexes.indrelid, names.relname, true, true, concat(indexes.indexprs::text, indexes.indpred::text),
+        concat_ws(', ', VARIADIC array_append(ARRAY(
+            SELECT pg_catalog.pg_get_indexdef(indexes.indexrelid, n, false)
+            FROM generate_series(1, indexes.indnkeyatts) AS n WHERE indexes.indkey[n - 1] = 0
+        ), pg_catalog.pg_get_expr(indexes.indpred, indexes.indrelid))), EXISTS (
+            SELECT FROM counted JOIN pg_catalog.pg_depend AS used
+                ON used.refobjid = counted.attrelid AND used.refobjsubid = counted.attnum
+            WHERE counted.attrelid = indexes.indrelid AND used.objid = indexes.indexrelid)
+    FROM pg_catalog.pg_index AS indexes
+    JOIN tree ON tree.relation = indexes.indrelid
+    JOIN pg_catalog.pg_class AS names ON names.oid = indexes.indexrelid
+    WHERE (indexes.indexprs IS NOT NULL OR indexes.indpred IS NOT NULL) AND NOT names.relispartition
 ), judged AS (
     SELECT code.*, calls.foreign_code, calls.changing
     FROM code

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from usagefix import catalog, daily_limit, ledger, preflight, status, trying, verdicts
+from usagefix import catalog, daily_limit, forbidden, ledger, preflight, status, trying, verdicts
 from usagefix.backfill import backfill, preview
 from usagefix.catalog import Migration, MigrationKind, Statement
 from usagefix.database import Database, Limits
@@ -152,7 +152,10 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
     if any(m.kind is MigrationKind.COUNTING for m in todo):
         choices = replace(choices, limit_stays=seen.code.limit is not None)
         applying.plan(seen, catalog.counting(), choices)  # refuses before anything is tried
-        trials = trying.before(db, seen, limits)
+        if choices.limit_stays:
+            forbidden.require_droppable(db, limits)
+        with forbidden.named(db):
+            trials = trying.before(db, seen, limits)
         bodies = {t.function.oid: (t.loose, t.how) for t in trials.functions if t.how != "edited"}
         choices = replace(choices, recorders=bodies)
     return _Seen(seen, before, todo, choices, trials)
@@ -208,7 +211,8 @@ def _run(db: Database, seen: Scene, plan: Plan, trials: Trials, limits: Limits |
             return _heard(db, plan, trials, made)
 
     try:
-        db.remarks += db.retrying(work, limits)
+        with forbidden.named(db):
+            db.remarks += db.retrying(work, limits)
     except NotAcceptable as error:
         raise verdicts.refused(db, seen, plan, error) from None
 
@@ -266,7 +270,7 @@ def _rehearse(db: Database, seen: _Seen) -> list[PlannedStatement]:
     steps: list[PlannedStatement] = []
     held: set[str] = set()
     try:
-        with db.transaction(rollback=True):
+        with forbidden.named(db), db.transaction(rollback=True):
             db.claim()
             for place, migration in enumerate(seen.todo):
                 plan = applying.plan(seen.scene, migration, seen.choices, with_ledger=place == 0)

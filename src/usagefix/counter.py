@@ -34,7 +34,7 @@ _TRIGGERS = {
     "trigger_auto_increment": ("",),
     "trigger_auto_adjust": ("_delete", "_update", "_truncate"),
     "trigger_auto_count_row": ("",),
-    "trigger_auto_note": ("_enter", "_leave", "_truncating"),
+    "trigger_auto_note": ("_enter", "_leave"),
     "zz_trigger_guard": ("",),
 }
 # The columns by the word that stands for their table. Of NEW and OLD only the guard reads an id: that of the parent.

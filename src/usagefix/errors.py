@@ -93,6 +93,11 @@ class NotPermitted(DatabaseRefused):
     """The role lacks a right that the command needs."""
 
 
+TO_THE_PRIMARY = (
+    "connect to the primary server; where the URL names several hosts, target_session_attrs=read-write finds it"
+)
+
+
 class ReadOnlyServer(DatabaseRefused):
     """The server accepts no writes: a standby, or ``default_transaction_read_only``."""
 

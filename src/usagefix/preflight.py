@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 from usagefix import picture
 from usagefix.database import Database
-from usagefix.errors import DatabaseRefused, NotPermitted, ReadOnlyServer, Refused, WrongDatabase
+from usagefix.errors import TO_THE_PRIMARY, DatabaseRefused, NotPermitted, ReadOnlyServer, Refused, WrongDatabase
 from usagefix.picture.obstacles import of_any_use, of_keys
 
 NO_SUCH_OPERATOR = "42883"
-TO_THE_PRIMARY = (
-    "connect to the primary server; where the URL names several hosts, target_session_attrs=read-write finds it"
-)
 _DEFAULTS = {"global", "database", "user", "database user"}  # where ALTER ROLE and ALTER DATABASE leave a setting
 _ONES_OWN = {"client", "session"}
 _WHOLE_NUMBERS = {"integer", "bigint"}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pytest
-from support import TRIGGER, App, checks, failing
+from support import INDEX, LEDGER, MIGRATION, VERSION, App, checks, failing
+
+from usagefix import catalog
+from usagefix.counter import STANDARD
 
 OLD_ROW = "ALTER TABLE presets DROP CONSTRAINT IF EXISTS presets_usage_count_check; UPDATE presets SET description = '' WHERE name = 'Neon city'"
 KEYS = """
@@ -94,10 +98,19 @@ CASES = {
         "ALTER TABLE presets DROP CONSTRAINT quota",
     ),
     "generated from the counter": Case(
-        "UPDATE presets SET usage_count = 0; UPDATE preset_usage SET preset_id = (SELECT min(id::text)::uuid FROM presets) WHERE false;"
+        "UPDATE presets SET usage_count = 0; "
         "ALTER TABLE presets ADD share integer GENERATED ALWAYS AS (100 / (usage_count - 1)) STORED",
-        "column share of public.presets cannot be made of the counters that the events ask for: division by zero",
-        "allow any counter", "ALTER TABLE presets DROP share",
+        "share of public.presets cannot be made of the counters that the events ask for: division by zero", "any counter", "ALTER TABLE presets DROP share",
+    ),
+    "index made of the counter": Case(
+        "UPDATE presets SET usage_count = 0; CREATE INDEX shares ON presets ((100 / (usage_count - 1))) WHERE usage_count < 9",
+        "shares of public.presets cannot be made", "any counter", "DROP INDEX shares",
+    ),
+    "schema closed to the owner": Case(
+        "CREATE ROLE keeper; ALTER TABLE presets OWNER TO keeper; ALTER TABLE preset_usage OWNER TO keeper;"
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC, keeper",
+        "keeper, who owns public.presets, may not use its schema", "GRANT USAGE ON SCHEMA public TO keeper",
+        "ALTER TABLE presets OWNER TO postgres; ALTER TABLE preset_usage OWNER TO postgres; DROP ROLE keeper",
     ),
     "counter only once": Case(
         "UPDATE presets SET usage_count = n FROM (SELECT id, row_number() OVER () AS n FROM presets) AS new WHERE presets.id = new.id;"
@@ -132,21 +145,38 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_would_refuse_a_use_is_found_before_anything_is_changed(app: App, case: Case) -> None:
     app.db.execute(case.spoil)
-    before = app.dump_all()
-    for command in (("apply",), ("apply", "--dry-run")):
-        result = app.usagefix(*command)
-        assert result.code == 1, result.stderr
-        assert case.said in result.stderr
-        assert case.hint in result.stderr
-        assert "nothing in the database was changed" in result.stderr
-    assert app.dump_all() == before
-    found = [f for f in app.usagefix("doctor", "--format", "json").json["findings"] if f["finding_id"] == "apply_refuses"]
+    result = app.usagefix("apply")
+    assert result.code == 1, result.stderr
+    assert case.said in result.stderr
+    assert case.hint in result.stderr
+    assert "nothing in the database was changed" in result.stderr
+    assert app.one("SELECT to_regnamespace('usagefix') IS NULL")
+    found = [
+        f for f in app.usagefix("doctor", "--format", "json").json["findings"] if f["finding_id"] == "apply_refuses"
+    ]
     assert any(case.said in finding["evidence"] for finding in found), found
     app.db.execute(case.mend)
-    result = app.usagefix("apply")
-    assert result.code == 0, result.stderr + result.stdout
-    app.use(app.preset())
-    assert app.drift() == (0, 0)
+    result = app.usagefix("apply", "--dry-run")
+    assert result.code == 0, result.stderr
+
+
+def test_what_else_the_daily_limit_was_for_is_said(app: App) -> None:
+    """Nothing is replicated, so no DELETE is refused; rollback gives both back."""
+    app.db.execute(
+        "ALTER TABLE preset_usage ADD day date GENERATED ALWAYS AS ((created_at AT TIME ZONE 'UTC')::date) STORED NOT NULL;"
+        f"DROP INDEX {INDEX}; CREATE UNIQUE INDEX once ON preset_usage (user_id, preset_id, usage_type, day);"
+        "ALTER TABLE preset_usage REPLICA IDENTITY USING INDEX once; CLUSTER preset_usage USING once"
+    )
+    remarks = app.usagefix("apply", "--dry-run", "--format", "json").json["remarks"]
+    assert [remark for remark in remarks if "CLUSTER" in remark or "replica identity" in remark][1:]
+
+
+def test_a_dry_run_says_so_too_and_a_script_is_not_written(app: App) -> None:
+    app.db.execute(CASES["check that an old row breaks"].spoil)
+    for command in (("apply", "--dry-run"), ("sql", VERSION, "apply", "--adapt")):
+        result = app.usagefix(*command)
+        assert result.code == 1, result.stdout
+        assert str(app.one("SELECT id FROM presets WHERE description = ''")) in result.stderr
 
 
 ALLOWED = {
@@ -256,8 +286,10 @@ SIDES = {
 
 
 @pytest.mark.parametrize(("presets", "events", "exact"), SIDES.values(), ids=SIDES)
-def test_keys_that_are_compared_in_two_ways_are_never_called_right(app: App, presets: str, events: str, exact: bool) -> None:
-    app.db.execute(KEYS.format(presets=presets, events=events if events.startswith("text") else events))
+def test_keys_that_are_compared_in_two_ways_are_never_called_right(
+    app: App, presets: str, events: str, exact: bool
+) -> None:
+    app.db.execute(KEYS.format(presets=presets, events=events))
     commands = (("verify",), ("apply", "--dry-run"), ("apply",), ("verify",))
     results = [app.usagefix("--schema", "app", *command) for command in commands]
     if not exact:
@@ -267,5 +299,99 @@ def test_keys_that_are_compared_in_two_ways_are_never_called_right(app: App, pre
         return
     assert results[-1].code == 0, results[-1].stderr + results[-1].stdout
     app.sql("INSERT INTO app.preset_usage VALUES ('a'), ('A')")
-    equal = app.sql("SELECT usage_count, (SELECT count(*) FROM app.preset_usage WHERE preset_id = presets.id) FROM app.presets")
+    equal = app.sql(
+        "SELECT usage_count, (SELECT count(*) FROM app.preset_usage WHERE preset_id = presets.id) FROM app.presets"
+    )
     assert all(shown == actual for shown, actual in equal)
+
+
+CITUS = """
+    SET allow_system_table_mods = on;
+    CREATE TABLE pg_catalog.pg_dist_partition (
+        logicalrelid regclass NOT NULL, partmethod "char" NOT NULL, partkey text, colocationid integer NOT NULL DEFAULT 0,
+        repmodel "char" NOT NULL DEFAULT 's', autoconverted boolean NOT NULL DEFAULT false);
+    RESET allow_system_table_mods;
+"""
+LAYOUTS = {
+    "colocated": (
+        "('presets', 'h', 'id', 1, 's'), ('preset_usage', 'h', 'preset_id', 1, 's')",
+        "public.presets is distributed by hash, public.preset_usage is distributed by hash",
+    ),
+    "reference and distributed": (
+        "('presets', 'n', NULL, 7, 't'), ('preset_usage', 'h', 'id', 1, 's')",
+        "public.presets is a reference table, public.preset_usage is distributed by hash",
+    ),
+    "local and distributed": ("('preset_usage', 'h', 'id', 1, 's')", "public.preset_usage is distributed by hash"),
+    "managed": ("('presets', 'n', NULL, 0, 's')", "public.presets is a local table that Citus manages"),
+    "distributed schema": (
+        "('presets', 'n', NULL, 3, 's'), ('preset_usage', 'n', NULL, 3, 's')",
+        "in a distributed schema",
+    ),
+}
+
+
+@pytest.mark.parametrize(("rows", "said"), LAYOUTS.values(), ids=LAYOUTS)
+def test_tables_that_citus_keeps_are_refused_and_verified(app: App, rows: str, said: str) -> None:
+    """With a stand-in for the table in which Citus notes how it keeps tables."""
+    app.db.execute(CITUS)
+    app.db.execute(
+        "INSERT INTO pg_catalog.pg_dist_partition (logicalrelid, partmethod, partkey, colocationid, repmodel) VALUES "
+        + rows
+    )
+    before = app.drift()
+    result = app.usagefix("apply")
+    assert result.code == 1
+    assert said in result.stderr
+    assert "undistribute_table('public." in result.stderr
+    verified = app.usagefix("verify", "--format", "json")
+    found = {check["check_id"]: check for check in verified.json["checks"]}
+    assert said in found["uses_accepted"]["detail"]
+    assert found["trigger_enabled"]["hint"] == "first what uses_accepted says, then usagefix apply"
+    assert verified.json["counts"]["inaccurate"] == before[0]
+    remedies = [f["remedy"] for f in app.usagefix("doctor", "--format", "json").json["findings"]]
+    assert not [remedy for remedy in remedies if remedy.startswith("usagefix apply")]
+    done = app.psql(LEDGER, MIGRATION / "apply.sql")
+    assert done.returncode != 0
+    assert "Citus keeps" in done.stderr
+    assert app.one("SELECT to_regnamespace('usagefix') IS NULL")
+
+
+def test_tables_that_citus_leaves_alone_are_local(app: App) -> None:
+    app.db.execute(CITUS)
+    app.db.execute("INSERT INTO pg_catalog.pg_dist_partition VALUES ('auth.users', 'h', 'id', 1)")
+    assert app.usagefix("apply").code == 0
+    assert app.usagefix("verify").code == 0
+
+
+def test_verify_asks_each_table_on_its_own(app: App) -> None:
+    """No join of the two tables themselves, and no setting: that is what Citus answers on every layout."""
+    for name in ("accuracy", "behind"):
+        query = catalog.query(name, STANDARD)
+        assert not re.search(r"JOIN\s+(LATERAL|\()|FROM public\.\w+[^()]*JOIN|_setting", query)
+        assert query.count("AS MATERIALIZED") >= 2
+
+
+FORBIDDEN = {
+    "CREATE FUNCTION": "ddl_command_end",
+    "CREATE TRIGGER": "ddl_command_start",
+    "CREATE SCHEMA": "ddl_command_start",
+    "DROP INDEX": "sql_drop",
+}
+
+
+@pytest.mark.parametrize("tag", FORBIDDEN)
+def test_what_an_event_trigger_forbids_is_said_by_its_name_and_undone(app: App, tag: str) -> None:
+    """A daily limit that cannot go is found before the triggers are in; so with DROP INDEX as soon as it begins."""
+    app.db.execute(
+        "CREATE FUNCTION frozen() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'ask a DBA'; END$$;"
+        f"CREATE EVENT TRIGGER frozen_schema ON {FORBIDDEN[tag]} WHEN TAG IN ('{tag}') EXECUTE FUNCTION frozen()"
+    )
+    for command in (("apply", "--dry-run"), ("apply",)):
+        result = app.usagefix(*command)
+        assert result.code == 1, result.stderr
+        assert "event trigger frozen_schema forbids" in result.stderr
+        assert "ask a DBA" in result.stderr
+        assert "nothing in the database was changed" in result.stderr
+    assert app.one("SELECT to_regnamespace('usagefix') IS NULL")
+    app.db.execute("ALTER EVENT TRIGGER frozen_schema DISABLE")
+    assert app.usagefix("apply").code == 0

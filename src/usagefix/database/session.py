@@ -15,7 +15,7 @@ from psycopg.rows import class_row, scalar_row, tuple_row
 
 from usagefix import catalog
 from usagefix.counter import STANDARD, quoted
-from usagefix.database.failures import RETRYABLE, translated
+from usagefix.database.failures import CONFLICTS, RETRYABLE, translated
 from usagefix.database.settings import PATH, alone, reading, writing
 from usagefix.database.texts import codec, encoded, filled_in
 from usagefix.database.waiting import LockHolder, Watch, in_the_way
@@ -141,7 +141,18 @@ class Database:
                 self._set(local)
                 yield
         except Busy as busy:
+            if self.session.standby and busy.sqlstate in CONFLICTS:
+                raise Busy(
+                    "the standby cancelled the query, because it was in the way of changes from the primary",
+                    hint="run this again, or on the primary; hot_standby_feedback = on or a longer"
+                    " max_standby_streaming_delay lets queries on the standby end",
+                    sqlstate=busy.sqlstate,
+                ) from None
             raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None
+
+    def can_read_again(self, busy: Busy) -> bool:
+        """Whether what failed only read, on a standby that cancelled it, and the connection is still there."""
+        return busy.sqlstate in CONFLICTS and self.session.standby and not (self.changes or self._connection.closed)
 
     def query(self, name: str) -> str:
         """A bundled query, in the names of this database."""

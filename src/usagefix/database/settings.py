@@ -20,6 +20,8 @@ _READABLE = {
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
     "TimeZone": "UTC",
+    # To compile a query on the catalog takes longer than the query, by seconds where plans are said to be dear.
+    "jit": "off",
 }
 # What is made is made as if nobody had set anything: functions of the application as they were, tables where tables go.
 _WRITTEN = {

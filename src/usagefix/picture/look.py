@@ -29,7 +29,7 @@ from usagefix.picture.objects import (
     Surroundings,
     Unseen,
 )
-from usagefix.picture.obstacles import Obstacle, of_any_use, of_keys, of_limits, of_uses
+from usagefix.picture.obstacles import Obstacle, distributed, of_any_use, of_deletes, of_keys, of_limits, of_uses
 
 T = TypeVar("T")
 
@@ -82,6 +82,7 @@ class _Look:
             drift=self._drift() if readable else None,
             strays=self._strays(events, foreign_keys) if readable else None,
             unseen=tuple(self.unseen),
+            refuses_deletes=None if distributed(self.db) else of_deletes(self.db),
             obstacles=(
                 *of_keys(self.db.counter, presets, events),
                 *of_limits(self.db.counter.child_sql, seen.limits),
@@ -95,7 +96,8 @@ class _Look:
         return tuple(self.db.rows(self.db.query(query), into))
 
     def _applied(self) -> tuple[str, ...]:
-        return tuple(self.db.values(f"SELECT version FROM ({self.db.query('history')}) AS applied"))  # noqa: S608
+        latest = self.db.query("history")
+        return tuple(self.db.values(f"SELECT version FROM ({latest}) AS latest WHERE action = 'apply'"))  # noqa: S608
 
     def _permitted(self, sees: bool | None, what: str, read: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
         """What ``read`` returns, for which a right is needed; nothing where there is nothing to see, or no right."""

@@ -67,7 +67,7 @@ class _Broken:
 
 def of_any_use(db: Database) -> tuple[Obstacle, ...]:
     """What would refuse each count, or make something else of it, within the snapshot that is open."""
-    found = _distributed(db) or tuple(db.rows(db.query("refusals"), Obstacle))
+    found = distributed(db) or tuple(db.rows(db.query("refusals"), Obstacle))
     return found or tuple(_explained(db))  # neither of the former is worth, or safe, to be tried
 
 
@@ -75,11 +75,10 @@ def of_some_uses(db: Database, *, ahead: bool) -> Iterator[Obstacle]:
     """What would refuse the uses of some presets: what each row has to pass when it is updated. Needs that
     :func:`of_any_use` found nothing. ``ahead``: asked of what the next use would make of each counter, were it right,
     which reads all events where a constraint is about the counter."""
-    owner = db.values(db.query("owner"))[0]
     for check in db.rows(db.query("row_checks"), _RowCheck):
         if check.counted and (_holds_for_any(db, check) if ahead else check.validated):
             continue
-        if not check.builtin and db.confines(owner):  # somebody else's function is not run with a superuser's rights
+        if not check.builtin and db.session.superuser:  # somebody's function is not run with such rights
             if not check.validated:
                 yield _not_judged(check, "it calls a function that usagefix does not run")
             continue
@@ -89,7 +88,9 @@ def of_some_uses(db: Database, *, ahead: bool) -> Iterator[Obstacle]:
         except _NOT_NOW:
             continue
         except DatabaseRefused as refused:
-            yield _not_judged(check, said(refused))
+            # A function may need another path, or what a reader may not do.
+            if check.builtin or not check.validated:
+                yield _not_judged(check, said(refused))
             continue
         if broken:
             yield _refused(check, broken, ahead=ahead)
@@ -100,7 +101,7 @@ def of_uses(db: Database, *, ahead: bool = False) -> tuple[Obstacle, ...]:
     return of_any_use(db) or tuple(of_some_uses(db, ahead=ahead))
 
 
-def _distributed(db: Database) -> tuple[Obstacle, ...]:
+def distributed(db: Database) -> tuple[Obstacle, ...]:
     """How Citus keeps the two tables, where it does."""
     (there,) = db.values("SELECT to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL")
     kept = db.rows(db.query("citus"), _Kept) if there else []
@@ -160,19 +161,32 @@ def of_limits(events: str, limits: tuple[Limit, ...]) -> Iterator[Obstacle]:
 
 def _explained(db: Database) -> Iterator[Obstacle]:
     """What the server says when it only explains a count."""
-    try:
-        with _undone(db):
-            db.values(db.query("count_explained"))
-    except _NOT_NOW:
-        return
-    except DatabaseRefused as refused:
+    refused = _refusal(db, "count_explained")
+    if refused is not None:
         fitting = (
             f"give {db.counter.parent_sql} a primary key, or a REPLICA IDENTITY that fits the publication's row filter"
             " and columns, or take it out of the publication; then run this again"
         )
-        yield Obstacle(
-            f"a count would be refused: {said(refused)}", fitting if refused.sqlstate in _REPLICATION else refused.hint
-        )
+        hint = fitting if refused.sqlstate in _REPLICATION else refused.hint
+        yield Obstacle(f"a count would be refused: {said(refused)}", hint)
+
+
+def of_deletes(db: Database) -> str | None:
+    """Why the server refuses each DELETE of events, before the fix and with it."""
+    refused = _refusal(db, "delete_explained")
+    return None if refused is None else said(refused)
+
+
+def _refusal(db: Database, query: str) -> DatabaseRefused | None:
+    """What the server refuses of a statement that it only explains; nothing that is not for this role, or not now."""
+    try:
+        with _undone(db):
+            db.values(db.query(query))
+    except _NOT_NOW:
+        return None
+    except DatabaseRefused as refused:
+        return refused
+    return None
 
 
 @contextmanager
@@ -249,8 +263,8 @@ def _refused(check: _RowCheck, broken: list[_Broken], *, ahead: bool) -> Obstacl
     find = f"SELECT * FROM {check.relation} WHERE NOT ({check.expression})"  # noqa: S608 - to be read
     validate = "" if check.validated else f"; then ALTER TABLE {check.relation} VALIDATE CONSTRAINT {check.name}"
     return Obstacle(
-        f"constraint {check.name} of {check.relation} refuses updates of rows that break it (a foreign key: the second in a"
-        f" transaction), so uses of them: {which}",
+        f"constraint {check.name} of {check.relation} refuses updates of rows that break it (a foreign key: the second"
+        f" in a transaction), so uses of them: {which}",
         f"correct them ({find}){validate}",
     )
 
@@ -258,8 +272,8 @@ def _refused(check: _RowCheck, broken: list[_Broken], *, ahead: bool) -> Obstacl
 def _not_judged(check: _RowCheck, why: str) -> Obstacle:
     if check.generated:
         return Obstacle(
-            f"column {check.name} of {check.relation} cannot be made of the counters that the events ask for: {why}",
-            f"let it allow any counter: {check.expression}",
+            f"{check.name} of {check.relation} cannot be made of the counters that the events ask for: {why}",
+            f"let this column, or index, allow any counter: {check.expression}",
         )
     validate = f"ALTER TABLE {check.relation} VALIDATE CONSTRAINT {check.name}"
     return Obstacle(

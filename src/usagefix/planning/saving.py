@@ -10,7 +10,6 @@ from usagefix.picture.objects import Function, Trigger
 from usagefix.planning.plan import Edit, array
 from usagefix.planning.rivals import Held
 from usagefix.planning.scene import Scene
-from usagefix.planning.stops import stop_if_changed
 from usagefix.planning.trial import literal
 
 _LINE = 100  # characters, beside what stands before them
@@ -19,9 +18,7 @@ _LINE = 100  # characters, beside what stands before them
 def notes(
     scene: Scene, migration: Migration, roles: list[str], triggers: list[Held], edits: list[Edit]
 ) -> Iterator[Statement]:
-    """Stops where what this version replaces is not what this plan was made for, and notes it."""
-    if edits:
-        yield stop_if_changed(scene, edits)
+    """Notes what this version replaces."""
     rows = [
         _saved_function(migration, function)
         for role in roles
@@ -43,14 +40,15 @@ def notes(
 
 
 def _saved_function(migration: Migration, function: Function, how: str | None = None) -> str:
-    extras = [] if how else function.extras  # of an edited one grants and owner were never touched
+    # Of an edited one grants and owner were never touched.
+    extras = [] if how else [*function.needing, *function.extras]
     definition = f"pg_get_functiondef({literal(function.signature)}::regprocedure)"
     return _saved(migration, "function", function.signature, definition, extras, how)
 
 
 def _saved_trigger(migration: Migration, trigger: Trigger) -> str:
     state = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}.get(trigger.enabled, "ENABLE")
-    extras = [f"ALTER TABLE {trigger.on_table} {state} TRIGGER {quoted(trigger.name)}"]
+    extras = [f"ALTER TABLE {trigger.on_table} {state} TRIGGER {quoted(trigger.name)}", *trigger.needing]
     return _saved(migration, "trigger", str(trigger), literal(trigger.definition), extras)
 
 

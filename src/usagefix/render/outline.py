@@ -127,6 +127,8 @@ def _status(report: StatusReport) -> Outline:
 
 def _state(migration: MigrationState) -> Result:
     applied = f"{moment(migration.applied_at)} by {migration.applied_by}" if migration.applied_at else ""
+    if migration.rolled_back_at:
+        applied = f"rolled back at {moment(migration.rolled_back_at)} by {migration.rolled_back_by}"
     mark = _STATE[migration.state]
     hint = {Mark.NOTE: "usagefix apply", Mark.FAILED: "usagefix verify, then usagefix apply"}.get(mark, "")
     return Result(migration.version, mark, migration.state, migration.name, migration.version, applied, hint)
