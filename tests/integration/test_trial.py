@@ -10,9 +10,7 @@ INSERT = "INSERT INTO preset_usage (preset_id, user_id, usage_type) VALUES (pres
 COUNT = "UPDATE presets SET usage_count = usage_count + 1 WHERE id = preset_uuid;"
 
 
-def on_presets(
-    what: str, body: str, *, name: str = "culprit", where: str = "presets", row: str = "FOR EACH ROW"
-) -> str:
+def on_presets(what: str, body: str, *, name: str = "culprit", where: str = "presets", row: str = "FOR EACH ROW") -> str:
     return (
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$BEGIN {body} END$$;"
         f" CREATE TRIGGER {name} {what} ON {where} {row} EXECUTE FUNCTION {name}();"
@@ -89,10 +87,7 @@ REHEARSED = ("only the owner may", "a check of the counter")
 def test_what_worked_before_and_does_not_after_is_refused(app: App, what: str) -> None:
     trouble, words = TROUBLE[what]
     app.sql(trouble)
-    before = (
-        app.dump_all(),
-        app.sql("SELECT count(*), sum(usage_count) FROM presets, (SELECT count(*) FROM preset_usage) AS n"),
-    )
+    before = app.dump_all(), app.sql("SELECT count(*), sum(usage_count) FROM presets, (SELECT count(*) FROM preset_usage) AS n")
     for arguments in (("apply",), ("apply", "--dry-run")) if what in REHEARSED else (("apply",),):
         result = app.usagefix(*arguments)
         assert result.code == 1, result.stderr + result.stdout
@@ -100,7 +95,4 @@ def test_what_worked_before_and_does_not_after_is_refused(app: App, what: str) -
         assert [word for word in words if word not in said] == [], said
         assert "nothing in the database was changed" in said
         assert "server refused" not in said
-    assert (
-        app.dump_all(),
-        app.sql("SELECT count(*), sum(usage_count) FROM presets, (SELECT count(*) FROM preset_usage) AS n"),
-    ) == before
+    assert (app.dump_all(), app.sql("SELECT count(*), sum(usage_count) FROM presets, (SELECT count(*) FROM preset_usage) AS n")) == before
