@@ -54,7 +54,7 @@ class _Trigger:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hold:
+class Hold:
     """How the application's triggers are held off in each transaction: a setting, or statements around the work."""
 
     settings: dict[str, str]
@@ -67,7 +67,7 @@ class _How:
     """How a backfill goes about it: what :func:`backfill` was asked for."""
 
     batch_size: int
-    hold: _Hold
+    hold: Hold
     limits: Limits | None
     pause: float
     on_progress: Callable[[BackfillProgress], None]
@@ -104,7 +104,7 @@ def backfill(
         ledger.require_trusted(db)
         preflight.require_usable(db)
         triggers = db.rows(db.query("fired_triggers"), _Trigger)
-    hold = _Hold({}) if fire_triggers else _hold_off(db, triggers)
+    hold = Hold({}) if fire_triggers else _hold_off(db, triggers)
     how = _How(batch_size, hold, limits, pause, on_progress, _store_deltas)
     done = [_round(db, how)]
     while done[-1].count_again:
@@ -261,25 +261,30 @@ def _fired(
     )
 
 
-def _hold_off(db: Database, triggers: list[_Trigger]) -> _Hold:
+def holding(db: Database) -> Hold:
+    """How this database's own triggers would be held off."""
+    return _hold_off(db, db.rows(db.query("fired_triggers"), _Trigger))
+
+
+def _hold_off(db: Database, triggers: list[_Trigger]) -> Hold:
     """The mildest way that works here. The setting changes nothing for others; disabling makes writers to presets
     wait for each short batch, but needs only ownership, and also stops triggers that are enabled ALWAYS."""
     firing = [trigger for trigger in triggers if trigger.enabled != "R"]
     if not firing:
-        return _Hold({})
+        return Hold({})
     if all(trigger.enabled == "O" for trigger in triggers):
         setting = {"session_replication_role": "replica"}
         try:
             with db.transaction(settings=setting, rollback=True):
-                return _Hold(setting)
+                return Hold(setting)
         except NotPermitted:
             pass
     names = {trigger: quoted(trigger.name) for trigger in firing}
     enable = {trigger: "ENABLE ALWAYS" if trigger.enabled == "A" else "ENABLE" for trigger in firing}
-    return _Hold(
+    return Hold(
         {},
-        before="; ".join(f"ALTER TABLE {db.counter.parent_sql} DISABLE TRIGGER {names[t]}" for t in firing),
-        after="; ".join(f"ALTER TABLE {db.counter.parent_sql} {enable[t]} TRIGGER {names[t]}" for t in firing),
+        before=";\n".join(f"ALTER TABLE {db.counter.parent_sql} DISABLE TRIGGER {names[t]}" for t in firing),
+        after=";\n".join(f"ALTER TABLE {db.counter.parent_sql} {enable[t]} TRIGGER {names[t]}" for t in firing),
     )
 
 
@@ -345,7 +350,7 @@ class _Batch:
 
     run: int
     size: int
-    hold: _Hold
+    hold: Hold
     adding: str
     after: int = 0
     wait: bool = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import psycopg
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from support import ADJUSTING, APPLICATIONS, DRIFT, TRIGGER, App, checks, failing, role
 
@@ -68,7 +69,7 @@ FOREIGN_KEYS = {
     "update cascade, delete cascade": "REFERENCES presets ON UPDATE CASCADE ON DELETE CASCADE",
     "update cascade, delete default": "REFERENCES presets ON UPDATE CASCADE ON DELETE SET DEFAULT",
     "update cascade, deferred": "REFERENCES presets ON UPDATE CASCADE DEFERRABLE INITIALLY DEFERRED",
-    "update cascade, not valid": "REFERENCES presets ON UPDATE CASCADE NOT VALID",
+    "update cascade, not valid": "REFERENCES presets ON UPDATE CASCADE ON DELETE CASCADE NOT VALID",
 }  # fmt: skip
 KEYS = {
     "one gets another": "UPDATE presets SET id = 1000 WHERE id = 3",
@@ -77,6 +78,9 @@ KEYS = {
     " INSERT INTO presets (id, name) SELECT 3, name FROM m",
     "deleted": "DELETE FROM presets WHERE id = 3",
     "events move": "UPDATE preset_usage SET preset_id = 4 WHERE preset_id = 3",
+    "events move, orphans among them": "UPDATE preset_usage SET preset_id = 4 WHERE preset_id IN (3, 999)",
+    "a preset takes orphans over": "UPDATE presets SET id = 999 WHERE id = 3",
+    "a preset comes to its orphans": "INSERT INTO presets (id, name) SELECT 998, name FROM presets LIMIT 1",
     "events move, and their preset": "WITH m AS (UPDATE preset_usage SET preset_id = 4 WHERE preset_id = 3 RETURNING id)"
     " UPDATE presets SET id = 1000 WHERE id = 5",
     "later uses": "UPDATE preset_usage SET created_at = now() WHERE preset_id = 3",
@@ -98,6 +102,7 @@ def with_numbers(app: App, foreign_key: str) -> None:
         " created_at timestamptz DEFAULT now() - interval '1 day')",
         "CREATE INDEX ON preset_usage (preset_id)",
         "INSERT INTO preset_usage (preset_id) SELECT p FROM generate_series(1, 12) p, generate_series(1, p) n",
+        *(["INSERT INTO preset_usage (preset_id) VALUES (999), (998)"] if "NOT VALID" in foreign_key else []),
         f"ALTER TABLE preset_usage ADD FOREIGN KEY (preset_id) {foreign_key}",
         "DROP FUNCTION track_preset_usage, increment_preset_usage CASCADE",
     ):
@@ -118,3 +123,55 @@ def test_keys_that_change(app: App, foreign_key: str) -> None:
                 wrong[what] = found
             session.rollback()
     assert wrong == {}
+
+
+UNBOUND = {
+    "event before its preset": (
+        "INSERT INTO preset_usage (preset_id) VALUES (50), (50), (51)", "INSERT INTO presets (id, name) VALUES (50, 'x'), (51, 'y')",
+    ),
+    "re-created": ("DELETE FROM presets WHERE id = 3", "INSERT INTO presets (id, name) VALUES (3, 'again')"),
+    "re-created with its counter": (
+        "CREATE TEMPORARY TABLE kept AS SELECT * FROM presets WHERE id = 3",
+        "DELETE FROM presets WHERE id = 3", "DELETE FROM preset_usage WHERE id = (SELECT max(id) FROM preset_usage WHERE preset_id = 3)",
+        "INSERT INTO presets SELECT * FROM kept",
+    ),
+    "an upsert": ("INSERT INTO presets (id, name) VALUES (3, 'x'), (60, 'y') ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, usage_count = EXCLUDED.usage_count",),
+    "another id": ("UPDATE presets SET id = 70 WHERE id = 3",),
+    "another id, by hand": ("UPDATE presets SET id = 70 WHERE id = 3", "UPDATE preset_usage SET preset_id = 70 WHERE preset_id = 3"),
+    "ids change places": ("UPDATE presets SET id = -id WHERE id IN (3, 4)", "UPDATE presets SET id = 7 + id WHERE id IN (-3, -4)"),
+    "events first, then their preset": ("UPDATE preset_usage SET preset_id = 70 WHERE preset_id = 3", "UPDATE presets SET id = 70 WHERE id = 3"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("deferred", [True, False], ids=["a deferred foreign key", "no foreign key"])
+def test_events_that_are_there_before_their_preset(app: App, deferred: bool) -> None:
+    with_numbers(app, "REFERENCES presets DEFERRABLE INITIALLY DEFERRED")
+    if not deferred:
+        app.sql("ALTER TABLE preset_usage DROP CONSTRAINT preset_usage_preset_id_fkey")
+    assert app.usagefix("apply").code == 0
+    wrong = {}
+    for what, statements in UNBOUND.items():
+        with app.connect(autocommit=False) as session:
+            for statement in statements:
+                session.execute(statement.encode())
+            if (found := session.execute(DRIFT).fetchone()) != (0, 0):
+                wrong[what] = found
+            session.rollback()
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("what", ["with its counter", "without"])
+def test_an_id_that_is_deleted_and_inserted_at_once(fixed: App, what: str) -> None:
+    """The insert waits for the delete: what it saw of events and counter before is gone by then."""
+    shown = "usage_count" if what == "with its counter" else "NULL"
+    with fixed.connect(autocommit=False) as deleting, fixed.connect() as inserting:
+        row = fixed.sql(f"SELECT id::text, name, {shown} FROM presets WHERE id = {ONE}")[0]
+        deleting.execute(f"DELETE FROM presets WHERE id = {ONE}".encode())
+        with ThreadPoolExecutor() as pool:
+            done = pool.submit(
+                inserting.execute, b"INSERT INTO presets (id, name, usage_count) VALUES (%s, %s, %s)", row
+            )
+            fixed.wait_for("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')")
+            deleting.commit()
+            done.result(timeout=20)
+    assert fixed.drift() == (0, 0)

@@ -59,7 +59,7 @@ def translated(script: str = "") -> Iterator[None]:
         ) from None
 
 
-def _translate(error: psycopg.Error, script: str) -> UsagefixError:  # noqa: PLR0911 - one for each kind
+def _translate(error: psycopg.Error, script: str) -> UsagefixError:
     state, diag = error.sqlstate, error.diag
     said = diag.message_primary or (str(error).strip().splitlines() or ["no reason given"])[0]
     if script and diag.statement_position and "\n" in script:

@@ -137,6 +137,19 @@ def apply_refuses(case: Case) -> Iterator[Finding]:
         )
 
 
+def deletes_refused(case: Case) -> Iterator[Finding]:
+    """Events that cannot be deleted, with the fix or without."""
+    if case.picture.refuses_deletes:
+        yield Finding(
+            "deletes_refused",
+            WARNING,
+            "No event can be deleted, nor a preset with its events",
+            case.events,
+            case.picture.refuses_deletes,
+            f"give {case.events} a primary key, or a REPLICA IDENTITY that fits the publication",
+        )
+
+
 def unlogged(case: Case) -> Iterator[Finding]:
     """Events that a crash takes away, and no trigger sees it."""
     if case.picture.surroundings.events_unlogged:
@@ -229,8 +242,8 @@ def not_looked_at(case: Case) -> Iterator[Finding]:
 RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
-        apply_refuses, replication, refused_writes, unlogged, no_index, counter_indexed, index_invalid,
-        events_of_gone_presets, events_without_preset, no_foreign_key, counter_near_limit, not_looked_at,
+        apply_refuses, replication, refused_writes, deletes_refused, unlogged, no_index, counter_indexed,
+        index_invalid, events_of_gone_presets, events_without_preset, no_foreign_key, counter_near_limit, not_looked_at,
         fires_on_count,
     )
 }  # fmt: skip

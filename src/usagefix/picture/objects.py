@@ -230,7 +230,7 @@ class Unseen:
 class Picture:
     """Everything around the counter and the events, from one snapshot. ``drift`` and ``strays`` are None where they
     could not be counted; ``unseen`` then says why. ``applied``: the versions that the ledger says are; ``obstacles``:
-    why apply would refuse, and uses may be refused."""
+    why apply would refuse, and uses may be refused; ``refuses_deletes``: why the server refuses to delete events."""
 
     presets: Table
     events: Table
@@ -251,4 +251,5 @@ class Picture:
     drift: Drift | None
     strays: Strays | None
     unseen: tuple[Unseen, ...]
+    refuses_deletes: str | None
     obstacles: tuple[Obstacle, ...]

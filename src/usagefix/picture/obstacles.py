@@ -67,7 +67,7 @@ class _Broken:
 
 def of_any_use(db: Database) -> tuple[Obstacle, ...]:
     """What would refuse each count, or make something else of it, within the snapshot that is open."""
-    found = _distributed(db) or tuple(db.rows(db.query("refusals"), Obstacle))
+    found = distributed(db) or tuple(db.rows(db.query("refusals"), Obstacle))
     return found or tuple(_explained(db))  # neither of the former is worth, or safe, to be tried
 
 
@@ -101,7 +101,7 @@ def of_uses(db: Database, *, ahead: bool = False) -> tuple[Obstacle, ...]:
     return of_any_use(db) or tuple(of_some_uses(db, ahead=ahead))
 
 
-def _distributed(db: Database) -> tuple[Obstacle, ...]:
+def distributed(db: Database) -> tuple[Obstacle, ...]:
     """How Citus keeps the two tables, where it does."""
     (there,) = db.values("SELECT to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL")
     kept = db.rows(db.query("citus"), _Kept) if there else []
@@ -161,19 +161,32 @@ def of_limits(events: str, limits: tuple[Limit, ...]) -> Iterator[Obstacle]:
 
 def _explained(db: Database) -> Iterator[Obstacle]:
     """What the server says when it only explains a count."""
-    try:
-        with _undone(db):
-            db.values(db.query("count_explained"))
-    except _NOT_NOW:
-        return
-    except DatabaseRefused as refused:
+    refused = _refusal(db, "count_explained")
+    if refused is not None:
         fitting = (
             f"give {db.counter.parent_sql} a primary key, or a REPLICA IDENTITY that fits the publication's row filter"
             " and columns, or take it out of the publication; then run this again"
         )
-        yield Obstacle(
-            f"a count would be refused: {said(refused)}", fitting if refused.sqlstate in _REPLICATION else refused.hint
-        )
+        hint = fitting if refused.sqlstate in _REPLICATION else refused.hint
+        yield Obstacle(f"a count would be refused: {said(refused)}", hint)
+
+
+def of_deletes(db: Database) -> str | None:
+    """Why the server refuses each DELETE of events, before the fix and with it."""
+    refused = _refusal(db, "delete_explained")
+    return None if refused is None else said(refused)
+
+
+def _refusal(db: Database, query: str) -> DatabaseRefused | None:
+    """What the server refuses of a statement that it only explains; nothing that is not for this role, or not now."""
+    try:
+        with _undone(db):
+            db.values(db.query(query))
+    except _NOT_NOW:
+        return None
+    except DatabaseRefused as refused:
+        return refused
+    return None
 
 
 @contextmanager

@@ -91,7 +91,21 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
         for trigger in scene.code.counting_triggers
         if trigger.function == edit.function.oid
     )
+    remarks += tuple(_of_limit(scene))
     return Plan(migration, tuple(_in_order(statements)), edits, remarks)
+
+
+def _of_limit(scene: Scene) -> Iterator[str]:
+    """What else the daily limit was for, which is to be given to another index."""
+    table = scene.counter.child_sql
+    extras = scene.code.limit.extras if scene.code.limit else []
+    if any(" CLUSTER ON " in extra for extra in extras):
+        yield f"CLUSTER ordered {table} by the daily limit, which goes: name another index, CLUSTER {table} USING"
+    if any(" REPLICA IDENTITY USING INDEX " in extra for extra in extras):
+        yield (
+            f"the daily limit, which goes, was the replica identity of {table}: before you publish that, ALTER TABLE"
+            f" {table} REPLICA IDENTITY DEFAULT"
+        )
 
 
 def _guard(scene: Scene, migration: Migration, choices: Choices) -> Plan:
@@ -154,7 +168,7 @@ def _taken_over(scene: Scene, roles: list[str], *, path: bool = True) -> Iterato
         if not scene.owner_runs or (there and there.owner != scene.around.owner):
             yield Statement("", f"ALTER FUNCTION {signature} OWNER TO {scene.around.owner_sql};")
         if path and scene.around.path and role != "auto_note":
-            schemas = ", ".join([scene.counter.schema_sql, *scene.around.path, "pg_temp"])
+            schemas = ", ".join([scene.counter.schema_sql, *scene.around.path, "pg_temp", "pg_usagefix_1"])
             yield Statement("", f"ALTER FUNCTION {signature} SET search_path = {schemas};")
         if path and scene.around.mixes_zones:
             yield Statement("", f"ALTER FUNCTION {signature} SET timezone = 'UTC';")
