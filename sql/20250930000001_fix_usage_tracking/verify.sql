@@ -87,7 +87,7 @@ WITH RECURSIVE tree AS (
             OR strpos(wanted.bodies, md5(proc.prosrc)) > 1 AND NOT EXISTS (SELECT FROM tree WHERE kind = 'p'))
             AND COALESCE(array_to_string(proc.proconfig, ';')
                 !~ 'search_path=(?!.*, pg_temp, pg_usagefix_1(;|$))', true) AS as_released,
-        proc.prosecdef AS definer, proc.proowner <> presets.relowner AS misowned,
+        proc.prosecdef AS definer, quote_ident(owners.rolname) AS owner, proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,
         EXISTS (
@@ -178,7 +178,8 @@ SELECT prefix || '_secure', title || ' is safe',
         WHEN open THEN 'other roles may execute it'
         WHEN NOT pinned THEN 'its search_path is not pinned'
         ELSE 'passes RLS, path pinned, closed' END,
-    CASE WHEN hidden THEN 'give the function an owner with BYPASSRLS, then usagefix backfill' ELSE 'usagefix apply' END
+    CASE WHEN hidden AND NOT misowned THEN format('ALTER ROLE %s BYPASSRLS, then usagefix backfill', owner)
+        ELSE 'usagefix apply' END
 FROM functions;
 
 -- Counters. Both sides stand on their own, so that this is answered wherever rows are kept
