@@ -132,7 +132,7 @@ BEGIN
         AND pg_has_role(tables.relowner, current_user, 'MEMBER') AND has_table_privilege(tables.oid, 'UPDATE')
         AND (current_setting('usagefix.smoke', true) = 'on' AND pg_has_role(session_user, current_user, 'USAGE'))
             IS NOT TRUE;
-    this := pg_current_xact_id();
+    this := pg_current_xact_id()::text;
     -- In a row that nobody holds, of at most 150. A row that one transaction updates often makes each update slower. In
     -- a fixed snapshot it reads nothing and adds a row: one that changed since, or was read, would end the transaction.
     IF notes IS NOT NULL AND current_setting('transaction_isolation') LIKE 'read%' THEN

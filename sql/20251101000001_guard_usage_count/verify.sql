@@ -32,7 +32,7 @@ WITH guard AS (
     LEFT JOIN pg_trigger AS existing
         ON existing.tgrelid = presets.oid AND existing.tgname = 'zz_trigger_guard_preset_usage_count'::name
 ), guard_function AS (
-    SELECT proc.oid, md5(proc.prosrc) = 'ac9bb79f8902f6d4e934837d56092491' AS as_released, proc.prosecdef AS definer,
+    SELECT proc.oid, md5(proc.prosrc) = '12975ccb2704b79fedf117ff158333a6' AS as_released, proc.prosecdef AS definer,
         quote_ident(owners.rolname) AS owner,
         proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
