@@ -115,6 +115,7 @@ def use(connection: Connection, app: App) -> None:
         )
     mine = "id IN (SELECT id FROM public.preset_usage WHERE preset_id = %s ORDER BY created_at DESC LIMIT %s)"
     with connection.transaction():
+        connection.execute("SELECT public.increment_preset_usage(%s)", (one,))  # which the guard passes over
         connection.execute(f"DELETE FROM public.preset_usage WHERE {mine}".encode(), (one, 2))
         connection.execute(f"UPDATE public.preset_usage SET preset_id = %s WHERE {mine}".encode(), (other, one, 3))
 
@@ -137,7 +138,8 @@ def live(app: App, user: str, name: str = "Neon city", shown_name: str = "Neon c
         shown = app.one("SELECT usage_count FROM presets WHERE id = %s", app.preset(3))
         use(session, app)
     assert app.one("SELECT usage_count FROM presets WHERE id = %s", app.preset(3)) == shown + 2 + 1 + 6 + 1 - 2 - 3
-    assert app.drift() == (0, 0)
+    assert app.drift() == (0, 0), "the guard lets only the triggers count"
+    assert "increment_preset_usage" in app.one("SELECT via FROM usagefix.refused_writes"), "and says who tried"
     done("verify")
     done("smoke")
     app.spoil("UPDATE presets SET usage_count = 7 WHERE id = %s", app.preset(2))
@@ -334,6 +336,11 @@ def test_by_hand(app: App) -> None:
         assert checked.returncode == 0, checked.stderr
         assert not {"failed", "missing", "outdated", "unexpected"} & set(checked.stdout.split()), checked.stdout
         assert app.usagefix("verify").code == 0
+        newest = app.one("SELECT max(created_at) FROM preset_usage")
+        with app.connect() as session:
+            use(session, app)
+        assert app.drift() == (0, 0)
+        app.sql("DELETE FROM preset_usage WHERE created_at > %s", newest)
         done = app.by_hand(undo=True)
         assert done.returncode == 0, done.stderr
     assert app.dump() == before
