@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import components
 import psycopg
 import pytest
-from conftest import load_partitioned, load_sample
+from conftest import TestServer, load_partitioned, load_sample
 from support import INDEX, MIGRATION, App, Connection, give_everything_to, role
 
 from usagefix import embedded
@@ -120,7 +120,7 @@ def use(connection: Connection, app: App) -> None:
         connection.execute(f"UPDATE public.preset_usage SET preset_id = %s WHERE {mine}".encode(), (other, one, 3))
 
 
-def live(app: App, user: str, name: str = "Neon city", shown_name: str = "Neon city") -> None:
+def live(app: App, user: str, name: str = "Neon city", shown_name: str = "Neon city", in_english: bool = True) -> None:
     """Drifted → applied → used → proven → rolled back, by this user's usagefix."""
     newest = app.one("SELECT max(created_at) FROM preset_usage")
     url = {"DATABASE_URL": app.url(user)}
@@ -139,7 +139,8 @@ def live(app: App, user: str, name: str = "Neon city", shown_name: str = "Neon c
         use(session, app)
     assert app.one("SELECT usage_count FROM presets WHERE id = %s", app.preset(3)) == shown + 2 + 1 + 6 + 1 - 2 - 3
     assert app.drift() == (0, 0), "the guard lets only the triggers count"
-    assert "increment_preset_usage" in app.one("SELECT via FROM usagefix.refused_writes"), "and says who tried"
+    via = app.one("SELECT via FROM usagefix.refused_writes")
+    assert via == ("increment_preset_usage" if in_english else ""), "and says who tried, if the server says it in English"
     done("verify")
     done("smoke")
     app.spoil("UPDATE presets SET usage_count = 7 WHERE id = %s", app.preset(2))
@@ -237,6 +238,27 @@ def test_settings_that_later_versions_have() -> None:
         assert app.dump() == before
         app.close()
         maintenance.close()
+
+
+def test_a_server_that_speaks_another_language(server: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "de")
+    german = {"lc_messages": "C.UTF-8"}
+    with embedded.running(server.binaries, prefix="usagefix-test-", settings=german) as running:
+        app = App(running.host, running.port, "postgres", running.binaries)
+        try:
+            with pytest.raises(psycopg.errors.UndefinedTable) as caught:
+                app.sql("TABLE nowhere")
+            if "existiert nicht" not in str(caught.value):
+                pytest.skip("this server has no German messages")
+            load_sample(conninfo=app.url())
+            before = app.dump()
+            live(app, "postgres", in_english=False)
+            assert app.dump() == before
+            elsewhere = App(app.host, app.port, "nowhere", app.binaries)
+            result = elsewhere.usagefix("verify")
+            assert (result.code, "hint: the server itself says no" in result.stderr) == (3, True), result.stderr
+        finally:
+            app.close()
 
 
 def test_limits_of_the_role_do_not_end_what_usagefix_does(app: App) -> None:
