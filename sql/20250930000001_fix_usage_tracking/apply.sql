@@ -42,7 +42,8 @@ BEGIN
         LEFT JOIN pg_attribute ON attrelid = indrelid AND attrelid = 'public.preset_usage'::regclass
             AND attname = 'preset_id' AND attnum = ANY (indkey) AND indisunique AND NOT indisprimary
         WHERE (indexrelid IS NOT DISTINCT FROM to_regclass('public.idx_preset_usage_daily_unique')) = (attname IS NULL)
-            OR attname IS NOT NULL AND (indisreplident OR indisclustered)
+            OR attname IS NOT NULL AND (indisreplident OR indisclustered OR indexrelid IN (SELECT objid FROM pg_depend
+                WHERE deptype = 'x' UNION ALL SELECT oid FROM pg_class WHERE reltablespace <> 0))
         UNION ALL SELECT format('trigger %I may count, too', tgname) FROM pg_trigger JOIN code ON code.oid = tgfoid
         WHERE tgrelid = 'public.preset_usage'::regclass AND NOT tgisinternal
             AND (tgname LIKE 'trigger\_auto\_%' OR tgfoid IN (SELECT oid FROM suspects))

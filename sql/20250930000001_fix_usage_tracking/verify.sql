@@ -81,18 +81,20 @@ WITH RECURSIVE tree AS (
     GROUP BY event = 'INSERT'
 ), functions AS (
     SELECT wanted.prefix, wanted.title, format('%s()', wanted.name) AS name, proc.oid,
-        -- The whole body; where nothing is partitioned, also one without what partitions need.
-        strpos(wanted.bodies, md5(proc.prosrc)) = 1
-            OR strpos(wanted.bodies, md5(proc.prosrc)) > 1 AND NOT EXISTS (SELECT FROM tree WHERE kind = 'p')
-            AS as_released,
-        proc.prosecdef AS definer, proc.proowner <> presets.relowner AS misowned,
+        -- The whole body; where nothing is partitioned, also one without what partitions need. A path by which the
+        -- guard knows it, if there is one.
+        (strpos(wanted.bodies, md5(proc.prosrc)) = 1
+            OR strpos(wanted.bodies, md5(proc.prosrc)) > 1 AND NOT EXISTS (SELECT FROM tree WHERE kind = 'p'))
+            AND COALESCE(array_to_string(proc.proconfig, ';')
+                !~ 'search_path=(?!.*, pg_temp, pg_usagefix_1(;|$))', true) AS as_released,
+        proc.prosecdef AS definer, quote_ident(owners.rolname) AS owner, proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,
         EXISTS (
             SELECT FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted
             WHERE granted.grantee <> proc.proowner
         ) AS open,
-        COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%, pg\_temp, pg\_usagefix\_1%', false) AS pinned
+        COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
                 'b547d967b4042b2f21b8337877091edd e69942018261fa94a6c093f906cd4807',
@@ -160,7 +162,7 @@ FROM (VALUES (to_regclass('public.idx_preset_usage_daily_unique'))) AS daily (li
 UNION ALL
 SELECT prefix || '_current', title || ' as released',
     CASE WHEN oid IS NULL THEN 'missing' WHEN NOT as_released THEN 'outdated' ELSE 'ok' END, name,
-    CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body is not the released one'
+    CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body or its search_path is not the released one'
         ELSE 'its body is the released one' END,
     'usagefix apply'
 FROM functions
@@ -176,7 +178,8 @@ SELECT prefix || '_secure', title || ' is safe',
         WHEN open THEN 'other roles may execute it'
         WHEN NOT pinned THEN 'its search_path is not pinned'
         ELSE 'passes RLS, path pinned, closed' END,
-    CASE WHEN hidden THEN 'give the function an owner with BYPASSRLS, then usagefix backfill' ELSE 'usagefix apply' END
+    CASE WHEN hidden AND NOT misowned THEN format('ALTER ROLE %s BYPASSRLS, then usagefix backfill', owner)
+        ELSE 'usagefix apply' END
 FROM functions;
 
 -- Counters. Both sides stand on their own, so that this is answered wherever rows are kept

@@ -33,6 +33,7 @@ WITH guard AS (
         ON existing.tgrelid = presets.oid AND existing.tgname = 'zz_trigger_guard_preset_usage_count'::name
 ), guard_function AS (
     SELECT proc.oid, md5(proc.prosrc) = 'ac9bb79f8902f6d4e934837d56092491' AS as_released, proc.prosecdef AS definer,
+        quote_ident(owners.rolname) AS owner,
         proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,
@@ -76,10 +77,11 @@ SELECT 'guard_function_secure', 'Guard function is safe',
     format('%s()', 'guard_preset_usage_count'::name),
     CASE WHEN oid IS NULL THEN 'no such function'
         WHEN NOT definer THEN 'not SECURITY DEFINER: the ledger is closed to it'
-        WHEN hidden THEN 'RLS hides presets from its owner'
         WHEN misowned THEN 'its owner is not the owner of presets'
+        WHEN hidden THEN 'RLS hides presets from its owner'
         WHEN open THEN 'other roles may execute it'
         WHEN NOT pinned THEN 'its search_path is not pinned'
         ELSE 'owned by the owner of presets, path pinned, closed' END,
-    CASE WHEN hidden THEN 'give the function an owner with BYPASSRLS, then usagefix backfill' ELSE 'usagefix apply' END
+    CASE WHEN hidden AND NOT misowned THEN format('ALTER ROLE %s BYPASSRLS, then usagefix backfill', owner)
+        ELSE 'usagefix apply' END
 FROM guard_function;

@@ -49,7 +49,9 @@ def scripts(db: Database, to: str | None) -> tuple[dict[tuple[str, Face], str], 
     last; and which versions are applied here. Raises Refused."""
     plans = apply.scripts(db, to, alone=True)
     texts = {
-        (migration.version, Face.APPLY): text_of(plan.statements if place == 0 else plan.without_ledger)
+        (migration.version, Face.APPLY): _whatever_is_set(
+            text_of(plan.statements if place == 0 else plan.without_ledger), Face.APPLY
+        )
         for place, (migration, plan) in enumerate(plans.items())
     }
     newest = [*plans][-1]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 
+from usagefix import forbidden
 from usagefix.database import Database, Limits
 from usagefix.errors import DatabaseRefused, NotPermitted, RollbackRefused, UsagefixError
 from usagefix.ledger import Saved
@@ -53,9 +54,14 @@ def refuse_if_broken(db: Database, seen: Scene, limit: Saved) -> None:
     where = "true" if "NULLS NOT DISTINCT" in (limit.definition or "") else f"pg_catalog.num_nulls({keys}) = 0"
     where += f" AND ({limit.predicate})" if limit.predicate else ""
     broken = f"SELECT FROM {db.counter.child_sql} WHERE {where} GROUP BY {keys} HAVING pg_catalog.count(*) > 1"
-    with db.transaction(Limits(statement_timeout=0), rollback=True):
-        db.run(undoing.confined(seen, f"SELECT pg_catalog.count(*) FROM ({broken}) AS broken"))  # noqa: S608
-        (groups,) = db.values(f"SELECT {undoing.CONFINED}")
+    try:
+        with forbidden.named(db), db.transaction(Limits(statement_timeout=0), rollback=True):
+            db.run(undoing.confined(seen, f"SELECT pg_catalog.count(*) FROM ({broken}) AS broken"))  # noqa: S608
+            (groups,) = db.values(f"SELECT {undoing.CONFINED}")
+    except DatabaseRefused as refused:
+        if (refused.sqlstate or "")[:2] != "42" or isinstance(refused, NotPermitted):
+            raise
+        raise _refusal(said(refused)) from None  # a column has another name or type
     if groups:
         cases = "1 case" if groups == 1 else f"{groups} cases"
         raise _refusal(f"in {cases} one person used a preset more than once on a day, which the limit forbids")

@@ -15,6 +15,8 @@ from usagefix import __version__, catalog
 from usagefix.database import Database
 from usagefix.errors import NotPermitted
 
+_TABLES = ("history", "saved_objects", "backfills", "corrections", "held_at_zero", "refused_writes")
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
@@ -118,6 +120,11 @@ def exists(db: Database) -> bool:
 def _has(db: Database, table: str) -> bool:
     question = "SELECT pg_catalog.to_regclass(pg_catalog.concat('usagefix.', %(table)s::text)) IS NOT NULL"
     return bool(db.values(question, {"table": table})[0])
+
+
+def whole(db: Database) -> bool:
+    """Whether nothing of the ledger is lost."""
+    return all(_has(db, table) for table in _TABLES)
 
 
 def pushed(db: Database) -> dict[str, str]:

@@ -33,6 +33,10 @@ def plan(
     if purge and to is not None:
         raise ConfigurationError("--purge goes back all the way, --to does not", hint="pass one of them")
     keep = catalog.migration(to).version if to is not None else ""
+    if counters is Counters.RESTORE and keep >= catalog.counting().version:
+        raise ConfigurationError(
+            "--counters restore goes with the counting, which stays with this --to", hint="leave one of them out"
+        )
     seen = _look(db)
     undone = [m for m in reversed(catalog.migrations()) if m.version in seen.ledger.begun and m.version > keep]
     purge = purge and bool(db.values("SELECT to_regnamespace('usagefix') IS NOT NULL")[0])
@@ -54,10 +58,8 @@ def plan(
     if counting and limit is DailyLimit.RESTORE:
         _require_restorable(db, seen)
     had_limit = counting and seen.ledger.limit is not None
-    return RollbackPlan(
-        tuple(m.version for m in undone), limit, had_limit=had_limit, purge=purge,
-        counters=counters if counting else Counters.KEEP,
-    )  # fmt: skip
+    restore = counters if counting else Counters.KEEP
+    return RollbackPlan(tuple(m.version for m in undone), limit, had_limit=had_limit, purge=purge, counters=restore)
 
 
 def preview(db: Database, agreed: RollbackPlan) -> RollbackReport:
@@ -134,7 +136,8 @@ def _remains(db: Database, undone: tuple[str, ...]) -> str | None:
 
 
 def script(db: Database, migration: Migration, limit: DailyLimit) -> str:
-    """The script to write down that undoes one version here, and builds the daily limit. Raises Refused."""
+    """The script to write down that undoes one version here, and builds the daily limit; what changed since stands
+    above it. Raises Refused."""
     seen = _look(db)
     later = [m for m in catalog.migrations() if m.version > migration.version and m.version in seen.ledger.begun]
     if later or migration.version not in seen.ledger.begun:
@@ -145,7 +148,8 @@ def script(db: Database, migration: Migration, limit: DailyLimit) -> str:
     plan = undoing.plan(seen, migration, limit, by_hand=True)
     if migration.kind is MigrationKind.COUNTING and limit is DailyLimit.RESTORE:
         _require_restorable(db, seen)
-    return text_of(plan.statements)
+    told = "".join(f"-- {' '.join(remark.split())}\n" for remark in plan.remarks)
+    return (f"{told}\n" if told else "") + text_of(plan.statements)
 
 
 def _look(db: Database) -> Scene:

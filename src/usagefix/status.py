@@ -56,6 +56,6 @@ def migration_states(written: Ledger, checks: Mapping[str, tuple[Check, ...]]) -
 
 def _state(recorded: bool, begun: bool, checks: tuple[Check, ...]) -> State:
     if recorded or begun:
-        return State.APPLIED if recorded and all(check.passed for check in checks) else State.OUTDATED
+        return State.APPLIED if recorded and begun and all(check.passed for check in checks) else State.OUTDATED
     there = any(check.check_id in _MADE and check.status is not Status.MISSING for check in checks)
     return State.FOREIGN if there else State.PENDING

@@ -82,7 +82,7 @@ CASES = {
         "CREATE TABLE kinds (kind text PRIMARY KEY); ALTER TABLE presets ADD kind text;"
         "UPDATE presets SET kind = 'gone' WHERE name = 'Neon city';"
         "ALTER TABLE presets ADD CONSTRAINT kinds FOREIGN KEY (kind) REFERENCES kinds NOT VALID",
-        "constraint kinds of public.presets refuses updates", "VALIDATE CONSTRAINT kinds", "INSERT INTO kinds VALUES ('gone')",
+        "foreign key kinds of public.presets refuses the second update in a transaction", "VALIDATE CONSTRAINT kinds", "INSERT INTO kinds VALUES ('gone')",
     ),
     "check of another day": Case(
         "ALTER TABLE presets ADD ends timestamptz CHECK (ends > now()) DEFAULT 'infinity';"

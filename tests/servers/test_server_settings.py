@@ -206,6 +206,19 @@ def test_settings(app: App, of_database: str, of_role: str) -> None:
         assert app.dump() == before
 
 
+def test_settings_that_come_after_apply_or_go_before_rollback(app: App) -> None:
+    before = app.dump()
+    for first, then in (({}, TEXTS), (TEXTS, {})):
+        with set_for(app, "postgres", first, as_role=False):
+            assert app.usagefix("apply").code == 0
+        with set_for(app, "postgres", then, as_role=False):
+            again = app.usagefix("apply", "--format", "json")
+            assert (again.code, again.json["migrations"]) == (0, [])
+            rolled_back = app.usagefix("rollback", "--yes", "--format", "json")
+            assert rolled_back.code == 0, rolled_back.stderr
+        assert app.dump() == before
+
+
 @components.needs("postgresql-18")
 def test_settings_that_later_versions_have() -> None:
     settings = TRANSACTIONS | FUNCTIONS | {"jit": "on"}
@@ -309,7 +322,7 @@ def test_other_encodings(encoded: tuple[App, str, str]) -> None:
 def test_by_hand(app: App) -> None:
     """The scripts that `usagefix sql --adapt` prints, with psql; and verify.sql as it is."""
     surround(app)
-    settings = (TEXTS | FUNCTIONS | {"search_path": ""})
+    settings = TEXTS | FUNCTIONS | {"search_path": ""}
     definition = app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)")
     app.sql(definition.replace("-- One use", "-- Caf\xe9 \u65e5\u672c: one use"))
     before = app.dump()

@@ -163,6 +163,19 @@ def unlogged(case: Case) -> Iterator[Finding]:
         )
 
 
+def triggerless(case: Case) -> Iterator[Finding]:
+    """Sessions that fire no trigger, by a setting."""
+    for whose in case.picture.surroundings.triggerless:
+        yield Finding(
+            "triggerless",
+            ERROR,
+            "Sessions fire no trigger, so nothing counts what they write",
+            "session_replication_role",
+            f"set to replica for {whose or 'every role'}",
+            f"ALTER {whose or 'ROLE ALL'} RESET session_replication_role, then usagefix backfill",
+        )
+
+
 def replication(case: Case) -> Iterator[Finding]:
     """Events that come from a publisher fire no statement triggers."""
     for subscription in case.picture.subscriptions:
@@ -242,7 +255,7 @@ def not_looked_at(case: Case) -> Iterator[Finding]:
 RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
-        apply_refuses, replication, refused_writes, deletes_refused, unlogged, no_index, counter_indexed,
+        apply_refuses, triggerless, replication, refused_writes, deletes_refused, unlogged, no_index, counter_indexed,
         index_invalid, events_of_gone_presets, events_without_preset, no_foreign_key, counter_near_limit, not_looked_at,
         fires_on_count,
     )

@@ -124,7 +124,8 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The columns of ``picture_surroundings.sql``. ``sees_…`` is None where there is nothing to see."""
+    """The columns of ``picture_surroundings.sql``. ``sees_…`` is None where there is nothing to see;
+    ``triggerless``: whose sessions fire no trigger, as ALTER names them."""
 
     application_roles: list[str]
     superuser: bool
@@ -135,6 +136,7 @@ class Surroundings:
     sees_applied: bool | None
     schemas: list[str]
     events_unlogged: bool
+    triggerless: list[str]
     updates: int
     hot_updates: int
 

@@ -50,11 +50,20 @@ class _RowCheck:
     relation_name: str
     name: str
     expression: str
-    generated: bool
+    kind: str
     counted: bool
+    counter_type: str
     validated: bool
     builtin: bool
     columns: list[str]
+
+    @property
+    def generated(self) -> bool:
+        """Whether it makes a value, which it has to be able to; else it judges one."""
+        return self.kind in ("column", "index")
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} of {self.relation}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +232,7 @@ def _with_next_count(db: Database, check: _RowCheck) -> str:
     """The rows as the next use of each would make them, were every counter right."""
     counter, kind = db.counter, "kept"
     columns = ", ".join(
-        f"(COALESCE(usagefix_events.actual, 0) + 1) AS {quoted(column)}"
+        f"(COALESCE(usagefix_events.actual, 0) + 1)::{check.counter_type} AS {quoted(column)}"
         if column == counter.column
         else f"{kind}.{quoted(column)}"
         for column in check.columns
@@ -255,16 +264,15 @@ def _refused(check: _RowCheck, broken: list[_Broken], *, ahead: bool) -> Obstacl
     which = f"{names}{' …' if number > len(broken) else ''} ({number:,} in all)"
     if check.counted and ahead:
         return Obstacle(
-            f"constraint {check.name} of {check.relation} would refuse the next use of presets whose events are"
-            f" counted: {which}",
+            f"{check} would refuse the next use of presets whose events are counted: {which}",
             f"ALTER TABLE {check.relation} DROP CONSTRAINT {check.name}, or let it allow more than"
             f" CHECK ({check.expression})",
         )
     find = f"SELECT * FROM {check.relation} WHERE NOT ({check.expression})"  # noqa: S608 - to be read
+    second = "the second update in a transaction" if check.kind == "foreign key" else "updates"
     validate = "" if check.validated else f"; then ALTER TABLE {check.relation} VALIDATE CONSTRAINT {check.name}"
     return Obstacle(
-        f"constraint {check.name} of {check.relation} refuses updates of rows that break it (a foreign key: the second"
-        f" in a transaction), so uses of them: {which}",
+        f"{check} refuses {second} of rows that break it, so uses of them: {which}",
         f"correct them ({find}){validate}",
     )
 
@@ -272,11 +280,11 @@ def _refused(check: _RowCheck, broken: list[_Broken], *, ahead: bool) -> Obstacl
 def _not_judged(check: _RowCheck, why: str) -> Obstacle:
     if check.generated:
         return Obstacle(
-            f"{check.name} of {check.relation} cannot be made of the counters that the events ask for: {why}",
+            f"{check} cannot be made of the counters that the events ask for: {why}",
             f"let this column, or index, allow any counter: {check.expression}",
         )
     validate = f"ALTER TABLE {check.relation} VALIDATE CONSTRAINT {check.name}"
     return Obstacle(
-        f"constraint {check.name} of {check.relation} may refuse a use: {why}",
+        f"{check} may refuse a use: {why}",
         f"look at CHECK ({check.expression})" if check.validated else f"{validate}, which names a row that breaks it",
     )

@@ -46,13 +46,15 @@ def _of_limits(scene: Scene) -> Iterator[Obstacle]:
 
 
 def _of_ledger(scene: Scene) -> Iterator[Obstacle]:
-    """One ledger serves the tables of one schema."""
+    """One ledger serves the tables of one schema, as long as its functions are there."""
+    there = {function.signature for function in scene.code.functions}
     for saved in scene.ledger.saved:
         schema, _, name = saved.identity.rpartition(".")
         own = any(name == f"{function}()" for function in scene.counter.functions)
         if (
             saved.kind == "function"
             and own
+            and saved.identity in there
             and schema != scene.counter.schema_sql
             and schema.strip('"') != scene.counter.schema
         ):

@@ -22,10 +22,10 @@ def here(scene: Scene) -> Scene:
 
     Raises RollbackRefused where it is the ledger of the tables of another schema, which are there, too.
     """
-    now, names = scene.counter.schema_sql, {f"{name}()" for name in scene.counter.functions}
+    now, names = scene.around.parent.rpartition(".")[0], {f"{name}()" for name in scene.counter.functions}
     own = (s.identity for s in scene.ledger.saved if s.kind == "function" and _name(s.identity) in names)
     there = next((identity.rpartition(".")[0] for identity in own), now)
-    if there.strip('"') == scene.counter.schema:
+    if there == now:
         return scene
     if there.strip('"') in scene.code.parent.elsewhere:
         raise RollbackRefused(

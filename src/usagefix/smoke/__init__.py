@@ -54,6 +54,7 @@ def smoke(
     ReadOnlyServer where nobody may.
     """
     preflight.require_writable(db)
+    preflight.require_triggers(db)
     preflight.require_readable(db)
 
     def perform(*, lately: bool) -> _Performance:
