@@ -85,6 +85,24 @@ TROUBLE: dict[str, tuple[str, tuple[str, ...]]] = {
 REHEARSED = ("only the owner may", "a check of the counter")
 
 
+@pytest.mark.parametrize("rename", ["made_by", "created_by; ALTER TABLE presets DROP CONSTRAINT presets_user_id_fkey"])
+def test_a_creator_by_another_name(app: App, rename: str) -> None:
+    app.sql(NO_RECORDER + "DROP TRIGGER presets_notify_usage_milestone ON presets")
+    app.sql(f"ALTER TABLE presets RENAME user_id TO {rename}")
+    name = rename.partition(";")[0]
+    app.sql(TROUBLE["one's own does not count"][0].replace("user_id", name))
+    result = app.usagefix("apply")
+    assert result.code == 1, result.stderr + result.stdout
+    assert "0 counted, 1 recorded (a use of one's own preset" in " ".join(result.stderr.split())
+
+
+def test_what_cannot_be_tried_is_said(app: App) -> None:
+    app.sql("TRUNCATE presets, preset_usage, preset_notifications, auth.users CASCADE")
+    result = app.usagefix("apply", "--format", "json")
+    assert result.code == 0, result.stderr
+    assert "no use could be tried" in " ".join(result.json["remarks"])
+
+
 EVERYTHING_TODAY = (
     "INSERT INTO preset_usage (preset_id, user_id, usage_type) SELECT presets.id, users.id, kind FROM presets, auth.users,"
     " unnest(ARRAY['playground_generation', 'showcase_creation', 'sample_verification']) AS kind ON CONFLICT DO NOTHING"
