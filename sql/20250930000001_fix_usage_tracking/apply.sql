@@ -42,7 +42,8 @@ BEGIN
         LEFT JOIN pg_attribute ON attrelid = indrelid AND attrelid = 'public.preset_usage'::regclass
             AND attname = 'preset_id' AND attnum = ANY (indkey) AND indisunique AND NOT indisprimary
         WHERE (indexrelid IS NOT DISTINCT FROM to_regclass('public.idx_preset_usage_daily_unique')) = (attname IS NULL)
-            OR attname IS NOT NULL AND (indisreplident OR indisclustered)
+            OR attname IS NOT NULL AND (indisreplident OR indisclustered OR indexrelid IN (SELECT objid FROM pg_depend
+                WHERE deptype = 'x' UNION ALL SELECT oid FROM pg_class WHERE reltablespace <> 0))
         UNION ALL SELECT format('trigger %I may count, too', tgname) FROM pg_trigger JOIN code ON code.oid = tgfoid
         WHERE tgrelid = 'public.preset_usage'::regclass AND NOT tgisinternal
             AND (tgname LIKE 'trigger\_auto\_%' OR tgfoid IN (SELECT oid FROM suspects))
@@ -57,11 +58,9 @@ BEGIN
         WHERE defaclobjtype = 'f' AND pg_get_userbyid(defaclrole) = current_user
             AND granted.grantee NOT IN (0, defaclrole)
     ) AS reasons;
-    IF to_regclass('pg_dist_partition') IS NOT NULL THEN -- of Citus
-        SELECT NULLIF(concat_ws('; ', why, string_agg(format('Citus keeps %s as a %s table', logicalrelid,
-            CASE partmethod WHEN 'n' THEN 'reference or managed' ELSE 'distributed' END), '; ')), '') INTO why
-        FROM pg_dist_partition WHERE logicalrelid IN ('public.presets'::regclass, 'public.preset_usage'::regclass);
-    END IF;
+    IF to_regclass('pg_dist_partition') IS NOT NULL THEN SELECT COALESCE(string_agg(format('Citus keeps %s %s',
+        logicalrelid, CASE partmethod WHEN 'n' THEN 'as a whole' ELSE 'distributed' END), '; '), why) INTO why
+    FROM pg_dist_partition WHERE logicalrelid IN ('public.presets'::regclass, 'public.preset_usage'::regclass); END IF;
     IF why IS NOT NULL THEN
         RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why
             USING ERRCODE = 'feature_not_supported', HINT = 'usagefix apply does it, or says what to do first;'
@@ -82,12 +81,13 @@ ON CONFLICT DO NOTHING;
 DROP INDEX IF EXISTS public.idx_preset_usage_daily_unique;
 
 -- The counting function: adds each new event to the counter of its preset. Presets are updated in the order of their
--- ids: statements over the same presets queue up and never deadlock. The guard knows a count by usagefix.counting
+-- ids: statements over the same presets queue up and never deadlock. The last name of the path is no schema, and nobody
+-- may create one that begins with pg_: by it the guard knows a count, and how deep in triggers
 CREATE OR REPLACE FUNCTION public.auto_increment_preset_usage_count() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_1
 AS $function$
 DECLARE
-    used record; permit text;
+    used record;
 BEGIN
     -- Not for a table that was swapped away, nor without rights on presets: verify says so.
     IF pg_catalog.has_table_privilege(pg_catalog.to_regclass('public.presets'), 'UPDATE') IS NOT TRUE
@@ -97,30 +97,29 @@ BEGIN
     THEN
         RETURN NULL;
     END IF;
+    IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
+        PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
+            pg_catalog.current_setting('search_path'), ', pg_usagefix_', pg_catalog.pg_trigger_depth()), true);
+    END IF;
     -- Most statements insert one event: then nothing is grouped or sorted.
-    SELECT written.preset_id, written.created_at AS newest, EXISTS (SELECT FROM new_events OFFSET 1) AS several
-    INTO used FROM new_events AS written LIMIT 1;
-    IF NOT used.several THEN
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
-        UPDATE public.presets AS preset
-        SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) 1
-          , last_used_at = GREATEST(preset.last_used_at, used.newest) --? presets.last_used_at
-        WHERE preset.id OPERATOR(pg_catalog.=) used.preset_id;
-        permit := pg_catalog.set_config('usagefix.counting', '', true);
+    UPDATE public.presets AS preset
+    SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) 1
+      , last_used_at = GREATEST(preset.last_used_at, --? presets.last_used_at
+            (SELECT written.created_at FROM new_events AS written LIMIT 1)) --? presets.last_used_at
+    WHERE preset.id OPERATOR(pg_catalog.=) (SELECT written.preset_id FROM new_events AS written LIMIT 1)
+        AND NOT EXISTS (SELECT FROM new_events OFFSET 1);
+    IF FOUND THEN
         RETURN NULL;
     END IF;
     FOR used IN
         SELECT written.preset_id, pg_catalog.count(*) AS uses, pg_catalog.max(written.created_at) AS newest
         FROM new_events AS written GROUP BY written.preset_id ORDER BY written.preset_id
     LOOP
-        -- Each time: what a trigger of the application records meanwhile is counted in between.
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset
         SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) used.uses
           , last_used_at = GREATEST(preset.last_used_at, used.newest) --? presets.last_used_at
         WHERE preset.id OPERATOR(pg_catalog.=) used.preset_id;
     END LOOP;
-    permit := pg_catalog.set_config('usagefix.counting', '', true);
     RETURN NULL;
 END
 $function$;
@@ -128,12 +127,12 @@ $function$;
 -- The adjusting function: adds, for each preset that a statement touched, what the statement changed in all, and writes
 -- nothing where that is nothing. The time of the last use stays when events go
 CREATE OR REPLACE FUNCTION public.auto_adjust_preset_usage_count() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_1
 AS $function$
 DECLARE
     changes refcursor; change record;
     too_low boolean := false;
-    shown bigint; permit text;
+    shown bigint;
     follows CONSTANT boolean := TG_OP OPERATOR(pg_catalog.=) 'UPDATE' AND EXISTS (
         SELECT FROM pg_catalog.pg_constraint AS cascade
         WHERE cascade.confupdtype OPERATOR(pg_catalog.=) 'c'
@@ -147,10 +146,13 @@ BEGIN
     THEN
         RETURN NULL;
     END IF;
+    IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
+        PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
+            pg_catalog.current_setting('search_path'), ', pg_usagefix_', pg_catalog.pg_trigger_depth()), true);
+    END IF;
     IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' AND TG_WHEN OPERATOR(pg_catalog.=) 'AFTER' THEN
         -- No event is left, and none comes before this commits: every counter is 0, whatever it lacked.
         PERFORM FROM public.presets AS preset ORDER BY preset.id FOR NO KEY UPDATE;
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset SET usage_count = 0 WHERE preset.usage_count IS DISTINCT FROM 0;
         too_low := true;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN -- BEFORE, on a partition --? partitions
@@ -189,7 +191,6 @@ BEGIN
             CLOSE changes; -- or it holds the partition that is truncated
             EXIT;
         END IF;
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         shown := (SELECT COALESCE(preset.usage_count, 0) FROM public.presets AS preset
             WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE);
         CONTINUE WHEN shown IS NULL; -- the preset is gone
@@ -208,7 +209,6 @@ BEGIN
                 OR change.newest OPERATOR(pg_catalog.>) preset.last_used_at) --? dated
         ;
     END LOOP;
-    permit := pg_catalog.set_config('usagefix.counting', '', true);
     -- Deltas that a backfill has still to add may not fit any more: tell it to count again.
     IF too_low AND EXISTS (
         SELECT FROM pg_catalog.pg_class AS note

@@ -81,10 +81,12 @@ WITH RECURSIVE tree AS (
     GROUP BY event = 'INSERT'
 ), functions AS (
     SELECT wanted.prefix, wanted.title, format('%s()', wanted.name) AS name, proc.oid,
-        -- The whole body; where nothing is partitioned, also one without what partitions need.
-        strpos(wanted.bodies, md5(proc.prosrc)) = 1
-            OR strpos(wanted.bodies, md5(proc.prosrc)) > 1 AND NOT EXISTS (SELECT FROM tree WHERE kind = 'p')
-            AS as_released,
+        -- The whole body; where nothing is partitioned, also one without what partitions need. A path by which the
+        -- guard knows it, if there is one.
+        (strpos(wanted.bodies, md5(proc.prosrc)) = 1
+            OR strpos(wanted.bodies, md5(proc.prosrc)) > 1 AND NOT EXISTS (SELECT FROM tree WHERE kind = 'p'))
+            AND COALESCE(array_to_string(proc.proconfig, ';')
+                !~ 'search_path=(?!.*, pg_temp, pg_usagefix_1(;|$))', true) AS as_released,
         proc.prosecdef AS definer, quote_ident(owners.rolname) AS owner, proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,
@@ -95,10 +97,10 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                '976dadeae1ecda59480cc52952627a86 5726024683c2879ddeed390594afb3ae',
+                'b547d967b4042b2f21b8337877091edd e69942018261fa94a6c093f906cd4807',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '87242c2d02fcff80496f039097ff5044 9c03f59a330c43f95f95e87baed61646',
+                'f9ed79a54f6720f6fcaca3956dfc31ea 0c48ee76b6ab40fb18e632c689e63822',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
@@ -160,7 +162,7 @@ FROM (VALUES (to_regclass('public.idx_preset_usage_daily_unique'))) AS daily (li
 UNION ALL
 SELECT prefix || '_current', title || ' as released',
     CASE WHEN oid IS NULL THEN 'missing' WHEN NOT as_released THEN 'outdated' ELSE 'ok' END, name,
-    CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body is not the released one'
+    CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body or its search_path is not the released one'
         ELSE 'its body is the released one' END,
     'usagefix apply'
 FROM functions

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from usagefix.errors import Refused
-from usagefix.picture.code import routine
+from usagefix.picture.edits import of_needing, of_recorders
 from usagefix.picture.obstacles import Obstacle, of_limits
 from usagefix.planning.scene import Scene
-from usagefix.reading import Uneditable
 
 
 def require_countable(scene: Scene, refusals: tuple[Obstacle, ...]) -> None:
@@ -42,24 +41,8 @@ def _of_limits(scene: Scene) -> Iterator[Obstacle]:
                 f"DROP INDEX {limit.name}, then run this again",
             )
     yield from of_limits(scene.counter.child_sql, limits)
-    if limits:
-        yield from _needing(scene)
-
-
-def _needing(scene: Scene) -> Iterator[Obstacle]:
-    try:
-        needing = scene.code.reader.needing_limit()
-    except Uneditable as error:
-        whose = next((routine(f).signature for f in scene.code.recorders), scene.counter.recorder)
-        where = f" (line {error.line} of {whose})" if error.line else ""
-        yield Obstacle(error.message + where, error.hint)
-        return
-    if needing:
-        yield Obstacle(
-            "without the daily limit these functions would fail:"
-            f" {', '.join(function.signature for function in needing)}",
-            "take the ON CONFLICT clause out of them (the insert is all they need), then run this again",
-        )
+    yield from of_recorders(scene.code) if limits else ()
+    yield from of_needing(scene.code)
 
 
 def _of_ledger(scene: Scene) -> Iterator[Obstacle]:
