@@ -145,7 +145,7 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
         )  # fmt: skip
         if todo:
             require_countable(seen)  # what cannot be counted may be what cannot be read, too
-        before = report(db, checks)
+        before = report(db, seen.code, checks)
     choices = Choices(mode=_mode(seen))
     tried: tuple[Tried, ...] = ()
     if any(m.kind is MigrationKind.COUNTING for m in todo):

@@ -19,6 +19,8 @@ from usagefix.database import Database, Limits
 from usagefix.errors import Busy, NotPermitted, UsagefixError
 from usagefix.models.choices import BATCH_SIZE
 from usagefix.models.correction import BackfillProgress, BackfillReport, FiredTrigger
+from usagefix.models.verification import COUNTERS
+from usagefix.verify import next_step
 
 LEASE_SECONDS = 30.0
 _PAST_THE_GUARD = {"usagefix.bypass_guard": "on"}
@@ -84,9 +86,9 @@ def backfill(
         preflight.require_changeable(db)
         preflight.require_readable(db)
         if not ledger.exists(db) or not db.values(db.query("counting"))[0]:
+            step = next_step(db, COUNTERS)
             raise UsagefixError(
-                "new uses are not counted yet, so no backfill can be exact",
-                hint="run usagefix apply",
+                "new uses are not counted yet, so no backfill can be exact", hint=str(step) if step else ""
             )
         ledger.require_trusted(db)
         triggers = db.rows(db.query("fired_triggers"), _Trigger)
@@ -303,7 +305,7 @@ def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> _Step | 
         if not still_open or not db.values(db.query("counting"))[0]:
             raise UsagefixError(
                 "somebody rolled the fix back, or disabled its trigger, while the backfill was going",
-                hint="usagefix status shows where things stand; usagefix apply puts it right",
+                hint="usagefix verify says what to do",
             )
         where = {"run": batch.run, "after": batch.after, "size": batch.size}
         pending = db.rows(db.query("next_pending"), _Pending, where)

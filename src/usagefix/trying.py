@@ -168,11 +168,19 @@ def plan_keeps_limit(plan: Plan) -> bool:
 
 def refused(db: Database, scene: Scene, error: TrialFailed) -> Refused:
     """Why apply stops: the trial's own word, and what counts beside the fix."""
-    suspects = ", ".join(str(trigger) for trigger in _culprits(db, scene))
+    culprits = tuple(_culprits(db, scene))
+    suspects = ", ".join(str(trigger) for trigger in culprits)
+    hint = f"take out of {scene.counter.recorder}() what changes the counter (the trigger counts), then run this again"
+    if culprits:
+        first = culprits[0]
+        hint = (
+            "take out of its function what changes the counter, or, where it does nothing else,"
+            f" ALTER TABLE {first.on_table} DISABLE TRIGGER {quoted(first.name)}, then run this again"
+        )
     return Refused(
         f"tried with the fix, {scene.counter.recorder}() or a plain INSERT does not count right: {error.message}"
         + (f"; counted by trigger {suspects}, too" if suspects else ""),
-        hint="does it, or a trigger of the application, change the counter as well? The trigger of the fix counts.",
+        hint=hint,
     )
 
 

@@ -21,9 +21,8 @@ def _of_limits(scene: Scene) -> Iterator[Obstacle]:
     plain = [limit for limit in limits if limit.constraint_name is None]
     if len(plain) > 1:
         names = ", ".join(limit.name for limit in plain)
-        yield Obstacle(
-            f"there is more than one daily limit: {names}", "drop all but one of these indexes, then run this again"
-        )
+        others = ", ".join(limit.name for limit in plain[1:])
+        yield Obstacle(f"there is more than one daily limit: {names}", f"DROP INDEX {others}, then run this again")
     for limit in limits:
         if limit.constraint_name is not None:
             yield Obstacle(
@@ -53,10 +52,15 @@ def _needing(scene: Scene) -> Iterator[Obstacle]:
         yield Obstacle(error.message + where, error.hint)
         return
     if needing:
+        names = ", ".join(function.signature for function in needing)
+        drop = (
+            ""
+            if any(scene.code.calls(f.name) for f in needing)
+            else f", or, where nothing calls it, DROP FUNCTION {names}"
+        )
         yield Obstacle(
-            "without the daily limit these functions would fail:"
-            f" {', '.join(function.signature for function in needing)}",
-            "take the ON CONFLICT clause out of them (the insert is all they need), then run this again",
+            f"without the daily limit these functions would fail: {names}",
+            f"take the ON CONFLICT clause out (the insert is all that is needed){drop}, then run this again",
         )
 
 
