@@ -33,7 +33,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class SourceRead:
-    """How much of the application's source ``doctor`` has read below ``folder``: files, and what it passed over."""
+    """How much of the application's source ``doctor`` has read below ``folder``: how many files, and every file and
+    folder that it passed over, each as "path: why"."""
 
     folder: str
     files_read: int
