@@ -15,31 +15,19 @@ END $do$;
 CREATE SCHEMA IF NOT EXISTS usagefix;
 
 -- Refuse a schema of somebody else's, and one in which something acts on what is written
-DO $do$
-DECLARE
-    belongs text;
-    acts text;
-BEGIN
-    SELECT format('schema usagefix belongs to role %I', owners.rolname) INTO belongs
-    FROM pg_namespace AS ledger
-    JOIN pg_roles AS owners ON owners.oid = ledger.nspowner
-    WHERE ledger.nspname = 'usagefix' AND NOT owners.rolsuper AND owners.rolname <> current_user
-        AND owners.oid <> (SELECT relowner FROM pg_class WHERE oid = 'public.presets'::regclass);
-    SELECT format('%s on %s acts on what is written to the ledger', acting.what, tables.oid::regclass) INTO acts
-    FROM (
-        SELECT format('trigger %I', tgname) AS what, tgrelid AS relation FROM pg_trigger WHERE NOT tgisinternal
-        UNION ALL SELECT format('rule %I', rulename), ev_class FROM pg_rewrite
-        UNION ALL SELECT format('policy %I', polname), polrelid FROM pg_policy
-    ) AS acting
-    JOIN pg_class AS tables ON tables.oid = acting.relation AND tables.relkind = 'r'
-    WHERE tables.relnamespace = 'usagefix'::regnamespace
-    LIMIT 1;
-    IF belongs IS NOT NULL OR acts IS NOT NULL THEN
-        RAISE EXCEPTION '%', COALESCE(belongs, acts)
+DO $do$ BEGIN
+    IF EXISTS (
+        SELECT FROM pg_namespace JOIN pg_roles ON pg_roles.oid = nspowner
+        WHERE nspname = 'usagefix' AND NOT rolsuper AND rolname <> current_user
+            AND nspowner <> (SELECT relowner FROM pg_class WHERE oid = 'public.presets'::regclass)
+    ) OR EXISTS (
+        SELECT FROM pg_class WHERE relnamespace = 'usagefix'::regnamespace AND relkind = 'r' AND oid IN (
+            SELECT tgrelid FROM pg_trigger UNION SELECT ev_class FROM pg_rewrite UNION SELECT polrelid FROM pg_policy)
+    ) THEN
+        RAISE EXCEPTION 'schema usagefix belongs to another role, or a trigger, rule or policy acts on a table of it'
             USING ERRCODE = 'insufficient_privilege', HINT = 'Look at it, and drop it if it is not usagefix''s.';
     END IF;
-END
-$do$;
+END $do$;
 
 -- The history: each version that was applied or rolled back, when and by whom
 CREATE TABLE IF NOT EXISTS usagefix.history (

@@ -150,8 +150,9 @@ class App:
         """One of PostgreSQL's own programs, on this database."""
         command = [str(components.client(name, self.binaries)), "--dbname", self.url(), *arguments]
         return subprocess.run(
-            command, env=environment(**variables), capture_output=True, text=True, check=False, timeout=120
-        )
+            command, env=environment(**variables), capture_output=True, text=True, errors="surrogateescape", check=False,
+            timeout=120,
+        )  # fmt: skip
 
     def psql(self, *files: Path, single: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
         arguments = ["--no-psqlrc", "-v", "ON_ERROR_STOP=1", *(["-1"] if single else [])]

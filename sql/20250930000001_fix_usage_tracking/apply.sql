@@ -33,9 +33,9 @@ BEGIN
         SELECT format('%I owns presets, not %I', pg_get_userbyid(relowner), current_user) AS why
         FROM pg_class WHERE oid = 'public.presets'::regclass AND pg_get_userbyid(relowner) <> current_user
         UNION ALL
-        SELECT 'the tables are partitioned or inherited' FROM pg_class
+        SELECT 'the tables are partitioned or inherited, or have rules' FROM pg_class
         WHERE oid IN ('public.presets'::regclass, 'public.preset_usage'::regclass)
-            AND (relkind <> 'r' OR EXISTS (SELECT FROM pg_inherits WHERE pg_class.oid IN (inhrelid, inhparent)))
+            AND (relkind <> 'r' OR relhasrules OR EXISTS (SELECT FROM pg_inherits WHERE pg_class.oid IN (inhrelid, inhparent)))
         UNION ALL
         SELECT 'last_used_at or created_at is not there, or is no timestamptz' FROM pg_attribute
         WHERE atttypid = 'timestamptz'::regtype AND (attrelid, attname) IN (
@@ -66,9 +66,14 @@ BEGIN
         WHERE defaclobjtype = 'f' AND pg_get_userbyid(defaclrole) = current_user
             AND granted.grantee NOT IN (0, defaclrole)
     ) AS reasons;
+    IF to_regclass('pg_dist_partition') IS NOT NULL THEN -- of Citus
+        SELECT NULLIF(concat_ws('; ', why, string_agg(format('Citus keeps %s as a %s table', logicalrelid,
+            CASE partmethod WHEN 'n' THEN 'reference or managed' ELSE 'distributed' END), '; ')), '') INTO why
+        FROM pg_dist_partition WHERE logicalrelid IN ('public.presets'::regclass, 'public.preset_usage'::regclass);
+    END IF;
     IF why IS NOT NULL THEN
         RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why
-            USING ERRCODE = 'feature_not_supported', HINT = 'usagefix apply does it;'
+            USING ERRCODE = 'feature_not_supported', HINT = 'usagefix apply does it, or says what to do first;'
                 ' usagefix sql 20250930000001 apply --adapt prints the script for this database.';
     END IF;
 END $do$;
@@ -94,12 +99,17 @@ DECLARE
     used record;
     permit text;
 BEGIN
-    IF TG_NARGS OPERATOR(pg_catalog.>) 0 AND pg_catalog.pg_partition_root(TG_RELID) IS NULL THEN --? partitions
-        RETURN NULL; -- a partition that was detached since --? partitions
-    END IF; --? partitions
+    -- Not for a table that was swapped away, nor without rights on presets: verify says so.
+    IF pg_catalog.has_table_privilege(pg_catalog.to_regclass('public.presets'), 'UPDATE') IS NOT TRUE
+        OR TG_RELID OPERATOR(pg_catalog.<>) COALESCE(pg_catalog.to_regclass('public.preset_usage'), TG_RELID)
+        AND pg_catalog.pg_partition_root(TG_RELID) --? partitions
+            IS DISTINCT FROM pg_catalog.to_regclass('public.preset_usage') --? partitions
+    THEN
+        RETURN NULL;
+    END IF;
     -- Most statements insert one event: then nothing is grouped or sorted.
     SELECT written.preset_id, written.created_at AS newest, EXISTS (SELECT FROM new_events OFFSET 1) AS several
-    INTO used FROM new_events AS written;
+    INTO used FROM new_events AS written LIMIT 1;
     IF NOT used.several THEN
         permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset
@@ -135,19 +145,32 @@ DECLARE
     change record;
     too_low boolean := false;
     permit text;
+    present bigint;
+    follows CONSTANT boolean := TG_OP OPERATOR(pg_catalog.=) 'UPDATE' AND EXISTS (
+        SELECT FROM pg_catalog.pg_constraint AS cascade
+        WHERE cascade.confupdtype OPERATOR(pg_catalog.=) 'c'
+            AND cascade.confrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('public.presets')
+            AND cascade.conrelid OPERATOR(pg_catalog.=) TG_RELID);
 BEGIN
-    IF TG_NARGS OPERATOR(pg_catalog.>) 0 AND (pg_catalog.pg_partition_root(TG_RELID) IS NULL --? partitions
-            OR pg_catalog.current_setting('usagefix.truncating', true) OPERATOR(pg_catalog.=) 'on') THEN --? partitions
-        RETURN NULL; -- a partition that was detached since, or one that goes with the whole table --? partitions
-    END IF; --? partitions
+    IF pg_catalog.has_table_privilege(pg_catalog.to_regclass('public.presets'), 'UPDATE') IS NOT TRUE
+        OR TG_RELID OPERATOR(pg_catalog.<>) COALESCE(pg_catalog.to_regclass('public.preset_usage'), TG_RELID)
+        AND pg_catalog.pg_partition_root(TG_RELID) --? partitions
+            IS DISTINCT FROM pg_catalog.to_regclass('public.preset_usage') --? partitions
+    THEN
+        RETURN NULL;
+    END IF;
     IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' AND TG_WHEN OPERATOR(pg_catalog.=) 'AFTER' THEN
         -- No event is left, and none comes before this commits: every counter is 0, whatever it lacked.
-        permit := pg_catalog.set_config('usagefix.truncating', '', true); --? partitions
         PERFORM FROM public.presets AS preset ORDER BY preset.id FOR NO KEY UPDATE;
         permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset SET usage_count = 0 WHERE preset.usage_count IS DISTINCT FROM 0;
         too_low := true;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN -- BEFORE, on a partition --? partitions
+        IF pg_catalog.split_part(pg_catalog.current_setting('usagefix.whole', true), ',', 1) --? partitions
+            OPERATOR(pg_catalog.=) pg_catalog.concat(pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.-) 1, --? partitions
+                ' ', EXTRACT(epoch FROM pg_catalog.statement_timestamp())) THEN --? partitions
+            RETURN NULL; -- it goes with the whole table --? partitions
+        END IF; --? partitions
         -- Only this partition: to read another would take a lock that its own TRUNCATE may hold. --? partitions
         OPEN changes FOR EXECUTE pg_catalog.format( --? partitions
             'SELECT %1$I, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses,' --? partitions
@@ -159,17 +182,6 @@ BEGIN
                 NULL::pg_catalog.timestamptz AS newest
             FROM old_events AS gone
             GROUP BY gone.preset_id ORDER BY gone.preset_id;
-    ELSIF EXISTS (
-        SELECT FROM pg_catalog.pg_constraint AS cascade
-        WHERE cascade.confupdtype OPERATOR(pg_catalog.=) 'c'
-            AND cascade.confrelid OPERATOR(pg_catalog.=) 'public.presets'::pg_catalog.regclass
-            AND cascade.conrelid OPERATOR(pg_catalog.=) 'public.preset_usage'::pg_catalog.regclass
-    ) AND EXISTS (
-        SELECT FROM (SELECT gone.preset_id FROM old_events AS gone LIMIT 1) AS event
-        WHERE NOT EXISTS (
-            SELECT FROM public.presets AS preset WHERE preset.id OPERATOR(pg_catalog.=) event.preset_id)
-    ) THEN
-        RETURN NULL; -- ON UPDATE CASCADE follows a preset that got another id: its counter went along
     ELSE
         OPEN changes FOR
             SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.newer) AS newest
@@ -192,24 +204,32 @@ BEGIN
             EXIT;
         END IF;
         permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
+        IF follows AND change.uses OPERATOR(pg_catalog.<>) 0 THEN
+            -- ON UPDATE CASCADE: a preset that got another id has taken its counter along. Count anew, holding it.
+            PERFORM FROM public.presets AS preset
+            WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE;
+            present := (SELECT pg_catalog.count(*) FROM public.preset_usage AS event
+                WHERE event.preset_id OPERATOR(pg_catalog.=) change.preset_id) OPERATOR(pg_catalog.-) COALESCE((
+                    SELECT preset.usage_count FROM public.presets AS preset
+                    WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id), 0);
+            too_low := too_low OR present OPERATOR(pg_catalog.<>) change.uses;
+            change.uses := present;
+        END IF;
+        -- A counter that was too low stops at 0.
+        too_low := too_low OR COALESCE((
+            SELECT COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0
+            FROM public.presets AS preset WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE
+        ), false);
         UPDATE public.presets AS preset
-        SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses
+        SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses, 0)
           , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at
         WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id
-            AND COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.>=) 0
             AND (change.uses OPERATOR(pg_catalog.<>) 0 OR preset.last_used_at IS NULL --? dated
                 OR change.newest OPERATOR(pg_catalog.>) preset.last_used_at) --? dated
         ;
-        IF NOT FOUND AND change.uses OPERATOR(pg_catalog.<) 0 THEN
-            -- A counter that was too low stops at 0 (the preset may also be gone).
-            UPDATE public.presets AS preset
-            SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses, 0)
-            WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id;
-            too_low := too_low OR FOUND;
-        END IF;
     END LOOP;
     permit := pg_catalog.set_config('usagefix.counting', '', true);
-    -- Deltas that a backfill has still to add do not fit any more: tell it to count again.
+    -- Deltas that a backfill has still to add may not fit any more: tell it to count again.
     IF too_low AND EXISTS (
         SELECT FROM pg_catalog.pg_class AS note
         JOIN pg_catalog.pg_namespace AS ledger ON ledger.oid OPERATOR(pg_catalog.=) note.relnamespace

@@ -1,19 +1,21 @@
 -- What a partitioned preset_usage needs beside apply.sql, for rows written straight into a partition that came later.
 -- `usagefix apply` adds this, and the triggers of apply.sql on each partition, where the table is partitioned.
 
--- Notes which statements on the whole table are counted as a whole, innermost first, by their depth of triggers
+-- Notes which statements on the whole table are counted as a whole, innermost first: by their depth of triggers and by
+-- when they came, so that what is left in the setting, or put there, means nothing to another statement
 CREATE OR REPLACE FUNCTION public.auto_note_preset_usage_count() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    this CONSTANT text := concat(' ', extract(epoch FROM statement_timestamp()));
+    whole CONSTANT text := COALESCE(current_setting('usagefix.whole', true), '');
 BEGIN
-    IF TG_OP = 'TRUNCATE' THEN
-        PERFORM set_config('usagefix.truncating', 'on', true);
-    ELSIF TG_WHEN = 'BEFORE' THEN
-        PERFORM set_config('usagefix.whole',
-            concat(pg_trigger_depth() - 1, ',', current_setting('usagefix.whole', true)), true);
+    IF TG_WHEN = 'BEFORE' THEN
+        PERFORM set_config('usagefix.whole', concat(pg_trigger_depth() - 1, this, ',', whole), true);
+    ELSIF strpos(split_part(whole, ',', 1), this) > 0 THEN -- after a cascade it is another depth
+        PERFORM set_config('usagefix.whole', substr(whole, strpos(whole, ',') + 1), true);
     ELSE
-        PERFORM set_config('usagefix.whole',
-            substr(current_setting('usagefix.whole'), strpos(current_setting('usagefix.whole'), ',') + 1), true);
+        RAISE EXCEPTION 'usagefix.whole is not to be set or reset within a statement';
     END IF;
     RETURN NULL;
 END
@@ -28,6 +30,19 @@ DECLARE
     too_low boolean := false;
     permit text;
 BEGIN
+    -- Not in a partition with triggers of its own, or of a table that was swapped away; nor without rights on presets.
+    IF pg_catalog.has_table_privilege(pg_catalog.to_regclass('public.presets'), 'UPDATE') IS NOT TRUE
+        OR pg_catalog.pg_partition_root(TG_RELID) IS DISTINCT FROM
+            COALESCE(pg_catalog.to_regclass('public.preset_usage'), pg_catalog.pg_partition_root(TG_RELID))
+        OR EXISTS (
+            SELECT FROM pg_catalog.pg_trigger AS own
+            WHERE own.tgrelid OPERATOR(pg_catalog.=) TG_RELID
+                AND own.tgfoid OPERATOR(pg_catalog.=)
+                    'public.auto_increment_preset_usage_count()'::pg_catalog.regprocedure
+                AND own.tgenabled OPERATOR(pg_catalog.=) ANY (ARRAY['O', 'A']::pg_catalog."char"[]))
+    THEN
+        RETURN NULL;
+    END IF;
     FOR change IN
         SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.moment) AS newest
         FROM (
@@ -40,17 +55,15 @@ BEGIN
         ORDER BY event.preset_id
     LOOP
         permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
+        -- A counter that was too low stops at 0.
+        too_low := too_low OR COALESCE((
+            SELECT COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0
+            FROM public.presets AS preset WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE
+        ), false);
         UPDATE public.presets AS preset
-        SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses
+        SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses, 0)
           , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at
-        WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id
-            AND COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.>=) 0;
-        IF NOT FOUND AND change.uses OPERATOR(pg_catalog.<) 0 THEN
-            -- A counter that was too low stops at 0 (the preset may also be gone).
-            UPDATE public.presets AS preset SET usage_count = 0
-            WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id;
-            too_low := too_low OR FOUND;
-        END IF;
+        WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id;
     END LOOP;
     permit := pg_catalog.set_config('usagefix.counting', '', true);
     -- Deltas that a backfill has still to add do not fit any more: tell it to count again.
@@ -77,11 +90,9 @@ REVOKE ALL ON FUNCTION public.auto_count_row_preset_usage_count() FROM PUBLIC;
 CREATE OR REPLACE TRIGGER trigger_auto_count_row_preset_usage_count
     AFTER INSERT OR DELETE OR UPDATE OF preset_id ON public.preset_usage
     FOR EACH ROW
-    WHEN (split_part(current_setting('usagefix.whole', true), ',', 1) IS DISTINCT FROM pg_trigger_depth()::text)
+    WHEN (split_part(current_setting('usagefix.whole', true), ',', 1) IS DISTINCT FROM
+        concat(pg_trigger_depth(), ' ', extract(epoch FROM statement_timestamp())))
     EXECUTE FUNCTION public.auto_count_row_preset_usage_count();
-CREATE OR REPLACE TRIGGER trigger_auto_note_preset_usage_count_truncating
-    BEFORE TRUNCATE ON public.preset_usage
-    FOR EACH STATEMENT EXECUTE FUNCTION public.auto_note_preset_usage_count();
 
 -- Note that there was nothing before, where nothing is noted yet: rollback drops them
 INSERT INTO usagefix.saved_objects (version, kind, identity)

@@ -48,6 +48,10 @@ WITH RECURSIVE tree AS (
             SELECT FROM pg_trigger AS cloned
             WHERE cloned.tgrelid = tree.relation AND cloned.tgparentid <> 0 AND cloned.tgenabled IN ('O', 'A')
                 AND cloned.tgname = 'trigger_auto_count_row_preset_usage_count'::name
+        ) AND NOT EXISTS (
+            SELECT FROM pg_trigger AS own
+            WHERE own.tgrelid = tree.relation AND own.tgenabled IN ('O', 'A')
+                AND own.tgfoid = to_regprocedure('public.auto_increment_preset_usage_count()')
         ) AND tree.kind = 'r' AS later
     FROM tree
     CROSS JOIN released
@@ -62,14 +66,13 @@ WITH RECURSIVE tree AS (
         string_agg(lower(event), ', ' ORDER BY event) FILTER (WHERE NOT enabled) AS disabled
     FROM found WHERE whole AND event <> 'INSERT'
 ), partitions AS (
-    -- Counted once: by a trigger of its own, or row by row by the trigger that PostgreSQL gives to later partitions.
+    -- Counted by triggers of its own, or row by row by the trigger that PostgreSQL gives to later partitions.
     SELECT event = 'INSERT' AS inserts, count(DISTINCT relation) AS present,
         count(DISTINCT relation) FILTER (WHERE later) AS later,
         count(DISTINCT relation) FILTER (WHERE wrong) AS wrong,
         string_agg(DISTINCT relation::regclass::text, ', ') FILTER (WHERE wrong) AS names
     FROM (
-        SELECT found.*, (present AND enabled AND as_released) = (later AND event <> 'TRUNCATE')
-            AND NOT (later AND event = 'TRUNCATE') AS wrong
+        SELECT found.*, NOT (present AND enabled AND as_released OR later) AS wrong
         FROM found WHERE NOT whole
     ) AS each
     GROUP BY event = 'INSERT'
@@ -89,10 +92,10 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                '0372ba3e8c493369500671807755b535 cbf1133a4e5c396d9fde44d443f5bace',
+                '2bcd73deb76cdf6c0c90553ef4493e86 5379191bf12305c73c9b8e782f1fda60',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                'a02dff2840e329f77c1e1660583b49d8 1a24ff2cd27a9e3a899c251fc12852a7',
+                '1a245d1db7724ce1e4303e1bbe9ef847 59bedb13e8e623494392b326b04db97e',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
@@ -163,27 +166,27 @@ SELECT prefix || '_secure', title || ' is safe',
     name,
     CASE WHEN oid IS NULL THEN 'no such function'
         WHEN NOT definer THEN 'not SECURITY DEFINER: RLS makes it miss counters'
-        WHEN hidden THEN 'RLS hides presets from its owner'
         WHEN misowned THEN 'its owner is not the owner of presets'
+        WHEN hidden THEN 'RLS hides presets from its owner'
         WHEN open THEN 'other roles may execute it'
         WHEN NOT pinned THEN 'its search_path is not pinned'
         ELSE 'passes RLS, path pinned, closed' END,
     CASE WHEN hidden THEN 'give the function an owner with BYPASSRLS, then usagefix backfill' ELSE 'usagefix apply' END
 FROM functions;
 
--- Counters
-WITH counter AS (
-    SELECT presets.usage_count, presets.last_used_at AS shown, COALESCE(events.actual, 0) AS actual, events.newest
-    FROM public.presets
-    LEFT JOIN (
-        SELECT preset_usage.preset_id, count(*) AS actual, max(preset_usage.created_at) AS newest
-        FROM public.preset_usage
-        GROUP BY preset_usage.preset_id
-    ) AS events ON events.preset_id = presets.id
+-- Counters. Both sides stand on their own, so that this is answered wherever rows are kept
+WITH shown AS MATERIALIZED (
+    SELECT presets.id AS id, presets.usage_count, presets.last_used_at AS last_use FROM public.presets
+), events AS MATERIALIZED (
+    SELECT preset_usage.preset_id AS parent, count(*) AS actual, max(preset_usage.created_at) AS newest
+    FROM public.preset_usage GROUP BY preset_usage.preset_id
+), counter AS (
+    SELECT shown.usage_count, shown.last_use, COALESCE(events.actual, 0) AS actual, events.newest
+    FROM shown LEFT JOIN events ON events.parent = shown.id
 ), total AS (
     SELECT count(*) AS presets,
         count(*) FILTER (WHERE usage_count IS DISTINCT FROM actual) AS inaccurate,
-        count(*) FILTER (WHERE newest > COALESCE(shown, '-infinity')) AS behind,
+        count(*) FILTER (WHERE newest > COALESCE(last_use, '-infinity')) AS behind,
         row_security_active('public.presets'::regclass)
             OR row_security_active('public.preset_usage'::regclass) AS filtered
     FROM counter
@@ -200,6 +203,11 @@ CROSS JOIN LATERAL (
 ) AS checks (check_id, title, wrong, object, what);
 
 -- Totals
+WITH shown AS MATERIALIZED (
+    SELECT presets.id AS id, presets.usage_count FROM public.presets
+), events AS MATERIALIZED (
+    SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
+)
 SELECT count(*) AS "presets", count(*) FILTER (WHERE shown IS NOT DISTINCT FROM actual) AS accurate,
     count(*) FILTER (WHERE shown IS DISTINCT FROM actual) AS inaccurate,
     COALESCE(sum(shown), 0) AS displayed_total, COALESCE(sum(actual), 0) AS actual_total,
@@ -207,20 +215,20 @@ SELECT count(*) AS "presets", count(*) FILTER (WHERE shown IS NOT DISTINCT FROM 
     COALESCE(sum(abs(actual - COALESCE(shown, 0))), 0) AS drift_magnitude,
     count(*) FILTER (WHERE shown > 0) AS presets_with_usage, count(*) FILTER (WHERE actual > 0) AS presets_really_used
 FROM (
-    SELECT presets.usage_count AS shown, COALESCE(events.actual, 0) AS actual
-    FROM public.presets
-    LEFT JOIN (
-        SELECT preset_usage.preset_id, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
-    ) AS events ON events.preset_id = presets.id
+    SELECT shown.usage_count AS shown, COALESCE(events.actual, 0) AS actual
+    FROM shown LEFT JOIN events ON events.parent = shown.id
 ) AS counters;
 
 -- The presets with the largest drift, then the most used
-SELECT presets.id, presets.name, presets.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
-    COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0) AS drift, presets.last_used_at
-FROM public.presets
-LEFT JOIN (
-    SELECT preset_usage.preset_id, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
-) AS events ON events.preset_id = presets.id
-ORDER BY abs(COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0)) DESC,
-    presets.usage_count IS NULL DESC, COALESCE(events.actual, 0) DESC, presets.id
+WITH shown AS MATERIALIZED (
+    SELECT presets.id AS id, presets.name AS name, presets.usage_count, presets.last_used_at AS last_use
+    FROM public.presets
+), events AS MATERIALIZED (
+    SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
+)
+SELECT shown.id, shown.name, shown.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
+    COALESCE(events.actual, 0) - COALESCE(shown.usage_count, 0) AS drift, shown.last_use AS last_used_at
+FROM shown LEFT JOIN events ON events.parent = shown.id
+ORDER BY abs(COALESCE(events.actual, 0) - COALESCE(shown.usage_count, 0)) DESC,
+    shown.usage_count IS NULL DESC, COALESCE(events.actual, 0) DESC, shown.id
 LIMIT 10;

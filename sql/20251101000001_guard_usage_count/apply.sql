@@ -79,113 +79,92 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     caller CONSTANT text := COALESCE(NULLIF(current_setting('role'), 'none'), session_user::text);
-    used_by CONSTANT text := current_setting('application_name');
-    this CONSTANT text := pg_current_xact_id()::text;
-    through text;
+    client CONSTANT text := current_setting('application_name');
+    this text;
     stack text;
+    through text;
     notes oid;
-    noted bigint;
+    filled boolean;
     free bigint;
-    at_once integer;
-    fixed_snapshot CONSTANT boolean := current_setting('transaction_isolation') NOT LIKE 'read%';
+    nth integer;
+    starts bigint;
 BEGIN
+    -- A preset that is new, or gets another id, starts with the events that are there. Wait for who deletes that id.
+    IF NEW.id IS DISTINCT FROM OLD.id THEN
+        PERFORM FROM public.presets AS preset WHERE preset.id = NEW.id FOR KEY SHARE;
+        IF NOT FOUND THEN
+            starts := (SELECT count(*) FROM public.preset_usage AS event WHERE event.preset_id = NEW.id);
+        END IF;
+    END IF;
     IF TG_OP = 'UPDATE' THEN
         IF NEW.usage_count IS NOT DISTINCT FROM OLD.usage_count THEN
+            NEW.usage_count := COALESCE(starts, NEW.usage_count);
             RETURN NEW;
         END IF;
-    ELSIF NEW.usage_count IS NULL OR NEW.usage_count = 0 OR EXISTS (
+    ELSIF COALESCE(NEW.usage_count, 0) IN (0, starts) OR EXISTS (
         -- An upsert that leaves the counter as it is.
         SELECT FROM public.presets AS preset WHERE preset.id = NEW.id AND preset.usage_count = NEW.usage_count
     ) THEN
-        NEW.usage_count := COALESCE(NEW.usage_count, 0);
+        NEW.usage_count := COALESCE(starts, NEW.usage_count, 0);
         RETURN NEW;
     END IF;
-    -- On purpose, in a statement of the session; what triggers write meanwhile is refused all the same.
-    IF current_setting('usagefix.bypass_guard', true) = 'on' AND pg_trigger_depth() = 1 AND EXISTS (
-        SELECT FROM pg_class AS counters JOIN pg_roles AS roles ON roles.rolname = caller
-        WHERE counters.oid = 'public.presets'::regclass AND pg_has_role(roles.oid, counters.relowner, 'USAGE')
-    ) THEN
-        RETURN NEW;
-    END IF;
-    -- Where the counting trigger is gone, or is not the one of usagefix, somebody else has to count.
-    IF NOT EXISTS (
+    -- On a table that was swapped away; or where the counting trigger is gone, or is not the one of usagefix: somebody
+    -- else has to count.
+    IF COALESCE(pg_partition_root(TG_RELID), TG_RELID) <> to_regclass('public.presets') OR NOT EXISTS (
         SELECT FROM pg_trigger AS counting JOIN pg_proc AS functions ON functions.oid = counting.tgfoid
         WHERE counting.tgrelid = to_regclass('public.preset_usage') AND counting.tgenabled IN ('O', 'A')
             AND counting.tgtype = 4 AND strpos(functions.prosrc, 'usagefix.counting') > 0
-    ) THEN
+    ) OR current_setting('usagefix.bypass_guard', true) = 'on' AND pg_trigger_depth() = 1
+        AND pg_has_role(caller, current_user, 'USAGE') -- on purpose; what triggers write meanwhile is refused
+    THEN
         RETURN NEW;
     END IF;
 
-    -- The functions that led here, the nearest first: those whose names stand in the call stack.
+    -- The functions that led here, the nearest first.
     GET DIAGNOSTICS stack = PG_CONTEXT;
-    SELECT COALESCE(string_agg(callers.signature, ' < ' ORDER BY callers.place), '') INTO through
-    FROM (
-        -- It stands there with its schema, without it where the caller needs none, or as a mere name in quotes.
-        SELECT named.signature, COALESCE(NULLIF(strpos(stack, named.signature), 0),
-            CASE WHEN substr(stack, named.bare - 1, 1) !~ '[a-z0-9_$."]' THEN NULLIF(named.bare, 0) END,
-            strpos(stack, concat('"', functions.proname, '"'))) AS place
-        FROM pg_proc AS functions
-        CROSS JOIN LATERAL (
-            SELECT functions.oid::regprocedure::text AS signature, strpos(stack, substr(
-                functions.oid::regprocedure::text, length(functions.pronamespace::regnamespace::text) + 2)) AS bare
-        ) AS named
-        WHERE strpos(stack, functions.proname) > 0 AND functions.proname <> 'guard_preset_usage_count'
-            AND functions.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
-        ORDER BY place LIMIT 5
-    ) AS callers
-    WHERE callers.place > 0;
-    IF TG_ARGV[0] = 'warn' THEN
-        RAISE WARNING 'the counter usage_count stays as it is: it is not for this to write: %',
-            COALESCE(NULLIF(through, ''), TG_OP)
-            USING HINT = 'The triggers on preset_usage count each event by themselves: leave usage_count out.';
-    END IF;
-    -- A ledger that was lost, or is not trusted by the owner of presets, notes nothing; nor does usagefix smoke, which
-    -- leaves nothing: what a sequence gave is never given back.
+    through := array_to_string(ARRAY(SELECT regexp_matches(stack, '\n\S+ function (.+?[)"]) ', 'gn')), ' < ');
+    -- Not in a ledger that was lost, or that the owner of presets does not trust; nor for usagefix smoke, which leaves
+    -- nothing: what a sequence gave is never given back.
     SELECT tables.oid INTO notes
     FROM pg_class AS tables JOIN pg_namespace AS ledger ON ledger.oid = tables.relnamespace
     WHERE ledger.nspname = 'usagefix' AND tables.relname = 'refused_writes'
-        AND pg_has_role(ledger.nspowner, current_user, 'MEMBER')
-        AND pg_has_role(tables.relowner, current_user, 'MEMBER') AND has_schema_privilege(ledger.oid, 'USAGE')
-        AND has_table_privilege(tables.oid, 'SELECT') AND has_table_privilege(tables.oid, 'UPDATE')
-        AND NOT (COALESCE(current_setting('usagefix.smoke', true), '') = 'on'
-            AND pg_has_role(session_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE'));
+        AND pg_has_role(ledger.nspowner, current_user, 'MEMBER') AND has_schema_privilege(ledger.oid, 'USAGE')
+        AND pg_has_role(tables.relowner, current_user, 'MEMBER') AND has_table_privilege(tables.oid, 'UPDATE')
+        AND (current_setting('usagefix.smoke', true) = 'on' AND pg_has_role(session_user, current_user, 'USAGE'))
+            IS NOT TRUE;
+    this := pg_current_xact_id();
+    -- In a row that nobody holds, of at most 150. A row that one transaction updates often makes each update slower. In
+    -- a fixed snapshot it reads nothing and adds a row: one that changed since, or was read, would end the transaction.
+    IF notes IS NOT NULL AND current_setting('transaction_isolation') LIKE 'read%' THEN
+        filled := (SELECT count(*) >= 150 FROM usagefix.refused_writes);
+        SELECT written.entry, CASE WHEN written.in_transaction = this THEN written.at_once + 1 ELSE 1 END INTO free, nth
+        FROM usagefix.refused_writes AS written
+        WHERE (written.mode, written.role, written.application, written.via) = (TG_ARGV[0], caller, client, through)
+        LIMIT 1 FOR UPDATE SKIP LOCKED;
+    END IF;
+    IF notes IS NULL THEN
+        NULL;
+    ELSIF TG_ARGV[0] = 'reject' THEN
+        PERFORM nextval('usagefix.rejected_writes');
+    ELSIF nth > 100 OR free IS NULL AND COALESCE(filled, pg_relation_size(notes) > 1000000) THEN
+        PERFORM nextval('usagefix.unnoted_writes');
+    ELSIF free IS NULL THEN
+        INSERT INTO usagefix.refused_writes (mode, role, application, via, in_transaction)
+        VALUES (TG_ARGV[0], caller, client, through, this);
+    ELSE
+        UPDATE usagefix.refused_writes AS written
+        SET writes = written.writes + 1, last_at = clock_timestamp(), in_transaction = this, at_once = nth
+        WHERE written.entry = free;
+    END IF;
+
     IF TG_ARGV[0] = 'reject' THEN
-        IF notes IS NOT NULL THEN
-            PERFORM nextval('usagefix.rejected_writes');
-        END IF;
         RAISE EXCEPTION 'the counter usage_count is not for this to write: %', COALESCE(NULLIF(through, ''), TG_OP)
             USING ERRCODE = 'UF001', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'usage_count',
                   HINT = 'The triggers on preset_usage count each event by themselves: leave usage_count out.';
-    ELSIF notes IS NOT NULL THEN
-        -- A row that nobody holds, of at most 150. In a fixed snapshot it reads nothing and adds a row: one that
-        -- changed since, or was read, would end the transaction.
-        IF NOT fixed_snapshot THEN
-            noted := (SELECT count(*) FROM usagefix.refused_writes);
-            SELECT written.entry, CASE WHEN written.in_transaction = this THEN written.at_once ELSE 0 END
-            INTO free, at_once
-            FROM usagefix.refused_writes AS written
-            WHERE written.mode = TG_ARGV[0] AND written.role = caller
-                AND (written.application = used_by AND written.via = through
-                    OR noted >= 100 AND written.application = '(others)')
-            ORDER BY written.application = '(others)' LIMIT 1
-            FOR UPDATE SKIP LOCKED;
-        END IF;
-        -- A row that one transaction updates often makes each update slower.
-        IF at_once >= 100 OR free IS NULL
-            AND (noted >= 150 OR fixed_snapshot AND pg_relation_size(notes) >= 1048576) THEN
-            PERFORM nextval('usagefix.unnoted_writes');
-        ELSIF free IS NULL THEN
-            INSERT INTO usagefix.refused_writes (mode, role, application, via, in_transaction)
-            VALUES (TG_ARGV[0], caller, CASE WHEN noted >= 100 THEN '(others)' ELSE used_by END,
-                CASE WHEN noted >= 100 THEN '' ELSE through END, this);
-        ELSE
-            UPDATE usagefix.refused_writes AS written
-            SET writes = written.writes + 1, last_at = clock_timestamp(), in_transaction = this,
-                at_once = CASE WHEN written.in_transaction = this THEN written.at_once + 1 ELSE 1 END
-            WHERE written.entry = free;
-        END IF;
+    ELSIF TG_ARGV[0] = 'warn' THEN
+        RAISE WARNING 'the counter usage_count is not for this to write: %', COALESCE(NULLIF(through, ''), TG_OP);
     END IF;
-    NEW.usage_count := CASE WHEN TG_OP = 'INSERT' THEN 0 ELSE OLD.usage_count END;
+    NEW.usage_count := COALESCE(starts, CASE WHEN TG_OP = 'INSERT' THEN 0 ELSE OLD.usage_count END);
     RETURN NEW;
 END
 $function$;

@@ -1,15 +1,13 @@
 -- The accuracy summary and the presets to look at, in one snapshot; an index on preset_id is all it reads of the
--- events. Parameter: top (how many presets).
-WITH counters AS MATERIALIZED (
-    SELECT preset.id AS id, preset.name AS name, preset.usage_count AS shown, preset.last_used_at AS last_use,
-        COALESCE(events.actual, 0) AS actual,
-        COALESCE(events.actual, 0) - COALESCE(preset.usage_count, 0) AS drift
+-- events. Each side stands on its own, so it is answered wherever rows are kept. Parameter: top (how many presets).
+WITH shown AS MATERIALIZED (
+    SELECT preset.id AS id, preset.name AS name, preset.usage_count AS shown, preset.last_used_at AS last_use
     FROM public.presets AS preset
-    LEFT JOIN (
-        SELECT event.preset_id AS parent, count(*) AS actual
-        FROM public.preset_usage AS event
-        GROUP BY event.preset_id
-    ) AS events ON events.parent = preset.id
+), events AS MATERIALIZED (
+    SELECT event.preset_id AS parent, count(*) AS actual FROM public.preset_usage AS event GROUP BY event.preset_id
+), counters AS MATERIALIZED (
+    SELECT shown.*, COALESCE(events.actual, 0) AS actual, COALESCE(events.actual, 0) - COALESCE(shown.shown, 0) AS drift
+    FROM shown LEFT JOIN events ON events.parent = shown.id
 ), top AS (
     SELECT id, name, shown, actual, drift, last_use
     FROM counters

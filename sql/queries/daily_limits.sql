@@ -1,6 +1,6 @@
 -- The daily limits: unique indexes that let one person use a preset once a day, whatever their names. They are over the
 -- preset, a day of the time of the use, and nothing but the person and the kind of use besides. extras: what completes
--- the definition. The usual name comes first.
+-- the definition; identifies: replication tells events apart by it. The usual name comes first.
 WITH limits AS (
     SELECT daily.*, indexes.relname, indexes.relkind
     FROM pg_catalog.pg_index AS daily
@@ -36,6 +36,11 @@ SELECT
         SELECT FROM pg_catalog.pg_depend AS needs
         WHERE needs.refobjid = limits.indexrelid AND needs.classid = 'pg_constraint'::regclass AND needs.deptype = 'n'
     ) AS referred_to,
+    limits.indisreplident AND (
+        EXISTS (SELECT FROM pg_catalog.pg_publication_tables
+            WHERE (schemaname, tablename) = (%(schema)s, %(child_name)s))
+        OR EXISTS (SELECT FROM pg_catalog.pg_replication_slots
+            WHERE slot_type = 'logical' AND database = current_database())) AS identifies,
     pg_catalog.pg_get_indexdef(limits.indexrelid) AS definition,
     ARRAY(
         SELECT pg_catalog.pg_get_indexdef(limits.indexrelid, n, true) FROM generate_series(1, limits.indnkeyatts) AS n

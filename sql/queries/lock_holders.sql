@@ -4,6 +4,8 @@
 SELECT holders.pid AS pid, COALESCE(activity.usename::text, '') AS role,
     COALESCE(activity.application_name, '') AS application, COALESCE(activity.state, '') AS state,
     EXTRACT(epoch FROM clock_timestamp() - activity.xact_start)::double precision AS seconds,
+    CASE WHEN activity.usename IS NULL THEN COALESCE(activity.backend_type,
+        CASE WHEN pg_is_in_recovery() THEN 'startup' ELSE 'background process' END) ELSE '' END AS process,
     CASE WHEN %(queries)s THEN left(activity.query, 200) END AS query
 FROM pg_catalog.pg_locks AS holders
 LEFT JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = holders.pid
@@ -11,6 +13,7 @@ WHERE holders.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname =
     AND holders.relation IN (to_regclass(%(parent)s), to_regclass(%(child)s))
     AND holders.granted AND holders.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
     AND (%(readers)s OR holders.mode <> 'AccessShareLock')
-GROUP BY holders.pid, activity.usename, activity.application_name, activity.state, activity.xact_start, activity.query
+GROUP BY holders.pid, activity.usename, activity.application_name, activity.state, activity.xact_start, activity.query,
+    activity.backend_type
 ORDER BY activity.xact_start NULLS LAST
 LIMIT 3

@@ -13,31 +13,23 @@ WITH RECURSIVE tree AS (
     UNION ALL
     SELECT to_regprocedure(%(guard)s), %(guard_name)s, '%%trigger_' || %(guard_name)s || '%%', true
 )
-SELECT format('a generated column cannot be counted in: %%s',
+SELECT format('a generated or identity column cannot be counted in: %%s',
         string_agg(format('%%s.%%s', attrelid::regclass, attname), ', ')) AS what,
     'Make it an ordinary column.' AS hint
 FROM pg_catalog.pg_attribute
-WHERE attrelid = (SELECT oid FROM counters) AND attname IN (%(column)s, COALESCE(%(last)s, '')) AND attgenerated <> ''
+WHERE attrelid = (SELECT oid FROM counters) AND attname IN (%(column)s, COALESCE(%(last)s, ''))
+    AND (attgenerated <> '' OR attidentity = 'a')
 HAVING count(*) > 0
 UNION ALL
-SELECT format('%%s.%%s is of type %%s, which may have an equality of its own', keys.attrelid::regclass, keys.attname,
-        pg_catalog.format_type(keys.atttypid, keys.atttypmod)),
-    'usagefix counts by the types that come with PostgreSQL.'
-FROM pg_catalog.pg_attribute AS keys
-JOIN pg_catalog.pg_type AS types ON types.oid = keys.atttypid
-JOIN pg_catalog.pg_type AS base ON base.oid = COALESCE(NULLIF(types.typbasetype, 0), types.oid)
-WHERE keys.attrelid = (SELECT oid FROM counters) AND keys.attname = %(key)s
-    AND base.typnamespace <> 'pg_catalog'::regnamespace AND base.typtype <> 'e'
-UNION ALL
 SELECT format('%%s.%%s is not unique by itself: an event would count on each row of that key',
-        counters.oid::regclass, %(key)s),
+        counters.oid::regclass, %(key)s::text),
     'Make it the primary key, or give it a unique index.'
 FROM counters
 WHERE NOT EXISTS (
     SELECT FROM pg_catalog.pg_index AS keys
     JOIN pg_catalog.pg_attribute AS id ON id.attrelid = keys.indrelid AND id.attname = %(key)s
     WHERE keys.indrelid = counters.oid AND keys.indisunique AND keys.indisvalid AND keys.indpred IS NULL
-        AND keys.indnkeyatts = 1 AND keys.indkey[0] = id.attnum)
+        AND keys.indnkeyatts = 1 AND keys.indkey[0] = id.attnum AND keys.indcollation[0] = id.attcollation)
 UNION ALL
 SELECT format('%%I, who counts what TRUNCATE of a partition takes away, may not read %%s',
         pg_catalog.pg_get_userbyid(counters.relowner), to_regclass(%(child)s)),
@@ -50,13 +42,21 @@ SELECT format('%%s is a partition or child of %%s: what is written through that 
         to_regclass(%(child)s), parents.inhparent::regclass), 'usagefix counts whole tables.'
 FROM pg_catalog.pg_inherits AS parents WHERE parents.inhrelid = to_regclass(%(child)s)
 UNION ALL
-SELECT format('other tables inherit from %%s: %%s', to_regclass(%(child)s),
+SELECT format('other tables inherit from %%s: %%s', children.inhparent::regclass,
         string_agg(children.inhrelid::regclass::text, ', ')),
     'Make them partitions, or ALTER TABLE ... NO INHERIT.'
 FROM pg_catalog.pg_inherits AS children
-JOIN pg_catalog.pg_class AS events ON events.oid = children.inhparent
-WHERE events.oid = to_regclass(%(child)s) AND events.relkind = 'r'
-HAVING count(*) > 0
+JOIN pg_catalog.pg_class AS tables ON tables.oid = children.inhparent
+WHERE tables.oid IN (to_regclass(%(child)s), to_regclass(%(parent)s)) AND tables.relkind = 'r'
+GROUP BY children.inhparent
+UNION ALL
+SELECT format('%%s belongs to extension %%s: pg_dump would leave its triggers out', member.objid::regclass,
+        extensions.extname),
+    format('ALTER EXTENSION %%I DROP TABLE %%s', extensions.extname, member.objid::regclass)
+FROM pg_catalog.pg_depend AS member
+JOIN pg_catalog.pg_extension AS extensions ON extensions.oid = member.refobjid
+WHERE member.classid = 'pg_class'::regclass AND member.deptype = 'e'
+    AND member.objid IN (to_regclass(%(child)s), to_regclass(%(parent)s))
 UNION ALL
 SELECT format('partitions of %%s are foreign tables, which no trigger can count: %%s', to_regclass(%(child)s),
         string_agg(tables.oid::regclass::text, ', ')), 'Detach them first.'
@@ -68,5 +68,4 @@ SELECT format('another trigger calls %%s() too: %%s on %%s', ours.name, existing
 FROM ours
 JOIN pg_catalog.pg_trigger AS existing ON existing.tgfoid = ours.oid AND existing.tgparentid = 0
 CROSS JOIN counters
-WHERE existing.tgname NOT LIKE ours.triggers OR CASE WHEN ours.on_parent THEN existing.tgrelid <> counters.oid
-    ELSE existing.tgrelid NOT IN (SELECT relation FROM tree) END
+WHERE existing.tgname NOT LIKE ours.triggers AND existing.tgrelid IN (SELECT oid FROM counters UNION SELECT relation FROM tree)

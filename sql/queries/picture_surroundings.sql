@@ -1,5 +1,5 @@
--- The roles of Supabase, what the session's role is, what it may look at, which schemas there are, and how presets was
--- updated so far.
+-- The roles of Supabase, what the session's role is, what it may look at, which schemas there are, whether a
+-- crash empties the events, and how presets was updated so far.
 WITH looked_at AS (
     SELECT
         CASE tables.relname WHEN 'job' THEN 'jobs' WHEN 'history' THEN 'applied' ELSE 'refused' END AS what,
@@ -23,6 +23,7 @@ SELECT
     (SELECT readable FROM looked_at WHERE what = 'refused') AS sees_refused,
     (SELECT readable FROM looked_at WHERE what = 'applied') AS sees_applied,
     ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas,
+    (SELECT relpersistence = 'u' FROM pg_catalog.pg_class WHERE oid = to_regclass(%(child)s)) AS events_unlogged,
     COALESCE(statistics.n_tup_upd, 0) AS updates,
     COALESCE(statistics.n_tup_hot_upd, 0) AS hot_updates
 FROM pg_catalog.pg_roles AS self

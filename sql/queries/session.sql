@@ -7,6 +7,9 @@ SELECT
     current_user::pg_catalog.text AS role,
     pg_catalog.current_database()::pg_catalog.text AS database,
     pg_catalog.pg_is_in_recovery() AS standby,
-    pg_catalog.current_setting('default_transaction_read_only')::pg_catalog.bool AS read_only,
+    (SELECT CASE WHEN of_session.setting OPERATOR(pg_catalog.=) 'on' THEN of_session.source END
+        FROM pg_catalog.pg_settings AS of_session
+        WHERE of_session.name OPERATOR(pg_catalog.=) 'default_transaction_read_only') AS read_only_by,
     pg_catalog.current_setting('is_superuser')::pg_catalog.bool AS superuser,
-    pg_catalog.current_setting('search_path') AS search_path
+    pg_catalog.current_setting('search_path') AS search_path,
+    pg_catalog.getdatabaseencoding()::pg_catalog.text AS encoding

@@ -1,5 +1,7 @@
 -- What is there of the two tables: null where a table is missing. columns: by name, each with its type, whether it must
--- be given, and whether it has a default. elsewhere: other schemas that have both tables.
+-- be given, whether it has a default, and how its values are compared (base: the type below a domain; own_equality: it
+-- is no type of PostgreSQL; exact: what its collation calls equal is the same). elsewhere: other schemas that have both
+-- tables.
 SELECT
     wanted.name AS name,
     tables.oid IS NOT NULL AS present,
@@ -15,8 +17,14 @@ SELECT
     COALESCE((
         SELECT jsonb_object_agg(attname, jsonb_build_object(
             'type', pg_catalog.format_type(atttypid, atttypmod), 'required', attnotnull,
-            'filled', atthasdef OR attidentity <> '' OR attgenerated <> ''))
+            'filled', atthasdef OR attidentity <> '' OR attgenerated <> '',
+            'base', pg_catalog.format_type(base.oid, NULL), 'own_equality',
+            base.typnamespace <> 'pg_catalog'::regnamespace AND base.typtype <> 'e',
+            'collation', NULLIF(attcollation, 0)::regcollation::text, 'exact', collisdeterministic IS NOT FALSE))
         FROM pg_catalog.pg_attribute
+        JOIN pg_catalog.pg_type AS types ON types.oid = atttypid
+        JOIN pg_catalog.pg_type AS base ON base.oid = COALESCE(NULLIF(types.typbasetype, 0), types.oid)
+        LEFT JOIN pg_catalog.pg_collation ON pg_collation.oid = attcollation
         WHERE attrelid = tables.oid AND attnum > 0 AND NOT attisdropped
     ), '{}') AS columns,
     ARRAY(

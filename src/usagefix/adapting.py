@@ -17,6 +17,20 @@ def script(db: Database, migration: Migration, face: Face, limit: DailyLimit = D
 
     Raises Refused where a person has something to do first.
     """
+    return _whatever_is_set(_script(db, migration, face, limit), face)
+
+
+def _whatever_is_set(text: str, face: Face) -> str:
+    """A script that means the same whatever the role, the database or psql is set to."""
+    head = []
+    if not text.isascii():
+        head.append("SET LOCAL client_encoding = 'UTF8';")
+    if face is Face.ROLLBACK:
+        head.append("SET LOCAL default_tablespace = '';")
+    return "\n".join([*head, text])
+
+
+def _script(db: Database, migration: Migration, face: Face, limit: DailyLimit) -> str:
     match face:
         case Face.APPLY:
             return apply.scripts(db)[migration].script

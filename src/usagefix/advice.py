@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from usagefix.models.advice import Step
-from usagefix.models.verification import COUNTING_CHECKS, Check
+from usagefix.models.verification import ACCEPTED, COUNTING_CHECKS, Check
 
 APPLY, BACKFILL = "usagefix apply", "usagefix backfill"
 
@@ -55,7 +55,7 @@ def next_step(outlook: Outlook, failing: Iterable[str]) -> Step | None:
 
 def _rank(outlook: Outlook, step: Step, check_id: str) -> int:
     """What apply makes comes before what a person repairs in it; a backfill comes last: nothing is left to undo it."""
-    if step in (outlook.barred, outlook.refusal):
+    if step in (outlook.barred, outlook.refusal) or check_id == ACCEPTED:
         return 0
     if step.do == BACKFILL:
         return 3

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from usagefix import catalog, daily_limit, ledger, preflight, status, trying
+from usagefix import catalog, daily_limit, forbidden, ledger, preflight, status, trying, verdicts
 from usagefix.backfill import backfill, preview
 from usagefix.catalog import Migration, MigrationKind, Statement
 from usagefix.database import Database, Limits
@@ -17,11 +17,12 @@ from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import ApplyReport, PlannedStatement, State
 from usagefix.models.verification import VerifyReport
 from usagefix.picture.objects import Reader
+from usagefix.picture.obstacles import of_uses
 from usagefix.planning import applying
 from usagefix.planning.countable import require_countable
 from usagefix.planning.plan import Choices, Plan, text_of
 from usagefix.planning.scene import Scene, scene
-from usagefix.trying import Tried
+from usagefix.trying import Made, NotAcceptable, Trials
 from usagefix.verify import object_checks, report, verify
 
 OLDER_SECONDS = 10.0
@@ -36,7 +37,7 @@ class _Seen:
     before: VerifyReport
     todo: tuple[Migration, ...]
     choices: Choices
-    tried: tuple[Tried, ...]
+    trials: Trials
 
 
 def apply(
@@ -60,7 +61,7 @@ def apply(
         on_step(f"applying {migration}")
         plan = applying.plan(seen.scene, migration, seen.choices, with_ledger=place == 0)
         # The version that lifts the daily limit keeps it, and is not recorded, until the limit can go.
-        _run(db, seen.scene, plan, seen.tried, limits)
+        _run(db, seen.scene, plan, seen.trials, limits)
         db.changes.append(migration.effect)
         db.remarks += plan.remarks
     _let_older_transactions_end(db, on_step)
@@ -123,7 +124,7 @@ def scripts(db: Database, to: str | None = None, *, alone: bool = False) -> dict
     with db.snapshot():
         preflight.require_tables(db)
         seen = scene(db)
-    require_countable(seen)
+        require_countable(seen, of_uses(db, ahead=True))
     choices = Choices(by_hand=True, alone=alone, mode=_mode(seen), recorders=trying.untried(seen))
     return {m: applying.plan(seen, m, choices) for m in _wanted(to)}
 
@@ -144,16 +145,20 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
             if states[m.version] is not State.APPLIED or (by_row and m.kind is MigrationKind.COUNTING)
         )  # fmt: skip
         if todo:
-            require_countable(seen)  # what cannot be counted may be what cannot be read, too
+            require_countable(seen, of_uses(db, ahead=True))  # else it may be what cannot be read, too
         before = report(db, seen.code, checks)
     choices = Choices(mode=_mode(seen))
-    tried: tuple[Tried, ...] = ()
+    trials = Trials()
     if any(m.kind is MigrationKind.COUNTING for m in todo):
         choices = replace(choices, limit_stays=seen.code.limit is not None)
         applying.plan(seen, catalog.counting(), choices)  # refuses before anything is tried
-        tried = trying.before(db, seen, limits)
-        choices = replace(choices, recorders={t.function.oid: (t.loose, t.how) for t in tried if t.how != "edited"})
-    return _Seen(seen, before, todo, choices, tried)
+        if choices.limit_stays:
+            forbidden.require_droppable(db, limits)
+        with forbidden.named(db):
+            trials = trying.before(db, seen, limits)
+        bodies = {t.function.oid: (t.loose, t.how) for t in trials.functions if t.how != "edited"}
+        choices = replace(choices, recorders=bodies)
+    return _Seen(seen, before, todo, choices, trials)
 
 
 def _by_row(seen: Scene) -> bool:
@@ -164,7 +169,7 @@ def _by_row(seen: Scene) -> bool:
 
 
 def _final(seen: _Seen) -> dict[int, tuple[str, str]]:
-    return {t.function.oid: (t.final, t.how) for t in seen.tried if t.how != "edited"}
+    return {t.function.oid: (t.final, t.how) for t in seen.trials.functions if t.how != "edited"}
 
 
 def _mode(seen: Scene) -> GuardMode:
@@ -193,30 +198,55 @@ def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) ->
         on_step(f"not waiting any longer for {len(older)} older transactions to end")
 
 
-def _run(db: Database, seen: Scene, plan: Plan, tried: tuple[Tried, ...], limits: Limits | None) -> None:
+def _run(db: Database, seen: Scene, plan: Plan, trials: Trials, limits: Limits | None) -> None:
     """Run a plan with its trials: one transaction, whose statements go to the server in one round trip."""
     limits = limits or Limits(statement_timeout=SCRIPT_MILLISECONDS)
-    script = text_of(_tested(seen, plan, tried))
+    made = _trials(seen, plan, trials)
+    script = text_of(_tested(plan, made))
 
-    def work() -> None:
+    def work() -> list[str]:
         with db.transaction(limits, settings=ledger.provenance(plan.migration)):
             db.claim()
             db.run(script)
+            return _heard(db, plan, trials, made)
 
     try:
-        db.retrying(work, limits)
-    except trying.NOT_ACCEPTABLE as error:
-        raise trying.refused(db, seen, error) from None
-    db.remarks += trying.remarks(db, plan, tried)
+        with forbidden.named(db):
+            db.remarks += db.retrying(work, limits)
+    except NotAcceptable as error:
+        raise verdicts.refused(db, seen, plan, error) from None
 
 
-def _tested(seen: Scene, plan: Plan, tried: tuple[Tried, ...]) -> tuple[Statement, ...]:
-    """A plan's statements with the trials, before the version is recorded."""
+def _limit_stays(plan: Plan) -> bool:
+    """Whether the version is not recorded yet, because the daily limit is still there."""
+    return not any(map(_records, plan.statements))
+
+
+def _records(statement: Statement) -> bool:
+    return statement.text.startswith("INSERT INTO usagefix.history")
+
+
+def _trials(seen: Scene, plan: Plan, trials: Trials) -> Made | None:
     if plan.migration.kind is not MigrationKind.COUNTING:
+        return None
+    return trying.with_fix(seen, trials, limit_stays=_limit_stays(plan))
+
+
+def _heard(db: Database, plan: Plan, trials: Trials, made: Made | None) -> list[str]:
+    """What the trials have to say. Raises NotAcceptable, Busy."""
+    if made is None:
+        return []
+    found = trying.require(trials, made, db.said, limit_stays=_limit_stays(plan))
+    return list(verdicts.remarks(trials, made, found))
+
+
+def _tested(plan: Plan, made: Made | None) -> tuple[Statement, ...]:
+    """A plan's statements with the trials, before the version is recorded."""
+    if made is None:
         return plan.statements
-    recorded = [s for s in plan.statements if s.text.startswith("INSERT INTO usagefix.history")]
-    rest = [s for s in plan.statements if s not in recorded]
-    return (*rest, *trying.statements(seen, tried, limit_stays=not recorded), *recorded)
+    recorded = [s for s in plan.statements if _records(s)]
+    rest = [s for s in plan.statements if not _records(s)]
+    return (*rest, *made.statements, *recorded)
 
 
 def _finish(db: Database, seen: _Seen, limits: Limits | None) -> None:
@@ -224,8 +254,7 @@ def _finish(db: Database, seen: _Seen, limits: Limits | None) -> None:
     with db.snapshot():
         now = scene(db)
     plan = applying.finish(now, catalog.counting())
-    tried = tuple(trying.again(t, now) for t in seen.tried)
-    _run(db, now, plan, tried, limits)
+    _run(db, now, plan, trying.again(seen.trials, now), limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,11 +270,12 @@ def _rehearse(db: Database, seen: _Seen) -> list[PlannedStatement]:
     steps: list[PlannedStatement] = []
     held: set[str] = set()
     try:
-        with db.transaction(rollback=True):
+        with forbidden.named(db), db.transaction(rollback=True):
             db.claim()
             for place, migration in enumerate(seen.todo):
                 plan = applying.plan(seen.scene, migration, seen.choices, with_ledger=place == 0)
-                for statement in _tested(seen.scene, plan, seen.tried):
+                made = _trials(seen.scene, plan, seen.trials)
+                for statement in _tested(plan, made):
                     db.run(statement.text)
                     now = {f"{row.relation}: {row.mode}" for row in db.rows(db.query("locks_taken"), _Lock)}
                     steps.append(
@@ -255,9 +285,9 @@ def _rehearse(db: Database, seen: _Seen) -> list[PlannedStatement]:
                     )
                     held = now
                 db.remarks += plan.remarks
-                db.remarks += trying.remarks(db, plan, seen.tried)
-    except trying.NOT_ACCEPTABLE as error:
-        raise trying.refused(db, seen.scene, error) from None
+                db.remarks += _heard(db, plan, seen.trials, made)
+    except NotAcceptable as error:
+        raise verdicts.refused(db, seen.scene, plan, error) from None
     return steps
 
 

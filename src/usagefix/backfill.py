@@ -16,10 +16,11 @@ from functools import partial
 from usagefix import ledger, preflight
 from usagefix.counter import quoted
 from usagefix.database import Database, Limits
-from usagefix.errors import Busy, NotPermitted, UsagefixError
+from usagefix.errors import Busy, DatabaseRefused, NotPermitted, UsagefixError
 from usagefix.models.choices import BATCH_SIZE
-from usagefix.models.correction import BackfillProgress, BackfillReport, FiredTrigger
+from usagefix.models.correction import BackfillProgress, BackfillReport, FiredTrigger, Unrepaired
 from usagefix.models.verification import COUNTERS
+from usagefix.picture.obstacles import said
 from usagefix.verify import next_step
 
 LEASE_SECONDS = 30.0
@@ -28,6 +29,9 @@ ROUNDS = 10
 # Who uses a preset of a batch waits until it commits: batches grow up to their size while this is no longer than that.
 HELD_SECONDS = 0.015
 FIRST_SIZE = 100
+SAME_FOR_ALL = 20  # rows that are refused before any is corrected: then it is not about them
+# Classes of SQLSTATEs: the connection, the transaction, a conflict, the statement, resources, a state, the server.
+_NOT_OF_A_ROW = ("08", "25", "40", "42", "53", "55", "57", "58", "XX")
 _TOTALS = """
 SELECT (SELECT count(*) FROM (SELECT preset_id FROM drift UNION SELECT preset_id FROM last_use) AS wrong),
     (SELECT COALESCE(sum(delta), 0)::bigint FROM drift), (SELECT COALESCE(sum(abs(delta)), 0)::bigint FROM drift)
@@ -91,6 +95,7 @@ def backfill(
                 "new uses are not counted yet, so no backfill can be exact", hint=str(step) if step else ""
             )
         ledger.require_trusted(db)
+        preflight.require_usable(db)
         triggers = db.rows(db.query("fired_triggers"), _Trigger)
     hold = _Hold({}) if fire_triggers else _hold_off(db, triggers)
     how = _How(batch_size, hold, limits, pause, on_progress)
@@ -111,6 +116,7 @@ def backfill(
         batches=batches,
         triggers=_fired(triggers, fire_triggers, presets, batches),
         rounds=len(done),
+        unrepaired=done[-1].unrepaired,
     )
 
 
@@ -118,6 +124,7 @@ def preview(db: Database, *, batch_size: int = BATCH_SIZE, fire_triggers: bool =
     """What a backfill would change now. Reads only."""
     with db.snapshot():
         preflight.require_readable(db)
+        preflight.require_usable(db)
         triggers = db.rows(db.query("fired_triggers"), _Trigger)
         db.run(db.query("last_use_from"))
         presets, drift, magnitude = db.tuple(
@@ -143,17 +150,30 @@ class _Done:
     drift: int
     batches: int
     count_again: bool
+    unrepaired: tuple[Unrepaired, ...]
 
 
 def _round(db: Database, how: _How) -> _Done:
-    """Count in one snapshot, store what is wrong, add it."""
+    """Count in one snapshot, store what is wrong, add it: where the server refuses a row, to all others."""
     stored = db.retrying(lambda: _store_deltas(db), how.limits)
     how.on_progress(BackfillProgress(0, stored.presets))
     db.changes.append(f"{stored.presets} wrong presets noted in the ledger, none corrected yet")
     done, removed, batches = 0, 0, 0
+    refused: dict[str, Unrepaired] = {}
     batch = _Batch(stored.run, min(how.batch_size, FIRST_SIZE), how.hold)
     while True:
-        step = db.retrying(partial(_apply_batch, db, batch, how.limits), how.limits)
+        try:
+            step = db.retrying(partial(_apply_batch, db, batch, how.limits), how.limits)
+        except DatabaseRefused as error:
+            if not _of_a_row(error) or (not done and len(refused) == SAME_FOR_ALL):
+                raise
+            if batch.size > 1:  # less and less, down to the row that is meant
+                batch = replace(batch, size=batch.size // 2)
+                continue
+            (row,) = _pending(db, batch)
+            refused[row.row_key] = Unrepaired(row.row_key, said(error))
+            batch = replace(batch, after=row.place)
+            continue
         if step is None and batch.wait:
             break
         if step is None:
@@ -168,13 +188,18 @@ def _round(db: Database, how: _How) -> _Done:
         time.sleep(how.pause)
     with db.transaction(how.limits):
         (count_again,) = db.values(db.query("close_run"), {"run": stored.run})
-    return _Done(stored, done, removed, batches, count_again)
+    return _Done(stored, done, removed, batches, count_again, tuple(refused.values()))
 
 
 def _next_size(size: int, step: _Step, how: _How) -> int:
     """As many presets as this machine corrects, now, while nobody waits for long."""
     fitting = min(2 * size, int(size * HELD_SECONDS / step.held))
-    return min(how.batch_size, max(FIRST_SIZE, fitting))
+    return min(how.batch_size, max(min(FIRST_SIZE, 2 * size), fitting))
+
+
+def _of_a_row(error: DatabaseRefused) -> bool:
+    """Whether it may be about one row, and not about the server, the session, or the statement."""
+    return error.sqlstate is not None and not error.sqlstate.startswith(_NOT_OF_A_ROW)
 
 
 def _fired(
@@ -307,8 +332,7 @@ def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> _Step | 
                 "somebody rolled the fix back, or disabled its trigger, while the backfill was going",
                 hint="usagefix verify says what to do",
             )
-        where = {"run": batch.run, "after": batch.after, "size": batch.size}
-        pending = db.rows(db.query("next_pending"), _Pending, where)
+        pending = _pending(db, batch)
         if not pending:
             return None
         owner = db.values(db.query("owner"))[0]
@@ -327,6 +351,12 @@ def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> _Step | 
         if batch.hold.after:
             db.run(batch.hold.after)
     return _Step(pending[-1].place, taken, drift, time.perf_counter() - since)
+
+
+def _pending(db: Database, batch: _Batch) -> list[_Pending]:
+    """The corrections that a batch is about."""
+    where = {"run": batch.run, "after": batch.after, "size": batch.size}
+    return db.rows(db.query("next_pending"), _Pending, where)
 
 
 def _add(db: Database, batch: _Batch, pending: list[_Pending], locked: set[str], owner: str) -> tuple[int, int]:

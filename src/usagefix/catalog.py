@@ -67,7 +67,7 @@ class Migration:
         """Of each of these bodies the md5, as PostgreSQL's ``md5()`` gives it; and, behind a blank, that of the body
         without what only partitions need, where this differs."""
         forms = [self.bodies(replace(counter, partitioned=partitioned)) for partitioned in (True, False)]
-        return [" ".join(dict.fromkeys(map(_md5, bodies))) for bodies in zip(*forms, strict=True)]
+        return [" ".join(dict.fromkeys(map(counter.md5, bodies))) for bodies in zip(*forms, strict=True)]
 
     def script(self, face: Face, counter: Counter = STANDARD) -> str:
         """What to run by hand for a face: apply needs the ledger opened first."""
@@ -216,13 +216,10 @@ def _read(path: Path) -> str:
 
 
 def _rendered(text: str, counter: Counter) -> str:
+    counter = replace(counter, encoding=STANDARD.encoding)
     if counter == STANDARD or (replace(counter, partitioned=True) == STANDARD and "--? " not in text):
         return text  # the same, without reading all of it
     return counter.render(text)
-
-
-def _md5(body: str) -> str:
-    return hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
 
 
 def _statement(text: str) -> Statement:

@@ -7,6 +7,7 @@ between double quotes stays. ``--? presets.last_used_at`` ends a line that needs
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -33,7 +34,7 @@ _TRIGGERS = {
     "trigger_auto_increment": ("",),
     "trigger_auto_adjust": ("_delete", "_update", "_truncate"),
     "trigger_auto_count_row": ("",),
-    "trigger_auto_note": ("_enter", "_leave", "_truncating"),
+    "trigger_auto_note": ("_enter", "_leave"),
     "zz_trigger_guard": ("",),
 }
 # The columns by the word that stands for their table. Of NEW and OLD only the guard reads an id: that of the parent.
@@ -48,7 +49,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     **dict.fromkeys(("NEW", "OLD"), _OF_ROWS),
 }
 _RELATIONS = ("parent", "child", "daily")
-_NO_NAMES = ("where", "weight", "slug", "partitioned")
+_NO_NAMES = ("where", "weight", "slug", "partitioned", "encoding")
 _SCHEMA = re.compile(r"[\w -]{1,63}")
 
 
@@ -60,7 +61,8 @@ class Counter:
     ``column`` is the counter, ``last`` the time of the last use, ``label`` what people call a row; ``time``,
     ``event_id``, ``user``, ``kind`` and ``data`` are columns of an event. ``where`` and ``weight``: which events count,
     and for how much. ``slug``: what functions and triggers are named after; ``daily``: the index of the daily limit.
-    ``partitioned``: the events are; what only partitions need is left out where they are not.
+    ``partitioned``: the events are; what only partitions need is left out where they are not. ``encoding``: in which
+    the database keeps text, as Python calls it.
 
     Raises ConfigurationError for what cannot be a name.
     """
@@ -85,6 +87,7 @@ class Counter:
     recorder: str = "track_preset_usage"
     incrementer: str = "increment_preset_usage"
     daily: str = "idx_preset_usage_daily_unique"
+    encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
         given = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -92,6 +95,10 @@ class Counter:
         for name in (*named, *self.objects.values()):
             if name is not None:
                 _require_name(name)
+
+    def md5(self, text: str) -> str:
+        """What PostgreSQL's ``md5()`` gives for a text in this database."""
+        return hashlib.md5(text.encode(self.encoding, "surrogateescape"), usedforsecurity=False).hexdigest()
 
     @property
     def objects(self) -> dict[str, str]:

@@ -11,7 +11,6 @@
      ├─ CannotConnect                  3  no connection, or the connection was lost
      ├─ Busy                           4  locks not granted in time, or another run is going
      ├─ DatabaseRefused                5  the server refused a statement
-     │   ├─ TrialFailed                5  a trial of the application's functions failed
      │   ├─ NotPermitted               5  the role lacks a right
      │   └─ ReadOnlyServer             5  a standby, or a read-only session
      ├─ InternalError               70  a defect of usagefix itself
@@ -90,12 +89,13 @@ class DatabaseRefused(UsagefixError):
     exit_code = 5
 
 
-class TrialFailed(DatabaseRefused):
-    """A trial of the application's functions said what is not acceptable; its transaction is rolled back."""
-
-
 class NotPermitted(DatabaseRefused):
     """The role lacks a right that the command needs."""
+
+
+TO_THE_PRIMARY = (
+    "connect to the primary server; where the URL names several hosts, target_session_attrs=read-write finds it"
+)
 
 
 class ReadOnlyServer(DatabaseRefused):

@@ -48,8 +48,7 @@ class _Step:
     def text(self) -> str:
         return (
             f"-- usagefix {__version__}: {self.title}, for `supabase db push`.\n"
-            "-- One transaction, and safe to run again. When all files are pushed: usagefix verify\n"
-            "-- A line that ends in --? is for what the rest of that line names: other databases do without it.\n"
+            "-- One transaction, safe to run again; then: usagefix verify. --? marks what other databases do without.\n"
             f"-- sha256 of the rest: {_checksum(self.sql)}\n\n{self.sql}"
         )
 

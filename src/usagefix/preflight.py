@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from usagefix import picture
 from usagefix.database import Database
-from usagefix.errors import DatabaseRefused, NotPermitted, ReadOnlyServer, WrongDatabase
+from usagefix.errors import TO_THE_PRIMARY, DatabaseRefused, NotPermitted, ReadOnlyServer, Refused, WrongDatabase
+from usagefix.picture.obstacles import of_any_use, of_keys
 
 NO_SUCH_OPERATOR = "42883"
+_DEFAULTS = {"global", "database", "user", "database user"}  # where ALTER ROLE and ALTER DATABASE leave a setting
+_ONES_OWN = {"client", "session"}
 _WHOLE_NUMBERS = {"integer", "bigint"}
 
 
@@ -82,6 +85,8 @@ def _require_types(db: Database, presets: picture.Table, events: picture.Table) 
             f" {parent}.{counter.key} of type {presets.type_of(counter.key)}: they cannot be compared",
             hint="give both columns the same type",
         ) from None
+    for obstacle in of_keys(counter, presets, events):
+        raise Refused(obstacle.what, hint=obstacle.hint)
 
 
 def _no_table(db: Database, table: picture.Table) -> WrongDatabase:
@@ -97,19 +102,37 @@ def _no_table(db: Database, table: picture.Table) -> WrongDatabase:
     )
 
 
+def require_writable(db: Database) -> None:
+    """The server takes writes. Raises ReadOnlyServer.
+
+    What a role or a database is set to is a default, which a transaction that says so may pass; what the whole server
+    is set to, or the person's own session, is meant.
+    """
+    if db.session.standby:
+        raise ReadOnlyServer("this is a standby, which takes no writes", hint=TO_THE_PRIMARY)
+    by = db.session.read_only_by
+    if by is not None and by not in _DEFAULTS:
+        raise ReadOnlyServer(
+            "the server takes no writes: default_transaction_read_only is on"
+            + (" in this session" if by in _ONES_OWN else " for the whole of it"),
+            hint="leave it out of PGOPTIONS and the URL"
+            if by in _ONES_OWN
+            else "hosters set it where the disk is full, and for a switchover: look at the server's messages, give it more room,"
+            " then run this again",
+        )
+    if by is not None and db.target.pooler:
+        raise ReadOnlyServer(
+            "the role or the database is set to default_transaction_read_only, and a pooler is between",
+            hint="connect directly, or as another role; or ALTER ROLE ... SET default_transaction_read_only = off",
+        )
+
+
 def require_changeable(db: Database) -> None:
     """The server takes writes, and the role has every right that apply, backfill and rollback need.
 
     Raises WrongDatabase, ReadOnlyServer or NotPermitted, naming each right and what grants it.
     """
-    if db.session.standby:
-        raise ReadOnlyServer("the server is a standby: it accepts no writes", hint="connect to the primary server")
-    if db.session.read_only:
-        raise ReadOnlyServer(
-            "the session accepts no writes: default_transaction_read_only is on",
-            hint="it may be set for the role, for the database, or on a standby: connect to the primary server,"
-            " or as a role that may write",
-        )
+    require_writable(db)
     for table in require_tables(db):
         if not table.owned:
             name = f"{db.counter.schema}.{table.name}"
@@ -123,3 +146,9 @@ def require_changeable(db: Database) -> None:
             f"role {db.session.role} lacks {'; and '.join(right.missing for right in missing)}",
             hint="; ".join(right.remedy for right in missing),
         )
+
+
+def require_usable(db: Database) -> None:
+    """Nothing refuses each count, or makes something else of it. Raises Refused."""
+    for obstacle in of_any_use(db):
+        raise Refused(obstacle.what, hint=obstacle.hint)

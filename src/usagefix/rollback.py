@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from usagefix import catalog, daily_limit, ledger, preflight, status
+from usagefix import catalog, daily_limit, forbidden, ledger, preflight, status
 from usagefix.catalog import Migration, MigrationKind
 from usagefix.database import Database, Limits
 from usagefix.errors import ConfigurationError, DatabaseRefused, Refused, RollbackRefused
@@ -159,5 +159,6 @@ def _undo(db: Database, plan: undoing.Undoing, limits: Limits | None) -> None:
             db.claim()
             db.run(script)
 
-    db.retrying(work, limits, readers=True)
+    with forbidden.named(db):
+        db.retrying(work, limits, readers=True)
     db.remarks += plan.remarks

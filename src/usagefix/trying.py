@@ -1,50 +1,196 @@
-"""Trying what records events, before apply changes anything and with the fix in place; every trial is undone.
+"""Trying uses before apply changes anything and with the fix in place; every trial is undone.
 
-A function that worked before must work afterwards, and count each use once. One that never worked, since it names
-columns that are not there, is repaired, or written anew if it does nothing else, where a trial says that this works.
+What worked before must work afterwards, and count each use once: through each function that records uses, by a plain
+INSERT and by a DELETE; of one's own preset, of somebody else's, of nobody's; of each kind. A function that never worked,
+since it names columns that are not there, is repaired, or written anew if it does nothing else, where a trial says that
+this works.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from usagefix.catalog import Statement
 from usagefix.counter import quoted
 from usagefix.database import Database, Limits
-from usagefix.errors import Busy, DatabaseRefused, Refused, TrialFailed
+from usagefix.errors import Busy, DatabaseRefused
+from usagefix.models.trial import LIMITED, Outcome
+from usagefix.picture.cases import Case, cases, kinds
 from usagefix.picture.code import routine
-from usagefix.picture.objects import Function, Trigger
+from usagefix.picture.objects import Function
 from usagefix.planning import trial
-from usagefix.planning.plan import Plan
 from usagefix.planning.scene import Scene
+from usagefix.planning.trial import Try, Way
 from usagefix.reading import Uneditable, with_body
 
-NOT_ACCEPTABLE = TrialFailed
-_NOTHING = "0 counted, 0 recorded"
+_UNKNOWN_COLUMN = "42703"
+_NO_KIND = ("23514", "23503", "22P02")  # check, foreign key, no label: the events take no such kind
+_NOTHING = Outcome()
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A function that records uses, and what came of one use before anything was changed; None where it cannot be
-    tried.
-
-    ``how``: edited, repaired, rewritten or kept; ``loose``: its body while the daily limit stays, ``final``: in the
-    end; ``unknown``: columns that it names and the events lack.
-    """
+    """A function that records uses, and what becomes of it. ``how``: edited, repaired, rewritten or kept; ``loose``: its
+    body while the daily limit stays, ``final``: in the end; ``unknown``: columns that it names and the events lack."""
 
     function: Function
-    said: str | None
     how: str
     loose: str
     final: str
     unknown: tuple[str, ...] = ()
 
 
-def before(db: Database, scene: Scene, limits: Limits | None) -> tuple[Tried, ...]:
-    """Try each function that records uses as it is, and choose what becomes of it."""
-    return tuple(_chosen(db, scene, function, limits) for function in scene.code.recorders)
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What was tried before anything is changed. ``said``: what came of each, by way and case; ``ways``: without those
+    of ``functions``; ``whole``: those that are tried with the first case only."""
+
+    functions: tuple[Tried, ...] = ()
+    cases: tuple[Case, ...] = ()
+    ways: tuple[Way, ...] = ()
+    whole: tuple[Way, ...] = ()
+    said: Mapping[tuple[str, Case], Outcome] = field(default_factory=dict)
+
+    def before(self, way: Way, case: Case) -> Outcome:
+        return self.said.get((way.name, case), _NOTHING)
+
+    def how(self, way: Way) -> str:
+        """What became of the function that is called; edited where it is a plain statement."""
+        return next((tried.how for tried in self.functions if tried.function.signature == way.name), "edited")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Trials for a script: its statements, and how what they say is read."""
+
+    tries: tuple[Try, ...]
+    statements: tuple[Statement, ...]
+    token: str
+
+    def outcomes(self, said: Sequence[str]) -> tuple[Outcome, ...]:
+        """What came of each. Raises Busy where every preset is held."""
+        found = [_NOTHING] * len(self.tries)
+        for text in said:
+            with suppress(ValueError, TypeError, KeyError):
+                heard = json.loads(text)
+                if heard["token"] == self.token:
+                    found[heard["n"]] = Outcome(**heard["said"])
+        if found and not any(each.tried for each in found):
+            raise Busy("every preset that could be tried is held", hint="run this again", sqlstate="55P03")
+        return tuple(found)
+
+
+def made(scene: Scene, tries: Sequence[Try], title: str) -> Made:
+    """Trials as statements."""
+    token = secrets.token_hex(8)
+    return Made(tuple(tries), trial.statements(scene, tries, title, token) if tries else (), token)
+
+
+def before(db: Database, scene: Scene, limits: Limits | None) -> Trials:
+    """Try uses as things are without the triggers of usagefix, and choose what becomes of each function."""
+    candidates, fillers = cases(db), _fillers(db, scene)
+    calls = [way for way in (trial.of_recorder(scene, f) for f in scene.code.recorders) if way]
+    plain = (trial.insert(scene, fillers), trial.delete(scene, fillers))
+    said = _run(db, scene, [Try(way, case) for case in candidates for way in (*calls, *plain)], limits)
+    chosen = _best(candidates, [*calls, plain[0]], said)
+    others = chosen[0].of_kinds(kinds(db)) if chosen else ()
+    said |= _run(db, scene, [Try(way, case) for case in others for way in (*calls, *plain)], limits)
+    chosen += [case for case in others if said[plain[0].name, case].state not in _NO_KIND]
+    whole = tuple(_whole(scene, fillers))
+    said |= _run(db, scene, [Try(way, case) for case in chosen[:1] for way in whole], limits)
+    found = Trials((), tuple(chosen), plain, whole, said)
+    return replace(
+        found, functions=tuple(_chosen(db, scene, function, found, limits) for function in scene.code.recorders)
+    )
+
+
+def _run(
+    db: Database, scene: Scene, tries: Sequence[Try], limits: Limits | None, first: str = ""
+) -> dict[tuple[str, Case], Outcome]:
+    """What comes of uses without the triggers of usagefix; ``first``: a statement before them. All of it is undone."""
+    if not tries:
+        return {}
+    trials = made(scene, tries, "")
+    script = "\n".join([*_idle(scene), first, *(statement.text for statement in trials.statements)])
+
+    def attempt() -> tuple[Outcome, ...]:
+        with db.transaction(limits, rollback=True):
+            db.run(script)
+            return trials.outcomes(db.said)
+
+    return {(t.way.name, t.case): said for t, said in zip(tries, db.retrying(attempt, limits), strict=True)}
+
+
+def _idle(scene: Scene) -> Iterator[str]:
+    """Statements that let the triggers of usagefix count nothing, in this transaction only; no table is locked."""
+    for role in scene.counter.roles_of_functions:
+        function = scene.named(scene.counter.objects[role])
+        if role != "guard" and function is not None and scene.code.is_released(function):
+            yield (
+                f"CREATE OR REPLACE FUNCTION {scene.counter.schema_sql}.{scene.counter.sql(role)}()"
+                " RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+            )
+
+
+def _best(candidates: Sequence[Case], ways: Sequence[Way], said: Mapping[tuple[str, Case], Outcome]) -> list[Case]:
+    """Of each way a preset may be somebody's, the one with which most works."""
+    best: dict[str, Case] = {}
+
+    def works(case: Case) -> int:
+        return sum(said[way.name, case].records for way in ways)
+
+    for case in candidates:
+        tried = all(said[way.name, case].tried for way in ways)
+        if tried and (case.whose not in best or works(case) > works(best[case.whose])):
+            best[case.whose] = case
+    return list(best.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """The columns of ``smoke_columns.sql``."""
+
+    name: str
+    quoted: str
+    alone: bool
+    required: bool
+    type: str
+    refers: str | None
+    refers_key: str | None
+    expression: str
+
+
+def _fillers(db: Database, scene: Scene) -> dict[str, str]:
+    """Values in SQL for an event's columns that are not merely copied from another event."""
+    found: dict[str, str] = {}
+    for column in db.rows(db.query("smoke_columns"), _Column, {"relation": scene.counter.child_sql}):
+        expression = column.expression.replace("%%", "%")
+        if column.refers is not None and column.refers_key is not None:
+            expression = f"(SELECT {column.refers_key} FROM {column.refers} LIMIT 1)"  # noqa: S608 - of the catalog
+        if not column.alone:
+            expression = f"COALESCE(example.{quoted(column.name)}, {expression})"
+        found[column.name] = expression if column.required else ""
+    return found
+
+
+def _whole(scene: Scene, fillers: dict[str, str]) -> Iterator[Way]:
+    """What is done to a preset, where a trigger of the application runs before it, which may write events."""
+    ours = scene.counter.triggers
+    on = [
+        t
+        for t in scene.triggers_on("presets")
+        if t.fires and t.for_each_row and t.timing == "BEFORE" and t.name not in ours
+    ]
+    columns = [name for name, facts in scene.code.parent.columns.items() if not facts["filled"]]
+    kept = [name for name in columns if name not in (scene.counter.key, scene.counter.column, scene.counter.last)]
+    if kept and any("UPDATE" in trigger.events for trigger in on):
+        yield trial.change(scene, kept)
+    if any("DELETE" in trigger.events for trigger in on):
+        yield trial.removal(scene, fillers)
 
 
 def untried(scene: Scene) -> Mapping[int, tuple[str, str]]:
@@ -59,143 +205,73 @@ def untried(scene: Scene) -> Mapping[int, tuple[str, str]]:
     return found
 
 
-def again(tried: Tried, scene: Scene) -> Tried:
-    """The same function as it is by now; a later look has another text of it."""
-    now = next((f for f in scene.code.recorders if f.signature == tried.function.signature), tried.function)
-    return replace(tried, function=now)
+def again(trials: Trials, scene: Scene) -> Trials:
+    """The same trials of functions as these are by now; a later look has another text of them."""
+    now = {function.signature: function for function in scene.code.recorders}
+    functions = (replace(t, function=now.get(t.function.signature, t.function)) for t in trials.functions)
+    return replace(trials, functions=tuple(functions))
 
 
-def _chosen(db: Database, scene: Scene, function: Function, limits: Limits | None) -> Tried:
-    reader, of = scene.code.reader, routine(function)
-    said = _said(db, scene, function, None, limits)
-    unknown = reader.unknown_columns(of)
-    never_worked = unknown and said is not None and (said.startswith("fails: 42703") or said.endswith(", 0 recorded"))
-    if not never_worked:
-        return Tried(function, said, "edited", "", "", unknown)
+def _chosen(db: Database, scene: Scene, function: Function, trials: Trials, limits: Limits | None) -> Tried:
+    reader, of, limited = scene.code.reader, routine(function), scene.code.limit is not None
+    unknown, way = reader.unknown_columns(of), trial.of_recorder(scene, function)
+    said = trials.before(way, trials.cases[0]) if way and trials.cases else _NOTHING
+    if way is None or not unknown or not (said.state == _UNKNOWN_COLUMN or said.recorded == 0):
+        return Tried(function, "edited", "", "", unknown)
     for how, make in (("repaired", reader.repaired), ("rewritten", reader.fresh)):
         try:
-            loose, final = make(of, limit_stays=scene.code.limit is not None), make(of, limit_stays=False)
+            loose, final = make(of, limit_stays=limited), make(of, limit_stays=False)
         except Uneditable:
             continue
         if loose is None or final is None:
             continue
-        works = _said(db, scene, function, final, limits) or ""
-        if works.endswith(" 1 recorded") or (scene.code.limit is not None and works.startswith("fails: 23505")):
-            return Tried(function, said, how, loose, final, unknown)
-    return Tried(function, said, "kept", function.body, function.body, unknown)
+        with suppress(DatabaseRefused, Uneditable):  # not even a function
+            (works,) = _run(db, scene, [Try(way, trials.cases[0])], limits, with_body(of, final) + ";").values()
+            if works.records or (limited and works.state == LIMITED):
+                return Tried(function, how, loose, final, unknown)
+    return Tried(function, "kept", function.body, function.body, unknown)
 
 
-def _said(db: Database, scene: Scene, function: Function, body: str | None, limits: Limits | None) -> str | None:
-    """What came of one use through a function, with another body where one is given. All of it is undone."""
-    making = trial.of_recorder(scene, function, 1)
-    if making is None:
-        return None
-
-    def attempt() -> str | None:
-        with db.transaction(limits, rollback=True):
-            if body is not None:
-                try:
-                    db.run(with_body(routine(function), body))
-                except DatabaseRefused as refused:
-                    if isinstance(refused, Busy):
-                        raise
-                    return f"fails: {refused.message}"  # not even a function
-            db.run(making)
-            (said,) = db.values(f"SELECT {trial.FUNCTION}")
-            return None if said is None else str(said)
-
-    return db.retrying(attempt, limits)
-
-
-def statements(scene: Scene, tried: tuple[Tried, ...], *, limit_stays: bool) -> Iterator[Statement]:
+def with_fix(scene: Scene, trials: Trials, *, limit_stays: bool) -> Made:
     """The trials with the fix in place, for the same transaction."""
+    ways = [way for way in (trial.of_recorder(scene, t.function) for t in trials.functions) if way]
     uses = 1 if limit_stays else 2
-    for one in tried:
-        making = trial.of_recorder(scene, one.function, uses)
-        if making is not None:
-            title = f"Try {scene.counter.recorder}() before this is committed; what it does is undone"
-            yield Statement(title, making.rstrip())
-            yield trial.checked("", _acceptable(one, uses, limit_stays=limit_stays))
-    yield Statement("Try a plain INSERT; it is undone", trial.of_insert(scene).rstrip())
-    yield trial.checked("", ("1 counted%", "0 counted%", "fails: %"))
-
-
-def _acceptable(tried: Tried, uses: int, *, limit_stays: bool) -> list[str]:
-    """Patterns of what a trial with the fix may say."""
-    found = [f"{uses} counted, {uses} recorded"]
-    if tried.how == "kept":
-        return ["%"]
-    if tried.how != "edited":
-        return [*found, "fails: 23505%"] if limit_stays else found
-    if limit_stays or tried.said is None or tried.said.endswith(", 0 recorded"):
-        found.append(_NOTHING)
-    if tried.said is None or tried.said.startswith("fails: "):
-        found.append("fails: %")
-    return found
-
-
-def remarks(db: Database, plan: Plan, tried: tuple[Tried, ...]) -> Iterator[str]:
-    """What the trials have to say; ``db.said`` has what each said, in order."""
-    if not db.said:
-        return
-    for one, said in zip(tried, db.said, strict=False):
-        name, lacking = one.function.signature, ", ".join(one.unknown)
-        if one.how == "repaired":
-            yield (
-                f"{name} never worked here, for it names columns that the events lack ({lacking}): they are taken out"
-                " of it"
-            )
-        elif one.how == "rewritten":
-            yield (
-                f"{name} never worked here, for it names columns that the events lack ({lacking}): it is written anew,"
-                " with the same signature"
-            )
-        elif one.how == "kept":
-            yield (
-                f"{name} does not work, and usagefix cannot write one that does: it is left as it was"
-                f" (it names columns that the events lack: {lacking})"
-            )
-        elif said.startswith("fails: "):
-            yield f"{name} could not be tried: before the fix and with it, it {said}"
-        elif said == _NOTHING and not plan_keeps_limit(plan):
-            yield f"{name} records nothing when it is tried, neither before the fix nor with it"
-
-
-def plan_keeps_limit(plan: Plan) -> bool:
-    """Whether the version is not recorded yet, because the daily limit is still there."""
-    return not any(s.text.startswith("INSERT INTO usagefix.history") for s in plan.statements)
-
-
-def refused(db: Database, scene: Scene, error: TrialFailed) -> Refused:
-    """Why apply stops: the trial's own word, and what counts beside the fix."""
-    culprits = tuple(_culprits(db, scene))
-    suspects = ", ".join(str(trigger) for trigger in culprits)
-    hint = f"take out of {scene.counter.recorder}() what changes the counter (the trigger counts), then run this again"
-    if culprits:
-        first = culprits[0]
-        hint = (
-            "take out of its function what changes the counter, or, where it does nothing else,"
-            f" ALTER TABLE {first.on_table} DISABLE TRIGGER {quoted(first.name)}, then run this again"
-        )
-    return Refused(
-        f"tried with the fix, {scene.counter.recorder}() or a plain INSERT does not count right: {error.message}"
-        + (f"; counted by trigger {suspects}, too" if suspects else ""),
-        hint=hint,
+    tries = [Try(way, case, uses) for case in trials.cases for way in ways]
+    tries += [Try(way, case) for case in trials.cases for way in trials.ways]
+    tries += [Try(way, case) for case in trials.cases[:1] for way in trials.whole]
+    called = f"{scene.counter.recorder}(), " if ways else ""
+    return made(
+        scene, tries, f"Try {called}a plain INSERT and a DELETE before this is committed; what they do is undone"
     )
 
 
-def _culprits(db: Database, scene: Scene) -> Iterator[Trigger]:
-    """The triggers that count by themselves: with them alone, an event moves the counter. Undone, each."""
-    for suspect in scene.triggers_on("preset_usage", "partition"):
-        if "INSERT" not in suspect.events or not suspect.fires or suspect.name in scene.counter.triggers:
-            continue
-        try:
-            with db.transaction(rollback=True):
-                db.run(f"ALTER TABLE {suspect.on_table} DISABLE TRIGGER USER")
-                db.run(f"ALTER TABLE {suspect.on_table} ENABLE TRIGGER {quoted(suspect.name)}")
-                db.run(trial.of_insert(scene))
-                (said,) = db.values(f"SELECT {trial.FUNCTION}")
-        except (Busy, DatabaseRefused):
-            continue
-        if said is not None and not str(said).startswith(("0 counted", "fails: ")):
-            yield suspect
+class NotAcceptable(Exception):
+    """What worked before does not with the fix, or does not count right."""
+
+    def __init__(self, what: Try, before: Outcome, said: Outcome) -> None:
+        super().__init__(str(said))
+        self.what, self.before, self.said = what, before, said
+
+
+def require(trials: Trials, tried: Made, said: Sequence[str], *, limit_stays: bool) -> tuple[Outcome, ...]:
+    """What came of the trials with the fix. Raises NotAcceptable, Busy."""
+    found = tried.outcomes(said)
+    for what, outcome in zip(tried.tries, found, strict=True):
+        then, how = trials.before(what.way, what.case), trials.how(what.way)
+        if not acceptable(what, then, outcome, how, limit_stays=limit_stays):
+            raise NotAcceptable(what, then, outcome)
+    return found
+
+
+def acceptable(what: Try, before: Outcome, now: Outcome, how: str, *, limit_stays: bool) -> bool:
+    """Whether a use may end so with the fix. The daily limit, while it stays, may turn one away."""
+    if how == "kept" or not now.tried:
+        return True
+    if now.fails:
+        if limit_stays and now.state == LIMITED and (how != "edited" or before.state == LIMITED):
+            return True
+        return before.fails and before.state != LIMITED  # of which others may well have had their use recorded
+    if not now.agrees:
+        return False
+    must = (before.records or how != "edited") and what.way.records and not limit_stays
+    return now.records or not must

@@ -14,8 +14,9 @@ from usagefix.database import Database
 from usagefix.errors import ConfigurationError
 from usagefix.judging import code_checks
 from usagefix.models.advice import Step
-from usagefix.models.verification import COUNTERS, LAST_USED, Check, Counts, PresetCount, Status, VerifyReport
+from usagefix.models.verification import ACCEPTED, COUNTERS, LAST_USED, Check, Counts, PresetCount, Status, VerifyReport
 from usagefix.picture.code import Code, code
+from usagefix.picture.obstacles import Obstacle, of_uses
 from usagefix.planning.outlook import outlook
 
 Checks = Mapping[str, tuple[Check, ...]]
@@ -46,11 +47,14 @@ def report(
 ) -> VerifyReport:
     """The checks of the catalog, and those of the counters, in the snapshot that is open."""
     checks = [check for of_version in found.values() for check in of_version]
-    known = [*(check.check_id for check in checks), COUNTERS, LAST_USED]
+    known = [*(check.check_id for check in checks), ACCEPTED, COUNTERS, LAST_USED]
     for unknown in sorted(set(only) - set(known)):
         raise ConfigurationError(f"there is no check {unknown!r}", hint=f"checks: {', '.join(known)}")
     wanted = set(only or known)
     accuracy = None
+    if ACCEPTED in wanted:
+        refused = of_uses(db)
+        checks.append(_uses_accepted(refused))
     if COUNTERS in wanted:
         accuracy = db.row(db.query("accuracy"), _Accuracy, {"top": top})
         checks.append(_counters_accurate(accuracy, fail_over))
@@ -99,6 +103,13 @@ def object_checks(db: Database, seen: Code) -> dict[str, tuple[Check, ...]]:
     return found
 
 
+def _uses_accepted(refused: tuple[Obstacle, ...]) -> Check:
+    """Whether the server would take an UPDATE of each preset, which each use is."""
+    title, status = "Nothing refuses a use", Status.FAILED if refused else Status.OK
+    detail = "; ".join(obstacle.what for obstacle in refused) or "the server takes an update of each preset"
+    return Check(ACCEPTED, title, status, "presets", detail, refused[0].hint if refused else "usagefix doctor")
+
+
 def _counters_accurate(accuracy: _Accuracy, fail_over: int) -> Check:
     detail = f"{accuracy.inaccurate} of {accuracy.presets} presets inaccurate"
     if fail_over and accuracy.inaccurate:
@@ -118,11 +129,7 @@ def _last_used_current(db: Database, fail_over: int) -> Check:
     check = Check(LAST_USED, "Last use is up to date", Status.OK, "presets.last_used_at", "", "usagefix backfill")
     if not db.counter.dated:
         return replace(check, status=Status.SKIPPED, detail="no columns that tell when a use was")
-    db.run(db.query("last_use_from"))
-    behind, presets = db.tuple(
-        f"SELECT (SELECT count(*) FROM ({db.query('last_use')}) AS behind), count(*)"  # noqa: S608 - our own file
-        f" FROM {db.counter.parent_sql}"
-    )
+    behind, presets = db.tuple(db.query("behind"))
     detail = f"{behind} of {presets} presets behind" + (f", up to {fail_over} allowed" if fail_over and behind else "")
     return replace(check, status=Status.FAILED if behind > fail_over else Status.OK, detail=detail)
 

@@ -191,10 +191,29 @@ def test_each_missing_right_is_named(app: App) -> None:
 
 
 def test_a_server_that_takes_no_writes(app: App) -> None:
-    app.sql(f'ALTER DATABASE "{app.name}" SET default_transaction_read_only = on')
-    for command in ("apply", "backfill", "rollback"):
-        assert_clear(app.usagefix(command), 5, "accepts no writes", "connect to the primary server")
-    assert app.usagefix("verify").code == 1, "reading works"
+    """What a role or a database is set to is a default, tried in test_settings; this is meant."""
+
+    def new_sessions_are(setting: str) -> None:
+        app.sql("SELECT pg_reload_conf()")
+        while True:
+            with app.connect() as other:
+                if other.execute("SHOW default_transaction_read_only").fetchall() == [(setting,)]:
+                    return
+
+    app.sql("ALTER SYSTEM SET default_transaction_read_only = on")
+    try:
+        new_sessions_are("on")
+        for command in (("apply",), ("backfill",), ("rollback", "--yes"), ("guard", "warn"), ("smoke",)):
+            assert_clear(app.usagefix(*command), 5, "takes no writes", "for the whole of it", "the disk is full")
+        assert app.usagefix("verify").code == 1, "reading works"
+    finally:
+        app.sql("ALTER SYSTEM RESET default_transaction_read_only")
+        new_sessions_are("off")
+
+
+def test_a_session_that_is_to_take_no_writes(app: App) -> None:
+    mine = {"PGOPTIONS": "-c default_transaction_read_only=on"}
+    assert_clear(app.usagefix("apply", **mine), 5, "takes no writes", "in this session", "PGOPTIONS")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ ASKED: dict[str, object] = {
     "top": 3, "readers": True, "queries": True, "ids": [PRESET], "id": PRESET, "preset": PRESET, "preset_id": PRESET,
     "wanted": PRESET, "recent": 3, "usage_type": "x", "told": True, "newest": 2, "names": ["x"], "functions": [1],
     "anti_join": True, "lately": False, "pid": 0, "relation": ODD.child_sql, "keys": [PRESET], "deltas": [0],
-    "run": 1, "after": 0, "size": 1, "became": [1], "first": 1, "lease": 30.0, "versions": ["x"],
+    "run": 1, "after": 0, "size": 1, "became": [1], "first": 1, "lease": 30.0, "versions": ["x"], "tag": None,
 }  # fmt: skip
 OF_ONE: dict[str, dict[str, object]] = {"add_deltas": {"newest": [None]}, "mark_applied": {"last": 1}}
 
@@ -30,6 +30,9 @@ OTHERS = """
 CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint, schedule text, command text);
 CREATE SCHEMA supabase_migrations;
 CREATE TABLE supabase_migrations.schema_migrations (version text PRIMARY KEY, statements text[], name text);
+SET LOCAL allow_system_table_mods = on;
+CREATE TABLE pg_catalog.pg_dist_partition (
+    logicalrelid regclass, partmethod "char", partkey text, colocationid integer, repmodel "char");
 """
 
 

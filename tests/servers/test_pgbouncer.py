@@ -74,7 +74,7 @@ def defaults(app: App) -> dict[str, str]:
 
 
 @contextmanager
-def pgbouncer(server: TestServer, size: int) -> Iterator[Path]:
+def pgbouncer(server: TestServer, size: int, mode: str = "transaction") -> Iterator[Path]:
     """PgBouncer on a socket in a folder of its own, which is all it yields, on the server's port number."""
     folder = Path(tempfile.mkdtemp(prefix="usagefix-test-"))
     # It refuses to run as root, and the server's socket is for nobody then.
@@ -86,7 +86,7 @@ def pgbouncer(server: TestServer, size: int) -> Iterator[Path]:
         "unix_socket_dir": folder,
         "auth_type": "trust",
         "auth_file": folder / "users",
-        "pool_mode": "transaction",
+        "pool_mode": mode,
         "default_pool_size": size,
         "logfile": folder / "log",
         "log_connections": 0,
@@ -374,3 +374,36 @@ def test_what_leaks_is_seen(app: App, server: TestServer) -> None:
                 with clients(pooled, expected, first=1 + number * CLIENTS) as users:
                     users.get_on(1)
             assert trace in dict(users.leaked), f"{trace}: {users.leaked or users.failures}"
+
+
+def test_statement_pooling_is_said_to_be_too_little(app: App, server: TestServer) -> None:
+    with pgbouncer(server, 1, "statement") as host:
+        for command in ("verify", "apply"):
+            result = through(host, app).usagefix(command)
+            assert result.code == 2, result.stderr
+            assert "error: the pooler gives a connection for one statement only" in result.stderr
+            assert "hint: usagefix needs transactions: set pool_mode to transaction or session" in result.stderr
+            assert "run this again" not in result.stderr
+
+
+def test_session_pooling(app: App, server: TestServer) -> None:
+    before, expected = app.dump(), defaults(app)
+    with pgbouncer(server, 4, "session") as host:
+        for command, code in ((("verify",), 1), (("apply",), 0), (("smoke",), 0), (("rollback", "--yes"), 0)):
+            result = through(host, app).usagefix(*command)
+            assert result.code == code, result.stderr
+        with through(host, app).connect() as next_client:
+            assert state(next_client).items() <= expected.items()
+    assert app.dump() == before
+
+
+def test_a_database_that_is_read_only_by_default_cannot_be_changed_through_a_pooler(
+    app: App, server: TestServer
+) -> None:
+    """DROP INDEX CONCURRENTLY cannot say for itself that it writes, and a SET would stay behind."""
+    app.sql(f'ALTER DATABASE "{app.name}" SET default_transaction_read_only = on')
+    with pgbouncer(server, 1) as host:
+        result = through(host, app).usagefix("apply")
+    assert result.code == 5, result.stderr
+    assert "hint: connect directly, or as another role" in result.stderr
+    assert "nothing in the database was changed" in result.stderr

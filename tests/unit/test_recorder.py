@@ -83,11 +83,11 @@ MORE = {
 }  # fmt: skip
 CANNOT, DEPENDS = (
     "counts by itself in a way that usagefix cannot take out",
-    "counts by itself, and what follows may depend on that",
+    "counts by itself, and what follows depends on that",
 )
 REFUSED = {
     "dynamic SQL": (f"BEGIN\nEXECUTE replace('{BOTH}', 'coalesce(NEW.preset_id, OLD.preset_id)', quote_literal(NEW.preset_id)); RETURN NULL; END", CANNOT, 2),
-    "what follows depends on it": (f"BEGIN {COUNTS} IF FOUND THEN RAISE DEBUG 'counted'; END IF; RETURN NULL; END", DEPENDS, 1),
+    "what follows depends on it": (f"BEGIN {COUNTS.replace(' WHERE', ' FROM x WHERE')} IF FOUND THEN RAISE DEBUG 'counted'; END IF; RETURN NULL; END", DEPENDS, 1),
     "through a function that does more": ("BEGIN\n\nPERFORM logs(NEW.preset_id); RETURN NULL; END", CANNOT, 3),
     "through a function that calls another": ("BEGIN\nPERFORM calls(NEW.preset_id); RETURN NULL; END", CANNOT, 2),
     "as a value": ("BEGIN x := add(NEW.preset_id); RETURN NULL; END", CANNOT, 1),

@@ -16,7 +16,7 @@ import typer
 from usagefix.cli import printing
 from usagefix.cli.options import Format
 from usagefix.counter import Counter
-from usagefix.errors import InternalError, Interrupted, UsagefixError
+from usagefix.errors import Busy, InternalError, Interrupted, UsagefixError
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Work = Callable[[Database], Report]
 
 T = TypeVar("T")
+ATTEMPTS = 3  # of what only reads, on a standby
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,25 @@ def on_database(
         db = _open(context.obj, say)
         outcome.target = db.target
         db.counter = _look(db)
-        outcome.report = work(db)
+        outcome.report = again_on_a_standby(work, db, say)
     outcome.changes = words.outcome(db.changes if db else ())
     if db is not None:
         db.close()
+
+
+def again_on_a_standby(work: Callable[[Database], T], db: Database, say: Callable[[str], None]) -> T:
+    """What comes of the work, which a standby may cancel for the sake of changes from the primary.
+
+    Raises Busy where it does so each time, or ends the session.
+    """
+    for attempt in range(2, ATTEMPTS + 1):
+        try:
+            return work(db)
+        except Busy as busy:
+            if not db.can_read_again(busy):
+                raise
+            say(f"{busy.message}; attempt {attempt} of {ATTEMPTS}")
+    return work(db)
 
 
 @contextmanager

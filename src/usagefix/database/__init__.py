@@ -5,6 +5,7 @@ and nothing is prepared on the server.
 """
 
 from usagefix.database.connecting import connect
+from usagefix.database.failures import context_of, detail_of
 from usagefix.database.session import Database, Limits, Session
 
-__all__ = ["Database", "Limits", "Session", "connect"]
+__all__ = ["Database", "Limits", "Session", "connect", "context_of", "detail_of"]

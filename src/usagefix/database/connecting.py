@@ -18,6 +18,7 @@ from usagefix import catalog
 from usagefix.database import hints
 from usagefix.database.failures import translated
 from usagefix.database.session import Database, Session
+from usagefix.database.texts import speak
 from usagefix.errors import CannotConnect, ConfigurationError, UsagefixError
 from usagefix.models.target import Target
 from usagefix.target import Location
@@ -58,7 +59,9 @@ def _connected(location: Location, wait: float, on_wait: Callable[[str], None]) 
 
 
 def _connect(location: Location) -> psycopg.Connection[Any]:
-    return psycopg.connect(**location.parameters, autocommit=True, prepare_threshold=None)
+    connection = psycopg.connect(**location.parameters, autocommit=True, prepare_threshold=None)
+    speak(connection)
+    return connection
 
 
 class _Moment(TimestamptzLoader):

@@ -8,18 +8,41 @@ from contextlib import contextmanager
 import psycopg
 
 from usagefix.errors import (
+    TO_THE_PRIMARY,
     Busy,
     CannotConnect,
     ConfigurationError,
     DatabaseRefused,
     NotPermitted,
     ReadOnlyServer,
-    TrialFailed,
     UsagefixError,
 )
 
 RETRYABLE = frozenset({"55P03", "40P01", "40001"})  # lock not available, deadlock, serialization failure
-_TRIAL_FAILED = "UF005"
+CONFLICTS = RETRYABLE - {"55P03"}  # on a standby also: with changes from the primary
+_ENDED = frozenset({"25P03", "25P04"})  # as 08 and 57P the session's end: idle in a transaction, too long a transaction
+_AGAIN = "the server rolls an open transaction back; run this again"
+_BACK = f"{_AGAIN} when it is back (--wait SECONDS waits for it)"
+_LOST = {
+    "57P01": f"the server was stopped, or somebody ended this session; {_BACK}",
+    "57P02": _BACK,
+    "57P03": _BACK,
+    "57P04": "the database was dropped meanwhile: check its name",
+    "57P05": "idle_session_timeout ended the session, which waited too long: run this again",
+    "25P03": f"idle_in_transaction_session_timeout ended the session; {_AGAIN}",
+    "25P04": f"transaction_timeout ended the session; {_AGAIN}, or SET it higher for the role",
+}
+_ROLLED_BACK = "the statement's transaction is rolled back; `usagefix status` shows where things stand"
+_REFUSED = {
+    "57014": "a statement_timeout of the role or the server ended it, or somebody cancelled it; run this again",
+    "53100": "the server's disk is full: give it more room, then run this again",
+    "53200": "the server has no memory left: run this again when it has less to do, or give it more",
+    "53300": "the server's connections are all taken: run this again when there are fewer",
+    "53400": "raise that limit of the server's for this role, then run this again",
+    "58030": "the server cannot read or write its files: look at its log before anything else",
+    "XX001": "the server's files are damaged: look at its log before anything else",
+    "XX002": "an index is damaged: REINDEX it, and look at the server's log",
+}
 
 
 @contextmanager
@@ -49,16 +72,17 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:  # noqa: PLR
         return DatabaseRefused(
             f"what the server sent cannot be read: {said}", hint="look at the values in the two tables", sqlstate=None
         )
-    if state is None or state.startswith(("08", "57P")):
-        return CannotConnect(
-            f"the connection was lost: {said}",
-            hint="the server rolls an open transaction back; run this again",
+    if "statement pooling" in said:  # PgBouncer's own words, in no other language
+        return ConfigurationError(
+            f"the pooler gives a connection for one statement only: {said}",
+            hint="usagefix needs transactions: set pool_mode to transaction or session for this database, or name the"
+            " server's own address",
             sqlstate=state,
         )
-    if state == _TRIAL_FAILED:
-        return TrialFailed(said, hint=hint or "look at what the function that was tried does", sqlstate=state)
+    if state is None or state.startswith(("08", "57P")) or state in _ENDED:
+        return CannotConnect(f"the connection was lost: {said}", hint=_LOST.get(state or "", _AGAIN), sqlstate=state)
     if state == "42501":
-        if "affected by row-level security" in said:
+        if error.diag.source_function == "check_enable_rls":  # said in the server's language
             said += "; the counts would be wrong"
             hint = "connect as the owner of the tables, or as a role with BYPASSRLS"
         return NotPermitted(
@@ -67,13 +91,21 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:  # noqa: PLR
             sqlstate=state,
         )
     if state == "25006":
-        return ReadOnlyServer(
-            f"the server accepts no writes: {said}", hint="connect to the primary server", sqlstate=state
-        )
-    if state == "57014" and not hint:
-        hint = "a statement_timeout of the role or the server ended it, or somebody cancelled it; run this again"
+        return ReadOnlyServer(f"the server takes no writes: {said}", hint=TO_THE_PRIMARY, sqlstate=state)
     return DatabaseRefused(
         f"the server refused a statement: {said}",
-        hint=hint or "the statement's transaction is rolled back; `usagefix status` shows where things stand",
+        hint=hint or _REFUSED.get(state, _ROLLED_BACK),
         sqlstate=state,
     )
+
+
+def detail_of(error: UsagefixError) -> str:
+    """The server's DETAIL of what it refused; it may quote a row. Empty where it gave none."""
+    cause = error.__cause__
+    return (cause.diag.message_detail or "") if isinstance(cause, psycopg.Error) else ""
+
+
+def context_of(error: UsagefixError) -> str:
+    """The functions in which the server refused something, as it tells them. Empty where it was in none."""
+    cause = error.__cause__
+    return (cause.diag.context or "") if isinstance(cause, psycopg.Error) else ""

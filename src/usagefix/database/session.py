@@ -14,8 +14,10 @@ import psycopg
 from psycopg.rows import class_row, scalar_row, tuple_row
 
 from usagefix import catalog
-from usagefix.counter import STANDARD
-from usagefix.database.failures import RETRYABLE, translated
+from usagefix.counter import STANDARD, quoted
+from usagefix.database.failures import CONFLICTS, RETRYABLE, translated
+from usagefix.database.settings import PATH, alone, reading, writing
+from usagefix.database.texts import codec, encoded, filled_in
 from usagefix.database.waiting import LockHolder, Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
 from usagefix.models.target import Target
@@ -23,11 +25,6 @@ from usagefix.rendering import PARAMETER
 
 T = TypeVar("T")
 
-READ_LOCK_TIMEOUT = 5_000  # milliseconds; only what stops readers makes a reader wait
-# Settings of a role or database under which our statements, or what they return, could not be read.
-_READABLE = {"DateStyle": "ISO, YMD", "standard_conforming_strings": "on", "TimeZone": "UTC"}
-# Where every name of ours is found: nobody else may create there, see :meth:`Database.application_path`.
-_PATH = {"search_path": "pg_catalog, pg_temp"}
 SAID = "UF003"  # the SQLSTATE of what a trial says
 LOCK_KEY = 0x75736167_65666978  # "usagefix" in ASCII; the advisory lock of everything that writes
 
@@ -56,9 +53,10 @@ class Session:
     role: str
     database: str
     standby: bool
-    read_only: bool
+    read_only_by: str | None
     superuser: bool
     search_path: str
+    encoding: str
 
 
 class Database:
@@ -66,8 +64,8 @@ class Database:
     had to say.
 
     ``another`` opens a further one to the same database. ``counter``: what is counted where, see
-    :mod:`usagefix.picture`; a query that takes parameters gets its names beside its own. ``show_queries``: tell the
-    statements of sessions in the way.
+    :mod:`usagefix.picture`; a query that takes parameters gets its names beside its own. ``codec``: what Python calls
+    the encoding of the database, from the first look on. ``show_queries``: tell the statements of sessions in the way.
     """
 
     def __init__(
@@ -80,6 +78,7 @@ class Database:
         self._connection = connection
         self._another = another
         self._pid = session.backend_pid
+        self.codec = "utf-8"
         self.show_queries = False
         self.session = session
         self.target = target
@@ -105,21 +104,17 @@ class Database:
     ) -> Iterator[None]:
         """A read-write transaction, READ COMMITTED, with its time limits; always undone where ``rollback``."""
         limits = limits or Limits()
-        local = {
-            "lock_timeout": str(limits.lock_timeout),
-            "statement_timeout": str(limits.statement_timeout),
-            "idle_in_transaction_session_timeout": "60000",
-            "row_security": "off",
-            "client_min_messages": "notice",  # a trial speaks by them
-            **_PATH,
-            **_READABLE,
-            **(settings or {}),
-        }
+        local = writing(
+            self.session.version_number,
+            self.session.encoding,
+            lock_timeout=limits.lock_timeout,
+            statement_timeout=limits.statement_timeout,
+        ) | dict(settings or {})
         self.said.clear()
         committing = False
         try:
             with translated(), self._begin(psycopg.IsolationLevel.READ_COMMITTED, read_only=False):
-                self._set_local(local)
+                self._set(local)
                 yield
                 committing = not rollback
                 if rollback:
@@ -140,19 +135,24 @@ class Database:
 
         A role from which row level security hides rows gets an error instead of a wrong count.
         """
-        local = {
-            "lock_timeout": str(READ_LOCK_TIMEOUT),
-            "statement_timeout": "0",
-            "row_security": "off",
-            **_PATH,
-            **_READABLE,
-        }
+        local = reading(self.session.version_number, self.session.encoding)
         try:
             with translated(), self._begin(psycopg.IsolationLevel.REPEATABLE_READ, read_only=True):
-                self._set_local(local)
+                self._set(local)
                 yield
         except Busy as busy:
+            if self.session.standby and busy.sqlstate in CONFLICTS:
+                raise Busy(
+                    "the standby cancelled the query, because it was in the way of changes from the primary",
+                    hint="run this again, or on the primary; hot_standby_feedback = on or a longer"
+                    " max_standby_streaming_delay lets queries on the standby end",
+                    sqlstate=busy.sqlstate,
+                ) from None
             raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None
+
+    def can_read_again(self, busy: Busy) -> bool:
+        """Whether what failed only read, on a standby that cancelled it, and the connection is still there."""
+        return busy.sqlstate in CONFLICTS and self.session.standby and not (self.changes or self._connection.closed)
 
     def query(self, name: str) -> str:
         """A bundled query, in the names of this database."""
@@ -161,7 +161,7 @@ class Database:
     def rows(self, query: str, into: type[T], params: Mapping[str, Any] | None = None) -> list[T]:
         """Every row as a dataclass; column names are field names."""
         with self._in_transaction(), translated(), self._connection.cursor(row_factory=class_row(into)) as cursor:
-            return cursor.execute(query.encode(), self._with_names(query, params)).fetchall()
+            return cursor.execute(encoded(self._connection, query), self._with_names(query, params)).fetchall()
 
     def row(self, query: str, into: type[T], params: Mapping[str, Any] | None = None) -> T:
         """The one row of a query that always has one."""
@@ -170,19 +170,19 @@ class Database:
     def tuple(self, query: str, params: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
         """The one row of a query that always has one, as a tuple."""
         with self._in_transaction(), translated(), self._connection.cursor(row_factory=tuple_row) as cursor:
-            row = cursor.execute(query.encode(), self._with_names(query, params)).fetchone()
+            row = cursor.execute(encoded(self._connection, query), self._with_names(query, params)).fetchone()
             assert row is not None, query  # noqa: S101
             return row
 
     def values(self, query: str, params: Mapping[str, Any] | None = None) -> list[Any]:
         """The only column of a query."""
         with self._in_transaction(), translated(), self._connection.cursor(row_factory=scalar_row) as cursor:
-            return cursor.execute(query.encode(), self._with_names(query, params)).fetchall()
+            return cursor.execute(encoded(self._connection, query), self._with_names(query, params)).fetchall()
 
     def run(self, statement: str, params: Mapping[str, Any] | None = None) -> int:
         """Run one statement, or a script without parameters; returns the number of rows it touched."""
         with translated(statement), self._connection.cursor() as cursor:
-            return cursor.execute(statement.encode(), params).rowcount
+            return cursor.execute(encoded(self._connection, statement), params).rowcount
 
     def run_alone(self, statement: str, seconds: float) -> None:
         """Run what cannot be in a transaction (``… CONCURRENTLY``), cancelled after ``seconds``.
@@ -199,7 +199,8 @@ class Database:
         timer = threading.Timer(seconds, cancel)
         timer.start()
         try:
-            self.run(statement)
+            with self._to_itself():
+                self.run(statement)
         except CannotConnect:
             self.changes.append("the last step, or not: the connection was lost meanwhile")
             raise
@@ -273,7 +274,7 @@ class Database:
         self.values("SELECT pg_catalog.set_config('search_path', %(path)s, true)", {"path": self.session.search_path})
         yield
         # Where the block fails, the transaction does, or the savepoint before it brings the other path back.
-        self.values("SELECT pg_catalog.set_config('search_path', %(path)s, true)", {"path": _PATH["search_path"]})
+        self.values("SELECT pg_catalog.set_config('search_path', %(path)s, true)", {"path": PATH["search_path"]})
 
     def act(
         self, statement: str, params: Mapping[str, Any] | None = None, *, role: str, returns: bool = True
@@ -291,15 +292,14 @@ class Database:
                     return self.values(statement, params)
                 self.run(statement, params)
                 return []
-            plain = psycopg.ClientCursor(self._connection).mogrify(statement.encode(), params)
-            body = psycopg.sql.Literal(f"BEGIN {'RETURN QUERY ' if returns else ''}{plain}; END")
-            owner = psycopg.sql.Identifier(role)
-            make = psycopg.sql.SQL(
+            plain = filled_in(self._connection, statement, params)
+            body = f"BEGIN {'RETURN QUERY ' if returns else ''}{plain}; END"
+            make = (
                 "CREATE FUNCTION pg_temp.usagefix_confined() RETURNS SETOF pg_catalog.text LANGUAGE plpgsql"
-                " SECURITY DEFINER SET search_path FROM CURRENT AS {};"
-                " ALTER FUNCTION pg_temp.usagefix_confined() OWNER TO {}"
-            ).format(body, owner)
-            self.run(make.as_string(self._connection))
+                " SECURITY DEFINER SET search_path FROM CURRENT AS %(body)s;"
+                f" ALTER FUNCTION pg_temp.usagefix_confined() OWNER TO {quoted(role).replace('%', '%%')}"
+            )
+            self.run(filled_in(self._connection, make, {"body": body}))
             found = self.values("SELECT pg_temp.usagefix_confined()")
             self.run("DROP FUNCTION pg_temp.usagefix_confined()")
             return found
@@ -307,6 +307,21 @@ class Database:
     def confines(self, role: str) -> bool:
         """Whether what acts as a role must be kept from a superuser's rights."""
         return self.session.superuser and role != self.session.role
+
+    @contextmanager
+    def _to_itself(self) -> Iterator[None]:
+        """The session without what a role's or database's settings forbid; a pooler's, which others get, as it is."""
+        if self.target.pooler:
+            yield
+            return
+        settings = alone(self.session.version_number)
+        with translated():
+            self._set(settings, local=False)
+        try:
+            yield
+        finally:
+            with suppress(UsagefixError):
+                self.run("; ".join(f"RESET {name}" for name in settings))
 
     @contextmanager
     def _in_transaction(self) -> Iterator[None]:
@@ -324,10 +339,11 @@ class Database:
         with self._connection.transaction():
             yield
 
-    def _set_local(self, settings: Mapping[str, str]) -> None:
-        calls = ", ".join(f"pg_catalog.set_config(%(n{i})s, %(v{i})s, true)" for i in range(len(settings)))
+    def _set(self, settings: Mapping[str, str], *, local: bool = True) -> None:
+        calls = ", ".join(f"pg_catalog.set_config(%(n{i})s, %(v{i})s, {local})" for i in range(len(settings)))
         params = {f"n{i}": name for i, name in enumerate(settings)} | {
             f"v{i}": v for i, v in enumerate(settings.values())
         }
         row = self._connection.execute(f"SELECT pg_catalog.pg_backend_pid(), {calls}".encode(), params).fetchone()
         self._pid = row[0] if row else self._pid  # behind a pooler each transaction may have another
+        self.codec = codec(self._connection)

@@ -18,22 +18,34 @@ WATCH_SECONDS = 0.3  # a wait shorter than this is not looked at
 
 @dataclass(frozen=True, slots=True)
 class LockHolder:
-    """A session that holds a lock others may wait for: the columns of ``lock_holders.sql``."""
+    """A session that holds a lock others may wait for: the columns of ``lock_holders.sql``. ``process``: what it is
+    where it is no session of a role."""
 
     pid: int | None
     role: str
     application: str
     state: str
     seconds: float | None
+    process: str
     query: str | None
 
     def __str__(self) -> str:
         if self.pid is None:
             return "a prepared transaction (see pg_prepared_xacts)"
-        who = f"pid {self.pid}" + (f" ({self.application})" if self.application else "")
+        if self.replayed:
+            return "a lock that a session on the primary took, and that this standby replays"
+        what = self.application or self.process
+        who = f"pid {self.pid}" + (f" ({what})" if what else "")
+        if self.process:
+            return who
         since = f", in a transaction for {self.seconds:.0f} s" if self.seconds is not None else ""
         statement = f": {' '.join(self.query.split())}" if self.query else ""
         return f"{who} {self.state or f'of role {self.role}'}{since}{statement}"
+
+    @property
+    def replayed(self) -> bool:
+        """On a standby the process that replays the primary's changes holds the primary's locks."""
+        return self.process == "startup"
 
 
 class Watch:
@@ -70,4 +82,5 @@ def in_the_way(holders: list[LockHolder]) -> str:
     """A hint that names them; empty where there is nobody."""
     if not holders:
         return ""
-    return f"in the way: {'; '.join(map(str, holders))}. Wait for them, or end them; then run this again"
+    end = "Wait for them, or end them" if not any(holder.replayed for holder in holders) else "Wait, or end it there"
+    return f"in the way: {'; '.join(map(str, holders))}. {end}; then run this again"

@@ -124,6 +124,32 @@ def no_foreign_key(case: Case) -> Iterator[Finding]:
         )
 
 
+def apply_refuses(case: Case) -> Iterator[Finding]:
+    """Where a use could be refused, or not be counted exactly, apply changes nothing."""
+    for obstacle in case.picture.obstacles:
+        yield Finding(
+            "apply_refuses",
+            ERROR,
+            "Uses may be refused, or not be counted" if case.counted else "usagefix apply refuses, and changes nothing",
+            case.presets,
+            obstacle.what,
+            obstacle.hint,
+        )
+
+
+def unlogged(case: Case) -> Iterator[Finding]:
+    """Events that a crash takes away, and no trigger sees it."""
+    if case.picture.surroundings.events_unlogged:
+        yield Finding(
+            "unlogged",
+            WARNING,
+            "The events are gone after a crash, and their counts stay",
+            case.events,
+            "it is an UNLOGGED table, which PostgreSQL empties after a crash, and fires no trigger",
+            f"ALTER TABLE {case.events} SET LOGGED; after a crash, usagefix backfill",
+        )
+
+
 def replication(case: Case) -> Iterator[Finding]:
     """Events that come from a publisher fire no statement triggers."""
     for subscription in case.picture.subscriptions:
@@ -203,7 +229,8 @@ def not_looked_at(case: Case) -> Iterator[Finding]:
 RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
-        replication, refused_writes, no_index, counter_indexed, index_invalid, events_of_gone_presets,
-        events_without_preset, no_foreign_key, counter_near_limit, not_looked_at, fires_on_count,
+        apply_refuses, replication, refused_writes, unlogged, no_index, counter_indexed, index_invalid,
+        events_of_gone_presets, events_without_preset, no_foreign_key, counter_near_limit, not_looked_at,
+        fires_on_count,
     )
 }  # fmt: skip

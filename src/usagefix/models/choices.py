@@ -26,6 +26,6 @@ class GuardMode(StrEnum):
 CHECKS = (
     "trigger_enabled", "partitions_counted", "partition_changes_counted", "changes_counted", "function_current",
     "adjusting_function_current", "function_secure", "adjusting_function_secure", "counted_once", "daily_limit_gone",
-    "tracker_inserts_only", "guard_enabled", "guard_function_current", "guard_function_secure", "counters_accurate",
-    "last_used_current",
+    "tracker_inserts_only", "guard_enabled", "guard_function_current", "guard_function_secure", "uses_accepted",
+    "counters_accurate", "last_used_current",
 )  # fmt: skip

@@ -23,6 +23,14 @@ class FiredTrigger:
 
 
 @dataclass(frozen=True, slots=True)
+class Unrepaired:
+    """A preset whose row the server refuses to update, and why: its counter stays as it is."""
+
+    id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class BackfillReport(Keyed):
     """What a backfill changed, or, when ``dry_run``, would change: counters, and times of the last use.
 
@@ -30,6 +38,7 @@ class BackfillReport(Keyed):
     ``magnitude`` the sum of their absolute values. ``batches``: when ``dry_run``, at most so many.
     ``resumed`` counts presets that an interrupted run had corrected. ``rounds`` is above 1 where events were deleted or
     truncated so that the first count no longer fitted; a preset corrected in several rounds counts in each.
+    ``unrepaired``: presets whose rows the server refused to update; the others were corrected.
     """
 
     presets_changed: int
@@ -40,10 +49,11 @@ class BackfillReport(Keyed):
     triggers: tuple[FiredTrigger, ...]
     rounds: int = 1
     dry_run: bool = False
+    unrepaired: tuple[Unrepaired, ...] = ()
 
     @property
     def ok(self) -> bool:
-        return True
+        return not self.unrepaired
 
     def keys(self) -> dict[str, Any]:
         return {"backfill": asdict(self)}

@@ -9,7 +9,7 @@ from enum import StrEnum
 from usagefix.models.advice import Step
 from usagefix.models.keyed import Keyed
 
-COUNTERS, LAST_USED = "counters_accurate", "last_used_current"
+COUNTERS, LAST_USED, ACCEPTED = "counters_accurate", "last_used_current", "uses_accepted"
 COUNTING_CHECKS = (COUNTERS, LAST_USED)  # those that look at rows; a backfill mends them
 
 

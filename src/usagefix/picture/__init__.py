@@ -59,6 +59,7 @@ def look_up(db: Database, wanted: Counter) -> Counter:
     """
     db.counter = wanted
     parent, events = tables(db)
+    wanted = replace(wanted, encoding=db.codec)
     if not parent.present or not events.present:
         return wanted
     times = EVENT_TIMES if wanted.time == STANDARD.time else (wanted.time,)

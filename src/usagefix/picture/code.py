@@ -29,6 +29,7 @@ class Limit:
     partitioned: bool
     constraint_name: str | None
     referred_to: bool
+    identifies: bool
     definition: str
     key_columns: list[str]
     key_attributes: list[str]

@@ -28,6 +28,7 @@ from usagefix.picture.objects import (
     Surroundings,
     Unseen,
 )
+from usagefix.picture.obstacles import Obstacle, of_any_use, of_keys, of_limits, of_uses
 
 T = TypeVar("T")
 
@@ -80,6 +81,12 @@ class _Look:
             drift=self._drift() if readable else None,
             strays=self._strays(events, foreign_keys) if readable else None,
             unseen=tuple(self.unseen),
+            obstacles=(
+                *of_keys(self.db.counter, presets, events),
+                *of_limits(self.db.counter.child_sql, seen.limits),
+                *self._rows("obstacles", Obstacle),
+                *(of_uses(self.db, ahead=True) if readable else of_any_use(self.db)),
+            ),
         )
 
     def _rows(self, query: str, into: type[T]) -> tuple[T, ...]:

@@ -11,6 +11,7 @@ from usagefix.picture import Table
 
 if TYPE_CHECKING:
     from usagefix.picture.code import Code
+    from usagefix.picture.obstacles import Obstacle
 
 _SCHEMAS = re.compile(r'"((?:[^"]|"")*)"|([^,\s]+)')
 
@@ -129,6 +130,7 @@ class Surroundings:
     sees_refused: bool | None
     sees_applied: bool | None
     schemas: list[str]
+    events_unlogged: bool
     updates: int
     hot_updates: int
 
@@ -223,7 +225,8 @@ class Unseen:
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Everything around the counter and the events, from one snapshot. ``drift`` and ``strays`` are None where they
-    could not be counted; ``unseen`` then says why. ``applied``: the versions that the ledger says are."""
+    could not be counted; ``unseen`` then says why. ``applied``: the versions that the ledger says are; ``obstacles``:
+    why apply would refuse, and uses may be refused."""
 
     presets: Table
     events: Table
@@ -244,3 +247,4 @@ class Picture:
     drift: Drift | None
     strays: Strays | None
     unseen: tuple[Unseen, ...]
+    obstacles: tuple[Obstacle, ...]

@@ -20,7 +20,7 @@ from usagefix.planning.plan import Choices, Edit, Plan, refused, signature_of
 from usagefix.planning.rivals import Held, held_off
 from usagefix.planning.saving import notes
 from usagefix.planning.scene import Scene
-from usagefix.planning.stops import stop_if_changed, stop_if_triggered
+from usagefix.planning.stops import stop_if_changed
 from usagefix.planning.trial import literal
 from usagefix.reading import Uneditable, with_body
 
@@ -72,8 +72,8 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
     statements: list[Statement] = []
     for statement in _without_by_hand(migration, scene, alone=choices.alone):
         if _records(statement):
-            if choices.by_hand:
-                statements.append(stop_if_triggered(scene, changed))
+            if changed or choices.by_hand:
+                statements.append(stop_if_changed(scene, changed, later=choices.by_hand))
             statements += notes(scene, migration, roles, triggers, changed)
             statements += on_partitions(scene, migration)
             statements += _taken_over(scene, roles)
@@ -121,7 +121,7 @@ def finish(scene: Scene, migration: Migration) -> Plan:
     edits = recorder_edits(scene, Choices())
     changed = [edit for edit in edits if edit.changes]
     first, *_, recorded = migration.statements(Face.APPLY, scene.counter)
-    stop = [stop_if_changed(changed)] if changed else []
+    stop = [stop_if_changed(scene, changed, later=False)] if changed else []
     edited = [_edited(edit) for edit in changed] + [_left_behind(migration, edit) for edit in changed]
     return Plan(migration, (first, *stop, *edited, recorded), edits)
 

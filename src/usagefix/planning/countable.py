@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from usagefix.errors import Refused
 from usagefix.picture.code import routine
-from usagefix.planning.scene import Obstacle, Scene
+from usagefix.picture.obstacles import Obstacle, of_limits
+from usagefix.planning.scene import Scene
 from usagefix.reading import Uneditable
 
 
-def require_countable(scene: Scene) -> None:
-    """Raise Refused for the first thing that a person has to change."""
-    for obstacle in (*_of_limits(scene), *scene.obstacles, *_of_ledger(scene)):
+def require_countable(scene: Scene, refusals: tuple[Obstacle, ...]) -> None:
+    """Raise Refused for the first thing that a person has to change. ``refusals``: what would refuse uses."""
+    for obstacle in (*_of_limits(scene), *scene.obstacles, *_of_ledger(scene), *refusals):
         raise Refused(obstacle.what, hint=obstacle.hint)
 
 
@@ -39,6 +40,7 @@ def _of_limits(scene: Scene) -> Iterator[Obstacle]:
                 "the daily limit is a partitioned index, which usagefix could not put back",
                 f"DROP INDEX {limit.name}, then run this again",
             )
+    yield from of_limits(scene.counter.child_sql, limits)
     if limits:
         yield from _needing(scene)
 

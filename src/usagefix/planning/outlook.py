@@ -10,7 +10,9 @@ from usagefix.counter import quoted
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused, Refused, UsagefixError
 from usagefix.models.advice import Step
+from usagefix.models.verification import ACCEPTED
 from usagefix.picture.code import Code, routine
+from usagefix.picture.obstacles import Obstacle, of_uses
 from usagefix.planning import applying
 from usagefix.planning.countable import require_countable
 from usagefix.planning.plan import Choices
@@ -29,14 +31,18 @@ def outlook(db: Database, seen: Code) -> Outlook:
     except UsagefixError as error:
         db.run("ROLLBACK TO SAVEPOINT usagefix_outlook")
         return Outlook(barred=Step(after(error.hint), error.message))
-    return Outlook(exact, refusal=_refusal(db), by_hand=_by_hand(seen) if _begun(seen) else {})
+    refused = of_uses(db, ahead=True)
+    by_hand = _by_hand(seen) if _begun(seen) else {}
+    if refused:
+        by_hand[ACCEPTED] = Step(after(refused[0].hint), refused[0].what)
+    return Outlook(exact, refusal=_refusal(db, refused), by_hand=by_hand)
 
 
-def _refusal(db: Database) -> Step | None:
+def _refusal(db: Database, refused: tuple[Obstacle, ...]) -> Step | None:
     """What apply would stop at, before it has changed or tried anything."""
     try:
         now = scene(db)
-        require_countable(now)
+        require_countable(now, refused)
         applying.plan(now, catalog.counting(), Choices(limit_stays=now.code.limit is not None))
     except Refused as error:
         return Step(after(error.hint), error.message)

@@ -26,7 +26,7 @@ def _noting(scene: Scene, table: EventTable) -> Iterator[Statement]:
         yield Statement(
             f"Statements on the whole of {table.name} are counted as a whole" if timing == "BEFORE" else "",
             f"CREATE OR REPLACE TRIGGER {scene.counter.sql(role)}\n"
-            f"    {timing} INSERT OR DELETE OR UPDATE ON {table.name}\n"
+            f"    {timing} INSERT OR DELETE OR UPDATE{' OR TRUNCATE' if table.whole else ''} ON {table.name}\n"
             f"    FOR EACH STATEMENT EXECUTE FUNCTION {signature_of(scene, 'auto_note')};",
         )
 
@@ -37,9 +37,9 @@ def _own_triggers(scene: Scene, migration: Migration, table: EventTable) -> Iter
         text = statement.text
         if not text.startswith("CREATE OR REPLACE TRIGGER") or ("TRUNCATE" in text and table.kind == "p"):
             continue
-        text = text.replace(f" ON {scene.counter.child_sql}", f" ON {table.name}").replace("();", "('partition');")
+        text = text.replace(f" ON {scene.counter.child_sql}", f" ON {table.name}")
         yield Statement(purpose, text.replace("AFTER TRUNCATE", "BEFORE TRUNCATE"))
         purpose = ""
-    if table.kind == "r":  # it has triggers of its own
+    if table.kind == "r":  # it would do nothing, as often as there are rows
         row = scene.counter.sql("trigger_auto_count_row")
         yield Statement("", f"ALTER TABLE {table.name} DISABLE TRIGGER {row};")

@@ -10,7 +10,6 @@ from usagefix.picture.objects import Function, Trigger
 from usagefix.planning.plan import Edit, array
 from usagefix.planning.rivals import Held
 from usagefix.planning.scene import Scene
-from usagefix.planning.stops import stop_if_changed
 from usagefix.planning.trial import literal
 
 _LINE = 100  # characters, beside what stands before them
@@ -19,9 +18,7 @@ _LINE = 100  # characters, beside what stands before them
 def notes(
     scene: Scene, migration: Migration, roles: list[str], triggers: list[Held], edits: list[Edit]
 ) -> Iterator[Statement]:
-    """Stops where what this version replaces is not what this plan was made for, and notes it."""
-    if edits:
-        yield stop_if_changed(edits)
+    """Notes what this version replaces."""
     rows = [
         _saved_function(migration, function)
         for role in roles

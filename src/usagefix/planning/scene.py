@@ -11,6 +11,7 @@ from usagefix.database import Database
 from usagefix.ledger import Ledger
 from usagefix.picture.code import Code, code
 from usagefix.picture.objects import Function, Trigger
+from usagefix.picture.obstacles import Obstacle
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,6 @@ class Surroundings:
     grantees: list[str]
     closing: bool
     tree: list[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """Why events cannot be counted exactly here, and what to do about it: the columns of ``obstacles.sql``."""
-
-    what: str
-    hint: str
 
 
 @dataclass(frozen=True, slots=True)

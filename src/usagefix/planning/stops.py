@@ -1,69 +1,79 @@
-"""Statements that stop a plan on a database that is not, or no longer, the one that it was made for."""
+"""What stops a plan on a database that is not, or no longer, the one that it was made for."""
 
 from __future__ import annotations
 
-import hashlib
-
 from usagefix.catalog import Statement
-from usagefix.planning.plan import Edit, array
+from usagefix.planning.plan import Edit
 from usagefix.planning.scene import Scene
 from usagefix.planning.trial import literal
 
+_LINE = 100  # characters, beside what stands before them
+_PARTITIONS = ("trigger_auto_count_row", "trigger_auto_note")
 
-def stop_if_changed(edits: list[Edit]) -> Statement:
-    """An edit is made of a text that was read before: what changed since must not be lost."""
-    expected = ",\n            ".join(
-        f"({literal(edit.function.signature)},\n            "
-        f"{literal(_md5(edit.function.body))}, {literal(_md5(edit.body))})"
-        for edit in edits
-    )
+
+def stop_if_changed(scene: Scene, edits: list[Edit], *, later: bool) -> Statement:
+    """An edit is made of a text that was read before: what changed since must not be lost. ``later``: for a script that
+    runs without a trial, some time from now, when a trigger that nobody has read may count, too."""
+    md5 = scene.counter.md5
+    known = [f"{edit.function.signature} {md5(body)}" for edit in edits for body in (edit.function.body, edit.body)]
+    queries = [_functions(edits)] if edits else []
+    if later:
+        known += _read(scene, edits)
+        queries.insert(0, _triggers(scene))
+    found = "\n        UNION ALL\n        ".join(queries)
     return Statement(
-        "Stop where a function is not the one that this was written for",
-        f"""DO $do$
+        "Stop where a trigger of the events, or a function edited below, is not as it was when this was written",
+        f"""DO $do$ DECLARE
+    changed text;
 BEGIN
-    IF EXISTS (
-        SELECT FROM (VALUES {expected}) AS expected (signature, before, after)
-        LEFT JOIN pg_proc AS functions ON functions.oid = to_regprocedure(expected.signature)
-        WHERE COALESCE(md5(functions.prosrc), '') NOT IN (expected.before, expected.after)
-    ) THEN
-        RAISE EXCEPTION 'a function is not the one that this script was written for'
+    SELECT string_agg(found.what, '; ') INTO changed FROM (
+        {found}
+    ) AS found (what, known)
+    WHERE found.known <> ALL ({_array(known)});
+    IF changed IS NOT NULL THEN
+        RAISE EXCEPTION 'this script was written before %', changed
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Write the script anew.';
     END IF;
-END
-$do$;""",
+END $do$;""",  # noqa: S608 - literals of our own
     )
 
 
-def stop_if_triggered(scene: Scene, edits: list[Edit]) -> Statement:
-    """For a script that runs without a trial, and later: a trigger that was not read may count, too."""
+def _functions(edits: list[Edit]) -> str:
+    return f"""SELECT format('%s changed', signature), concat(signature, ' ', md5(prosrc))
+        FROM unnest({_array([edit.function.signature for edit in edits])}) AS signature
+        LEFT JOIN pg_proc ON oid = to_regprocedure(signature)"""  # noqa: S608 - literals of our own
+
+
+def _triggers(scene: Scene) -> str:
+    ours = [
+        name
+        for role, name in scene.counter.objects.items()
+        if role.startswith("trigger_") and (scene.partitioned or not role.startswith(_PARTITIONS))
+    ]
+    return f"""SELECT format('trigger %s, which may count, too', tgname), concat(tgname, ' ', md5(prosrc))
+        FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+        WHERE tgrelid = {literal(scene.counter.child_sql)}::regclass AND NOT tgisinternal
+            AND tgname <> ALL ({_array(ours)})"""  # noqa: S608 - literals of our own
+
+
+def _read(scene: Scene, edits: list[Edit]) -> list[str]:
+    """The triggers that were read, each with what it runs before and after the edits."""
     bodies = {f.oid: [f.body] for f in scene.code.functions}
-    for edit in edits:
-        bodies[edit.function.oid] = [edit.function.body, edit.body]
-    read = [
-        f"{trigger.name} {_md5(body)}"
+    bodies |= {edit.function.oid: [edit.function.body, edit.body] for edit in edits}
+    return [
+        f"{trigger.name} {scene.counter.md5(body)}"
         for trigger in scene.triggers_on("preset_usage")
         if trigger.name not in scene.counter.triggers
         for body in bodies.get(trigger.function, [])
     ]
-    return Statement(
-        "Stop where an event fires a trigger that was not there, or not the same, when this was written",
-        f"""DO $do$
-DECLARE
-    unread text;
-BEGIN
-    SELECT string_agg(existing.tgname, ', ') INTO unread
-    FROM pg_trigger AS existing JOIN pg_proc AS functions ON functions.oid = existing.tgfoid
-    WHERE existing.tgrelid = {literal(scene.counter.child_sql)}::regclass AND NOT existing.tgisinternal
-        AND existing.tgname <> ALL ({array(sorted(scene.counter.triggers))})
-        AND concat(existing.tgname, ' ', md5(functions.prosrc)) <> ALL ({array(read)});
-    IF unread IS NOT NULL THEN
-        RAISE EXCEPTION 'this script was written before trigger %, which may count, too', unread
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Write the script anew.';
-    END IF;
-END
-$do$;""",  # noqa: S608 - literals of our own
-    )
 
 
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+def _array(texts: list[str]) -> str:
+    """Texts as an array in SQL, in lines that are read without scrolling."""
+    lines = [""]
+    for text in map(literal, texts):
+        if lines[-1] and len(lines[-1]) + len(text) > _LINE:
+            lines.append("")
+        lines[-1] += f"{text}, "
+    body = "\n            ".join(line.rstrip() for line in lines).rstrip(",")
+    return f"ARRAY[{body}]::text[]" if len(lines) == 1 else f"ARRAY[\n            {body}]::text[]"

@@ -7,7 +7,6 @@ them: pieces of their text are replaced, every other character stays.
 
 from __future__ import annotations
 
-from usagefix.reading.counting import Edited, OnlyCounts, Refused
 from usagefix.reading.editing import with_body
 from usagefix.reading.findings import REQUESTED, Found, Use
 from usagefix.reading.inserts import unknown_columns
@@ -16,10 +15,11 @@ from usagefix.reading.recorder import RecorderState, arguments_of
 from usagefix.reading.routine import Argument, Column, Events, Routine, Uneditable, UserKey
 from usagefix.reading.sql import in_sql
 from usagefix.reading.subject import Subject
+from usagefix.reading.taking import Edited, OnlyCounts, Refused
 from usagefix.reading.tree import Place, Scan, in_file, scan
 
 __all__ = [
     "REQUESTED", "Argument", "Column", "Edited", "Events", "Found", "OnlyCounts", "Place", "Reader", "RecorderState",
-    "Refused", "Routine", "Scan", "Subject", "Uneditable", "Use", "UserKey", "arguments_of", "in_file", "in_sql", "scan",
-    "unknown_columns", "with_body",
+    "Refused", "Routine", "Scan", "Subject", "Uneditable", "Use", "UserKey", "arguments_of", "in_file", "in_sql",
+    "scan", "unknown_columns", "with_body",
 ]  # fmt: skip

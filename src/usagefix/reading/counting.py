@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from usagefix.reading.findings import Hit, Use
 from usagefix.reading.pieces import Piece, at, closing, listed, name, pieces, until, word, words
-from usagefix.reading.routine import Routine, Span, Uneditable, blanked, line_of, replaced
+from usagefix.reading.routine import Routine
 from usagefix.reading.sql import hits
 from usagefix.reading.subject import USUAL, Subject
 
 _BEFORE_STATEMENT = {";", "begin", "then", "else", "loop"}
-_IN_PLACE = "NULL; /* counted by the trigger */"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def counting_statements(found: list[Piece], subject: Subject, only: Collection[s
     """The statements that can be taken out as a whole, by the index of their first piece and of their semicolon: all
     they do is to set the counter and the time of the last use, or to call a function that does nothing else."""
     for start in range(len(found)):
-        if word(found, start) not in ("update", "perform") or not _starts_statement(found, start):
+        if word(found, start) not in ("update", "perform") or not starts_statement(found, start):
             continue
         end = until(found, start, {";"})
         if end == len(found):
@@ -87,57 +86,60 @@ def counting_statements(found: list[Piece], subject: Subject, only: Collection[s
             yield start, end
 
 
-def _starts_statement(found: list[Piece], index: int) -> bool:
+def starts_statement(found: list[Piece], index: int) -> bool:
+    """Whether a statement of PL/pgSQL or SQL may start here."""
     if index == 0 or words(found, index - 2, ">", ">"):  # after a label
         return True
     return word(found, index - 1) in _BEFORE_STATEMENT
 
 
 def _only_sets_counter(found: list[Piece], start: int, end: int, subject: Subject) -> bool:
-    table, after = name(found, start + (2 if word(found, start + 1) == "only" else 1))
+    update = counting_update(found, start, end, subject)
+    return update is not None and update.returns == end and update.columns <= {subject.counter, *subject.alongside}
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """An UPDATE of the parent that sets the counter, by the indexes of its pieces. ``table``: the first piece of its
+    name; ``set``, ``rest``: SET, and what follows its assignments; ``returns``: RETURNING, or the end."""
+
+    table: int
+    set: int
+    rest: int
+    returns: int
+    items: tuple[tuple[int, int], ...]
+    columns: frozenset[str]
+
+
+def counting_update(found: list[Piece], start: int, end: int, subject: Subject) -> Update | None:
+    """The UPDATE that starts here; None where it does not set the counter, or not by a plain assignment to each."""
+    table = start + 1
+    names, after = name(found, table + (word(found, table) == "only"))
     if word(found, after) == "as":
         after += 2
     elif word(found, after) != "set":
         after += 1
-    if not subject.is_parent(table) or word(found, after) != "set" or until(found, start, {"returning"}) < end:
-        return False
-    columns = {subject.counter, *subject.alongside}
-    sets: set[str] = set()
-    for first, _ in listed(found, after + 1, end):
-        if not at(found, first).is_name or at(found, first).text not in columns or word(found, first + 1) != "=":
-            return False
-        sets.add(found[first].text)
-    return subject.counter in sets
+    if not subject.is_parent(names) or word(found, after) != "set":
+        return None
+    rest = _outside(found, after, end, {"from", "where", "returning"})
+    items = tuple(listed(found, after + 1, rest))
+    if any(not at(found, first).is_name or word(found, first + 1) != "=" for first, _ in items):
+        return None
+    columns = frozenset(found[first].text for first, _ in items)
+    if subject.counter not in columns:
+        return None
+    return Update(table, after, rest, _outside(found, rest, end, {"returning"}), items, columns)
 
 
-def taken_out(
-    body: str, language: str, whose: str, subject: Subject = USUAL, functions: Known | None = None
-) -> list[tuple[Span, str]]:
-    """The edits that take the counting out of a body. Raises Uneditable for what cannot be taken out safely."""
-    functions = functions or usual(subject)
-    found = pieces(body)
-    spans = [
-        (found[start].offset, found[end].end) for start, end in counting_statements(found, subject, functions.only)
-    ]
-    hint = f"Remove from it what changes {subject.counter} (the trigger counts), then run this again."
-    depends = any(word(found, index) in ("found", "diagnostics") for index in range(len(found)))
-    if spans and (language == "sql" or depends):
-        raise Uneditable(
-            f"{whose} counts by itself, and what follows may depend on that", hint=hint, line=line_of(body, spans[0][0])
-        )
-    # Another recorder is edited, too.
-    left = counting_hits(blanked(body, spans), subject, functions.counting - {subject.recorder})
-    if left:
-        message = f"{whose} counts by itself in a way that usagefix cannot take out"
-        raise Uneditable(message, hint=hint, line=left[0].line + 1)
-    return [(span, _IN_PLACE) for span in spans]
-
-
-def without_counting(
-    body: str, language: str, whose: str, subject: Subject = USUAL, functions: Known | None = None
-) -> str:
-    """A body without its counting. Raises Uneditable for what cannot be taken out safely."""
-    return replaced(body, taken_out(body, language, whose, subject, functions))
+def _outside(found: list[Piece], start: int, end: int, ends: Collection[str]) -> int:
+    """The index of the first of these words outside of parentheses; ``end`` where none is."""
+    depth = 0
+    for index in range(start, end):
+        text = word(found, index)
+        depth += (text in ("(", "[")) - (text in (")", "]"))
+        if depth == 0 and text in ends and not (text == "from" and word(found, index - 1) == "distinct"):
+            return index
+    return end
 
 
 def only_counts(routine: Routine, subject: Subject = USUAL, functions: Known | None = None) -> bool:
@@ -175,39 +177,3 @@ def _after_boilerplate(found: list[Piece], index: int) -> int:
                 return index + 1 + len(result)
         return 0
     return index + 1 if text in ("declare", "begin", "end", "else", "null", ";") else 0
-
-
-@dataclass(frozen=True, slots=True)
-class OnlyCounts:
-    """A trigger function that does nothing but count: its triggers can be held off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Edited:
-    """A trigger function that does more than count: its body without the counting."""
-
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A trigger function whose counting cannot be taken out: why, what to do, and the line in its body."""
-
-    reason: str
-    hint: str
-    line: int
-
-
-def of_trigger(
-    routine: Routine, subject: Subject = USUAL, functions: Known | None = None
-) -> OnlyCounts | Edited | Refused:
-    """What can be done about a trigger function that counts."""
-    if only_counts(routine, subject, functions):
-        return OnlyCounts()
-    try:
-        if not routine.is_editable:
-            hint = f"Remove from it what changes {subject.counter} (the trigger counts), then run this again."
-            raise Uneditable(f"{routine.signature} counts by itself in a way that usagefix cannot take out", hint=hint)
-        return Edited(without_counting(routine.body, routine.language, routine.signature, subject, functions))
-    except Uneditable as error:
-        return Refused(error.message, error.hint, error.line)

@@ -6,11 +6,12 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from usagefix.reading.counting import Known, taken_out
+from usagefix.reading.counting import Known
 from usagefix.reading.inserts import STAND_IN, Insert, clause, inserts, needs_limit, span
 from usagefix.reading.pieces import Piece, closing, listed, pieces, word
 from usagefix.reading.routine import Routine, Span, Uneditable, line_of, replaced
 from usagefix.reading.subject import USUAL, Subject
+from usagefix.reading.taking import taken_out
 
 _QUOTE = re.compile(r"(\$[^$]*\$)\Z")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from usagefix.reading import counting, editing, inserts, recorder
-from usagefix.reading.counting import Edited, Known, OnlyCounts, Refused
+from usagefix.reading import counting, editing, inserts, recorder, taking
+from usagefix.reading.counting import Known
 from usagefix.reading.recorder import RecorderState
 from usagefix.reading.routine import Events, Routine
 from usagefix.reading.subject import USUAL, Subject
+from usagefix.reading.taking import Edited, OnlyCounts, Refused
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Reader:
 
     def of_trigger(self, routine: Routine) -> OnlyCounts | Edited | Refused:
         """What can be done about a trigger function that counts."""
-        return counting.of_trigger(routine, self.subject, self.known)
+        return taking.of_trigger(routine, self.subject, self.known)
 
     def recorder_state(self, routine: Routine) -> RecorderState:
         """What is wrong with a recorder."""

@@ -21,6 +21,7 @@ _FATE = {
 
 _COMPETITORS = ("counted_twice", "competing_writer", "counter_writer")
 _MOST_IDS = 3
+_MOST_UNREPAIRED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,11 @@ def corrections(report: BackfillReport) -> Iterator[str]:
     if report.presets_changed:
         both = f"({report.magnitude:,} up and down together)"
         yield f"{plural(report.presets_changed, 'preset')} {verb}: drift {signed(report.drift_removed)} {both}"
-    else:
+    elif not report.unrepaired:
         yield "every counter was right: no drift to remove"
+    if report.unrepaired:
+        yield f"{plural(len(report.unrepaired), 'preset')} not corrected, since the server refuses to update the row:"
+        yield from (f"  {row.id}: {row.why}" for row in report.unrepaired[:_MOST_UNREPAIRED])
     if report.resumed:
         yield f"{plural(report.resumed, 'preset')} had been corrected by a run that was interrupted"
     if report.rounds > 1:

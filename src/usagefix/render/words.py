@@ -10,15 +10,21 @@ from contextlib import suppress
 
 from usagefix.errors import UsagefixError
 
-# Control characters (a terminal obeys them), and what turns the direction of writing.
-_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# Control characters (a terminal obeys them), what turns the direction of writing, and bytes that are no text (as
+# surrogates).
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\udc80-\udcff]")
 # What the runner of GitHub Actions obeys: a line that begins with ::, and ##[ wherever it stands in one.
 _COMMAND = re.compile(r"^(?P<indent>[^\S\n]*):(?=:)|##(?=\[)", re.MULTILINE)
 
 
 def harmless(text: str) -> str:
     """The text with what a terminal would obey written out: names and messages come from a database."""
-    return _OBEYED.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+    return _OBEYED.sub(_written_out, text)
+
+
+def _written_out(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code:02x}"  # noqa: PLR2004
 
 
 def unobeyed(text: str) -> str:

@@ -49,8 +49,10 @@ def smoke(
 ) -> SmokeReport:
     """Use a preset and see it counted. ``role`` is authenticated on Supabase, else the session's own, unless given.
 
-    Raises PresetNotFound, Busy where the preset is held, NotPermitted where the session may not do this at all.
+    Raises PresetNotFound, Busy where the preset is held, NotPermitted where the session may not do this at all,
+    ReadOnlyServer where nobody may.
     """
+    preflight.require_writable(db)
     preflight.require_readable(db)
 
     def perform(*, lately: bool) -> _Performance:

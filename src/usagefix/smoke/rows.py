@@ -20,6 +20,7 @@ class _Column:
     quoted: str
     type: str
     alone: bool
+    required: bool
     refers: str | None
     refers_key: str | None
     expression: str
@@ -52,7 +53,7 @@ def values_for(
         raise DatabaseRefused(f"{relation} needs rows in too many other tables", hint="")
     made = Values({in_text(quoted(column)): expression for column, expression in given.items()})
     for column in db.rows(db.query("smoke_columns"), _Column, {"relation": relation}):
-        if column.name in given:
+        if column.name in given or not column.required:
             continue
         expression, value = column.expression, None
         if column.refers is not None and column.refers_key is not None:

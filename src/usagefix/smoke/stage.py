@@ -108,7 +108,7 @@ def set_stage(
     examples = db.rows(db.query("smoke_example"), _Example, {"preset": used.id})
     example = examples[0] if examples else _Example(None, None)
     user = _user(db, example.user_id)
-    kind = usage_type or example.usage_type or next(iter(db.values(db.query("smoke_kind"))), None) or USAGE_TYPE
+    kind = usage_type or example.usage_type or next(iter(db.values(db.query("kinds"))), None) or USAGE_TYPE
     steps = (
         _found("preset", "A preset", used.name or used.id, temporary=used.temporary),
         _found("user", "A user, and the application's role", _who(user, chosen), temporary=user.temporary),

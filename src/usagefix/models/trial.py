@@ -1,0 +1,59 @@
+"""What came of a use that was tried, and undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_HOLDS_VALUES = ("22", "23")  # classes of SQLSTATE whose DETAIL quotes rows
+LIMITED = "23505"  # unique_violation: what a daily limit says to the second use
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """By how much the counter moved and how many events came to be, or how the server refused it. Neither: somebody
+    held the preset, or it was gone."""
+
+    counted: int | None = None
+    recorded: int | None = None
+    state: str = ""
+    message: str = ""
+    detail: str = ""
+    hint: str = ""
+    context: str = ""
+    constraint: str = ""
+    table: str = ""
+    column: str = ""
+
+    @property
+    def tried(self) -> bool:
+        return bool(self.state) or self.recorded is not None
+
+    @property
+    def fails(self) -> bool:
+        return bool(self.state)
+
+    @property
+    def records(self) -> bool:
+        return bool(self.recorded)
+
+    @property
+    def agrees(self) -> bool:
+        """Counter and events moved alike, or there is no counter left."""
+        return not self.fails and (self.counted is None or self.counted == self.recorded)
+
+    @property
+    def complaint(self) -> str:
+        """All that the server said, but for what may quote a row."""
+        said = f"{self.message} (SQLSTATE {self.state})"
+        if self.detail and not self.state.startswith(_HOLDS_VALUES):
+            said += f"; DETAIL: {self.detail}"
+        if self.hint:
+            said += f"; HINT: {self.hint}"
+        return " ".join(said.split())
+
+    def __str__(self) -> str:
+        if self.fails:
+            return f"fails: {self.complaint}"
+        if not self.tried:
+            return "could not be tried: the preset is held by another session, or gone"
+        return f"{self.counted} counted, {self.recorded} recorded"

@@ -1,0 +1,165 @@
+"""Uses to try: of one's own preset, of somebody else's, of one that is nobody's; and each kind of use. Reads only."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from usagefix.database import Database
+from usagefix.models.choices import USAGE_TYPE
+
+OWN, OTHERS, NOBODYS, ANY = "one's own preset", "somebody else's preset", "a preset that is nobody's", "a preset"
+_CLASSES = (OTHERS, OWN, NOBODYS, ANY)  # somebody else's first: most is done for such a use
+_EVENTS, _PRESETS = 2000, 100  # looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A use to try: which preset, by whom, of which kind. ``user``: as the event has it, ``claim``: as the session's
+    token has it; ``proven``: such an event is there."""
+
+    preset: str
+    user: str | None
+    claim: str
+    kind: str | None
+    whose: str
+    proven: bool = False
+
+    def __str__(self) -> str:
+        return f"a use of {self.whose}" + (f" of kind {self.kind}" if self.kind else "")
+
+    def of_kinds(self, kinds: tuple[str, ...]) -> tuple[Case, ...]:
+        """The same with each other kind."""
+        return tuple(replace(self, kind=kind, proven=False) for kind in kinds if kind != self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    preset: str
+    who: str | None
+    kind: str | None
+    whose: str
+    proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Users:
+    relation: str
+    key: str
+    claim: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    who: str
+    claim: str
+
+
+def kinds(db: Database) -> tuple[str, ...]:
+    """The kinds of use that the events take, as far as their type and constraints tell."""
+    return tuple(db.values(db.query("kinds"))) if db.counter.kind is not None else ()
+
+
+def cases(db: Database) -> tuple[Case, ...]:
+    """Up to three presets and users for each way a preset may be somebody's, the likeliest to work first. Empty where
+    there is no preset. Who may read no users' table gets those whom events and presets name."""
+    users = next(iter(db.rows(db.query("smoke_users"), _Users)), None) if db.counter.user else None
+    if users is not None and not _may_read(db, users.relation):
+        users = None
+    found = sorted(db.rows(_pairs(db, users), _Pair), key=lambda pair: _CLASSES.index(pair.whose))
+    claims = _claims(db, users, sorted({pair.who for pair in found if pair.who is not None}))
+    usual = next(iter(kinds(db)), USAGE_TYPE) if db.counter.kind is not None else None
+    return tuple(
+        Case(
+            pair.preset,
+            pair.who,
+            claims.get(pair.who or "", pair.who) or str(uuid.uuid4()),
+            pair.kind or usual,
+            pair.whose,
+            pair.proven,
+        )
+        for pair in found
+        if pair.who is not None or db.counter.user is None
+    )
+
+
+def _may_read(db: Database, relation: str) -> bool:
+    question = (
+        "SELECT pg_catalog.has_table_privilege(relation, 'SELECT') AND NOT pg_catalog.row_security_active(relation)"
+        " FROM (SELECT %(relation)s::regclass::oid AS relation) AS users"
+    )
+    (may,) = db.values(question, {"relation": relation})
+    return bool(may)
+
+
+def _claims(db: Database, users: _Users | None, whom: list[str]) -> dict[str, str | None]:
+    """The session's user of each user, where the events name profiles."""
+    if users is None or users.key == users.claim:
+        return {}
+    found = db.rows(
+        f"SELECT {users.key}::text AS who, {users.claim}::text AS claim FROM {users.relation}"  # noqa: S608 - of the catalog
+        f" WHERE {users.key}::text = ANY (%(whom)s)",
+        _Claim,
+        {"whom": whom},
+    )
+    return {each.who: each.claim for each in found}
+
+
+def _pairs(db: Database, users: _Users | None) -> str:
+    """The question for presets and their users. Only some events and some presets are looked at."""
+    counter = db.counter
+    creator = next(iter(db.values(db.query("creators"))), None) if counter.user else None
+    key, foreign = counter.sql("key"), counter.sql("foreign_key")
+    user = f"event.{counter.sql('user')}::text" if counter.user else "NULL::text"
+    kind = f"event.{counter.sql('kind')}::text" if counter.kind else "NULL::text"
+    made_by = f"preset.{creator}::text" if creator else "NULL::text"
+    whose = (
+        f"CASE WHEN pairs.creator IS NULL THEN $${NOBODYS}$$ WHEN pairs.creator = pairs.who THEN $${OWN}$$"
+        f" ELSE $${OTHERS}$$ END"
+        if creator
+        else f"$${ANY}$$"
+    )
+    people = " UNION ALL ".join(_people(users))
+    return f"""
+        WITH events AS (
+            SELECT event.{foreign} AS preset, {user} AS who, {kind} AS kind
+            FROM {counter.child_sql} AS event LIMIT {_EVENTS}
+        ), presets AS (
+            (SELECT preset.{key}::text AS preset, {made_by} AS creator FROM {counter.parent_sql} AS preset
+             WHERE {made_by} IS NOT NULL LIMIT {_PRESETS})
+            UNION ALL
+            (SELECT preset.{key}::text, NULL FROM {counter.parent_sql} AS preset
+             WHERE {made_by} IS NULL LIMIT {_PRESETS})
+        ), people AS (
+            SELECT DISTINCT who FROM ({people}) AS everybody WHERE who IS NOT NULL LIMIT {_PRESETS}
+        ), pairs AS (
+            SELECT preset.{key}::text AS preset, events.who, events.kind, {made_by} AS creator, true AS proven,
+                count(*) OVER (PARTITION BY preset.{key}) AS uses
+            FROM events JOIN {counter.parent_sql} AS preset ON preset.{key} = events.preset
+            UNION ALL
+            SELECT presets.preset, presets.creator, NULL, presets.creator, false, 0 FROM presets
+            WHERE presets.creator IS NOT NULL
+            UNION ALL
+            SELECT presets.preset, somebody.who, NULL, presets.creator, false, 0
+            FROM presets LEFT JOIN LATERAL (
+                SELECT people.who FROM people WHERE people.who IS DISTINCT FROM presets.creator LIMIT 1
+            ) AS somebody ON true
+        ), ranked AS (
+            SELECT pairs.*, {whose} AS whose, row_number() OVER (
+                PARTITION BY {whose}, pairs.preset ORDER BY NOT proven, pairs.kind, pairs.who) AS of_preset
+            FROM pairs
+        ), first AS (
+            SELECT ranked.*, row_number() OVER (
+                PARTITION BY whose ORDER BY NOT proven, uses, preset) AS place
+            FROM ranked WHERE of_preset = 1
+        )
+        SELECT preset, who, kind, whose, proven FROM first WHERE place <= 3 ORDER BY whose, place
+    """  # noqa: S608 - names of the catalog's
+
+
+def _people(users: _Users | None) -> Iterator[str]:
+    yield "SELECT who FROM events"
+    yield "SELECT creator FROM presets"
+    if users is not None:
+        yield f"(SELECT {users.key}::text FROM {users.relation} LIMIT 20)"  # noqa: S608 - names of the catalog's

@@ -1,0 +1,144 @@
+"""What trials have to say to a person: why apply stops and what is to blame, or what could not be tried."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import groupby
+
+from usagefix import trying
+from usagefix.counter import quoted
+from usagefix.database import Database
+from usagefix.errors import Busy, DatabaseRefused, Refused
+from usagefix.models.trial import LIMITED, Outcome
+from usagefix.picture.objects import Trigger
+from usagefix.planning.plan import Plan
+from usagefix.planning.scene import Scene
+from usagefix.planning.trial import Try
+from usagefix.trying import Made, NotAcceptable, Trials, Tried
+
+_RAISED = re.compile(r"PL/pgSQL function (\S+?)(?:\([^)]*\))? line (\d+)")
+_SAME_ROW = "27000"  # triggered_data_change_violation: a BEFORE trigger changed the row that is being changed
+
+
+def remarks(trials: Trials, made: Made, found: Sequence[Outcome]) -> Iterator[str]:
+    """What is to be known of a plan that goes on."""
+    if not trials.cases:
+        yield "no use could be tried, for there is no preset with a user to use it: run usagefix smoke when there is one"
+    for one in trials.functions:
+        yield from _of_function(
+            one, called=any(t.way.name == one.function.signature for t in made.tries), trials=trials
+        )
+    edited = [(t, said) for t, said in zip(made.tries, found, strict=True) if trials.how(t.way) == "edited"]
+    for name, tries in groupby(sorted(edited, key=lambda each: each[0].way.name), key=lambda each: each[0].way.name):
+        yield from _of_way(name, [(t, said) for t, said in tries if said.state != LIMITED])
+
+
+def _of_function(one: Tried, *, called: bool, trials: Trials) -> Iterator[str]:
+    name, lacking = one.function.signature, ", ".join(one.unknown)
+    never = f"{name} never worked here, for it names columns that the events lack ({lacking})"
+    if one.how == "repaired":
+        yield f"{never}: they are taken out of it"
+    elif one.how == "rewritten":
+        yield f"{never}: it is written anew, with the same signature"
+    elif one.how == "kept":
+        yield (
+            f"{name} does not work, and usagefix cannot write one that does: it is left as it was"
+            f" (it names columns that the events lack: {lacking})"
+        )
+    elif trials.cases and not called:
+        yield f"{name} could not be tried: it needs arguments that usagefix does not know"
+
+
+def _of_way(name: str, tries: list[tuple[Try, Outcome]]) -> Iterator[str]:
+    failing = [(t, said) for t, said in tries if said.fails]
+    for complaint in dict.fromkeys(said.complaint for _, said in failing):
+        cases = "; ".join(str(t.case) for t, said in failing if said.complaint == complaint)
+        of = "" if len(failing) == len(tries) else f" for {cases}"
+        yield f"{name} could not be tried{of}: before the fix and with it, it fails: {complaint}"
+    counted = [(t, said) for t, said in tries if said.tried and not said.fails and t.way.records]
+    if counted and not any(said.records for _, said in counted):
+        yield f"{name} records nothing when it is tried, neither before the fix nor with it"
+    for t, said in counted:
+        if said.records and (said.recorded or 0) < t.uses:
+            yield f"{name} records {said.recorded} of {t.uses} uses by one person on one day ({t.case})"
+            return
+
+
+def refused(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> Refused:
+    """Why apply stops: what was tried, all that the server said, what is to blame, and what to change."""
+    what, said = error.what, error.said
+    if said.fails:
+        told = f"tried with the fix, {what.way.name} {said}. Before the fix it worked ({what.case})"
+    else:
+        told = f"tried with the fix, {what.way.name} does not count right: {said} ({what.case})"
+    triggers = _to_blame(db, scene, plan, error)
+    if not triggers and said.state == _SAME_ROW:
+        triggers = [t for t in _suspects(scene) if t.timing == "BEFORE" and t.place == "presets"]
+    where = next(_RAISED.finditer(_without_ours(scene, said.context)), None)
+    if triggers:
+        told += f"; to blame: trigger {', '.join(map(str, triggers))}"
+    elif said.constraint and said.table:
+        told += f"; to blame: constraint {said.constraint} of table {said.table}"
+    elif where:
+        told += f"; it is raised in {where[1]}(), line {where[2]}"
+    return Refused(told, hint=_hint(scene, said, triggers))
+
+
+def _hint(scene: Scene, said: Outcome, triggers: Sequence[Trigger]) -> str:
+    counter = f"{scene.counter.parent}.{scene.counter.column}"
+    on_presets = [t for t in triggers if t.place == "presets"]
+    if said.state == _SAME_ROW:
+        return (
+            f"a use changes {counter}, and a trigger that writes events before a preset is changed changes it once more:"
+            " make it an AFTER trigger, then run this again"
+        )
+    if on_presets:
+        function = scene.code.function(on_presets[0].function)
+        named = function.signature if function else on_presets[0].name
+        return (
+            f"each use updates {counter} as the tables' owner, whoever uses the preset: let {named} pass an UPDATE that"
+            f" changes nothing but that, or give trigger {on_presets[0].name} the columns it is for (UPDATE OF …), then"
+            " run this again"
+        )
+    if triggers:
+        first = triggers[0]
+        return (
+            "the trigger of the fix counts: take what changes the counter out of the function, or, where it does"
+            f" nothing else, ALTER TABLE {first.on_table} DISABLE TRIGGER {quoted(first.name)}, then run this again"
+        )
+    if said.constraint:
+        return f"each use updates {counter}: let that constraint take what follows from it, then run this again"
+    return f"does it, or what it calls, change {counter} as well, or refuse that a use does? Change that, then run this again"
+
+
+def _without_ours(scene: Scene, context: str) -> str:
+    """The lines of a context that are not about the trial itself or functions of usagefix."""
+    ours = ("usagefix_trial", "inline_code_block", *scene.counter.functions)
+    return "\n".join(line for line in context.splitlines() if not any(name in line for name in ours))
+
+
+def _suspects(scene: Scene) -> list[Trigger]:
+    everywhere = scene.triggers_on("presets", "preset_usage", "partition")
+    return [trigger for trigger in everywhere if trigger.fires and trigger.name not in scene.counter.triggers]
+
+
+def _to_blame(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> list[Trigger]:
+    """The triggers without one of which it works: the plan is run once more, and undone."""
+    found: list[Trigger] = []
+    limit_stays = not any(s.text.startswith("INSERT INTO usagefix.history") for s in plan.statements)
+    trials = trying.made(scene, [error.what], "")
+    script = "\n".join(statement.text for statement in trials.statements)
+    with suppress(Busy, DatabaseRefused), db.transaction(rollback=True):
+        db.run(plan.script)
+        for trigger in _suspects(scene):
+            db.said.clear()
+            db.run(
+                f"SAVEPOINT usagefix_blame; ALTER TABLE {trigger.on_table} DISABLE TRIGGER {quoted(trigger.name)};\n"
+                f"{script}\nROLLBACK TO SAVEPOINT usagefix_blame"
+            )
+            (said,) = trials.outcomes(db.said)
+            if said.tried and trying.acceptable(error.what, error.before, said, "edited", limit_stays=limit_stays):
+                found.append(trigger)
+    return found

@@ -1,0 +1,106 @@
+"""What worked before apply and would not afterwards is refused, whoever uses whose preset in whatever way; the culprit is named."""
+
+from __future__ import annotations
+
+import pytest
+from support import App
+
+SIGNATURE = "track_preset_usage(preset_uuid uuid, usage_type_param text, usage_data_param jsonb DEFAULT '{}')"
+INSERT = "INSERT INTO preset_usage (preset_id, user_id, usage_type) VALUES (preset_uuid, auth.uid(), usage_type_param)"
+COUNT = "UPDATE presets SET usage_count = usage_count + 1 WHERE id = preset_uuid;"
+
+
+def on_presets(
+    what: str, body: str, *, name: str = "culprit", where: str = "presets", row: str = "FOR EACH ROW"
+) -> str:
+    return (
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$BEGIN {body} END$$;"
+        f" CREATE TRIGGER {name} {what} ON {where} {row} EXECUTE FUNCTION {name}();"
+    )
+
+
+NO_RECORDER = "DROP FUNCTION track_preset_usage;"
+# By what is said: the trouble, and words of the refusal.
+TROUBLE: dict[str, tuple[str, tuple[str, ...]]] = {
+    "only the owner may": (
+        on_presets("BEFORE UPDATE", "IF auth.uid() IS DISTINCT FROM OLD.user_id THEN RAISE EXCEPTION 'not your preset'; END IF; RETURN NEW;"),
+        ("not your preset", "trigger culprit on public.presets", "somebody else's preset", "UPDATE OF")),
+    "only the owner may, said afterwards": (
+        on_presets("AFTER UPDATE", "IF auth.uid() IS DISTINCT FROM OLD.user_id THEN RAISE EXCEPTION 'not your preset'; END IF; RETURN NULL;"),
+        ("not your preset", "trigger culprit on public.presets")),
+    "nobody's is frozen": (
+        on_presets("BEFORE UPDATE", "IF OLD.user_id IS NULL THEN RAISE EXCEPTION 'frozen'; END IF; RETURN NEW;"),
+        ("frozen", "trigger culprit on public.presets", "nobody's")),
+    "one's own does not count": (
+        on_presets("BEFORE UPDATE", "IF OLD.user_id = auth.uid() THEN RETURN NULL; END IF; RETURN NEW;"),
+        ("0 counted, 1 recorded", "trigger culprit on public.presets", "one's own preset")),
+    "a setting": (
+        on_presets("BEFORE UPDATE", "PERFORM current_setting('app.user_id'); RETURN NEW;"),
+        ("unrecognized configuration parameter", "app.user_id", "42704", "trigger culprit on public.presets")),
+    "nested updates are dropped": (
+        on_presets("BEFORE UPDATE", "IF pg_trigger_depth() > 1 THEN RETURN NULL; END IF; RETURN NEW;"),
+        ("does not count right: 0 counted, 1 recorded", "trigger culprit on public.presets")),
+    "nested updates are dropped, no recorder": (
+        NO_RECORDER + on_presets("BEFORE UPDATE", "IF pg_trigger_depth() > 1 THEN RETURN NULL; END IF; RETURN NEW;"),
+        ("a plain INSERT does not count right: 0 counted, 1 recorded", "trigger culprit on public.presets")),
+    "a trigger puts the old row back": (
+        on_presets("BEFORE UPDATE", "RETURN OLD;"),
+        ("0 counted, 1 recorded", "trigger culprit on public.presets")),
+    "a trigger writes events first": (
+        NO_RECORDER + on_presets("BEFORE UPDATE", "IF pg_trigger_depth() < 3 THEN INSERT INTO preset_usage (preset_id, user_id, usage_type)"
+            " SELECT OLD.id, user_id, 'showcase_creation' FROM preset_usage LIMIT 1 ON CONFLICT DO NOTHING; END IF; RETURN NEW;")
+        + "DROP INDEX idx_preset_usage_daily_unique;",
+        ("already modified", "trigger culprit on public.presets", "make it an AFTER trigger")),
+    "a trigger deletes the events of a preset that changes": (
+        on_presets("BEFORE UPDATE OF description", "DELETE FROM preset_usage WHERE preset_id = OLD.id; RETURN NEW;"),
+        ("an UPDATE of a preset fails", "already modified", "trigger culprit on public.presets", "make it an AFTER trigger")),
+    "a trigger deletes the events of a preset that goes": (
+        on_presets("BEFORE DELETE", "DELETE FROM preset_usage WHERE preset_id = OLD.id; RETURN OLD;"),
+        ("a DELETE of a preset fails", "already modified", "trigger culprit on public.presets", "make it an AFTER trigger")),
+    "a check of what follows": (
+        "ALTER TABLE preset_notifications ADD CONSTRAINT known CHECK (type IN ('preset_used', 'usage_milestone'));"
+        + on_presets("AFTER UPDATE", "IF NEW.user_id IS NOT NULL AND NEW.usage_count > OLD.usage_count THEN INSERT INTO preset_notifications"
+            " (preset_id, creator_id, type, title, message) VALUES (NEW.id, NEW.user_id, 'counted', 't', 'm'); END IF; RETURN NULL;"),
+        ("23514", "known", "trigger culprit on public.presets")),
+    "a check of the counter": (
+        "UPDATE presets SET usage_count = 0; ALTER TABLE presets ADD CONSTRAINT still CHECK (usage_count = 0);",
+        ("23514", "constraint still of table presets")),
+    "a deferred trigger": (
+        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'too late' USING DETAIL = 'because'; END$$;"
+        " CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON presets DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late();",
+        ("too late", "DETAIL: because", "trigger late on public.presets")),
+    "one kind of use only": (
+        on_presets("BEFORE UPDATE", "IF current_setting('app.kind', true) = 'sample_verification' THEN RAISE EXCEPTION 'no such kind'; END IF; RETURN NEW;")
+        + on_presets("BEFORE INSERT", "PERFORM set_config('app.kind', NEW.usage_type, true); RETURN NEW;", name="notes", where="preset_usage"),
+        ("no such kind", "of kind sample_verification", "culprit on public.presets")),
+    "an assertion": (
+        on_presets("AFTER UPDATE", "ASSERT OLD.usage_count IS NOT DISTINCT FROM NEW.usage_count, 'counted'; RETURN NULL;"),
+        ("counted", "P0004", "trigger culprit on public.presets")),
+    "a delete": (
+        on_presets("BEFORE UPDATE", "IF NEW.usage_count < OLD.usage_count THEN RAISE EXCEPTION 'never less'; END IF; RETURN NEW;"),
+        ("a plain DELETE fails", "never less", "trigger culprit on public.presets")),
+}  # fmt: skip
+
+
+REHEARSED = ("only the owner may", "a check of the counter")
+
+
+@pytest.mark.parametrize("what", TROUBLE)
+def test_what_worked_before_and_does_not_after_is_refused(app: App, what: str) -> None:
+    trouble, words = TROUBLE[what]
+    app.sql(trouble)
+    before = (
+        app.dump_all(),
+        app.sql("SELECT count(*), sum(usage_count) FROM presets, (SELECT count(*) FROM preset_usage) AS n"),
+    )
+    for arguments in (("apply",), ("apply", "--dry-run")) if what in REHEARSED else (("apply",),):
+        result = app.usagefix(*arguments)
+        assert result.code == 1, result.stderr + result.stdout
+        said = " ".join(result.stderr.split())
+        assert [word for word in words if word not in said] == [], said
+        assert "nothing in the database was changed" in said
+        assert "server refused" not in said
+    assert (
+        app.dump_all(),
+        app.sql("SELECT count(*), sum(usage_count) FROM presets, (SELECT count(*) FROM preset_usage) AS n"),
+    ) == before
