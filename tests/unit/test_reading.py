@@ -440,7 +440,7 @@ def test_strange_files_are_skipped_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "latin.py").write_bytes(b"# caf\xe9")
     (tmp_path / "binary.ts").write_bytes(b"a\0b")
     (tmp_path / "large.sql").write_bytes(b" " * (2 * 1024 * 1024 + 1))
-    (tmp_path / "marks.py").write_text("usage_count" + "\n+" * 400_001)
+    (tmp_path / "marks.py").write_text("presets.usage_count" + "\n+" * 400_001)
     (tmp_path / "folder.sql").mkdir()
     (tmp_path / "bom.sql").write_bytes(b"\xef\xbb\xbfDELETE FROM preset_usage;\r\n")
     os.mkfifo(tmp_path / "pipe.sql")

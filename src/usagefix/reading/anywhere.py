@@ -28,6 +28,15 @@ def _begins(subject: Subject, functions: frozenset[str]) -> re.Pattern[str]:
     )
 
 
+@lru_cache(maxsize=20)
+def _mutates(subject: Subject) -> re.Pattern[str]:
+    """A mutation of GraphQL, as Hasura has them."""
+    return re.compile(
+        rf"\bupdate_{re.escape(subject.parent)}(?:_by_pk|_many)?\s*\([^()]{{0,400}}?\b_(?:inc|set)\s*:"
+        rf"\s*\{{[^{{}}]{{0,400}}?\b(?P<counter>{re.escape(subject.counter)})\b"
+    )
+
+
 def in_text(code: str, functions: Collection[str] = (), subject: Subject = USUAL) -> set[Hit]:
     """The uses in a text, by statements that begin wherever; comments, as most formats write them, never count."""
     text = _COMMENT.sub(lambda comment: " " * len(comment[0]), code)
@@ -38,6 +47,8 @@ def in_text(code: str, functions: Collection[str] = (), subject: Subject = USUAL
             read = _end(text, begins.start())
             line, statement = lines.at(begins.start()), text[begins.start() : read].replace("\\", " ")
             found |= {hit._replace(line=hit.line + line) for hit in hits(statement, functions, subject)}
+    for mutation in _mutates(subject).finditer(text):
+        found.add(Hit(lines.at(mutation.start("counter")), Use.WRITES_COUNTER))
     for name in functions:
         found |= {
             Hit(lines.at(call.start()), Use.CALLS, name) for call in re.finditer(rf"\brpc/{re.escape(name)}\b", text)
@@ -56,4 +67,8 @@ def _end(text: str, start: int) -> int:
 
 def in_command(text: str, functions: Collection[str], subject: Subject) -> set[Hit]:
     """The same in a literal that is a command or holds several lines, such as the argument of a shell's ``-c``."""
-    return in_text(text, functions, subject) if "\n" in text or " -c " in text or "psql" in text else set()
+    return (
+        in_text(text, functions, subject)
+        if "\n" in text or " -c " in text or "psql" in text or "update_" in text
+        else set()
+    )

@@ -105,7 +105,9 @@ class Attributes(Columns):
     def _written_out(self, index: int, text: str) -> None:
         """Rails' ``update_all('usage_count = usage_count + 1')``."""
         opener = self._around[index]
-        sets = opener >= 0 and self._at(opener) == "(" and opener == index - 1 and self._sets(opener)
+        if opener > 0 and opener == index - 1 and self._at(opener) == "[":
+            opener -= 1
+        sets = opener >= 0 and self._at(opener) == "(" and opener >= index - 2 and self._sets(opener)
         if sets and plain(self._at(self._callee(opener))) in ("updateall", "set"):
             for part in text.split(","):
                 column, equals, _ = part.partition("=")

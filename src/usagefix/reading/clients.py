@@ -17,7 +17,7 @@ from usagefix.reading.chains import About
 from usagefix.reading.findings import EVENTS, PRESETS, Hit, Lines, Use, joined
 from usagefix.reading.languages import Language
 from usagefix.reading.lexing import cut
-from usagefix.reading.names import Names, plain
+from usagefix.reading.names import Names, plain, singular
 from usagefix.reading.running import is_statement
 from usagefix.reading.sql import hits
 from usagefix.reading.stream import MEMBER
@@ -87,7 +87,7 @@ class _Clients(Attributes):
         subject, functions = self._names.subject, self._names.functions
         found = hits(text, functions, subject)
         if not found and self._names.counter in text.lower():  # a language of queries over models, such as JPQL
-            model = replace(subject, parent=subject.parent.removesuffix("s"), counter=self._names.counter)
+            model = replace(subject, parent=singular(subject.parent), counter=self._names.counter)
             found = {hit for hit in hits(text, (), model) if hit.use is Use.WRITES_COUNTER}
         self._found |= {hit._replace(line=hit.line + line) for hit in found}
 

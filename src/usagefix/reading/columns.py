@@ -138,6 +138,7 @@ class Columns(Chains):
         if not sets and not inserts:
             return
         names = {self._at(receiver.index)} if saves and receiver else set[str]()
+        names |= set(self._objects) if verb in verbs.SAVES_ALL else set()
         for index in range(opener + 1, min(opener + 9, self._closer.get(opener, opener))):
             if self._kind(index) == "name" and self._at(index - 1) in ("(", "[", "{", ",", "...", "**", "&"):
                 names.add(self._at(index))
@@ -175,11 +176,18 @@ class Columns(Chains):
     def _sets(self, opener: int) -> bool:
         """Whether a call sets columns of the presets that are its keys."""
         verb, about = self._of_call(opener)
+        if self._patches(opener):
+            return True
         if self._language.python and verb == "update" and not self._about.get(self._callee(opener)):
             return self._at(opener + 1) not in ("{", ")") and self._adds_to_itself(opener)
         if about is None or about.table != PRESETS:
             return False
         return verb in verbs.SETS or (verb in verbs.SETS_IN_UPDATE and about.action == "update")
+
+    def _patches(self, opener: int) -> bool:
+        """``fetch(`${url}/rest/v1/presets?id=eq.1`, { method: 'PATCH', body: … })``."""
+        text = self._tokens[opener + 1].text if self._kind(opener + 1) == "text" else ""
+        return "rest/v1/" in text and text.partition("rest/v1/")[2].partition("?")[0] == self._names.subject.parent
 
     def _inserts(self, opener: int) -> bool:
         """Whether a call inserts presets whose columns are its keys."""

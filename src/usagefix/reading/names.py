@@ -19,15 +19,20 @@ def plain(name: str) -> str:
     return name.replace("_", "").rstrip("!?").lower()
 
 
-def _forms(table: str) -> set[str]:
-    """A table's name and its singular, as models are called."""
+def singular(table: str) -> str:
+    """A table's name as its model is called."""
     name = plain(table)
-    forms = {name, f"{name}s"}
     if name.endswith("ies"):
-        forms.add(f"{name[:-3]}y")
-    elif name.endswith("s") and not name.endswith("ss"):
-        forms |= {name[:-1], name.removesuffix("es")} if name.endswith(("xes", "ches", "shes", "sses")) else {name[:-1]}
-    return forms
+        return f"{name[:-3]}y"
+    if name.endswith(("xes", "ches", "shes", "sses")):
+        return name[:-2]
+    return name[:-1] if name.endswith("s") and not name.endswith("ss") else name
+
+
+def _forms(table: str) -> set[str]:
+    """The names of a table and of its model, in the singular and the plural."""
+    name = plain(table)
+    return {name, singular(table), f"{name}s"}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from usagefix.reading.code import scripts
 from usagefix.reading.findings import Found, Lines
 from usagefix.reading.kinds import why_not_entered, why_not_read
 from usagefix.reading.languages import language_of
-from usagefix.reading.names import plain
+from usagefix.reading.names import plain, singular
 from usagefix.reading.sql import in_sql
 from usagefix.reading.subject import USUAL, Subject
 
@@ -104,7 +104,9 @@ def _uses(path: Path, functions: Collection[str], subject: Subject) -> list[Foun
 def _concerns(code: str, functions: Collection[str], subject: Subject) -> bool:
     """Whether a text names what is looked for at all, in whatever spelling."""
     short = code.replace("_", "").lower()
-    return any(plain(name) in short for name in (subject.counter, subject.child, *functions))
+    if any(plain(name) in short for name in (subject.child, *functions)):
+        return True
+    return plain(subject.counter) in short and (singular(subject.parent) in short or "F(" in code)
 
 
 def _read(path: Path) -> str:

@@ -27,10 +27,11 @@ SETS_BY_NAME = {
 INSERTS = {"insert", "upsert", "create", "createmany", "createmanyandreturn", "insertmany", "bulkcreate", "insertgetid"}
 INSERTS |= {"getorcreate", "updateorcreate", "findorcreate", "insertone", "insertorignore", "insertall", "forcecreate"}
 SAVES = {"add", "addall", "save", "bulksaveobjects", "persist", "merge", "saveandflush", "saveall", "saveasync"}
-SAVES |= {"savechanges", "persistandflush"}
+SAVES |= {"savechanges", "persistandflush", "flush"}
+SAVES_ALL = {"flush", "savechanges", "savechangesasync"}  # whatever was changed
 DELETES = {"delete", "deletemany", "del", "truncate", "destroy", "deleteall", "destroyall", "executedelete"}
 DELETES |= {"executedeleteasync", "forcedelete"}
-HOLDS_COLUMNS = {"data", "update", "set", "set_", "values", "defaults", "$set", "$inc", "inc"}
+HOLDS_COLUMNS = {"data", "update", "set", "set_", "values", "defaults", "$set", "$inc", "inc", "body"}
 # Members that a chain goes through without being about something else.
 THROUGH = {"objects", "columns", "values", "attributes", "rows", "results", "items", "records", "this", "tables"}
 REQUEST = {"req", "request", "body", "params", "input", "payload", "formdata", "dto", "args", "querystring"}
