@@ -33,8 +33,7 @@ END $do$;
 CREATE TABLE IF NOT EXISTS usagefix.history (
     entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     version text NOT NULL, action text NOT NULL CHECK (action IN ('apply', 'rollback')),
-    at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    by_role text NOT NULL DEFAULT session_user,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(), by_role text NOT NULL DEFAULT session_user,
     application text NOT NULL DEFAULT current_setting('application_name'),
     tool text DEFAULT NULLIF(current_setting('usagefix.tool', true), ''),
     checksum text DEFAULT NULLIF(current_setting('usagefix.checksum', true), '')
@@ -44,10 +43,8 @@ CREATE TABLE IF NOT EXISTS usagefix.history (
 -- left_behind, how: the body that apply put there, and how it came about
 CREATE TABLE IF NOT EXISTS usagefix.saved_objects (
     version text NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('function', 'trigger', 'index')),
-    identity text NOT NULL,
-    definition text,
-    extras text[] NOT NULL DEFAULT '{}',
+    kind text NOT NULL CHECK (kind IN ('function', 'trigger', 'index')), identity text NOT NULL,
+    definition text, extras text[] NOT NULL DEFAULT '{}',
     key_columns text[], key_attributes text[], predicate text,
     left_behind text, how text CHECK (how IN ('edited', 'repaired', 'rewritten', 'kept')),
     saved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -84,8 +81,7 @@ CREATE TABLE IF NOT EXISTS usagefix.held_at_zero (
 CREATE TABLE IF NOT EXISTS usagefix.refused_writes (
     entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     mode text NOT NULL, role text NOT NULL, application text NOT NULL, via text NOT NULL,
-    first_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    last_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    first_at timestamptz NOT NULL DEFAULT clock_timestamp(), last_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     writes bigint NOT NULL DEFAULT 1, in_transaction text NOT NULL, at_once integer NOT NULL DEFAULT 1
 ) WITH (fillfactor = 50);
 

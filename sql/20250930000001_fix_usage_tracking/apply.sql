@@ -3,9 +3,8 @@
 --   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f ../ledger.sql -f apply.sql -f backfill.sql
 --
 -- is the whole fix by hand, exact, in one transaction; writers to preset_usage wait until it commits. On a busy
--- database run `usagefix apply`. Running it again changes nothing.
--- A line that ends in --? and a word is for that: the column of the last use, events with a time (dated), partitions.
--- `usagefix` leaves it out for a database without.
+-- database run `usagefix apply`. Running it again changes nothing. `usagefix` leaves out what ends in --? and a word,
+-- where a database is without that: the column of the last use, events with a time (dated), partitions.
 --
 -- kind: counting
 -- effect: every use is counted
@@ -32,45 +31,36 @@ BEGIN
     SELECT string_agg(reasons.why, '; ') INTO why FROM (
         SELECT format('%I owns presets, not %I', pg_get_userbyid(relowner), current_user) AS why
         FROM pg_class WHERE oid = 'public.presets'::regclass AND pg_get_userbyid(relowner) <> current_user
-        UNION ALL
-        SELECT 'the tables are partitioned or inherited, or have rules' FROM pg_class
+        UNION ALL SELECT 'the tables are partitioned or inherited, or have rules' FROM pg_class
         WHERE oid IN ('public.presets'::regclass, 'public.preset_usage'::regclass)
-            AND (relkind <> 'r' OR relhasrules OR EXISTS (SELECT FROM pg_inherits WHERE pg_class.oid IN (inhrelid, inhparent)))
-        UNION ALL
-        SELECT 'last_used_at or created_at is not there, or is no timestamptz' FROM pg_attribute
+            AND (relkind <> 'r' OR relhasrules OR oid IN (SELECT unnest(ARRAY[inhrelid, inhparent]) FROM pg_inherits))
+        UNION ALL SELECT 'last_used_at or created_at is not there, or is no timestamptz' FROM pg_attribute
         WHERE atttypid = 'timestamptz'::regtype AND (attrelid, attname) IN (
             ('public.presets'::regclass, 'last_used_at'), ('public.preset_usage'::regclass, 'created_at'))
         HAVING count(*) < 2
-        UNION ALL
-        SELECT format('index %s may limit uses', indexrelid::regclass) FROM pg_index
+        UNION ALL SELECT format('index %s may limit uses', indexrelid::regclass) FROM pg_index
         LEFT JOIN pg_attribute ON attrelid = indrelid AND attrelid = 'public.preset_usage'::regclass
             AND attname = 'preset_id' AND attnum = ANY (indkey) AND indisunique AND NOT indisprimary
         WHERE (indexrelid IS NOT DISTINCT FROM to_regclass('public.idx_preset_usage_daily_unique')) = (attname IS NULL)
-            OR attname IS NOT NULL AND (indisreplident OR indisclustered)
-        UNION ALL
-        SELECT format('trigger %I may count, too', tgname) FROM pg_trigger JOIN code ON code.oid = tgfoid
+            OR attname IS NOT NULL AND (indisreplident OR indisclustered OR indexrelid IN (SELECT objid FROM pg_depend
+                WHERE deptype = 'x' UNION ALL SELECT oid FROM pg_class WHERE reltablespace <> 0))
+        UNION ALL SELECT format('trigger %I may count, too', tgname) FROM pg_trigger JOIN code ON code.oid = tgfoid
         WHERE tgrelid = 'public.preset_usage'::regclass AND NOT tgisinternal
             AND (tgname LIKE 'trigger\_auto\_%' OR tgfoid IN (SELECT oid FROM suspects))
-        UNION ALL
-        SELECT format('function %s may count, or need the daily limit', oid::regprocedure)
+        UNION ALL SELECT format('function %s may count, or need the daily limit', oid::regprocedure)
         FROM suspects WHERE body LIKE '%preset_usage%'
-        UNION ALL
-        SELECT format('there is another %s', oid::regprocedure) FROM pg_proc
+        UNION ALL SELECT format('there is another %s', oid::regprocedure) FROM pg_proc
         WHERE pronamespace = 'public'::regnamespace AND proname = ANY (ours) AND strpos(prosrc, 'usagefix') = 0
-        UNION ALL
-        SELECT 'a search_path is set here, which triggers on presets may need' FROM pg_db_role_setting
+        UNION ALL SELECT 'a search_path is set here, which triggers on presets may need' FROM pg_db_role_setting
         WHERE array_to_string(setconfig, ' ') LIKE '%search_path=%' AND EXISTS (
             SELECT FROM pg_trigger WHERE tgrelid = 'public.presets'::regclass AND NOT tgisinternal)
-        UNION ALL
-        SELECT 'default privileges open new functions' FROM pg_default_acl, aclexplode(defaclacl) AS granted
+        UNION ALL SELECT 'default privileges open new functions' FROM pg_default_acl, aclexplode(defaclacl) AS granted
         WHERE defaclobjtype = 'f' AND pg_get_userbyid(defaclrole) = current_user
             AND granted.grantee NOT IN (0, defaclrole)
     ) AS reasons;
-    IF to_regclass('pg_dist_partition') IS NOT NULL THEN -- of Citus
-        SELECT NULLIF(concat_ws('; ', why, string_agg(format('Citus keeps %s as a %s table', logicalrelid,
-            CASE partmethod WHEN 'n' THEN 'reference or managed' ELSE 'distributed' END), '; ')), '') INTO why
-        FROM pg_dist_partition WHERE logicalrelid IN ('public.presets'::regclass, 'public.preset_usage'::regclass);
-    END IF;
+    IF to_regclass('pg_dist_partition') IS NOT NULL THEN SELECT COALESCE(string_agg(format('Citus keeps %s %s',
+        logicalrelid, CASE partmethod WHEN 'n' THEN 'as a whole' ELSE 'distributed' END), '; '), why) INTO why
+    FROM pg_dist_partition WHERE logicalrelid IN ('public.presets'::regclass, 'public.preset_usage'::regclass); END IF;
     IF why IS NOT NULL THEN
         RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why
             USING ERRCODE = 'feature_not_supported', HINT = 'usagefix apply does it, or says what to do first;'
@@ -91,13 +81,13 @@ ON CONFLICT DO NOTHING;
 DROP INDEX IF EXISTS public.idx_preset_usage_daily_unique;
 
 -- The counting function: adds each new event to the counter of its preset. Presets are updated in the order of their
--- ids: statements over the same presets queue up and never deadlock. The guard knows a count by usagefix.counting
+-- ids: statements over the same presets queue up and never deadlock. The last name of the path is no schema, and nobody
+-- may create one that begins with pg_: by it the guard knows a count, and how deep in triggers
 CREATE OR REPLACE FUNCTION public.auto_increment_preset_usage_count() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_1
 AS $function$
 DECLARE
     used record;
-    permit text;
 BEGIN
     -- Not for a table that was swapped away, nor without rights on presets: verify says so.
     IF pg_catalog.has_table_privilege(pg_catalog.to_regclass('public.presets'), 'UPDATE') IS NOT TRUE
@@ -107,30 +97,29 @@ BEGIN
     THEN
         RETURN NULL;
     END IF;
+    IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
+        PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
+            pg_catalog.current_setting('search_path'), ', pg_usagefix_', pg_catalog.pg_trigger_depth()), true);
+    END IF;
     -- Most statements insert one event: then nothing is grouped or sorted.
-    SELECT written.preset_id, written.created_at AS newest, EXISTS (SELECT FROM new_events OFFSET 1) AS several
-    INTO used FROM new_events AS written LIMIT 1;
-    IF NOT used.several THEN
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
-        UPDATE public.presets AS preset
-        SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) 1
-          , last_used_at = GREATEST(preset.last_used_at, used.newest) --? presets.last_used_at
-        WHERE preset.id OPERATOR(pg_catalog.=) used.preset_id;
-        permit := pg_catalog.set_config('usagefix.counting', '', true);
+    UPDATE public.presets AS preset
+    SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) 1
+      , last_used_at = GREATEST(preset.last_used_at, --? presets.last_used_at
+            (SELECT written.created_at FROM new_events AS written LIMIT 1)) --? presets.last_used_at
+    WHERE preset.id OPERATOR(pg_catalog.=) (SELECT written.preset_id FROM new_events AS written LIMIT 1)
+        AND NOT EXISTS (SELECT FROM new_events OFFSET 1);
+    IF FOUND THEN
         RETURN NULL;
     END IF;
     FOR used IN
         SELECT written.preset_id, pg_catalog.count(*) AS uses, pg_catalog.max(written.created_at) AS newest
         FROM new_events AS written GROUP BY written.preset_id ORDER BY written.preset_id
     LOOP
-        -- Each time: what a trigger of the application records meanwhile is counted in between.
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset
         SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) used.uses
           , last_used_at = GREATEST(preset.last_used_at, used.newest) --? presets.last_used_at
         WHERE preset.id OPERATOR(pg_catalog.=) used.preset_id;
     END LOOP;
-    permit := pg_catalog.set_config('usagefix.counting', '', true);
     RETURN NULL;
 END
 $function$;
@@ -138,14 +127,12 @@ $function$;
 -- The adjusting function: adds, for each preset that a statement touched, what the statement changed in all, and writes
 -- nothing where that is nothing. The time of the last use stays when events go
 CREATE OR REPLACE FUNCTION public.auto_adjust_preset_usage_count() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_1
 AS $function$
 DECLARE
-    changes refcursor;
-    change record;
+    changes refcursor; change record;
     too_low boolean := false;
-    permit text;
-    present bigint;
+    shown bigint;
     follows CONSTANT boolean := TG_OP OPERATOR(pg_catalog.=) 'UPDATE' AND EXISTS (
         SELECT FROM pg_catalog.pg_constraint AS cascade
         WHERE cascade.confupdtype OPERATOR(pg_catalog.=) 'c'
@@ -159,16 +146,19 @@ BEGIN
     THEN
         RETURN NULL;
     END IF;
+    IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
+        PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
+            pg_catalog.current_setting('search_path'), ', pg_usagefix_', pg_catalog.pg_trigger_depth()), true);
+    END IF;
     IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' AND TG_WHEN OPERATOR(pg_catalog.=) 'AFTER' THEN
         -- No event is left, and none comes before this commits: every counter is 0, whatever it lacked.
         PERFORM FROM public.presets AS preset ORDER BY preset.id FOR NO KEY UPDATE;
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
         UPDATE public.presets AS preset SET usage_count = 0 WHERE preset.usage_count IS DISTINCT FROM 0;
         too_low := true;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN -- BEFORE, on a partition --? partitions
-        IF pg_catalog.split_part(pg_catalog.current_setting('usagefix.whole', true), ',', 1) --? partitions
-            OPERATOR(pg_catalog.=) pg_catalog.concat(pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.-) 1, --? partitions
-                ' ', EXTRACT(epoch FROM pg_catalog.statement_timestamp())) THEN --? partitions
+        IF pg_catalog.strpos(pg_catalog.current_setting('usagefix.whole', true), pg_catalog.concat( --? partitions
+            pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.-) 1, ' ', --? partitions
+            EXTRACT(epoch FROM pg_catalog.statement_timestamp()), ',')) OPERATOR(pg_catalog.=) 1 THEN --? partitions
             RETURN NULL; -- it goes with the whole table --? partitions
         END IF; --? partitions
         -- Only this partition: to read another would take a lock that its own TRUNCATE may hold. --? partitions
@@ -180,15 +170,13 @@ BEGIN
         OPEN changes FOR
             SELECT gone.preset_id, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses,
                 NULL::pg_catalog.timestamptz AS newest
-            FROM old_events AS gone
-            GROUP BY gone.preset_id ORDER BY gone.preset_id;
+            FROM old_events AS gone GROUP BY gone.preset_id ORDER BY gone.preset_id;
     ELSE
         OPEN changes FOR
             SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.newer) AS newest
             FROM (
                 SELECT gone.preset_id, -1 AS uses, gone.created_at AS older, NULL AS newer FROM old_events AS gone
-                UNION ALL
-                SELECT come.preset_id, 1, NULL, come.created_at FROM new_events AS come
+                UNION ALL SELECT come.preset_id, 1, NULL, come.created_at FROM new_events AS come
             ) AS event
             GROUP BY event.preset_id
             HAVING pg_catalog.sum(event.uses) OPERATOR(pg_catalog.<>) 0
@@ -203,32 +191,24 @@ BEGIN
             CLOSE changes; -- or it holds the partition that is truncated
             EXIT;
         END IF;
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
+        shown := (SELECT COALESCE(preset.usage_count, 0) FROM public.presets AS preset
+            WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE);
+        CONTINUE WHEN shown IS NULL; -- the preset is gone
         IF follows AND change.uses OPERATOR(pg_catalog.<>) 0 THEN
-            -- ON UPDATE CASCADE: a preset that got another id has taken its counter along. Count anew, holding it.
-            PERFORM FROM public.presets AS preset
-            WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE;
-            present := (SELECT pg_catalog.count(*) FROM public.preset_usage AS event
-                WHERE event.preset_id OPERATOR(pg_catalog.=) change.preset_id) OPERATOR(pg_catalog.-) COALESCE((
-                    SELECT preset.usage_count FROM public.presets AS preset
-                    WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id), 0);
-            too_low := too_low OR present OPERATOR(pg_catalog.<>) change.uses;
-            change.uses := present;
+            -- ON UPDATE CASCADE: a preset that got another id has taken its counter along. Count its events anew.
+            too_low := true;
+            change.uses := (SELECT pg_catalog.count(*) FROM public.preset_usage AS event
+                WHERE event.preset_id OPERATOR(pg_catalog.=) change.preset_id) OPERATOR(pg_catalog.-) shown;
         END IF;
-        -- A counter that was too low stops at 0.
-        too_low := too_low OR COALESCE((
-            SELECT COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0
-            FROM public.presets AS preset WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE
-        ), false);
+        too_low := too_low OR shown OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0; -- it stops at 0
         UPDATE public.presets AS preset
-        SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses, 0)
+        SET usage_count = GREATEST(shown OPERATOR(pg_catalog.+) change.uses, 0)
           , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at
         WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id
             AND (change.uses OPERATOR(pg_catalog.<>) 0 OR preset.last_used_at IS NULL --? dated
                 OR change.newest OPERATOR(pg_catalog.>) preset.last_used_at) --? dated
         ;
     END LOOP;
-    permit := pg_catalog.set_config('usagefix.counting', '', true);
     -- Deltas that a backfill has still to add may not fit any more: tell it to count again.
     IF too_low AND EXISTS (
         SELECT FROM pg_catalog.pg_class AS note

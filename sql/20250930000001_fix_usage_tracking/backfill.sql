@@ -14,12 +14,32 @@ DO $do$ BEGIN
     PERFORM set_config('TimeZone', 'UTC', true); -- of times without a zone
 END $do$;
 
--- Count, hold the triggers off, add, let them go
+-- By hand: hold the application's triggers on presets off; where the role may not set that, one by one
+DO $do$
+DECLARE
+    held name[] := '{}';
+    held_off name;
+BEGIN
+    BEGIN
+        SET LOCAL session_replication_role = replica;
+    EXCEPTION WHEN insufficient_privilege THEN
+        held := ARRAY(
+            SELECT tgname FROM pg_trigger
+            WHERE tgrelid = 'public.presets'::regclass AND NOT tgisinternal AND tgenabled = 'O'
+                AND tgtype::integer & 16 = 16
+                AND tgfoid IS DISTINCT FROM to_regprocedure('public.guard_preset_usage_count()'));
+    END;
+    FOREACH held_off IN ARRAY held LOOP
+        EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', 'public.presets'::regclass, held_off);
+    END LOOP;
+    PERFORM set_config('usagefix.held_off', held::text, true);
+END
+$do$;
+
+-- Count what is missing, and add it
 DO $do$
 DECLARE
     this_run bigint;
-    held name[] := '{}';
-    held_off name;
 BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_trigger
@@ -29,22 +49,10 @@ BEGIN
         RAISE EXCEPTION 'new uses are not counted yet, so no backfill can be exact'
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run apply.sql first.';
     END IF;
-
     -- An interrupted run: what it did is done, what it left is counted anew.
     DELETE FROM usagefix.corrections WHERE applied_at IS NULL;
     UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE finished_at IS NULL;
     PERFORM set_config('usagefix.bypass_guard', 'on', true);
-    BEGIN
-        SET LOCAL session_replication_role = replica;
-    EXCEPTION WHEN insufficient_privilege THEN
-        SELECT array_agg(tgname) INTO held FROM pg_trigger
-        WHERE tgrelid = 'public.presets'::regclass AND NOT tgisinternal AND tgenabled = 'O'
-            AND tgtype::integer & 16 = 16
-            AND tgfoid IS DISTINCT FROM to_regprocedure('public.guard_preset_usage_count()');
-        FOREACH held_off IN ARRAY COALESCE(held, '{}') LOOP
-            EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', 'public.presets'::regclass, held_off);
-        END LOOP;
-    END;
     LOOP
         DELETE FROM usagefix.held_at_zero;
         INSERT INTO usagefix.backfills DEFAULT VALUES RETURNING run INTO this_run;
@@ -77,10 +85,19 @@ BEGIN
         UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE run = this_run;
         EXIT WHEN NOT EXISTS (SELECT FROM usagefix.held_at_zero);
     END LOOP;
-    FOREACH held_off IN ARRAY COALESCE(held, '{}') LOOP
+    PERFORM set_config('usagefix.bypass_guard', '', true);
+END
+$do$;
+
+-- By hand: let the triggers go
+DO $do$
+DECLARE
+    held CONSTANT name[] := current_setting('usagefix.held_off');
+    held_off name;
+BEGIN
+    FOREACH held_off IN ARRAY held LOOP
         EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', 'public.presets'::regclass, held_off);
     END LOOP;
-    PERFORM set_config('usagefix.bypass_guard', '', true);
     IF held = '{}' THEN
         SET LOCAL session_replication_role = DEFAULT;
     END IF;

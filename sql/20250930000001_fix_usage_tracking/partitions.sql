@@ -23,12 +23,12 @@ $function$;
 
 -- Counts row by row what is written straight into a partition that has no triggers of its own yet
 CREATE OR REPLACE FUNCTION public.auto_count_row_preset_usage_count() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_1
 AS $function$
 DECLARE
     change record;
     too_low boolean := false;
-    permit text;
+    shown bigint;
 BEGIN
     -- Not in a partition with triggers of its own, or of a table that was swapped away; nor without rights on presets.
     IF pg_catalog.has_table_privilege(pg_catalog.to_regclass('public.presets'), 'UPDATE') IS NOT TRUE
@@ -43,6 +43,10 @@ BEGIN
     THEN
         RETURN NULL;
     END IF;
+    IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
+        PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
+            pg_catalog.current_setting('search_path'), ', pg_usagefix_', pg_catalog.pg_trigger_depth()), true);
+    END IF;
     FOR change IN
         SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.moment) AS newest
         FROM (
@@ -54,18 +58,14 @@ BEGIN
         GROUP BY event.preset_id HAVING pg_catalog.sum(event.uses) OPERATOR(pg_catalog.<>) 0
         ORDER BY event.preset_id
     LOOP
-        permit := pg_catalog.set_config('usagefix.counting', pg_catalog.pg_trigger_depth()::pg_catalog.text, true);
-        -- A counter that was too low stops at 0.
-        too_low := too_low OR COALESCE((
-            SELECT COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0
-            FROM public.presets AS preset WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE
-        ), false);
+        shown := (SELECT COALESCE(preset.usage_count, 0) FROM public.presets AS preset
+            WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE);
+        too_low := too_low OR shown OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0; -- it stops at 0
         UPDATE public.presets AS preset
-        SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) change.uses, 0)
+        SET usage_count = GREATEST(shown OPERATOR(pg_catalog.+) change.uses, 0)
           , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at
         WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id;
     END LOOP;
-    permit := pg_catalog.set_config('usagefix.counting', '', true);
     -- Deltas that a backfill has still to add do not fit any more: tell it to count again.
     IF too_low AND EXISTS (
         SELECT FROM pg_catalog.pg_class AS note
@@ -88,7 +88,7 @@ REVOKE ALL ON FUNCTION public.auto_count_row_preset_usage_count() FROM PUBLIC;
 
 -- PostgreSQL gives each later partition the trigger for rows
 CREATE OR REPLACE TRIGGER trigger_auto_count_row_preset_usage_count
-    AFTER INSERT OR DELETE OR UPDATE OF preset_id ON public.preset_usage
+    AFTER INSERT OR DELETE OR UPDATE ON public.preset_usage
     FOR EACH ROW
     WHEN (split_part(current_setting('usagefix.whole', true), ',', 1) IS DISTINCT FROM
         concat(pg_trigger_depth(), ' ', extract(epoch FROM statement_timestamp())))

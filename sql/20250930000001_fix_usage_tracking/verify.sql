@@ -58,7 +58,10 @@ WITH RECURSIVE tree AS (
     LEFT JOIN pg_trigger AS existing ON existing.tgrelid = tree.relation AND existing.tgname = released.name
     WHERE released.event <> 'TRUNCATE' OR tree.whole OR tree.kind = 'r'
 ), counting AS (
-    SELECT found.* FROM (VALUES (1)) AS one LEFT JOIN found ON found.whole AND found.event = 'INSERT'
+    SELECT found.*, parents.inhparent::regclass AS above
+    FROM (VALUES (1)) AS one
+    LEFT JOIN found ON found.whole AND found.event = 'INSERT'
+    LEFT JOIN pg_inherits AS parents ON parents.inhrelid = found.relation
 ), adjusting AS (
     SELECT count(*) FILTER (WHERE present) AS present, bool_and(enabled) AS enabled,
         bool_and(as_released) AS as_released,
@@ -78,11 +81,13 @@ WITH RECURSIVE tree AS (
     GROUP BY event = 'INSERT'
 ), functions AS (
     SELECT wanted.prefix, wanted.title, format('%s()', wanted.name) AS name, proc.oid,
-        -- The whole body; where nothing is partitioned, also one without what partitions need.
-        strpos(wanted.bodies, md5(proc.prosrc)) = 1
-            OR strpos(wanted.bodies, md5(proc.prosrc)) > 1 AND NOT EXISTS (SELECT FROM tree WHERE kind = 'p')
-            AS as_released,
-        proc.prosecdef AS definer, proc.proowner <> presets.relowner AS misowned,
+        -- The whole body; where nothing is partitioned, also one without what partitions need. A path by which the
+        -- guard knows it, if there is one.
+        (strpos(wanted.bodies, md5(proc.prosrc)) = 1
+            OR strpos(wanted.bodies, md5(proc.prosrc)) > 1 AND NOT EXISTS (SELECT FROM tree WHERE kind = 'p'))
+            AND COALESCE(array_to_string(proc.proconfig, ';')
+                !~ 'search_path=(?!.*, pg_temp, pg_usagefix_1(;|$))', true) AS as_released,
+        proc.prosecdef AS definer, quote_ident(owners.rolname) AS owner, proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,
         EXISTS (
@@ -92,10 +97,10 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                '2bcd73deb76cdf6c0c90553ef4493e86 5379191bf12305c73c9b8e782f1fda60',
+                'b547d967b4042b2f21b8337877091edd e69942018261fa94a6c093f906cd4807',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '1a245d1db7724ce1e4303e1bbe9ef847 59bedb13e8e623494392b326b04db97e',
+                'f9ed79a54f6720f6fcaca3956dfc31ea 0c48ee76b6ab40fb18e632c689e63822',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
@@ -104,17 +109,19 @@ WITH RECURSIVE tree AS (
 )
 SELECT 'trigger_enabled' AS check_id,
     'New uses are counted' AS title,
-    CASE WHEN NOT present OR relation IS NULL THEN 'missing' WHEN NOT enabled THEN 'failed'
+    CASE WHEN NOT present OR relation IS NULL THEN 'missing' WHEN NOT enabled OR above IS NOT NULL THEN 'failed'
         WHEN NOT as_released THEN 'outdated' ELSE 'ok' END AS status,
     'trigger_auto_increment_preset_usage_count'::name::text AS object,
     CASE WHEN NOT present OR relation IS NULL THEN 'no such trigger on preset_usage'
         WHEN state = 'D' THEN 'the trigger is disabled'
         WHEN state = 'R' THEN 'the trigger fires on replicas only'
+        WHEN above IS NOT NULL THEN format('it became a part of %s: what is written through that is not counted', above)
         WHEN by_row THEN 'a row-level trigger'
         WHEN NOT as_released THEN 'not the trigger that apply creates'
         ELSE 'after each INSERT statement' END AS detail,
     CASE WHEN present AND NOT enabled
         THEN format('ALTER TABLE %s ENABLE TRIGGER %I, then usagefix backfill', relation::regclass, name)
+        WHEN above IS NOT NULL THEN format('take it out of %s, then usagefix backfill', above)
         ELSE 'usagefix apply' END AS hint
 FROM counting
 UNION ALL
@@ -155,7 +162,7 @@ FROM (VALUES (to_regclass('public.idx_preset_usage_daily_unique'))) AS daily (li
 UNION ALL
 SELECT prefix || '_current', title || ' as released',
     CASE WHEN oid IS NULL THEN 'missing' WHEN NOT as_released THEN 'outdated' ELSE 'ok' END, name,
-    CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body is not the released one'
+    CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body or its search_path is not the released one'
         ELSE 'its body is the released one' END,
     'usagefix apply'
 FROM functions
@@ -171,7 +178,8 @@ SELECT prefix || '_secure', title || ' is safe',
         WHEN open THEN 'other roles may execute it'
         WHEN NOT pinned THEN 'its search_path is not pinned'
         ELSE 'passes RLS, path pinned, closed' END,
-    CASE WHEN hidden THEN 'give the function an owner with BYPASSRLS, then usagefix backfill' ELSE 'usagefix apply' END
+    CASE WHEN hidden AND NOT misowned THEN format('ALTER ROLE %s BYPASSRLS, then usagefix backfill', owner)
+        ELSE 'usagefix apply' END
 FROM functions;
 
 -- Counters. Both sides stand on their own, so that this is answered wherever rows are kept

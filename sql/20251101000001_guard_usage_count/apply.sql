@@ -113,7 +113,7 @@ BEGIN
     IF COALESCE(pg_partition_root(TG_RELID), TG_RELID) <> to_regclass('public.presets') OR NOT EXISTS (
         SELECT FROM pg_trigger AS counting JOIN pg_proc AS functions ON functions.oid = counting.tgfoid
         WHERE counting.tgrelid = to_regclass('public.preset_usage') AND counting.tgenabled IN ('O', 'A')
-            AND counting.tgtype = 4 AND strpos(functions.prosrc, 'usagefix.counting') > 0
+            AND counting.tgtype = 4 AND functions.proconfig::text LIKE '%, pg\_usagefix\_1"%'
     ) OR current_setting('usagefix.bypass_guard', true) = 'on' AND pg_trigger_depth() = 1
         AND pg_has_role(caller, current_user, 'USAGE') -- on purpose; what triggers write meanwhile is refused
     THEN
@@ -172,13 +172,13 @@ $function$;
 -- Nobody calls it: it is for the trigger
 REVOKE ALL ON FUNCTION public.guard_preset_usage_count() FROM PUBLIC;
 
--- The trigger, the last by name, since others may change the row before. What it lets through is a count: by a role
--- that may grant rights on presets, its owner, and at the depth of triggers that the counting function has noted
+-- The trigger, the last by name, since others may change the row before. What it lets through is a count: under the
+-- path of a counting function, as deep in triggers as it says, by who may grant rights on presets, their owner
 CREATE OR REPLACE TRIGGER zz_trigger_guard_preset_usage_count
     BEFORE INSERT OR UPDATE ON public.presets
     FOR EACH ROW
-    WHEN (COALESCE(current_setting('usagefix.counting', true), '') IS DISTINCT FROM NULLIF(pg_trigger_depth(), 0)::text
-        OR NOT has_table_privilege('public.presets'::regclass, 'TRIGGER WITH GRANT OPTION'))
+    WHEN ((current_setting('search_path') LIKE '%, pg_usagefix_' || NULLIF(pg_trigger_depth(), 0)::text
+        AND has_table_privilege('public.presets'::regclass, 'TRIGGER WITH GRANT OPTION')) IS NOT TRUE)
     EXECUTE FUNCTION public.guard_preset_usage_count('ignore');
 
 -- Note that there was nothing before, where nothing is noted yet: rollback drops it

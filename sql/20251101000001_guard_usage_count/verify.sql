@@ -19,12 +19,12 @@ WITH guard AS (
         EXISTS (
             SELECT FROM pg_trigger AS counting JOIN pg_proc AS functions ON functions.oid = counting.tgfoid
             WHERE counting.tgrelid = to_regclass('public.preset_usage') AND counting.tgenabled IN ('O', 'A')
-                AND counting.tgtype = 4 AND strpos(functions.prosrc, 'usagefix.counting') > 0
+                AND counting.tgtype = 4 AND functions.proconfig::text LIKE '%, pg\_usagefix\_1"%'
         ) AS counted,
         strpos(replace(pg_get_triggerdef(existing.oid), '"', ''), format(
-            ' WHEN (((COALESCE(current_setting(''usagefix.counting''::text, true), ''''::text) IS DISTINCT FROM'
-            ' (NULLIF(pg_trigger_depth(), 0))::text) OR (NOT has_table_privilege((''%s''::regclass)::oid,'
-            ' ''TRIGGER WITH GRANT OPTION''::text)))) EXECUTE FUNCTION ',
+            ' WHEN ((((current_setting(''search_path''::text) ~~ (''%%, pg_usagefix_''::text ||'
+            ' (NULLIF(pg_trigger_depth(), 0))::text)) AND has_table_privilege((''%s''::regclass)::oid,'
+            ' ''TRIGGER WITH GRANT OPTION''::text)) IS NOT TRUE)) EXECUTE FUNCTION ',
             replace(translate(presets.oid::regclass::text, '"', ''), '''', '''''')
         )) > 0 AS conditioned
     FROM (VALUES (1)) AS one
@@ -32,7 +32,8 @@ WITH guard AS (
     LEFT JOIN pg_trigger AS existing
         ON existing.tgrelid = presets.oid AND existing.tgname = 'zz_trigger_guard_preset_usage_count'::name
 ), guard_function AS (
-    SELECT proc.oid, md5(proc.prosrc) = 'bec4fdf0f587c51ed922413617abee6b' AS as_released, proc.prosecdef AS definer,
+    SELECT proc.oid, md5(proc.prosrc) = 'ac9bb79f8902f6d4e934837d56092491' AS as_released, proc.prosecdef AS definer,
+        quote_ident(owners.rolname) AS owner,
         proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,
@@ -76,10 +77,11 @@ SELECT 'guard_function_secure', 'Guard function is safe',
     format('%s()', 'guard_preset_usage_count'::name),
     CASE WHEN oid IS NULL THEN 'no such function'
         WHEN NOT definer THEN 'not SECURITY DEFINER: the ledger is closed to it'
-        WHEN hidden THEN 'RLS hides presets from its owner'
         WHEN misowned THEN 'its owner is not the owner of presets'
+        WHEN hidden THEN 'RLS hides presets from its owner'
         WHEN open THEN 'other roles may execute it'
         WHEN NOT pinned THEN 'its search_path is not pinned'
         ELSE 'owned by the owner of presets, path pinned, closed' END,
-    CASE WHEN hidden THEN 'give the function an owner with BYPASSRLS, then usagefix backfill' ELSE 'usagefix apply' END
+    CASE WHEN hidden AND NOT misowned THEN format('ALTER ROLE %s BYPASSRLS, then usagefix backfill', owner)
+        ELSE 'usagefix apply' END
 FROM guard_function;

@@ -2,7 +2,7 @@
 -- preset, a day of the time of the use, and nothing but the person and the kind of use besides. extras: what completes
 -- the definition; identifies: replication tells events apart by it. The usual name comes first.
 WITH limits AS (
-    SELECT daily.*, indexes.relname, indexes.relkind
+    SELECT daily.*, indexes.relname, indexes.relkind, indexes.reltablespace
     FROM pg_catalog.pg_index AS daily
     JOIN pg_catalog.pg_class AS indexes ON indexes.oid = daily.indexrelid
     CROSS JOIN LATERAL (
@@ -41,7 +41,12 @@ SELECT
             WHERE (schemaname, tablename) = (%(schema)s, %(child_name)s))
         OR EXISTS (SELECT FROM pg_catalog.pg_replication_slots
             WHERE slot_type = 'logical' AND database = current_database())) AS identifies,
-    pg_catalog.pg_get_indexdef(limits.indexrelid) AS definition,
+    -- The server leaves the tablespace out.
+    pg_catalog.concat(left(texts.definition, length(texts.definition) - length(texts.condition)),
+        (SELECT format(' TABLESPACE %%I', spcname) FROM pg_catalog.pg_tablespace
+         WHERE oid = limits.reltablespace OR current_setting('default_tablespace') <> '' AND limits.reltablespace = 0
+             AND oid = (SELECT dattablespace FROM pg_catalog.pg_database WHERE datname = current_database())),
+        texts.condition) AS definition,
     ARRAY(
         SELECT pg_catalog.pg_get_indexdef(limits.indexrelid, n, true) FROM generate_series(1, limits.indnkeyatts) AS n
     ) AS key_columns,
@@ -62,6 +67,12 @@ SELECT
             limits.indexrelid::regclass, attnum, attstattarget)
         FROM pg_catalog.pg_attribute WHERE attrelid = limits.indexrelid AND attstattarget >= 0
         UNION ALL
+        SELECT format('ALTER INDEX %%s DEPENDS ON EXTENSION %%I', limits.indexrelid::regclass, extensions.extname)
+        FROM pg_catalog.pg_depend AS needs
+        JOIN pg_catalog.pg_extension AS extensions ON extensions.oid = needs.refobjid
+        WHERE needs.classid = 'pg_class'::regclass AND needs.objid = limits.indexrelid AND needs.deptype = 'x'
+            AND needs.refclassid = 'pg_extension'::regclass
+        UNION ALL
         SELECT format('ALTER TABLE %%s REPLICA IDENTITY USING INDEX %%I', limits.indrelid::regclass, limits.relname)
         WHERE limits.indisreplident
         UNION ALL
@@ -69,5 +80,9 @@ SELECT
         WHERE limits.indisclustered
     ) AS extras
 FROM limits
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.pg_get_indexdef(limits.indexrelid) AS definition,
+        COALESCE(' WHERE ' || pg_catalog.pg_get_expr(limits.indpred, limits.indrelid), '') AS condition
+) AS texts
 LEFT JOIN pg_catalog.pg_constraint AS made ON made.conindid = limits.indexrelid AND made.contype IN ('p', 'u', 'x')
 ORDER BY limits.indexrelid = to_regclass(%(daily)s) DESC, limits.indexrelid

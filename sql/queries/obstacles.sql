@@ -6,12 +6,10 @@ WITH RECURSIVE tree AS (
 ), counters AS (
     SELECT oid, relowner FROM pg_catalog.pg_class WHERE oid = to_regclass(%(parent)s)
 ), ours AS (
-    SELECT to_regprocedure(%(auto_increment)s)::oid AS oid, %(auto_increment_name)s AS name, '%%' AS triggers,
-        false AS on_parent
+    SELECT to_regprocedure(%(auto_adjust)s)::oid AS oid, %(auto_adjust_name)s AS name,
+        'trigger_' || %(auto_adjust_name)s || '%%' AS triggers
     UNION ALL
-    SELECT to_regprocedure(%(auto_adjust)s), %(auto_adjust_name)s, 'trigger_' || %(auto_adjust_name)s || '%%', false
-    UNION ALL
-    SELECT to_regprocedure(%(guard)s), %(guard_name)s, '%%trigger_' || %(guard_name)s || '%%', true
+    SELECT to_regprocedure(%(guard)s), %(guard_name)s, '%%trigger_' || %(guard_name)s || '%%'
 )
 SELECT format('a generated or identity column cannot be counted in: %%s',
         string_agg(format('%%s.%%s', attrelid::regclass, attname), ', ')) AS what,
@@ -67,5 +65,5 @@ SELECT format('another trigger calls %%s() too: %%s on %%s', ours.name, existing
     'Drop that trigger, then run this again.'
 FROM ours
 JOIN pg_catalog.pg_trigger AS existing ON existing.tgfoid = ours.oid AND existing.tgparentid = 0
-CROSS JOIN counters
-WHERE existing.tgname NOT LIKE ours.triggers AND existing.tgrelid IN (SELECT oid FROM counters UNION SELECT relation FROM tree)
+WHERE existing.tgname NOT LIKE ours.triggers -- elsewhere they do nothing
+    AND existing.tgrelid IN (SELECT oid FROM counters UNION ALL SELECT relation FROM tree)

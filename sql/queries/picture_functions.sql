@@ -75,7 +75,14 @@ SELECT
         FROM aclexplode(COALESCE(proc.proacl, acldefault('f', proc.proowner))) AS granted
         LEFT JOIN pg_catalog.pg_roles AS roles ON roles.oid = granted.grantee
         WHERE granted.grantee <> proc.proowner
-    ) || format('ALTER FUNCTION %%s OWNER TO %%I', proc.oid::regprocedure, owners.rolname) AS extras
+    ) || format('ALTER FUNCTION %%s OWNER TO %%I', proc.oid::regprocedure, owners.rolname) AS extras,
+    ARRAY(
+        SELECT format('ALTER FUNCTION %%s DEPENDS ON EXTENSION %%I', proc.oid::regprocedure, extensions.extname)
+        FROM pg_catalog.pg_depend AS needs
+        JOIN pg_catalog.pg_extension AS extensions ON extensions.oid = needs.refobjid
+        WHERE needs.classid = 'pg_proc'::regclass AND needs.objid = proc.oid AND needs.deptype = 'x'
+            AND needs.refclassid = 'pg_extension'::regclass
+    ) AS needing
 FROM pg_catalog.pg_proc AS proc
 JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = proc.pronamespace
 JOIN pg_catalog.pg_language AS languages ON languages.oid = proc.prolang

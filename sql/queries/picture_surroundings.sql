@@ -1,5 +1,5 @@
 -- The roles of Supabase, what the session's role is, what it may look at, which schemas there are, whether a
--- crash empties the events, and how presets was updated so far.
+-- crash empties the events, whose sessions fire no trigger, and how presets was updated so far.
 WITH looked_at AS (
     SELECT
         CASE tables.relname WHEN 'job' THEN 'jobs' WHEN 'history' THEN 'applied' ELSE 'refused' END AS what,
@@ -24,6 +24,14 @@ SELECT
     (SELECT readable FROM looked_at WHERE what = 'applied') AS sees_applied,
     ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas,
     (SELECT relpersistence = 'u' FROM pg_catalog.pg_class WHERE oid = to_regclass(%(child)s)) AS events_unlogged,
+    ARRAY(
+        SELECT concat_ws(' IN ', CASE WHEN setrole <> 0 THEN format('ROLE %%I', pg_get_userbyid(setrole)) END,
+            CASE WHEN setdatabase <> 0 THEN format('DATABASE %%I', pg_catalog.current_database()) END)
+        FROM pg_catalog.pg_db_role_setting
+        WHERE (setdatabase = 0 OR setdatabase = (
+                SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
+            AND 'session_replication_role=replica' ILIKE ANY (setconfig)
+        ORDER BY 1) AS triggerless,
     COALESCE(statistics.n_tup_upd, 0) AS updates,
     COALESCE(statistics.n_tup_hot_upd, 0) AS hot_updates
 FROM pg_catalog.pg_roles AS self

@@ -26,7 +26,15 @@ SELECT
     ) AS condition,
     existing.tgparentid <> 0 AS cloned,
     existing.tgconstraint <> 0 AS constrains,
-    pg_catalog.pg_get_triggerdef(existing.oid) AS definition
+    pg_catalog.pg_get_triggerdef(existing.oid) AS definition,
+    ARRAY(
+        SELECT format('ALTER TRIGGER "%%s" ON %%s DEPENDS ON EXTENSION %%I',
+            replace(existing.tgname, '"', '""'), existing.tgrelid::regclass, extensions.extname)
+        FROM pg_catalog.pg_depend AS needs
+        JOIN pg_catalog.pg_extension AS extensions ON extensions.oid = needs.refobjid
+        WHERE needs.classid = 'pg_trigger'::regclass AND needs.objid = existing.oid AND needs.deptype = 'x'
+            AND needs.refclassid = 'pg_extension'::regclass
+    ) AS needing
 FROM pg_catalog.pg_trigger AS existing
 WHERE NOT existing.tgisinternal AND (
     existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = to_regclass(%(parent)s)

@@ -35,7 +35,8 @@ CROSS JOIN (VALUES ('SELECT'), ('UPDATE')) AS needed (privilege)
 WHERE (needed.privilege = 'SELECT' OR columns.attname <> %(key)s)
     AND NOT has_column_privilege(counters.relowner, counters.oid, columns.attnum, needed.privilege)
 UNION ALL
-SELECT format('%%I, who owns %%s, may not use its schema', pg_catalog.pg_get_userbyid(counters.relowner), counters.name),
+SELECT format('%%I, who owns %%s, may not use its schema', pg_catalog.pg_get_userbyid(counters.relowner),
+        counters.name),
     format('GRANT USAGE ON SCHEMA %%s TO %%I', %(schema_sql)s::text, pg_catalog.pg_get_userbyid(counters.relowner))
 FROM counters
 WHERE NOT has_schema_privilege(counters.relowner, to_regnamespace(%(schema_sql)s)::oid, 'USAGE')

@@ -23,11 +23,10 @@ WHERE functions.pronamespace = to_regnamespace(%(schema_sql)s)
     AND functions.proname IN (%(recorder)s, %(auto_increment_name)s, %(guard_name)s)
     AND NOT pg_has_role(current_user, functions.proowner, 'USAGE')
 UNION ALL
-SELECT format('BYPASSRLS: %%s has FORCE ROW LEVEL SECURITY, so its owner''s counting would change nothing',
-        %(parent_name)s::text),
-    format('ALTER TABLE %%s NO FORCE ROW LEVEL SECURITY, or run as a role with BYPASSRLS', %(parent)s::text)
+SELECT format('a way past FORCE ROW LEVEL SECURITY on %%s: its owner, %%s, would count nothing', %(parent_name)s::text,
+        owners.rolname),
+    format('ALTER TABLE %%s NO FORCE ROW LEVEL SECURITY, or ALTER ROLE %%I BYPASSRLS', %(parent)s::text, owners.rolname)
 FROM pg_catalog.pg_class AS tables
 JOIN pg_catalog.pg_roles AS owners ON owners.oid = tables.relowner
-JOIN pg_catalog.pg_roles AS self ON self.rolname = current_user
 WHERE tables.oid = to_regclass(%(parent)s) AND tables.relforcerowsecurity
     AND NOT (owners.rolsuper OR owners.rolbypassrls)

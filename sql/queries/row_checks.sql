@@ -1,6 +1,7 @@
 -- What each row of presets has to pass anew when it is updated, and may not: constraints that were never validated, or
 -- that a function or another day may judge otherwise, and (counted) what is made of the counter. builtin: nobody else's
--- function is called. A relation is presets, or a partition of it.
+-- function is called. kind: constraint, foreign key, column (a generated one), index. A relation is presets, or a
+-- partition of it.
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%(parent)s)::oid AS relation
     UNION ALL
@@ -9,7 +10,7 @@ WITH RECURSIVE tree AS (
     SELECT attrelid, attnum FROM pg_catalog.pg_attribute JOIN tree ON tree.relation = attrelid
     WHERE attname IN (%(column)s, COALESCE(%(last)s, ''))
 ), code AS (
-    SELECT made.conrelid AS relation, made.conname AS name, made.convalidated AS validated, false AS generated,
+    SELECT made.conrelid AS relation, made.conname AS name, made.convalidated AS validated, 'constraint' AS kind,
         made.conbin::text AS parsed,
         CASE made.contype WHEN 'c' THEN pg_catalog.pg_get_expr(made.conbin, made.conrelid) ELSE (
             SELECT string_agg(format('%%I IS NOT NULL', attname), ' AND ') FROM pg_catalog.pg_attribute
@@ -20,7 +21,7 @@ WITH RECURSIVE tree AS (
         AND to_jsonb(made) ->> 'conenforced' IS DISTINCT FROM 'false'
     UNION ALL
     -- A foreign key is looked at again where one transaction updates a row twice.
-    SELECT made.conrelid, made.conname, false, false, NULL, format(
+    SELECT made.conrelid, made.conname, false, 'foreign key', NULL, format(
         '%%s OR EXISTS (SELECT FROM %%s AS referred WHERE %%s)',
         string_agg(format('%%I.%%I IS NULL', tables.relname, own.attname), ' OR '), made.confrelid::regclass,
         string_agg(format('referred.%%I = %%I.%%I', other.attname, tables.relname, own.attname), ' AND ')), false
@@ -34,7 +35,7 @@ WITH RECURSIVE tree AS (
         AND to_jsonb(made) ->> 'conenforced' IS DISTINCT FROM 'false'
     GROUP BY made.oid, made.conrelid, made.conname, made.confrelid
     UNION ALL
-    SELECT columns.attrelid, columns.attname, true, true, made.adbin::text,
+    SELECT columns.attrelid, columns.attname, true, 'column', made.adbin::text,
         pg_catalog.pg_get_expr(made.adbin, made.adrelid), EXISTS (
             SELECT FROM counted JOIN pg_catalog.pg_depend AS used ON used.refobjid = counted.attrelid
                 AND used.refobjsubid = counted.attnum AND used.refclassid = 'pg_class'::regclass
@@ -47,7 +48,7 @@ WITH RECURSIVE tree AS (
     JOIN pg_catalog.pg_attrdef AS made ON made.adrelid = columns.attrelid AND made.adnum = columns.attnum
     WHERE columns.attgenerated = 's' AND columns.attinhcount = 0
     UNION ALL
-    SELECT indexes.indrelid, names.relname, true, true, concat(indexes.indexprs::text, indexes.indpred::text),
+    SELECT indexes.indrelid, names.relname, true, 'index', concat(indexes.indexprs::text, indexes.indpred::text),
         concat_ws(', ', VARIADIC array_append(ARRAY(
             SELECT pg_catalog.pg_get_indexdef(indexes.indexrelid, n, false)
             FROM generate_series(1, indexes.indnkeyatts) AS n WHERE indexes.indkey[n - 1] = 0
@@ -72,12 +73,16 @@ WITH RECURSIVE tree AS (
     ) AS calls
 )
 SELECT judged.relation::regclass::text AS relation, tables.relname::text AS relation_name,
-    quote_ident(judged.name) AS name, judged.expression AS expression, judged.generated AS generated,
-    judged.counted AS counted, judged.validated AS validated, NOT judged.foreign_code AS builtin,
+    quote_ident(judged.name) AS name, judged.expression AS expression, judged.kind AS kind,
+    judged.counted AS counted, (
+        SELECT pg_catalog.format_type(atttypid, NULL) FROM pg_catalog.pg_attribute
+        WHERE attrelid = judged.relation AND attname = %(column)s) AS counter_type,
+    judged.validated AS validated, NOT judged.foreign_code AS builtin,
     ARRAY(
         SELECT attname::text FROM pg_catalog.pg_attribute
         WHERE attrelid = judged.relation AND attnum > 0 AND NOT attisdropped ORDER BY attnum
     ) AS columns
 FROM judged JOIN pg_catalog.pg_class AS tables ON tables.oid = judged.relation
-WHERE judged.counted OR NOT judged.generated AND (NOT judged.validated OR judged.changing OR judged.foreign_code)
+WHERE judged.counted OR judged.kind IN ('constraint', 'foreign key')
+    AND (NOT judged.validated OR judged.changing OR judged.foreign_code)
 ORDER BY judged.relation, judged.name

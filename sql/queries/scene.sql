@@ -42,6 +42,7 @@ SELECT
         SELECT roles.rolname::text FROM pg_catalog.pg_roles AS roles
         WHERE pg_catalog.pg_has_role(counters.relowner, roles.oid, 'MEMBER')
     ) AS rights_of_owner,
+    ARRAY(SELECT roles.rolname::text FROM pg_catalog.pg_roles AS roles) AS roles,
     counters.oid::regclass::text AS parent,
     counters.relkind = 'p' AS parent_partitioned,
     ARRAY(SELECT quote_ident(configured.schema) FROM configured ORDER BY configured.rank) AS path,
@@ -59,7 +60,13 @@ SELECT
         OR EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D')
         OR EXISTS (SELECT FROM defaults WHERE defaults.kind <> 'f') AS closing,
     ARRAY(
-        SELECT jsonb_build_object('name', tables.oid::regclass::text, 'kind', tables.relkind, 'whole', tree.level = 0)
+        SELECT jsonb_build_object('name', tables.oid::regclass::text, 'kind', tables.relkind, 'whole', tree.level = 0,
+            'clustered', (
+                SELECT marked.indexrelid::regclass::text FROM pg_catalog.pg_index AS marked
+                WHERE marked.indrelid = tables.oid AND marked.indisclustered),
+            'identity', CASE WHEN tables.relreplident <> 'i' THEN tables.relreplident::text ELSE (
+                SELECT marked.indexrelid::regclass::text FROM pg_catalog.pg_index AS marked
+                WHERE marked.indrelid = tables.oid AND marked.indisreplident) END)
         FROM tree JOIN pg_catalog.pg_class AS tables ON tables.oid = tree.relation
         ORDER BY tree.level, tables.oid
     ) AS tree

@@ -11,5 +11,6 @@ SELECT
         FROM pg_catalog.pg_settings AS of_session
         WHERE of_session.name OPERATOR(pg_catalog.=) 'default_transaction_read_only') AS read_only_by,
     pg_catalog.current_setting('is_superuser')::pg_catalog.bool AS superuser,
+    pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.=) 'replica' AS triggerless,
     pg_catalog.current_setting('search_path') AS search_path,
     pg_catalog.getdatabaseencoding()::pg_catalog.text AS encoding

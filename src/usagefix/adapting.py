@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from usagefix import apply, rollback, status
-from usagefix.catalog import Face, Migration
+from usagefix import apply, backfill, rollback, status
+from usagefix.catalog import Face, Migration, Statement
 from usagefix.database import Database
 from usagefix.models.choices import DailyLimit
 from usagefix.models.migration import State
@@ -37,7 +37,7 @@ def _script(db: Database, migration: Migration, face: Face, limit: DailyLimit) -
         case Face.ROLLBACK:
             return rollback.script(db, migration, limit)
         case Face.BACKFILL:
-            return text_of(migration.statements(face, db.counter))
+            return text_of(_backfill(db, migration))
         case Face.VERIFY:
             return migration.read(face, db.counter)
         case unknown:
@@ -49,10 +49,28 @@ def scripts(db: Database, to: str | None) -> tuple[dict[tuple[str, Face], str], 
     last; and which versions are applied here. Raises Refused."""
     plans = apply.scripts(db, to, alone=True)
     texts = {
-        (migration.version, Face.APPLY): text_of(plan.statements if place == 0 else plan.without_ledger)
+        (migration.version, Face.APPLY): _whatever_is_set(
+            text_of(plan.statements if place == 0 else plan.without_ledger), Face.APPLY
+        )
         for place, (migration, plan) in enumerate(plans.items())
     }
     newest = [*plans][-1]
     texts[newest.version, Face.BACKFILL] = script(db, newest, Face.BACKFILL)
     states = status.status(db).migrations
     return texts, frozenset(state.version for state in states if state.state is State.APPLIED)
+
+
+def _backfill(db: Database, migration: Migration) -> tuple[Statement, ...]:
+    """The backfill, with the application's triggers held off as it works here."""
+    hold = backfill.holding(db)
+    setting = [f"DO $do$ BEGIN SET LOCAL {name} = {{}}; END $do$;" for name in hold.settings]
+    before = [line.format(value) for line, value in zip(setting, hold.settings.values(), strict=True)]
+    after = [line.format("DEFAULT") for line in setting]
+    before += [f"{hold.before};"] if hold.before else []
+    after += [f"{hold.after};"] if hold.after else []
+    opening, *work = (s for s in migration.statements(Face.BACKFILL, db.counter) if not s.is_by_hand)
+    off = (
+        [Statement("Hold the application's own triggers off: a repair is no use", "\n".join(before))] if before else []
+    )
+    on = [Statement("Let them go", "\n".join(after))] if after else []
+    return (opening, *off, *work, *on)

@@ -134,15 +134,16 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
     wanted = _wanted(to)
     with db.snapshot():
         preflight.require_changeable(db)
+        preflight.require_triggers(db)
         preflight.require_readable(db)
         ledger.require_trusted(db)
         seen = scene(db)
         checks = object_checks(db, seen.code)
         states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
-        by_row = _by_row(seen)
+        by_row, whole = _by_row(seen), ledger.whole(db)
         todo = tuple(
             m for m in wanted
-            if states[m.version] is not State.APPLIED or (by_row and m.kind is MigrationKind.COUNTING)
+            if states[m.version] is not State.APPLIED or not whole or (by_row and m.kind is MigrationKind.COUNTING)
         )  # fmt: skip
         if todo:
             require_countable(seen, of_uses(db, ahead=True))  # else it may be what cannot be read, too

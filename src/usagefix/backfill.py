@@ -36,6 +36,13 @@ _TOTALS = """
 SELECT (SELECT count(*) FROM (SELECT preset_id FROM drift UNION SELECT preset_id FROM last_use) AS wrong),
     (SELECT COALESCE(sum(delta), 0)::bigint FROM drift), (SELECT COALESCE(sum(abs(delta)), 0)::bigint FROM drift)
 """
+_RETURNED = """, stored AS (
+    INSERT INTO usagefix.corrections (run, place, row_key, displayed, delta)
+    SELECT %(run)s, row_number() OVER (ORDER BY which), row_key, displayed, delta FROM returns
+    RETURNING delta
+)
+SELECT count(*), COALESCE(sum(abs(delta)), 0)::bigint FROM stored
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ class _Trigger:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hold:
+class Hold:
     """How the application's triggers are held off in each transaction: a setting, or statements around the work."""
 
     settings: dict[str, str]
@@ -62,10 +69,12 @@ class _How:
     """How a backfill goes about it: what :func:`backfill` was asked for."""
 
     batch_size: int
-    hold: _Hold
+    hold: Hold
     limits: Limits | None
     pause: float
     on_progress: Callable[[BackfillProgress], None]
+    store: Callable[[Database], _Stored]
+    adding: str = "add_deltas"
 
 
 def _ignore(_progress: BackfillProgress) -> None:
@@ -97,8 +106,8 @@ def backfill(
         ledger.require_trusted(db)
         preflight.require_usable(db)
         triggers = db.rows(db.query("fired_triggers"), _Trigger)
-    hold = _Hold({}) if fire_triggers else _hold_off(db, triggers)
-    how = _How(batch_size, hold, limits, pause, on_progress)
+    hold = Hold({}) if fire_triggers else _hold_off(db, triggers)
+    how = _How(batch_size, hold, limits, pause, on_progress, _store_deltas)
     done = [_round(db, how)]
     while done[-1].count_again:
         if len(done) == ROUNDS:
@@ -118,6 +127,42 @@ def backfill(
         rounds=len(done),
         unrepaired=done[-1].unrepaired,
     )
+
+
+def give_back(
+    db: Database,
+    version: str,
+    *,
+    limits: Limits | None = None,
+    on_progress: Callable[[BackfillProgress], None] = _ignore,
+) -> int:
+    """Take back what was corrected since ``version`` was applied: each counter shows what it showed before that, plus
+    what was counted since. Returns how many.
+
+    A run of its own, of the opposite deltas: killed at any instant and run again, the end is the same. The triggers
+    must still count. Raises what :func:`backfill` raises.
+    """
+    with db.snapshot():
+        triggers = db.rows(db.query("fired_triggers"), _Trigger)
+    storing = f"WITH returns AS ({db.query('returns')}) {_RETURNED}"
+
+    def store(db: Database) -> _Stored:
+        return _stored(db, lambda run: db.tuple(storing, {"run": run, "version": version}))
+
+    how = _How(BATCH_SIZE, _hold_off(db, triggers), limits, 0.0, on_progress, store, "give_back")
+    done = _round(db, how)
+    db.changes[-1:] = [f"{done.presets} counters show again what they showed before apply"]
+    db.remarks += [
+        f"preset {row.id} keeps its counter, since the server refuses that: {row.why}" for row in done.unrepaired
+    ]
+    return done.presets
+
+
+def returns(db: Database, version: str) -> int:
+    """How many counters :func:`give_back` would change now. Reads only."""
+    with db.snapshot():
+        what = db.query("returns")
+        return int(db.values(f"SELECT count(*) FROM ({what}) AS returns", {"version": version})[0])  # noqa: S608
 
 
 def preview(db: Database, *, batch_size: int = BATCH_SIZE, fire_triggers: bool = False) -> BackfillReport:
@@ -155,12 +200,12 @@ class _Done:
 
 def _round(db: Database, how: _How) -> _Done:
     """Count in one snapshot, store what is wrong, add it: where the server refuses a row, to all others."""
-    stored = db.retrying(lambda: _store_deltas(db), how.limits)
+    stored = db.retrying(lambda: how.store(db), how.limits)
     how.on_progress(BackfillProgress(0, stored.presets))
     db.changes.append(f"{stored.presets} wrong presets noted in the ledger, none corrected yet")
     done, removed, batches = 0, 0, 0
     refused: dict[str, Unrepaired] = {}
-    batch = _Batch(stored.run, min(how.batch_size, FIRST_SIZE), how.hold)
+    batch = _Batch(stored.run, min(how.batch_size, FIRST_SIZE), how.hold, how.adding)
     while True:
         try:
             step = db.retrying(partial(_apply_batch, db, batch, how.limits), how.limits)
@@ -218,25 +263,30 @@ def _fired(
     )
 
 
-def _hold_off(db: Database, triggers: list[_Trigger]) -> _Hold:
+def holding(db: Database) -> Hold:
+    """How this database's own triggers would be held off."""
+    return _hold_off(db, db.rows(db.query("fired_triggers"), _Trigger))
+
+
+def _hold_off(db: Database, triggers: list[_Trigger]) -> Hold:
     """The mildest way that works here. The setting changes nothing for others; disabling makes writers to presets
     wait for each short batch, but needs only ownership, and also stops triggers that are enabled ALWAYS."""
     firing = [trigger for trigger in triggers if trigger.enabled != "R"]
     if not firing:
-        return _Hold({})
+        return Hold({})
     if all(trigger.enabled == "O" for trigger in triggers):
         setting = {"session_replication_role": "replica"}
         try:
             with db.transaction(settings=setting, rollback=True):
-                return _Hold(setting)
+                return Hold(setting)
         except NotPermitted:
             pass
     names = {trigger: quoted(trigger.name) for trigger in firing}
     enable = {trigger: "ENABLE ALWAYS" if trigger.enabled == "A" else "ENABLE" for trigger in firing}
-    return _Hold(
+    return Hold(
         {},
-        before="; ".join(f"ALTER TABLE {db.counter.parent_sql} DISABLE TRIGGER {names[t]}" for t in firing),
-        after="; ".join(f"ALTER TABLE {db.counter.parent_sql} {enable[t]} TRIGGER {names[t]}" for t in firing),
+        before=";\n".join(f"ALTER TABLE {db.counter.parent_sql} DISABLE TRIGGER {names[t]}" for t in firing),
+        after=";\n".join(f"ALTER TABLE {db.counter.parent_sql} {enable[t]} TRIGGER {names[t]}" for t in firing),
     )
 
 
@@ -252,6 +302,19 @@ class _Stored:
 
 def _store_deltas(db: Database) -> _Stored:
     """Count in one snapshot, look for later uses, and store what is wrong."""
+
+    def store(run: int) -> tuple[int, int]:
+        db.run(db.query("last_use_from"))
+        # CREATE TABLE AS may count in parallel, INSERT ... SELECT may not.
+        for name, query in (("drift", db.query("drift")), ("last_use", _last_use(db))):
+            db.run(f"CREATE TEMPORARY TABLE usagefix_{name} ON COMMIT DROP AS {query}")
+        return db.tuple(db.query("store_deltas"), {"run": run})
+
+    return _stored(db, store)
+
+
+def _stored(db: Database, store: Callable[[int], tuple[int, int]]) -> _Stored:
+    """A new run, with what ``store`` finds to do."""
     with db.transaction(Limits(statement_timeout=0)):
         db.claim()
         going = db.rows(db.query("running_backfill"), _Running)
@@ -259,11 +322,7 @@ def _store_deltas(db: Database) -> _Stored:
             raise Busy(f"another backfill is going ({going[0]})", hint="wait for it to end, then run this again")
         runs, left_over, corrected = db.tuple(db.query("close_interrupted"))
         (run,) = db.tuple(db.query("open_run"), {"lease": LEASE_SECONDS})
-        db.run(db.query("last_use_from"))
-        # CREATE TABLE AS may count in parallel, INSERT ... SELECT may not.
-        for name, query in (("drift", db.query("drift")), ("last_use", _last_use(db))):
-            db.run(f"CREATE TEMPORARY TABLE usagefix_{name} ON COMMIT DROP AS {query}")
-        presets, magnitude = db.tuple(db.query("store_deltas"), {"run": run})
+        presets, magnitude = store(run)
         if presets:
             db.run("ANALYZE usagefix.corrections")  # or each batch scans the whole table for each preset
     return _Stored(run, presets, magnitude, resumed=corrected if runs and left_over else 0)
@@ -293,7 +352,8 @@ class _Batch:
 
     run: int
     size: int
-    hold: _Hold
+    hold: Hold
+    adding: str
     after: int = 0
     wait: bool = False
 
@@ -304,6 +364,7 @@ class _Pending:
 
     place: int
     row_key: str
+    displayed: int | None
     delta: int
     newest: str | None
 
@@ -364,7 +425,8 @@ def _add(db: Database, batch: _Batch, pending: list[_Pending], locked: set[str],
     mine = [found for found in pending if found.row_key in locked]
     keys = [found.row_key for found in mine]
     given = {"keys": keys, "ids": _array(keys), "deltas": [found.delta for found in mine]}
-    done = db.act(db.query("add_deltas"), {**given, "newest": [found.newest for found in mine]}, role=owner)
+    given |= {"newest": [found.newest for found in mine], "displayed": [found.displayed for found in mine]}
+    done = db.act(db.query(batch.adding), given, role=owner)
     parts = [str(row).split(" ", 1) for row in done]
     became = {key: int(counter) for counter, key in parts}
     marks = {

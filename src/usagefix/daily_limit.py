@@ -6,14 +6,19 @@ Meanwhile ``track_preset_usage()`` says ``ON CONFLICT DO NOTHING``, which works 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from contextlib import suppress
 
+from usagefix import forbidden
 from usagefix.database import Database, Limits
-from usagefix.errors import DatabaseRefused, RollbackRefused, UsagefixError
+from usagefix.errors import DatabaseRefused, NotPermitted, RollbackRefused, UsagefixError
 from usagefix.ledger import Saved
 from usagefix.picture.code import Limit, routine
 from usagefix.picture.objects import Function
-from usagefix.planning import expected, undoing
+from usagefix.picture.obstacles import said
+from usagefix.planning import expected, remembered, undoing
+from usagefix.planning.before import is_recorder, loose_body
 from usagefix.planning.scene import Scene, scene
 from usagefix.reading import with_body
 
@@ -24,6 +29,8 @@ _CHOICES = (
     "usagefix rollback --daily-limit skip leaves the limit off, and keeps the track_preset_usage() of now;"
     " or delete the uses that are too many, and run this again"
 )
+# What completes an index with a statement on its table.
+_INDEX_OF_TABLE = re.compile(r"\AALTER TABLE .* (REPLICA IDENTITY USING INDEX|CLUSTER ON) .*\Z", re.DOTALL)
 
 
 def lifting(name: str) -> str:
@@ -47,12 +54,62 @@ def refuse_if_broken(db: Database, seen: Scene, limit: Saved) -> None:
     where = "true" if "NULLS NOT DISTINCT" in (limit.definition or "") else f"pg_catalog.num_nulls({keys}) = 0"
     where += f" AND ({limit.predicate})" if limit.predicate else ""
     broken = f"SELECT FROM {db.counter.child_sql} WHERE {where} GROUP BY {keys} HAVING pg_catalog.count(*) > 1"
-    with db.transaction(Limits(statement_timeout=0), rollback=True):
-        db.run(undoing.confined(seen, f"SELECT pg_catalog.count(*) FROM ({broken}) AS broken"))  # noqa: S608
-        (groups,) = db.values(f"SELECT {undoing.CONFINED}")
+    try:
+        with forbidden.named(db), db.transaction(Limits(statement_timeout=0), rollback=True):
+            db.run(undoing.confined(seen, f"SELECT pg_catalog.count(*) FROM ({broken}) AS broken"))  # noqa: S608
+            (groups,) = db.values(f"SELECT {undoing.CONFINED}")
+    except DatabaseRefused as refused:
+        if (refused.sqlstate or "")[:2] != "42" or isinstance(refused, NotPermitted):
+            raise
+        raise _refusal(said(refused)) from None  # a column has another name or type
     if groups:
         cases = "1 case" if groups == 1 else f"{groups} cases"
         raise _refusal(f"in {cases} one person used a preset more than once on a day, which the limit forbids")
+
+
+def refuse_if_taken(db: Database, seen: Scene, limit: Saved) -> None:
+    """Raise RollbackRefused where something else has the name of the limit by now."""
+    there = seen.code.limit
+    taken = db.values("SELECT pg_catalog.to_regclass(%(name)s) IS NOT NULL", {"name": limit.identity})[0]
+    if taken and (there is None or there.name != limit.identity):
+        raise RollbackRefused(
+            f"the daily limit cannot come back: {limit.identity} is the name of something else by now",
+            hint=f"rename that, then run this again; or {_CHOICES.partition(';')[0]}",
+        )
+
+
+def refused_of_copy(db: Database, seen: Scene, extras: Iterable[str]) -> dict[str, str]:
+    """Build the limit on an empty copy of the table, and complete it: which of these statements the server refuses, and
+    why. All of it is undone.
+
+    Raises RollbackRefused where the limit itself cannot be built.
+    """
+    limit, table = seen.ledger.limit, seen.tree[0].name
+    assert limit is not None  # noqa: S101
+    expected.require(seen, limit)
+    tail = (limit.definition or "").partition(f" ON {table} USING ")[2]
+    found: dict[str, str] = {}
+    with db.transaction(rollback=True):
+        if seen.around.superuser and not seen.owner_runs:
+            db.run(f"SET LOCAL ROLE {seen.around.owner_sql}")
+        try:
+            db.run(f"CREATE TEMPORARY TABLE usagefix_copy (LIKE {table})")
+        except NotPermitted:
+            return found  # nothing can be tried here
+        try:
+            db.run(f"CREATE UNIQUE INDEX usagefix_copy_limit ON pg_temp.usagefix_copy USING {tail}")
+        except DatabaseRefused as refused:
+            raise _refusal(said(refused)) from None
+        for extra in extras:
+            on_copy = extra.replace(f"INDEX {limit.identity} ", "INDEX pg_temp.usagefix_copy_limit ", 1)
+            on_copy = _INDEX_OF_TABLE.sub(r"ALTER TABLE pg_temp.usagefix_copy \1 usagefix_copy_limit;", on_copy)
+            db.run("SAVEPOINT extra")
+            try:
+                db.run(on_copy)
+            except DatabaseRefused as refused:
+                db.run("ROLLBACK TO SAVEPOINT extra")
+                found[extra] = said(refused)
+    return found
 
 
 def refuse_if_edited(seen: Scene) -> None:
@@ -60,9 +117,9 @@ def refuse_if_edited(seen: Scene) -> None:
     lose somebody's work."""
     for function, saved in _saved_recorders(seen):
         # The loose one is there after a rollback that was interrupted.
-        if function.body not in (saved.left_behind, undoing.loose_body(seen, saved, function)):
+        if function.body not in (saved.left_behind, loose_body(seen, saved, function)):
             raise RollbackRefused(
-                f"{seen.counter.recorder}() was changed after apply; going back would lose that change",
+                f"{function.name}() was changed after apply; going back would lose that change",
                 hint="usagefix rollback --daily-limit skip keeps the function of now",
             )
 
@@ -101,8 +158,9 @@ def present(db: Database) -> Limit | None:
 
 def _saved_recorders(seen: Scene) -> list[tuple[Function, Saved]]:
     """The functions that record uses and that apply edited, each with what the ledger has of it."""
-    saved = {entry.identity: entry for entry in seen.ledger.saved if entry.kind == "function" and entry.left_behind}
-    return [(function, saved[function.signature]) for function in seen.code.recorders if function.signature in saved]
+    saved = [entry for entry in seen.ledger.saved if entry.kind == "function" and entry.left_behind]
+    found = [(there, entry) for entry in saved if (there := remembered.function(seen, entry)) is not None]
+    return [(there, entry) for there, entry in found if is_recorder(seen, entry, there)]
 
 
 def _loosen(db: Database, seen: Scene, limits: Limits | None, *, loose: bool) -> None:
@@ -110,9 +168,9 @@ def _loosen(db: Database, seen: Scene, limits: Limits | None, *, loose: bool) ->
     with db.transaction(limits):
         db.claim()
         for function, saved in _saved_recorders(seen):
-            body = undoing.loose_body(seen, saved, function) if loose else saved.left_behind or ""
+            body = loose_body(seen, saved, function) if loose else saved.left_behind or ""
             if body != function.body or not loose:
-                db.run(with_body(routine(function), body))
+                db.run(";\n".join([with_body(routine(function), body), *function.needing]))
 
 
 def _refusal(what: str) -> RollbackRefused:

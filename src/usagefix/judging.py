@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from usagefix.models.verification import Check, Status
 from usagefix.picture.code import Code, routine
+from usagefix.picture.edits import of_edits, of_recorders, of_triggers
+from usagefix.picture.obstacles import Obstacle
 
 
 def code_checks(seen: Code, *, counted: bool) -> list[Check]:
-    """These checks. ``counted``: the counting trigger is there."""
-    return [_counted_once(seen, counted=counted), _daily_limit_gone(seen), _recorder(seen)]
+    """These checks, which say what apply will refuse. ``counted``: the counting trigger is there."""
+    return [
+        _foretold(_counted_once(seen, counted=counted), of_triggers(seen)),
+        _foretold(_daily_limit_gone(seen), of_edits(seen)),
+        _foretold(_recorder(seen), of_recorders(seen)),
+    ]
+
+
+def _foretold(check: Check, refused: Iterable[Obstacle]) -> Check:
+    """A check that has failed, with what apply cannot do about it, and a person must."""
+    for obstacle in refused:
+        if not check.passed and check.hint == "usagefix apply":
+            detail = f"{check.detail}; apply cannot change that: {obstacle.what}"
+            return replace(check, detail=detail, hint=obstacle.hint.replace("run this again", "run usagefix apply"))
+    return check
 
 
 def _counted_once(seen: Code, *, counted: bool) -> Check:

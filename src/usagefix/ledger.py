@@ -15,12 +15,16 @@ from usagefix import __version__, catalog
 from usagefix.database import Database
 from usagefix.errors import NotPermitted
 
+_TABLES = ("history", "saved_objects", "backfills", "corrections", "held_at_zero", "refused_writes")
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A version that is applied: the columns of ``history.sql``. ``tool`` is None where it was applied by hand."""
+    """What became of a version last, applied or rolled back: the columns of ``history.sql``. ``tool`` is None where
+    that was done by hand."""
 
     version: str
+    action: str
     applied_at: datetime
     applied_by: str
     tool: str | None
@@ -49,15 +53,23 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What the ledger says; empty where there is none. ``saved``: by version, what rollback can undo."""
+    """What the ledger says; empty where there is none. ``latest``: what became of each version last; ``saved``: by
+    version, what rollback can undo."""
 
     exists: bool = False
-    applied: tuple[Applied, ...] = ()
+    latest: tuple[Applied, ...] = ()
     saved: tuple[Saved, ...] = ()
 
     def entry(self, version: str) -> Applied | None:
         """When a version was applied; None where it is not."""
-        return next((entry for entry in self.applied if entry.version == version), None)
+        return self._latest(version, "apply")
+
+    def rolled_back(self, version: str) -> Applied | None:
+        """When a version was rolled back; None where it is applied, or never was."""
+        return self._latest(version, "rollback")
+
+    def _latest(self, version: str, action: str) -> Applied | None:
+        return next((entry for entry in self.latest if (entry.version, entry.action) == (version, action)), None)
 
     @property
     def begun(self) -> frozenset[str]:
@@ -86,7 +98,8 @@ def read(db: Database) -> Ledger:
     """What the ledger says. Raises NotPermitted where there is one that the role may not read."""
     if not exists(db):
         return Ledger()
-    return Ledger(True, tuple(db.rows(db.query("history"), Applied)), tuple(db.rows(db.query("saved_objects"), Saved)))
+    saved = db.rows(db.query("saved_objects"), Saved) if _has(db, "saved_objects") else []  # a part of it may be lost
+    return Ledger(True, tuple(db.rows(db.query("history"), Applied)), tuple(saved))
 
 
 def exists(db: Database) -> bool:
@@ -101,7 +114,17 @@ def exists(db: Database) -> bool:
             f"role {db.session.role} may not read the ledger, schema usagefix",
             hint="connect as the role that ran apply, or as a superuser",
         )
-    return bool(there) and bool(db.values("SELECT pg_catalog.to_regclass('usagefix.history') IS NOT NULL")[0])
+    return bool(there) and _has(db, "history")
+
+
+def _has(db: Database, table: str) -> bool:
+    question = "SELECT pg_catalog.to_regclass(pg_catalog.concat('usagefix.', %(table)s::text)) IS NOT NULL"
+    return bool(db.values(question, {"table": table})[0])
+
+
+def whole(db: Database) -> bool:
+    """Whether nothing of the ledger is lost."""
+    return all(_has(db, table) for table in _TABLES)
 
 
 def pushed(db: Database) -> dict[str, str]:

@@ -11,7 +11,12 @@ from usagefix.picture.obstacles import of_any_use, of_keys
 
 NO_SUCH_OPERATOR = "42883"
 _DEFAULTS = {"global", "database", "user", "database user"}  # where ALTER ROLE and ALTER DATABASE leave a setting
-_ONES_OWN = {"client", "session"}
+_MEANT_HERE = ("in this session", "leave it out of PGOPTIONS and the URL")
+_MEANT_FOR_ALL = (
+    "for the whole of it",
+    "hosters set it where the disk is full, and for a switchover: look at the server's messages, give it more room,"
+    " then run this again",
+)
 _WHOLE_NUMBERS = {"integer", "bigint"}
 
 
@@ -112,18 +117,25 @@ def require_writable(db: Database) -> None:
         raise ReadOnlyServer("this is a standby, which takes no writes", hint=TO_THE_PRIMARY)
     by = db.session.read_only_by
     if by is not None and by not in _DEFAULTS:
+        where, hint = _MEANT_HERE if by in ("client", "session") else _MEANT_FOR_ALL
         raise ReadOnlyServer(
-            "the server takes no writes: default_transaction_read_only is on"
-            + (" in this session" if by in _ONES_OWN else " for the whole of it"),
-            hint="leave it out of PGOPTIONS and the URL"
-            if by in _ONES_OWN
-            else "hosters set it where the disk is full, and for a switchover: look at the server's messages, give it more room,"
-            " then run this again",
+            f"the server takes no writes: default_transaction_read_only is on {where}",
+            hint=hint,
         )
     if by is not None and db.target.pooler:
         raise ReadOnlyServer(
             "the role or the database is set to default_transaction_read_only, and a pooler is between",
             hint="connect directly, or as another role; or ALTER ROLE ... SET default_transaction_read_only = off",
+        )
+
+
+def require_triggers(db: Database) -> None:
+    """Triggers fire in sessions like this one. Raises Refused: what is tried here would not be counted."""
+    if db.session.triggerless:
+        raise Refused(
+            "no trigger fires in sessions like this one: session_replication_role is replica",
+            hint="ALTER ROLE or ALTER DATABASE ... RESET session_replication_role (usagefix doctor says whose it is),"
+            " or connect as another role",
         )
 
 

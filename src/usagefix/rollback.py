@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from usagefix import catalog, daily_limit, forbidden, ledger, preflight, status
+from usagefix import catalog, daily_limit, forbidden, ledger, preflight, rehearsal, status
+from usagefix.backfill import give_back, returns
 from usagefix.catalog import Migration, MigrationKind
 from usagefix.database import Database, Limits
 from usagefix.errors import ConfigurationError, DatabaseRefused, Refused, RollbackRefused
-from usagefix.models.choices import DailyLimit
+from usagefix.models.choices import Counters, DailyLimit
+from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import RollbackPlan, RollbackReport, State
-from usagefix.planning import undoing
+from usagefix.planning import remembered, undoing
 from usagefix.planning.plan import text_of
 from usagefix.planning.scene import Scene, scene
 from usagefix.verify import object_checks, verify
@@ -19,9 +21,11 @@ from usagefix.verify import object_checks, verify
 STILL_NEEDED = "2BP01"
 
 
-def plan(db: Database, *, to: str | None, limit: DailyLimit, purge: bool = False) -> RollbackPlan:
+def plan(
+    db: Database, *, to: str | None, limit: DailyLimit, purge: bool = False, counters: Counters = Counters.KEEP
+) -> RollbackPlan:
     """What a rollback to just after version ``to`` (None: to before the first) would undo, newest first; ``purge``: and
-    whether the ledger goes, too.
+    whether the ledger goes, too; ``counters``: what becomes of those that were corrected.
 
     Raises RollbackRefused where the objects there are not recorded, where the daily limit cannot come back, or where
     somebody keeps things of their own in the ledger's schema.
@@ -29,6 +33,10 @@ def plan(db: Database, *, to: str | None, limit: DailyLimit, purge: bool = False
     if purge and to is not None:
         raise ConfigurationError("--purge goes back all the way, --to does not", hint="pass one of them")
     keep = catalog.migration(to).version if to is not None else ""
+    if counters is Counters.RESTORE and keep >= catalog.counting().version:
+        raise ConfigurationError(
+            "--counters restore goes with the counting, which stays with this --to", hint="leave one of them out"
+        )
     seen = _look(db)
     undone = [m for m in reversed(catalog.migrations()) if m.version in seen.ledger.begun and m.version > keep]
     purge = purge and bool(db.values("SELECT to_regnamespace('usagefix') IS NOT NULL")[0])
@@ -38,7 +46,8 @@ def plan(db: Database, *, to: str | None, limit: DailyLimit, purge: bool = False
             f"schema usagefix holds what usagefix did not put there: {', '.join(strangers)}",
             hint="move that to another schema, or roll back without --purge",
         )
-    if not undone and not purge and _foreign(db, seen):
+    lost = [m for m in catalog.migrations() if m not in undone and m.version > keep and _counts_unrecorded(seen, m)]
+    if lost or (not undone and not purge and _foreign(db, seen)):
         raise RollbackRefused(
             "the trigger or its function is there, but usagefix did not record what they replaced",
             hint="run usagefix apply first, which takes them over and records them",
@@ -49,43 +58,86 @@ def plan(db: Database, *, to: str | None, limit: DailyLimit, purge: bool = False
     if counting and limit is DailyLimit.RESTORE:
         _require_restorable(db, seen)
     had_limit = counting and seen.ledger.limit is not None
-    return RollbackPlan(tuple(m.version for m in undone), limit, had_limit=had_limit, purge=purge)
+    restore = counters if counting else Counters.KEEP
+    return RollbackPlan(tuple(m.version for m in undone), limit, had_limit=had_limit, purge=purge, counters=restore)
 
 
-def rollback(
-    db: Database, agreed: RollbackPlan, *, limits: Limits | None = None, on_step: Callable[[str], None]
-) -> RollbackReport:
-    """Undo what was agreed to. Readers and writers wait only while the trigger is dropped.
-
-    Raises RollbackRefused, Busy; each version is undone whole or not at all.
-    """
-    undone = [catalog.migration(version) for version in agreed.versions]
-    for migration in undone:
-        on_step(f"rolling back {migration}")
-        seen = _look(db)
-        if migration.kind is MigrationKind.COUNTING and agreed.daily_limit is DailyLimit.RESTORE:
-            _restore_limit(db, seen, limits)
-            seen = _look(db)
-        _undo(db, undoing.plan(seen, migration, agreed.daily_limit), limits)
-        db.changes[:] = [f"{done} rolled back" for done in undone[: undone.index(migration) + 1]]
-    if agreed.purge:
-        db.retrying(lambda: _purge(db, limits), limits)
-        db.changes.append("schema usagefix is gone")
-    counts = verify(db, top=0).counts
-    with db.snapshot():
-        begun = ledger.read(db).begun
+def preview(db: Database, agreed: RollbackPlan) -> RollbackReport:
+    """What :func:`rollback` would do: each version is undone in a transaction that is rolled back."""
+    rehearsed = _rehearse(db, agreed, None, locks=True)
+    restores = agreed.counters is Counters.RESTORE
     return RollbackReport(
-        migrations=tuple(str(m) for m in undone),
-        remains=next((str(m) for m in reversed(catalog.migrations()) if m.version in begun), None),
+        migrations=tuple(str(catalog.migration(version)) for version in agreed.versions),
+        remains=_remains(db, agreed.versions),
         daily_limit=agreed.daily_limit if agreed.had_limit else None,
-        counts=counts,
+        counts=None,
         purged=agreed.purge,
-        remarks=tuple(dict.fromkeys(db.remarks)),
+        remarks=tuple(dict.fromkeys(remark for one in rehearsed for remark in one.plan.remarks)),
+        counters_restored=returns(db, catalog.counting().version) if restores else None,
+        dry_run=True,
+        plan=tuple(step for one in rehearsed for step in one.steps),
     )
 
 
+def rollback(
+    db: Database, agreed: RollbackPlan, *, limits: Limits | None = None, on_step: Callable[[str], None],
+    on_progress: Callable[[BackfillProgress], None] = lambda _: None,
+) -> RollbackReport:  # fmt: skip
+    """Undo what was agreed to. Readers and writers wait only while the trigger is dropped.
+
+    What the server would refuse is found before the first change: it stays as it is, with a remark, or all does. Raises
+    RollbackRefused, Busy; each version is undone whole or not at all.
+    """
+    undone = [catalog.migration(version) for version in agreed.versions]
+    rehearsed = _rehearse(db, agreed, limits)
+    if agreed.had_limit and agreed.daily_limit is DailyLimit.RESTORE:
+        on_step("building the daily limit (nobody waits)")
+        _restore_limit(db, _look(db), limits)
+    restored = None
+    if agreed.counters is Counters.RESTORE:
+        on_step("giving the counters back what they showed")
+        restored = give_back(db, catalog.counting().version, limits=limits, on_progress=on_progress)
+    for migration, one in zip(undone, rehearsed, strict=True):
+        on_step(f"rolling back {migration}")
+        _undo(db, undoing.plan(_look(db), migration, agreed.daily_limit, without=one.without), limits)
+        db.changes.append(f"{migration} rolled back")
+    if agreed.purge:
+        db.retrying(lambda: _purge(db, limits), limits)
+        db.changes.append("schema usagefix is gone")
+    return RollbackReport(
+        migrations=tuple(str(m) for m in undone),
+        remains=_remains(db, ()),
+        daily_limit=agreed.daily_limit if agreed.had_limit else None,
+        counts=verify(db, top=0).counts,
+        purged=agreed.purge,
+        remarks=tuple(dict.fromkeys(db.remarks)),
+        counters_restored=restored,
+    )
+
+
+def _rehearse(
+    db: Database, agreed: RollbackPlan, limits: Limits | None, *, locks: bool = False
+) -> list[rehearsal.Rehearsed]:
+    """Each version's plan as the server accepts it. Raises RollbackRefused where one cannot be undone, or the ledger
+    not be dropped."""
+    seen = _look(db)
+    undone = [catalog.migration(version) for version in agreed.versions]
+    found = [rehearsal.rehearse(db, seen, m, agreed.daily_limit, limits, locks=locks) for m in undone]
+    if agreed.purge:
+        db.retrying(lambda: _purge(db, limits, rollback=True), limits)
+    return found
+
+
+def _remains(db: Database, undone: tuple[str, ...]) -> str | None:
+    """The newest version that is there without those."""
+    with db.snapshot():
+        begun = ledger.read(db).begun - set(undone)
+    return next((str(m) for m in reversed(catalog.migrations()) if m.version in begun), None)
+
+
 def script(db: Database, migration: Migration, limit: DailyLimit) -> str:
-    """The script to write down that undoes one version here, and builds the daily limit. Raises Refused."""
+    """The script to write down that undoes one version here, and builds the daily limit; what changed since stands
+    above it. Raises Refused."""
     seen = _look(db)
     later = [m for m in catalog.migrations() if m.version > migration.version and m.version in seen.ledger.begun]
     if later or migration.version not in seen.ledger.begun:
@@ -96,7 +148,8 @@ def script(db: Database, migration: Migration, limit: DailyLimit) -> str:
     plan = undoing.plan(seen, migration, limit, by_hand=True)
     if migration.kind is MigrationKind.COUNTING and limit is DailyLimit.RESTORE:
         _require_restorable(db, seen)
-    return text_of(plan.statements)
+    told = "".join(f"-- {' '.join(remark.split())}\n" for remark in plan.remarks)
+    return (f"{told}\n" if told else "") + text_of(plan.statements)
 
 
 def _look(db: Database) -> Scene:
@@ -104,14 +157,23 @@ def _look(db: Database) -> Scene:
         preflight.require_changeable(db)
         preflight.require_readable(db)
         ledger.require_trusted(db)
-        return scene(db)
+        return remembered.here(scene(db))
 
 
 def _require_restorable(db: Database, seen: Scene) -> None:
     """Raise RollbackRefused where the daily limit, or the function that relied on it, cannot come back."""
     daily_limit.refuse_if_edited(seen)
     if seen.ledger.limit is not None:
+        daily_limit.refuse_if_taken(db, seen, seen.ledger.limit)
         daily_limit.refuse_if_broken(db, seen, seen.ledger.limit)
+
+
+def _counts_unrecorded(seen: Scene, migration: Migration) -> bool:
+    """Whether functions of a version that the ledger has lost are still called on the two tables."""
+    if migration.version in seen.ledger.begun:
+        return False
+    made = {f.oid for f in remembered.ours(seen, migration) if seen.code.is_released(f)}
+    return any(t.function in made and t.place != "elsewhere" for t in seen.code.triggers)
 
 
 def _foreign(db: Database, seen: Scene) -> bool:
@@ -128,10 +190,10 @@ class _Parts:
     names: str
 
 
-def _purge(db: Database, limits: Limits | None) -> None:
+def _purge(db: Database, limits: Limits | None, *, rollback: bool = False) -> None:
     """Drop the ledger, and nothing that somebody else made of it. Raises RollbackRefused where there is such."""
     try:
-        with db.transaction(limits):
+        with db.transaction(limits, rollback=rollback):
             db.claim()
             for parts in db.rows(db.query("ledger_parts"), _Parts):
                 db.run(f"DROP {parts.kind} {parts.names}")

@@ -48,7 +48,7 @@ def migration_states(written: Ledger, checks: Mapping[str, tuple[Check, ...]]) -
     """Every migration's state, oldest first, from what the ledger says and what the checks found."""
     states = []
     for migration in catalog.migrations():
-        entry = written.entry(migration.version)
+        entry, undone = written.entry(migration.version), written.rolled_back(migration.version)
         states.append(
             MigrationState(
                 version=migration.version,
@@ -56,6 +56,8 @@ def migration_states(written: Ledger, checks: Mapping[str, tuple[Check, ...]]) -
                 state=_state(entry is not None, migration.version in written.begun, checks[migration.version]),
                 applied_at=entry.applied_at if entry else None,
                 applied_by=entry.applied_by if entry else None,
+                rolled_back_at=undone.applied_at if undone else None,
+                rolled_back_by=undone.applied_by if undone else None,
             )
         )
     return tuple(states)
@@ -63,6 +65,6 @@ def migration_states(written: Ledger, checks: Mapping[str, tuple[Check, ...]]) -
 
 def _state(recorded: bool, begun: bool, checks: tuple[Check, ...]) -> State:
     if recorded or begun:
-        return State.APPLIED if recorded and all(check.passed for check in checks) else State.OUTDATED
+        return State.APPLIED if recorded and begun and all(check.passed for check in checks) else State.OUTDATED
     there = any(check.check_id in _MADE and check.status is not Status.MISSING for check in checks)
     return State.FOREIGN if there else State.PENDING

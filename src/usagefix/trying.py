@@ -1,9 +1,9 @@
 """Trying uses before apply changes anything and with the fix in place; every trial is undone.
 
 What worked before must work afterwards, and count each use once: through each function that records uses, by a plain
-INSERT and by a DELETE; of one's own preset, of somebody else's, of nobody's; of each kind. A function that never worked,
-since it names columns that are not there, is repaired, or written anew if it does nothing else, where a trial says that
-this works.
+INSERT and by a DELETE; of one's own preset, of somebody else's, of nobody's; of each kind. A function that never
+worked, since it names columns that are not there, is repaired, or written anew if it does nothing else, where a trial
+says that this works.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ _NOTHING = Outcome()
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A function that records uses, and what becomes of it. ``how``: edited, repaired, rewritten or kept; ``loose``: its
-    body while the daily limit stays, ``final``: in the end; ``unknown``: columns that it names and the events lack."""
+    """A function that records uses, and what becomes of it. ``how``: edited, repaired, rewritten or kept; ``loose``:
+    its body while the daily limit stays, ``final``: in the end; ``unknown``: columns that it names and the events
+    lack."""
 
     function: Function
     how: str

@@ -25,7 +25,7 @@ _SAME_ROW = "27000"  # triggered_data_change_violation: a BEFORE trigger changed
 def remarks(trials: Trials, made: Made, found: Sequence[Outcome]) -> Iterator[str]:
     """What is to be known of a plan that goes on."""
     if not trials.cases:
-        yield "no use could be tried, for there is no preset with a user to use it: run usagefix smoke when there is one"
+        yield "no use could be tried, since there is no preset with a user to use it: run usagefix smoke when there is"
     for one in trials.functions:
         yield from _of_function(
             one, called=any(t.way.name == one.function.signature for t in made.tries), trials=trials
@@ -91,8 +91,8 @@ def _hint(scene: Scene, said: Outcome, triggers: Sequence[Trigger]) -> str:
     on_presets = [t for t in triggers if t.place == "presets"]
     if said.state == _SAME_ROW:
         return (
-            f"a use changes {counter}, and a trigger that writes events before a preset is changed changes it once more:"
-            " make it an AFTER trigger, then run this again"
+            f"an event changes {counter}, so a trigger that writes events before a preset is changed changes the preset"
+            " as well: make it an AFTER trigger, then run this again"
         )
     if on_presets:
         function = scene.code.function(on_presets[0].function)
@@ -110,7 +110,9 @@ def _hint(scene: Scene, said: Outcome, triggers: Sequence[Trigger]) -> str:
         )
     if said.constraint:
         return f"each use updates {counter}: let that constraint take what follows from it, then run this again"
-    return f"does it, or what it calls, change {counter} as well, or refuse that a use does? Change that, then run this again"
+    return (
+        f"does it, or what it calls, change {counter} too, or refuse that a use does? Change that, then run this again"
+    )
 
 
 def _without_ours(scene: Scene, context: str) -> str:

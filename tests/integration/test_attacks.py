@@ -533,7 +533,7 @@ def test_users_of_the_application_reach_nothing_of_ours(owned: App, whose: str) 
 
 ONE = "md5('preset 1')::uuid"
 WRITER = """
-    SET usagefix.counting = '1';
+    SET search_path = public, pg_temp, pg_usagefix_1;
     CREATE TEMP TABLE own (a integer);
     CREATE FUNCTION pg_temp.count_too() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
         UPDATE public.presets SET usage_count = usage_count + 1 WHERE id = md5('preset 1')::uuid;
@@ -549,7 +549,7 @@ NEW_OWNER = {
 
 
 def settings() -> list[str]:
-    """Each setting of ours that stands in the code, and two that used to."""
+    """Each setting of ours that stands in the code, and two that used to stand there."""
     found = re.findall(r"(?:['\"]|\bset\s+(?:local\s+)?)(usagefix\.[a-z_]+)\b", ours(), re.IGNORECASE)
     return sorted({*found, "usagefix.counting", "usagefix.refused"})
 

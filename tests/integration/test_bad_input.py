@@ -333,3 +333,11 @@ def test_a_schema_that_has_the_tables_is_named(app: App) -> None:
     assert app.usagefix("--schema", "shop", "verify").code == 1
     for wrong in ('x"; DROP TABLE presets', "", "a'b", "usagefix.history"):
         assert app.usagefix("--schema", wrong, "verify").code == 2
+
+
+def test_sessions_that_fire_no_trigger(app: App) -> None:
+    app.sql(f'ALTER DATABASE "{app.name}" SET session_replication_role = replica')
+    for command in ("apply", "smoke"):
+        assert_clear(
+            app.usagefix(command), 1, "no trigger fires", "RESET session_replication_role", "nothing in the database"
+        )

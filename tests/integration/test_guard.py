@@ -217,20 +217,29 @@ def test_events_that_a_trigger_on_presets_records_meanwhile(fixed: App) -> None:
     assert fixed.one(NOTED) == 0
 
 
-@pytest.mark.parametrize("value", ["", "0", "1", "2"])
-def test_a_permit_cannot_be_forged(guarded: App, mode: str, value: str) -> None:
+FORGED = (
+    "public",
+    "public, pg_temp, pg_usagefix_0",
+    "public, pg_temp, pg_usagefix_1",
+    "public, pg_temp, pg_usagefix_2",
+)
+
+
+@pytest.mark.parametrize("path", FORGED)
+def test_a_permit_cannot_be_forged(guarded: App, mode: str, path: str) -> None:
     for name in (None, "service_role", "authenticated"):
         with client(guarded, name) as connection:
-            connection.execute(f"SET usagefix.counting = '{value}'".encode())
+            connection.execute(f"SET search_path = {path}".encode())
             refused(guarded, mode, connection, f"UPDATE presets SET usage_count = 7 WHERE id = {ONE}")
             refused(guarded, mode, connection, f"SELECT increment_preset_usage({ONE})")
 
 
-def test_a_permit_cannot_be_forged_for_a_trigger_of_ones_own_rights(guarded: App, mode: str) -> None:
+@pytest.mark.parametrize("path", FORGED)
+def test_a_permit_cannot_be_forged_for_a_trigger_of_ones_own_rights(guarded: App, mode: str, path: str) -> None:
     guarded.sql(COMPETE.replace(" SECURITY DEFINER", ""))
     guarded.sql(COMPETITORS["rows, before ours"])
     with client(guarded, "authenticated") as connection:
-        connection.execute("SET usagefix.counting = '1'")
+        connection.execute(f"SET search_path = {path}".encode())
         insert = (
             f"INSERT INTO preset_usage (preset_id, user_id, usage_type) VALUES ({ONE}, auth.uid(), 'showcase_creation')"
         )
@@ -258,8 +267,9 @@ COUNTS = {
 def test_a_permit_ends_with_the_count(request: pytest.FixtureRequest, what: str) -> None:
     app: App = request.getfixturevalue("counted" if "partition" in what else "fixed")
     with app.connect(autocommit=False) as connection:
+        before = connection.execute(b"SHOW search_path").fetchall()
         connection.execute(COUNTS[what].encode())
-        assert connection.execute(b"SELECT current_setting('usagefix.counting')").fetchall() == [("",)]
+        assert connection.execute(b"SHOW search_path").fetchall() == before
         connection.commit()
     assert app.drift() == (0, 0)
 
@@ -279,12 +289,12 @@ def test_a_permit_does_not_outlive_an_error(guarded: App, mode: str) -> None:
         " BEGIN INSERT INTO preset_usage (preset_id, user_id, usage_type)"
         "   SELECT id, md5('user 1')::uuid, 'showcase_creation' FROM presets WHERE name = 'Neon city';"
         "   RAISE 'the count must fail'; EXCEPTION WHEN check_violation THEN NULL; END;"
-        " INSERT INTO inner_log VALUES (current_setting('usagefix.counting', true)); RETURN NEW; END$$"
+        " INSERT INTO inner_log VALUES (current_setting('search_path')); RETURN NEW; END$$"
     )
     guarded.sql("CREATE TRIGGER t BEFORE INSERT ON outer_log FOR EACH ROW EXECUTE FUNCTION on_outer()")
     with client(guarded, None) as connection:
         refused(guarded, mode, connection, "INSERT INTO outer_log VALUES (1)")
-    assert guarded.one("SELECT count(*) FROM inner_log WHERE permit <> ''") == 0
+    assert guarded.one("SELECT count(*) FROM inner_log WHERE permit LIKE '%usagefix%'") == 0
 
 
 def test_savepoints(fixed: App) -> None:
@@ -525,9 +535,9 @@ def test_counting_and_guarding_go_on_when_the_owner_of_presets_changes(app: App,
         assert app.drift() == (0, 0)
         app.sql(COMPETE.replace(" SECURITY DEFINER", ""))
         app.sql(COMPETITORS["rows, before ours"])
-        for value in ("", "0", "1", "2"):
+        for path in FORGED:
             with client(app, "service_role") as connection:
-                connection.execute(f"SET usagefix.counting = '{value}'".encode())
+                connection.execute(f"SET search_path = {path}".encode())
                 connection.execute(f"UPDATE presets SET usage_count = 9 WHERE id = {ONE}".encode())
                 app.use(
                     app.preset(1), connection=connection
@@ -565,6 +575,7 @@ BY_ROW_TRIGGER = (
 OF_ITS_OWN = f"{COMPETE.replace(ONE, 'NEW.preset_id')}; CREATE TRIGGER own AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION compete()"
 STEPS_ASIDE: dict[str, tuple[str, str, bool]] = {
     "function and trigger replaced": (f"{BY_ROW}; {BY_ROW_TRIGGER}", "outdated", True),
+    "function without its path": ("ALTER FUNCTION auto_increment_preset_usage_count() RESET search_path", "ok", True),
     "trigger gone": (f"DROP TRIGGER {TRIGGER} ON preset_usage", "missing", False),
     "trigger gone, another counts": (f"DROP TRIGGER {TRIGGER} ON preset_usage; {OF_ITS_OWN}", "missing", True),
     "trigger disabled, another counts": (f"ALTER TABLE preset_usage DISABLE TRIGGER {TRIGGER}; {OF_ITS_OWN}", "failed", True),

@@ -23,7 +23,12 @@ ASKED: dict[str, object] = {
     "anti_join": True, "lately": False, "pid": 0, "relation": ODD.child_sql, "keys": [PRESET], "deltas": [0],
     "run": 1, "after": 0, "size": 1, "became": [1], "first": 1, "lease": 30.0, "versions": ["x"], "tag": None,
 }  # fmt: skip
-OF_ONE: dict[str, dict[str, object]] = {"add_deltas": {"newest": [None]}, "mark_applied": {"last": 1}}
+OF_ONE: dict[str, dict[str, object]] = {
+    "add_deltas": {"newest": [None]},
+    "give_back": {"displayed": [None]},
+    "mark_applied": {"last": 1},
+    "returns": {"version": "20250930000001"},
+}
 
 # Tables of other tools.
 OTHERS = """

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 import pytest
-from support import LEDGER, MIGRATION, VERSION, App, checks, failing
+from support import INDEX, LEDGER, MIGRATION, VERSION, App, checks, failing
 
 from usagefix import catalog
 from usagefix.counter import STANDARD
@@ -82,7 +82,7 @@ CASES = {
         "CREATE TABLE kinds (kind text PRIMARY KEY); ALTER TABLE presets ADD kind text;"
         "UPDATE presets SET kind = 'gone' WHERE name = 'Neon city';"
         "ALTER TABLE presets ADD CONSTRAINT kinds FOREIGN KEY (kind) REFERENCES kinds NOT VALID",
-        "constraint kinds of public.presets refuses updates", "VALIDATE CONSTRAINT kinds", "INSERT INTO kinds VALUES ('gone')",
+        "foreign key kinds of public.presets refuses the second update in a transaction", "VALIDATE CONSTRAINT kinds", "INSERT INTO kinds VALUES ('gone')",
     ),
     "check of another day": Case(
         "ALTER TABLE presets ADD ends timestamptz CHECK (ends > now()) DEFAULT 'infinity';"
@@ -158,6 +158,17 @@ def test_what_would_refuse_a_use_is_found_before_anything_is_changed(app: App, c
     app.db.execute(case.mend)
     result = app.usagefix("apply", "--dry-run")
     assert result.code == 0, result.stderr
+
+
+def test_what_else_the_daily_limit_was_for_is_said(app: App) -> None:
+    """Nothing is replicated, so no DELETE is refused; rollback gives both back."""
+    app.db.execute(
+        "ALTER TABLE preset_usage ADD day date GENERATED ALWAYS AS ((created_at AT TIME ZONE 'UTC')::date) STORED NOT NULL;"
+        f"DROP INDEX {INDEX}; CREATE UNIQUE INDEX once ON preset_usage (user_id, preset_id, usage_type, day);"
+        "ALTER TABLE preset_usage REPLICA IDENTITY USING INDEX once; CLUSTER preset_usage USING once"
+    )
+    remarks = app.usagefix("apply", "--dry-run", "--format", "json").json["remarks"]
+    assert [remark for remark in remarks if "CLUSTER" in remark or "replica identity" in remark][1:]
 
 
 def test_a_dry_run_says_so_too_and_a_script_is_not_written(app: App) -> None:

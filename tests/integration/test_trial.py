@@ -104,3 +104,82 @@ def test_what_worked_before_and_does_not_after_is_refused(app: App, what: str) -
         app.dump_all(),
         app.sql("SELECT count(*), sum(usage_count) FROM presets, (SELECT count(*) FROM preset_usage) AS n"),
     ) == before
+
+
+RECORDS = f"CREATE OR REPLACE FUNCTION {SIGNATURE} RETURNS %s LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$%s$$"
+ONCE = f"{INSERT} ON CONFLICT DO NOTHING"
+# As they stand in textbooks: what it returns, its body, what is left of it.
+TEXTBOOK: dict[str, tuple[str, str, str]] = {
+    "IF FOUND": ("void", f"BEGIN {ONCE}; IF FOUND THEN {COUNT} END IF; END", "IF FOUND THEN NULL; /* counted by the trigger */ END IF;"),
+    "RETURN FOUND": ("boolean", f"BEGIN {ONCE}; IF FOUND THEN {COUNT} END IF; RETURN FOUND; END", "THEN PERFORM FROM presets WHERE id = preset_uuid;"),
+    "GET DIAGNOSTICS": ("integer", f"DECLARE n integer; BEGIN {ONCE}; GET DIAGNOSTICS n = ROW_COUNT; IF n > 0 THEN {COUNT} END IF; RETURN n; END", "ROW_COUNT"),
+    "IF NOT FOUND THEN RETURN": ("void", f"BEGIN {ONCE}; IF NOT FOUND THEN RETURN; END IF; {COUNT} END", "IF NOT FOUND THEN RETURN; END IF; NULL;"),
+    "the preset first": ("void", f"BEGIN {COUNT} IF NOT FOUND THEN RAISE EXCEPTION 'no such preset'; END IF; {ONCE}; END", "PERFORM FROM presets"),
+    "unique_violation": ("boolean", f"BEGIN {INSERT}; {COUNT} RETURN true; EXCEPTION WHEN unique_violation THEN RETURN false; END", "unique_violation"),
+    "unique_violation, within": ("void", f"BEGIN BEGIN {INSERT}; EXCEPTION WHEN unique_violation THEN RETURN; END; {COUNT} END", "unique_violation"),
+    "another column": ("void", f"BEGIN {ONCE}; UPDATE presets SET usage_count = usage_count + 1, description = 'used' WHERE id = preset_uuid; END",
+        "SET description = 'used' WHERE"),
+}  # fmt: skip
+
+
+def make(app: App, what: str) -> str:
+    returns, body, left = TEXTBOOK[what]
+    app.sql("DROP FUNCTION track_preset_usage")
+    app.sql(RECORDS % (returns, body))
+    return left
+
+
+@pytest.mark.parametrize("day", ["on a new day", "when everybody has used everything today"])
+@pytest.mark.parametrize("what", TEXTBOOK)
+def test_textbook_functions_are_accepted_on_any_day(app: App, what: str, day: str) -> None:
+    left = make(app, what)
+    if day != "on a new day":
+        app.sql(
+            "INSERT INTO preset_usage (preset_id, user_id, usage_type) SELECT presets.id, users.id, kind FROM presets, auth.users,"
+            " unnest(ARRAY['playground_generation', 'showcase_creation', 'sample_verification']) AS kind ON CONFLICT DO NOTHING"
+        )
+    before = app.dump()
+    result = app.usagefix("apply", "--format", "json")
+    assert result.code == 0, result.stderr + result.stdout
+    assert left in app.one("SELECT prosrc FROM pg_proc WHERE proname = 'track_preset_usage'")
+    app.sql(f"SET request.jwt.claim.sub = '{app.user_id(3)}'")
+    events = app.one("SELECT count(*) FROM preset_usage")
+    for _ in range(2):
+        app.sql("SELECT track_preset_usage(%s, 'showcase_creation')", app.preset())
+    assert app.one("SELECT count(*) FROM preset_usage") == events + 2
+    assert app.drift() == (0, 0)
+    if what == "the preset first":
+        with pytest.raises(Exception, match="no such preset"):
+            app.sql("SELECT track_preset_usage(gen_random_uuid(), 'showcase_creation')")
+    if day == "on a new day":
+        app.sql("DELETE FROM preset_usage WHERE created_at > now() - interval '1 hour'")
+        assert app.usagefix("rollback", "--yes").code == 0
+        assert app.dump() == before
+
+
+UNEDITABLE = {
+    "a list of columns": (f"BEGIN\n{INSERT};\nUPDATE presets SET (usage_count, last_used_at) = (usage_count + 1, now()) WHERE id = preset_uuid; END", 3),
+    "what it counted": (f"DECLARE n integer;\nBEGIN {INSERT};\n\nUPDATE presets SET usage_count = usage_count + 1 WHERE id = preset_uuid RETURNING usage_count INTO n; END", 4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", UNEDITABLE)
+def test_what_apply_will_refuse_verify_and_doctor_foretell(app: App, what: str) -> None:
+    """Each names the line of the function, and what to change; none sends anybody to apply for it."""
+    body, line = UNEDITABLE[what]
+    app.sql("DROP FUNCTION track_preset_usage; DROP INDEX idx_preset_usage_daily_unique")
+    app.sql(RECORDS % ("void", body))
+    where = f"(line {line} of public.track_preset_usage(uuid,text,jsonb))"
+    (check,) = (
+        c for c in app.usagefix("verify", "--format", "json").json["checks"] if c["check_id"] == "tracker_inserts_only"
+    )
+    assert where in check["detail"]
+    assert check["hint"].startswith("Remove from it what changes usage_count")
+    (finding,) = (
+        f for f in app.usagefix("doctor", "--format", "json").json["findings"] if f["finding_id"] == "apply_refuses"
+    )
+    assert where in finding["evidence"]
+    refused = app.usagefix("apply")
+    assert refused.code == 1
+    assert where in " ".join(refused.stderr.split())
+    assert "Remove from it what changes usage_count" in refused.stderr

@@ -20,12 +20,7 @@ from usagefix import embedded
 from usagefix.counter import STANDARD
 
 # Function, and the beginning of what is said of it → why it stays.
-PERMIT = 'warning extra: never read variable "permit"'
-CALLS = "an assignment calls set_config without a query of its own, which PERFORM would be"
 EXCUSED = {
-    ("public.auto_increment_preset_usage_count", PERMIT): CALLS,
-    ("public.auto_adjust_preset_usage_count", PERMIT): CALLS,
-    ("public.auto_count_row_preset_usage_count", PERMIT): CALLS,
     ("public.track_preset_usage", 'warning extra: unused parameter "usage_data_param"'): (
         "the application's own, which apply leaves as it is"
     ),

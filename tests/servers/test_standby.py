@@ -69,7 +69,8 @@ def standby_of(primary: embedded.Server) -> Iterator[str]:
     try:
         deadline = time.monotonic() + 60
         while "ready to accept read-only connections" not in (folder / "log").read_text():
-            assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline
             time.sleep(0.02)
         yield str(folder)
     finally:

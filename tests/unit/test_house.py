@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import subprocess
 import sys
 
 import pytest
-from support import environment, run
+from support import ROOT, environment, run
 
 from usagefix import errors
 
+# Where texts are that go to a server; words that are only printed stand in other files.
+SENDING = (
+    "planning/*.py", "ledger.py", "trying.py", "daily_limit.py", "apply.py", "backfill.py", "rollback.py", "guard.py", "verify.py",
+    "judging.py", "counter.py", "catalog.py", "rendering.py", "adapting.py", "export.py", "preset.py", "probe.py", "smoke/rows.py",
+    "smoke/stage.py", "smoke/tracker.py", "database/session.py", "database/settings.py", "database/texts.py",
+    "database/waiting.py", "reading/*.py", "doctor/*.py",
+)  # fmt: skip
 HEAVY = ("psycopg", "rich", "sqlparse", "asyncio", "urllib.request", "http.client", "ssl")
 
 
@@ -23,6 +31,19 @@ def test_every_error_has_a_docstring_and_an_exit_code_of_the_contract() -> None:
         assert error.__doc__
         assert error.exit_code in (1, 2, 3, 4, 5, 70, 130)
         assert error.__name__ in str(errors.__doc__), f"{error.__name__} is not drawn in the tree"
+
+
+@pytest.mark.parametrize("pattern", SENDING)
+def test_what_is_sent_is_ascii(pattern: str) -> None:
+    """A database in another encoding refuses all of a statement for one character that it lacks."""
+    sources = sorted((ROOT / "src" / "usagefix").glob(pattern))
+    assert sources
+    for source in sources:
+        tree = ast.parse(source.read_text())
+        told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+        texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        found = [node.lineno for node in texts if id(node) not in told and not str(node.value).isascii()]
+        assert found == [], source
 
 
 @pytest.mark.parametrize(

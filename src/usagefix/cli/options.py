@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from usagefix import catalog
-from usagefix.models.choices import CHECKS, DailyLimit
+from usagefix.models.choices import CHECKS, Counters, DailyLimit
 
 
 class Format(StrEnum):
@@ -196,5 +196,12 @@ Limit = Annotated[
     option(
         "--daily-limit",
         "restore builds the daily index again; skip leaves it off and keeps the fixed track_preset_usage().",
+    ),
+]
+CountersOption = Annotated[
+    Counters,
+    option(
+        "--counters",
+        "keep leaves them right; restore gives back what each showed before apply, plus what was counted since.",
     ),
 ]

@@ -55,11 +55,12 @@ def translated(script: str = "") -> Iterator[None]:
     except UnicodeEncodeError:
         raise ConfigurationError(
             "a value that was given cannot be written in the connection's encoding",
-            hint="check the values on the command line: one has bytes that are no text",
+            hint="check the values on the command line: one has bytes that are no text, or a character that the"
+            " database's encoding lacks",
         ) from None
 
 
-def _translate(error: psycopg.Error, script: str) -> UsagefixError:  # noqa: PLR0911 - one for each kind
+def _translate(error: psycopg.Error, script: str) -> UsagefixError:
     state, diag = error.sqlstate, error.diag
     said = diag.message_primary or (str(error).strip().splitlines() or ["no reason given"])[0]
     if script and diag.statement_position and "\n" in script:
@@ -72,17 +73,10 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:  # noqa: PLR
         return DatabaseRefused(
             f"what the server sent cannot be read: {said}", hint="look at the values in the two tables", sqlstate=None
         )
-    if "statement pooling" in said:  # PgBouncer's own words, in no other language
-        return ConfigurationError(
-            f"the pooler gives a connection for one statement only: {said}",
-            hint="usagefix needs transactions: set pool_mode to transaction or session for this database, or name the"
-            " server's own address",
-            sqlstate=state,
-        )
     if state is None or state.startswith(("08", "57P")) or state in _ENDED:
-        return CannotConnect(f"the connection was lost: {said}", hint=_LOST.get(state or "", _AGAIN), sqlstate=state)
+        return _lost(state, said)
     if state == "42501":
-        if error.diag.source_function == "check_enable_rls":  # said in the server's language
+        if diag.source_function == "check_enable_rls":  # what it says is in the server's language
             said += "; the counts would be wrong"
             hint = "connect as the owner of the tables, or as a role with BYPASSRLS"
         return NotPermitted(
@@ -97,6 +91,17 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:  # noqa: PLR
         hint=hint or _REFUSED.get(state, _ROLLED_BACK),
         sqlstate=state,
     )
+
+
+def _lost(state: str | None, said: str) -> UsagefixError:
+    if "statement pooling" in said:  # PgBouncer's own words, in no other language
+        return ConfigurationError(
+            f"the pooler gives a connection for one statement only: {said}",
+            hint="usagefix needs transactions: set pool_mode to transaction or session for this database, or name the"
+            " server's own address",
+            sqlstate=state,
+        )
+    return CannotConnect(f"the connection was lost: {said}", hint=_LOST.get(state or "", _AGAIN), sqlstate=state)
 
 
 def detail_of(error: UsagefixError) -> str:

@@ -25,7 +25,26 @@ _HINTS = (
     (
         r"password authentication failed|no password supplied",
         "check user and password; in a URL, special characters of the password must be percent-encoded (@ is %40); "
-        "it may also come from PGPASSWORD or ~/.pgpass",
+        "it may also come from PGPASSWORD or ~/.pgpass; it may have expired (VALID UNTIL of the role)",
+    ),
+    (
+        r"authentication failed for user|GSSAPI|certificate authentication|SASL",
+        "the server wants another proof than a password, or did not take it: ask who runs it how this user logs in "
+        "(pg_hba.conf), and check the user's name",
+    ),
+    (
+        r"unsupported startup parameter",
+        "a pooler takes no such parameter: leave options= and the like out of the URL (and PGOPTIONS unset), or name "
+        "the server's own address",
+    ),
+    (
+        r"query_wait_timeout|pgbouncer cannot connect|server login (?:has been )?fail|server_login_retry",
+        "the pooler has no connection to the server to give: is the server running, and has its pool room? "
+        "Try again, or pass --wait SECONDS",
+    ),
+    (
+        r"not (?:yet )?accepting connections|[Hh]ot standby mode is disabled|recovery state has not been",
+        "a standby that takes no connections, or not yet: connect to the primary server, or pass --wait SECONDS",
     ),
     (r"CONNECT privilege", "GRANT CONNECT ON DATABASE, or connect as another role"),
     (r"not permitted to log in", "connect as a role with LOGIN"),
@@ -55,8 +74,14 @@ _HINTS = (
         "check the network: has the host an IPv6 address only?",
     ),
     (
-        r"starting up|shutting down|recovery mode|too many|[Mm]ax.*clients|remaining connection slots",
-        "try again, or pass --wait SECONDS",
+        r"too many|[Mm]ax.*clients|remaining connection slots|no more connections allowed",
+        "all connections are taken: end some, connect through a pooler, or try again; --wait SECONDS waits for one",
+    ),
+    (r"starting up|shutting down|recovery mode", "try again, or pass --wait SECONDS"),
+    (r"not enough memory|out of memory|No space left|could not (?:write|fork)", "the server is out of disk or memory"),
+    (
+        r"FATAL|FEHLER",
+        "the server itself says no: read its message, and ask who runs it",
     ),
     (r"invalid response to SSL|expected authentication request", "something other than PostgreSQL answers there"),
     (r"timeout|timed out", "check host, port and firewall; --wait SECONDS waits longer"),

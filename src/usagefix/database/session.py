@@ -55,6 +55,7 @@ class Session:
     standby: bool
     read_only_by: str | None
     superuser: bool
+    triggerless: bool
     search_path: str
     encoding: str
 

@@ -14,11 +14,9 @@ PATH = {"search_path": "pg_catalog, pg_temp"}
 # What our statements mean, and how what they return is written.
 _READABLE = {
     "standard_conforming_strings": "on",
-    "transform_null_equals": "off",
     "array_nulls": "on",
     "quote_all_identifiers": "off",
     "DateStyle": "ISO, YMD",
-    "IntervalStyle": "postgres",
     "TimeZone": "UTC",
     # To compile a query on the catalog takes longer than the query, by seconds where plans are said to be dear.
     "jit": "off",

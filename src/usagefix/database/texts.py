@@ -30,7 +30,9 @@ def speak(connection: psycopg.Connection[Any]) -> None:
 
 def encoded(connection: psycopg.Connection[Any], text: str) -> bytes:
     """Text as the connection sends it. Raises UnicodeEncodeError where its encoding lacks a character."""
-    return text.encode(codec(connection), "surrogateescape")
+    name = codec(connection)
+    # No database in UTF8 has other bytes.
+    return text.encode(name, "strict" if connection.info.encoding == "utf-8" else "surrogateescape")
 
 
 def decoded(connection: psycopg.Connection[Any], data: Buffer | str) -> str:

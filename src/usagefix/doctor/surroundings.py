@@ -137,6 +137,19 @@ def apply_refuses(case: Case) -> Iterator[Finding]:
         )
 
 
+def deletes_refused(case: Case) -> Iterator[Finding]:
+    """Events that cannot be deleted, with the fix or without."""
+    if case.picture.refuses_deletes:
+        yield Finding(
+            "deletes_refused",
+            WARNING,
+            "No event can be deleted, nor a preset with its events",
+            case.events,
+            case.picture.refuses_deletes,
+            f"give {case.events} a primary key, or a REPLICA IDENTITY that fits the publication",
+        )
+
+
 def unlogged(case: Case) -> Iterator[Finding]:
     """Events that a crash takes away, and no trigger sees it."""
     if case.picture.surroundings.events_unlogged:
@@ -147,6 +160,19 @@ def unlogged(case: Case) -> Iterator[Finding]:
             case.events,
             "it is an UNLOGGED table, which PostgreSQL empties after a crash, and fires no trigger",
             f"ALTER TABLE {case.events} SET LOGGED; after a crash, usagefix backfill",
+        )
+
+
+def triggerless(case: Case) -> Iterator[Finding]:
+    """Sessions that fire no trigger, by a setting."""
+    for whose in case.picture.surroundings.triggerless:
+        yield Finding(
+            "triggerless",
+            ERROR,
+            "Sessions fire no trigger, so nothing counts what they write",
+            "session_replication_role",
+            f"set to replica for {whose or 'every role'}",
+            f"ALTER {whose or 'ROLE ALL'} RESET session_replication_role, then usagefix backfill",
         )
 
 
@@ -229,8 +255,8 @@ def not_looked_at(case: Case) -> Iterator[Finding]:
 RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
-        apply_refuses, replication, refused_writes, unlogged, no_index, counter_indexed, index_invalid,
-        events_of_gone_presets, events_without_preset, no_foreign_key, counter_near_limit, not_looked_at,
+        apply_refuses, triggerless, replication, refused_writes, deletes_refused, unlogged, no_index, counter_indexed,
+        index_invalid, events_of_gone_presets, events_without_preset, no_foreign_key, counter_near_limit, not_looked_at,
         fires_on_count,
     )
 }  # fmt: skip

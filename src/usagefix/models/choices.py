@@ -14,6 +14,13 @@ class DailyLimit(StrEnum):
     SKIP = "skip"
 
 
+class Counters(StrEnum):
+    """What rollback does about the counters that were corrected."""
+
+    KEEP = "keep"
+    RESTORE = "restore"
+
+
 class GuardMode(StrEnum):
     """What becomes of a write of the counter that is no count."""
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from usagefix.models.advice import Step
-from usagefix.models.choices import DailyLimit
+from usagefix.models.choices import Counters, DailyLimit
 from usagefix.models.correction import BackfillReport
 from usagefix.models.keyed import Keyed
 from usagefix.models.verification import Counts, VerifyReport
@@ -25,7 +25,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MigrationState:
-    """One line of ``status``. ``pushed_as``: the version under which ``supabase db push`` applied it, if that did."""
+    """One line of ``status``. ``pushed_as``: the version under which ``supabase db push`` applied it, if that did;
+    ``rolled_back_at``: where it was applied once, and is not now."""
 
     version: str
     name: str
@@ -33,6 +34,8 @@ class MigrationState:
     applied_at: datetime | None
     applied_by: str | None
     pushed_as: str | None = None
+    rolled_back_at: datetime | None = None
+    rolled_back_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +128,18 @@ class RollbackPlan:
     daily_limit: DailyLimit
     had_limit: bool
     purge: bool = False
+    counters: Counters = Counters.KEEP
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackReport(Keyed):
-    """What a rollback undid, newest first. ``remains`` is the newest version still there, None where none is;
-    ``daily_limit`` is None where there was none to restore; ``purged``: the ledger is gone, too; ``remarks``: what
-    changed since apply and stays as it is."""
+    """What a rollback undid, newest first; in a dry run, what it would undo.
+
+    ``remains`` is the newest version still there, None where none is; ``daily_limit`` is None where there was none to
+    restore; ``counters_restored``: how many counters got back what they showed before apply, None where they keep their
+    values; ``purged``: the ledger is gone, too; ``remarks``: what changed since apply and stays as it is; ``plan``: the
+    statements of a dry run, each with the table locks that it took.
+    """
 
     migrations: tuple[str, ...]
     remains: str | None
@@ -139,6 +147,9 @@ class RollbackReport(Keyed):
     counts: Counts | None
     purged: bool = False
     remarks: tuple[str, ...] = ()
+    counters_restored: int | None = None
+    dry_run: bool = False
+    plan: tuple[PlannedStatement, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -48,6 +48,7 @@ class _Users:
     relation: str
     key: str
     claim: str
+    readable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,7 @@ def cases(db: Database) -> tuple[Case, ...]:
     """Up to three presets and users for each way a preset may be somebody's, the likeliest to work first. Empty where
     there is no preset. Who may read no users' table gets those whom events and presets name."""
     users = next(iter(db.rows(db.query("smoke_users"), _Users)), None) if db.counter.user else None
-    if users is not None and not _may_read(db, users.relation):
-        users = None
+    users = users if users is not None and users.readable else None
     found = sorted(db.rows(_pairs(db, users), _Pair), key=lambda pair: _CLASSES.index(pair.whose))
     claims = _claims(db, users, sorted({pair.who for pair in found if pair.who is not None}))
     usual = next(iter(kinds(db)), USAGE_TYPE) if db.counter.kind is not None else None
@@ -80,17 +80,7 @@ def cases(db: Database) -> tuple[Case, ...]:
             pair.proven,
         )
         for pair in found
-        if pair.who is not None or db.counter.user is None
     )
-
-
-def _may_read(db: Database, relation: str) -> bool:
-    question = (
-        "SELECT pg_catalog.has_table_privilege(relation, 'SELECT') AND NOT pg_catalog.row_security_active(relation)"
-        " FROM (SELECT %(relation)s::regclass::oid AS relation) AS users"
-    )
-    (may,) = db.values(question, {"relation": relation})
-    return bool(may)
 
 
 def _claims(db: Database, users: _Users | None, whom: list[str]) -> dict[str, str | None]:

@@ -13,6 +13,7 @@ from usagefix.errors import DatabaseRefused
 from usagefix.models.guarding import RefusedWrite
 from usagefix.picture import Table
 from usagefix.picture.code import code
+from usagefix.picture.edits import of_edits
 from usagefix.picture.objects import (
     Creator,
     Drift,
@@ -28,7 +29,7 @@ from usagefix.picture.objects import (
     Surroundings,
     Unseen,
 )
-from usagefix.picture.obstacles import Obstacle, of_any_use, of_keys, of_limits, of_uses
+from usagefix.picture.obstacles import Obstacle, distributed, of_any_use, of_deletes, of_keys, of_limits, of_uses
 
 T = TypeVar("T")
 
@@ -81,9 +82,11 @@ class _Look:
             drift=self._drift() if readable else None,
             strays=self._strays(events, foreign_keys) if readable else None,
             unseen=tuple(self.unseen),
+            refuses_deletes=None if distributed(self.db) else of_deletes(self.db),
             obstacles=(
                 *of_keys(self.db.counter, presets, events),
                 *of_limits(self.db.counter.child_sql, seen.limits),
+                *of_edits(seen),
                 *self._rows("obstacles", Obstacle),
                 *(of_uses(self.db, ahead=True) if readable else of_any_use(self.db)),
             ),
@@ -93,7 +96,8 @@ class _Look:
         return tuple(self.db.rows(self.db.query(query), into))
 
     def _applied(self) -> tuple[str, ...]:
-        return tuple(self.db.values(f"SELECT version FROM ({self.db.query('history')}) AS applied"))  # noqa: S608
+        latest = self.db.query("history")
+        return tuple(self.db.values(f"SELECT version FROM ({latest}) AS latest WHERE action = 'apply'"))  # noqa: S608
 
     def _permitted(self, sees: bool | None, what: str, read: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
         """What ``read`` returns, for which a right is needed; nothing where there is nothing to see, or no right."""

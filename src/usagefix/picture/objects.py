@@ -38,7 +38,8 @@ class Index:
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """A trigger: the columns of ``picture_triggers.sql``. ``place``: presets, preset_usage, partition or elsewhere;
-    ``cloned``: PostgreSQL made it for a partition; ``function``: its oid."""
+    ``cloned``: PostgreSQL made it for a partition; ``function``: its oid; ``needing``: the extensions with which it
+    goes, as statements, which a CREATE OR REPLACE forgets."""
 
     name: str
     on_table: str
@@ -52,6 +53,7 @@ class Trigger:
     cloned: bool
     constrains: bool
     definition: str
+    needing: list[str]
 
     @property
     def fires(self) -> bool:
@@ -69,6 +71,7 @@ class Function:
     ``executors``: which of PUBLIC, anon and authenticated may call it; ``owner_passes_rls`` and ``owner_may_count``:
     what its owner can do to the counter; ``attached``: a trigger of the two tables calls it. ``parameters``: those that
     a call gives, see :class:`usagefix.reading.Argument`; ``extras``: its grants and its owner, as statements;
+    ``needing``: the extensions with which it goes, as statements, which a CREATE OR REPLACE forgets;
     ``trusted``: its owner has the rights of the tables' owner, or more.
     """
 
@@ -96,6 +99,7 @@ class Function:
     parameters: list[dict[str, Any]]
     grantees: list[str]
     extras: list[str]
+    needing: list[str]
 
     @property
     def everybody(self) -> bool:
@@ -120,7 +124,8 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The columns of ``picture_surroundings.sql``. ``sees_…`` is None where there is nothing to see."""
+    """The columns of ``picture_surroundings.sql``. ``sees_…`` is None where there is nothing to see;
+    ``triggerless``: whose sessions fire no trigger, as ALTER names them."""
 
     application_roles: list[str]
     superuser: bool
@@ -131,6 +136,7 @@ class Surroundings:
     sees_applied: bool | None
     schemas: list[str]
     events_unlogged: bool
+    triggerless: list[str]
     updates: int
     hot_updates: int
 
@@ -226,7 +232,7 @@ class Unseen:
 class Picture:
     """Everything around the counter and the events, from one snapshot. ``drift`` and ``strays`` are None where they
     could not be counted; ``unseen`` then says why. ``applied``: the versions that the ledger says are; ``obstacles``:
-    why apply would refuse, and uses may be refused."""
+    why apply would refuse, and uses may be refused; ``refuses_deletes``: why the server refuses to delete events."""
 
     presets: Table
     events: Table
@@ -247,4 +253,5 @@ class Picture:
     drift: Drift | None
     strays: Strays | None
     unseen: tuple[Unseen, ...]
+    refuses_deletes: str | None
     obstacles: tuple[Obstacle, ...]

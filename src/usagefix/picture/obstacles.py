@@ -50,11 +50,20 @@ class _RowCheck:
     relation_name: str
     name: str
     expression: str
-    generated: bool
+    kind: str
     counted: bool
+    counter_type: str
     validated: bool
     builtin: bool
     columns: list[str]
+
+    @property
+    def generated(self) -> bool:
+        """Whether it makes a value, which it has to be able to; else it judges one."""
+        return self.kind in ("column", "index")
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} of {self.relation}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,7 @@ class _Broken:
 
 def of_any_use(db: Database) -> tuple[Obstacle, ...]:
     """What would refuse each count, or make something else of it, within the snapshot that is open."""
-    found = _distributed(db) or tuple(db.rows(db.query("refusals"), Obstacle))
+    found = distributed(db) or tuple(db.rows(db.query("refusals"), Obstacle))
     return found or tuple(_explained(db))  # neither of the former is worth, or safe, to be tried
 
 
@@ -101,7 +110,7 @@ def of_uses(db: Database, *, ahead: bool = False) -> tuple[Obstacle, ...]:
     return of_any_use(db) or tuple(of_some_uses(db, ahead=ahead))
 
 
-def _distributed(db: Database) -> tuple[Obstacle, ...]:
+def distributed(db: Database) -> tuple[Obstacle, ...]:
     """How Citus keeps the two tables, where it does."""
     (there,) = db.values("SELECT to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL")
     kept = db.rows(db.query("citus"), _Kept) if there else []
@@ -161,19 +170,32 @@ def of_limits(events: str, limits: tuple[Limit, ...]) -> Iterator[Obstacle]:
 
 def _explained(db: Database) -> Iterator[Obstacle]:
     """What the server says when it only explains a count."""
-    try:
-        with _undone(db):
-            db.values(db.query("count_explained"))
-    except _NOT_NOW:
-        return
-    except DatabaseRefused as refused:
+    refused = _refusal(db, "count_explained")
+    if refused is not None:
         fitting = (
             f"give {db.counter.parent_sql} a primary key, or a REPLICA IDENTITY that fits the publication's row filter"
             " and columns, or take it out of the publication; then run this again"
         )
-        yield Obstacle(
-            f"a count would be refused: {said(refused)}", fitting if refused.sqlstate in _REPLICATION else refused.hint
-        )
+        hint = fitting if refused.sqlstate in _REPLICATION else refused.hint
+        yield Obstacle(f"a count would be refused: {said(refused)}", hint)
+
+
+def of_deletes(db: Database) -> str | None:
+    """Why the server refuses each DELETE of events, before the fix and with it."""
+    refused = _refusal(db, "delete_explained")
+    return None if refused is None else said(refused)
+
+
+def _refusal(db: Database, query: str) -> DatabaseRefused | None:
+    """What the server refuses of a statement that it only explains; nothing that is not for this role, or not now."""
+    try:
+        with _undone(db):
+            db.values(db.query(query))
+    except _NOT_NOW:
+        return None
+    except DatabaseRefused as refused:
+        return refused
+    return None
 
 
 @contextmanager
@@ -210,7 +232,7 @@ def _with_next_count(db: Database, check: _RowCheck) -> str:
     """The rows as the next use of each would make them, were every counter right."""
     counter, kind = db.counter, "kept"
     columns = ", ".join(
-        f"(COALESCE(usagefix_events.actual, 0) + 1) AS {quoted(column)}"
+        f"(COALESCE(usagefix_events.actual, 0) + 1)::{check.counter_type} AS {quoted(column)}"
         if column == counter.column
         else f"{kind}.{quoted(column)}"
         for column in check.columns
@@ -242,16 +264,15 @@ def _refused(check: _RowCheck, broken: list[_Broken], *, ahead: bool) -> Obstacl
     which = f"{names}{' …' if number > len(broken) else ''} ({number:,} in all)"
     if check.counted and ahead:
         return Obstacle(
-            f"constraint {check.name} of {check.relation} would refuse the next use of presets whose events are"
-            f" counted: {which}",
+            f"{check} would refuse the next use of presets whose events are counted: {which}",
             f"ALTER TABLE {check.relation} DROP CONSTRAINT {check.name}, or let it allow more than"
             f" CHECK ({check.expression})",
         )
     find = f"SELECT * FROM {check.relation} WHERE NOT ({check.expression})"  # noqa: S608 - to be read
+    second = "the second update in a transaction" if check.kind == "foreign key" else "updates"
     validate = "" if check.validated else f"; then ALTER TABLE {check.relation} VALIDATE CONSTRAINT {check.name}"
     return Obstacle(
-        f"constraint {check.name} of {check.relation} refuses updates of rows that break it (a foreign key: the second"
-        f" in a transaction), so uses of them: {which}",
+        f"{check} refuses {second} of rows that break it, so uses of them: {which}",
         f"correct them ({find}){validate}",
     )
 
@@ -259,11 +280,11 @@ def _refused(check: _RowCheck, broken: list[_Broken], *, ahead: bool) -> Obstacl
 def _not_judged(check: _RowCheck, why: str) -> Obstacle:
     if check.generated:
         return Obstacle(
-            f"{check.name} of {check.relation} cannot be made of the counters that the events ask for: {why}",
+            f"{check} cannot be made of the counters that the events ask for: {why}",
             f"let this column, or index, allow any counter: {check.expression}",
         )
     validate = f"ALTER TABLE {check.relation} VALIDATE CONSTRAINT {check.name}"
     return Obstacle(
-        f"constraint {check.name} of {check.relation} may refuse a use: {why}",
+        f"{check} may refuse a use: {why}",
         f"look at CHECK ({check.expression})" if check.validated else f"{validate}, which names a row that breaks it",
     )

@@ -78,7 +78,7 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
             statements += on_partitions(scene, migration)
             statements += _taken_over(scene, roles)
             statements += [hold for trigger in triggers for hold in trigger.statements]
-            statements += [_edited(edit) for edit in changed]
+            statements += [statement for edit in changed for statement in _edited(edit)]
             statements += [_left_behind(migration, edit) for edit in changed]
             if choices.by_hand and scene.code.limit:
                 statements.append(Statement("Lift the daily limit", f"DROP INDEX IF EXISTS {scene.code.limit.name};"))
@@ -91,7 +91,21 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
         for trigger in scene.code.counting_triggers
         if trigger.function == edit.function.oid
     )
+    remarks += tuple(_of_limit(scene))
     return Plan(migration, tuple(_in_order(statements)), edits, remarks)
+
+
+def _of_limit(scene: Scene) -> Iterator[str]:
+    """What else the daily limit was for, which is to be given to another index."""
+    table = scene.counter.child_sql
+    extras = scene.code.limit.extras if scene.code.limit else []
+    if any(" CLUSTER ON " in extra for extra in extras):
+        yield f"CLUSTER ordered {table} by the daily limit, which goes: name another index, CLUSTER {table} USING"
+    if any(" REPLICA IDENTITY USING INDEX " in extra for extra in extras):
+        yield (
+            f"the daily limit, which goes, was the replica identity of {table}: before you publish that, ALTER TABLE"
+            f" {table} REPLICA IDENTITY DEFAULT"
+        )
 
 
 def _guard(scene: Scene, migration: Migration, choices: Choices) -> Plan:
@@ -122,7 +136,8 @@ def finish(scene: Scene, migration: Migration) -> Plan:
     changed = [edit for edit in edits if edit.changes]
     first, *_, recorded = migration.statements(Face.APPLY, scene.counter)
     stop = [stop_if_changed(scene, changed, later=False)] if changed else []
-    edited = [_edited(edit) for edit in changed] + [_left_behind(migration, edit) for edit in changed]
+    edited = [statement for edit in changed for statement in _edited(edit)]
+    edited += [_left_behind(migration, edit) for edit in changed]
     return Plan(migration, (first, *stop, *edited, recorded), edits)
 
 
@@ -153,7 +168,7 @@ def _taken_over(scene: Scene, roles: list[str], *, path: bool = True) -> Iterato
         if not scene.owner_runs or (there and there.owner != scene.around.owner):
             yield Statement("", f"ALTER FUNCTION {signature} OWNER TO {scene.around.owner_sql};")
         if path and scene.around.path and role != "auto_note":
-            schemas = ", ".join([scene.counter.schema_sql, *scene.around.path, "pg_temp"])
+            schemas = ", ".join([scene.counter.schema_sql, *scene.around.path, "pg_temp", "pg_usagefix_1"])
             yield Statement("", f"ALTER FUNCTION {signature} SET search_path = {schemas};")
         if path and scene.around.mixes_zones:
             yield Statement("", f"ALTER FUNCTION {signature} SET timezone = 'UTC';")
@@ -162,12 +177,13 @@ def _taken_over(scene: Scene, roles: list[str], *, path: bool = True) -> Iterato
             yield Statement("", f"REVOKE ALL ON FUNCTION {signature} FROM {', '.join(grantees)} CASCADE;")
 
 
-def _edited(edit: Edit) -> Statement:
+def _edited(edit: Edit) -> Iterator[Statement]:
     try:
         text = with_body(routine(edit.function), edit.body).rstrip()
     except Uneditable as error:
         raise refused(edit.function, error) from None
-    return Statement(f"{edit.function.signature}, {edit.how}", f"{text};")
+    yield Statement(f"{edit.function.signature}, {edit.how}", f"{text};")
+    yield from (Statement("", f"{needed};") for needed in edit.function.needing)
 
 
 def _left_behind(migration: Migration, edit: Edit) -> Statement:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from usagefix.errors import Refused
-from usagefix.picture.code import routine
+from usagefix.picture.edits import of_needing, of_recorders
 from usagefix.picture.obstacles import Obstacle, of_limits
 from usagefix.planning.scene import Scene
-from usagefix.reading import Uneditable
 
 
 def require_countable(scene: Scene, refusals: tuple[Obstacle, ...]) -> None:
@@ -41,39 +40,20 @@ def _of_limits(scene: Scene) -> Iterator[Obstacle]:
                 f"DROP INDEX {limit.name}, then run this again",
             )
     yield from of_limits(scene.counter.child_sql, limits)
-    if limits:
-        yield from _needing(scene)
-
-
-def _needing(scene: Scene) -> Iterator[Obstacle]:
-    try:
-        needing = scene.code.reader.needing_limit()
-    except Uneditable as error:
-        whose = next((routine(f).signature for f in scene.code.recorders), scene.counter.recorder)
-        where = f" (line {error.line} of {whose})" if error.line else ""
-        yield Obstacle(error.message + where, error.hint)
-        return
-    if needing:
-        names = ", ".join(function.signature for function in needing)
-        drop = (
-            ""
-            if any(scene.code.calls(f.name) for f in needing)
-            else f", or, where nothing calls it, DROP FUNCTION {names}"
-        )
-        yield Obstacle(
-            f"without the daily limit these functions would fail: {names}",
-            f"take the ON CONFLICT clause out (the insert is all that is needed){drop}, then run this again",
-        )
+    yield from of_recorders(scene.code) if limits else ()
+    yield from of_needing(scene.code)
 
 
 def _of_ledger(scene: Scene) -> Iterator[Obstacle]:
-    """One ledger serves the tables of one schema."""
+    """One ledger serves the tables of one schema, as long as its functions are there."""
+    there = {function.signature for function in scene.code.functions}
     for saved in scene.ledger.saved:
         schema, _, name = saved.identity.rpartition(".")
         own = any(name == f"{function}()" for function in scene.counter.functions)
         if (
             saved.kind == "function"
             and own
+            and saved.identity in there
             and schema != scene.counter.schema_sql
             and schema.strip('"') != scene.counter.schema
         ):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from usagefix.counter import quoted
 from usagefix.errors import NotPermitted
 from usagefix.ledger import Saved
 from usagefix.planning.scene import Scene
@@ -46,8 +47,7 @@ def _is_definition(scene: Scene, saved: Saved, text: str) -> bool:
         return _is_function(scene, saved, found)
     if saved.kind == "trigger":
         begins = _begins(found, "create", "trigger") or _begins(found, "create", "constraint", "trigger")
-        table = saved.identity.rpartition(" on ")[2]
-        return begins and f" ON {table} " in text and table in _tables(scene)
+        return begins and f" ON {saved.identity.rpartition(' on ')[2]} " in text
     keys = " ON ".join(text.split(" ON ")[1:])
     return _begins(found, "create", "unique", "index") and keys.startswith(f"{scene.tree[0].name} USING ")
 
@@ -81,19 +81,22 @@ def _forms(scene: Scene, saved: Saved) -> Iterator[tuple[str, Fits]]:
     if saved.kind == "function":
         yield f"GRANT EXECUTE ON FUNCTION {name} TO ", _is_grantee
         yield f"ALTER FUNCTION {name} OWNER TO ", _is_name
+        yield f"ALTER FUNCTION {name} DEPENDS ON EXTENSION ", _is_name
     elif saved.kind == "trigger":
         table = name.rpartition(" on ")[2]
-        if table in _tables(scene):
-            yield f"ALTER TABLE {table} ", _is_state
+        yield f"ALTER TABLE {table} ", _is_state
+        yield f"ALTER TRIGGER {quoted(name.removesuffix(f' on {table}'))} ON {table} DEPENDS ON EXTENSION ", _is_name
     else:
         table = scene.tree[0].name
         yield f"COMMENT ON INDEX {name} IS ", _is_literal
+        yield f"ALTER INDEX {name} DEPENDS ON EXTENSION ", _is_name
         yield f"ALTER INDEX {name} ALTER COLUMN ", _is_statistics
         yield f"ALTER TABLE {table} REPLICA IDENTITY USING INDEX ", _is_name
         yield f"ALTER TABLE {table} CLUSTER ON ", _is_name
 
 
-def _tables(scene: Scene) -> set[str]:
+def tables(scene: Scene) -> set[str]:
+    """The two tables, and the partitions of the events."""
     return {table.name for table in scene.tree} | {scene.around.parent}
 
 

@@ -40,14 +40,15 @@ def notes(
 
 
 def _saved_function(migration: Migration, function: Function, how: str | None = None) -> str:
-    extras = [] if how else function.extras  # of an edited one grants and owner were never touched
+    # Of an edited one grants and owner were never touched.
+    extras = [] if how else [*function.needing, *function.extras]
     definition = f"pg_get_functiondef({literal(function.signature)}::regprocedure)"
     return _saved(migration, "function", function.signature, definition, extras, how)
 
 
 def _saved_trigger(migration: Migration, trigger: Trigger) -> str:
     state = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}.get(trigger.enabled, "ENABLE")
-    extras = [f"ALTER TABLE {trigger.on_table} {state} TRIGGER {quoted(trigger.name)}"]
+    extras = [f"ALTER TABLE {trigger.on_table} {state} TRIGGER {quoted(trigger.name)}", *trigger.needing]
     return _saved(migration, "trigger", str(trigger), literal(trigger.definition), extras)
 
 

@@ -16,11 +16,14 @@ from usagefix.picture.obstacles import Obstacle
 
 @dataclass(frozen=True, slots=True)
 class EventTable:
-    """The table of events, or a partition of it: its name as SQL writes it, its ``relkind``."""
+    """The table of events, or a partition of it: its name as SQL writes it, its ``relkind``. ``identity``, its replica
+    identity, and ``clustered``: the index, or what pg_class says in a letter; None where there is none."""
 
     name: str
     kind: str
     whole: bool
+    identity: str | None = None
+    clustered: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Surroundings:
     runner: str
     superuser: bool
     rights_of_owner: list[str]
+    roles: list[str]
     parent: str
     parent_partitioned: bool
     path: list[str]

@@ -6,8 +6,8 @@ known kind, or refused; and it is run as the owner of the tables, never with mor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from usagefix.catalog import Face, Migration, MigrationKind, Statement
 from usagefix.counter import quoted
@@ -16,190 +16,256 @@ from usagefix.ledger import Saved
 from usagefix.models.choices import DailyLimit
 from usagefix.picture.code import routine
 from usagefix.picture.objects import Function, Trigger
-from usagefix.planning import expected
+from usagefix.planning import expected, remembered
+from usagefix.planning.before import body_of, is_its_origin, is_recorder, loose_body
 from usagefix.planning.scene import Scene
-from usagefix.reading import Reader, Routine, Uneditable, with_body
-from usagefix.tokens import Kind, code
+from usagefix.reading import Uneditable, with_body
 
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """What rollback does for one version. ``remarks``: what changed since and stays as it is."""
+    """What rollback does for one version. ``remarks``: what changed since and stays as it is; ``restoring``: the
+    statements, by their text, that bring something of the application back, each with its name; ``of_limit``: those
+    that need the daily limit to be there again."""
 
     migration: Migration
     statements: tuple[Statement, ...]
     remarks: tuple[str, ...] = ()
+    restoring: Mapping[str, str] = field(default_factory=dict)
+    of_limit: frozenset[str] = frozenset()
 
 
-def plan(scene: Scene, migration: Migration, limit: DailyLimit, *, by_hand: bool = False) -> Undoing:
-    """The statements that undo one version here. ``by_hand``: they build the daily limit, too.
+def plan(
+    scene: Scene, migration: Migration, limit: DailyLimit, *, by_hand: bool = False,
+    without: Mapping[str, str] | None = None,
+) -> Undoing:  # fmt: skip
+    """The statements that undo one version here. ``by_hand``: they build the daily limit, too; ``without``: statements
+    that the server refuses, by their text, each with what it says.
 
-    Raises NotPermitted for a ledger that holds something else than what apply wrote.
+    Raises NotPermitted for a ledger that holds something else than apply wrote.
     """
-    remarks: list[str] = []
     saved = scene.ledger.of(migration.version)
     for entry in saved:
         expected.require(scene, entry)
+    work = _Work(scene, migration, limit, by_hand, without or {})
     statements: list[Statement] = []
     for statement in migration.statements(Face.ROLLBACK, scene.counter):
         if statement.is_by_hand or statement.text.startswith("DROP "):
             continue
         statements.append(statement)
         if len(statements) == 1:
-            statements += _replaced(scene, saved, limit, remarks, by_hand=by_hand)
-            statements += _dropped(scene, migration, saved)
-    return Undoing(migration, tuple(statements), tuple(remarks))
+            statements += work.replaced(saved)
+            statements += work.dropped()
+    return Undoing(migration, tuple(statements), tuple(work.remarks), work.restoring, frozenset(work.of_limit))
 
 
-def body_of(definition: str) -> str:
-    """The body in the text of pg_get_functiondef()."""
-    literals = [token for token in code(definition) if token.kind is Kind.DOLLAR]
-    return literals[-1].content if literals else ""
+@dataclass
+class _Work:
+    """A plan while it is made. ``back``: what comes back under a name of ours, so that it is not dropped."""
 
+    scene: Scene
+    migration: Migration
+    limit: DailyLimit
+    by_hand: bool
+    without: Mapping[str, str]
+    remarks: list[str] = field(default_factory=list)
+    restoring: dict[str, str] = field(default_factory=dict)
+    of_limit: set[str] = field(default_factory=set)
+    back: set[str] = field(default_factory=set)
 
-def _replaced(
-    scene: Scene, saved: tuple[Saved, ...], limit: DailyLimit, remarks: list[str], *, by_hand: bool
-) -> Iterator[Statement]:  # fmt: skip
-    """What apply replaced, as it was."""
-    if any(entry.kind == "function" and entry.definition is None and entry.how == "kept" for entry in saved):
-        remarks.append(
-            f"the ledger was lost before, so what was there before the fix is not known: {scene.counter.recorder}()"
-            " stays as it is, and a daily limit does not come back"
-        )
-    yield Statement("", "DO $do$ BEGIN PERFORM set_config('check_function_bodies', 'off', true); END $do$;")
-    for entry in saved:
-        if entry.kind == "index" and entry.definition and limit is DailyLimit.RESTORE:
-            if by_hand:
-                yield Statement("The daily limit", f"{entry.definition};")
-            yield from (Statement("", f"{extra};") for extra in entry.extras)
-        elif entry.kind == "function" and entry.left_behind is not None:
-            yield from _edited(scene, entry, limit, remarks)
-        elif entry.kind == "function" and entry.definition:
-            yield from _under_our_name(scene, entry, remarks)
-    triggers = [
-        s for entry in saved if entry.kind == "trigger" and entry.definition for s in _trigger(scene, entry, remarks)
-    ]
-    if not triggers or scene.owner_runs or not scene.around.superuser:
+    def replaced(self, saved: tuple[Saved, ...]) -> Iterator[Statement]:
+        """What apply replaced, as it was."""
+        if any(entry.kind == "function" and entry.definition is None and entry.how == "kept" for entry in saved):
+            self.remarks.append(
+                "the ledger was lost before, so what was there before the fix is not known:"
+                f" {self.scene.counter.recorder}() stays as it is, and a daily limit does not come back"
+            )
+        yield Statement("", "DO $do$ BEGIN PERFORM set_config('check_function_bodies', 'off', true); END $do$;")
+        for entry in saved:
+            if entry.kind == "index" and entry.definition and self.limit is DailyLimit.RESTORE:
+                yield from self._daily(entry)
+            elif entry.kind == "function" and entry.left_behind is not None:
+                yield from self._edited(entry)
+            elif entry.kind == "function" and entry.definition:
+                yield from self._under_our_name(entry)
+        triggers = [s for e in saved if e.kind == "trigger" and e.definition for s in self._trigger(e)]
+        if not triggers or self.scene.owner_runs or not self.scene.around.superuser:
+            yield from triggers
+            return
+        yield Statement("Triggers, as the owner of the tables", f"SET LOCAL ROLE {self.scene.around.owner_sql};")
         yield from triggers
-        return
-    yield Statement("Triggers, as the owner of the tables", f"SET LOCAL ROLE {scene.around.owner_sql};")
-    yield from triggers
-    yield Statement("", "RESET ROLE;")
+        yield Statement("", "RESET ROLE;")
 
+    def dropped(self) -> Iterator[Statement]:
+        """Ours, wherever they are by now; known by what they call, whether the ledger was lost meanwhile or not."""
+        functions = remembered.ours(self.scene, self.migration)
+        kept = {function.oid for function in functions if function.signature in self.back}
+        purpose = "The triggers, then their functions. Readers and writers wait from here to the commit"
+        for trigger in self._by_table({function.oid for function in functions}):
+            if not remembered.on_our_tables(self.scene, trigger):
+                self._in_the_way(trigger, functions)
+                kept.add(trigger.function)
+            elif str(trigger) not in self.back:
+                yield Statement(purpose, f"DROP TRIGGER {quoted(trigger.name)} ON {trigger.on_table};")
+                purpose = ""
+        for function in functions:
+            if function.oid not in kept:
+                yield Statement(purpose, f"DROP FUNCTION {function.signature};")
+                purpose = ""
+        self._not_ours(functions)
 
-def _edited(scene: Scene, entry: Saved, limit: DailyLimit, remarks: list[str]) -> Iterator[Statement]:
-    """A function of the application that apply edited: its body comes back, whatever else was altered since stays.
+    def _restore(self, statement: Statement, what: str) -> Iterator[Statement]:
+        """A statement that brings something back; none where the server refuses it."""
+        if statement.text in self.without:
+            self.remarks.append(f"{what} does not come back: {self.without[statement.text]}")
+            return
+        self.restoring[statement.text] = what
+        yield statement
 
-    Its body alone is taken from the ledger. It runs with the rights of its owner: where these are more than those of
-    the tables' owner, who may have written to the ledger, only a body that apply would edit to the one that is there.
-    """
-    there = next((f for f in scene.code.functions if f.signature == entry.identity), None)
-    if there is not None and there in scene.code.recorders and limit is DailyLimit.SKIP:
-        return
-    if there is None or there.body not in {entry.left_behind, loose_body(scene, entry, there)}:
-        remarks.append(f"{entry.identity} was changed or dropped since: it stays as it is")
-        return
-    if there.owner not in scene.around.rights_of_owner and not _is_its_origin(scene, entry, there):
-        remarks.append(
-            f"{entry.identity} belongs to {there.owner}, who has more rights than {scene.around.owner}: it stays as"
-            " apply left it"
+    def _daily(self, entry: Saved) -> Iterator[Statement]:
+        """The daily limit where it is built by hand, and what completes it."""
+        there = self.scene.code.limit
+        if there is not None and there.valid and there.name != entry.identity:
+            self.remarks.append(f"a daily limit is there, {there.name}: {entry.identity} does not come back beside it")
+            return
+        if self.by_hand:
+            yield Statement("The daily limit", f"{entry.definition};")
+        table = self.scene.tree[0]
+        for extra in entry.extras:
+            if " REPLICA IDENTITY " in extra and table.identity not in (None, entry.identity):
+                self.remarks.append(f"{table.name} has got another REPLICA IDENTITY since: it stays as it is")
+            elif " CLUSTER ON " in extra and table.clustered not in (None, entry.identity):
+                self.remarks.append(f"{table.name} was set to CLUSTER ON {table.clustered} since: it stays as it is")
+            else:
+                self.of_limit.add(f"{extra};")
+                yield from self._restore(Statement("", f"{extra};"), f"of the daily limit, {extra}")
+
+    def _edited(self, entry: Saved) -> Iterator[Statement]:
+        """A function of the application that apply edited: its body comes back, whatever else was altered since stays.
+
+        Its body alone is taken from the ledger. It runs with the rights of its owner: where these are more than those
+        of the tables' owner, who may have written to the ledger, only a body that apply would edit to the one that is
+        there.
+        """
+        scene, there = self.scene, remembered.function(self.scene, entry)
+        if there is not None and is_recorder(scene, entry, there) and self.limit is DailyLimit.SKIP:
+            return
+        if there is None or there.body not in {entry.left_behind, loose_body(scene, entry, there)}:
+            self.remarks.append(f"{entry.identity} was changed or dropped since: it stays as it is")
+            return
+        if there.owner not in scene.around.rights_of_owner and not is_its_origin(scene, entry, there):
+            self.remarks.append(
+                f"{entry.identity} belongs to {there.owner}, who has more rights than {scene.around.owner}: it stays as"
+                " apply left it"
+            )
+            return
+        if there.signature != entry.identity:
+            self.remarks.append(f"{entry.identity} is {there.signature} by now: what apply changed is undone there")
+        try:
+            text = with_body(routine(there), body_of(entry.definition or "")).rstrip()
+        except Uneditable:
+            self.remarks.append(f"{entry.identity} cannot be read: it stays as apply left it")
+            return
+        yield from self._restore(Statement(f"{there.signature}, as it was", f"{text};"), f"{there.signature} as it was")
+        for needed in there.needing:
+            yield from self._restore(Statement("", f"{needed};"), needed)
+
+    def _under_our_name(self, entry: Saved) -> Iterator[Statement]:
+        """A function of somebody else's that ours replaced."""
+        there = next((f for f in self.scene.code.functions if f.signature == entry.identity), None)
+        main = Statement(f"{entry.identity}, as it was", f"{(entry.definition or '').rstrip()};")
+        found = list(self._restore(main, f"{entry.identity} as it was"))
+        yield from found
+        if not found:
+            return
+        self.back.add(entry.identity)
+        if there is not None and _altered(self.scene, there):
+            self.remarks.append(f"{entry.identity} was altered since apply: it comes back as it was before that")
+        for extra in entry.extras:
+            owner = expected.new_owner(extra)
+            if owner is not None and owner not in self.scene.around.roles:
+                self.remarks.append(f"{entry.identity} belonged to {owner}, a role that is gone")
+            elif owner is not None and owner not in self.scene.around.rights_of_owner:
+                self.remarks.append(
+                    f"{entry.identity} belonged to {owner}, who has more rights than {self.scene.around.owner}"
+                )
+            else:
+                yield from self._restore(Statement("", f"{extra};"), extra)
+
+    def _trigger(self, entry: Saved) -> Iterator[Statement]:
+        table = entry.identity.rpartition(" on ")[2]
+        if not any(entry.identity.startswith(f"{name} on ") for name in self.scene.counter.triggers):
+            yield from self._held_off(entry, table)
+            return
+        if table not in expected.tables(self.scene):
+            self.remarks.append(f"trigger {entry.identity} does not come back: {table} is gone, or renamed, since")
+            return
+        text = (entry.definition or "").replace("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER", 1)
+        main = Statement(f"Trigger {entry.identity}, as it was", f"{text};")
+        found = list(self._restore(main, f"trigger {entry.identity}"))
+        yield from found
+        if found:
+            self.back.add(entry.identity)
+            for extra in entry.extras:
+                yield from self._restore(Statement("", f"{extra};"), extra)
+
+    def _held_off(self, entry: Saved, table: str) -> Iterator[Statement]:
+        """A trigger of the application that apply disabled, whatever it is called by now."""
+        there = remembered.trigger(self.scene, entry)
+        if there is None:
+            off = ", ".join(str(t) for t in remembered.theirs(self.scene) if t.enabled == "D")
+            self.remarks.append(
+                f"trigger {entry.identity}, which apply held off, was dropped since, or renamed and changed: it is not"
+                f" switched on again{f'; if it is one of these, ALTER TABLE … ENABLE TRIGGER: {off}' if off else ''}"
+            )
+            return
+        if str(there) != entry.identity:
+            self.remarks.append(f"trigger {entry.identity} is trigger {there} by now: it is switched on again")
+        for extra in entry.extras:
+            state = extra.removeprefix(f"ALTER TABLE {table} ").partition(" TRIGGER ")[0]
+            text = f"ALTER TABLE {there.on_table} {state} TRIGGER {quoted(there.name)};"
+            yield from self._restore(Statement(f"Trigger {there}, as it was", text), f"trigger {there} as it was")
+
+    def _in_the_way(self, trigger: Trigger, functions: list[Function]) -> None:
+        function = next(f for f in functions if f.oid == trigger.function)
+        self.remarks.append(
+            f"{function.signature} stays, since trigger {trigger}, which is not usagefix's, calls it: to be rid of"
+            f" both, DROP TRIGGER {quoted(trigger.name)} ON {trigger.on_table}; DROP FUNCTION {function.signature}"
         )
-        return
-    try:
-        text = with_body(routine(there), body_of(entry.definition or "")).rstrip()
-    except Uneditable:
-        remarks.append(f"{entry.identity} cannot be read: it stays as apply left it")
-        return
-    yield Statement(f"{entry.identity}, as it was", f"{text};")
+
+    def _not_ours(self, functions: list[Function]) -> None:
+        """Somebody else's under a name of ours that came since: it stays."""
+        names = {self.scene.counter.objects[role] for role in _roles(self.scene, self.migration)}
+        for function in self.scene.code.functions:
+            own = function.schema == self.scene.counter.schema and function.name in names and not function.parameters
+            if own and function not in functions and function.signature not in self.back:
+                self.remarks.append(f"{function.signature} was replaced since by somebody: it and its triggers stay")
+
+    def _by_table(self, functions: set[int]) -> list[Trigger]:
+        """The triggers that call these functions, the whole table's before its partitions', as writers lock them."""
+        order = {table.name: place for place, table in enumerate(self.scene.tree)}
+        found = [t for t in self.scene.code.triggers if t.function in functions and not t.cloned]
+        return sorted(found, key=lambda trigger: (order.get(trigger.on_table, len(order)), trigger.name))
 
 
-def _under_our_name(scene: Scene, entry: Saved, remarks: list[str]) -> Iterator[Statement]:
-    """A function of somebody else's that ours replaced."""
-    yield Statement(f"{entry.identity}, as it was", f"{(entry.definition or '').rstrip()};")
-    for extra in entry.extras:
-        owner = expected.new_owner(extra)
-        if owner is not None and owner not in scene.around.rights_of_owner:
-            remarks.append(f"{entry.identity} belonged to {owner}, who has more rights than {scene.around.owner}")
-            continue
-        yield Statement("", f"{extra};")
+_AS_MADE = {" RETURNS trigger", " LANGUAGE plpgsql", " SECURITY DEFINER"}
+_SET = (" SET search_path ", ' SET "TimeZone" ')
 
 
-def loose_body(scene: Scene, entry: Saved, there: Function) -> str:
-    """A recorder's body that works with the daily limit and without: the old one, with a clause that needs no index.
-    Where that cannot be made, the one that apply left."""
-    old, reader = _before(scene, entry, there)
-    try:
-        made = {
-            "edited": lambda: reader.edited(old, limit_stays=True),
-            "repaired": lambda: reader.repaired(old, limit_stays=True),
-            "rewritten": lambda: reader.fresh(old, limit_stays=True),
-        }.get(entry.how or "", lambda: None)()
-    except Uneditable:
-        made = None
-    return made or entry.left_behind or ""
-
-
-def _is_its_origin(scene: Scene, entry: Saved, there: Function) -> bool:
-    """Whether the saved definition, edited again, gives what is there: then nobody has put anything into it."""
-    old, reader = _before(scene, entry, there)
-    try:
-        return reader.edited(old, limit_stays=False) == there.body
-    except Uneditable:
-        return False
-
-
-def _before(scene: Scene, entry: Saved, there: Function) -> tuple[Routine, Reader]:
-    """A function as it was before apply, and a reader that knows the daily limit of that time."""
-    definition, limit = entry.definition or "", scene.ledger.limit
-    reader = scene.code.reader
-    events = replace(reader.events, limit_columns=tuple((limit and limit.key_attributes) or ()))
-    return replace(routine(there), body=body_of(definition), definition=definition), replace(reader, events=events)
-
-
-def _trigger(scene: Scene, entry: Saved, remarks: list[str]) -> Iterator[Statement]:
-    there = next((t for t in scene.code.triggers if str(t) == entry.identity and not t.cloned), None)
-    under_our_name = any(entry.identity.startswith(f"{name} on ") for name in scene.counter.triggers)
-    if not under_our_name and there is None:
-        remarks.append(f"trigger {entry.identity} was dropped or renamed since: it stays as it is")
-        return
-    if under_our_name:
-        definition = (entry.definition or "").replace("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER", 1)
-        yield Statement(f"Trigger {entry.identity}, as it was", f"{definition};")
-    yield from (
-        Statement("" if under_our_name else f"Trigger {entry.identity}, as it was", f"{extra};")
-        for extra in entry.extras
+def _altered(scene: Scene, there: Function) -> bool:
+    """Whether somebody altered a function of ours since: its owner, its grants, its attributes."""
+    header = (there.definition or "").partition("\nAS ")[0].splitlines()[1:]
+    return (
+        bool(there.grantees)
+        or there.owner != scene.around.owner
+        or any(line not in _AS_MADE and not line.startswith(_SET) for line in header)
     )
 
 
-def _dropped(scene: Scene, migration: Migration, saved: tuple[Saved, ...]) -> Iterator[Statement]:
-    """Ours, wherever they are by now; known by what they call, whether the ledger was lost meanwhile or not."""
-    names = [scene.counter.objects[role] for role in roles(migration)]
-    replaced = {entry.identity for entry in saved if entry.kind == "function" and entry.definition}
-    functions = [f for name in names if (f := scene.named(name)) is not None]
-    kept = {entry.identity for entry in saved if entry.kind == "trigger" and entry.definition}
-    purpose = "The triggers, then their functions. Readers and writers wait from here to the commit"
-    for trigger in _by_table(scene, {function.oid for function in functions}):
-        if str(trigger) not in kept:
-            yield Statement(purpose, f"DROP TRIGGER {quoted(trigger.name)} ON {trigger.on_table};")
-            purpose = ""
-    for function in functions:
-        if function.signature not in replaced:
-            yield Statement(purpose, f"DROP FUNCTION {function.signature};")
-            purpose = ""
-
-
-def _by_table(scene: Scene, functions: set[int]) -> list[Trigger]:
-    """The triggers that call these functions, the whole table's before its partitions', as writers lock them."""
-    order = {table.name: place for place, table in enumerate(scene.tree)}
-    found = [t for t in scene.code.triggers if t.function in functions and not t.cloned]
-    return sorted(found, key=lambda trigger: (order.get(trigger.on_table, len(order)), trigger.name))
-
-
-def roles(migration: Migration) -> tuple[str, ...]:
+def _roles(scene: Scene, migration: Migration) -> tuple[str, ...]:
     """What a version's functions are for, see :attr:`usagefix.counter.Counter.objects`."""
-    if migration.kind is MigrationKind.GUARD:
-        return ("guard",)
-    return ("auto_increment", "auto_adjust", "auto_count_row", "auto_note")
+    guards = migration.kind is MigrationKind.GUARD
+    return tuple(role for role in scene.counter.roles_of_functions if (role == "guard") == guards)
 
 
 CONFINED = "pg_temp.usagefix_confined()"

@@ -8,7 +8,15 @@ from typing import assert_never
 from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.guarding import GuardReport
-from usagefix.models.migration import ApplyReport, ExportReport, MigrationState, RollbackReport, State, StatusReport
+from usagefix.models.migration import (
+    ApplyReport,
+    ExportReport,
+    MigrationState,
+    PlannedStatement,
+    RollbackReport,
+    State,
+    StatusReport,
+)
 from usagefix.models.outcome import Outcome
 from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
@@ -46,7 +54,8 @@ def of_report(report: Report) -> Outline:
         case RollbackReport():
             result = Result("rolled_back", Mark.OK, "ok", "Rolled back", detail=str(verdict(report)))
             done = (Notes("", tuple(undone(report))),) if report.migrations else ()
-            return Outline((result,), verdict(report), done)
+            planned = tuple(_plan("rollback", report.plan)) if report.dry_run and report.migrations else ()
+            return Outline((result,), verdict(report), (*planned, *done))
         case StatusReport():
             return _status(report)
         case PresetReport():
@@ -87,7 +96,7 @@ def _planned(report: ApplyReport) -> Outline:
     wrong = counts.of_checks([check for check in report.before.checks if not check.passed])
     sections = (
         *((counts.checked("What is wrong", wrong),) if wrong else ()),
-        *_plan(report),
+        *_plan("apply", report.plan),
         *((Notes("", report.remarks),) if report.remarks else ()),
         *((Change("track_preset_usage()", report.tracker_diff),) if report.tracker_diff else ()),
         Notes("", tuple(corrections(report.backfill))),
@@ -97,15 +106,15 @@ def _planned(report: ApplyReport) -> Outline:
     return Outline((*migrations, _backfill(report.backfill), *found), verdict(report), sections)
 
 
-def _plan(report: ApplyReport) -> Iterator[Section]:
-    title = "What apply would do (tried in a transaction that was rolled back)"
-    locking = [step for step in report.plan if step.locks]
+def _plan(command: str, plan: tuple[PlannedStatement, ...]) -> Iterator[Section]:
+    title = f"What {command} would do (tried in a transaction that was rolled back)"
+    locking = [step for step in plan if step.locks]
     if locking:
         rows = tuple((Cell(step.purpose), Cell("\n".join(step.locks))) for step in locking)
         yield Table(title, (Column("step"), Column("table locks it takes")), rows)
-    others = plural(len(report.plan) - len(locking), "further step")
+    others = plural(len(plan) - len(locking), "further step")
     said = f"{others} on functions and the ledger, which lock no table of the application"
-    yield Notes("" if locking else title, (said if report.plan else "no migration is pending",))
+    yield Notes("" if locking else title, (said if plan else "no migration is pending",))
 
 
 def _backfill(report: BackfillReport) -> Result:
@@ -127,6 +136,8 @@ def _status(report: StatusReport) -> Outline:
 
 def _state(migration: MigrationState, hint: str) -> Result:
     applied = f"{moment(migration.applied_at)} by {migration.applied_by}" if migration.applied_at else ""
+    if migration.rolled_back_at:
+        applied = f"rolled back at {moment(migration.rolled_back_at)} by {migration.rolled_back_by}"
     mark = _STATE[migration.state]
     hint = "" if mark is Mark.OK else hint
     return Result(migration.version, mark, migration.state, migration.name, migration.version, applied, hint)

@@ -81,20 +81,27 @@ def corrections(report: BackfillReport) -> Iterator[str]:
 
 
 def undone(report: RollbackReport) -> Iterator[str]:
-    """What a rollback undid, a line each."""
+    """What a rollback undid, or, in a dry run, would undo, a line each."""
+    would = report.dry_run
     for version in report.migrations:
-        yield f"{version} rolled back"
+        yield f"{version} {'would be rolled back' if would else 'rolled back'}"
     match report.daily_limit:
         case DailyLimit.RESTORE:
-            yield "the daily limit is back, and track_preset_usage() as it was"
+            comes = "would come back" if would else "is back"
+            yield f"the daily limit {comes}, and track_preset_usage() as it was"
         case DailyLimit.SKIP:
             yield "the daily limit stays off, and track_preset_usage() as it is (the old one needs the limit)"
         case None:
             pass
-    if report.migrations and report.counts is not None:
+    if report.counters_restored is not None:
+        changed = "would get back" if would else "got back"
+        yield f"{plural(report.counters_restored, 'counter')} {changed} what was shown before apply, plus later uses"
+    elif report.migrations and report.counts is not None:
         yield f"the counters keep their values: {report.counts.accurate} of {report.counts.presets} accurate"
+    elif report.migrations:
+        yield "the counters keep their values"
     if report.purged:
-        yield "schema usagefix is gone, with its history"
+        yield f"schema usagefix {'would be dropped' if would else 'is gone'}, with its history"
     yield from report.remarks
 
 

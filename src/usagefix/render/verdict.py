@@ -92,6 +92,8 @@ def _verified(report: VerifyReport) -> Verdict:
 
 
 def _rolled_back(report: RollbackReport) -> Verdict:
+    if report.dry_run and (report.migrations or report.purged):
+        return Verdict("dry run", "nothing was changed; the SQL: usagefix sql VERSION rollback --adapt")
     if not report.migrations and report.purged:
         return Verdict("purged", "schema usagefix is gone", MIND)
     if not report.migrations:

@@ -7,7 +7,7 @@ in a counter, no notification, nothing drawn from a sequence of usagefix's (one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from usagefix.database import Database, Limits
 from usagefix.errors import DatabaseRefused
 from usagefix.models.smoke import SmokeReport, SmokeStep
 from usagefix.models.verification import Status
+from usagefix.smoke.further import Further, further, steps
 from usagefix.smoke.stage import Stage, set_stage
 from usagefix.smoke.tracker import Recorder, recorder
 from usagefix.verify import next_step
@@ -53,13 +54,15 @@ def smoke(
     ReadOnlyServer where nobody may.
     """
     preflight.require_writable(db)
+    preflight.require_triggers(db)
     preflight.require_readable(db)
 
     def perform(*, lately: bool) -> _Performance:
         with db.transaction(limits, settings={"usagefix.smoke": "on"}, rollback=True):
             (transaction,) = db.values("SELECT pg_catalog.pg_current_xact_id()::text")
+            beside = further(db, preset=preset, usage_type=usage_type)
             stage = set_stage(db, role=role, preset=preset, usage_type=usage_type, lately=lately)
-            play = _Play(db, stage, recorder(db, stage))
+            play = _Play(db, stage, recorder(db, stage), beside)
             play.all()
             return _Performance(stage, play.steps, transaction, recorded=play.recorded)
 
@@ -101,8 +104,9 @@ def _undone(db: Database, done: _Performance) -> SmokeReport:
 class _Play:
     """The steps, each in a savepoint of its own: one that the server refuses does not end the others."""
 
-    def __init__(self, db: Database, stage: Stage, recorder: Recorder) -> None:
+    def __init__(self, db: Database, stage: Stage, recorder: Recorder, beside: Further) -> None:
         self.db = db
+        self.beside = beside
         self.stage = stage
         self.recorder = recorder
         self.steps = list(stage.steps)
@@ -112,7 +116,8 @@ class _Play:
     def all(self) -> None:
         """Every step, in order."""
         begin = self.now
-        if self._step("first_use", f"A use through {self.recorder.name} counts", lambda: self._use(begin, 1)):
+        first = self._step("first_use", f"A use through {self.recorder.name} counts", lambda: self._use(begin, 1))
+        if first:
             self._last_use(begin)
         used = self._step("second_use", "A second use on the same day counts", lambda: self._use(begin, 2))
         if self.recorded:
@@ -126,7 +131,8 @@ class _Play:
             self._step("delete", "Deleting them takes them off again", lambda: self._delete(before))
         else:
             self._skip("delete", "Deleting them takes them off again", "it needs those of the step before")
-        self._step("deferred", "What is checked at the commit agrees", self._deferred)
+        deferred = self._step("deferred", "What is checked at the commit agrees", self._deferred)
+        self.steps += steps(self.db, self.stage, self._counts, self.beside if first and deferred else None)
 
     def _step(
         self,
@@ -204,6 +210,7 @@ class _Play:
 
     def _deferred(self) -> tuple[bool, str]:
         self.db.act("SET CONSTRAINTS ALL IMMEDIATE", role=self.recorder.owner, returns=False)
+        self.db.run("ROLLBACK TO SAVEPOINT usagefix_smoke")  # what comes is deferred again
         return True, "no deferred constraint or trigger refuses it"
 
     def _look(self) -> _State:
@@ -211,11 +218,14 @@ class _Play:
         return self.now
 
     def _state(self) -> _State:
-        return self.db.row(self.db.query("smoke_state"), _State, self._preset)
+        return self._state_of(self.stage.preset.id)
 
-    @property
-    def _preset(self) -> Mapping[str, str]:
-        return {"preset": self.stage.preset.id}
+    def _state_of(self, preset: str) -> _State:
+        return self.db.row(self.db.query("smoke_state"), _State, {"preset": preset})
+
+    def _counts(self, preset: str) -> tuple[int, int]:
+        state = self._state_of(preset)
+        return state.shown, state.events
 
 
 def _moved(before: _State, after: _State) -> str:

@@ -91,6 +91,7 @@ class _Users:
     relation: str
     key: str
     claim: str
+    readable: bool
 
 
 def set_stage(

@@ -9,7 +9,7 @@ import typer
 
 from usagefix.cli import options, run
 from usagefix.errors import ConfigurationError, RollbackRefused
-from usagefix.models.choices import BATCH_SIZE, DailyLimit, GuardMode
+from usagefix.models.choices import BATCH_SIZE, Counters, DailyLimit, GuardMode
 from usagefix.render import words
 
 if TYPE_CHECKING:
@@ -80,26 +80,32 @@ def rollback(
     context: typer.Context,
     to: options.BackTo = None,
     yes: options.Yes = False,
+    dry_run: options.DryRun = False,
     daily_limit: options.Limit = DailyLimit.RESTORE,
+    counters: options.CountersOption = Counters.KEEP,
     purge: options.Purge = False,
     show_queries: options.ShowQueries = False,
     output: options.OutputFormat = None,
 ) -> None:
     """Go back to the state before apply.
 
-    The counters keep their values.
+    What was changed since stays as it is, and is told. The counters keep their right values, unless --counters restore.
 
-    Example: usagefix rollback --yes
+    Example: usagefix rollback --dry-run
     """
-    from usagefix.rollback import plan
+    from usagefix.render.progress import progress_shown
+    from usagefix.rollback import plan, preview
     from usagefix.rollback import rollback as verb
 
     def work(db: Database) -> Report:
         db.show_queries = show_queries
-        agreed = plan(db, to=to, limit=daily_limit, purge=purge)
+        agreed = plan(db, to=to, limit=daily_limit, purge=purge, counters=counters)
+        if dry_run:
+            return preview(db, agreed)
         if (agreed.versions or agreed.purge) and not yes:
             _ask(db, agreed)
-        return verb(db, agreed, on_step=words.say)
+        with progress_shown() as on_progress:
+            return verb(db, agreed, on_step=words.say, on_progress=on_progress)
 
     run.execute(context, "rollback", output, work)
 
@@ -108,6 +114,8 @@ def _ask(db: Database, agreed: RollbackPlan) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigurationError("rollback asks before it acts, and nobody is there to answer", hint="pass --yes")
     what = [f"roll back {', '.join(agreed.versions)}"] if agreed.versions else []
+    if agreed.counters is Counters.RESTORE:
+        what.append("give the counters back what they showed before apply")
     what += ["drop schema usagefix"] if agreed.purge else []
     try:
         said_yes = typer.confirm(f"{' and '.join(what).capitalize()} on {db.target.database}?", err=True)

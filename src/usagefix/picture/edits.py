@@ -1,0 +1,64 @@
+"""What apply would have to take out of a function, and cannot: a person must. Reads only, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from usagefix.counter import quoted
+from usagefix.picture.code import Code, routine
+from usagefix.picture.obstacles import Obstacle
+from usagefix.reading import Refused, Routine, Uneditable
+
+
+def of_edits(code: Code) -> tuple[Obstacle, ...]:
+    """Each with the line, and what to change."""
+    return tuple(dict.fromkeys((*of_recorders(code), *of_triggers(code), *of_needing(code))))
+
+
+def of_recorders(code: Code) -> Iterator[Obstacle]:
+    """Functions that record uses, and count these in a way that cannot be taken out."""
+    for function in code.recorders:
+        try:
+            code.reader.edited(routine(function), limit_stays=False)
+        except Uneditable as error:
+            yield Obstacle(f"{error.message}{_where(error.line, routine(function))}", error.hint)
+
+
+def of_triggers(code: Code) -> Iterator[Obstacle]:
+    """Triggers that count beside the one of the fix, and do more than that."""
+    for trigger in code.counting_triggers:
+        function = code.function(trigger.function)
+        if function is None or code.is_released(function):
+            continue
+        of = routine(function)
+        verdict = code.reader.of_trigger(of)
+        if isinstance(verdict, Refused):
+            why = f"trigger {trigger} counts too: {verdict.reason}{_where(verdict.line, of)}"
+            yield Obstacle(
+                why,
+                f"remove from {of.signature} what changes the counter, or, where it does nothing else,"
+                f" ALTER TABLE {trigger.on_table} DISABLE TRIGGER {quoted(trigger.name)}, then run this again",
+            )
+
+
+def of_needing(code: Code) -> Iterator[Obstacle]:
+    """Functions that need the daily limit, which goes."""
+    if not code.limits:
+        return
+    try:
+        needing = code.reader.needing_limit()
+    except Uneditable:
+        return  # said of the function that records uses
+    if needing:
+        names = ", ".join(each.signature for each in needing)
+        called = any(code.calls(each.name) for each in needing)
+        yield Obstacle(
+            f"without the daily limit these functions would fail: {names}",
+            "take the ON CONFLICT clause out of them (the insert is all they need)"
+            + ("" if called else f", or, where nothing calls it, DROP FUNCTION {names}")
+            + ", then run this again",
+        )
+
+
+def _where(line: int, of: Routine) -> str:
+    return f" (line {line} of {of.signature})" if line else ""
