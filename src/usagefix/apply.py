@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from usagefix import catalog, daily_limit, forbidden, ledger, preflight, status, trying, verdicts
+from usagefix.accepting import NotAcceptable
 from usagefix.backfill import backfill, preview
-from usagefix.catalog import Migration, MigrationKind, Statement
+from usagefix.catalog import Migration, MigrationKind
 from usagefix.database import Database, Limits
 from usagefix.errors import Refused
 from usagefix.models.choices import BATCH_SIZE, GuardMode
@@ -22,7 +23,7 @@ from usagefix.planning import applying
 from usagefix.planning.countable import require_countable
 from usagefix.planning.plan import Choices, Plan, text_of
 from usagefix.planning.scene import Scene, scene
-from usagefix.trying import Made, NotAcceptable, Trials
+from usagefix.trying import Trials
 from usagefix.verify import object_checks, report, verify
 
 OLDER_SECONDS = 10.0
@@ -147,7 +148,7 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
         )  # fmt: skip
         if todo:
             require_countable(seen, of_uses(db, ahead=True))  # else it may be what cannot be read, too
-        before = report(db, checks)
+        before = report(db, seen.code, checks)
     choices = Choices(mode=_mode(seen))
     trials = Trials()
     if any(m.kind is MigrationKind.COUNTING for m in todo):
@@ -202,52 +203,20 @@ def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) ->
 def _run(db: Database, seen: Scene, plan: Plan, trials: Trials, limits: Limits | None) -> None:
     """Run a plan with its trials: one transaction, whose statements go to the server in one round trip."""
     limits = limits or Limits(statement_timeout=SCRIPT_MILLISECONDS)
-    made = _trials(seen, plan, trials)
-    script = text_of(_tested(plan, made))
+    tested = verdicts.tested(seen, plan, trials)
+    script = text_of(tested.statements)
 
     def work() -> list[str]:
         with db.transaction(limits, settings=ledger.provenance(plan.migration)):
             db.claim()
             db.run(script)
-            return _heard(db, plan, trials, made)
+            return tested.remarks(db)
 
     try:
         with forbidden.named(db):
             db.remarks += db.retrying(work, limits)
     except NotAcceptable as error:
         raise verdicts.refused(db, seen, plan, error) from None
-
-
-def _limit_stays(plan: Plan) -> bool:
-    """Whether the version is not recorded yet, because the daily limit is still there."""
-    return not any(map(_records, plan.statements))
-
-
-def _records(statement: Statement) -> bool:
-    return statement.text.startswith("INSERT INTO usagefix.history")
-
-
-def _trials(seen: Scene, plan: Plan, trials: Trials) -> Made | None:
-    if plan.migration.kind is not MigrationKind.COUNTING:
-        return None
-    return trying.with_fix(seen, trials, limit_stays=_limit_stays(plan))
-
-
-def _heard(db: Database, plan: Plan, trials: Trials, made: Made | None) -> list[str]:
-    """What the trials have to say. Raises NotAcceptable, Busy."""
-    if made is None:
-        return []
-    found = trying.require(trials, made, db.said, limit_stays=_limit_stays(plan))
-    return list(verdicts.remarks(trials, made, found))
-
-
-def _tested(plan: Plan, made: Made | None) -> tuple[Statement, ...]:
-    """A plan's statements with the trials, before the version is recorded."""
-    if made is None:
-        return plan.statements
-    recorded = [s for s in plan.statements if _records(s)]
-    rest = [s for s in plan.statements if not _records(s)]
-    return (*rest, *made.statements, *recorded)
 
 
 def _finish(db: Database, seen: _Seen, limits: Limits | None) -> None:
@@ -275,8 +244,8 @@ def _rehearse(db: Database, seen: _Seen) -> list[PlannedStatement]:
             db.claim()
             for place, migration in enumerate(seen.todo):
                 plan = applying.plan(seen.scene, migration, seen.choices, with_ledger=place == 0)
-                made = _trials(seen.scene, plan, seen.trials)
-                for statement in _tested(plan, made):
+                tested = verdicts.tested(seen.scene, plan, seen.trials)
+                for statement in tested.statements:
                     db.run(statement.text)
                     now = {f"{row.relation}: {row.mode}" for row in db.rows(db.query("locks_taken"), _Lock)}
                     steps.append(
@@ -286,7 +255,7 @@ def _rehearse(db: Database, seen: _Seen) -> list[PlannedStatement]:
                     )
                     held = now
                 db.remarks += plan.remarks
-                db.remarks += _heard(db, plan, seen.trials, made)
+                db.remarks += tested.remarks(db)
     except NotAcceptable as error:
         raise verdicts.refused(db, seen.scene, plan, error) from None
     return steps

@@ -28,7 +28,7 @@ from usagefix.planning.trial import Try, Way
 from usagefix.reading import Uneditable, with_body
 
 _UNKNOWN_COLUMN = "42703"
-_NO_KIND = ("23514", "23503", "22P02")  # check, foreign key, no label: the events take no such kind
+_NO_LABEL, _NO_KIND = "22P02", ("23514", "23503")  # of its type; by a check or foreign key of the events
 _NOTHING = Outcome()
 
 
@@ -100,7 +100,7 @@ def before(db: Database, scene: Scene, limits: Limits | None) -> Trials:
     chosen = _best(candidates, [*calls, plain[0]], said)
     others = chosen[0].of_kinds(kinds(db)) if chosen else ()
     said |= _run(db, scene, [Try(way, case) for case in others for way in (*calls, *plain)], limits)
-    chosen += [case for case in others if said[plain[0].name, case].state not in _NO_KIND]
+    chosen += [case for case in others if not _is_no_kind(scene, said[plain[0].name, case])]
     whole = tuple(_whole(scene, fillers))
     said |= _run(db, scene, [Try(way, case) for case in chosen[:1] for way in whole], limits)
     found = Trials((), tuple(chosen), plain, whole, said)
@@ -149,6 +149,11 @@ def _best(candidates: Sequence[Case], ways: Sequence[Way], said: Mapping[tuple[s
         if tried and (case.whose not in best or works(case) > works(best[case.whose])):
             best[case.whose] = case
     return list(best.values())
+
+
+def _is_no_kind(scene: Scene, said: Outcome) -> bool:
+    """Whether the events take no such kind: a constraint was read for more than it says."""
+    return said.state == _NO_LABEL or (said.state in _NO_KIND and said.table == scene.counter.child)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,48 +236,3 @@ def _chosen(db: Database, scene: Scene, function: Function, trials: Trials, limi
             if works.records or (limited and works.state == LIMITED):
                 return Tried(function, how, loose, final, unknown)
     return Tried(function, "kept", function.body, function.body, unknown)
-
-
-def with_fix(scene: Scene, trials: Trials, *, limit_stays: bool) -> Made:
-    """The trials with the fix in place, for the same transaction."""
-    ways = [way for way in (trial.of_recorder(scene, t.function) for t in trials.functions) if way]
-    uses = 1 if limit_stays else 2
-    tries = [Try(way, case, uses) for case in trials.cases for way in ways]
-    tries += [Try(way, case) for case in trials.cases for way in trials.ways]
-    tries += [Try(way, case) for case in trials.cases[:1] for way in trials.whole]
-    called = f"{scene.counter.recorder}(), " if ways else ""
-    return made(
-        scene, tries, f"Try {called}a plain INSERT and a DELETE before this is committed; what they do is undone"
-    )
-
-
-class NotAcceptable(Exception):
-    """What worked before does not with the fix, or does not count right."""
-
-    def __init__(self, what: Try, before: Outcome, said: Outcome) -> None:
-        super().__init__(str(said))
-        self.what, self.before, self.said = what, before, said
-
-
-def require(trials: Trials, tried: Made, said: Sequence[str], *, limit_stays: bool) -> tuple[Outcome, ...]:
-    """What came of the trials with the fix. Raises NotAcceptable, Busy."""
-    found = tried.outcomes(said)
-    for what, outcome in zip(tried.tries, found, strict=True):
-        then, how = trials.before(what.way, what.case), trials.how(what.way)
-        if not acceptable(what, then, outcome, how, limit_stays=limit_stays):
-            raise NotAcceptable(what, then, outcome)
-    return found
-
-
-def acceptable(what: Try, before: Outcome, now: Outcome, how: str, *, limit_stays: bool) -> bool:
-    """Whether a use may end so with the fix. The daily limit, while it stays, may turn one away."""
-    if how == "kept" or not now.tried:
-        return True
-    if now.fails:
-        if limit_stays and now.state == LIMITED and (how != "edited" or before.state == LIMITED):
-            return True
-        return before.fails and before.state != LIMITED  # of which others may well have had their use recorded
-    if not now.agrees:
-        return False
-    must = (before.records or how != "edited") and what.way.records and not limit_stays
-    return now.records or not must

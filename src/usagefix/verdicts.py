@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import groupby
 
-from usagefix import trying
+from usagefix.accepting import NotAcceptable, acceptable, require, with_fix
+from usagefix.catalog import MigrationKind, Statement
 from usagefix.counter import quoted
 from usagefix.database import Database
 from usagefix.errors import Busy, DatabaseRefused, Refused
@@ -16,10 +18,40 @@ from usagefix.picture.objects import Trigger
 from usagefix.planning.plan import Plan
 from usagefix.planning.scene import Scene
 from usagefix.planning.trial import Try
-from usagefix.trying import Made, NotAcceptable, Trials, Tried
+from usagefix.trying import Made, Trials, Tried, made
 
 _RAISED = re.compile(r"PL/pgSQL function (\S+?)(?:\([^)]*\))? line (\d+)")
 _SAME_ROW = "27000"  # triggered_data_change_violation: a BEFORE trigger changed the row that is being changed
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A plan with trials of what it makes; none where it makes nothing that counts."""
+
+    plan: Plan
+    trials: Trials
+    made: Made | None
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """Those of the plan, and of the trials before the version is recorded."""
+        if self.made is None:
+            return self.plan.statements
+        recording = self.plan.recording
+        return (*(s for s in self.plan.statements if s not in recording), *self.made.statements, *recording)
+
+    def remarks(self, db: Database) -> list[str]:
+        """What the trials have to say, now that they are made. Raises NotAcceptable, Busy."""
+        if self.made is None:
+            return []
+        found = require(self.trials, self.made, db.said, limit_stays=not self.plan.recording)
+        return list(remarks(self.trials, self.made, found))
+
+
+def tested(scene: Scene, plan: Plan, trials: Trials) -> Tested:
+    """A plan with its trials."""
+    counts = plan.migration.kind is MigrationKind.COUNTING
+    return Tested(plan, trials, with_fix(scene, trials, limit_stays=not plan.recording) if counts else None)
 
 
 def remarks(trials: Trials, made: Made, found: Sequence[Outcome]) -> Iterator[str]:
@@ -103,7 +135,11 @@ def _hint(scene: Scene, said: Outcome, triggers: Sequence[Trigger]) -> str:
             " run this again"
         )
     if triggers:
-        return "take out of the trigger what changes the counter (the trigger of the fix counts), then run this again"
+        first = triggers[0]
+        return (
+            "the trigger of the fix counts: take what changes the counter out of the function, or, where it does"
+            f" nothing else, ALTER TABLE {first.on_table} DISABLE TRIGGER {quoted(first.name)}, then run this again"
+        )
     if said.constraint:
         return f"each use updates {counter}: let that constraint take what follows from it, then run this again"
     return (
@@ -125,8 +161,8 @@ def _suspects(scene: Scene) -> list[Trigger]:
 def _to_blame(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> list[Trigger]:
     """The triggers without one of which it works: the plan is run once more, and undone."""
     found: list[Trigger] = []
-    limit_stays = not any(s.text.startswith("INSERT INTO usagefix.history") for s in plan.statements)
-    trials = trying.made(scene, [error.what], "")
+    limit_stays = not plan.recording
+    trials = made(scene, [error.what], "")
     script = "\n".join(statement.text for statement in trials.statements)
     with suppress(Busy, DatabaseRefused), db.transaction(rollback=True):
         db.run(plan.script)
@@ -137,6 +173,6 @@ def _to_blame(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> l
                 f"{script}\nROLLBACK TO SAVEPOINT usagefix_blame"
             )
             (said,) = trials.outcomes(db.said)
-            if said.tried and trying.acceptable(error.what, error.before, said, "edited", limit_stays=limit_stays):
+            if said.tried and acceptable(error.what, error.before, said, "edited", limit_stays=limit_stays):
                 found.append(trigger)
     return found

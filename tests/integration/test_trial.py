@@ -85,6 +85,42 @@ TROUBLE: dict[str, tuple[str, tuple[str, ...]]] = {
 REHEARSED = ("only the owner may", "a check of the counter")
 
 
+@pytest.mark.parametrize("rename", ["made_by", "created_by; ALTER TABLE presets DROP CONSTRAINT presets_user_id_fkey"])
+def test_a_creator_by_another_name(app: App, rename: str) -> None:
+    app.sql(NO_RECORDER + "DROP TRIGGER presets_notify_usage_milestone ON presets")
+    app.sql(f"ALTER TABLE presets RENAME user_id TO {rename}")
+    name = rename.partition(";")[0]
+    app.sql(TROUBLE["one's own does not count"][0].replace("user_id", name))
+    result = app.usagefix("apply")
+    assert result.code == 1, result.stderr + result.stdout
+    assert "0 counted, 1 recorded (a use of one's own preset" in " ".join(result.stderr.split())
+
+
+def test_what_cannot_be_tried_is_said(app: App) -> None:
+    app.sql("TRUNCATE presets, preset_usage, preset_notifications, auth.users CASCADE")
+    result = app.usagefix("apply", "--format", "json")
+    assert result.code == 0, result.stderr
+    assert "no use could be tried" in " ".join(result.json["remarks"])
+
+
+EVERYTHING_TODAY = (
+    "INSERT INTO preset_usage (preset_id, user_id, usage_type) SELECT presets.id, users.id, kind FROM presets, auth.users,"
+    " unnest(ARRAY['playground_generation', 'showcase_creation', 'sample_verification']) AS kind ON CONFLICT DO NOTHING"
+)
+
+
+def test_the_daily_limit_hides_nothing(app: App) -> None:
+    """When everybody has used everything today, no function records one more use before the limit is gone."""
+    app.sql(EVERYTHING_TODAY)
+    app.sql(TROUBLE["only the owner may"][0])
+    before = app.dump_all()
+    result = app.usagefix("apply")
+    assert result.code == 1, result.stderr + result.stdout
+    assert "a plain INSERT fails: not your preset" in result.stderr
+    assert "nothing in the database was changed" in result.stderr
+    assert app.dump_all() == before
+
+
 @pytest.mark.parametrize("what", TROUBLE)
 def test_what_worked_before_and_does_not_after_is_refused(app: App, what: str) -> None:
     trouble, words = TROUBLE[what]
@@ -134,10 +170,7 @@ def make(app: App, what: str) -> str:
 def test_textbook_functions_are_accepted_on_any_day(app: App, what: str, day: str) -> None:
     left = make(app, what)
     if day != "on a new day":
-        app.sql(
-            "INSERT INTO preset_usage (preset_id, user_id, usage_type) SELECT presets.id, users.id, kind FROM presets, auth.users,"
-            " unnest(ARRAY['playground_generation', 'showcase_creation', 'sample_verification']) AS kind ON CONFLICT DO NOTHING"
-        )
+        app.sql(EVERYTHING_TODAY)
     before = app.dump()
     result = app.usagefix("apply", "--format", "json")
     assert result.code == 0, result.stderr + result.stdout

@@ -20,12 +20,12 @@ from usagefix import embedded
 from usagefix.counter import STANDARD
 
 # Function, and the beginning of what is said of it → why it stays.
-COUNT = "performance: target type is different type than source type"
-COLUMN = "a count is a bigint, and the counter has the type that the application gave it"
+CAST = "performance: target type is different type than source type"
+SIZES = "a number that holds counters of either size, integer or bigint; not where a single use is counted"
 EXCUSED = {
-    ("public.guard_preset_usage_count", COUNT): COLUMN,
-    ("public.auto_adjust_preset_usage_count", COUNT): COLUMN,
-    ("public.auto_count_row_preset_usage_count", COUNT): COLUMN,
+    ("public.auto_adjust_preset_usage_count", CAST): SIZES,
+    ("public.auto_count_row_preset_usage_count", CAST): SIZES,
+    ("public.guard_preset_usage_count", CAST): SIZES,
     ("public.track_preset_usage", 'warning extra: unused parameter "usage_data_param"'): (
         "the application's own, which apply leaves as it is"
     ),

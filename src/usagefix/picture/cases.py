@@ -88,8 +88,8 @@ def _claims(db: Database, users: _Users | None, whom: list[str]) -> dict[str, st
     if users is None or users.key == users.claim:
         return {}
     found = db.rows(
-        f"SELECT {users.key}::text AS who, {users.claim}::text AS claim FROM {users.relation}"  # noqa: S608 - of the catalog
-        f" WHERE {users.key}::text = ANY (%(whom)s)",
+        f"SELECT {_text(users.key)} AS who, {_text(users.claim)} AS claim FROM {users.relation}"  # noqa: S608 - of the catalog
+        f" WHERE {_text(users.key)} = ANY (%(whom)s)",
         _Claim,
         {"whom": whom},
     )
@@ -100,10 +100,11 @@ def _pairs(db: Database, users: _Users | None) -> str:
     """The question for presets and their users. Only some events and some presets are looked at."""
     counter = db.counter
     creator = next(iter(db.values(db.query("creators"))), None) if counter.user else None
-    key, foreign = counter.sql("key"), counter.sql("foreign_key")
-    user = f"event.{counter.sql('user')}::text" if counter.user else "NULL::text"
-    kind = f"event.{counter.sql('kind')}::text" if counter.kind else "NULL::text"
-    made_by = f"preset.{creator}::text" if creator else "NULL::text"
+    key, foreign = f"preset.{counter.sql('key')}", counter.sql("foreign_key")
+    which = _text(key)
+    user = _text(f"event.{counter.sql('user')}") if counter.user else "NULL::text"
+    kind = _text(f"event.{counter.sql('kind')}") if counter.kind else "NULL::text"
+    made_by = _text(f"preset.{creator}") if creator else "NULL::text"
     whose = (
         f"CASE WHEN pairs.creator IS NULL THEN $${NOBODYS}$$ WHEN pairs.creator = pairs.who THEN $${OWN}$$"
         f" ELSE $${OTHERS}$$ END"
@@ -116,17 +117,17 @@ def _pairs(db: Database, users: _Users | None) -> str:
             SELECT event.{foreign} AS preset, {user} AS who, {kind} AS kind
             FROM {counter.child_sql} AS event LIMIT {_EVENTS}
         ), presets AS (
-            (SELECT preset.{key}::text AS preset, {made_by} AS creator FROM {counter.parent_sql} AS preset
+            (SELECT {which} AS preset, {made_by} AS creator FROM {counter.parent_sql} AS preset
              WHERE {made_by} IS NOT NULL LIMIT {_PRESETS})
             UNION ALL
-            (SELECT preset.{key}::text, NULL FROM {counter.parent_sql} AS preset
+            (SELECT {which}, NULL FROM {counter.parent_sql} AS preset
              WHERE {made_by} IS NULL LIMIT {_PRESETS})
         ), people AS (
             SELECT DISTINCT who FROM ({people}) AS everybody WHERE who IS NOT NULL LIMIT {_PRESETS}
         ), pairs AS (
-            SELECT preset.{key}::text AS preset, events.who, events.kind, {made_by} AS creator, true AS proven,
-                count(*) OVER (PARTITION BY preset.{key}) AS uses
-            FROM events JOIN {counter.parent_sql} AS preset ON preset.{key} = events.preset
+            SELECT {which} AS preset, events.who, events.kind, {made_by} AS creator, true AS proven,
+                count(*) OVER (PARTITION BY {key}) AS uses
+            FROM events JOIN {counter.parent_sql} AS preset ON {key} = events.preset
             UNION ALL
             SELECT presets.preset, presets.creator, NULL, presets.creator, false, 0 FROM presets
             WHERE presets.creator IS NOT NULL
@@ -148,8 +149,13 @@ def _pairs(db: Database, users: _Users | None) -> str:
     """  # noqa: S608 - names of the catalog's
 
 
+def _text(expression: str) -> str:
+    """A value as its type writes it: a cast to text may be a function of whoever made the type."""
+    return f"NULLIF(pg_catalog.concat({expression}), '')"
+
+
 def _people(users: _Users | None) -> Iterator[str]:
     yield "SELECT who FROM events"
     yield "SELECT creator FROM presets"
     if users is not None:
-        yield f"(SELECT {users.key}::text FROM {users.relation} LIMIT 20)"  # noqa: S608 - names of the catalog's
+        yield f"(SELECT {_text(users.key)} FROM {users.relation} LIMIT 20)"  # noqa: S608 - names of the catalog's

@@ -59,6 +59,11 @@ class Plan:
         return self.statements[self.opening :]
 
     @property
+    def recording(self) -> tuple[Statement, ...]:
+        """Those that record the version; none while the daily limit is still there."""
+        return tuple(s for s in self.statements if s.text.startswith("INSERT INTO usagefix.history"))
+
+    @property
     def script(self) -> str:
         """All of it as one text."""
         return text_of(self.statements)

@@ -170,6 +170,8 @@ def _inserted(scene: Scene, fillers: dict[str, str]) -> str:
     given = {counter.foreign_key: "used.which"}
     given |= {counter.user: "somebody"} if counter.user else {}
     given |= {counter.kind: "kind"} if counter.kind else {}
+    if scene.code.limit is not None and counter.time is not None and not scene.partitioned:
+        given[counter.time] = "(pg_catalog.now() - interval '30 years')"  # no use of today's stands in its way
     values: dict[str, str] = {}
     for name, facts in columns.items():
         if name in given:

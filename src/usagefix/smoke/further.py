@@ -61,9 +61,7 @@ def steps(db: Database, stage: Stage, look: Look, what: Further | None) -> Itera
             if tried[-1].good:
                 break
         came.append(max(tried, key=_weight))
-    yield _step(
-        "presets", "Uses of one's own, of others' and of nobody's presets count", came, "no other preset to use"
-    )
+    yield _step("presets", "Own, others', nobody's presets count", came, "no other preset to use")
     others = next((each.case for each in came if each.good and each.case.whose == OTHERS), None)
     base = others or Case(stage.preset.id, stage.user.key, stage.user.claim or "", stage.kind, "the preset")
     found = [_use(db, stage, case, before, look) for case in base.of_kinds(what.kinds)]
@@ -78,8 +76,9 @@ def _weight(came: _Came) -> int:
 def _step(step_id: str, title: str, came: Sequence[_Came], nothing: str) -> SmokeStep:
     bad = [each for each in came if each.good is False]
     good = [each for each in came if each.good]
-    shown = bad or good or came
-    told = "; ".join(dict.fromkeys(f"{_which(step_id, each.case)}: {each.told}" for each in shown)) or nothing
+    told = "; ".join(dict.fromkeys(f"{_which(step_id, each.case)}: {each.told}" for each in bad or came)) or nothing
+    if good and not bad:
+        told = ", ".join(_which(step_id, each.case) for each in good)
     status = Status.FAILED if bad else Status.OK if good else Status.SKIPPED
     return SmokeStep(step_id, title, status, told, _HINT if bad else "")
 

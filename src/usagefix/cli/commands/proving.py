@@ -25,7 +25,8 @@ def smoke(
     """Try it: two uses on one day, as the application, count. All of it is rolled back.
 
     Through track_preset_usage(), as the application's role and with a user's claims; then many rows in one INSERT, and
-    their DELETE. Nothing stays. Exit code 1 when a step fails.
+    their DELETE; then a use of somebody else's preset, of one's own and of nobody's, and one of each kind.
+    Nothing stays. Exit code 1 when a step fails.
 
     Example: usagefix smoke --as authenticated
     """

@@ -1,0 +1,56 @@
+"""Uses tried with the fix in place, before it is committed: what worked before has to work, and count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from usagefix.models.trial import LIMITED, Outcome
+from usagefix.planning import trial
+from usagefix.planning.scene import Scene
+from usagefix.planning.trial import Try
+from usagefix.trying import Made, Trials, made
+
+
+def with_fix(scene: Scene, trials: Trials, *, limit_stays: bool) -> Made:
+    """The trials with the fix in place, for the same transaction."""
+    ways = [way for way in (trial.of_recorder(scene, t.function) for t in trials.functions) if way]
+    uses = 1 if limit_stays else 2
+    tries = [Try(way, case, uses) for case in trials.cases for way in ways]
+    tries += [Try(way, case) for case in trials.cases for way in trials.ways]
+    tries += [Try(way, case) for case in trials.cases[:1] for way in trials.whole]
+    called = f"{scene.counter.recorder}(), " if ways else ""
+    return made(
+        scene, tries, f"Try {called}a plain INSERT and a DELETE before this is committed; what they do is undone"
+    )
+
+
+class NotAcceptable(Exception):
+    """What worked before does not with the fix, or does not count right."""
+
+    def __init__(self, what: Try, before: Outcome, said: Outcome) -> None:
+        super().__init__(str(said))
+        self.what, self.before, self.said = what, before, said
+
+
+def require(trials: Trials, tried: Made, said: Sequence[str], *, limit_stays: bool) -> tuple[Outcome, ...]:
+    """What came of the trials with the fix. Raises NotAcceptable, Busy."""
+    found = tried.outcomes(said)
+    for what, outcome in zip(tried.tries, found, strict=True):
+        then, how = trials.before(what.way, what.case), trials.how(what.way)
+        if not acceptable(what, then, outcome, how, limit_stays=limit_stays):
+            raise NotAcceptable(what, then, outcome)
+    return found
+
+
+def acceptable(what: Try, before: Outcome, now: Outcome, how: str, *, limit_stays: bool) -> bool:
+    """Whether a use may end so with the fix. The daily limit, while it stays, may turn one away."""
+    if how == "kept" or not now.tried:
+        return True
+    if now.fails:
+        if limit_stays and now.state == LIMITED and (how != "edited" or before.state == LIMITED):
+            return True
+        return before.fails and before.state != LIMITED  # of which others may well have had their use recorded
+    if not now.agrees:
+        return False
+    must = (before.records or how != "edited") and what.way.records and not limit_stays
+    return now.records or not must
