@@ -22,6 +22,7 @@ import typer
 from usagefix import catalog
 from usagefix.catalog import Face, Migration
 from usagefix.cli import app
+from usagefix.models.advice import Step
 from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import Finding, Severity, SourceRead
 from usagefix.models.guarding import GuardReport
@@ -80,6 +81,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
         "findings": tuple[Finding, ...],
         "counts": dict[Severity, int],
         "source": SourceRead | None,
+        "next": Step | None,
     },
     "backfill": {"backfill": BackfillReport},
     "rollback": get_type_hints(RollbackReport),

@@ -162,7 +162,7 @@ FROM (VALUES (to_regclass('public.idx_preset_usage_daily_unique'))) AS daily (li
 UNION ALL
 SELECT prefix || '_current', title || ' as released',
     CASE WHEN oid IS NULL THEN 'missing' WHEN NOT as_released THEN 'outdated' ELSE 'ok' END, name,
-    CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body or its search_path is not the released one'
+    CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body or path is not the released one'
         ELSE 'its body is the released one' END,
     'usagefix apply'
 FROM functions

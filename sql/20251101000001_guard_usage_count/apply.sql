@@ -113,7 +113,7 @@ BEGIN
     IF COALESCE(pg_partition_root(TG_RELID), TG_RELID) <> to_regclass('public.presets') OR NOT EXISTS (
         SELECT FROM pg_trigger AS counting JOIN pg_proc AS functions ON functions.oid = counting.tgfoid
         WHERE counting.tgrelid = to_regclass('public.preset_usage') AND counting.tgenabled IN ('O', 'A')
-            AND counting.tgtype = 4 AND functions.proconfig::text LIKE '%, pg\_usagefix\_1"%'
+            AND counting.tgtype = 4 AND functions.proconfig::text LIKE E'%, pg\\_usagefix\\_1"%'
     ) OR current_setting('usagefix.bypass_guard', true) = 'on' AND pg_trigger_depth() = 1
         AND pg_has_role(caller, current_user, 'USAGE') -- on purpose; what triggers write meanwhile is refused
     THEN
@@ -122,7 +122,7 @@ BEGIN
 
     -- The functions that led here, the nearest first.
     GET DIAGNOSTICS stack = PG_CONTEXT;
-    through := array_to_string(ARRAY(SELECT regexp_matches(stack, '\n\S+ function (.+?[)"]) ', 'gn')), ' < ');
+    through := array_to_string(ARRAY(SELECT regexp_matches(stack, E'\n\\S+ function (.+?[)"]) ', 'gn')), ' < ');
     -- Not in a ledger that was lost, or that the owner of presets does not trust; nor for usagefix smoke, which leaves
     -- nothing: what a sequence gave is never given back.
     SELECT tables.oid INTO notes

@@ -12,7 +12,7 @@ END $do$;
 -- Objects
 WITH guard AS (
     SELECT existing.oid, presets.relkind = 'p' AS partitioned, existing.tgenabled IN ('O', 'A') AS enabled,
-        split_part(encode(existing.tgargs, 'escape'), '\000', 1) AS mode,
+        split_part(encode(existing.tgargs, 'escape'), E'\\000', 1) AS mode,
         existing.tgfoid IS NOT DISTINCT FROM to_regprocedure('public.guard_preset_usage_count()')
             AND existing.tgtype = CASE WHEN presets.relkind = 'p' THEN 19 ELSE 23 END
             AND existing.tgattr::text = '' AS as_released,
@@ -32,7 +32,7 @@ WITH guard AS (
     LEFT JOIN pg_trigger AS existing
         ON existing.tgrelid = presets.oid AND existing.tgname = 'zz_trigger_guard_preset_usage_count'::name
 ), guard_function AS (
-    SELECT proc.oid, md5(proc.prosrc) = 'ac9bb79f8902f6d4e934837d56092491' AS as_released, proc.prosecdef AS definer,
+    SELECT proc.oid, md5(proc.prosrc) = '568f06b7ebd511d8397cb2ec8c7e45cb' AS as_released, proc.prosecdef AS definer,
         quote_ident(owners.rolname) AS owner,
         proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)

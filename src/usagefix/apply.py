@@ -148,7 +148,7 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
         )  # fmt: skip
         if todo:
             require_countable(seen, of_uses(db, ahead=True))  # else it may be what cannot be read, too
-        before = report(db, checks)
+        before = report(db, seen.code, checks)
     choices = Choices(mode=_mode(seen))
     trials = Trials()
     if any(m.kind is MigrationKind.COUNTING for m in todo):

@@ -19,7 +19,9 @@ from usagefix.database import Database, Limits
 from usagefix.errors import Busy, DatabaseRefused, NotPermitted, UsagefixError
 from usagefix.models.choices import BATCH_SIZE
 from usagefix.models.correction import BackfillProgress, BackfillReport, FiredTrigger, Unrepaired
+from usagefix.models.verification import COUNTERS
 from usagefix.picture.obstacles import said
+from usagefix.verify import next_step
 
 LEASE_SECONDS = 30.0
 _PAST_THE_GUARD = {"usagefix.bypass_guard": "on"}
@@ -97,9 +99,9 @@ def backfill(
         preflight.require_changeable(db)
         preflight.require_readable(db)
         if not ledger.exists(db) or not db.values(db.query("counting"))[0]:
+            step = next_step(db, COUNTERS)
             raise UsagefixError(
-                "new uses are not counted yet, so no backfill can be exact",
-                hint="run usagefix apply",
+                "new uses are not counted yet, so no backfill can be exact", hint=str(step) if step else ""
             )
         ledger.require_trusted(db)
         preflight.require_usable(db)
@@ -389,7 +391,7 @@ def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> _Step | 
         if not still_open or not db.values(db.query("counting"))[0]:
             raise UsagefixError(
                 "somebody rolled the fix back, or disabled its trigger, while the backfill was going",
-                hint="usagefix status shows where things stand; usagefix apply puts it right",
+                hint="usagefix verify says what to do",
             )
         pending = _pending(db, batch)
         if not pending:

@@ -16,7 +16,7 @@ def code_checks(seen: Code, *, counted: bool) -> list[Check]:
     return [
         _foretold(_counted_once(seen, counted=counted), of_triggers(seen)),
         _foretold(_daily_limit_gone(seen), of_edits(seen)),
-        _foretold(_recorder(seen, counted=counted), of_recorders(seen)),
+        _foretold(_recorder(seen), of_recorders(seen)),
     ]
 
 
@@ -48,22 +48,21 @@ def _daily_limit_gone(seen: Code) -> Check:
     detail = "refuses the second use on a day"
     if name != seen.counter.daily:
         detail = f"{name} {detail}"
-    hint = f'ALTER TABLE {seen.counter.child_sql} DROP CONSTRAINT "{name}"' if limit and limit.constraint_name else ""
     return Check(
         "daily_limit_gone",
         "No daily limit",
         Status.UNEXPECTED if limit else Status.OK,
         name,
         detail if limit else "no such index",
-        hint or "usagefix apply",
+        "usagefix apply",
     )
 
 
-def _recorder(seen: Code, *, counted: bool) -> Check:
+def _recorder(seen: Code) -> Check:
     name = f"{seen.counter.recorder}()"
     states = [seen.reader.recorder_state(routine(function)) for function in seen.recorders]
     unknown = sorted({column for state in states for column in state.unknown})
-    status, hint = Status.FAILED, "usagefix apply"
+    status = Status.FAILED
     if not states:
         status, detail = Status.SKIPPED, "no such function"
     elif any(state.limited for state in states):
@@ -72,9 +71,8 @@ def _recorder(seen: Code, *, counted: bool) -> Check:
         detail = "changes the counter itself: uses count twice"
     elif unknown:
         detail = f"names columns that {seen.counter.child} lacks: {', '.join(unknown)}"
-        hint = f"write {name} anew: all it needs is to insert the event" if counted else hint
     elif any(state.unfinished for state in states):
         status, detail = Status.OUTDATED, "apply was interrupted before the daily limit was gone"
     else:
         status, detail = Status.OK, "neither limited nor counting"
-    return Check("tracker_inserts_only", f"{name} only inserts", status, name, detail, hint)
+    return Check("tracker_inserts_only", f"{name} only inserts", status, name, detail, "usagefix apply")

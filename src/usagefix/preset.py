@@ -5,7 +5,8 @@ from __future__ import annotations
 from usagefix import picture, preflight
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError, PresetNotFound
-from usagefix.models.verification import Event, PresetCount, PresetReport
+from usagefix.models.verification import COUNTERS, Event, PresetCount, PresetReport
+from usagefix.verify import next_step
 
 
 def one_preset(db: Database, wanted: str) -> PresetCount:
@@ -40,4 +41,5 @@ def check_preset(db: Database, wanted: str, *, recent: int = 0) -> PresetReport:
         if recent:
             params = {"preset_id": preset.id, "recent": recent}
             events = tuple(db.rows(db.query("recent_events"), Event, params))
-    return PresetReport(preset, events, dated=db.counter.keeps_last_use)
+        step = None if preset.accurate else next_step(db, COUNTERS)
+    return PresetReport(preset, events, dated=db.counter.keeps_last_use, next=step)

@@ -11,7 +11,7 @@ from usagefix.ledger import Ledger
 from usagefix.models.migration import MigrationState, State, StatusReport
 from usagefix.models.verification import Check, Status
 from usagefix.picture.code import code
-from usagefix.verify import object_checks
+from usagefix.verify import object_checks, step_of
 
 # The checks that say whether what a migration makes is there.
 _MADE = {
@@ -29,10 +29,19 @@ def status(db: Database) -> StatusReport:
     with db.snapshot():
         preflight.require_readable(db)
         pushed = ledger.pushed(db)
-        states = migration_states(ledger.read(db), object_checks(db, code(db)))
+        seen = code(db)
+        checks = object_checks(db, seen)
+        states = migration_states(ledger.read(db), checks)
         (newest,) = db.values(db.query("newest_event"))
+        # What is there as released, and not recorded: apply records it.
+        unrecorded = [
+            state.version
+            for state in states
+            if state.state is not State.APPLIED and all(check.passed for check in checks[state.version])
+        ]
+        step = step_of(db, seen, checks, *unrecorded)
     found = tuple(replace(state, pushed_as=pushed.get(state.version)) for state in states)
-    return StatusReport(found, newest, dated=db.counter.time is not None)
+    return StatusReport(found, newest, dated=db.counter.time is not None, next=step)
 
 
 def migration_states(written: Ledger, checks: Mapping[str, tuple[Check, ...]]) -> tuple[MigrationState, ...]:

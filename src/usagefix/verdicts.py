@@ -135,7 +135,11 @@ def _hint(scene: Scene, said: Outcome, triggers: Sequence[Trigger]) -> str:
             " run this again"
         )
     if triggers:
-        return "take out of the trigger what changes the counter (the trigger of the fix counts), then run this again"
+        first = triggers[0]
+        return (
+            "the trigger of the fix counts: take what changes the counter out of the function, or, where it does"
+            f" nothing else, ALTER TABLE {first.on_table} DISABLE TRIGGER {quoted(first.name)}, then run this again"
+        )
     if said.constraint:
         return f"each use updates {counter}: let that constraint take what follows from it, then run this again"
     return (

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from usagefix import catalog, preflight
+from usagefix import advice, catalog, preflight
 from usagefix.catalog import MigrationKind
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError
 from usagefix.judging import code_checks
-from usagefix.models.verification import Check, Counts, PresetCount, Status, VerifyReport
+from usagefix.models.advice import Step
+from usagefix.models.verification import ACCEPTED, COUNTERS, LAST_USED, Check, Counts, PresetCount, Status, VerifyReport
 from usagefix.picture.code import Code, code
 from usagefix.picture.obstacles import Obstacle, of_uses
-
-COUNTERS = "counters_accurate"
-LAST_USED = "last_used_current"
-ACCEPTED = "uses_accepted"
+from usagefix.planning.outlook import outlook
 
 Checks = Mapping[str, tuple[Check, ...]]
 
@@ -40,10 +38,13 @@ def verify(db: Database, *, only: Sequence[str] = (), top: int = 10, fail_over: 
     """
     with db.snapshot():
         preflight.require_readable(db)
-        return report(db, object_checks(db, code(db)), only=only, top=top, fail_over=fail_over)
+        seen = code(db)
+        return report(db, seen, object_checks(db, seen), only=only, top=top, fail_over=fail_over)
 
 
-def report(db: Database, found: Checks, *, only: Sequence[str] = (), top: int = 10, fail_over: int = 0) -> VerifyReport:
+def report(
+    db: Database, seen: Code, found: Checks, *, only: Sequence[str] = (), top: int = 10, fail_over: int = 0
+) -> VerifyReport:
     """The checks of the catalog, and those of the counters, in the snapshot that is open."""
     checks = [check for of_version in found.values() for check in of_version]
     known = [*(check.check_id for check in checks), ACCEPTED, COUNTERS, LAST_USED]
@@ -53,21 +54,39 @@ def report(db: Database, found: Checks, *, only: Sequence[str] = (), top: int = 
     accuracy = None
     if ACCEPTED in wanted:
         refused = of_uses(db)
-        checks = [*_possible(checks, refused), _uses_accepted(refused)]
+        checks.append(_uses_accepted(refused))
     if COUNTERS in wanted:
         accuracy = db.row(db.query("accuracy"), _Accuracy, {"top": top})
         checks.append(_counters_accurate(accuracy, fail_over))
     if LAST_USED in wanted:
         checks.append(_last_used_current(db, fail_over))
     asked = tuple(check for check in checks if check.check_id in wanted)
+    step = None
+    if failing := [check.check_id for check in asked if not check.passed]:
+        here = outlook(db, seen)
+        asked, step = tuple(advice.advised(here, check) for check in asked), advice.next_step(here, failing)
     if accuracy is None:
-        return VerifyReport(asked, None, ())
+        return VerifyReport(asked, None, (), next=step)
     return VerifyReport(
         checks=asked,
         counts=Counts(**{field.name: getattr(accuracy, field.name) for field in fields(Counts)}),
         presets=tuple(_preset(entry) for entry in accuracy.top),
         dated=db.counter.keeps_last_use,
+        next=step,
     )
+
+
+def next_step(db: Database, *also: str) -> Step | None:
+    """The one next step here, in the snapshot that is open: what the checks that count nothing call for, and what else
+    is known to be wrong, such as a counter."""
+    seen = code(db)
+    return step_of(db, seen, object_checks(db, seen), *also)
+
+
+def step_of(db: Database, seen: Code, found: Checks, *also: str) -> Step | None:
+    """The same, where the checks are known."""
+    failing = [check.check_id for checks in found.values() for check in checks if not check.passed]
+    return advice.next_step(outlook(db, seen), [*failing, *also]) if failing or also else None
 
 
 def object_checks(db: Database, seen: Code) -> dict[str, tuple[Check, ...]]:
@@ -89,13 +108,6 @@ def _uses_accepted(refused: tuple[Obstacle, ...]) -> Check:
     title, status = "Nothing refuses a use", Status.FAILED if refused else Status.OK
     detail = "; ".join(obstacle.what for obstacle in refused) or "the server takes an update of each preset"
     return Check(ACCEPTED, title, status, "presets", detail, refused[0].hint if refused else "usagefix doctor")
-
-
-def _possible(checks: list[Check], refused: tuple[Obstacle, ...]) -> Iterator[Check]:
-    """The checks with advice that can be followed: apply refuses where uses would be."""
-    for check in checks:
-        later = refused and not check.passed and check.hint == "usagefix apply"
-        yield replace(check, hint=f"first what {ACCEPTED} says, then usagefix apply") if later else check
 
 
 def _counters_accurate(accuracy: _Accuracy, fail_over: int) -> Check:

@@ -174,6 +174,9 @@ STOPS: dict[str, tuple[tuple[str, ...], str]] = {
     "a daily limit with more to it": (
         (DAILY, f"ALTER TABLE preset_usage CLUSTER ON {INDEX}"), f"index public.{INDEX} may limit uses",
     ),
+    "a daily limit that goes with an extension": (
+        (DAILY, f"ALTER INDEX {INDEX} DEPENDS ON EXTENSION plpgsql"), f"index public.{INDEX} may limit uses",
+    ),
     "that name on another table": (
         ("CREATE TABLE other (a integer)", f"CREATE UNIQUE INDEX {INDEX} ON other (a)"), f"index public.{INDEX} may limit uses",
     ),

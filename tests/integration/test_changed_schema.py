@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
+import psycopg
 import pytest
 from support import ADJUSTING, APPLICATIONS, DRIFT, TRIGGER, App, failing, give_everything_to, role
 
@@ -123,6 +125,29 @@ def test_keys_that_change(app: App, foreign_key: str) -> None:
                 wrong[what] = found
             session.rollback()
     assert wrong == {}
+
+
+def test_ids_change_while_events_are_written(app: App) -> None:
+    """An id changes hands between writers that insert, delete and move events of it."""
+    with_numbers(app, "REFERENCES presets ON UPDATE CASCADE ON DELETE CASCADE")
+    assert app.usagefix("apply").code == 0
+    work = (
+        "UPDATE presets SET id = 5000 - id WHERE id IN (2, 4998)",
+        "INSERT INTO preset_usage (preset_id) SELECT id FROM presets WHERE id IN (1, 2, 3, 4998)",
+        "UPDATE preset_usage SET preset_id = 1 WHERE id = (SELECT max(id) FROM preset_usage)",
+        "DELETE FROM preset_usage WHERE id = (SELECT min(id) FROM preset_usage)",
+    )
+
+    def repeat(statement: str) -> None:
+        with app.connect() as session:
+            for _ in range(60):
+                with suppress(psycopg.errors.ForeignKeyViolation, psycopg.errors.DeadlockDetected):
+                    session.execute(statement.encode())
+
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(repeat, statement) for statement in work]:
+            done.result(timeout=60)
+    assert app.drift() == (0, 0)
 
 
 UNBOUND = {
@@ -261,7 +286,9 @@ def test_the_type_of_the_key_changes(app: App, change: str, partitioned: bool) -
         with app.connect() as migration:
             migration.execute("ALTER TABLE preset_usage DROP CONSTRAINT preset_usage_preset_id_fkey")
             migration.execute(f"ALTER TABLE presets ALTER id TYPE {after} USING {how.format(key='id')}".encode())
-            migration.execute(f"ALTER TABLE preset_usage ALTER preset_id TYPE {after} USING {how.format(key='preset_id')}".encode())
+            migration.execute(
+                f"ALTER TABLE preset_usage ALTER preset_id TYPE {after} USING {how.format(key='preset_id')}".encode()
+            )
             migration.execute("ALTER TABLE preset_usage ADD FOREIGN KEY (preset_id) REFERENCES presets")
         for statement in writes:
             older.execute(statement.format(type=after).encode())
@@ -277,7 +304,10 @@ MIGRATION_OF_THE_APPLICATION = (
     .read_text()
     .replace("DROP INDEX", "DROP INDEX IF EXISTS")
     .replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
-    .replace("CREATE TRIGGER", "DROP TRIGGER IF EXISTS trigger_auto_increment_preset_usage_count ON preset_usage; CREATE TRIGGER")
+    .replace(
+        "CREATE TRIGGER",
+        "DROP TRIGGER IF EXISTS trigger_auto_increment_preset_usage_count ON preset_usage; CREATE TRIGGER",
+    )
 )
 LOUD = {
     "the application's own migration": (
@@ -308,7 +338,9 @@ def test_a_change_that_stops_the_count_is_loud_and_repaired(fixed: App, what: st
     """Writers go on meanwhile; verify fails, doctor names the cause, apply makes all well."""
     statements, wrong, title = LOUD[what]
     assert fixed.usagefix("guard", mode).code == 0
-    with role(fixed, "owner_of_presets", options="LOGIN", grants="GRANT USAGE, CREATE ON SCHEMA public TO owner_of_presets"):
+    with role(
+        fixed, "owner_of_presets", options="LOGIN", grants="GRANT USAGE, CREATE ON SCHEMA public TO owner_of_presets"
+    ):
         for statement in statements:
             fixed.sql(statement)
         write(fixed)
@@ -336,7 +368,9 @@ def test_row_level_security_that_is_forced_later(app: App) -> None:
         app.user = "postgres"
         for command in ("verify", "apply"):
             told = app.usagefix(command, "--format", "json")
-            hidden = {c["check_id"] for c in told.json.get("checks", []) if c["detail"] == "RLS hides presets from its owner"}
+            hidden = {
+                c["check_id"] for c in told.json.get("checks", []) if c["detail"] == "RLS hides presets from its owner"
+            }
             assert told.code == (1 if command == "verify" else 5), told.stdout
             assert command == "apply" or hidden >= {"function_secure", "adjusting_function_secure"}
         app.sql("ALTER TABLE presets NO FORCE ROW LEVEL SECURITY")

@@ -370,6 +370,10 @@ CASES = (
          "CREATE TRIGGER told AFTER UPDATE OF usage_count ON presets FOR EACH STATEMENT EXECUTE FUNCTION touch_updated_at()", "DROP TRIGGER told ON presets"),
     Case("source_writes", WARNING, "api/use.ts:1", "usage_count",
          files={"api/use.ts": "await sql`UPDATE presets SET usage_count = usage_count + 1 WHERE id = ${id}`\n"}),
+    Case("source_writes", WARNING, "app/presets.rb:2", "increment!",
+         files={"app/presets.rb": "# preset.increment!(:other)\npreset.increment!(:usage_count)\n"}),
+    Case("source_carries", WARNING, "api/new.ts:1", "body.usage_count",
+         files={"api/new.ts": "await supabase.from('presets').insert({ name, usage_count: body.usage_count })\n"}),
     Case("source_calls", WARNING, "api/use.ts:2", "increment_preset_usage",
          files={"api/use.ts": "const id = 1\nawait supabase.rpc('increment_preset_usage', { preset_id: id })\n"},
          also=frozenset({("counter_writer", "public.increment_preset_usage(uuid)")}),
@@ -592,11 +596,15 @@ def test_an_api_that_counts_after_tracking(app: App, tree: Path) -> None:
         assert found["source_writes", "app/api/route.ts:6"] == severity
         assert found["source_writes", "reset.py:1"] == severity
     assert result.json["source"]["files_read"] == 2
-    assert [passed.split(":")[0] for passed in result.json["source"]["skipped"]] == ["broken.ts"]
+    assert result.json["source"]["skipped"] == [
+        "broken.ts: not text in UTF-8",
+        "node_modules/: a folder of others' or made files, not entered",
+    ]
     for width in ("40", "60", "80", "120"):
         shown = app.usagefix("doctor", "--source", str(tree), COLUMNS=width)
         assert "S3cretWord" not in shown.stdout + shown.stderr + result.stdout
         assert "usagefix guard" in " ".join(shown.stdout.split())
+        assert "2 files read, 1 file not read, 1 folder not entered" in " ".join(shown.stdout.split())
         assert max(map(len, shown.stdout.splitlines())) <= int(width)
 
 

@@ -19,7 +19,7 @@ from usagefix.errors import ConfigurationError
 MIGRATIONS = catalog.migrations()
 NAMES = [*(migration.name for migration in MIGRATIONS), "backfill_usage_count"]
 FIRST, NEWEST = MIGRATIONS[0], MIGRATIONS[-1]
-AT_REVIEW = 521  # lines that the owner of the sample reads before usagefix changes it; the aim is 450
+AT_REVIEW = 516  # lines that the owner of the sample reads before usagefix changes it; the aim is 450
 
 
 def names(folder: Path) -> list[str]:

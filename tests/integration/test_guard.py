@@ -217,7 +217,12 @@ def test_events_that_a_trigger_on_presets_records_meanwhile(fixed: App) -> None:
     assert fixed.one(NOTED) == 0
 
 
-FORGED = ("public", "public, pg_temp, pg_usagefix_0", "public, pg_temp, pg_usagefix_1", "public, pg_temp, pg_usagefix_2")
+FORGED = (
+    "public",
+    "public, pg_temp, pg_usagefix_0",
+    "public, pg_temp, pg_usagefix_1",
+    "public, pg_temp, pg_usagefix_2",
+)
 
 
 @pytest.mark.parametrize("path", FORGED)

@@ -20,7 +20,12 @@ from usagefix import embedded
 from usagefix.counter import STANDARD
 
 # Function, and the beginning of what is said of it → why it stays.
+CAST = "performance: target type is different type than source type"
+SIZES = "a number that holds counters of either size, integer or bigint; not where a single use is counted"
 EXCUSED = {
+    ("public.auto_adjust_preset_usage_count", CAST): SIZES,
+    ("public.auto_count_row_preset_usage_count", CAST): SIZES,
+    ("public.guard_preset_usage_count", CAST): SIZES,
     ("public.track_preset_usage", 'warning extra: unused parameter "usage_data_param"'): (
         "the application's own, which apply leaves as it is"
     ),

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import components
 import psycopg
 import pytest
-from conftest import load_partitioned, load_sample
+from conftest import TestServer, load_partitioned, load_sample
 from support import INDEX, MIGRATION, App, Connection, give_everything_to, role
 
 from usagefix import embedded
@@ -92,7 +92,7 @@ GROUPS = {"texts": TEXTS, "functions": FUNCTIONS, "transactions": TRANSACTIONS, 
 def known(app: App, settings: Mapping[str, str]) -> dict[str, str]:
     """Those that this version of the server has."""
     app.sql("LOAD 'plpgsql'")
-    names = {name.lower() for (name,) in app.sql("SELECT name FROM pg_settings")}
+    names = {name.lower() for (name,) in app.sql("SELECT name FROM pg_settings UNION ALL VALUES ('role')")}
     return {name: value for name, value in settings.items() if name.lower() in names}
 
 
@@ -115,6 +115,7 @@ def use(connection: Connection, app: App) -> None:
         )
     mine = "id IN (SELECT id FROM public.preset_usage WHERE preset_id = %s ORDER BY created_at DESC LIMIT %s)"
     with connection.transaction():
+        connection.execute("SELECT public.increment_preset_usage(%s)", (one,))  # which the guard passes over
         connection.execute(f"DELETE FROM public.preset_usage WHERE {mine}".encode(), (one, 2))
         connection.execute(f"UPDATE public.preset_usage SET preset_id = %s WHERE {mine}".encode(), (other, one, 3))
 
@@ -137,7 +138,9 @@ def live(app: App, user: str, name: str = "Neon city", shown_name: str = "Neon c
         shown = app.one("SELECT usage_count FROM presets WHERE id = %s", app.preset(3))
         use(session, app)
     assert app.one("SELECT usage_count FROM presets WHERE id = %s", app.preset(3)) == shown + 2 + 1 + 6 + 1 - 2 - 3
-    assert app.drift() == (0, 0)
+    assert app.drift() == (0, 0), "the guard lets only the triggers count"
+    (via,) = app.sql("SELECT via::bytea FROM usagefix.refused_writes")[0]
+    assert via == b'"increment_preset_usage"', "and says who tried"
     done("verify")
     done("smoke")
     app.spoil("UPDATE presets SET usage_count = 7 WHERE id = %s", app.preset(2))
@@ -194,15 +197,18 @@ PAIRS = [("texts", "plans"), ("plans", "texts"), ("functions", "transactions"), 
 @pytest.mark.parametrize(("of_database", "of_role"), PAIRS, ids=map("-".join, PAIRS))
 def test_settings(app: App, of_database: str, of_role: str) -> None:
     surround(app)
-    with role(app, "shopkeeper", options="LOGIN"):
+    # The owner, or a role that becomes the owner as it logs in.
+    user = "visitor" if of_role == "texts" else "shopkeeper"
+    settings = GROUPS[of_role] | ({"role": "shopkeeper"} if user == "visitor" else {})
+    with role(app, "shopkeeper", options="LOGIN"), role(app, "visitor", options="LOGIN IN ROLE shopkeeper"):
         give_everything_to(app, "shopkeeper")
         app.sql("GRANT authenticated TO shopkeeper; GRANT CREATE ON TABLESPACE elsewhere TO shopkeeper")
         before = app.dump()
         with (
-            set_for(app, "shopkeeper", GROUPS[of_database], as_role=False),
-            set_for(app, "shopkeeper", GROUPS[of_role], as_role=True),
+            set_for(app, user, GROUPS[of_database], as_role=False),
+            set_for(app, user, settings, as_role=True),
         ):
-            live(app, "shopkeeper")
+            live(app, user)
         assert app.dump() == before
 
 
@@ -235,6 +241,29 @@ def test_settings_that_later_versions_have() -> None:
         assert app.dump() == before
         app.close()
         maintenance.close()
+
+
+def test_a_server_that_speaks_another_language(server: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGUAGE", "de")
+    german = {"lc_messages": "C.UTF-8"}
+    with embedded.running(server.binaries, prefix="usagefix-test-", settings=german) as running:
+        app = App(running.host, running.port, "postgres", running.binaries)
+        try:
+            with pytest.raises(psycopg.errors.UndefinedTable) as caught:
+                app.sql("TABLE nowhere")
+            if "existiert nicht" not in str(caught.value):
+                pytest.skip("this server has no German messages")
+            load_sample(conninfo=app.url())
+            before = app.dump()
+            for command in (("apply",), ("verify",), ("rollback", "--yes")):
+                result = app.usagefix(*command)
+                assert result.code == 0, result.stderr
+            assert app.dump() == before
+            elsewhere = App(app.host, app.port, "nowhere", app.binaries)
+            result = elsewhere.usagefix("verify")
+            assert (result.code, "hint: the server itself says no" in result.stderr) == (3, True), result.stderr
+        finally:
+            app.close()
 
 
 def test_limits_of_the_role_do_not_end_what_usagefix_does(app: App) -> None:
@@ -334,6 +363,11 @@ def test_by_hand(app: App) -> None:
         assert checked.returncode == 0, checked.stderr
         assert not {"failed", "missing", "outdated", "unexpected"} & set(checked.stdout.split()), checked.stdout
         assert app.usagefix("verify").code == 0
+        newest = app.one("SELECT max(created_at) FROM preset_usage")
+        with app.connect() as session:
+            use(session, app)
+        assert app.drift() == (0, 0)
+        app.sql("DELETE FROM preset_usage WHERE created_at > %s", newest)
         done = app.by_hand(undo=True)
         assert done.returncode == 0, done.stderr
     assert app.dump() == before

@@ -35,11 +35,30 @@ def standby_of(primary: embedded.Server) -> Iterator[str]:
     if account:
         shutil.chown(folder, account)
     backup = components.client("pg_basebackup", primary.binaries)
-    command = [backup, "-h", primary.host, "-p", str(primary.port), "-U", primary.user, "-D", folder / "data", "-R", "-X", "stream"]
+    command = [
+        backup,
+        "-h",
+        primary.host,
+        "-p",
+        str(primary.port),
+        "-U",
+        primary.user,
+        "-D",
+        folder / "data",
+        "-R",
+        "-X",
+        "stream",
+    ]
     subprocess.run(
         [*map(str, command), "--checkpoint=fast", "--no-sync"], user=account, cwd=folder, env=environment(), check=True
     )
-    settings = {"unix_socket_directories": folder, "listen_addresses": "", "port": primary.port, "fsync": "off", **SETTINGS}
+    settings = {
+        "unix_socket_directories": folder,
+        "listen_addresses": "",
+        "port": primary.port,
+        "fsync": "off",
+        **SETTINGS,
+    }
     command = [primary.binaries / "postgres", "-D", folder / "data"]
     command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as log:
@@ -83,7 +102,13 @@ def caught_up(app: App, there: App) -> None:
 
 REPLAYED = "in the way: a lock that a session on the primary took, and that this standby replays."
 CANCELLED = "the standby cancelled the query, because it was in the way of changes from the primary"
-READING = (("doctor",), ("backfill", "--dry-run"), ("status",), ("check-preset", "Neon city", "--recent", "2"), ("verify",))
+READING = (
+    ("doctor",),
+    ("backfill", "--dry-run"),
+    ("status",),
+    ("check-preset", "Neon city", "--recent", "2"),
+    ("verify",),
+)
 WRITING = (
     ("apply",), ("apply", "--dry-run"), ("backfill",), ("rollback", "--yes"), ("guard", "warn"), ("smoke",),
 )  # fmt: skip

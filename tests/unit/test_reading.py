@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from usagefix.errors import ConfigurationError
-from usagefix.reading import Place, Subject, Use, clients, code, in_file, in_sql, scan
+from usagefix.reading import Place, Subject, Use, anywhere, clients, code, in_file, in_sql, scan
+from usagefix.reading.languages import LANGUAGES
 
 FUNCTIONS = ("increment_preset_usage", "track_preset_usage")
 WRITES, INSERTS, DELETES, CALLS = Use.WRITES_COUNTER, Use.INSERTS_EVENT, Use.DELETES_EVENT, Use.CALLS
@@ -428,21 +429,25 @@ def test_an_application_is_scanned(application: Path) -> None:
     ]
     assert found.places[2].found.text == "await supabase.rpc('increment_preset_usage', { preset_id: preset.id })"
     assert found.files_read == 5
-    assert found.skipped == ("public/app.js: minified, with a line over 5,000 characters",)
+    assert found.skipped == (
+        "README.md: documentation",
+        "node_modules/: a folder of others' or made files, not entered",
+        "public/app.js: minified, with a line over 5,000 characters",
+    )
 
 
 def test_strange_files_are_skipped_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "latin.py").write_bytes(b"# caf\xe9")
     (tmp_path / "binary.ts").write_bytes(b"a\0b")
     (tmp_path / "large.sql").write_bytes(b" " * (2 * 1024 * 1024 + 1))
-    (tmp_path / "marks.py").write_text("usage_count" + "\n+" * 400_001)
+    (tmp_path / "marks.py").write_text("presets.usage_count" + "\n+" * 400_001)
     (tmp_path / "folder.sql").mkdir()
     (tmp_path / "bom.sql").write_bytes(b"\xef\xbb\xbfDELETE FROM preset_usage;\r\n")
     os.mkfifo(tmp_path / "pipe.sql")
     found = scan(tmp_path)
     assert _summary(found.places) == [("bom.sql", 1, DELETES)]
     assert found.skipped == (
-        "binary.ts: not text",
+        "binary.ts: binary",
         "large.sql: larger than 2 MB",
         "latin.py: not text in UTF-8",
         "marks.py: over 400,000 punctuation marks",
@@ -457,7 +462,11 @@ def test_links_are_not_followed(application: Path, tmp_path: Path) -> None:
     (application / "loop").symlink_to(application)
     (application / "out.sql").symlink_to(tmp_path / "outside.sql")
     (application / "again.sql").symlink_to(application / "supabase/migrations/0001_usage.sql")
-    assert scan(application) == before
+    after = scan(application)
+    assert (after.places, after.files_read) == (before.places, before.files_read)
+    assert set(after.skipped) - set(before.skipped) == {
+        f"{link}: a link, not followed" for link in ("again.sql", "loop", "out.sql")
+    }
     (tmp_path / "link").symlink_to(application)
     assert scan(tmp_path / "link").places == before.places
 
@@ -478,7 +487,7 @@ def test_a_folder_that_cannot_be_entered_is_skipped(application: Path, monkeypat
 
 def test_a_name_that_is_no_text_can_be_shown(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff.sql")).write_bytes(b"\0")
-    assert scan(tmp_path).skipped == ("\ufffd.sql: not text",)
+    assert scan(tmp_path).skipped == ("\ufffd.sql: binary",)
 
 
 @pytest.mark.parametrize("name", ["missing", "file.sql", "nul\0"])
@@ -538,6 +547,9 @@ NASTY += [
 ]
 
 
+TRACED = [language for language in LANGUAGES if language.name in ("javascript", "python", "ruby")]
+
+
 def _steps(text: str) -> int:
     """The lines of Python run to read a text: what grows faster than the text shows without a clock."""
     count = 0
@@ -551,9 +563,10 @@ def _steps(text: str) -> int:
     sys.settrace(trace)
     try:
         in_sql(text, functions=FUNCTIONS)
-        clients.in_code(text, code.javascript(text), FUNCTIONS, python=False)
-        clients.in_code(text, code.python(text), FUNCTIONS, python=True)
+        for language in TRACED:
+            clients.in_code(text, language, FUNCTIONS)
         code.scripts(text)
+        anywhere.in_text(text, FUNCTIONS)
     finally:
         sys.settrace(before)
     return count
@@ -570,7 +583,7 @@ def test_work_grows_no_faster_than_the_text(piece: str) -> None:
 def test_nasty_files_are_read(tmp_path: Path, piece: str) -> None:
     """It ends before the time limit of a test by far; a pattern that backtracks does not."""
     text = "UPDATE presets SET usage_count = 1;\n" + (piece * (40_000 // len(piece)))
-    for suffix in ("sql", "ts", "py", "vue"):
+    for suffix in ("sql", "ts", "py", "vue", "rb", "yml"):
         path = tmp_path / f"file.{suffix}"
         path.write_text(text if suffix == "sql" else re.sub("(.{4000})", r"\1\n", text, flags=re.DOTALL))
         in_file(path, functions=FUNCTIONS)

@@ -42,7 +42,6 @@ class LockHolder:
         statement = f": {' '.join(self.query.split())}" if self.query else ""
         return f"{who} {self.state or f'of role {self.role}'}{since}{statement}"
 
-
     @property
     def replayed(self) -> bool:
         """On a standby the process that replays the primary's changes holds the primary's locks."""

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from usagefix import preflight
+from usagefix import advice, preflight
+from usagefix.advice import Outlook
 from usagefix.database import Database
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import RULES as COUNTING
@@ -25,9 +26,13 @@ from usagefix.doctor.replaced import RULES as REPLACED
 from usagefix.doctor.rights import RULES as RIGHTS
 from usagefix.doctor.source import RULES as SOURCE
 from usagefix.doctor.surroundings import RULES as SURROUNDINGS
+from usagefix.models.advice import Step
 from usagefix.models.diagnosis import DoctorReport, Finding, Severity, SourceRead
+from usagefix.models.verification import COUNTERS
 from usagefix.picture.look import look
+from usagefix.planning.outlook import outlook
 from usagefix.reading import scan
+from usagefix.verify import object_checks
 
 RULES = {**REPLACED, **COUNTING, **RIGHTS, **PRIVILEGES, **SOURCE, **SURROUNDINGS}
 _WORST_FIRST = list(Severity)
@@ -41,25 +46,34 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
     preflight.require_tables(db)
     with db.snapshot():
         case = Case(look(db), db.counter)
+        here, first = _advice(db, case)
     if source is not None:
         case.source = scan(source, functions=sorted(case.callable_names), subject=case.subject)
     read = None
     if case.source is not None:
         read = SourceRead(str(source), case.source.files_read, tuple(map(str, case.source.skipped)))
-    findings = [_possible(finding, case) for rule in RULES.values() for finding in rule(case)]
+    case.outlook = here
+    findings = [
+        replace(finding, remedy=advice.remedy(here, finding.remedy, first))
+        for rule in RULES.values()
+        for finding in rule(case)
+    ]
     findings.sort(key=lambda finding: (_WORST_FIRST.index(finding.severity), finding.cause or 9))
+    wrong = any(finding.severity is Severity.ERROR for finding in findings)
     return DoctorReport(
         findings=tuple(findings),
         source=read,
         counted=case.picture.drift is not None,
+        next=first if wrong else None,
     )
 
 
-def _possible(finding: Finding, case: Case) -> Finding:
-    """A finding with a remedy that can be followed: where apply refuses, it is not the first thing to do."""
-    if not case.picture.obstacles or not finding.remedy.startswith("usagefix apply"):
-        return finding
-    return replace(finding, remedy=f"first what apply_refuses says; then {finding.remedy}")
+def _advice(db: Database, case: Case) -> tuple[Outlook, Step | None]:
+    """What verify would say to do, and what that rests on."""
+    seen, totals = case.picture.code, case.picture.drift
+    failing = [check.check_id for checks in object_checks(db, seen).values() for check in checks if not check.passed]
+    here = outlook(db, seen)
+    return here, advice.next_step(here, [*failing, *([COUNTERS] if totals and totals.inaccurate else [])])
 
 
 def explain(db: Database, rules: Sequence[str]) -> tuple[Finding, ...]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from usagefix import catalog
+from usagefix.advice import Outlook
 from usagefix.counter import Counter
 from usagefix.doctor.words import is_script, where
 from usagefix.picture.code import subject
@@ -25,6 +26,7 @@ class Case:
     picture: Picture
     counter: Counter
     source: Scan | None = None
+    outlook: Outlook = field(default_factory=Outlook)
     _released: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:

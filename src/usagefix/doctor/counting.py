@@ -167,9 +167,7 @@ def trigger_disabled(case: Case) -> Iterator[Finding]:
             f"it {how}; nothing else counts {', '.join(lacking)}"
             if lacking
             else f"it {how}; {case.counters_of(trigger.events[0])[0]} counts instead",
-            f"ALTER TABLE {trigger.on_table} ENABLE TRIGGER {quoted(trigger.name)}, then usagefix backfill"
-            if lacking
-            else "keep it so: enabled, it would count twice",
+            "usagefix apply" if lacking else "keep it so: enabled, it would count twice",
         )
 
 
@@ -202,8 +200,11 @@ def counting_blocked(case: Case) -> Iterator[Finding]:
                 "The counting function cannot change every counter",
                 function.signature,
                 f"called by {trigger}: {why}",
-                "usagefix apply makes its own run as the owner of presets; FORCE ROW LEVEL SECURITY needs an owner with"
-                " BYPASSRLS; then usagefix backfill",
+                str(
+                    case.outlook.by_hand.get(
+                        "function_secure", "usagefix apply makes its own run as the owner of presets"
+                    )
+                ),
             )
 
 

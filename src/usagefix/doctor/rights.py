@@ -62,7 +62,9 @@ def tracker_unknown_columns(case: Case) -> Iterator[Finding]:
                 "track_preset_usage() cannot record a use",
                 function.signature,
                 f"it names columns that {case.counter.child} lacks: {', '.join(unknown)}",
-                "usagefix apply writes it anew; after apply, write it anew: all it needs is to insert the event",
+                str(
+                    case.outlook.by_hand.get("tracker_inserts_only", "usagefix apply repairs it where that can be done")
+                ),
             )
 
 

@@ -8,7 +8,7 @@ from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
 from usagefix.doctor.words import is_script, listed, said, shown, where
 from usagefix.models.diagnosis import Finding
-from usagefix.reading import Use
+from usagefix.reading import REQUESTED, Place, Use
 
 
 def source_writes(case: Case) -> Iterator[Finding]:
@@ -17,11 +17,30 @@ def source_writes(case: Case) -> Iterator[Finding]:
         yield Finding(
             "source_writes",
             ERROR if case.competed_with else WARNING,
-            "A competing writer in the source",
+            "The counter's value comes from a request" if _is_requested(place) else "A competing writer in the source",
             where(place),
             said(place),
             f"take usage_count out of it: {case.who_counts}; until then the guard ignores it, see usagefix guard",
         )
+
+
+def source_carries(case: Case) -> Iterator[Finding]:
+    """A line that inserts presets with a count for which there are no events."""
+    for place in case.places(Use.INSERTS_COUNTER):
+        requested = _is_requested(place)
+        yield Finding(
+            "source_carries",
+            WARNING,
+            "A new preset's count comes from a request" if requested else "The source inserts presets with a count",
+            where(place),
+            said(place),
+            "take usage_count out of it: a new preset has no events yet, so its count is what it is by default, 0"
+            + ("; as it is, anybody may say how often a preset was used" if requested else ""),
+        )
+
+
+def _is_requested(place: Place) -> bool:
+    return place.found.name == REQUESTED
 
 
 def source_calls(case: Case) -> Iterator[Finding]:
@@ -72,4 +91,6 @@ def source_scripts(case: Case) -> Iterator[Finding]:
         )
 
 
-RULES: dict[str, Rule] = {rule.__name__: rule for rule in (source_writes, source_calls, source_inserts, source_scripts)}
+RULES: dict[str, Rule] = {
+    rule.__name__: rule for rule in (source_writes, source_carries, source_calls, source_inserts, source_scripts)
+}

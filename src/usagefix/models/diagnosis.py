@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from usagefix.models.advice import Step
 from usagefix.models.keyed import Keyed
 
 
@@ -32,7 +33,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class SourceRead:
-    """How much of the application's source ``doctor`` has read below ``folder``: files, and what it passed over."""
+    """How much of the application's source ``doctor`` has read below ``folder``: how many files, and every file and
+    folder that it passed over, each as "path: why"."""
 
     folder: str
     files_read: int
@@ -42,11 +44,13 @@ class SourceRead:
 @dataclass(frozen=True, slots=True)
 class DoctorReport(Keyed):
     """Every finding, the worst first. ``source`` is None where no source was given; ``counted``: whether the role could
-    read the counters and the events, without which nothing is known to be right."""
+    read the counters and the events, without which nothing is known to be right; ``next``: what to do about errors that
+    apply or backfill mends."""
 
     findings: tuple[Finding, ...]
     source: SourceRead | None
     counted: bool = True
+    next: Step | None = None
 
     @property
     def ok(self) -> bool:
@@ -61,4 +65,5 @@ class DoctorReport(Keyed):
             "findings": [asdict(finding) for finding in self.findings],
             "counts": {severity: self.count(severity) for severity in Severity},
             "source": asdict(self.source) if self.source else None,
+            "next": asdict(self.next) if self.next else None,
         }

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from usagefix.models.advice import Step
 from usagefix.models.choices import Counters, DailyLimit
 from usagefix.models.correction import BackfillReport
 from usagefix.models.keyed import Keyed
@@ -41,12 +42,13 @@ class MigrationState:
 class StatusReport(Keyed):
     """Every migration, oldest first, and when the application last recorded a use.
 
-    ``dated``: whether events tell when they were.
+    ``dated``: whether events tell when they were. ``next``: what to do where not every one is applied as released.
     """
 
     migrations: tuple[MigrationState, ...]
     newest_event_at: datetime | None
     dated: bool = True
+    next: Step | None = None
 
     @property
     def ok(self) -> bool:

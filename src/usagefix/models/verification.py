@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from usagefix.models.advice import Step
 from usagefix.models.keyed import Keyed
+
+COUNTERS, LAST_USED, ACCEPTED = "counters_accurate", "last_used_current", "uses_accepted"
+COUNTING_CHECKS = (COUNTERS, LAST_USED)  # those that look at rows; a backfill mends them
 
 
 class Status(StrEnum):
@@ -88,13 +92,14 @@ class VerifyReport(Keyed):
     """Every check, the totals and the presets to look at, all from one snapshot.
 
     ``counts`` is None and ``presets`` empty when ``--only`` left out every check that counts. ``dated``: whether
-    presets keep the time of their last use.
+    presets keep the time of their last use. ``next``: what to do about what fails; None where nothing does.
     """
 
     checks: tuple[Check, ...]
     counts: Counts | None
     presets: tuple[PresetCount, ...]
     dated: bool = True
+    next: Step | None = None
 
     @property
     def ok(self) -> bool:
@@ -103,11 +108,13 @@ class VerifyReport(Keyed):
 
 @dataclass(frozen=True, slots=True)
 class PresetReport(Keyed):
-    """One preset, and its newest events if asked for. ``dated``: whether presets keep the time of their last use."""
+    """One preset, and its newest events if asked for. ``dated``: whether presets keep the time of their last use;
+    ``next``: what to do where it is not right."""
 
     preset: PresetCount
     recent: tuple[Event, ...] | None = None
     dated: bool = True
+    next: Step | None = None
 
     @property
     def ok(self) -> bool:

@@ -15,7 +15,7 @@ from usagefix.counter import Counter
 from usagefix.database import Database
 from usagefix.picture import Table, tables
 from usagefix.picture.objects import Function, Trigger
-from usagefix.reading import Argument, Column, Events, Reader, Routine, Subject, UserKey
+from usagefix.reading import Argument, Column, Events, Reader, Routine, Subject, Use, UserKey, in_sql
 
 _MOST_ROUNDS = 8  # functions that call functions that count: nobody nests deeper
 
@@ -70,6 +70,16 @@ class Code:
     def limit(self) -> Limit | None:
         """The daily limit that can be lifted; a constraint cannot."""
         return next((limit for limit in self.limits if limit.constraint_name is None), None)
+
+    def calls(self, name: str) -> bool:
+        """Whether a trigger or another function calls a function of this name. The application may as well."""
+        named = {function.oid for function in self.functions if function.name == name}
+        return any(trigger.function in named for trigger in self.triggers) or any(
+            found.use is Use.CALLS
+            for function in self.functions
+            if function.oid not in named
+            for found in in_sql(function.body, functions=[name])
+        )
 
     @cached_property
     def recorders(self) -> tuple[Function, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from usagefix.counter import quoted
 from usagefix.picture.code import Code, routine
 from usagefix.picture.obstacles import Obstacle
 from usagefix.reading import Refused, Routine, Uneditable
@@ -33,7 +34,11 @@ def of_triggers(code: Code) -> Iterator[Obstacle]:
         verdict = code.reader.of_trigger(of)
         if isinstance(verdict, Refused):
             why = f"trigger {trigger} counts too: {verdict.reason}{_where(verdict.line, of)}"
-            yield Obstacle(why, f"remove from {of.signature} what changes the counter, then run usagefix apply")
+            yield Obstacle(
+                why,
+                f"remove from {of.signature} what changes the counter, or, where it does nothing else,"
+                f" ALTER TABLE {trigger.on_table} DISABLE TRIGGER {quoted(trigger.name)}, then run this again",
+            )
 
 
 def of_needing(code: Code) -> Iterator[Obstacle]:
@@ -45,9 +50,13 @@ def of_needing(code: Code) -> Iterator[Obstacle]:
     except Uneditable:
         return  # said of the function that records uses
     if needing:
+        names = ", ".join(each.signature for each in needing)
+        called = any(code.calls(each.name) for each in needing)
         yield Obstacle(
-            f"without the daily limit these functions would fail: {', '.join(each.signature for each in needing)}",
-            "take the ON CONFLICT clause out of them (the insert is all they need), then run this again",
+            f"without the daily limit these functions would fail: {names}",
+            "take the ON CONFLICT clause out of them (the insert is all they need)"
+            + ("" if called else f", or, where nothing calls it, DROP FUNCTION {names}")
+            + ", then run this again",
         )
 
 

@@ -21,9 +21,8 @@ def _of_limits(scene: Scene) -> Iterator[Obstacle]:
     plain = [limit for limit in limits if limit.constraint_name is None]
     if len(plain) > 1:
         names = ", ".join(limit.name for limit in plain)
-        yield Obstacle(
-            f"there is more than one daily limit: {names}", "drop all but one of these indexes, then run this again"
-        )
+        others = ", ".join(limit.name for limit in plain[1:])
+        yield Obstacle(f"there is more than one daily limit: {names}", f"DROP INDEX {others}, then run this again")
     for limit in limits:
         if limit.constraint_name is not None:
             yield Obstacle(

@@ -9,7 +9,7 @@ from usagefix.catalog import Statement
 from usagefix.counter import quoted
 from usagefix.errors import Refused
 from usagefix.picture.code import routine
-from usagefix.picture.objects import Trigger
+from usagefix.picture.objects import Function, Trigger
 from usagefix.planning.plan import Edit, refused
 from usagefix.planning.scene import Scene
 from usagefix.reading import Edited, OnlyCounts, Uneditable
@@ -47,14 +47,21 @@ def held_off(scene: Scene) -> Iterator[Held | Edit]:
         elif isinstance(verdict, Edited):
             raise Refused(
                 f"trigger {trigger} counts too, and does more than that",
-                hint=f"remove from {function.signature} what changes the counter, then run this again",
+                hint=_by_hand(trigger, function),
             )
         else:
             raise Refused(
                 f"trigger {trigger} counts too: {verdict.reason}"
                 + (f" (line {verdict.line} of {function.signature})" if verdict.line else ""),
-                hint=f"remove from {function.signature} what changes the counter, then run this again",
+                hint=_by_hand(trigger, function),
             )
+
+
+def _by_hand(trigger: Trigger, function: Function) -> str:
+    return (
+        f"remove from {function.signature} what changes the counter, or, where it does nothing else,"
+        f" ALTER TABLE {trigger.on_table} DISABLE TRIGGER {quoted(trigger.name)}, then run this again"
+    )
 
 
 def _serves_others(scene: Scene, trigger: Trigger) -> bool:

@@ -8,7 +8,7 @@ them: pieces of their text are replaced, every other character stays.
 from __future__ import annotations
 
 from usagefix.reading.editing import with_body
-from usagefix.reading.findings import Found, Use
+from usagefix.reading.findings import REQUESTED, Found, Use
 from usagefix.reading.inserts import unknown_columns
 from usagefix.reading.reader import Reader
 from usagefix.reading.recorder import RecorderState, arguments_of
@@ -19,7 +19,7 @@ from usagefix.reading.taking import Edited, OnlyCounts, Refused
 from usagefix.reading.tree import Place, Scan, in_file, scan
 
 __all__ = [
-    "Argument", "Column", "Edited", "Events", "Found", "OnlyCounts", "Place", "Reader", "RecorderState", "Refused",
-    "Routine", "Scan", "Subject", "Uneditable", "Use", "UserKey", "arguments_of", "in_file", "in_sql", "scan",
-    "unknown_columns", "with_body",
+    "REQUESTED", "Argument", "Column", "Edited", "Events", "Found", "OnlyCounts", "Place", "Reader", "RecorderState",
+    "Refused", "Routine", "Scan", "Subject", "Uneditable", "Use", "UserKey", "arguments_of", "in_file", "in_sql",
+    "scan", "unknown_columns", "with_body",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 PRESETS = "presets"
 EVENTS = "preset_usage"
+REQUESTED = "request"
 LONGEST_TEXT = 160  # characters of a line shown
 
 
@@ -19,6 +20,7 @@ class Use(StrEnum):
     INSERTS_EVENT = "inserts an event"  # adds a row to preset_usage
     DELETES_EVENT = "deletes events"  # deletes rows of preset_usage, or truncates it
     CALLS = "calls"  # calls one of the functions asked for
+    INSERTS_COUNTER = "inserts a counter"  # adds a row to presets with a count in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Found:
     """One use on one line: the line that names the counter, the events' table or the function.
 
     ``line`` counts from 1. ``text`` is that line, stripped, at most 160 characters. ``name`` is the function of a
-    call as it was asked for, else empty.
+    call as it was asked for; "request" where the counter's value comes from there; else empty.
     """
 
     use: Use

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+from usagefix.reading.carried import carried
 from usagefix.reading.findings import Found, Hit, Lines, Use
 from usagefix.reading.pieces import Piece, at, closing, name, until, word
 from usagefix.reading.running import ROUTINES, of_statement, run_texts, statements
@@ -44,6 +45,7 @@ def hits(
         tokens = of_statement(code, parts)
         for use, offset in _writes(tokens, subject, new_row=new_row):
             found.add(Hit(lines.at(offset), use))
+        found |= {Hit(lines.at(offset), Use.INSERTS_COUNTER) for offset in carried(code, tokens, subject)}
         found |= {Hit(lines.at(offset), Use.CALLS, called) for called, offset in _calls(tokens, functions)}
         for line, text in run_texts(tokens, lines, executes=executes) if depth < _DEEPEST else ():
             within = hits(text, functions, subject, new_row=new_row, depth=depth + 1)

@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from usagefix.errors import ConfigurationError
+from usagefix.reading.anywhere import in_text
 from usagefix.reading.clients import in_code
-from usagefix.reading.code import javascript, python, scripts
+from usagefix.reading.code import scripts
 from usagefix.reading.findings import Found, Lines
+from usagefix.reading.kinds import why_not_entered, why_not_read
+from usagefix.reading.languages import language_of
+from usagefix.reading.names import plain, singular
 from usagefix.reading.sql import in_sql
 from usagefix.reading.subject import USUAL, Subject
 
-COMPONENTS = {".vue", ".svelte"}
-SUFFIXES = {".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts", ".py", ".sql", *COMPONENTS}
-LEFT_OUT = {"node_modules", ".git", ".venv", "venv", "dist", "build", ".next", "__pycache__", "coverage", ".turbo"}
-LEFT_OUT |= {"out", "vendor", ".mypy_cache", ".pytest_cache"}
+COMPONENTS = {".vue", ".svelte", ".astro"}
 LARGEST = 2 * 1024 * 1024  # bytes
 LONGEST_LINE = 5_000  # characters; what is longer is the output of a bundler
 MOST_MARKS = 400_000  # of punctuation; a hand-written file of the largest size has fewer
 _MARK = re.compile(r"[^\w\s]")
-_CONCERNS_THE_COUNTER = re.compile(r"usage_?count|preset_?usage", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Place:
 class Scan:
     """What a scan found, by path and line.
 
-    ``skipped`` are the files and folders not read, each as "path: why"; those of a kind never read are not among them.
+    ``skipped`` are the files and folders not read, every one, each as "path: why".
     """
 
     places: tuple[Place, ...]
@@ -74,7 +74,7 @@ def scan(root: Path, *, functions: Collection[str] = (), subject: Subject = USUA
 
 
 def in_file(path: Path, *, functions: Collection[str] = (), subject: Subject = USUAL) -> list[Found]:
-    """The uses in one file, by its suffix. Empty for a file of another kind and for one that cannot be read."""
+    """The uses in one file, by its suffix. Empty for one that is not read."""
     try:
         return _uses(path, functions, subject)
     except _Unread:
@@ -82,23 +82,31 @@ def in_file(path: Path, *, functions: Collection[str] = (), subject: Subject = U
 
 
 def _uses(path: Path, functions: Collection[str], subject: Subject) -> list[Found]:
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        return []
+    if why := why_not_read(path):
+        raise _Unread(why)
     code = _read(path)
-    if suffix == ".sql":
+    if path.suffix.lower() == ".sql":
         return in_sql(code, functions=functions, subject=subject)
+    if not _concerns(code, functions, subject):
+        return []
     if max(map(len, code.split("\n"))) > LONGEST_LINE:
         raise _Unread(f"minified, with a line over {LONGEST_LINE:,} characters")
-    names = (subject.counter, subject.child, *functions)
-    if not _CONCERNS_THE_COUNTER.search(code) and not any(name in code for name in names):
-        return []
     if len(_MARK.findall(code)) > MOST_MARKS:
         raise _Unread(f"over {MOST_MARKS:,} punctuation marks")
-    if suffix == ".py":
-        return Lines(code).found(in_code(code, python(code), functions, python=True, subject=subject))
-    script = scripts(code) if suffix in COMPONENTS else code
-    return Lines(code).found(in_code(script, javascript(script), functions, python=False, subject=subject))
+    language = language_of(path)
+    if language is None:
+        return Lines(code).found(in_text(code, functions, subject))
+    if path.suffix.lower() in COMPONENTS:
+        code = scripts(code)
+    return Lines(code).found(in_code(code, language, functions, subject))
+
+
+def _concerns(code: str, functions: Collection[str], subject: Subject) -> bool:
+    """Whether a text names what is looked for at all, in whatever spelling."""
+    short = code.replace("_", "").lower()
+    if any(plain(name) in short for name in (subject.child, *functions)):
+        return True
+    return plain(subject.counter) in short and (singular(subject.parent) in short or "F(" in code)
 
 
 def _read(path: Path) -> str:
@@ -115,26 +123,29 @@ def _read(path: Path) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise _Unread("not text in UTF-8") from None
+        raise _Unread("binary" if b"\0" in content else "not text in UTF-8") from None
     if "\0" in text:
-        raise _Unread("not text")
+        raise _Unread("binary")
     return text
 
 
 def _files(root: Path, skipped: list[str]) -> Iterator[Path]:
-    """The source files under a folder; adds the folders that cannot be entered to ``skipped``."""
+    """The files under a folder; adds the folders that are not entered to ``skipped``."""
     folders = [root]
     while folders:
         folder = folders.pop()
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
+                    path = folder / entry.name
                     if entry.is_symlink():
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        folders += [folder / entry.name] if entry.name not in LEFT_OUT else []
-                    elif Path(entry.name).suffix.lower() in SUFFIXES:
-                        yield folder / entry.name
+                        skipped.append(f"{_shown(path.relative_to(root))}: a link, not followed")
+                    elif not entry.is_dir(follow_symlinks=False):
+                        yield path
+                    elif why := why_not_entered(entry.name):
+                        skipped.append(f"{_shown(path.relative_to(root))}/: {why}")
+                    else:
+                        folders.append(path)
         except OSError:
             skipped.append(f"{_shown(folder.relative_to(root))}: cannot be entered")
 

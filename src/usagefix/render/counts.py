@@ -103,7 +103,7 @@ def preset(report: PresetReport) -> Outline:
         one.id,
         f"displayed {phrases.counted(one.displayed_count)}, actual {one.actual_records:,}, "
         f"drift {phrases.signed(one.drift)}",
-        "" if report.ok else "usagefix verify",
+        str(report.next or ""),
     )
     sections: list[Section] = [_facts(one, dated=report.dated)]
     if report.recent is not None:

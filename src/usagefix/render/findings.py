@@ -15,7 +15,7 @@ from usagefix.render.pieces import Cell, Column, Facts, Mark, Notes, Outline, Re
 from usagefix.render.verdict import BAD, verdict
 
 _MARK = {Severity.ERROR: Mark.FAILED, Severity.WARNING: Mark.WARNING, Severity.INFO: Mark.NOTE}
-_MOST_SKIPPED = 10
+_MOST_SKIPPED = 5
 
 
 def diagnosis(report: DoctorReport) -> Outline:
@@ -36,9 +36,23 @@ def _source(report: DoctorReport) -> Iterator[Remark | Notes]:
         yield Remark("source", "not read; --source DIR looks for competing writers there")
         return
     skipped = report.source.skipped
-    yield Remark("source", f"{plural(report.source.files_read, 'file')} read, {len(skipped):,} passed over")
+    folders = sum(path.partition(": ")[0].endswith("/") for path in skipped)
+    unread = [f"{plural(len(skipped) - folders, 'file')} not read"] if len(skipped) > folders else []
+    unread += [f"{plural(folders, 'folder')} not entered"] if folders else []
+    yield Remark("source", ", ".join([f"{plural(report.source.files_read, 'file')} read", *unread]))
     if skipped:
-        yield Notes("", skipped[:_MOST_SKIPPED])
+        yield Notes("", tuple(_by_reason(skipped)))
+
+
+def _by_reason(skipped: tuple[str, ...]) -> Iterator[str]:
+    """What was passed over, a line for each reason: all of it is in JSON."""
+    reasons: dict[str, list[str]] = {}
+    for passed in skipped:
+        path, _, why = passed.partition(": ")
+        reasons.setdefault(why, []).append(path)
+    for why, paths in sorted(reasons.items(), key=lambda reason: len(reason[1])):
+        more = f" and {len(paths) - _MOST_SKIPPED:,} more" if len(paths) > _MOST_SKIPPED else ""
+        yield f"{why}: {', '.join(paths[:_MOST_SKIPPED])}{more}"
 
 
 def _finding(finding: Finding, folder: str | None = None) -> Result:

@@ -123,7 +123,7 @@ def _backfill(report: BackfillReport) -> Result:
 
 
 def _status(report: StatusReport) -> Outline:
-    results = tuple(_state(migration) for migration in report.migrations)
+    results = tuple(_state(migration, str(report.next or "")) for migration in report.migrations)
     states = Results("", results, (("state", "word"), ("version", "object"), ("name", "title"), ("applied", "detail")))
     newest = moment(report.newest_event_at, "%Y-%m-%d %H:%M:%S UTC") if report.newest_event_at else "none yet"
     pushed = [m for m in report.migrations if m.pushed_as]
@@ -134,12 +134,12 @@ def _status(report: StatusReport) -> Outline:
     return Outline(results, verdict(report), (states, *remarks))
 
 
-def _state(migration: MigrationState) -> Result:
+def _state(migration: MigrationState, hint: str) -> Result:
     applied = f"{moment(migration.applied_at)} by {migration.applied_by}" if migration.applied_at else ""
     if migration.rolled_back_at:
         applied = f"rolled back at {moment(migration.rolled_back_at)} by {migration.rolled_back_by}"
     mark = _STATE[migration.state]
-    hint = {Mark.NOTE: "usagefix apply", Mark.FAILED: "usagefix verify, then usagefix apply"}.get(mark, "")
+    hint = "" if mark is Mark.OK else hint
     return Result(migration.version, mark, migration.state, migration.name, migration.version, applied, hint)
 
 

@@ -44,7 +44,8 @@ def verdict(report: Report) -> Verdict:
             return _verified(report)
         case ApplyReport():
             if report.after is None:
-                return Verdict("dry run", "nothing was changed; the SQL: usagefix sql VERSION")
+                following = str(report.before.next or "") or ("usagefix apply" if report.migrations else "")
+                return Verdict("dry run", "nothing was changed; the SQL: usagefix sql VERSION", next=following)
             return _verified(report.after)
         case BackfillReport():
             if report.dry_run:
@@ -57,7 +58,7 @@ def verdict(report: Report) -> Verdict:
         case PresetReport():
             if report.ok:
                 return Verdict("right", "the counter equals the number of events", GOOD)
-            return Verdict("not right", "the counter and the events differ", BAD, "usagefix verify")
+            return Verdict("not right", "the counter and the events differ", BAD, str(report.next or ""))
         case DoctorReport():
             return _diagnosed(report)
         case ExportReport():
@@ -85,12 +86,9 @@ def _verified(report: VerifyReport) -> Verdict:
         passed = {1: "the check passes", 2: "both checks pass"}.get(checks, f"all {checks} checks pass")
         allowed = ", the drift is within what is allowed" if counts and counts.inaccurate else ""
         return Verdict("right", f"{passed}{accuracy}{allowed}", GOOD)
-    hints = dict.fromkeys(check.hint for check in failed)
-    # apply does everything that backfill does.
-    remedies = [hint for hint in hints if hint != "usagefix backfill" or "usagefix apply" not in hints]
     number = f"{len(failed)} of {checks} checks {'fails' if len(failed) == 1 else 'fail'}"
     wrong = number if checks > 1 else "the check fails"
-    return Verdict("not right", f"{wrong}{accuracy}", BAD, "; ".join(remedies))
+    return Verdict("not right", f"{wrong}{accuracy}", BAD, str(report.next or ""))
 
 
 def _rolled_back(report: RollbackReport) -> Verdict:
@@ -110,17 +108,19 @@ def _standing(report: StatusReport) -> Verdict:
     if states <= {State.APPLIED}:
         return Verdict("applied", "every migration; usagefix verify proves the counters", GOOD)
     if State.OUTDATED in states or State.FOREIGN in states:
-        return Verdict("not as released", "usagefix verify names what differs; usagefix apply puts it right", BAD)
+        return Verdict("not as released", "usagefix verify names what differs", BAD, str(report.next or ""))
     pending = sum(migration.state is State.PENDING for migration in report.migrations)
-    return Verdict("pending", f"{pending} of {plural(len(report.migrations), 'migration')}", MIND, "usagefix apply")
+    return Verdict(
+        "pending", f"{pending} of {plural(len(report.migrations), 'migration')}", MIND, str(report.next or "")
+    )
 
 
 def _diagnosed(report: DoctorReport) -> Verdict:
     errors = report.count(Severity.ERROR)
     said = f"{plural(errors, 'error')}, {plural(report.count(Severity.WARNING), 'warning')}, "
     said += f"{report.count(Severity.INFO):,} good to know"
-    fixable = any(f.severity is Severity.ERROR and f.remedy.startswith("usagefix apply") for f in report.findings)
-    following = "usagefix apply --dry-run" if fixable else ""
+    following = str(report.next or "")
+    following += " --dry-run" if following == "usagefix apply" else ""
     if report.ok:
         return Verdict("right", said, GOOD, following)
     if errors:

@@ -8,7 +8,7 @@ in a counter, no notification, nothing drawn from a sequence of usagefix's (one 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from usagefix import preflight
@@ -19,10 +19,10 @@ from usagefix.models.verification import Status
 from usagefix.smoke.further import Further, further, steps
 from usagefix.smoke.stage import Stage, set_stage
 from usagefix.smoke.tracker import Recorder, recorder
+from usagefix.verify import next_step
 
 ROWS = 3  # events of the multi-row insert
 _MADE_UP = frozenset({"23502", "23503", "23514"})  # not null, foreign key, check: of a row that only this test makes
-_REPAIR = "usagefix verify names what is wrong, usagefix apply puts it right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,13 @@ def _undone(db: Database, done: _Performance) -> SmokeReport:
         Status.OK if state == "aborted" else Status.FAILED,
         f"transaction {done.transaction} is {state}",
     )
-    preset = done.stage.preset
-    return SmokeReport(done.stage.role, preset.id, preset.temporary, (*done.steps, undone))
+    preset, steps = done.stage.preset, [*done.steps, undone]
+    if any(step.status is Status.FAILED and not step.hint for step in steps):
+        with db.snapshot():
+            next_ = next_step(db)
+        hint = str(next_) if next_ else "usagefix doctor finds what else counts, or keeps from counting"
+        steps = [replace(s, hint=hint) if s.status is Status.FAILED and not s.hint else s for s in steps]
+    return SmokeReport(done.stage.role, preset.id, preset.temporary, tuple(steps))
 
 
 class _Play:
@@ -136,7 +141,7 @@ class _Play:
         work: Callable[[], tuple[bool, str]],
         excused: frozenset[str] = frozenset(),
     ) -> bool:
-        hint = _REPAIR
+        hint = ""
         self.db.run("SAVEPOINT usagefix_smoke")
         try:
             good, detail = work()

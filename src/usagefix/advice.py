@@ -1,0 +1,82 @@
+"""The one place that decides what to do next, so that no two commands send anybody in circles. Pure.
+
+A check that fails is mended by ``apply``, by ``backfill`` or by a person; which of them it is here depends on what else
+is wrong: a backfill is exact only once new uses are counted, and apply goes through only where nothing stops it.
+:func:`usagefix.planning.outlook.outlook` looks; every hint of every command comes from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from usagefix.models.advice import Step
+from usagefix.models.verification import ACCEPTED, COUNTING_CHECKS, Check
+
+APPLY, BACKFILL = "usagefix apply", "usagefix backfill"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the next step depends on, beside the checks that fail.
+
+    ``exact``: new uses are counted and the ledger is there, so a backfill can be exact; ``barred``: what keeps this
+    role from changing anything, or the server; ``refusal``: what apply would stop at; ``by_hand``: by check, what apply
+    leaves to a person.
+    """
+
+    exact: bool = False
+    barred: Step | None = None
+    refusal: Step | None = None
+    by_hand: Mapping[str, Step] = field(default_factory=dict)
+
+    @property
+    def apply(self) -> Step:
+        """How to get apply through."""
+        why = "it makes whatever is missing or not as released, and then counts"
+        return self.barred or self.refusal or Step(APPLY, why)
+
+    def step(self, check_id: str) -> Step:
+        """What mends one check."""
+        if self.barred:
+            return self.barred
+        if check_id in self.by_hand:
+            return self.by_hand[check_id]
+        if check_id in COUNTING_CHECKS and self.exact:
+            return Step(BACKFILL, "new uses are counted; what was counted wrong before is not mended by itself")
+        return self.apply
+
+
+def next_step(outlook: Outlook, failing: Iterable[str]) -> Step | None:
+    """The step that comes first, for these checks; None where none fails."""
+    steps = {outlook.step(check_id): check_id for check_id in failing}
+    return min(steps, key=lambda step: _rank(outlook, step, steps[step]), default=None)
+
+
+def _rank(outlook: Outlook, step: Step, check_id: str) -> int:
+    """What apply makes comes before what a person repairs in it; a backfill comes last: nothing is left to undo it."""
+    if step in (outlook.barred, outlook.refusal) or check_id == ACCEPTED:
+        return 0
+    if step.do == BACKFILL:
+        return 3
+    return 2 if check_id in outlook.by_hand else 1
+
+
+def advised(outlook: Outlook, check: Check) -> Check:
+    """A check with what mends it here."""
+    return check if check.passed else replace(check, hint=str(outlook.step(check.check_id)))
+
+
+def remedy(outlook: Outlook, said: str, first: Step | None) -> str:
+    """What a rule says of apply or backfill, as it is here, where ``first`` is the step that comes first."""
+    if said.startswith(BACKFILL) and first is not None:
+        return str(first)
+    if said.startswith(APPLY) and (outlook.barred or outlook.refusal):
+        return str(outlook.apply)
+    return said
+
+
+def after(hint: str) -> str:
+    """What apply says where it stops, as a step of its own: whatever it is, apply is what follows."""
+    do = hint.removesuffix(".").replace("run this again", APPLY)
+    return do if APPLY in do else f"{do}, then {APPLY}"
