@@ -30,7 +30,7 @@ from usagefix.models.migration import ExportReport, PlannedStatement, RollbackRe
 from usagefix.models.probe import ProbeReport
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.target import Target
-from usagefix.models.verification import PresetReport, VerifyReport
+from usagefix.models.verification import Doubt, PresetReport, VerifyReport
 from usagefix.render.document import SCHEMA_VERSION
 
 ROOT = Path(__file__).parents[1]
@@ -83,7 +83,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
         "source": SourceRead | None,
         "next": Step | None,
     },
-    "backfill": {"backfill": BackfillReport},
+    "backfill": {"backfill": BackfillReport, "doubt": Doubt},
     "rollback": get_type_hints(RollbackReport),
     "check-preset": get_type_hints(PresetReport),
     "status": get_type_hints(StatusReport),
@@ -97,8 +97,8 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
 VARIABLES = {"database_url": "DATABASE_URL"}
 # What needs more than a database to run.
 ELSEWHERE = ("demo", "probe-api")
-# Not there after a dry run.
-OPTIONAL = {"apply": frozenset(VERIFIED)}
+# Not there after a dry run; there only where it refused.
+OPTIONAL = {"apply": frozenset(VERIFIED), "backfill": frozenset({"doubt"})}
 MD5 = re.compile(r"'[0-9a-f]{32}(?: [0-9a-f]{32})?'")
 
 

@@ -69,6 +69,11 @@ CREATE TABLE IF NOT EXISTS usagefix.corrections (
     PRIMARY KEY (run, place)
 );
 
+-- Uses that a counter holds beside its events, on purpose: what it showed too much when a person said to trust it
+CREATE TABLE IF NOT EXISTS usagefix.baselines (
+    row_key text PRIMARY KEY, baseline bigint NOT NULL CHECK (baseline > 0), run bigint NOT NULL
+);
+
 -- Written by the triggers where pending deltas may no longer fit: a counter that was too low stopped at zero, or all
 -- events were truncated. A backfill that finds a row here counts again
 CREATE TABLE IF NOT EXISTS usagefix.held_at_zero (
@@ -131,6 +136,7 @@ BEGIN
     IF counting <> ledger THEN
         EXECUTE format('GRANT USAGE ON SCHEMA usagefix TO %I', counting);
         EXECUTE format('GRANT INSERT ON usagefix.held_at_zero TO %I', counting);
+        EXECUTE format('GRANT SELECT, UPDATE, DELETE ON usagefix.baselines TO %I', counting);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE ON usagefix.refused_writes TO %I', counting);
         EXECUTE format('GRANT USAGE, UPDATE ON usagefix.rejected_writes, usagefix.unnoted_writes TO %I', counting);
     END IF;

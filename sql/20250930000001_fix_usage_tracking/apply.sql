@@ -94,9 +94,7 @@ BEGIN
         OR TG_RELID OPERATOR(pg_catalog.<>) COALESCE(pg_catalog.to_regclass('public.preset_usage'), TG_RELID)
         AND pg_catalog.pg_partition_root(TG_RELID) --? partitions
             IS DISTINCT FROM pg_catalog.to_regclass('public.preset_usage') --? partitions
-    THEN
-        RETURN NULL;
-    END IF;
+    THEN RETURN NULL; END IF;
     IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
         PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
             pg_catalog.current_setting('search_path'), ', pg_usagefix_', pg_catalog.pg_trigger_depth()), true);
@@ -108,9 +106,7 @@ BEGIN
             (SELECT written.created_at FROM new_events AS written LIMIT 1)) --? presets.last_used_at
     WHERE preset.id OPERATOR(pg_catalog.=) (SELECT written.preset_id FROM new_events AS written LIMIT 1)
         AND NOT EXISTS (SELECT FROM new_events OFFSET 1);
-    IF FOUND THEN
-        RETURN NULL;
-    END IF;
+    IF FOUND THEN RETURN NULL; END IF;
     FOR used IN
         SELECT written.preset_id, pg_catalog.count(*) AS uses, pg_catalog.max(written.created_at) AS newest
         FROM new_events AS written GROUP BY written.preset_id ORDER BY written.preset_id
@@ -130,9 +126,16 @@ CREATE OR REPLACE FUNCTION public.auto_adjust_preset_usage_count() RETURNS trigg
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_1
 AS $function$
 DECLARE
-    changes refcursor; change record;
-    too_low boolean := false;
-    shown bigint;
+    changes refcursor; change record; too_low boolean := false; shown bigint;
+    trusted CONSTANT boolean := ( -- whether the ledger is there, and one that the owner of presets trusts
+        SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) 2 FROM pg_catalog.pg_class AS part
+        JOIN pg_catalog.pg_namespace AS ledger ON ledger.oid OPERATOR(pg_catalog.=) part.relnamespace
+        WHERE ledger.nspname OPERATOR(pg_catalog.=) 'usagefix' AND part.relkind OPERATOR(pg_catalog.=) 'r'
+            AND part.relname OPERATOR(pg_catalog.=) ANY (ARRAY['held_at_zero'::pg_catalog.name, 'baselines'])
+            AND pg_catalog.pg_has_role(ledger.nspowner, current_user, 'MEMBER')
+            AND pg_catalog.pg_has_role(part.relowner, current_user, 'MEMBER')
+            AND pg_catalog.has_schema_privilege(ledger.oid, 'USAGE')
+            AND pg_catalog.has_table_privilege(part.oid, 'INSERT, SELECT')); -- the one, or the other
     follows CONSTANT boolean := TG_OP OPERATOR(pg_catalog.=) 'UPDATE' AND EXISTS (
         SELECT FROM pg_catalog.pg_constraint AS cascade
         WHERE cascade.confupdtype OPERATOR(pg_catalog.=) 'c'
@@ -143,17 +146,22 @@ BEGIN
         OR TG_RELID OPERATOR(pg_catalog.<>) COALESCE(pg_catalog.to_regclass('public.preset_usage'), TG_RELID)
         AND pg_catalog.pg_partition_root(TG_RELID) --? partitions
             IS DISTINCT FROM pg_catalog.to_regclass('public.preset_usage') --? partitions
-    THEN
-        RETURN NULL;
-    END IF;
+    THEN RETURN NULL; END IF;
     IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
         PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
             pg_catalog.current_setting('search_path'), ', pg_usagefix_', pg_catalog.pg_trigger_depth()), true);
     END IF;
     IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' AND TG_WHEN OPERATOR(pg_catalog.=) 'AFTER' THEN
-        -- No event is left, and none comes before this commits: every counter is 0, whatever it lacked.
+        -- No event is left, and none comes before this commits: what stays is the baseline, whatever a counter lacked.
         PERFORM FROM public.presets AS preset ORDER BY preset.id FOR NO KEY UPDATE;
-        UPDATE public.presets AS preset SET usage_count = 0 WHERE preset.usage_count IS DISTINCT FROM 0;
+        IF trusted THEN
+            UPDATE public.presets AS preset SET usage_count = COALESCE((
+                SELECT kept.baseline FROM usagefix.baselines AS kept
+                WHERE kept.row_key OPERATOR(pg_catalog.=) preset.id::pg_catalog.text), 0)
+            WHERE preset.usage_count IS DISTINCT FROM 0;
+        ELSE
+            UPDATE public.presets AS preset SET usage_count = 0 WHERE preset.usage_count IS DISTINCT FROM 0;
+        END IF;
         too_low := true;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN -- BEFORE, on a partition --? partitions
         IF pg_catalog.strpos(pg_catalog.current_setting('usagefix.whole', true), pg_catalog.concat( --? partitions
@@ -187,10 +195,7 @@ BEGIN
     END IF;
     WHILE changes IS NOT NULL LOOP
         FETCH changes INTO change;
-        IF NOT FOUND THEN
-            CLOSE changes; -- or it holds the partition that is truncated
-            EXIT;
-        END IF;
+        IF NOT FOUND THEN CLOSE changes; EXIT; END IF; -- or it holds the partition that is truncated
         shown := (SELECT COALESCE(preset.usage_count, 0) FROM public.presets AS preset
             WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE);
         CONTINUE WHEN shown IS NULL; -- the preset is gone
@@ -199,6 +204,11 @@ BEGIN
             too_low := true;
             change.uses := (SELECT pg_catalog.count(*) FROM public.preset_usage AS event
                 WHERE event.preset_id OPERATOR(pg_catalog.=) change.preset_id) OPERATOR(pg_catalog.-) shown;
+            IF trusted THEN
+                change.uses := change.uses OPERATOR(pg_catalog.+) COALESCE((
+                    SELECT kept.baseline FROM usagefix.baselines AS kept
+                    WHERE kept.row_key OPERATOR(pg_catalog.=) change.preset_id::pg_catalog.text), 0);
+            END IF;
         END IF;
         too_low := too_low OR shown OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0; -- it stops at 0
         UPDATE public.presets AS preset
@@ -209,16 +219,7 @@ BEGIN
                 OR change.newest OPERATOR(pg_catalog.>) preset.last_used_at) --? dated
         ;
     END LOOP;
-    -- Deltas that a backfill has still to add may not fit any more: tell it to count again.
-    IF too_low AND EXISTS (
-        SELECT FROM pg_catalog.pg_class AS note
-        JOIN pg_catalog.pg_namespace AS ledger ON ledger.oid OPERATOR(pg_catalog.=) note.relnamespace
-        WHERE ledger.nspname OPERATOR(pg_catalog.=) 'usagefix' AND note.relname OPERATOR(pg_catalog.=) 'held_at_zero'
-            AND pg_catalog.pg_has_role(ledger.nspowner, current_user, 'MEMBER')
-            AND pg_catalog.pg_has_role(note.relowner, current_user, 'MEMBER')
-            AND pg_catalog.has_schema_privilege(ledger.oid, 'USAGE')
-            AND pg_catalog.has_table_privilege(note.oid, 'INSERT')
-    ) THEN
+    IF too_low AND trusted THEN -- deltas that a backfill has still to add may not fit any more: it counts again
         INSERT INTO usagefix.held_at_zero DEFAULT VALUES;
     END IF;
     RETURN NULL;
@@ -226,8 +227,7 @@ END
 $function$;
 
 -- Nobody calls them: they are for the triggers
-REVOKE ALL ON FUNCTION public.auto_increment_preset_usage_count() FROM PUBLIC;
-REVOKE ALL ON FUNCTION public.auto_adjust_preset_usage_count() FROM PUBLIC;
+REVOKE ALL ON FUNCTION public.auto_increment_preset_usage_count(), public.auto_adjust_preset_usage_count() FROM PUBLIC;
 
 -- The triggers count from this commit on. Writers wait while they are created, readers never
 CREATE OR REPLACE TRIGGER trigger_auto_increment_preset_usage_count AFTER INSERT ON public.preset_usage

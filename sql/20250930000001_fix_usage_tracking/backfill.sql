@@ -6,6 +6,8 @@
 -- whatever is written meanwhile, and adding it is exact. (An absolute count would overwrite the uses counted since.)
 -- `usagefix backfill` does the same in small transactions; this file holds the rows that it corrects until it commits.
 -- A repair is not a use: the application's own triggers on presets do not fire.
+-- It stops where the events do not look like the whole truth. Look first; then, to make the counters fall all the same,
+-- SET usagefix.trust = 'events'; or 'counters': what they show too much becomes a baseline, to which events are added.
 
 -- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
 DO $do$ BEGIN
@@ -40,6 +42,8 @@ $do$;
 DO $do$
 DECLARE
     this_run bigint;
+    trust text := NULLIF(current_setting('usagefix.trust', true), '');
+    why text;
 BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_trigger
@@ -52,21 +56,50 @@ BEGIN
     -- An interrupted run: what it did is done, what it left is counted anew.
     DELETE FROM usagefix.corrections WHERE applied_at IS NULL;
     UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE finished_at IS NULL;
+    DELETE FROM usagefix.baselines
+    WHERE trust = 'events' OR NOT EXISTS (SELECT FROM public.presets WHERE presets.id::text = baselines.row_key);
     PERFORM set_config('usagefix.bypass_guard', 'on', true);
     LOOP
         DELETE FROM usagefix.held_at_zero;
         INSERT INTO usagefix.backfills DEFAULT VALUES RETURNING run INTO this_run;
         INSERT INTO usagefix.corrections (run, place, row_key, displayed, actual, delta, newest)
         SELECT this_run, row_number() OVER (ORDER BY presets.id), presets.id::text, presets.usage_count,
-            COALESCE(events.actual, 0), COALESCE(events.actual, 0) - COALESCE(presets.usage_count, 0), events.newest
+            truth.uses, truth.uses - COALESCE(presets.usage_count, 0), events.newest
         FROM public.presets
         LEFT JOIN (
             SELECT preset_usage.preset_id, count(*) AS actual, max(preset_usage.created_at) AS newest
             FROM public.preset_usage GROUP BY preset_usage.preset_id
         ) AS events ON events.preset_id = presets.id
-        WHERE presets.usage_count IS DISTINCT FROM COALESCE(events.actual, 0)
+        LEFT JOIN usagefix.baselines ON baselines.row_key = presets.id::text
+        CROSS JOIN LATERAL (SELECT COALESCE(events.actual, 0) + COALESCE(baselines.baseline, 0) AS uses) AS truth
+        WHERE presets.usage_count IS DISTINCT FROM truth.uses
             OR events.newest > COALESCE(presets.last_used_at, '-infinity') --? dated
         ;
+        -- Many counters without an event, or a large fall: do not make what may be true false. Asked once.
+        IF trust IS NULL THEN
+            SELECT format('%s of %s counters would fall, their sum from %s to %s', falling, used, falls_from, falls_to)
+            INTO why
+            FROM (
+                SELECT count(*) AS falling, COALESCE(sum(displayed), 0) AS falls_from,
+                    COALESCE(sum(actual), 0) AS falls_to, count(*) FILTER (WHERE actual = 0) AS without_event
+                FROM usagefix.corrections WHERE run = this_run AND delta < 0
+            ) AS falls, (
+                SELECT count(*) AS used, sum(usage_count) AS shown FROM public.presets WHERE usage_count > 0
+            ) AS counters
+            WHERE without_event > 0 AND without_event >= LEAST(3, used) AND without_event * 10 >= used
+                OR falls_from - falls_to >= 10 AND (falls_from - falls_to) * 5 >= shown;
+        ELSIF trust = 'counters' THEN
+            INSERT INTO usagefix.baselines (row_key, baseline, run)
+            SELECT row_key, - delta, this_run FROM usagefix.corrections WHERE run = this_run AND delta < 0
+            ON CONFLICT (row_key) DO UPDATE SET baseline = baselines.baseline + excluded.baseline, run = excluded.run;
+            UPDATE usagefix.corrections SET delta = 0 WHERE run = this_run AND delta < 0;
+        END IF;
+        IF why IS NOT NULL OR trust NOT IN ('events', 'counters', 'asked') THEN
+            RAISE EXCEPTION '%', COALESCE(why, 'usagefix.trust is neither events nor counters')
+                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Find out why no events are recorded:'
+                    ' usagefix doctor. Or say what is true: SET usagefix.trust = ''events''; or ''counters'';';
+        END IF;
+        trust := 'asked';
         -- In the order of their ids, as the triggers do.
         PERFORM FROM public.presets
         WHERE presets.id::text IN (SELECT row_key FROM usagefix.corrections WHERE run = this_run)

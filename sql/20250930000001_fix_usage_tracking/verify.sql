@@ -11,14 +11,18 @@
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false);
     PERFORM set_config('TimeZone', 'UTC', false); -- of times without a zone
+    PERFORM set_config('usagefix.baselines', '{}', false); -- what counters hold beside their events
+    IF EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('usagefix') AND relname = 'baselines') THEN
+        PERFORM set_config('usagefix.baselines', jsonb_object_agg(row_key, baseline)::text, false)
+        FROM usagefix.baselines HAVING count(*) > 0;
+    END IF;
 END $do$;
 
 -- Objects
 WITH RECURSIVE tree AS (
     SELECT tables.oid AS relation, tables.relkind AS kind, true AS whole
     FROM pg_class AS tables WHERE tables.oid = to_regclass('public.preset_usage')
-    UNION ALL
-    SELECT parents.inhrelid, tables.relkind, false
+    UNION ALL SELECT parents.inhrelid, tables.relkind, false
     FROM tree
     JOIN pg_inherits AS parents ON parents.inhparent = tree.relation
     JOIN pg_class AS tables ON tables.oid = parents.inhrelid
@@ -26,14 +30,11 @@ WITH RECURSIVE tree AS (
     SELECT 'INSERT' AS event, 'trigger_auto_increment_preset_usage_count'::name AS name, 4 AS type,
         NULL::name AS old_table, 'new_events'::name AS new_table,
         to_regprocedure('public.auto_increment_preset_usage_count()') AS function
-    UNION ALL
-    SELECT 'DELETE', 'trigger_auto_adjust_preset_usage_count_delete'::name, 8, 'old_events', NULL,
+    UNION ALL SELECT 'DELETE', 'trigger_auto_adjust_preset_usage_count_delete'::name, 8, 'old_events', NULL,
         to_regprocedure('public.auto_adjust_preset_usage_count()')
-    UNION ALL
-    SELECT 'UPDATE', 'trigger_auto_adjust_preset_usage_count_update'::name, 16, 'old_events', 'new_events',
+    UNION ALL SELECT 'UPDATE', 'trigger_auto_adjust_preset_usage_count_update'::name, 16, 'old_events', 'new_events',
         to_regprocedure('public.auto_adjust_preset_usage_count()')
-    UNION ALL
-    SELECT 'TRUNCATE', 'trigger_auto_adjust_preset_usage_count_truncate'::name, 32, NULL, NULL,
+    UNION ALL SELECT 'TRUNCATE', 'trigger_auto_adjust_preset_usage_count_truncate'::name, 32, NULL, NULL,
         to_regprocedure('public.auto_adjust_preset_usage_count()')
 ), found AS (
     -- Each trigger that should be: on the whole table, and on each partition, where TRUNCATE is noticed before.
@@ -97,10 +98,10 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                'b547d967b4042b2f21b8337877091edd e69942018261fa94a6c093f906cd4807',
+                'd890835419bac2f7008f75da0814d5a7 fade85b025d2610993c5a170605a5418',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                'f9ed79a54f6720f6fcaca3956dfc31ea 0c48ee76b6ab40fb18e632c689e63822',
+                '1eb327fe019ae3c97760cde0df99e7ca 88a6e9d6232ed036d7cacec419de5835',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
@@ -124,8 +125,7 @@ SELECT 'trigger_enabled' AS check_id,
         WHEN above IS NOT NULL THEN format('take it out of %s, then usagefix backfill', above)
         ELSE 'usagefix apply' END AS hint
 FROM counting
-UNION ALL
-SELECT CASE WHEN kinds.inserts THEN 'partitions_counted' ELSE 'partition_changes_counted' END,
+UNION ALL SELECT CASE WHEN kinds.inserts THEN 'partitions_counted' ELSE 'partition_changes_counted' END,
     CASE WHEN kinds.inserts THEN 'Partitions are counted' ELSE 'Partitions'' deletes are counted' END,
     CASE WHEN partitions.present IS NULL OR counting.present IS NOT TRUE THEN 'skipped'
         WHEN partitions.wrong > 0 THEN 'failed' ELSE 'ok' END,
@@ -141,8 +141,7 @@ SELECT CASE WHEN kinds.inserts THEN 'partitions_counted' ELSE 'partition_changes
 FROM (VALUES (true), (false)) AS kinds (inserts)
 CROSS JOIN counting
 LEFT JOIN partitions USING (inserts)
-UNION ALL
-SELECT 'changes_counted', 'Deletes and moves are counted',
+UNION ALL SELECT 'changes_counted', 'Deletes and moves are counted',
     CASE WHEN present = 0 THEN 'missing' WHEN absent IS NOT NULL OR NOT enabled THEN 'failed'
         WHEN NOT as_released THEN 'outdated' ELSE 'ok' END,
     format('%s, _update, _truncate', 'trigger_auto_adjust_preset_usage_count_delete'::name),
@@ -154,20 +153,17 @@ SELECT 'changes_counted', 'Deletes and moves are counted',
     CASE WHEN present > 0 AND NOT enabled AND absent IS NULL
         THEN 'enable the trigger again, then usagefix backfill' ELSE 'usagefix apply' END
 FROM adjusting
-UNION ALL
-SELECT 'daily_limit_gone', 'No daily limit', CASE WHEN daily.limits IS NULL THEN 'ok' ELSE 'unexpected' END,
+UNION ALL SELECT 'daily_limit_gone', 'No daily limit', CASE WHEN daily.limits IS NULL THEN 'ok' ELSE 'unexpected' END,
     'idx_preset_usage_daily_unique'::name::text,
     CASE WHEN daily.limits IS NULL THEN 'no such index' ELSE 'refuses the second use on a day' END, 'usagefix apply'
 FROM (VALUES (to_regclass('public.idx_preset_usage_daily_unique'))) AS daily (limits)
-UNION ALL
-SELECT prefix || '_current', title || ' as released',
+UNION ALL SELECT prefix || '_current', title || ' as released',
     CASE WHEN oid IS NULL THEN 'missing' WHEN NOT as_released THEN 'outdated' ELSE 'ok' END, name,
     CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body or path is not the released one'
         ELSE 'its body is the released one' END,
     'usagefix apply'
 FROM functions
-UNION ALL
-SELECT prefix || '_secure', title || ' is safe',
+UNION ALL SELECT prefix || '_secure', title || ' is safe',
     CASE WHEN oid IS NULL THEN 'skipped' WHEN NOT definer OR hidden OR misowned OR open OR NOT pinned THEN 'failed'
         ELSE 'ok' END,
     name,
@@ -189,12 +185,17 @@ WITH shown AS MATERIALIZED (
     SELECT preset_usage.preset_id AS parent, count(*) AS actual, max(preset_usage.created_at) AS newest
     FROM public.preset_usage GROUP BY preset_usage.preset_id
 ), counter AS (
-    SELECT shown.usage_count, shown.last_use, COALESCE(events.actual, 0) AS actual, events.newest
+    SELECT shown.usage_count, shown.last_use, events.newest,
+        COALESCE(events.actual, 0) + COALESCE(kept.uses::bigint, 0) AS actual
     FROM shown LEFT JOIN events ON events.parent = shown.id
+    LEFT JOIN jsonb_each_text(current_setting('usagefix.baselines')::jsonb) AS kept (key, uses) ON key = shown.id::text
 ), total AS (
     SELECT count(*) AS presets,
         count(*) FILTER (WHERE usage_count IS DISTINCT FROM actual) AS inaccurate,
         count(*) FILTER (WHERE newest > COALESCE(last_use, '-infinity')) AS behind,
+        count(*) FILTER (WHERE usage_count > actual) AS falling, count(*) FILTER (WHERE usage_count > 0) AS used,
+        sum(usage_count - actual) FILTER (WHERE usage_count > actual) AS fall, sum(usage_count) AS displayed,
+        count(*) FILTER (WHERE usage_count > 0 AND actual = 0) AS no_event,
         row_security_active('public.presets'::regclass)
             OR row_security_active('public.preset_usage'::regclass) AS filtered
     FROM counter
@@ -203,28 +204,33 @@ SELECT checks.check_id, checks.title,
     CASE WHEN filtered THEN 'skipped' WHEN checks.wrong > 0 THEN 'failed' ELSE 'ok' END AS status, checks.object,
     CASE WHEN filtered THEN 'row level security hides rows from this role'
         ELSE format('%s of %s presets %s', checks.wrong, presets, checks.what) END AS detail,
-    'usagefix backfill' AS hint
+    CASE checks.check_id WHEN 'events_complete' THEN 'usagefix doctor; then ' ELSE '' END || 'usagefix backfill' AS hint
 FROM total
 CROSS JOIN LATERAL (
-    VALUES ('counters_accurate', 'Counters equal events', inaccurate, 'usage_count', 'inaccurate')
+    VALUES ('events_complete', 'The events look like the whole truth',
+            CASE WHEN no_event > 0 AND no_event >= LEAST(3, used) AND no_event * 10 >= used
+                OR fall >= 10 AND fall * 5 >= displayed THEN falling ELSE 0 END,
+            'preset_usage', 'would fall: too many to be sure')
+        , ('counters_accurate', 'Counters equal events', inaccurate, 'usage_count', 'inaccurate')
         , ('last_used_current', 'Last use is up to date', behind, 'last_used_at', 'behind') --? dated
 ) AS checks (check_id, title, wrong, object, what);
 
 -- Totals
-WITH shown AS MATERIALIZED (
-    SELECT presets.id AS id, presets.usage_count FROM public.presets
-), events AS MATERIALIZED (
+WITH shown AS MATERIALIZED (SELECT presets.id AS id, presets.usage_count FROM public.presets), events AS MATERIALIZED (
     SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
 )
-SELECT count(*) AS "presets", count(*) FILTER (WHERE shown IS NOT DISTINCT FROM actual) AS accurate,
-    count(*) FILTER (WHERE shown IS DISTINCT FROM actual) AS inaccurate,
+SELECT count(*) AS "presets", count(*) FILTER (WHERE shown IS NOT DISTINCT FROM baseline + actual) AS accurate,
+    count(*) FILTER (WHERE shown IS DISTINCT FROM baseline + actual) AS inaccurate,
     COALESCE(sum(shown), 0) AS displayed_total, COALESCE(sum(actual), 0) AS actual_total,
-    COALESCE(sum(actual - COALESCE(shown, 0)), 0) AS drift_total,
-    COALESCE(sum(abs(actual - COALESCE(shown, 0))), 0) AS drift_magnitude,
-    count(*) FILTER (WHERE shown > 0) AS presets_with_usage, count(*) FILTER (WHERE actual > 0) AS presets_really_used
+    COALESCE(sum(baseline + actual - COALESCE(shown, 0)), 0) AS drift_total,
+    COALESCE(sum(abs(baseline + actual - COALESCE(shown, 0))), 0) AS drift_magnitude,
+    count(*) FILTER (WHERE shown > 0) AS presets_with_usage, count(*) FILTER (WHERE actual > 0) AS presets_really_used,
+    COALESCE(sum(baseline), 0) AS baseline_total, count(*) FILTER (WHERE baseline > 0) AS presets_with_baseline
 FROM (
-    SELECT shown.usage_count AS shown, COALESCE(events.actual, 0) AS actual
+    SELECT shown.usage_count AS shown, COALESCE(events.actual, 0) AS actual,
+        COALESCE(kept.uses::bigint, 0) AS baseline
     FROM shown LEFT JOIN events ON events.parent = shown.id
+    LEFT JOIN jsonb_each_text(current_setting('usagefix.baselines')::jsonb) AS kept (key, uses) ON key = shown.id::text
 ) AS counters;
 
 -- The presets with the largest drift, then the most used
@@ -235,8 +241,10 @@ WITH shown AS MATERIALIZED (
     SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
 )
 SELECT shown.id, shown.name, shown.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
-    COALESCE(events.actual, 0) - COALESCE(shown.usage_count, 0) AS drift, shown.last_use AS last_used_at
+    COALESCE(kept.uses::bigint, 0) AS baseline, found.drift, shown.last_use AS last_used_at
 FROM shown LEFT JOIN events ON events.parent = shown.id
-ORDER BY abs(COALESCE(events.actual, 0) - COALESCE(shown.usage_count, 0)) DESC,
-    shown.usage_count IS NULL DESC, COALESCE(events.actual, 0) DESC, shown.id
+LEFT JOIN jsonb_each_text(current_setting('usagefix.baselines')::jsonb) AS kept (key, uses) ON key = shown.id::text
+CROSS JOIN LATERAL (VALUES (
+    COALESCE(events.actual, 0) + COALESCE(kept.uses::bigint, 0) - COALESCE(shown.usage_count, 0))) AS found (drift)
+ORDER BY abs(found.drift) DESC, shown.usage_count IS NULL DESC, COALESCE(events.actual, 0) DESC, shown.id
 LIMIT 10;

@@ -88,12 +88,26 @@ DECLARE
     free bigint;
     nth integer;
     starts bigint;
+    stays bigint;
 BEGIN
     -- A preset that is new, or gets another id, starts with the events that are there. Wait for who deletes that id.
     IF NEW.id IS DISTINCT FROM OLD.id THEN
         PERFORM FROM public.presets AS preset WHERE preset.id = NEW.id FOR KEY SHARE;
         IF NOT FOUND THEN
             starts := (SELECT count(*) FROM public.preset_usage AS event WHERE event.preset_id = NEW.id);
+            -- It takes its own baseline along, and inherits none of a preset that had its id before.
+            IF EXISTS (
+                SELECT FROM pg_class AS part JOIN pg_namespace AS ledger ON ledger.oid = part.relnamespace
+                WHERE ledger.nspname = 'usagefix' AND part.relname = 'baselines' AND part.relkind = 'r'
+                    AND pg_has_role(ledger.nspowner, current_user, 'MEMBER')
+                    AND pg_has_role(part.relowner, current_user, 'MEMBER')
+                    AND has_schema_privilege(ledger.oid, 'USAGE') AND has_table_privilege(part.oid, 'UPDATE')
+            ) THEN
+                DELETE FROM usagefix.baselines AS noted WHERE noted.row_key = NEW.id::text;
+                UPDATE usagefix.baselines AS noted SET row_key = NEW.id::text WHERE noted.row_key = OLD.id::text
+                RETURNING noted.baseline INTO stays;
+                starts := starts + COALESCE(stays, 0);
+            END IF;
         END IF;
     END IF;
     IF TG_OP = 'UPDATE' THEN

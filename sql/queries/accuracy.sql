@@ -1,33 +1,55 @@
--- The accuracy summary and the presets to look at, in one snapshot; an index on preset_id is all it reads of the
--- events. Each side stands on its own, so it is answered wherever rows are kept. Parameter: top (how many presets).
+-- The accuracy summary, the presets to look at, and the counters that would fall, in one snapshot; an index on
+-- preset_id is all it reads of the events. Each side stands on its own, so it is answered wherever rows are kept.
+-- Parameters: top (how many presets), falls (how many of the largest).
 WITH shown AS MATERIALIZED (
     SELECT preset.id AS id, preset.name AS name, preset.usage_count AS shown, preset.last_used_at AS last_use
     FROM public.presets AS preset
 ), events AS MATERIALIZED (
     SELECT event.preset_id AS parent, count(*) AS actual FROM public.preset_usage AS event GROUP BY event.preset_id
 ), counters AS MATERIALIZED (
-    SELECT shown.*, COALESCE(events.actual, 0) AS actual, COALESCE(events.actual, 0) - COALESCE(shown.shown, 0) AS drift
+    SELECT shown.*, COALESCE(events.actual, 0) AS actual, kept.baseline,
+        COALESCE(events.actual, 0) + kept.baseline - COALESCE(shown.shown, 0) AS drift
     FROM shown LEFT JOIN events ON events.parent = shown.id
+    LEFT JOIN usagefix.baselines AS noted ON noted.row_key = shown.id::text --? baselines
+    CROSS JOIN LATERAL (
+        SELECT 0::bigint
+            + COALESCE(noted.baseline, 0) --? baselines
+            AS baseline
+    ) AS kept
 ), top AS (
-    SELECT id, name, shown, actual, drift, last_use
+    SELECT id, name, shown, actual, baseline, drift, last_use
     FROM counters
     ORDER BY abs(drift) DESC, shown IS NULL DESC, actual DESC, id
     LIMIT %(top)s
 )
 SELECT
     count(*) AS "presets",
-    count(*) FILTER (WHERE shown IS NOT DISTINCT FROM actual) AS accurate,
-    count(*) FILTER (WHERE shown IS DISTINCT FROM actual) AS inaccurate,
+    count(*) FILTER (WHERE shown IS NOT DISTINCT FROM baseline + actual) AS accurate,
+    count(*) FILTER (WHERE shown IS DISTINCT FROM baseline + actual) AS inaccurate,
     COALESCE(sum(shown), 0)::bigint AS displayed_total,
     COALESCE(sum(actual), 0)::bigint AS actual_total,
     COALESCE(sum(drift), 0)::bigint AS drift_total,
     COALESCE(sum(abs(drift)), 0)::bigint AS drift_magnitude,
     count(*) FILTER (WHERE shown > 0) AS presets_with_usage,
     count(*) FILTER (WHERE actual > 0) AS presets_really_used,
+    COALESCE(sum(baseline), 0)::bigint AS baseline_total,
+    count(*) FILTER (WHERE baseline > 0) AS presets_with_baseline,
+    count(*) FILTER (WHERE drift < 0) AS falling,
+    COALESCE(sum(shown) FILTER (WHERE drift < 0), 0)::bigint AS falls_from,
+    COALESCE(sum(baseline + actual) FILTER (WHERE drift < 0), 0)::bigint AS falls_to,
+    count(*) FILTER (WHERE shown > 0 AND baseline + actual = 0) AS without_event,
     ARRAY(
         SELECT jsonb_build_object(
             'id', id::text, 'name', COALESCE(name::text, ''), 'displayed_count', shown,
-            'actual_records', actual, 'drift', drift, 'last_used_at', last_use::timestamptz)
+            'actual_records', actual, 'baseline', baseline, 'drift', drift, 'last_used_at', last_use::timestamptz)
+        FROM counters WHERE drift < 0
+        ORDER BY drift, id
+        LIMIT %(falls)s
+    ) AS fallen,
+    ARRAY(
+        SELECT jsonb_build_object(
+            'id', id::text, 'name', COALESCE(name::text, ''), 'displayed_count', shown,
+            'actual_records', actual, 'baseline', baseline, 'drift', drift, 'last_used_at', last_use::timestamptz)
         FROM top
         ORDER BY abs(drift) DESC, shown IS NULL DESC, actual DESC, id
     ) AS top

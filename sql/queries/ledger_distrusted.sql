@@ -24,6 +24,7 @@ JOIN pg_catalog.pg_class AS tables ON tables.oid = parts.oid
 WHERE granted.grantee <> parts.owner AND granted.privilege_type <> 'SELECT' AND parts.kind <> 'S'
     -- Nothing of these two is run or believed; who owned presets before may still write there, until apply revokes it.
     AND NOT (tables.relname IN ('held_at_zero', 'refused_writes') AND granted.privilege_type IN ('INSERT', 'UPDATE'))
+    AND NOT (tables.relname = 'baselines' AND granted.privilege_type IN ('UPDATE', 'DELETE'))
 UNION
 SELECT format('%%s may create in schema usagefix', COALESCE(quote_ident(roles.rolname), 'PUBLIC'))
 FROM pg_catalog.pg_namespace AS ledger

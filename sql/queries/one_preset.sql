@@ -1,11 +1,18 @@
 -- One preset by id (written in any way that its type takes), else all of that exact name. Parameter: wanted.
 SELECT preset.id::text AS id, COALESCE(preset.name::text, '') AS name, preset.usage_count::bigint AS displayed_count,
-    events.actual AS actual_records, events.actual - COALESCE(preset.usage_count, 0) AS drift,
+    events.actual AS actual_records, kept.baseline,
+    events.actual + kept.baseline - COALESCE(preset.usage_count, 0) AS drift,
     preset.last_used_at::timestamptz AS "last_used_at"
 FROM public.presets AS preset
 CROSS JOIN LATERAL (
     SELECT count(*) AS actual FROM public.preset_usage AS event WHERE event.preset_id = preset.id
 ) AS events
+LEFT JOIN usagefix.baselines AS noted ON noted.row_key = preset.id::text --? baselines
+CROSS JOIN LATERAL (
+    SELECT 0::bigint
+        + COALESCE(noted.baseline, 0) --? baselines
+        AS baseline
+) AS kept
 WHERE preset.id::text = lower(%(wanted)s) OR preset.id::text = %(wanted)s
     OR (preset.name::text = %(wanted)s
         AND NOT EXISTS (SELECT FROM public.presets AS preset WHERE preset.id::text IN (%(wanted)s, lower(%(wanted)s))))

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from usagefix import apply, backfill, rollback, status
+from usagefix import apply, backfill, catalog, rollback, status
 from usagefix.catalog import Face, Migration, Statement
 from usagefix.database import Database
-from usagefix.models.choices import DailyLimit
+from usagefix.models.choices import DailyLimit, Trust
 from usagefix.models.migration import State
 from usagefix.planning.plan import text_of
 
 
-def script(db: Database, migration: Migration, face: Face, limit: DailyLimit = DailyLimit.RESTORE) -> str:
-    """What to run for a face of a version here. ``limit``: what a rollback does about the daily limit.
+def script(
+    db: Database,
+    migration: Migration,
+    face: Face,
+    limit: DailyLimit = DailyLimit.RESTORE,
+    believed: Trust | None = None,
+) -> str:
+    """What to run for a face of a version here. ``limit``: what a rollback does about the daily limit; ``believed``:
+    the side that a backfill takes for true.
 
     Raises Refused where a person has something to do first.
     """
-    return _whatever_is_set(_script(db, migration, face, limit), face)
+    return _whatever_is_set(_script(db, migration, face, limit, believed), face)
 
 
 def _whatever_is_set(text: str, face: Face) -> str:
@@ -31,21 +38,23 @@ def _whatever_is_set(text: str, face: Face) -> str:
     return "\n".join([*head, text])
 
 
-def _script(db: Database, migration: Migration, face: Face, limit: DailyLimit) -> str:
+def _script(db: Database, migration: Migration, face: Face, limit: DailyLimit, believed: Trust | None) -> str:
     match face:
         case Face.APPLY:
             return apply.scripts(db)[migration].script
         case Face.ROLLBACK:
             return rollback.script(db, migration, limit)
         case Face.BACKFILL:
-            return text_of(_backfill(db, migration))
+            return catalog.decided(text_of(_backfill(db, migration)), believed)
         case Face.VERIFY:
             return migration.read(face, db.counter)
         case unknown:
             assert_never(unknown)
 
 
-def scripts(db: Database, to: str | None) -> tuple[dict[tuple[str, Face], str], frozenset[str]]:
+def scripts(
+    db: Database, to: str | None, believed: Trust | None = None
+) -> tuple[dict[tuple[str, Face], str], frozenset[str]]:
     """The scripts of apply by version, each a transaction of its own, the ledger in the first, and the backfill of the
     last; and which versions are applied here. Raises Refused."""
     plans = apply.scripts(db, to, alone=True)
@@ -56,7 +65,7 @@ def scripts(db: Database, to: str | None) -> tuple[dict[tuple[str, Face], str], 
         for place, (migration, plan) in enumerate(plans.items())
     }
     newest = [*plans][-1]
-    texts[newest.version, Face.BACKFILL] = script(db, newest, Face.BACKFILL)
+    texts[newest.version, Face.BACKFILL] = script(db, newest, Face.BACKFILL, believed=believed)
     states = status.status(db).migrations
     return texts, frozenset(state.version for state in states if state.state is State.APPLIED)
 

@@ -11,9 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from usagefix.models.advice import Step
-from usagefix.models.verification import ACCEPTED, COUNTING_CHECKS, Check
+from usagefix.models.verification import ACCEPTED, COMPLETE, COUNTING_CHECKS, Check
 
 APPLY, BACKFILL = "usagefix apply", "usagefix backfill"
+WHICH_SIDE = Step(
+    "usagefix doctor finds out why; then usagefix apply --trust events, or --trust counters",
+    "the events do not look like the whole truth: a person has to say which side is true",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Outlook:
         """What mends one check."""
         if self.barred:
             return self.barred
+        if check_id == COMPLETE:
+            return WHICH_SIDE
         if check_id in self.by_hand:
             return self.by_hand[check_id]
         if check_id in COUNTING_CHECKS and self.exact:
@@ -57,9 +63,11 @@ def _rank(outlook: Outlook, step: Step, check_id: str) -> int:
     """What apply makes comes before what a person repairs in it; a backfill comes last: nothing is left to undo it."""
     if step in (outlook.barred, outlook.refusal) or check_id == ACCEPTED:
         return 0
+    if step == WHICH_SIDE:
+        return 1
     if step.do == BACKFILL:
-        return 3
-    return 2 if check_id in outlook.by_hand else 1
+        return 4
+    return 3 if check_id in outlook.by_hand else 2
 
 
 def advised(outlook: Outlook, check: Check) -> Check:

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from usagefix import catalog, daily_limit, forbidden, ledger, preflight, status, trying, verdicts
+from usagefix import catalog, daily_limit, forbidden, ledger, preflight, status, trust, trying, verdicts
 from usagefix.accepting import NotAcceptable
 from usagefix.backfill import backfill, preview
 from usagefix.catalog import Migration, MigrationKind
 from usagefix.database import Database, Limits
 from usagefix.errors import Refused
-from usagefix.models.choices import BATCH_SIZE, GuardMode
+from usagefix.models.choices import BATCH_SIZE, GuardMode, Trust
 from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import ApplyReport, PlannedStatement, State
 from usagefix.models.verification import VerifyReport
@@ -50,14 +50,15 @@ def apply(
     limits: Limits | None = None,
     on_step: Callable[[str], None],
     on_progress: Callable[[BackfillProgress], None],
+    believed: Trust | None = None,
 ) -> ApplyReport:
     """Apply what is pending or outdated up to version ``to`` (all), remove drift, verify.
 
     Writers wait only for the triggers' creation, at most ``lock_timeout`` an attempt, and while track_preset_usage() is
-    tried; readers never. Raises Busy, NotPermitted, WrongDatabase, Refused where a person has something to do first; a
-    failed migration is rolled back whole.
+    tried; readers never. ``believed``: see :func:`usagefix.backfill.backfill`. Raises Busy, NotPermitted,
+    WrongDatabase, Refused where a person has something to do first; a failed migration is rolled back whole.
     """
-    seen = _look(db, to, limits)
+    seen = _look(db, to, limits, believed)
     for place, migration in enumerate(seen.todo):
         on_step(f"applying {migration}")
         plan = applying.plan(seen.scene, migration, seen.choices, with_ledger=place == 0)
@@ -67,7 +68,7 @@ def apply(
         db.remarks += plan.remarks
     _let_older_transactions_end(db, on_step)
     on_step("counting events")
-    filled = backfill(db, batch_size=batch_size, pause=pause, limits=limits, on_progress=on_progress)
+    filled = backfill(db, batch_size=batch_size, pause=pause, limits=limits, on_progress=on_progress, believed=believed)
     if seen.choices.limit_stays and seen.scene.code.limit is not None:
         on_step("dropping the daily limit (it waits for older transactions, and stops nobody)")
         daily_limit.lift(db, seen.scene.code.limit.name)
@@ -84,12 +85,14 @@ def apply(
     return ApplyReport(seen.before, done, filled, after=verify(db), remarks=tuple(dict.fromkeys(db.remarks)))
 
 
-def plan(db: Database, *, to: str | None = None, batch_size: int = BATCH_SIZE) -> ApplyReport:
+def plan(
+    db: Database, *, to: str | None = None, batch_size: int = BATCH_SIZE, believed: Trust | None = None
+) -> ApplyReport:
     """What :func:`apply` would do: each migration runs in a transaction that is rolled back.
 
     The locks are those it really took; like apply it waits for them no longer than ``lock_timeout``.
     """
-    seen = _look(db, to, None)
+    seen = _look(db, to, None, believed)
     steps, difference = list[PlannedStatement](), ""
     if seen.todo:
         steps = db.retrying(lambda: _rehearse(db, seen))
@@ -109,7 +112,7 @@ def plan(db: Database, *, to: str | None = None, batch_size: int = BATCH_SIZE) -
     return ApplyReport(
         seen.before,
         tuple(str(m) for m in seen.todo),
-        preview(db, batch_size=batch_size),
+        preview(db, batch_size=batch_size, believed=believed),
         after=None,
         plan=tuple(steps),
         tracker_diff=difference,
@@ -130,8 +133,8 @@ def scripts(db: Database, to: str | None = None, *, alone: bool = False) -> dict
     return {m: applying.plan(seen, m, choices) for m in _wanted(to)}
 
 
-def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
-    """One look at the database, and what follows from it before anything is changed."""
+def _look(db: Database, to: str | None, limits: Limits | None, believed: Trust | None) -> _Seen:
+    """One look at the database, and what follows from it before anything is changed. Raises Doubted, Refused."""
     wanted = _wanted(to)
     with db.snapshot():
         preflight.require_changeable(db)
@@ -149,6 +152,8 @@ def _look(db: Database, to: str | None, limits: Limits | None) -> _Seen:
         if todo:
             require_countable(seen, of_uses(db, ahead=True))  # else it may be what cannot be read, too
         before = report(db, seen.code, checks)
+        if before.doubt is not None and believed is None:
+            raise trust.refused(before.doubt)
     choices = Choices(mode=_mode(seen))
     trials = Trials()
     if any(m.kind is MigrationKind.COUNTING for m in todo):

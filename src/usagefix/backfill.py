@@ -12,13 +12,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
-from usagefix import ledger, preflight
+from usagefix import ledger, preflight, trust
 from usagefix.counter import quoted
-from usagefix.database import Database, Limits
+from usagefix.database import Database, Limits, array
 from usagefix.errors import Busy, DatabaseRefused, NotPermitted, UsagefixError
-from usagefix.models.choices import BATCH_SIZE
-from usagefix.models.correction import BackfillProgress, BackfillReport, FiredTrigger, Unrepaired
+from usagefix.models.choices import BATCH_SIZE, Trust
+from usagefix.models.correction import (
+    NO_BASELINES,
+    BackfillProgress,
+    BackfillReport,
+    Baselines,
+    FiredTrigger,
+    Unrepaired,
+)
 from usagefix.models.verification import COUNTERS
 from usagefix.picture.obstacles import said
 from usagefix.verify import next_step
@@ -32,9 +40,17 @@ FIRST_SIZE = 100
 SAME_FOR_ALL = 20  # rows that are refused before any is corrected: then it is not about them
 # Classes of SQLSTATEs: the connection, the transaction, a conflict, the statement, resources, a state, the server.
 _NOT_OF_A_ROW = ("08", "25", "40", "42", "53", "55", "57", "58", "XX")
-_TOTALS = """
-SELECT (SELECT count(*) FROM (SELECT preset_id FROM drift UNION SELECT preset_id FROM last_use) AS wrong),
-    (SELECT COALESCE(sum(delta), 0)::bigint FROM drift), (SELECT COALESCE(sum(abs(delta)), 0)::bigint FROM drift)
+# What a backfill would do, in one pass over the events: corrections, new baselines, and what there is to ask.
+_PREVIEW = """
+WITH drift AS MATERIALIZED ({drift}), last_use AS ({last_use}), falls AS ({falls}),
+wrong AS (SELECT * FROM drift WHERE delta >= 0 OR NOT %(keep)s),
+kept AS (SELECT * FROM drift WHERE delta < 0 AND %(keep)s)
+SELECT
+    (SELECT count(*) FROM (SELECT preset_id FROM wrong UNION SELECT preset_id FROM last_use) AS found) AS presets,
+    (SELECT COALESCE(sum(delta), 0)::bigint FROM wrong) AS drift,
+    (SELECT COALESCE(sum(abs(delta)), 0)::bigint FROM wrong) AS magnitude,
+    (SELECT jsonb_build_object('presets', count(*), 'uses', COALESCE(-sum(delta), 0)) FROM kept) AS kept,
+    (SELECT to_jsonb(falls) FROM falls) AS falls
 """
 _RETURNED = """, stored AS (
     INSERT INTO usagefix.corrections (run, place, row_key, displayed, delta)
@@ -89,11 +105,13 @@ def backfill(
     limits: Limits | None = None,
     pause: float = 0.0,
     on_progress: Callable[[BackfillProgress], None] = _ignore,
+    believed: Trust | None = None,
 ) -> BackfillReport:
-    """Make every counter equal to its events; ``pause`` seconds between batches of ``batch_size`` presets.
+    """Make every counter equal to its baseline and events; ``pause`` seconds between batches of ``batch_size`` presets.
 
-    Raises UsagefixError where new uses are not counted yet, Busy where another backfill is going or locks stay taken,
-    NotPermitted where the role lacks a right.
+    ``believed``: the side that is true where a counter shows more than its events. None asks, where that matters.
+    Raises Doubted then, before anything is changed; UsagefixError where new uses are not counted yet, Busy where
+    another backfill is going or locks stay taken, NotPermitted where the role lacks a right.
     """
     with db.snapshot():
         preflight.require_changeable(db)
@@ -107,7 +125,8 @@ def backfill(
         preflight.require_usable(db)
         triggers = db.rows(db.query("fired_triggers"), _Trigger)
     hold = Hold({}) if fire_triggers else _hold_off(db, triggers)
-    how = _How(batch_size, hold, limits, pause, on_progress, _store_deltas)
+    first = partial(_store_deltas, believed=believed, asks=believed is None)
+    how = _How(batch_size, hold, limits, pause, on_progress, first)
     done = [_round(db, how)]
     while done[-1].count_again:
         if len(done) == ROUNDS:
@@ -115,7 +134,8 @@ def backfill(
                 f"events are being deleted or truncated faster than they can be counted ({ROUNDS} rounds)",
                 hint="run usagefix backfill when that has ended",
             )
-        done.append(_round(db, how))
+        # Whatever shows too much now, a delta that no longer fitted made it so: that is nothing to ask, or to keep.
+        done.append(_round(db, replace(how, store=_store_deltas)))
     presets, batches = sum(r.presets for r in done), sum(r.batches for r in done)
     return BackfillReport(
         presets_changed=presets,
@@ -125,6 +145,8 @@ def backfill(
         batches=batches,
         triggers=_fired(triggers, fire_triggers, presets, batches),
         rounds=len(done),
+        baselines=done[0].stored.kept,
+        forgotten=done[0].stored.forgotten,
         unrepaired=done[-1].unrepaired,
     )
 
@@ -165,21 +187,65 @@ def returns(db: Database, version: str) -> int:
         return int(db.values(f"SELECT count(*) FROM ({what}) AS returns", {"version": version})[0])  # noqa: S608
 
 
-def preview(db: Database, *, batch_size: int = BATCH_SIZE, fire_triggers: bool = False) -> BackfillReport:
-    """What a backfill would change now. Reads only."""
+def preview(
+    db: Database, *, batch_size: int = BATCH_SIZE, fire_triggers: bool = False, believed: Trust | None = None
+) -> BackfillReport:
+    """What a backfill would change now. Reads only. Raises Doubted as the backfill would."""
     with db.snapshot():
         preflight.require_readable(db)
         preflight.require_usable(db)
         triggers = db.rows(db.query("fired_triggers"), _Trigger)
         db.run(db.query("last_use_from"))
-        presets, drift, magnitude = db.tuple(
-            # The queries are our own files.
-            f"WITH drift AS ({db.query('drift')}), last_use AS ({_last_use(db)}) {_TOTALS}"
-        )
+        forgotten = NO_BASELINES
+        if believed is Trust.EVENTS and db.counter.baselines:
+            forgotten = ledger.baselines(db)
+            db.counter = replace(db.counter, baselines=False)
+        seen = _previewed(db, believed)
     smallest = min(batch_size, FIRST_SIZE)
-    batches = -(-presets // smallest)
-    fired = _fired(triggers, fire_triggers, presets, batches, at_most=smallest < min(batch_size, presets))
-    return BackfillReport(presets, drift, magnitude, 0, batches, fired, dry_run=True)
+    batches = -(-seen.presets // smallest)
+    fired = _fired(triggers, fire_triggers, seen.presets, batches, at_most=smallest < min(batch_size, seen.presets))
+    return BackfillReport(
+        presets_changed=seen.presets,
+        drift_removed=seen.drift,
+        magnitude=seen.magnitude,
+        resumed=0,
+        batches=batches,
+        triggers=fired,
+        dry_run=True,
+        baselines=Baselines(**seen.kept),
+        forgotten=forgotten,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Previewed:
+    """The columns of ``_PREVIEW``."""
+
+    presets: int
+    drift: int
+    magnitude: int
+    kept: dict[str, int]
+    falls: dict[str, Any]
+
+
+def _previewed(db: Database, believed: Trust | None) -> _Previewed:
+    """What would change, in one pass. Raises Doubted."""
+    # They take no parameters, but the whole does.
+    drift, last_use = (query.replace("%", "%%") for query in (db.query("drift"), _last_use(db)))
+    falls = db.query("falls").replace("pg_temp.usagefix_drift", "drift")
+    query = _PREVIEW.format(drift=drift, last_use=last_use, falls=falls)
+    params = {"keep": believed is Trust.COUNTERS, "falls": trust.LOOKED_AT}
+    seen = db.row(query, _Previewed, params)
+    if believed is None:
+        _ask(db, trust.Falls(**seen.falls))
+    return seen
+
+
+def _ask(db: Database, falls: trust.Falls) -> None:
+    """Raise Doubted where the events do not look like the whole truth."""
+    doubt = trust.doubt(db, falls)
+    if doubt is not None:
+        raise trust.refused(doubt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +267,8 @@ class _Done:
 def _round(db: Database, how: _How) -> _Done:
     """Count in one snapshot, store what is wrong, add it: where the server refuses a row, to all others."""
     stored = db.retrying(lambda: how.store(db), how.limits)
+    if stored.kept.presets:
+        db.changes.append(f"{stored.kept.presets} presets have a baseline of {stored.kept.uses} uses")
     how.on_progress(BackfillProgress(0, stored.presets))
     db.changes.append(f"{stored.presets} wrong presets noted in the ledger, none corrected yet")
     done, removed, batches = 0, 0, 0
@@ -292,35 +360,55 @@ def _hold_off(db: Database, triggers: list[_Trigger]) -> Hold:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What a round has to do; ``resumed``: presets that an interrupted run had corrected."""
+    """What a round has to do; ``resumed``: presets that an interrupted run had corrected; ``kept``: what became
+    baselines, ``forgotten``: what was one."""
 
     run: int
     presets: int
     magnitude: int
     resumed: int
+    kept: Baselines = NO_BASELINES
+    forgotten: Baselines = NO_BASELINES
 
 
-def _store_deltas(db: Database) -> _Stored:
-    """Count in one snapshot, look for later uses, and store what is wrong."""
+def _store_deltas(db: Database, believed: Trust | None = None, *, asks: bool = False) -> _Stored:
+    """Count in one snapshot, look for later uses, and store what is wrong; what is no drift becomes a baseline.
 
-    def store(run: int) -> tuple[int, int]:
+    Raises Doubted where it ``asks``.
+    """
+    kept, gone = NO_BASELINES, NO_BASELINES
+
+    def count() -> None:
+        nonlocal gone
+        preflight.require_baselines(db)
+        if db.counter.baselines:
+            gone = db.row(db.query("forget_baselines"), Baselines, {"all": believed is Trust.EVENTS})
         db.run(db.query("last_use_from"))
         # CREATE TABLE AS may count in parallel, INSERT ... SELECT may not.
         for name, query in (("drift", db.query("drift")), ("last_use", _last_use(db))):
             db.run(f"CREATE TEMPORARY TABLE usagefix_{name} ON COMMIT DROP AS {query}")
+        if asks:
+            _ask(db, db.row(db.query("falls"), trust.Falls, {"falls": trust.LOOKED_AT}))
+
+    def store(run: int) -> tuple[int, int]:
+        nonlocal kept
+        if believed is Trust.COUNTERS:
+            kept = db.row(db.query("keep_surplus"), Baselines, {"run": run})
         return db.tuple(db.query("store_deltas"), {"run": run})
 
-    return _stored(db, store)
+    stored = _stored(db, store, count)
+    return replace(stored, kept=kept, forgotten=gone if believed is Trust.EVENTS else NO_BASELINES)
 
 
-def _stored(db: Database, store: Callable[[int], tuple[int, int]]) -> _Stored:
-    """A new run, with what ``store`` finds to do."""
+def _stored(db: Database, store: Callable[[int], tuple[int, int]], count: Callable[[], None] = lambda: None) -> _Stored:
+    """A new run, with what ``store`` finds to do; ``count`` is what is done before there is one."""
     with db.transaction(Limits(statement_timeout=0)):
         db.claim()
         going = db.rows(db.query("running_backfill"), _Running)
         if going:
             raise Busy(f"another backfill is going ({going[0]})", hint="wait for it to end, then run this again")
         runs, left_over, corrected = db.tuple(db.query("close_interrupted"))
+        count()
         (run,) = db.tuple(db.query("open_run"), {"lease": LEASE_SECONDS})
         presets, magnitude = store(run)
         if presets:
@@ -403,7 +491,7 @@ def _apply_batch(db: Database, batch: _Batch, limits: Limits | None) -> _Step | 
         if batch.wait and not batch.hold.before:
             keys = db.values(db.query("lock_next"), {"id": pending[0].row_key})
         else:
-            keys = db.values(db.query("lock_batch"), {"ids": _array([found.row_key for found in pending])})
+            keys = db.values(db.query("lock_batch"), {"ids": array([found.row_key for found in pending])})
         if batch.wait and not keys and db.values(db.query("there"), {"id": pending[0].row_key}):
             raise Busy(
                 "the server is busy: somebody holds the rows of presets", hint="run this again", sqlstate="55P03"
@@ -424,7 +512,7 @@ def _add(db: Database, batch: _Batch, pending: list[_Pending], locked: set[str],
     """Add and mark the deltas of what is locked: how many, and their sum."""
     mine = [found for found in pending if found.row_key in locked]
     keys = [found.row_key for found in mine]
-    given = {"keys": keys, "ids": _array(keys), "deltas": [found.delta for found in mine]}
+    given = {"keys": keys, "ids": array(keys), "deltas": [found.delta for found in mine]}
     given |= {"newest": [found.newest for found in mine], "displayed": [found.displayed for found in mine]}
     done = db.act(db.query(batch.adding), given, role=owner)
     parts = [str(row).split(" ", 1) for row in done]
@@ -437,9 +525,3 @@ def _add(db: Database, batch: _Batch, pending: list[_Pending], locked: set[str],
     }
     taken, drift = db.tuple(db.query("mark_applied"), {**marks, "run": batch.run, "lease": LEASE_SECONDS})
     return int(taken), int(drift)
-
-
-def _array(texts: list[str]) -> str:
-    """An array as text, which the server reads as one of the type that it wants there."""
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"

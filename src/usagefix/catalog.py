@@ -15,6 +15,7 @@ from pathlib import Path
 
 from usagefix.counter import STANDARD, Counter
 from usagefix.errors import ConfigurationError
+from usagefix.models.choices import Trust
 
 _PACKAGED = Path(__file__).parent / "sql"
 _CHECKOUT = Path(__file__).parents[2] / "sql"
@@ -109,6 +110,15 @@ class Migration:
         """The text of a file. One backfill serves every version: the one that comes with the counting."""
         folder = counting().folder if face is Face.BACKFILL else self.folder
         return _read(folder / f"{face}.sql")
+
+
+def decided(backfill: str, believed: Trust | None) -> str:
+    """The text of a backfill that a person has answered beforehand which side is true; as it is where nobody has."""
+    if believed is None:
+        return backfill
+    before, work = backfill.split("-- Count what", maxsplit=1)
+    said = f"-- Decided: the {believed} are true\nSET LOCAL usagefix.trust = '{believed}';\n\n"
+    return f"{before}{said}-- Count what{work}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +227,8 @@ def _read(path: Path) -> str:
 
 def _rendered(text: str, counter: Counter) -> str:
     counter = replace(counter, encoding=STANDARD.encoding)
-    if counter == STANDARD or (replace(counter, partitioned=True) == STANDARD and "--? " not in text):
+    usual = replace(counter, partitioned=True, baselines=True) == STANDARD
+    if counter == STANDARD or (usual and "--? " not in text):
         return text  # the same, without reading all of it
     return counter.render(text)
 

@@ -49,7 +49,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     **dict.fromkeys(("NEW", "OLD"), _OF_ROWS),
 }
 _RELATIONS = ("parent", "child", "daily")
-_NO_NAMES = ("where", "weight", "slug", "partitioned", "encoding")
+_NO_NAMES = ("where", "weight", "slug", "partitioned", "baselines", "encoding")
 _SCHEMA = re.compile(r"[\w -]{1,63}")
 
 
@@ -61,8 +61,8 @@ class Counter:
     ``column`` is the counter, ``last`` the time of the last use, ``label`` what people call a row; ``time``,
     ``event_id``, ``user``, ``kind`` and ``data`` are columns of an event. ``where`` and ``weight``: which events count,
     and for how much. ``slug``: what functions and triggers are named after; ``daily``: the index of the daily limit.
-    ``partitioned``: the events are; what only partitions need is left out where they are not. ``encoding``: in which
-    the database keeps text, as Python calls it.
+    ``partitioned``: the events are; ``baselines``: the ledger has some; what only these need is left out without.
+    ``encoding``: in which the database keeps text, as Python calls it.
 
     Raises ConfigurationError for what cannot be a name.
     """
@@ -84,6 +84,7 @@ class Counter:
     weight: str | None = None
     slug: str = "preset_usage_count"
     partitioned: bool = True
+    baselines: bool = True
     recorder: str = "track_preset_usage"
     incrementer: str = "increment_preset_usage"
     daily: str = "idx_preset_usage_daily_unique"
@@ -197,7 +198,10 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         table: {word: counter._column(what, table, percent) for word, what in of_table.items()}
         for table, of_table in _TABLES.items()
     }
-    return Renderer(STANDARD.schema, words, columns, frozenset(() if counter.partitioned else ("partitions",)))
+    needed = {"partitions": counter.partitioned, "baselines": counter.baselines}
+    return Renderer(
+        STANDARD.schema, words, columns, frozenset(word for word, is_there in needed.items() if not is_there)
+    )
 
 
 @cache

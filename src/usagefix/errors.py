@@ -5,6 +5,7 @@
     UsagefixError                      1
      ├─ PresetNotFound                 1  no such preset
      ├─ Refused                        1  a person has something to do first
+     │   ├─ Doubted                    1  the events do not look like the whole truth: which side is true?
      │   └─ RollbackRefused            1  the old state cannot come back, or was not wanted
      ├─ ConfigurationError             2  usage, or not a database that usagefix can work on
      │   └─ WrongDatabase              2  a table or column that usagefix needs is missing
@@ -22,6 +23,7 @@ Every class promises that its text is free of passwords and connection strings.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 # Anything that looks like a URL may hold a password; the sample in our own hints may not.
 _URL = re.compile(r"[\w+.-]*:/{1,2}(?!/)\S*[@:]\S*")
@@ -37,10 +39,12 @@ class UsagefixError(Exception):
     """A finding or failure that ends the command.
 
     ``message`` says what happened, ``hint`` what to do next. ``sqlstate`` is the server's five-character code where
-    the server spoke, else None.
+    the server spoke, else None. ``details`` are lines with more of what happened, ``keys`` the same for programs.
     """
 
     exit_code = 1
+    details: tuple[str, ...] = ()
+    keys: Mapping[str, object] = {}
 
     def __init__(self, message: str, *, hint: str, sqlstate: str | None = None) -> None:
         super().__init__(without_urls(message))
@@ -55,6 +59,15 @@ class PresetNotFound(UsagefixError):
 
 class Refused(UsagefixError):
     """What was asked for would end wrong: a person has something to do first. Nothing was changed."""
+
+
+class Doubted(Refused):
+    """The events do not look like the whole truth; which side is true, a person has to say."""
+
+    def __init__(self, message: str, *, hint: str, details: tuple[str, ...], keys: Mapping[str, object]) -> None:
+        super().__init__(message, hint=hint)
+        self.details = details
+        self.keys = keys
 
 
 class RollbackRefused(Refused):

@@ -25,6 +25,7 @@ from usagefix import __version__, catalog
 from usagefix.catalog import Face
 from usagefix.counter import STANDARD, Counter
 from usagefix.errors import ConfigurationError
+from usagefix.models.choices import Trust
 from usagefix.models.migration import ExportReport
 
 BACKFILL = "backfill_usage_count"
@@ -81,15 +82,16 @@ def export(
     counter: Counter = STANDARD,
     adapted: Mapping[tuple[str, Face], str] | None = None,
     applied: Collection[str] = (),
+    believed: Trust | None = None,
 ) -> ExportReport:
     """Write what is not there yet of the migrations up to ``to``, and the backfill, with timestamps after all others.
     ``adapted``: the scripts of one database by version and face, the ledger in the first of them; ``applied``: the
-    versions that it has.
+    versions that it has; ``believed``: the side that the backfill takes for true, else it stops where that matters.
 
     All of it is written, or nothing; no file is replaced. Raises ConfigurationError for a folder that is not there, or
     cannot be read or written, and where no timestamp can follow.
     """
-    found, steps = _found(folder), _steps(to, counter, adapted or {}, applied)
+    found, steps = _found(folder), _steps(to, counter, adapted or {}, applied, believed)
     there = _already(steps, found)
     missing = steps[len(there) :]
     moments = _timestamps([file.version for file in found], len(missing))
@@ -110,7 +112,11 @@ def export(
 
 
 def _steps(
-    to: str | None, counter: Counter, adapted: Mapping[tuple[str, Face], str], applied: Collection[str]
+    to: str | None,
+    counter: Counter,
+    adapted: Mapping[tuple[str, Face], str],
+    applied: Collection[str],
+    believed: Trust | None,
 ) -> list[_Step]:
     """The files to be, in order."""
     wanted = [m for m in catalog.migrations() if to is None or m.version <= catalog.migration(to).version]
@@ -122,7 +128,8 @@ def _steps(
         title = f"{migration} with the ledger" if first else str(migration)
         text = adapted.get((migration.version, Face.APPLY), usual)
         steps.append(_Step(migration.name, title, text, migration.version in applied))
-    backfill = adapted.get((newest.version, Face.BACKFILL), newest.read(Face.BACKFILL, counter))
+    usual = catalog.decided(newest.read(Face.BACKFILL, counter), believed)
+    backfill = adapted.get((newest.version, Face.BACKFILL), usual)
     return [*steps, _Step(BACKFILL, f"backfill of {newest}", backfill)]
 
 

@@ -14,8 +14,9 @@ from datetime import datetime
 from usagefix import __version__, catalog
 from usagefix.database import Database
 from usagefix.errors import NotPermitted
+from usagefix.models.correction import NO_BASELINES, Baselines
 
-_TABLES = ("history", "saved_objects", "backfills", "corrections", "held_at_zero", "refused_writes")
+_TABLES = ("history", "saved_objects", "backfills", "corrections", "baselines", "held_at_zero", "refused_writes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,11 @@ def exists(db: Database) -> bool:
 def _has(db: Database, table: str) -> bool:
     question = "SELECT pg_catalog.to_regclass(pg_catalog.concat('usagefix.', %(table)s::text)) IS NOT NULL"
     return bool(db.values(question, {"table": table})[0])
+
+
+def baselines(db: Database) -> Baselines:
+    """What counters hold beside their events, on purpose: of presets that are there."""
+    return db.row(db.query("baselines"), Baselines) if db.counter.baselines else NO_BASELINES
 
 
 def whole(db: Database) -> bool:

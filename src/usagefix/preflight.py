@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from usagefix import picture
 from usagefix.database import Database
@@ -66,6 +66,19 @@ def require_readable(db: Database) -> None:
                 + (f", or as {table.owner}, its owner" if not table.force_rls else ""),
             )
     _require_types(db, *both)
+    require_baselines(db)
+
+
+def require_baselines(db: Database) -> None:
+    """What counters hold beside their events can be read, where there is any; else every count would be wrong."""
+    there = picture.baselines(db)
+    if there is not None and not there.readable:
+        raise NotPermitted(
+            f"role {db.session.role} may not read usagefix.baselines, what counters hold beside their events",
+            hint=f"GRANT USAGE ON SCHEMA usagefix TO {db.session.role};"
+            f" GRANT SELECT ON usagefix.baselines TO {db.session.role}",
+        )
+    db.counter = replace(db.counter, baselines=there is not None)
 
 
 def _require_types(db: Database, presets: picture.Table, events: picture.Table) -> None:

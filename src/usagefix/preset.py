@@ -34,8 +34,8 @@ def check_preset(db: Database, wanted: str, *, recent: int = 0) -> PresetReport:
 
     Raises PresetNotFound; ConfigurationError where several presets have the name.
     """
-    preflight.require_readable(db)
     with db.snapshot():
+        preflight.require_readable(db)
         preset = one_preset(db, wanted)
         events = None
         if recent:

@@ -33,6 +33,7 @@ def status(db: Database) -> StatusReport:
         checks = object_checks(db, seen)
         states = migration_states(ledger.read(db), checks)
         (newest,) = db.values(db.query("newest_event"))
+        baselines = ledger.baselines(db)
         # What is there as released, and not recorded: apply records it.
         unrecorded = [
             state.version
@@ -41,7 +42,7 @@ def status(db: Database) -> StatusReport:
         ]
         step = step_of(db, seen, checks, *unrecorded)
     found = tuple(replace(state, pushed_as=pushed.get(state.version)) for state in states)
-    return StatusReport(found, newest, dated=db.counter.time is not None, next=step)
+    return StatusReport(found, newest, dated=db.counter.time is not None, baselines=baselines, next=step)
 
 
 def migration_states(written: Ledger, checks: Mapping[str, tuple[Check, ...]]) -> tuple[MigrationState, ...]:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from usagefix import advice, catalog, preflight
+from usagefix import advice, catalog, preflight, trust
 from usagefix.catalog import MigrationKind
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError
 from usagefix.judging import code_checks
 from usagefix.models.advice import Step
-from usagefix.models.verification import ACCEPTED, COUNTERS, LAST_USED, Check, Counts, PresetCount, Status, VerifyReport
+from usagefix.models.verification import (
+    ACCEPTED,
+    COMPLETE,
+    COUNTERS,
+    LAST_USED,
+    Check,
+    Counts,
+    Doubt,
+    Status,
+    VerifyReport,
+)
 from usagefix.picture.code import Code, code
 from usagefix.picture.obstacles import Obstacle, of_uses
 from usagefix.planning.outlook import outlook
@@ -24,9 +32,18 @@ Checks = Mapping[str, tuple[Check, ...]]
 
 @dataclass(frozen=True, slots=True)
 class _Accuracy(Counts):
-    """The columns of ``accuracy.sql``: the totals, and the presets to look at."""
+    """The columns of ``accuracy.sql``: the totals, the presets to look at, and those whose counters would fall."""
 
-    top: list[dict[str, Any]]
+    top: list[dict[str, Any]] = field(default_factory=list)
+    falling: int = 0
+    falls_from: int = 0
+    falls_to: int = 0
+    without_event: int = 0
+    fallen: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def falls(self) -> trust.Falls:
+        return trust.Falls(**{column.name: getattr(self, column.name) for column in fields(trust.Falls)})
 
 
 def verify(db: Database, *, only: Sequence[str] = (), top: int = 10, fail_over: int = 0) -> VerifyReport:
@@ -47,17 +64,18 @@ def report(
 ) -> VerifyReport:
     """The checks of the catalog, and those of the counters, in the snapshot that is open."""
     checks = [check for of_version in found.values() for check in of_version]
-    known = [*(check.check_id for check in checks), ACCEPTED, COUNTERS, LAST_USED]
+    known = [COMPLETE, *(check.check_id for check in checks), ACCEPTED, COUNTERS, LAST_USED]
     for unknown in sorted(set(only) - set(known)):
         raise ConfigurationError(f"there is no check {unknown!r}", hint=f"checks: {', '.join(known)}")
     wanted = set(only or known)
-    accuracy = None
+    accuracy, doubt = None, None
     if ACCEPTED in wanted:
         refused = of_uses(db)
         checks.append(_uses_accepted(refused))
-    if COUNTERS in wanted:
-        accuracy = db.row(db.query("accuracy"), _Accuracy, {"top": top})
-        checks.append(_counters_accurate(accuracy, fail_over))
+    if {COMPLETE, COUNTERS} & wanted:
+        accuracy = db.row(db.query("accuracy"), _Accuracy, {"top": top, "falls": trust.LOOKED_AT})
+        doubt = trust.doubt(db, accuracy.falls)
+        checks = [_events_complete(accuracy, doubt, fail_over), *checks, _counters_accurate(accuracy, fail_over)]
     if LAST_USED in wanted:
         checks.append(_last_used_current(db, fail_over))
     asked = tuple(check for check in checks if check.check_id in wanted)
@@ -69,9 +87,10 @@ def report(
         return VerifyReport(asked, None, (), next=step)
     return VerifyReport(
         checks=asked,
-        counts=Counts(**{field.name: getattr(accuracy, field.name) for field in fields(Counts)}),
-        presets=tuple(_preset(entry) for entry in accuracy.top),
+        counts=Counts(**{column.name: getattr(accuracy, column.name) for column in fields(Counts)}),
+        presets=tuple(trust.preset(entry) for entry in accuracy.top),
         dated=db.counter.keeps_last_use,
+        doubt=doubt,
         next=step,
     )
 
@@ -103,6 +122,24 @@ def object_checks(db: Database, seen: Code) -> dict[str, tuple[Check, ...]]:
     return found
 
 
+def _events_complete(accuracy: _Accuracy, doubt: Doubt | None, fail_over: int) -> Check:
+    falls = accuracy.falls_from - accuracy.falls_to
+    detail = "no counter shows more than that"
+    if falls:
+        detail = f"{accuracy.falling} counters show {falls} uses too many, too few to doubt the events"
+    if accuracy.presets_with_baseline:
+        detail = f"{accuracy.presets_with_baseline} with a baseline, {accuracy.baseline_total} uses in all; {detail}"
+    tolerated = doubt is None or 0 < fail_over >= falls
+    return Check(
+        check_id=COMPLETE,
+        title="The events look like the whole truth",
+        status=Status.OK if tolerated else Status.FAILED,
+        object="preset_usage",
+        detail=detail if doubt is None else str(doubt),
+        hint=str(advice.WHICH_SIDE),
+    )
+
+
 def _uses_accepted(refused: tuple[Obstacle, ...]) -> Check:
     """Whether the server would take an UPDATE of each preset, which each use is."""
     title, status = "Nothing refuses a use", Status.FAILED if refused else Status.OK
@@ -132,10 +169,3 @@ def _last_used_current(db: Database, fail_over: int) -> Check:
     behind, presets = db.tuple(db.query("behind"))
     detail = f"{behind} of {presets} presets behind" + (f", up to {fail_over} allowed" if fail_over and behind else "")
     return replace(check, status=Status.FAILED if behind > fail_over else Status.OK, detail=detail)
-
-
-def _preset(entry: dict[str, Any]) -> PresetCount:
-    used = entry.pop("last_used_at")
-    with suppress(ValueError):  # infinity, and years that Python does not have
-        return PresetCount(**entry, last_used_at=datetime.fromisoformat(used) if used else None)
-    return PresetCount(**entry, last_used_at=None)

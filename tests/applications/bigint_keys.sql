@@ -20,5 +20,5 @@ CREATE FUNCTION track_preset_usage(preset bigint, kind varchar, data jsonb DEFAU
     INSERT INTO "Shop floor".preset_usage (preset_id, usage_type, usage_data) VALUES (preset, kind, data);
     UPDATE "Shop floor".presets SET name = name WHERE id = preset;
 $$;
-INSERT INTO presets (name, usage_count) SELECT 'Preset ' || n, n % 7 FROM generate_series(1, 50) AS n;
+INSERT INTO presets (name, usage_count) SELECT 'Preset ' || n, CASE WHEN n < 44 THEN n % 7 ELSE 0 END FROM generate_series(1, 50) AS n;
 INSERT INTO preset_usage (preset_id) SELECT 1 + n % 40 FROM generate_series(1, 2000) AS n;

@@ -10,6 +10,7 @@ DROP TABLE preset_usage, preset_notifications;
 DROP TRIGGER presets_notify_usage_milestone ON presets;
 ALTER TABLE presets DROP COLUMN name;
 ALTER TABLE presets ALTER COLUMN usage_count TYPE bigint;
+UPDATE presets SET usage_count = usage_count / 40;
 CREATE TABLE preset_usage (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     preset_id uuid NOT NULL CONSTRAINT usage_of_preset REFERENCES presets ON DELETE CASCADE,

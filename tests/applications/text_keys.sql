@@ -4,5 +4,5 @@ CREATE SCHEMA app;
 CREATE TABLE app.presets (id text COLLATE "C" PRIMARY KEY, usage_count integer);
 CREATE TABLE app.preset_usage (preset_id text COLLATE "C" REFERENCES app.presets ON DELETE CASCADE);
 INSERT INTO app.presets (id, usage_count) SELECT 'Preset "' || n || '" it''s', CASE WHEN n % 3 > 0 THEN n END FROM generate_series(1, 30) AS n;
-INSERT INTO app.preset_usage SELECT 'Preset "' || 1 + n % 25 || '" it''s' FROM generate_series(1, 500) AS n;
+INSERT INTO app.preset_usage SELECT 'Preset "' || 1 + n % 28 || '" it''s' FROM generate_series(1, 800) AS n;
 INSERT INTO app.preset_usage VALUES (NULL), (NULL);

@@ -47,6 +47,7 @@ class State:
     history: tuple[tuple[str, str], ...] = ()
     runs_finished: tuple[bool, ...] = ()
     corrections: tuple[tuple[int, str, int, datetime | None, bool], ...] = ()
+    baselines: tuple[tuple[str, int], ...] = ()
 
     @property
     def counting(self) -> bool:
@@ -84,6 +85,7 @@ def read(app: App) -> State:
             finished for (finished,) in app.sql("SELECT finished_at IS NOT NULL FROM usagefix.backfills ORDER BY run")
         ),
         tuple(app.sql(CORRECTIONS)),
+        tuple(app.sql("SELECT row_key, baseline FROM usagefix.baselines ORDER BY row_key")),
     )
 
 

@@ -26,7 +26,10 @@ COMMANDS = {
     "apply": (("apply",), 60),
     "backfill": (("backfill", "--batch-size", "20"), 30),
     "rollback": (("rollback", "--yes"), 25),
+    "trusting": (("backfill", "--trust", "counters", "--batch-size", "20"), 30),
 }
+# Killed is what leaves most: the command that shares nearly all its statements with another needs no other fault.
+FAULTS = [(command, fault) for command in COMMANDS for fault in Fault if command != "trusting" or fault is Fault.KILLED]
 GONE = """
     SELECT NOT EXISTS (
         SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'usagefix'
@@ -75,8 +78,10 @@ def told(app: App, line: Wire, command: str) -> Iterator[Story]:
     sample = state.read(app)
     if command != "apply":
         assert line.run(app, "apply").result.code == 0
-    if command == "backfill":
+    if command in ("backfill", "trusting"):
         drift(app)
+    if command == "trusting":
+        app.spoil("UPDATE presets SET usage_count = usage_count + 500 WHERE name LIKE 'Neon%%'".replace("%%", "%"))
     with copies.of(app) as spoilt:
         copy = spoilt.get()
         run = line.run(copy, *arguments)
@@ -110,8 +115,7 @@ def drift(app: App) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("fault", Fault)
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(("command", "fault"), FAULTS)
 def test_a_fault_after_every_statement(app: App, line: Wire, command: str, fault: Fault) -> None:
     """The application goes on from what is left, and so does the command.
 
@@ -161,8 +165,9 @@ def check_the_run_after_it(app: App, story: Story, line: Wire) -> None:
     again = line.run(app, *story.arguments)
     assert again.result.code == 0, again.result.stderr
     now = state.read(app)
-    assert app.drift() == (0, 0)
+    assert (app.drift() == (0, 0)) == (not now.baselines)
     assert state.miscounted(story.before, now) == []
+    assert now.baselines == story.end.baselines
     assert now.counters == story.end.counters
     assert now.catalog == story.end.catalog
     assert Counter(now.history) == Counter(story.end.history)

@@ -17,7 +17,8 @@ def drifted(fixed: App) -> App:
     """Fixed, then drifted again by hands that went around the trigger."""
     fixed.sql("SET session_replication_role = replica")
     fixed.sql(
-        "UPDATE presets SET usage_count = CASE WHEN random() < 0.5 THEN usage_count / 2 ELSE usage_count + 100 END"
+        "UPDATE presets SET usage_count ="
+        " CASE WHEN random() < 0.5 OR usage_count = 0 THEN usage_count / 2 ELSE usage_count + 10 END"
     )
     fixed.spoil(
         "UPDATE presets SET usage_count = NULL, last_used_at = NULL WHERE name LIKE 'Film%%'".replace("%%", "%")

@@ -362,7 +362,7 @@ CASES = (
     Case("counter_near_limit", WARNING, f"{PRESETS}.usage_count", "the largest is 2,000,000,000; integer ends at 2,147,483,647",
          f"UPDATE presets SET usage_count = usage_count + 2000000000 - usage_count WHERE id = {PRESET}",
          f"UPDATE presets SET usage_count = (SELECT count(*) FROM preset_usage WHERE preset_id = presets.id) WHERE id = {PRESET}",
-         also=frozenset({("drift", f"{PRESETS}.usage_count")})),
+         also=frozenset({("drift", f"{PRESETS}.usage_count"), ("events_incomplete", f"{PRESETS}.usage_count")})),
     Case("not_looked_at", WARNING, "public.odd()", "it is in strange",
          "CREATE FUNCTION odd() RETURNS void LANGUAGE strange AS 'usage_count'", "DROP FUNCTION odd()",
          setup="CREATE LANGUAGE strange HANDLER plpgsql_call_handler"),
@@ -387,6 +387,7 @@ CASES = (
 )  # fmt: skip
 
 
+OF_TRUTH = {"events_incomplete", "events_not_recorded", "user_key_elsewhere"}  # test_trust.py
 OF_RIGHTS = {
     "path_open_to_others",
     "may_write_counter",
@@ -396,7 +397,7 @@ OF_RIGHTS = {
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {case.rule for case in CASES} | OF_RIGHTS == set(RULES)
+    assert {case.rule for case in CASES} | OF_RIGHTS | OF_TRUTH == set(RULES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}-{case.on.split('(')[0]}")

@@ -22,6 +22,7 @@ ASKED: dict[str, object] = {
     "wanted": PRESET, "recent": 3, "usage_type": "x", "told": True, "newest": 2, "names": ["x"], "functions": [1],
     "anti_join": True, "lately": False, "pid": 0, "relation": ODD.child_sql, "keys": [PRESET], "deltas": [0],
     "run": 1, "after": 0, "size": 1, "became": [1], "first": 1, "lease": 30.0, "versions": ["x"], "tag": None,
+    "falls": 3, "all": True,
 }  # fmt: skip
 OF_ONE: dict[str, dict[str, object]] = {
     "add_deltas": {"newest": [None]},
@@ -58,7 +59,7 @@ def db(odd: App) -> Iterator[Database]:
 
 
 def test_what_is_wanted_is_found(db: Database) -> None:
-    here = replace(ODD, partitioned=False)
+    here = replace(ODD, partitioned=False, baselines=False)
     assert db.counter == here
     assert picture.look_up(db, replace(ODD, last="not there", time="No.", label=None)) == replace(
         here, last=None, time=None, label=None

@@ -6,6 +6,7 @@ import pytest
 from support import ADJUSTING, GUARDING, INDEX, MIGRATIONS, TRIGGER, App, checks, failing, role, run
 
 CHECKS = {
+    "events_complete",
     "trigger_enabled", "counted_once", "function_current", "function_secure", "daily_limit_gone", "tracker_inserts_only",
     "counters_accurate", "last_used_current", "partitions_counted", "partition_changes_counted", "changes_counted",
     "adjusting_function_current", "adjusting_function_secure", "guard_enabled", "guard_function_current",
@@ -163,8 +164,8 @@ def test_each_break_fails_just_its_check(fixed: App, what: str) -> None:
 
 
 def test_every_check_has_a_break() -> None:
-    of_partitions = {"partitions_counted", "partition_changes_counted"}  # broken in test_partitions
-    assert {check for check, _, _ in BROKEN.values()} == CHECKS - of_partitions - {"uses_accepted"}  # in test_preflight
+    elsewhere = {"partitions_counted", "partition_changes_counted", "uses_accepted", "events_complete"}
+    assert {check for check, _, _ in BROKEN.values()} == CHECKS - elsewhere
 
 
 def test_force_row_level_security_on_an_ordinary_owner(fixed: App) -> None:
@@ -191,6 +192,7 @@ def test_counts_agree_with_an_independent_count(app: App) -> None:
         "presets": presets, "accurate": presets - inaccurate, "inaccurate": inaccurate, "displayed_total": displayed,
         "actual_total": events, "drift_total": events - displayed, "drift_magnitude": off,
         "presets_with_usage": app.one("SELECT count(*) FROM presets WHERE usage_count > 0"), "presets_really_used": used,
+        "baseline_total": 0, "presets_with_baseline": 0,
     }  # fmt: skip
 
 
@@ -199,7 +201,7 @@ def test_top_lists_the_largest_drift_first(app: App) -> None:
     assert len(presets) == 5
     drifts = [abs(preset["drift"]) for preset in presets]
     assert drifts == sorted(drifts, reverse=True)
-    assert set(presets[0]) == {"id", "name", "displayed_count", "actual_records", "drift", "last_used_at"}
+    assert set(presets[0]) == {"id", "name", "displayed_count", "actual_records", "baseline", "drift", "last_used_at"}
     for preset in presets:
         assert preset["drift"] == preset["actual_records"] - (preset["displayed_count"] or 0)
     assert app.usagefix("verify", "--top", "0", "--format", "json").json["presets"] == []

@@ -41,7 +41,9 @@ ODD = Counter(
     incrementer="table",
     daily="One a day",
 )
-BARE = Counter(last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None, partitioned=False)
+BARE = Counter(
+    last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None, partitioned=False, baselines=False
+)
 FILES = sorted(SQL.rglob("*.sql"))
 ANYWHERE = {
     *("public", "presets", "preset_usage", "usage_count", "last_used_at", "preset_id", "created_at"),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from usagefix import catalog
-from usagefix.models.choices import CHECKS, Counters, DailyLimit
+from usagefix.models.choices import CHECKS, Counters, DailyLimit, Trust
 
 
 class Format(StrEnum):
@@ -104,6 +104,15 @@ Pause = Annotated[float, option("--pause", "Rest between two such transactions."
 ShowQueries = Annotated[bool, option("--show-queries", "Also tell what a session in the way runs; it may hold data.")]
 FireTriggers = Annotated[
     bool, option("--fire-triggers", "Let the application's triggers on presets fire for the correction.")
+]
+TrustIn = Annotated[
+    Trust | None,
+    option(
+        "--trust",
+        "Where counters show more than their events: events lets them fall, counters keeps what they show as baselines"
+        " that events are added to. Else it asks where much would fall.",
+        show_default=False,
+    ),
 ]
 Only = Annotated[
     list[str] | None,

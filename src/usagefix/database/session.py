@@ -348,3 +348,9 @@ class Database:
         row = self._connection.execute(f"SELECT pg_catalog.pg_backend_pid(), {calls}".encode(), params).fetchone()
         self._pid = row[0] if row else self._pid  # behind a pooler each transaction may have another
         self.codec = codec(self._connection)
+
+
+def array(texts: list[str]) -> str:
+    """An array as text, which the server reads as one of the type that it wants there."""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"

@@ -26,15 +26,16 @@ from usagefix.doctor.replaced import RULES as REPLACED
 from usagefix.doctor.rights import RULES as RIGHTS
 from usagefix.doctor.source import RULES as SOURCE
 from usagefix.doctor.surroundings import RULES as SURROUNDINGS
+from usagefix.doctor.truth import RULES as TRUTH
 from usagefix.models.advice import Step
 from usagefix.models.diagnosis import DoctorReport, Finding, Severity, SourceRead
-from usagefix.models.verification import COUNTERS
+from usagefix.models.verification import COMPLETE, COUNTERS
 from usagefix.picture.look import look
 from usagefix.planning.outlook import outlook
 from usagefix.reading import scan
 from usagefix.verify import object_checks
 
-RULES = {**REPLACED, **COUNTING, **RIGHTS, **PRIVILEGES, **SOURCE, **SURROUNDINGS}
+RULES = {**TRUTH, **REPLACED, **COUNTING, **RIGHTS, **PRIVILEGES, **SOURCE, **SURROUNDINGS}
 _WORST_FIRST = list(Severity)
 
 
@@ -48,6 +49,7 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
         case = Case(look(db), db.counter)
         here, first = _advice(db, case)
     if source is not None:
+        case.folder = source
         case.source = scan(source, functions=sorted(case.callable_names), subject=case.subject)
     read = None
     if case.source is not None:
@@ -58,7 +60,8 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
         for rule in RULES.values()
         for finding in rule(case)
     ]
-    findings.sort(key=lambda finding: (_WORST_FIRST.index(finding.severity), finding.cause or 9))
+    # Whether events are recorded at all comes before what counts them.
+    findings.sort(key=lambda f: (_WORST_FIRST.index(f.severity), f.finding_id not in TRUTH, f.cause or 9))
     wrong = any(finding.severity is Severity.ERROR for finding in findings)
     return DoctorReport(
         findings=tuple(findings),
@@ -73,7 +76,9 @@ def _advice(db: Database, case: Case) -> tuple[Outlook, Step | None]:
     seen, totals = case.picture.code, case.picture.drift
     failing = [check.check_id for checks in object_checks(db, seen).values() for check in checks if not check.passed]
     here = outlook(db, seen)
-    return here, advice.next_step(here, [*failing, *([COUNTERS] if totals and totals.inaccurate else [])])
+    failing += [COUNTERS] if totals and totals.inaccurate else []
+    failing += [COMPLETE] if totals and totals.doubt else []
+    return here, advice.next_step(here, failing)
 
 
 def explain(db: Database, rules: Sequence[str]) -> tuple[Finding, ...]:

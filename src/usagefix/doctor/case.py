@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usagefix import catalog
@@ -26,6 +27,7 @@ class Case:
     picture: Picture
     counter: Counter
     source: Scan | None = None
+    folder: Path | None = None
     outlook: Outlook = field(default_factory=Outlook)
     _released: frozenset[str] = field(init=False)
 
@@ -191,9 +193,27 @@ class Case:
         """Why nothing else need count, or will have to."""
         return "the trigger counts each event" if self.counted else "after usagefix apply a trigger counts each event"
 
+    def remove(self, what: str, *, recorded: bool) -> str:
+        """What to do about something that counts by itself. ``recorded``: it records an event, too; where it does not,
+        to remove it would lose uses."""
+        if recorded:
+            return f"{what}: {self.who_counts}"
+        return f"record an event there, where none is recorded yet; then {what}: {self.who_counts}, and nothing else"
+
+    def records_there(self, place: Place) -> bool:
+        """Whether the file of a place of the source records events, too."""
+        names = {function.name for function in self.recording} | {self.counter.recorder}
+        return any(
+            other.path == place.path
+            and (other.found.use is Use.INSERTS_EVENT or (other.found.use is Use.CALLS and other.found.name in names))
+            for other in (self.source.places if self.source else ())
+        )
+
     @property
     def repair(self) -> str:
         """What makes the counter right."""
+        if self.picture.drift and self.picture.drift.doubt:
+            return "not before it is known which side is true: the counters, or the events"
         return "usagefix backfill" if self.counted else "usagefix apply"
 
     def callers(self, function: Function) -> list[str]:

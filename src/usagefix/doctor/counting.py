@@ -104,7 +104,8 @@ def counter_writer(case: Case) -> Iterator[Finding]:
                 "A function writes the counter",
                 function.signature,
                 f"called by {listed(callers)}" if callers else f"called by nothing; looked at: {case.looked_at}",
-                f"{case.who_counts}: what else writes the counter competes with it",
+                f"{case.who_counts}: what else writes the counter competes with it"
+                + ("" if function in case.recording else "; where it is called and records no event, record one"),
             )
 
 
@@ -120,13 +121,15 @@ def competing_writer(case: Case) -> Iterator[Finding]:
             continue
         if trigger.place == "elsewhere" or "UPDATE" in trigger.events:  # what a new preset begins with is no use
             evidence = f"it calls {function.signature}, which writes the counter {said}"
-            yield Finding("competing_writer", severity, title, str(trigger), evidence, "drop the trigger")
+            remedy = case.remove("drop the trigger", recorded=function in case.recording)
+            yield Finding("competing_writer", severity, title, str(trigger), evidence, remedy)
     names = [function.name for function in case.counting if not function.is_trigger]
     for job in case.picture.jobs:
         uses = {use.use for use in in_sql(job.command, functions=names, subject=case.subject)}
         if uses & {Use.WRITES_COUNTER, Use.CALLS}:
             evidence = f"at {job.schedule} it writes the counter {said}"
-            yield Finding("competing_writer", severity, title, f"job {job.name}", evidence, "unschedule the job")
+            remedy = case.remove("unschedule the job", recorded=Use.INSERTS_EVENT in uses)
+            yield Finding("competing_writer", severity, title, f"job {job.name}", evidence, remedy)
     for function in case.recording if case.counted else ():
         if function.oid in counting and not function.is_trigger:
             evidence = f"it records a use and counts it, which {case.counters_of('INSERT')[0]} does too"

@@ -20,7 +20,8 @@ def source_writes(case: Case) -> Iterator[Finding]:
             "The counter's value comes from a request" if _is_requested(place) else "A competing writer in the source",
             where(place),
             said(place),
-            f"take usage_count out of it: {case.who_counts}; until then the guard ignores it, see usagefix guard",
+            f"{case.remove('take usage_count out of it', recorded=case.records_there(place))}; until then the guard"
+            " ignores it, see usagefix guard",
         )
 
 
@@ -50,7 +51,8 @@ def source_calls(case: Case) -> Iterator[Finding]:
         name = place.found.name
         if name in counting:
             severity, does = ERROR if case.competed_with else WARNING, "which counts"
-            remedy = f"remove it: {case.who_counts}; until then the guard ignores it, see usagefix guard"
+            remedy = case.remove("remove it", recorded=case.records_there(place))
+            remedy += "; until then the guard ignores it, see usagefix guard"
         elif any(function.name == name for function in case.picture.functions):
             severity, does = INFO, "which records a use"
             remedy = f"none: {case.who_counts}"

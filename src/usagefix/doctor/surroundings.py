@@ -203,7 +203,7 @@ def refused_writes(case: Case) -> Iterator[Finding]:
             f"{refused.writes:,} by role {refused.role}"
             + (f" through {refused.via}" if refused.via else ", not through a function")
             + f", last {refused.last_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC (mode {refused.mode})",
-            "remove the write there: the trigger counts each event",
+            case.remove("remove the write there", recorded=False),
         )
 
 

@@ -14,6 +14,13 @@ class DailyLimit(StrEnum):
     SKIP = "skip"
 
 
+class Trust(StrEnum):
+    """Which side is true where a counter shows more than its events."""
+
+    EVENTS = "events"  # the counter falls
+    COUNTERS = "counters"  # what it shows too much becomes its baseline
+
+
 class Counters(StrEnum):
     """What rollback does about the counters that were corrected."""
 
@@ -31,6 +38,7 @@ class GuardMode(StrEnum):
 
 # The checks of verify, in the order of its report.
 CHECKS = (
+    "events_complete",
     "trigger_enabled", "partitions_counted", "partition_changes_counted", "changes_counted", "function_current",
     "adjusting_function_current", "function_secure", "adjusting_function_secure", "counted_once", "daily_limit_gone",
     "tracker_inserts_only", "guard_enabled", "guard_function_current", "guard_function_secure", "uses_accepted",

@@ -23,6 +23,17 @@ class FiredTrigger:
 
 
 @dataclass(frozen=True, slots=True)
+class Baselines:
+    """So many presets, whose counters hold ``uses`` beside their events, on purpose."""
+
+    presets: int = 0
+    uses: int = 0
+
+
+NO_BASELINES = Baselines()
+
+
+@dataclass(frozen=True, slots=True)
 class Unrepaired:
     """A preset whose row the server refuses to update, and why: its counter stays as it is."""
 
@@ -39,6 +50,7 @@ class BackfillReport(Keyed):
     ``resumed`` counts presets that an interrupted run had corrected. ``rounds`` is above 1 where events were deleted or
     truncated so that the first count no longer fitted; a preset corrected in several rounds counts in each.
     ``unrepaired``: presets whose rows the server refused to update; the others were corrected.
+    ``baselines``: what counters showed too much, and now hold on purpose; ``forgotten``: what they no longer do.
     """
 
     presets_changed: int
@@ -49,6 +61,8 @@ class BackfillReport(Keyed):
     triggers: tuple[FiredTrigger, ...]
     rounds: int = 1
     dry_run: bool = False
+    baselines: Baselines = NO_BASELINES
+    forgotten: Baselines = NO_BASELINES
     unrepaired: tuple[Unrepaired, ...] = ()
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 
 from usagefix.models.advice import Step
 from usagefix.models.choices import Counters, DailyLimit
-from usagefix.models.correction import BackfillReport
+from usagefix.models.correction import NO_BASELINES, BackfillReport, Baselines
 from usagefix.models.keyed import Keyed
 from usagefix.models.verification import Counts, VerifyReport
 
@@ -42,12 +42,14 @@ class MigrationState:
 class StatusReport(Keyed):
     """Every migration, oldest first, and when the application last recorded a use.
 
-    ``dated``: whether events tell when they were. ``next``: what to do where not every one is applied as released.
+    ``dated``: whether events tell when they were. ``baselines``: what counters hold beside their events, on purpose.
+    ``next``: what to do where not every one is applied as released.
     """
 
     migrations: tuple[MigrationState, ...]
     newest_event_at: datetime | None
     dated: bool = True
+    baselines: Baselines = NO_BASELINES
     next: Step | None = None
 
     @property

@@ -41,6 +41,14 @@ class Table:
         return re.sub(r"\(.*\)", "", str(self.columns[column]["type"]))
 
 
+@dataclass(frozen=True, slots=True)
+class Baselines:
+    """The columns of ``baselines_there.sql``."""
+
+    there: bool
+    readable: bool
+
+
 def tables(db: Database) -> tuple[Table, Table]:
     """The table with the counter, and that of the events."""
     found = {table.name: table for table in db.rows(db.query("tables"), Table)}
@@ -75,7 +83,17 @@ def look_up(db: Database, wanted: Counter) -> Counter:
         kind=_if_there(wanted.kind, events),
         data=_if_there(wanted.data, events),
         partitioned=events.partitioned,
+        baselines=bool(baselines(db)),
     )
+
+
+def baselines(db: Database) -> Baselines | None:
+    """The table of the ledger that holds them; None where it is not there, or nothing was ever written to it.
+
+    Asked in a snapshot, it misses nothing that this snapshot sees.
+    """
+    found = db.rows(db.query("baselines_there"), Baselines)
+    return found[0] if found and found[0].there else None
 
 
 def _if_there(column: str | None, table: Table) -> str | None:

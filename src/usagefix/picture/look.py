@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from usagefix import trust
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
 from usagefix.models.guarding import RefusedWrite
@@ -24,6 +25,7 @@ from usagefix.picture.objects import (
     Job,
     Picture,
     Reader,
+    Recorded,
     Strays,
     Subscription,
     Surroundings,
@@ -81,6 +83,7 @@ class _Look:
             ),
             drift=self._drift() if readable else None,
             strays=self._strays(events, foreign_keys) if readable else None,
+            recorded=self._recorded() if readable else None,
             unseen=tuple(self.unseen),
             refuses_deletes=None if distributed(self.db) else of_deletes(self.db),
             obstacles=(
@@ -142,10 +145,19 @@ class _Look:
     def _drift(self) -> Drift | None:
         largest = self.db.query("picture_largest").replace("%", "%%")  # it takes no parameters, but the whole does
         query = (
-            f'SELECT "presets", inaccurate, drift_total, ({largest}) AS largest'  # noqa: S608
+            f'SELECT "presets", inaccurate, drift_total, ({largest}), to_jsonb(counted)'  # noqa: S608
             f" FROM ({self.db.query('accuracy')}) AS counted"
         )
-        return self._attempt("the drift", lambda: self.db.row(query, Drift, {"top": 0}))
+
+        def counted() -> Drift:
+            presets, inaccurate, drift, largest, everything = self.db.tuple(query, {"top": 0, "falls": trust.LOOKED_AT})
+            return Drift(presets, inaccurate, drift, largest, trust.doubt(self.db, trust.Falls.of(everything)))
+
+        return self._attempt("the drift", counted)
+
+    def _recorded(self) -> Recorded | None:
+        query = self.db.query("picture_recorded")
+        return self._attempt("when events were recorded", lambda: self.db.row(query, Recorded))
 
     def _strays(self, events: Table, foreign_keys: tuple[ForeignKey, ...]) -> Strays | None:
         ruled_out = any(key.to_presets and key.validated for key in foreign_keys)

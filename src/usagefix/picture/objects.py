@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from usagefix.models.guarding import RefusedWrite
+from usagefix.models.verification import Doubt
 from usagefix.picture import Table
 
 if TYPE_CHECKING:
@@ -211,12 +213,23 @@ class Strays:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The totals of ``accuracy.sql`` that matter here."""
+    """The totals of ``accuracy.sql`` that matter here; ``doubt``: None where the events look like the whole truth."""
 
     presets: int
     inaccurate: int
     drift_total: int
     largest: int | None
+    doubt: Doubt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Whether events are recorded while presets are used: the columns of ``picture_recorded.sql``."""
+
+    events: bool
+    newest: datetime | None
+    last_use: datetime | None
+    counters: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +265,7 @@ class Picture:
     refused: tuple[RefusedWrite, ...]
     drift: Drift | None
     strays: Strays | None
+    recorded: Recorded | None
     unseen: tuple[Unseen, ...]
     refuses_deletes: str | None
     obstacles: tuple[Obstacle, ...]

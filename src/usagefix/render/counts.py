@@ -58,9 +58,11 @@ def accuracy(counts: Counts | None) -> Iterator[Facts]:
         ("inaccurate", number(counts.inaccurate, wrong=counts.inaccurate > 0)),
         ("sum of counters", number(counts.displayed_total)),
         ("events", number(counts.actual_total)),
+        *((("baselines", number(counts.baseline_total)),) if counts.baseline_total else ()),
         ("drift", drift(counts.drift_total, wrong=counts.drift_total != 0)),
         ("presets with usage", number(counts.presets_with_usage)),
         ("presets really used", number(counts.presets_really_used)),
+        *((("with a baseline", number(counts.presets_with_baseline)),) if counts.baseline_total else ()),
     )
     yield Facts("Accuracy", facts, numbers=True)
 
@@ -70,10 +72,12 @@ def _presets(report: VerifyReport) -> Iterator[Table]:
         return
     drifted = any(not preset.accurate for preset in report.presets)
     named = any(preset.name for preset in report.presets)
+    based = any(preset.baseline for preset in report.presets)
     columns = (
         Column("name" if named else "id"),
         Column("displayed", number=True),
         Column("actual", number=True),
+        *((Column("baseline", number=True),) if based else ()),
         Column("drift", number=True),
         *((Column("last use (UTC)", whole=True),) if report.dated else ()),
         *((Column("id", whole=True, extra=True),) if named else ()),
@@ -83,6 +87,7 @@ def _presets(report: VerifyReport) -> Iterator[Table]:
             Cell(preset.name if named else preset.id),
             counter(preset.displayed_count),
             number(preset.actual_records),
+            *((number(preset.baseline),) if based else ()),
             drift(preset.drift, wrong=not preset.accurate),
             *((moment(preset.last_used_at),) if report.dated else ()),
             *((Cell(preset.id, FAINT),) if named else ()),
@@ -99,9 +104,10 @@ def preset(report: PresetReport) -> Outline:
         "counter_accurate",
         Mark.OK if report.ok else Mark.FAILED,
         Status.OK if report.ok else Status.FAILED,
-        f"{one.name or one.id}: the counter equals the events",
+        f"{one.name or one.id}: the counter equals {'baseline and events' if one.baseline else 'the events'}",
         one.id,
         f"displayed {phrases.counted(one.displayed_count)}, actual {one.actual_records:,}, "
+        f"{f'baseline {one.baseline:,}, ' if one.baseline else ''}"
         f"drift {phrases.signed(one.drift)}",
         str(report.next or ""),
     )
@@ -122,6 +128,7 @@ def _facts(one: PresetCount, *, dated: bool) -> Facts:
         ("id", Cell(one.id)),
         ("displayed count", counter(one.displayed_count)),
         ("actual records", number(one.actual_records)),
+        *((("baseline", number(one.baseline)),) if one.baseline else ()),
         ("drift", drift(one.drift, wrong=not one.accurate)),
         *((("last use", moment(one.last_used_at, "%Y-%m-%d %H:%M:%S UTC")),) if dated else ()),
     )

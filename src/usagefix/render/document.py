@@ -31,6 +31,7 @@ def document(outcome: Outcome, *, indent: int | None = 2, ascii_only: bool = Fal
             "changes": outcome.changes or None,
             "hint": error.hint,
         }
+        body |= {name: asdict(found) for name, found in error.keys.items()}  # type: ignore[call-overload]
     if outcome.report is not None:
         body |= outcome.report.keys()
     text = json.dumps(body, ensure_ascii=ascii_only, indent=indent, default=_plain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from usagefix.models.correction import BackfillReport
+from usagefix.models.correction import BackfillReport, Baselines
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.guarding import GuardReport
 from usagefix.models.migration import (
@@ -130,8 +130,14 @@ def _status(report: StatusReport) -> Outline:
     remarks = (
         *(Remark("pushed", f"{m.version} by supabase db push, as {m.pushed_as}") for m in pushed),
         *((Remark("newest event", newest),) if report.dated else ()),
+        *((Remark("baselines", _based(report.baselines)),) if report.baselines.presets else ()),
     )
     return Outline(results, verdict(report), (states, *remarks))
+
+
+def _based(baselines: Baselines) -> str:
+    has = "1 preset has" if baselines.presets == 1 else f"{baselines.presets:,} presets have"
+    return f"{has} a baseline of {plural(baselines.uses, 'use')}, to which events are added"
 
 
 def _state(migration: MigrationState, hint: str) -> Result:

@@ -65,10 +65,18 @@ def corrections(report: BackfillReport) -> Iterator[str]:
         both = f"({report.magnitude:,} up and down together)"
         yield f"{plural(report.presets_changed, 'preset')} {verb}: drift {signed(report.drift_removed)} {both}"
     elif not report.unrepaired:
-        yield "every counter was right: no drift to remove"
+        yield "no drift to remove" if report.baselines.presets else "every counter was right: no drift to remove"
     if report.unrepaired:
         yield f"{plural(len(report.unrepaired), 'preset')} not corrected, since the server refuses to update the row:"
         yield from (f"  {row.id}: {row.why}" for row in report.unrepaired[:_MOST_UNREPAIRED])
+    if report.baselines.presets:
+        became = "would become" if report.dry_run else "became"
+        counters = plural(report.baselines.presets, "counter")
+        yield f"{plural(report.baselines.uses, 'use')} that {counters} showed beside their events {became} baselines"
+    if report.forgotten.presets:
+        gone = "would be forgotten" if report.dry_run else "forgotten"
+        had = plural(report.forgotten.presets, "baseline")
+        yield f"{had} of {plural(report.forgotten.uses, 'use')} {gone}: the events are the truth"
     if report.resumed:
         yield f"{plural(report.resumed, 'preset')} had been corrected by a run that was interrupted"
     if report.rounds > 1:

@@ -57,7 +57,8 @@ def verdict(report: Report) -> Verdict:
             return _standing(report)
         case PresetReport():
             if report.ok:
-                return Verdict("right", "the counter equals the number of events", GOOD)
+                truth = "its baseline and the number of events" if report.preset.baseline else "the number of events"
+                return Verdict("right", f"the counter equals {truth}", GOOD)
             return Verdict("not right", "the counter and the events differ", BAD, str(report.next or ""))
         case DoctorReport():
             return _diagnosed(report)
@@ -121,6 +122,7 @@ def _diagnosed(report: DoctorReport) -> Verdict:
     said += f"{report.count(Severity.INFO):,} good to know"
     following = str(report.next or "")
     following += " --dry-run" if following == "usagefix apply" else ""
+    following = next((f.remedy for f in report.findings if f.finding_id == "events_incomplete"), following)
     if report.ok:
         return Verdict("right", said, GOOD, following)
     if errors:

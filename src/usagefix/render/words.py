@@ -47,6 +47,8 @@ def say(line: str) -> None:
 def fail(error: UsagefixError, changes: str | None) -> None:
     """An error: what happened, whether the database changed, what to do."""
     say(f"error: {error.message}")
+    for detail in error.details:
+        say(f"       {detail}")
     if changes:
         say(f"       {changes}")
     if error.hint:

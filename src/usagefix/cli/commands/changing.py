@@ -24,12 +24,14 @@ def apply(
     dry_run: options.DryRun = False,
     batch_size: options.BatchSize = BATCH_SIZE,
     pause: options.Pause = 0.0,
+    trust: options.TrustIn = None,
     show_queries: options.ShowQueries = False,
     output: options.OutputFormat = None,
 ) -> None:
     """Fix it: count every write, remove the drift, verify.
 
-    Writers wait a moment, at most a second an attempt; readers never.
+    Writers wait a moment, at most a second an attempt; readers never. Stops before any change where the events do not
+    look like the whole truth; --trust says which side is true.
 
     Example: usagefix apply --dry-run
     """
@@ -40,9 +42,17 @@ def apply(
     def work(db: Database) -> Report:
         db.show_queries = show_queries
         if dry_run:
-            return plan(db, to=to, batch_size=batch_size)
+            return plan(db, to=to, batch_size=batch_size, believed=trust)
         with progress_shown() as on_progress:
-            return verb(db, to=to, batch_size=batch_size, pause=pause, on_step=words.say, on_progress=on_progress)
+            return verb(
+                db,
+                to=to,
+                batch_size=batch_size,
+                pause=pause,
+                on_step=words.say,
+                on_progress=on_progress,
+                believed=trust,
+            )
 
     run.execute(context, "apply", output, work)
 
@@ -53,6 +63,7 @@ def backfill(
     batch_size: options.BatchSize = BATCH_SIZE,
     pause: options.Pause = 0.0,
     fire_triggers: options.FireTriggers = False,
+    trust: options.TrustIn = None,
     show_queries: options.ShowQueries = False,
     output: options.OutputFormat = None,
 ) -> None:
@@ -69,9 +80,16 @@ def backfill(
     def work(db: Database) -> Report:
         db.show_queries = show_queries
         if dry_run:
-            return preview(db, batch_size=batch_size, fire_triggers=fire_triggers)
+            return preview(db, batch_size=batch_size, fire_triggers=fire_triggers, believed=trust)
         with progress_shown() as on_progress:
-            return verb(db, batch_size=batch_size, fire_triggers=fire_triggers, pause=pause, on_progress=on_progress)
+            return verb(
+                db,
+                batch_size=batch_size,
+                fire_triggers=fire_triggers,
+                pause=pause,
+                on_progress=on_progress,
+                believed=trust,
+            )
 
     run.execute(context, "backfill", output, work)
 

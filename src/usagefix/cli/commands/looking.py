@@ -25,9 +25,9 @@ def verify(
 
     Exit code 1 when something is not right. With --watch, that of the last round.
 
-    Checks: trigger_enabled, partitions_counted, partition_changes_counted, changes_counted, function_current,
-    adjusting_function_current, function_secure, adjusting_function_secure, counted_once, daily_limit_gone,
-    tracker_inserts_only, guard_enabled, guard_function_current, guard_function_secure, uses_accepted,
+    Checks: events_complete, trigger_enabled, partitions_counted, partition_changes_counted, changes_counted,
+    function_current, adjusting_function_current, function_secure, adjusting_function_secure, counted_once,
+    daily_limit_gone, tracker_inserts_only, guard_enabled, guard_function_current, guard_function_secure, uses_accepted,
     counters_accurate, last_used_current.
 
     Example: usagefix verify --format json

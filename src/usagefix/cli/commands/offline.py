@@ -31,10 +31,12 @@ def sql(
     ] = catalog.Face.APPLY,
     adapt: options.Adapt = False,
     daily_limit: options.Limit = DailyLimit.RESTORE,
+    trust: options.TrustIn = None,
 ) -> None:
     """Print the SQL of a version, to read or to run with psql. Does not connect, but for --adapt.
 
-    --adapt prints the script for exactly this database, whatever it needs; --daily-limit is for its rollback.
+    --adapt prints the script for exactly this database, whatever it needs; --daily-limit is for its rollback, --trust
+    for the backfill.
 
     Example: usagefix sql 20250930000001 rollback
     """
@@ -42,9 +44,10 @@ def sql(
     if adapt:
         from usagefix.adapting import script
 
-        text = run.look(context, lambda db: script(db, migration, face, daily_limit))
+        text = run.look(context, lambda db: script(db, migration, face, daily_limit, trust))
     else:
         text = migration.script(face, run.usual_counter(context))
+        text = catalog.decided(text, trust) if face is catalog.Face.BACKFILL else text
     printing.to_stdout(lambda: print(text, end=""))
 
 
@@ -53,6 +56,7 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of migrations: supabase/migrations.")],
     to: options.ToVersion = None,
     adapt: options.Adapt = False,
+    trust: options.TrustIn = None,
     output: options.OutputFormat = None,
 ) -> None:
     """Write migration files for `supabase db push`. Does not connect, but for --adapt.
@@ -71,8 +75,8 @@ def export(
         if adapt:
             from usagefix.adapting import scripts
 
-            counter, (adapted, applied) = run.look(context, lambda db: (db.counter, scripts(db, to)))
-        report = verb(folder, to=to, counter=counter, adapted=adapted, applied=applied)
+            counter, (adapted, applied) = run.look(context, lambda db: (db.counter, scripts(db, to, trust)))
+        report = verb(folder, to=to, counter=counter, adapted=adapted, applied=applied, believed=trust)
         for line in exported(report):
             words.say(line)
         return report

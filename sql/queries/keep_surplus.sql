@@ -1,0 +1,11 @@
+-- What the counters show too much becomes their baselines, in addition to what these are already; then it is no drift.
+-- Parameter: run.
+WITH surplus AS (
+    DELETE FROM pg_temp.usagefix_drift AS drift WHERE drift.delta < 0
+    RETURNING drift."preset_id"::text AS row_key, - drift.delta AS uses
+), noted AS (
+    INSERT INTO usagefix.baselines (row_key, baseline, run)
+    SELECT surplus.row_key, surplus.uses, %(run)s FROM surplus
+    ON CONFLICT (row_key) DO UPDATE SET baseline = baselines.baseline + excluded.baseline, run = excluded.run
+)
+SELECT count(*) AS "presets", COALESCE(sum(surplus.uses), 0)::bigint AS uses FROM surplus

@@ -1,0 +1,114 @@
+"""Are the events the whole truth? Judged from one count, before anything is changed; only a person can answer.
+
+Where the application moved a counter without recording events, a backfill would make a true number false. No rule can
+tell that from a counter that is merely too high, so these ask for what would be bad to lose, and let small things pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from usagefix.database import Database, array
+from usagefix.errors import Doubted
+from usagefix.models.verification import Doubt, PresetCount
+
+MANY = 3
+"""So many counters are many, or all of them where there are fewer: one or two strays are what drift looks like."""
+SHARE = 0.1
+"""And at least this share of the counters above zero: 3 of 300 may be left over from a test; 30 are a way to use a
+preset that records nothing, or events that never came along from an older table."""
+USES = 10
+"""A sum that falls by less is not worth a question, whatever share it is: nobody misses nine uses."""
+FALL = 0.2
+"""The share of the sum shown by which counters fall together. Counting twice, and events deleted behind the counter's
+back, leave counters a few per cent too high; a fifth of all that is shown is more than a fault in counting explains."""
+LATE = 0.5
+"""The share of the falling counters, of which the preset was used later than its newest event: what is uncounted lacks
+recorded events still, so the fall is not history but goes on. It asks only where SHARE of the counters falls."""
+LISTED = 10
+"""How many of the largest falls are listed."""
+LOOKED_AT = 100
+"""In how many of the largest falls the time of the last use is looked at: that reads their events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Falls:
+    """The counters that a backfill would lower: columns of ``accuracy.sql`` and ``falls.sql``.
+
+    ``presets_with_usage`` and ``displayed_total`` are of all counters; ``falling`` would fall, their sum ``falls_from``
+    … ``falls_to``; ``without_event`` are above zero with neither an event nor a baseline; ``fallen``: the largest.
+    """
+
+    presets_with_usage: int
+    displayed_total: int
+    falling: int
+    falls_from: int
+    falls_to: int
+    without_event: int
+    fallen: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Any]) -> Falls:
+        """Those of many columns."""
+        return cls(**{column.name: columns[column.name] for column in fields(cls)})
+
+
+def why(falls: Falls, used_later: int = 0) -> Iterator[str]:
+    """Why to ask, in words; nothing where the drift is small or rises. ``used_later``: how many of the largest falls
+    are of presets that were used later than their newest event."""
+    many = min(MANY, falls.presets_with_usage)
+    if falls.without_event and falls.without_event >= many and _is_share(falls.without_event, falls):
+        yield f"{falls.without_event:,} of {falls.presets_with_usage:,} counters above zero have not a single event"
+    fall = falls.falls_from - falls.falls_to
+    if fall >= USES and fall >= FALL * falls.displayed_total:
+        yield f"{fall / max(falls.displayed_total, fall):.0%} of all uses shown would be gone"
+    looked_at = min(falls.falling, LOOKED_AT)
+    if used_later >= MANY and used_later >= LATE * looked_at and _is_share(falls.falling, falls):
+        yield f"{used_later:,} of the {looked_at:,} largest falls are of presets used later than their newest event"
+
+
+def _is_share(number: int, falls: Falls) -> bool:
+    return number >= SHARE * falls.presets_with_usage
+
+
+def doubt(db: Database, falls: Falls) -> Doubt | None:
+    """What there is to ask, in the transaction that is open; None where nothing is. It reads events only where times
+    can decide: those of the presets whose counters would fall most."""
+    reasons = tuple(why(falls))
+    could_be_late = falls.falling >= MANY and _is_share(falls.falling, falls)
+    if not reasons and could_be_late and db.counter.dated:
+        ids = array([str(fall["id"]) for fall in falls.fallen])
+        reasons = tuple(why(falls, db.values(db.query("used_later"), {"ids": ids})[0]))
+    if not reasons:
+        return None
+    largest = tuple(preset(fall) for fall in falls.fallen[:LISTED])
+    return Doubt(reasons, falls.falling, falls.presets_with_usage, falls.falls_from, falls.falls_to, largest)
+
+
+def preset(entry: dict[str, Any]) -> PresetCount:
+    """A preset that a query gives as an object."""
+    used = entry["last_used_at"]
+    moment = None
+    with suppress(ValueError):  # infinity, and years that Python does not have
+        moment = datetime.fromisoformat(used) if used else None
+    return PresetCount(**(entry | {"last_used_at": moment}))
+
+
+def refused(doubt: Doubt) -> Doubted:
+    """The question, as what stops a command before it changes anything."""
+    return Doubted(
+        f"the events do not look like the whole truth: {doubt}",
+        hint="usagefix doctor --source DIR finds out why no events are recorded; or say which side is true:"
+        " --trust counters keeps what the counters show and adds events to it, --trust events lets the counters fall",
+        details=("the largest falls:", *(_line(one) for one in doubt.largest)),
+        keys={"doubt": doubt},
+    )
+
+
+def _line(one: PresetCount) -> str:
+    used = f", last used {one.last_used_at:%Y-%m-%d}" if one.last_used_at else ""
+    return f"  {one.name or one.id}: {one.displayed_count:,} → {one.truth:,}{used}"
