@@ -1,5 +1,5 @@
--- The kinds of use that preset_usage takes, at most twelve: the labels of their type, or what a constraint of the column
--- or of its type lists. No row where nothing tells.
+-- The kinds of use that preset_usage takes, at most twelve: the labels of their type, or what a constraint of the
+-- column or of its type lists. No row where nothing tells.
 SELECT listed.kind
 FROM pg_catalog.pg_attribute AS kinds
 CROSS JOIN LATERAL (

@@ -1,6 +1,6 @@
--- What gives each counter back what it showed before it was corrected: the opposite of its corrections since the version
--- was applied, where these are not taken back yet. A counter that showed nothing (null) is one of them, unless it must
--- show something by now. Parameter: version.
+-- What gives each counter back what it showed before it was corrected: the opposite of its corrections since the
+-- version was applied, where these are not taken back yet. A counter that showed nothing (null) is one of them, unless
+-- it must show something by now. Parameter: version.
 SELECT presets.id AS which, corrections.row_key, -sum(corrections.delta)::bigint AS delta,
     COALESCE((array_agg(corrections.displayed ORDER BY corrections.run, corrections.place))[1], columns.nothing)
         AS displayed

@@ -1,6 +1,6 @@
--- The columns that a row of a table must be given (required), or that must be unique (alone), and nothing fills; with an
--- expression of each one's type, for a statement with parameters. refers: the table where a row must be first, and its
--- key. Parameter: relation.
+-- The columns that a row of a table must be given (required), or that must be unique (alone), and nothing fills; with
+-- an expression of each one's type, for a statement with parameters. refers: the table where a row must be first, and
+-- its key. Parameter: relation.
 SELECT
     columns.attname::text AS name,
     pg_catalog.replace(quote_ident(columns.attname), '%%', '%%%%') AS quoted,
@@ -47,6 +47,6 @@ CROSS JOIN LATERAL (
     END, pg_catalog.format_type(columns.atttypid, columns.atttypmod)) AS expression
 ) AS filler
 WHERE columns.attrelid = %(relation)s::regclass AND columns.attnum > 0 AND NOT columns.attisdropped
-    AND (columns.attnotnull OR declared.typnotnull OR uniqueness.alone) AND NOT columns.atthasdef AND declared.typdefault IS NULL
-    AND columns.attidentity = '' AND columns.attgenerated = ''
+    AND (columns.attnotnull OR declared.typnotnull OR uniqueness.alone)
+    AND NOT columns.atthasdef AND declared.typdefault IS NULL AND columns.attidentity = '' AND columns.attgenerated = ''
 ORDER BY columns.attnum

@@ -216,7 +216,7 @@ class _Work:
             off = ", ".join(str(t) for t in remembered.theirs(self.scene) if t.enabled == "D")
             self.remarks.append(
                 f"trigger {entry.identity}, which apply held off, was dropped since, or renamed and changed: it is not"
-                f" switched on again{f'; if it is one of these, ALTER TABLE … ENABLE TRIGGER: {off}' if off else ''}"
+                f" switched on again{f'; if it is one of these, ALTER TABLE ... ENABLE TRIGGER: {off}' if off else ''}"
             )
             return
         if str(there) != entry.identity:

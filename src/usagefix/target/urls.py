@@ -156,7 +156,7 @@ def _is_certain(who: str, tail: re.Match[str]) -> bool:
     """Whether what is not encoded can only be meant as it stands, and a host is named that it goes to."""
     if re.search(rf"[\x00-\x1f\x7f]|{_ENCODED}", who):
         return False
-    if not tail["hosts"]:
+    if not tail["hosts"].strip(":,"):
         return bool(re.match("[^@:]+:", who) and re.search(r"(?:^|&)host=.", tail["query"] or ""))
     return bool(re.fullmatch(r"[\w.%,:\[\]-]+", tail["hosts"]))
 
