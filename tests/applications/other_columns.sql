@@ -10,7 +10,6 @@ DROP TABLE preset_usage, preset_notifications;
 DROP TRIGGER presets_notify_usage_milestone ON presets;
 ALTER TABLE presets DROP COLUMN name;
 ALTER TABLE presets ALTER COLUMN usage_count TYPE bigint;
-UPDATE presets SET usage_count = usage_count / 40;
 CREATE TABLE preset_usage (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     preset_id uuid NOT NULL CONSTRAINT usage_of_preset REFERENCES presets ON DELETE CASCADE,
@@ -28,6 +27,7 @@ GRANT SELECT ON users_profile TO authenticated;
 INSERT INTO preset_usage (preset_id, user_id, used_at)
 SELECT md5('preset ' || 1 + n % 30)::uuid, md5('profile ' || md5('user ' || 1 + n % 50)::uuid)::uuid, now() - make_interval(hours => 24 + n)
 FROM generate_series(1, 900) AS n;
+UPDATE presets SET usage_count = (SELECT count(*) / 2 FROM preset_usage WHERE preset_id = presets.id);
 
 DROP FUNCTION track_preset_usage;
 CREATE FUNCTION track_preset_usage(preset_uuid uuid, usage_type_param text, usage_data_param jsonb DEFAULT NULL) RETURNS boolean
