@@ -156,8 +156,9 @@ def _is_certain(who: str, tail: re.Match[str]) -> bool:
     """Whether what is not encoded can only be meant as it stands, and a host is named that it goes to."""
     if re.search(rf"[\x00-\x1f\x7f]|{_ENCODED}", who):
         return False
-    if not tail["hosts"].strip(":,"):
-        return bool(re.match("[^@:]+:", who) and re.search(r"(?:^|&)host=.", tail["query"] or ""))
+    named = re.search(r"(?:^|&)host=.", tail["query"] or "")
+    if named or not tail["hosts"]:
+        return bool(named and re.match("[^@:]+:", who))
     return bool(re.fullmatch(r"[\w.%,:\[\]-]+", tail["hosts"]))
 
 
