@@ -107,8 +107,7 @@ BEGIN
     WHERE preset.id OPERATOR(pg_catalog.=) (SELECT written.preset_id FROM new_events AS written LIMIT 1)
         AND NOT EXISTS (SELECT FROM new_events OFFSET 1);
     IF FOUND THEN RETURN NULL; END IF;
-    FOR used IN
-        SELECT written.preset_id, pg_catalog.count(*) AS uses, pg_catalog.max(written.created_at) AS newest
+    FOR used IN SELECT written.preset_id, pg_catalog.count(*) AS uses, pg_catalog.max(written.created_at) AS newest
         FROM new_events AS written GROUP BY written.preset_id ORDER BY written.preset_id
     LOOP
         UPDATE public.presets AS preset
@@ -126,8 +125,8 @@ CREATE OR REPLACE FUNCTION public.auto_adjust_preset_usage_count() RETURNS trigg
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_1
 AS $function$
 DECLARE
-    changes refcursor; change record; too_low boolean := false; shown bigint;
-    trusted CONSTANT boolean := ( -- whether the ledger is there, and one that the owner of presets trusts
+    changes refcursor; change record; too_low boolean := false; shown bigint; trusted boolean;
+    trust CURSOR FOR -- is it there, and one that the owner of presets trusts?
         SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) 2 FROM pg_catalog.pg_class AS part
         JOIN pg_catalog.pg_namespace AS ledger ON ledger.oid OPERATOR(pg_catalog.=) part.relnamespace
         WHERE ledger.nspname OPERATOR(pg_catalog.=) 'usagefix' AND part.relkind OPERATOR(pg_catalog.=) 'r'
@@ -135,7 +134,7 @@ DECLARE
             AND pg_catalog.pg_has_role(ledger.nspowner, current_user, 'MEMBER')
             AND pg_catalog.pg_has_role(part.relowner, current_user, 'MEMBER')
             AND pg_catalog.has_schema_privilege(ledger.oid, 'USAGE')
-            AND pg_catalog.has_table_privilege(part.oid, 'INSERT, SELECT')); -- the one, or the other
+            AND pg_catalog.has_table_privilege(part.oid, 'INSERT, SELECT'); -- the one, or the other
     follows CONSTANT boolean := TG_OP OPERATOR(pg_catalog.=) 'UPDATE' AND EXISTS (
         SELECT FROM pg_catalog.pg_constraint AS cascade
         WHERE cascade.confupdtype OPERATOR(pg_catalog.=) 'c'
@@ -154,6 +153,7 @@ BEGIN
     IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' AND TG_WHEN OPERATOR(pg_catalog.=) 'AFTER' THEN
         -- No event is left, and none comes before this commits: what stays is the baseline, whatever a counter lacked.
         PERFORM FROM public.presets AS preset ORDER BY preset.id FOR NO KEY UPDATE;
+        OPEN trust; FETCH trust INTO trusted; CLOSE trust;
         IF trusted THEN
             UPDATE public.presets AS preset SET usage_count = COALESCE((
                 SELECT kept.baseline FROM usagefix.baselines AS kept
@@ -175,8 +175,7 @@ BEGIN
             ' NULL::pg_catalog.timestamptz AS newest FROM ONLY %2$s GROUP BY %1$I ORDER BY %1$I', --? partitions
             'preset_id'::pg_catalog.name, TG_RELID::pg_catalog.regclass); --? partitions
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
-        OPEN changes FOR
-            SELECT gone.preset_id, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses,
+        OPEN changes FOR SELECT gone.preset_id, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses,
                 NULL::pg_catalog.timestamptz AS newest
             FROM old_events AS gone GROUP BY gone.preset_id ORDER BY gone.preset_id;
     ELSE
@@ -186,8 +185,7 @@ BEGIN
                 SELECT gone.preset_id, -1 AS uses, gone.created_at AS older, NULL AS newer FROM old_events AS gone
                 UNION ALL SELECT come.preset_id, 1, NULL, come.created_at FROM new_events AS come
             ) AS event
-            GROUP BY event.preset_id
-            HAVING pg_catalog.sum(event.uses) OPERATOR(pg_catalog.<>) 0
+            GROUP BY event.preset_id HAVING pg_catalog.sum(event.uses) OPERATOR(pg_catalog.<>) 0
                 -- or an event became a later one --? dated
                 OR pg_catalog.max(event.newer) OPERATOR(pg_catalog.>) pg_catalog.max(event.older) --? dated
                 OR pg_catalog.max(event.older) IS NULL --? dated
@@ -204,6 +202,7 @@ BEGIN
             too_low := true;
             change.uses := (SELECT pg_catalog.count(*) FROM public.preset_usage AS event
                 WHERE event.preset_id OPERATOR(pg_catalog.=) change.preset_id) OPERATOR(pg_catalog.-) shown;
+            OPEN trust; FETCH trust INTO trusted; CLOSE trust;
             IF trusted THEN
                 change.uses := change.uses OPERATOR(pg_catalog.+) COALESCE((
                     SELECT kept.baseline FROM usagefix.baselines AS kept
@@ -219,8 +218,9 @@ BEGIN
                 OR change.newest OPERATOR(pg_catalog.>) preset.last_used_at) --? dated
         ;
     END LOOP;
-    IF too_low AND trusted THEN -- deltas that a backfill has still to add may not fit any more: it counts again
-        INSERT INTO usagefix.held_at_zero DEFAULT VALUES;
+    IF too_low THEN -- deltas that a backfill has still to add may not fit any more: it counts again
+        OPEN trust; FETCH trust INTO trusted; CLOSE trust;
+        IF trusted THEN INSERT INTO usagefix.held_at_zero DEFAULT VALUES; END IF;
     END IF;
     RETURN NULL;
 END

@@ -98,10 +98,10 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                'd890835419bac2f7008f75da0814d5a7 fade85b025d2610993c5a170605a5418',
+                '6a1ffe9dc8320e727767d5d9606bfe6a 1fd3d53abc157dc65d9f899049bc7148',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '1eb327fe019ae3c97760cde0df99e7ca 88a6e9d6232ed036d7cacec419de5835',
+                '8cdfc338b54b14972fcb9512725d26ee 3707e5ca1813893b884e233dc26ed934',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
