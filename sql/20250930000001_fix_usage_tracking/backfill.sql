@@ -86,8 +86,8 @@ BEGIN
             ) AS falls, (
                 SELECT count(*) AS used, sum(usage_count) AS shown FROM public.presets WHERE usage_count > 0
             ) AS counters
-            WHERE without_event > 0 AND without_event >= LEAST(3, used) AND without_event * 10 >= used
-                OR falls_from - falls_to >= 10 AND (falls_from - falls_to) * 5 >= shown;
+            WHERE without_event > 0 AND without_event = used OR falls_from - falls_to >= 10 AND (
+                without_event >= 3 AND without_event * 10 >= used OR (falls_from - falls_to) * 5 >= shown);
         ELSIF trust = 'counters' THEN
             INSERT INTO usagefix.baselines (row_key, baseline, run)
             SELECT row_key, - delta, this_run FROM usagefix.corrections WHERE run = this_run AND delta < 0

@@ -6,16 +6,14 @@ WITH shown AS MATERIALIZED (
     FROM public.presets AS preset
 ), events AS MATERIALIZED (
     SELECT event.preset_id AS parent, count(*) AS actual FROM public.preset_usage AS event GROUP BY event.preset_id
-), counters AS MATERIALIZED (
-    SELECT shown.*, COALESCE(events.actual, 0) AS actual, kept.baseline,
-        COALESCE(events.actual, 0) + kept.baseline - COALESCE(shown.shown, 0) AS drift
-    FROM shown LEFT JOIN events ON events.parent = shown.id
-    LEFT JOIN usagefix.baselines AS noted ON noted.row_key = shown.id::text --? baselines
-    CROSS JOIN LATERAL (
-        SELECT 0::bigint
+), kept AS (
+    SELECT shown.*, COALESCE(events.actual, 0) AS actual, 0::bigint
             + COALESCE(noted.baseline, 0) --? baselines
             AS baseline
-    ) AS kept
+    FROM shown LEFT JOIN events ON events.parent = shown.id
+    LEFT JOIN usagefix.baselines AS noted ON noted.row_key = shown.id::text --? baselines
+), counters AS MATERIALIZED (
+    SELECT kept.*, kept.actual + kept.baseline - COALESCE(kept.shown, 0) AS drift FROM kept
 ), top AS (
     SELECT id, name, shown, actual, baseline, drift, last_use
     FROM counters

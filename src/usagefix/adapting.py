@@ -30,12 +30,17 @@ def script(
 def _whatever_is_set(text: str, face: Face) -> str:
     """A script that means the same whatever the role, the database or psql is set to."""
     # Quotes would also stand in the path of a function, by which the guard knows a count.
-    head = ["SET LOCAL quote_all_identifiers = off;"] if face is Face.APPLY else []
+    head = [_local("quote_all_identifiers", "off")] if face is Face.APPLY else []
     if not text.isascii():
-        head.append("SET LOCAL client_encoding = 'UTF8';")
+        head.append(_local("client_encoding", "UTF8"))
     if face is Face.ROLLBACK:
-        head.append("SET LOCAL default_tablespace = '';")
+        head.append(_local("default_tablespace", ""))
     return "\n".join([*head, text])
+
+
+def _local(name: str, value: str) -> str:
+    """Not SET LOCAL, which some pipelines take for their own."""
+    return f"DO $do$ BEGIN PERFORM pg_catalog.set_config('{name}', '{value}', true); END $do$;"
 
 
 def _script(db: Database, migration: Migration, face: Face, limit: DailyLimit, believed: Trust | None) -> str:

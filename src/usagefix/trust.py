@@ -22,7 +22,8 @@ SHARE = 0.1
 """And at least this share of the counters above zero: 3 of 300 may be left over from a test; 30 are a way to use a
 preset that records nothing, or events that never came along from an older table."""
 USES = 10
-"""A sum that falls by less is not worth a question, whatever share it is: nobody misses nine uses."""
+"""A sum that falls by less is not worth a question, whatever share it is: nobody misses nine uses. It is where not one
+counter has an event: then nothing was ever recorded."""
 FALL = 0.2
 """The share of the sum shown by which counters fall together. Counting twice, and events deleted behind the counter's
 back, leave counters a few per cent too high; a fifth of all that is shown is more than a fault in counting explains."""
@@ -60,10 +61,11 @@ class Falls:
 def why(falls: Falls, used_later: int = 0) -> Iterator[str]:
     """Why to ask, in words; nothing where the drift is small or rises. ``used_later``: how many of the largest falls
     are of presets that were used later than their newest event."""
-    many = min(MANY, falls.presets_with_usage)
-    if falls.without_event and falls.without_event >= many and _is_share(falls.without_event, falls):
-        yield f"{falls.without_event:,} of {falls.presets_with_usage:,} counters above zero have not a single event"
     fall = falls.falls_from - falls.falls_to
+    many = min(MANY, falls.presets_with_usage)
+    matters = fall >= USES or falls.without_event == falls.presets_with_usage
+    if falls.without_event and falls.without_event >= many and _is_share(falls.without_event, falls) and matters:
+        yield f"{falls.without_event:,} of {falls.presets_with_usage:,} counters above zero have not a single event"
     if fall >= USES and fall >= FALL * falls.displayed_total:
         yield f"{fall / max(falls.displayed_total, fall):.0%} of all uses shown would be gone"
     looked_at = min(falls.falling, LOOKED_AT)

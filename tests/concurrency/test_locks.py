@@ -116,8 +116,10 @@ def test_batches_begin_small(fixed: App) -> None:
         "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
         " CREATE TRIGGER each_batch AFTER UPDATE ON presets FOR EACH STATEMENT EXECUTE FUNCTION note()"
     )
-    told = fixed.usagefix("backfill", "--dry-run", "--batch-size", "1000", "--format", "json").json["backfill"]
-    done = fixed.usagefix("backfill", "--batch-size", "1000", "--format", "json")
+    told = fixed.usagefix(
+        "backfill", "--trust", "events", "--dry-run", "--batch-size", "1000", "--format", "json"
+    ).json["backfill"]
+    done = fixed.usagefix("backfill", "--trust", "events", "--batch-size", "1000", "--format", "json")
     assert done.code == 0, done.stderr
     assert told["batches"] >= done.json["backfill"]["batches"]
     (each_batch,) = (trigger for trigger in told["triggers"] if trigger["name"] == "each_batch")

@@ -36,7 +36,11 @@ def test_the_same_as_a_process(fixed: App, arguments: tuple[str, ...]) -> None:
 def test_the_same_as_a_process_that_writes(app: App, form: str) -> None:
     def story(how: Callable[..., Result]) -> list[Result]:
         told = []
-        for command in (("apply",), ("backfill", "--batch-size", "3"), ("rollback", "--yes")):
+        for command in (
+            ("apply", "--trust", "events"),
+            ("backfill", "--trust", "events", "--batch-size", "3"),
+            ("rollback", "--yes"),
+        ):
             app.sql("UPDATE presets SET usage_count = 7")
             told.append(timeless(how(*command, "--format", form, DATABASE_URL=app.url())))
         return told

@@ -27,6 +27,7 @@ from workflow import Command, obeyed
 from usagefix import backfill, catalog
 from usagefix.database import connect
 from usagefix.errors import UsagefixError
+from usagefix.models.advice import Step
 from usagefix.models.outcome import Outcome
 from usagefix.models.verification import PresetCount, PresetReport
 from usagefix.render.markdown import markdown
@@ -511,7 +512,10 @@ def rows(text: str) -> list[list[str]]:
 
 def preset_in_markdown(name: str) -> tuple[str, str]:
     """As title of the result, and in a table of its own."""
-    outcome = Outcome("check-preset", report=PresetReport(PresetCount("7", name, 1, 2, 1, None)))
+    outcome = Outcome(
+        "check-preset",
+        report=PresetReport(PresetCount("7", name, 1, 2, 1, None), next=Step("usagefix backfill", "drift")),
+    )
     text = markdown(outcome)
     assert not [token for token in MARKDOWN.parse(text) if token.type in ("html_block", "fence", "code_block", "hr")]
     _, result, _, preset = rows(text)
@@ -597,7 +601,9 @@ def test_a_long_run_speaks_on_stderr_whatever_the_format(fixed: App, form: str, 
     fixed.spoil("UPDATE presets SET usage_count = 100000")
     wrong, _ = fixed.drift()
     pause = str(round(7 / wrong, 2))
-    result = report(fixed, "backfill", "--batch-size", "1", "--pause", pause, form=form, folder=folder)
+    result = report(
+        fixed, "backfill", "--trust", "events", "--batch-size", "1", "--pause", pause, form=form, folder=folder
+    )
     assert result.code == 0
     (line,) = (line for line in result.stderr.splitlines() if line.startswith("corrected "))
     assert line.endswith(f" of {wrong} presets")
@@ -607,7 +613,7 @@ def test_a_long_run_speaks_on_stderr_whatever_the_format(fixed: App, form: str, 
 def test_a_terminal_keeps_its_bar(fixed: App) -> None:
     fixed.spoil("UPDATE presets SET usage_count = 100000")
     terminal, end = pty.openpty()
-    arguments = ("backfill", "--batch-size", "10", "--pause", "0.3")
+    arguments = ("backfill", "--trust", "events", "--batch-size", "10", "--pause", "0.3")
     shown = b""
     with subprocess.Popen(
         [sys.executable, "-m", "usagefix", *arguments], cwd="/", env=environment(DATABASE_URL=fixed.url(), TERM="xterm"),
@@ -625,7 +631,7 @@ def test_a_terminal_keeps_its_bar(fixed: App) -> None:
 
 def test_a_quick_run_is_quiet(fixed: App) -> None:
     fixed.spoil("UPDATE presets SET usage_count = 100000")
-    assert "corrected" not in fixed.usagefix("backfill").stderr
+    assert "corrected" not in fixed.usagefix("backfill", "--trust", "events").stderr
 
 
 def test_the_parser_of_commands_obeys() -> None:

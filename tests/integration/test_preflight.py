@@ -156,7 +156,7 @@ def test_what_would_refuse_a_use_is_found_before_anything_is_changed(app: App, c
     ]
     assert any(case.said in finding["evidence"] for finding in found), found
     app.db.execute(case.mend)
-    result = app.usagefix("apply", "--dry-run")
+    result = app.usagefix("apply", "--dry-run", "--trust", "events")
     assert result.code == 0, result.stderr
 
 
@@ -256,7 +256,9 @@ def test_a_backfill_corrects_all_rows_but_those_that_are_refused(fixed: App, tri
         else "ALTER TABLE presets ADD CONSTRAINT told CHECK (length(description) > 0) NOT VALID"
     )
     wrong = fixed.one("SELECT id::text FROM presets WHERE description = ''")
-    result = fixed.usagefix("backfill", "--format", "json", *(["--fire-triggers"] if trigger else []))
+    result = fixed.usagefix(
+        "backfill", "--trust", "events", "--format", "json", *(["--fire-triggers"] if trigger else [])
+    )
     assert result.code == 1, result.stderr
     (left,) = result.json["backfill"]["unrepaired"]
     assert left["id"] == wrong
@@ -270,7 +272,7 @@ def test_a_backfill_corrects_all_rows_but_those_that_are_refused(fixed: App, tri
 def test_a_backfill_stops_where_no_row_can_be_corrected(fixed: App) -> None:
     fixed.spoil("UPDATE presets SET usage_count = usage_count + 3")
     fixed.db.execute("ALTER TABLE presets ADD CONSTRAINT never CHECK (name = '') NOT VALID")
-    result = fixed.usagefix("backfill")
+    result = fixed.usagefix("backfill", "--trust", "events")
     assert result.code == 5
     assert "never" in result.stderr
 

@@ -72,6 +72,8 @@ def test_status(app: App) -> None:
             "applied_at": None,
             "applied_by": None,
             "pushed_as": None,
+            "rolled_back_at": None,
+            "rolled_back_by": None,
         }
         for version, name in (folder.name.split("_", 1) for folder in MIGRATIONS)
     ]
@@ -155,7 +157,7 @@ def test_text_from_the_database_is_never_markup(app: App) -> None:
 
 def test_the_table_says_it_in_words_at_the_end(app: App) -> None:
     lines = app.usagefix("verify").stdout.splitlines()
-    assert lines[-2].startswith("not right: 10 of 16 checks fail")
+    assert lines[-2].startswith("not right: 10 of 18 checks fail")
     assert lines[-1] == "next: usagefix apply"
     app.usagefix("apply")
-    assert app.usagefix("verify").stdout.splitlines()[-1] == "right: all 16 checks pass, 40 of 40 presets accurate"
+    assert app.usagefix("verify").stdout.splitlines()[-1] == "right: all 18 checks pass, 40 of 40 presets accurate"

@@ -45,7 +45,7 @@ def test_the_owner_needs_no_superuser(owned: App) -> None:
     owned.sql("SET session_replication_role = replica")
     owned.sql("UPDATE presets SET usage_count = 7")
     owned.sql("RESET session_replication_role")
-    assert as_owner(owned, "backfill").code == 0
+    assert as_owner(owned, "backfill", "--trust", "events").code == 0
     assert owned.drift() == (0, 0)
     assert as_owner(owned, "rollback", "--yes").code == 0
     assert owned.dump() == before

@@ -49,9 +49,9 @@ def test_each_shows_what_it_showed_plus_what_was_counted_since(app: App, how: st
     before = shown(app)
     assert None in before.values()
     if how == "usagefix":
-        assert app.usagefix("apply").code == 0
+        assert app.usagefix("apply", "--trust", "events").code == 0
     else:
-        assert app.by_hand().returncode == 0
+        assert app.by_hand(options=("--trust", "events")).returncode == 0
     used, gone, (nothing, *_) = app.preset(9), app.preset(12), before
     app.use(used, times=1)
     app.use(nothing, times=1)
@@ -77,7 +77,7 @@ def test_again_and_again(app: App) -> None:
     """Each apply has corrections of its own; what was kept at one rollback is not given back at the next."""
     for _ in range(2):
         before = shown(app)
-        assert app.usagefix("apply").code == 0
+        assert app.usagefix("apply", "--trust", "events").code == 0
         app.spoil("UPDATE presets SET usage_count = usage_count + 3 WHERE name LIKE 'Film%'")  # and repaired once more
         assert app.usagefix("backfill").code == 0
         assert app.usagefix("rollback", "--to", "20250930000001", "--yes", "--counters", "restore").code == 2
@@ -87,11 +87,11 @@ def test_again_and_again(app: App) -> None:
             preset: count if preset not in films else (count or 0) + 3 for preset, count in before.items()
         }
         app.sql("UPDATE presets SET usage_count = usage_count + 1")
-    assert app.usagefix("apply").code == 0
+    assert app.usagefix("apply", "--trust", "events").code == 0
     kept = shown(app)
     assert app.usagefix("rollback", "--yes").code == 0
     assert shown(app) == kept
-    assert app.usagefix("apply").code == 0
+    assert app.usagefix("apply", "--trust", "events").code == 0
     assert restored(app)["counters_restored"] == 0
     assert shown(app) == kept
 
@@ -100,7 +100,7 @@ def test_a_counter_that_must_show_something_by_now(app: App) -> None:
     """What the server refuses for one keeps its value, and is told; nothing stops half-way."""
     spoilt(app)
     before = shown(app)
-    assert app.usagefix("apply").code == 0
+    assert app.usagefix("apply", "--trust", "events").code == 0
     app.sql("ALTER TABLE presets ALTER usage_count SET NOT NULL, ADD CHECK (usage_count <> 909)")
     report = restored(app)
     now = shown(app)
@@ -133,7 +133,7 @@ def ended_at(app: App, step: str) -> Iterator[None]:
 def test_exact_under_load(app: App) -> None:
     """While the triggers still count, what a counter shows beside its events is what it showed before apply."""
     before = app.sql(BESIDE)
-    assert app.usagefix("apply").code == 0
+    assert app.usagefix("apply", "--trust", "events").code == 0
     with traffic(app) as writers:
         writers.progress()
         with ended_at(app, "rolling back"):
@@ -149,7 +149,7 @@ def test_exact_under_load(app: App) -> None:
 def test_killed_in_between_and_run_again(app: App) -> None:
     app.sql("INSERT INTO presets (name, usage_count) SELECT 'more ' || n, 1 FROM generate_series(1, 6000) AS n")
     before = app.sql(BESIDE)
-    assert app.usagefix("apply").code == 0
+    assert app.usagefix("apply", "--trust", "events").code == 0
     corrected = app.one("SELECT count(*) FROM usagefix.corrections")
     process = app.spawn("rollback", "--yes", "--counters", "restore")
     app.wait_for("SELECT count(*) > %s FROM usagefix.corrections WHERE applied_at IS NOT NULL", corrected)
@@ -165,10 +165,10 @@ def test_killed_in_between_and_run_again(app: App) -> None:
 def test_killed_in_between_and_applied_again(app: App) -> None:
     """A restore that was broken off is drift like any other."""
     before = app.sql(BESIDE)
-    assert app.usagefix("apply").code == 0
+    assert app.usagefix("apply", "--trust", "events").code == 0
     with ended_at(app, "rolling back"):
         assert app.sql(BESIDE) == before
-    assert app.usagefix("apply").code == 0
+    assert app.usagefix("apply", "--trust", "events").code == 0
     assert app.drift() == (0, 0)
     restored(app)
     assert app.sql(BESIDE) == before

@@ -154,7 +154,7 @@ REFUSED = {
     "a generated counter": (
         "DROP TRIGGER presets_notify_usage_milestone ON presets; ALTER TABLE presets DROP COLUMN usage_count;"
         " ALTER TABLE presets ADD COLUMN usage_count integer GENERATED ALWAYS AS (5) STORED",
-        1, "generated column",
+        1, "a generated or identity column",
     ),
     "a small counter": ("DROP TRIGGER presets_notify_usage_milestone ON presets; ALTER TABLE presets ALTER usage_count TYPE smallint", 2, "smallint"),
     "keys with an equality of their own": (

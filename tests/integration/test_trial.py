@@ -64,7 +64,7 @@ TROUBLE: dict[str, tuple[str, tuple[str, ...]]] = {
         ("23514", "known", "trigger culprit on public.presets")),
     "a check of the counter": (
         "UPDATE presets SET usage_count = 0; ALTER TABLE presets ADD CONSTRAINT still CHECK (usage_count = 0);",
-        ("23514", "constraint still of table presets")),
+        ("constraint still of public.presets would refuse the next use",)),
     "a deferred trigger": (
         "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'too late' USING DETAIL = 'because'; END$$;"
         " CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON presets DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late();",

@@ -48,8 +48,8 @@ def test_the_whole_story(temporary: Path) -> None:
         "$ usagefix check-preset Watercolour --recent 2",
     ]  # fmt: skip
     text = result.stdout
-    assert "not right: 10 of 16 checks fail" in text
-    assert text.count("right: all 16 checks pass, 40 of 40 presets accurate") == 2
+    assert "not right: 10 of 18 checks fail" in text
+    assert text.count("right: all 18 checks pass, 40 of 40 presets accurate") == 2
     before, after = (int(line.split()[-1]) for line in text.splitlines() if "displayed count" in line)
     assert after == before + 2
     assert left_behind(temporary) == []

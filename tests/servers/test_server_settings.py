@@ -132,7 +132,7 @@ def live(app: App, user: str, name: str = "Neon city", shown_name: str = "Neon c
         return result.stdout
 
     done("verify", code=1)
-    done("apply")
+    done("apply", "--trust", "events")
     assert app.drift() == (0, 0)
     with app.connect(user=user) as session:
         shown = app.one("SELECT usage_count FROM presets WHERE id = %s", app.preset(3))

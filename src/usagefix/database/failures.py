@@ -52,9 +52,9 @@ def translated(script: str = "") -> Iterator[None]:
         yield
     except psycopg.Error as error:
         raise _translate(error, script) from error
-    except UnicodeEncodeError:
+    except UnicodeEncodeError as error:
         raise ConfigurationError(
-            "a value that was given cannot be written in the connection's encoding",
+            f"a value that was given holds {error.object[error.start]!a}, which the connection's encoding lacks",
             hint="check the values on the command line: one has bytes that are no text, or a character that the"
             " database's encoding lacks",
         ) from None
