@@ -77,7 +77,7 @@ def scripts(
 
 def _backfill(db: Database, migration: Migration) -> tuple[Statement, ...]:
     """The backfill, with the application's triggers held off as it works here."""
-    hold = backfill.holding(db)
+    hold = backfill.how_to_hold_off(db)
     setting = [f"DO $do$ BEGIN SET LOCAL {name} = {{}}; END $do$;" for name in hold.settings]
     before = [line.format(value) for line, value in zip(setting, hold.settings.values(), strict=True)]
     after = [line.format("DEFAULT") for line in setting]

@@ -1,0 +1,84 @@
+"""Removing drift while people use the application: exact, in small transactions, each delta once.
+
+Once the trigger counts, an event and its count commit together, so what a counter lacks (its drift) stays the same
+whatever is written. One snapshot without locks computes it; the deltas are stored in the ledger; each is added later
+and marked in the same transaction. An interrupted run leaves marked deltas, which are in the counters, and unmarked
+ones, which are not: the next run drops the unmarked ones and counts anew, so it repeats nothing and trusts nothing old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from usagefix import ledger, preflight
+from usagefix.backfill.adding import How, ignore, one_round
+from usagefix.backfill.giving_back import give_back, returns
+from usagefix.backfill.holding import Hold, fired, hold_off, how_to_hold_off, triggers_of
+from usagefix.backfill.previewing import preview
+from usagefix.backfill.storing import store_deltas
+from usagefix.database import Database, Limits
+from usagefix.errors import Busy, UsagefixError
+from usagefix.models.choices import BATCH_SIZE, Trust
+from usagefix.models.correction import BackfillProgress, BackfillReport
+from usagefix.models.verification import COUNTERS
+from usagefix.verify import next_step
+
+__all__ = ["backfill", "give_back", "how_to_hold_off", "preview", "returns"]
+
+ROUNDS = 10
+
+
+def backfill(
+    db: Database,
+    *,
+    batch_size: int = BATCH_SIZE,
+    fire_triggers: bool = False,
+    limits: Limits | None = None,
+    pause: float = 0.0,
+    on_progress: Callable[[BackfillProgress], None] = ignore,
+    believed: Trust | None = None,
+) -> BackfillReport:
+    """Make every counter equal to its baseline and events; ``pause`` seconds between batches of ``batch_size`` presets.
+
+    ``believed``: the side that is true where a counter shows more than its events. None asks, where that matters.
+    Raises Doubted then, before anything is changed; UsagefixError where new uses are not counted yet, Busy where
+    another backfill is going or locks stay taken, NotPermitted where the role lacks a right.
+    """
+    with db.snapshot():
+        preflight.require_changeable(db)
+        preflight.require_readable(db)
+        if not ledger.exists(db) or not db.values(db.query("counting"))[0]:
+            step = next_step(db, COUNTERS)
+            raise UsagefixError(
+                "new uses are not counted yet, so no backfill can be exact", hint=str(step) if step else ""
+            )
+        ledger.require_trusted(db)
+        preflight.require_usable(db)
+        triggers = triggers_of(db)
+    hold = Hold({}) if fire_triggers else hold_off(db, triggers)
+    first = partial(store_deltas, believed=believed, asks=believed is None)
+    how = How(batch_size, hold, limits, pause, on_progress, first)
+    done = [one_round(db, how)]
+    while done[-1].count_again:
+        if len(done) == ROUNDS:
+            raise Busy(
+                f"events are being deleted or truncated faster than they can be counted ({ROUNDS} rounds)",
+                hint="run usagefix backfill when that has ended",
+            )
+        # Whatever shows too much now, a delta that no longer fitted made it so: that is nothing to ask, or to keep.
+        done.append(one_round(db, replace(how, store=store_deltas)))
+    presets, batches = sum(r.presets for r in done), sum(r.batches for r in done)
+    return BackfillReport(
+        presets_changed=presets,
+        drift_removed=sum(r.drift for r in done),
+        magnitude=sum(r.stored.magnitude for r in done),
+        resumed=sum(r.stored.resumed for r in done),
+        batches=batches,
+        triggers=fired(triggers, fire_triggers, presets, batches),
+        rounds=len(done),
+        baselines=done[0].stored.kept,
+        forgotten=done[0].stored.forgotten,
+        unrepaired=done[-1].unrepaired,
+    )

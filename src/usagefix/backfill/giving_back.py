@@ -1,0 +1,56 @@
+"""Corrections taken back: each counter shows what it showed before, plus what was counted since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from usagefix.backfill.adding import How, ignore, one_round
+from usagefix.backfill.holding import hold_off, triggers_of
+from usagefix.backfill.storing import Stored, new_run
+from usagefix.database import Database, Limits
+from usagefix.models.choices import BATCH_SIZE
+from usagefix.models.correction import BackfillProgress
+
+_RETURNED = """, stored AS (
+    INSERT INTO usagefix.corrections (run, place, row_key, displayed, delta)
+    SELECT %(run)s, row_number() OVER (ORDER BY which), row_key, displayed, delta FROM returns
+    RETURNING delta
+)
+SELECT count(*), COALESCE(sum(abs(delta)), 0)::bigint FROM stored
+"""
+
+
+def give_back(
+    db: Database,
+    version: str,
+    *,
+    limits: Limits | None = None,
+    on_progress: Callable[[BackfillProgress], None] = ignore,
+) -> int:
+    """Take back what was corrected since ``version`` was applied: each counter shows what it showed before that, plus
+    what was counted since. Returns how many.
+
+    A run of its own, of the opposite deltas: killed at any instant and run again, the end is the same. The triggers
+    must still count. Raises what :func:`usagefix.backfill.backfill` raises.
+    """
+    with db.snapshot():
+        triggers = triggers_of(db)
+    storing = f"WITH returns AS ({db.query('returns')}) {_RETURNED}"
+
+    def store(db: Database) -> Stored:
+        return new_run(db, lambda run: db.tuple(storing, {"run": run, "version": version}))
+
+    how = How(BATCH_SIZE, hold_off(db, triggers), limits, 0.0, on_progress, store, "give_back")
+    done = one_round(db, how)
+    db.changes[-1:] = [f"{done.presets} counters show again what they showed before apply"]
+    db.remarks += [
+        f"preset {row.id} keeps its counter, since the server refuses that: {row.why}" for row in done.unrepaired
+    ]
+    return done.presets
+
+
+def returns(db: Database, version: str) -> int:
+    """How many counters :func:`give_back` would change now. Reads only."""
+    with db.snapshot():
+        what = db.query("returns")
+        return int(db.values(f"SELECT count(*) FROM ({what}) AS returns", {"version": version})[0])  # noqa: S608

@@ -1,0 +1,81 @@
+"""What a backfill would change, in one pass over the events. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from usagefix import ledger, preflight, trust
+from usagefix.backfill.adding import FIRST_SIZE
+from usagefix.backfill.holding import fired, triggers_of
+from usagefix.backfill.storing import ask, last_use_query
+from usagefix.database import Database
+from usagefix.models.choices import BATCH_SIZE, Trust
+from usagefix.models.correction import NO_BASELINES, BackfillReport, Baselines
+
+# What a backfill would do, in one pass over the events: corrections, new baselines, and what there is to ask.
+_PREVIEW = """
+WITH drift AS MATERIALIZED ({drift}), last_use AS ({last_use}), falls AS ({falls}),
+wrong AS (SELECT * FROM drift WHERE delta >= 0 OR NOT %(keep)s),
+kept AS (SELECT * FROM drift WHERE delta < 0 AND %(keep)s)
+SELECT
+    (SELECT count(*) FROM (SELECT preset_id FROM wrong UNION SELECT preset_id FROM last_use) AS found) AS presets,
+    (SELECT COALESCE(sum(delta), 0)::bigint FROM wrong) AS drift,
+    (SELECT COALESCE(sum(abs(delta)), 0)::bigint FROM wrong) AS magnitude,
+    (SELECT jsonb_build_object('presets', count(*), 'uses', COALESCE(-sum(delta), 0)) FROM kept) AS kept,
+    (SELECT to_jsonb(falls) FROM falls) AS falls
+"""
+
+
+def preview(
+    db: Database, *, batch_size: int = BATCH_SIZE, fire_triggers: bool = False, believed: Trust | None = None
+) -> BackfillReport:
+    """What a backfill would change now. Reads only. Raises Doubted as the backfill would."""
+    with db.snapshot():
+        preflight.require_readable(db)
+        preflight.require_usable(db)
+        triggers = triggers_of(db)
+        db.run(db.query("last_use_from"))
+        forgotten = NO_BASELINES
+        if believed is Trust.EVENTS and db.counter.baselines:
+            forgotten = ledger.baselines(db)
+            db.counter = replace(db.counter, baselines=False)
+        seen = _previewed(db, believed)
+    smallest = min(batch_size, FIRST_SIZE)
+    batches = -(-seen.presets // smallest)
+    would_fire = fired(triggers, fire_triggers, seen.presets, batches, at_most=smallest < min(batch_size, seen.presets))
+    return BackfillReport(
+        presets_changed=seen.presets,
+        drift_removed=seen.drift,
+        magnitude=seen.magnitude,
+        resumed=0,
+        batches=batches,
+        triggers=would_fire,
+        dry_run=True,
+        baselines=Baselines(**seen.kept),
+        forgotten=forgotten,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Previewed:
+    """The columns of ``_PREVIEW``."""
+
+    presets: int
+    drift: int
+    magnitude: int
+    kept: dict[str, int]
+    falls: dict[str, Any]
+
+
+def _previewed(db: Database, believed: Trust | None) -> _Previewed:
+    """What would change, in one pass. Raises Doubted."""
+    # They take no parameters, but the whole does.
+    drift, last_use = (query.replace("%", "%%") for query in (db.query("drift"), last_use_query(db)))
+    falls = db.query("falls").replace("pg_temp.usagefix_drift", "drift")
+    query = _PREVIEW.format(drift=drift, last_use=last_use, falls=falls)
+    params = {"keep": believed is Trust.COUNTERS, "falls": trust.LOOKED_AT}
+    seen = db.row(query, _Previewed, params)
+    if believed is None:
+        ask(db, trust.Falls(**seen.falls))
+    return seen

@@ -1,0 +1,96 @@
+"""What is wrong, counted in one snapshot and stored in the ledger before anything is corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from usagefix import preflight, trust
+from usagefix.database import Database, Limits
+from usagefix.errors import Busy
+from usagefix.models.choices import Trust
+from usagefix.models.correction import NO_BASELINES, Baselines
+
+LEASE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a round has to do; ``resumed``: presets that an interrupted run had corrected; ``kept``: what became
+    baselines, ``forgotten``: what was one."""
+
+    run: int
+    presets: int
+    magnitude: int
+    resumed: int
+    kept: Baselines = NO_BASELINES
+    forgotten: Baselines = NO_BASELINES
+
+
+def store_deltas(db: Database, believed: Trust | None = None, *, asks: bool = False) -> Stored:
+    """Count in one snapshot, look for later uses, and store what is wrong; what is no drift becomes a baseline.
+
+    Raises Doubted where it ``asks``.
+    """
+    kept, gone = NO_BASELINES, NO_BASELINES
+
+    def count() -> None:
+        nonlocal gone
+        preflight.require_baselines(db)
+        if db.counter.baselines:
+            gone = db.row(db.query("forget_baselines"), Baselines, {"all": believed is Trust.EVENTS})
+        db.run(db.query("last_use_from"))
+        # CREATE TABLE AS may count in parallel, INSERT ... SELECT may not.
+        for name, query in (("drift", db.query("drift")), ("last_use", last_use_query(db))):
+            db.run(f"CREATE TEMPORARY TABLE usagefix_{name} ON COMMIT DROP AS {query}")
+        if asks:
+            ask(db, db.row(db.query("falls"), trust.Falls, {"falls": trust.LOOKED_AT}))
+
+    def store(run: int) -> tuple[int, int]:
+        nonlocal kept
+        if believed is Trust.COUNTERS:
+            kept = db.row(db.query("keep_surplus"), Baselines, {"run": run})
+        return db.tuple(db.query("store_deltas"), {"run": run})
+
+    stored = new_run(db, store, count)
+    return replace(stored, kept=kept, forgotten=gone if believed is Trust.EVENTS else NO_BASELINES)
+
+
+def new_run(db: Database, store: Callable[[int], tuple[int, int]], count: Callable[[], None] = lambda: None) -> Stored:
+    """A new run, with what ``store`` finds to do; ``count`` is what is done before there is one."""
+    with db.transaction(Limits(statement_timeout=0)):
+        db.claim()
+        going = db.rows(db.query("running_backfill"), _Running)
+        if going:
+            raise Busy(f"another backfill is going ({going[0]})", hint="wait for it to end, then run this again")
+        runs, left_over, corrected = db.tuple(db.query("close_interrupted"))
+        count()
+        (run,) = db.tuple(db.query("open_run"), {"lease": LEASE_SECONDS})
+        presets, magnitude = store(run)
+        if presets:
+            db.run("ANALYZE usagefix.corrections")  # or each batch scans the whole table for each preset
+    return Stored(run, presets, magnitude, resumed=corrected if runs and left_over else 0)
+
+
+def last_use_query(db: Database) -> str:
+    """Whose last use is behind; nobody's where the columns that would tell are missing."""
+    return db.query("last_use") + ("" if db.counter.dated else " LIMIT 0")
+
+
+def ask(db: Database, falls: trust.Falls) -> None:
+    """Raise Doubted where the events do not look like the whole truth."""
+    doubt = trust.doubt(db, falls)
+    if doubt is not None:
+        raise trust.refused(doubt)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A backfill that is going: the columns of ``running_backfill.sql``."""
+
+    run: int
+    by_role: str
+    backend_pid: int
+
+    def __str__(self) -> str:
+        return f"run {self.run} by {self.by_role}, pid {self.backend_pid}"
