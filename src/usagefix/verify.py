@@ -126,9 +126,10 @@ def _events_complete(accuracy: _Accuracy, doubt: Doubt | None, fail_over: int) -
     falls = accuracy.falls_from - accuracy.falls_to
     detail = "no counter shows more than that"
     if falls:
-        detail = f"{accuracy.falling} counters show {falls} uses too many, too few to doubt the events"
+        detail = f"{accuracy.falling:,} counters show {falls:,} uses too many, too few to doubt the events"
     if accuracy.presets_with_baseline:
-        detail = f"{accuracy.presets_with_baseline} with a baseline, {accuracy.baseline_total} uses in all; {detail}"
+        kept = f"{accuracy.presets_with_baseline:,} with a baseline, {accuracy.baseline_total:,} uses in all"
+        detail = f"{kept}; {detail}"
     tolerated = doubt is None or 0 < fail_over >= falls
     return Check(
         check_id=COMPLETE,
