@@ -44,7 +44,9 @@ class _Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class _Users:
+class Users:
+    """Where the users of events are: the columns of ``smoke_users.sql``."""
+
     relation: str
     key: str
     claim: str
@@ -65,7 +67,7 @@ def kinds(db: Database) -> tuple[str, ...]:
 def cases(db: Database) -> tuple[Case, ...]:
     """Up to three presets and users for each way a preset may be somebody's, the likeliest to work first. Empty where
     there is no preset. Who may read no users' table gets those whom events and presets name."""
-    users = next(iter(db.rows(db.query("smoke_users"), _Users)), None) if db.counter.user else None
+    users = next(iter(db.rows(db.query("smoke_users"), Users)), None) if db.counter.user else None
     users = users if users is not None and users.readable else None
     found = sorted(db.rows(_pairs(db, users), _Pair), key=lambda pair: _CLASSES.index(pair.whose))
     claims = _claims(db, users, sorted({pair.who for pair in found if pair.who is not None}))
@@ -83,7 +85,7 @@ def cases(db: Database) -> tuple[Case, ...]:
     )
 
 
-def _claims(db: Database, users: _Users | None, whom: list[str]) -> dict[str, str | None]:
+def _claims(db: Database, users: Users | None, whom: list[str]) -> dict[str, str | None]:
     """The session's user of each user, where the events name profiles."""
     if users is None or users.key == users.claim:
         return {}
@@ -96,7 +98,7 @@ def _claims(db: Database, users: _Users | None, whom: list[str]) -> dict[str, st
     return {each.who: each.claim for each in found}
 
 
-def _pairs(db: Database, users: _Users | None) -> str:
+def _pairs(db: Database, users: Users | None) -> str:
     """The question for presets and their users. Only some events and some presets are looked at."""
     counter = db.counter
     creator = next(iter(db.values(db.query("creators"))), None) if counter.user else None
@@ -154,7 +156,7 @@ def _text(expression: str) -> str:
     return f"NULLIF(pg_catalog.concat({expression}), '')"
 
 
-def _people(users: _Users | None) -> Iterator[str]:
+def _people(users: Users | None) -> Iterator[str]:
     yield "SELECT who FROM events"
     yield "SELECT creator FROM presets"
     if users is not None:

@@ -16,6 +16,7 @@ from usagefix.errors import ConfigurationError, DatabaseRefused, NotPermitted, P
 from usagefix.models.choices import USAGE_TYPE
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
+from usagefix.picture.cases import Users
 from usagefix.preset import one_preset
 from usagefix.smoke.rows import temporary_row
 
@@ -86,14 +87,6 @@ class _Example:
     usage_type: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Users:
-    relation: str
-    key: str
-    claim: str
-    readable: bool
-
-
 def set_stage(
     db: Database, *, role: str | None, preset: str | None, usage_type: str | None, lately: bool = False
 ) -> Stage:
@@ -157,7 +150,7 @@ def _user(db: Database, user_id: str | None) -> User:
     """The user of an event, else any, else a temporary one; where no foreign key tells who is one, any id will do."""
     if db.counter.user is None:
         return User(None, str(uuid.uuid4()))
-    for users in db.rows(db.query("smoke_users"), _Users):
+    for users in db.rows(db.query("smoke_users"), Users):
         if user_id is not None and users.claim == users.key:
             break  # it is there, as the foreign key says, and the role may be one that cannot read it
         real = f"SELECT {users.key}::text AS id, {users.claim}::text AS name FROM {users.relation}"  # noqa: S608 - of the catalog
