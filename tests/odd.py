@@ -44,7 +44,7 @@ def make(app: App) -> None:
     app.sql("DROP TRIGGER presets_touch_updated_at ON presets")
     app.sql("DROP TRIGGER presets_notify_usage_milestone ON presets")
     app.sql("DROP FUNCTION track_preset_usage, increment_preset_usage")
-    app.sql(f"ALTER INDEX IF EXISTS idx_preset_usage_daily_unique RENAME TO {quoted(ODD.daily)}")
+    app.sql(f"ALTER INDEX IF EXISTS idx_preset_usage_daily_unique RENAME TO {quoted(str(ODD.daily))}")
     for table, columns in COLUMNS.items():
         for usual, column in columns.items():
             app.sql(f"ALTER TABLE {table} RENAME COLUMN {usual} TO {quoted(str(column))}")
@@ -52,7 +52,7 @@ def make(app: App) -> None:
     app.sql(f"ALTER TABLE preset_usage RENAME TO {quoted(ODD.child)}")
     app.sql(f"ALTER SCHEMA public RENAME TO {ODD.schema_sql}")
     app.sql(
-        f"CREATE FUNCTION {ODD.schema_sql}.{quoted(ODD.recorder)}(preset uuid, kind text, data jsonb) RETURNS uuid"
+        f"CREATE FUNCTION {ODD.schema_sql}.{quoted(str(ODD.recorder))}(preset uuid, kind text, data jsonb) RETURNS uuid"
         f" LANGUAGE sql AS $$ INSERT INTO {ODD.child_sql}"
         f" ({quoted(ODD.foreign_key)}, {quoted(str(ODD.user))}, {quoted(str(ODD.kind))}, {quoted(str(ODD.data))})"
         f" SELECT preset, auth.uid(), kind, data RETURNING {quoted(str(ODD.event_id))} $$"

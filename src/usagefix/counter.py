@@ -49,7 +49,10 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     **dict.fromkeys(("NEW", "OLD"), _OF_ROWS),
 }
 _RELATIONS = ("parent", "child", "daily")
-_NO_NAMES = ("where", "weight", "slug", "partitioned", "baselines", "encoding")
+_NO_NAMES = (
+    *("more_keys", "number", "where", "weight", "only", "constants", "creates", "beside", "truth"),
+    *("slug", "partitioned", "baselines", "encoding"),
+)
 _SCHEMA = re.compile(r"[\w -]{1,63}")
 
 
@@ -58,9 +61,18 @@ class Counter:
     """The table with the counter (``parent``), the table of events (``child``), their columns, and what our objects
     are called. None: that column is not there.
 
-    ``column`` is the counter, ``last`` the time of the last use, ``label`` what people call a row; ``time``,
-    ``event_id``, ``user``, ``kind`` and ``data`` are columns of an event. ``where`` and ``weight``: which events count,
-    and for how much. ``slug``: what functions and triggers are named after; ``daily``: the index of the daily limit.
+    ``schema`` is the parent's, and the child's where ``child_schema`` is None. ``column`` is the counter, ``number``
+    its type, ``last`` the time of the last use, ``label`` what people call a row; ``time``, ``event_id``, ``user``,
+    ``kind`` and ``data`` are columns of an event. ``more_keys``: of a key of several columns those behind ``key``, each
+    with the column of an event that refers to it.
+
+    ``where`` and ``weight``: which events count, and for how much; None: all, and 1 each. ``only``: which rows of the
+    parent have a counter; ``constants``: the columns that it fixes, with their values as SQL. As the server prints
+    them, columns of an event are behind ``event.``, those of the parent behind ``preset.``. ``creates``: a parent row
+    that is not there yet is made. ``beside``: the columns by which other counters of the same parent find it from the
+    same events. ``truth``: a query of keys and values in place of events, for what is only verified.
+
+    ``slug``: the counter's name, after which functions and triggers are called; ``daily``: the index of the daily limit.
     ``partitioned``: the events are; ``baselines``: the ledger has some; what only these need is left out without.
     ``encoding``: in which the database keeps text, as Python calls it.
 
@@ -80,14 +92,22 @@ class Counter:
     user: str | None = "user_id"
     kind: str | None = "usage_type"
     data: str | None = "usage_data"
+    child_schema: str | None = None
+    more_keys: tuple[tuple[str, str], ...] = ()
+    number: str = "integer"
     where: str | None = None
     weight: str | None = None
+    only: str | None = None
+    constants: tuple[tuple[str, str], ...] = ()
+    creates: bool = False
+    beside: tuple[str, ...] = ()
+    truth: str | None = None
     slug: str = "preset_usage_count"
     partitioned: bool = True
     baselines: bool = True
-    recorder: str = "track_preset_usage"
-    incrementer: str = "increment_preset_usage"
-    daily: str = "idx_preset_usage_daily_unique"
+    recorder: str | None = "track_preset_usage"
+    incrementer: str | None = "increment_preset_usage"
+    daily: str | None = "idx_preset_usage_daily_unique"
     encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
@@ -144,7 +164,12 @@ class Counter:
     @property
     def child_sql(self) -> str:
         """The table of events, with its schema, as SQL writes it."""
-        return f"{self.schema_sql}.{self.sql('child')}"
+        return f"{self.sql('child_schema') if self.child_schema else self.schema_sql}.{self.sql('child')}"
+
+    @property
+    def usual(self) -> bool:
+        """Whether it is the one that the bundled SQL names, wherever its tables are: then people read of presets."""
+        return self.slug == STANDARD.slug
 
     @property
     def params(self) -> dict[str, str | None]:

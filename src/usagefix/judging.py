@@ -44,7 +44,7 @@ def _counted_once(seen: Code, *, counted: bool) -> Check:
 
 def _daily_limit_gone(seen: Code) -> Check:
     limit = seen.limits[0] if seen.limits else None
-    name = (limit.constraint_name or limit.name.rpartition(".")[2]) if limit else seen.counter.daily
+    name = (limit.constraint_name or limit.name.rpartition(".")[2]) if limit else seen.counter.daily or ""
     detail = "refuses the second use on a day"
     if name != seen.counter.daily:
         detail = f"{name} {detail}"

@@ -77,7 +77,7 @@ def said(text: str) -> list[str]:
 def is_constant(token: Token) -> bool:
     content = token.content.removeprefix("public.").removesuffix("()")
     names = {ODD.sql(what) for what in ("schema", "parent", "child", "daily", "recorder", *ODD.objects)}
-    names |= {name.replace("'", "''") for name in (ODD.daily, ODD.foreign_key, *ODD.objects.values())}
+    names |= {name.replace("'", "''") for name in (str(ODD.daily), ODD.foreign_key, *ODD.objects.values())}
     return token.kind is Kind.LITERAL and (content in ANYWHERE or content.removeprefix('"My Schema".') in names)
 
 

@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import class_row, scalar_row, tuple_row
 
 from usagefix import catalog
-from usagefix.counter import STANDARD, quoted
+from usagefix.counter import STANDARD, Counter, quoted
 from usagefix.database.failures import CONFLICTS, RETRYABLE, translated
 from usagefix.database.settings import PATH, alone, reading, writing
 from usagefix.database.texts import codec, encoded, filled_in
@@ -65,7 +65,8 @@ class Database:
     had to say.
 
     ``another`` opens a further one to the same database. ``counter``: what is counted where, see
-    :mod:`usagefix.picture`; a query that takes parameters gets its names beside its own. ``codec``: what Python calls
+    :mod:`usagefix.picture`; a query that takes parameters gets its names beside its own. ``counters``: all that the
+    command is about, in the order in which they are repaired: each in turn is ``counter``. ``codec``: what Python calls
     the encoding of the database, from the first look on. ``show_queries``: tell the statements of sessions in the way.
     """
 
@@ -84,6 +85,7 @@ class Database:
         self.session = session
         self.target = target
         self.counter = STANDARD
+        self.counters: tuple[Counter, ...] = (STANDARD,)
         self.changes: list[str] = []
         self.remarks: list[str] = []
         self.said: list[str] = []

@@ -117,9 +117,8 @@ class Case:
     def callable_names(self) -> set[str]:
         """The functions whose calls in the source matter."""
         known = (*self.counting, *self.recording)
-        return {self.counter.incrementer, self.counter.recorder} | {
-            function.name for function in known if not function.is_trigger
-        }
+        named = {self.counter.incrementer or "", self.counter.recorder or ""} - {""}
+        return named | {function.name for function in known if not function.is_trigger}
 
     def named_as_ours(self, function: Function) -> str | None:
         """What a function that has a name of usagefix's own would be for: ``auto_increment`` …"""

@@ -141,9 +141,9 @@ def subject(counter: Counter) -> Subject:
         data=counter.data or usual.data,
         times=tuple(dict.fromkeys((counter.time or usual.times[0], *usual.times))),
         alongside=tuple(dict.fromkeys((counter.last or usual.alongside[0], *usual.alongside))),
-        incrementer=counter.incrementer,
-        recorder=counter.recorder,
-        daily=counter.daily,
+        incrementer=counter.incrementer or "",
+        recorder=counter.recorder or "",
+        daily=counter.daily or "",
     )
 
 
