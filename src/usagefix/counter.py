@@ -72,7 +72,7 @@ class Counter:
     that is not there yet is made. ``beside``: the columns by which other counters of the same parent find it from the
     same events. ``truth``: a query of keys and values in place of events, for what is only verified.
 
-    ``slug``: the counter's name, after which functions and triggers are called; ``daily``: the index of the daily limit.
+    ``slug``: the counter's name, which its functions and triggers bear; ``daily``: the index of the daily limit.
     ``partitioned``: the events are; ``baselines``: the ledger has some; what only these need is left out without.
     ``encoding``: in which the database keeps text, as Python calls it.
 
