@@ -98,10 +98,10 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                '6a1ffe9dc8320e727767d5d9606bfe6a 1fd3d53abc157dc65d9f899049bc7148',
+                'cc2b9c35a3c600634f0692fae4aabc99 a66b8f1071c4eed66b6156c8fb5a461f',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '8cdfc338b54b14972fcb9512725d26ee 3707e5ca1813893b884e233dc26ed934',
+                '9be95e4e036e6fc92934c677ccac2c96 f4f1ed2fd9977bec6db8e1ec9513799b',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
@@ -180,13 +180,13 @@ FROM functions;
 
 -- Counters. Both sides stand on their own, so that this is answered wherever rows are kept
 WITH shown AS MATERIALIZED (
-    SELECT presets.id AS id, presets.usage_count, presets.last_used_at AS last_use FROM public.presets
+    SELECT preset.id AS id, preset.usage_count, preset.last_used_at AS last_use FROM public.presets AS preset
 ), events AS MATERIALIZED (
-    SELECT preset_usage.preset_id AS parent, count(*) AS actual, max(preset_usage.created_at) AS newest
-    FROM public.preset_usage GROUP BY preset_usage.preset_id
+    SELECT event.preset_id AS parent, count(*) AS actual, max(event.created_at) AS newest
+    FROM public.preset_usage AS event GROUP BY event.preset_id
 ), counter AS (
     SELECT shown.usage_count, shown.last_use, events.newest,
-        COALESCE(events.actual, 0) + COALESCE(kept.uses::bigint, 0) AS actual
+        COALESCE(events.actual, 0) + COALESCE(kept.uses::numeric, 0) AS actual
     FROM shown LEFT JOIN events ON events.parent = shown.id
     LEFT JOIN jsonb_each_text(current_setting('usagefix.baselines')::jsonb) AS kept (key, uses) ON key = shown.id::text
 ), total AS (
@@ -216,8 +216,9 @@ CROSS JOIN LATERAL (
 ) AS checks (check_id, title, wrong, object, what);
 
 -- Totals
-WITH shown AS MATERIALIZED (SELECT presets.id AS id, presets.usage_count FROM public.presets), events AS MATERIALIZED (
-    SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
+WITH shown AS MATERIALIZED (SELECT preset.id AS id, preset.usage_count FROM public.presets AS preset)
+, events AS MATERIALIZED (
+    SELECT event.preset_id AS parent, count(*) AS actual FROM public.preset_usage AS event GROUP BY event.preset_id
 )
 SELECT count(*) AS "presets", count(*) FILTER (WHERE shown IS NOT DISTINCT FROM baseline + actual) AS accurate,
     count(*) FILTER (WHERE shown IS DISTINCT FROM baseline + actual) AS inaccurate,
@@ -227,24 +228,23 @@ SELECT count(*) AS "presets", count(*) FILTER (WHERE shown IS NOT DISTINCT FROM 
     count(*) FILTER (WHERE shown > 0) AS presets_with_usage, count(*) FILTER (WHERE actual > 0) AS presets_really_used,
     COALESCE(sum(baseline), 0) AS baseline_total, count(*) FILTER (WHERE baseline > 0) AS presets_with_baseline
 FROM (
-    SELECT shown.usage_count AS shown, COALESCE(events.actual, 0) AS actual,
-        COALESCE(kept.uses::bigint, 0) AS baseline
+    SELECT shown.usage_count AS shown, COALESCE(events.actual, 0) AS actual, COALESCE(kept.uses::numeric, 0) AS baseline
     FROM shown LEFT JOIN events ON events.parent = shown.id
     LEFT JOIN jsonb_each_text(current_setting('usagefix.baselines')::jsonb) AS kept (key, uses) ON key = shown.id::text
 ) AS counters;
 
 -- The presets with the largest drift, then the most used
 WITH shown AS MATERIALIZED (
-    SELECT presets.id AS id, presets.name AS name, presets.usage_count, presets.last_used_at AS last_use
-    FROM public.presets
+    SELECT preset.id AS id, preset.name AS name, preset.usage_count, preset.last_used_at AS last_use
+    FROM public.presets AS preset
 ), events AS MATERIALIZED (
-    SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
+    SELECT event.preset_id AS parent, count(*) AS actual FROM public.preset_usage AS event GROUP BY event.preset_id
 )
 SELECT shown.id, shown.name, shown.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
-    COALESCE(kept.uses::bigint, 0) AS baseline, found.drift, shown.last_use AS last_used_at
+    COALESCE(kept.uses::numeric, 0) AS baseline, found.drift, shown.last_use AS last_used_at
 FROM shown LEFT JOIN events ON events.parent = shown.id
 LEFT JOIN jsonb_each_text(current_setting('usagefix.baselines')::jsonb) AS kept (key, uses) ON key = shown.id::text
 CROSS JOIN LATERAL (VALUES (
-    COALESCE(events.actual, 0) + COALESCE(kept.uses::bigint, 0) - COALESCE(shown.usage_count, 0))) AS found (drift)
+    COALESCE(events.actual, 0) + COALESCE(kept.uses::numeric, 0) - COALESCE(shown.usage_count, 0))) AS found (drift)
 ORDER BY abs(found.drift) DESC, shown.usage_count IS NULL DESC, COALESCE(events.actual, 0) DESC, shown.id
 LIMIT 10;

@@ -87,14 +87,14 @@ DECLARE
     filled boolean;
     free bigint;
     nth integer;
-    starts bigint;
-    stays bigint;
+    starts numeric;
+    stays numeric;
 BEGIN
     -- A preset that is new, or gets another id, starts with the events that are there. Wait for who deletes that id.
     IF NEW.id IS DISTINCT FROM OLD.id THEN
         PERFORM FROM public.presets AS preset WHERE preset.id = NEW.id FOR KEY SHARE;
         IF NOT FOUND THEN
-            starts := (SELECT count(*) FROM public.preset_usage AS event WHERE event.preset_id = NEW.id);
+            starts := (SELECT count(*) AS uses FROM public.preset_usage AS event WHERE event.preset_id = NEW.id);
             -- It takes its own baseline along, and inherits none of a preset that had its id before.
             IF EXISTS (
                 SELECT FROM pg_class AS part JOIN pg_namespace AS ledger ON ledger.oid = part.relnamespace

@@ -15,6 +15,7 @@ from functools import cache
 
 from usagefix.errors import ConfigurationError
 from usagefix.rendering import CODE_TAGS, PARAMETER, Column, Renderer
+from usagefix.sources import Fragments
 
 LONGEST_NAME = 63  # bytes; the server cuts what is longer
 EVENT_TIMES = ("created_at", "used_at")  # what the usual application calls the time of a use, in this order
@@ -48,7 +49,6 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     **dict.fromkeys(("preset_usage", "written", "come", "gone", "event"), _OF_CHILD),
     **dict.fromkeys(("NEW", "OLD"), _OF_ROWS),
 }
-_RELATIONS = ("parent", "child", "daily")
 _NO_NAMES = (
     *("more_keys", "number", "where", "weight", "only", "constants", "creates", "beside", "truth"),
     *("slug", "partitioned", "baselines", "encoding"),
@@ -116,6 +116,11 @@ class Counter:
         for name in (*named, *self.objects.values()):
             if name is not None:
                 _require_name(name)
+        for fragment in (self.where, self.weight, self.only):
+            if fragment is not None and any(tag in fragment for tag in CODE_TAGS):
+                raise ConfigurationError(
+                    f"{fragment!r} cannot be written into a function", hint=f"write it without {', '.join(CODE_TAGS)}"
+                )
 
     def md5(self, text: str) -> str:
         """What PostgreSQL's ``md5()`` gives for a text in this database."""
@@ -167,6 +172,11 @@ class Counter:
         return f"{self.sql('child_schema') if self.child_schema else self.schema_sql}.{self.sql('child')}"
 
     @property
+    def daily_sql(self) -> str | None:
+        """The index of the daily limit, with its schema, as SQL writes it; None where there is no such thing."""
+        return f"{self.schema_sql}.{self.sql('daily')}" if self.daily is not None else None
+
+    @property
     def usual(self) -> bool:
         """Whether it is the one that the bundled SQL names, wherever its tables are: then people read of presets."""
         return self.slug == STANDARD.slug
@@ -180,8 +190,8 @@ class Counter:
         with ``_name`` behind it is plain. ``schema_sql`` is quoted, for ``to_regnamespace()``.
         """
         plain = {field.name: getattr(self, field.name) for field in fields(self)} | self.objects
-        names = {f"{role}_name": plain[role] for role in (*_RELATIONS, *_FUNCTIONS)}
-        relations = {role: f"{self.schema_sql}.{self.sql(role)}" for role in _RELATIONS}
+        relations = {"parent": self.parent_sql, "child": self.child_sql, "daily": self.daily_sql}
+        names = {f"{role}_name": plain[role] for role in (*relations, *_FUNCTIONS)}
         functions = {role: f"{self.schema_sql}.{self.sql(role)}()" for role in _FUNCTIONS}
         return {**plain, **names, **relations, **functions, "schema_sql": self.schema_sql}
 
@@ -223,10 +233,14 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         table: {word: counter._column(what, table, percent) for word, what in of_table.items()}
         for table, of_table in _TABLES.items()
     }
-    needed = {"partitions": counter.partitioned, "baselines": counter.baselines}
-    return Renderer(
-        STANDARD.schema, words, columns, frozenset(word for word, is_there in needed.items() if not is_there)
-    )
+    needed = {
+        "partitions": counter.partitioned,
+        "baselines": counter.baselines,
+        "counted": counter.weight is None,
+    }
+    needless = frozenset(word for word, is_there in needed.items() if not is_there)
+    fragments = Fragments(counter.where, counter.weight)
+    return Renderer(STANDARD.schema, words, columns, needless, fragments.doubled() if percent == "%%" else fragments)
 
 
 @cache
