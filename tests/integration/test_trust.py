@@ -104,7 +104,8 @@ def test_counters_that_are_trusted_keep_what_they_show(production: App) -> None:
     assert counts["accurate"] == 300
     assert "baseline" in production.usagefix("verify").stdout
     by_hand = production.program("psql", "-XAt", "-f", str(MIGRATION / "verify.sql"))
-    assert "|".join(str(value) for value in counts.values()) in by_hand.stdout.splitlines()
+    totals = "|".join(str(value) for name, value in counts.items() if name != "orphans")
+    assert totals in by_hand.stdout.splitlines()
     assert "300 presets have a baseline of 43,271 uses" in production.usagefix("status").stdout
     assert production.usagefix("smoke").code == 0
     assert production.usagefix("doctor").code == 0
