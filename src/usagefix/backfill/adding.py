@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 
 from usagefix.backfill.holding import Hold
@@ -190,7 +191,7 @@ def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], 
     given |= {"newest": [found.newest for found in mine], "displayed": [found.displayed for found in mine]}
     done = db.act(db.query(batch.adding), given, role=owner)
     parts = [str(row).split(" ", 1) for row in done]
-    became = {key: int(counter) for counter, key in parts}
+    became = {key: Decimal(counter) for counter, key in parts}
     marks = {
         "keys": list(became),
         "became": list(became.values()),
@@ -198,4 +199,4 @@ def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], 
         "last": pending[-1].place,
     }
     taken, drift = db.tuple(db.query("mark_applied"), {**marks, "run": batch.run, "lease": LEASE_SECONDS})
-    return int(taken), int(drift)
+    return int(taken), drift

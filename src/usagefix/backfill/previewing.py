@@ -20,8 +20,8 @@ wrong AS (SELECT * FROM drift WHERE delta >= 0 OR NOT %(keep)s),
 kept AS (SELECT * FROM drift WHERE delta < 0 AND %(keep)s)
 SELECT
     (SELECT count(*) FROM (SELECT preset_id FROM wrong UNION SELECT preset_id FROM last_use) AS found) AS presets,
-    (SELECT COALESCE(sum(delta), 0)::bigint FROM wrong) AS drift,
-    (SELECT COALESCE(sum(abs(delta)), 0)::bigint FROM wrong) AS magnitude,
+    (SELECT COALESCE(sum(delta), 0) FROM wrong) AS drift,
+    (SELECT COALESCE(sum(abs(delta)), 0) FROM wrong) AS magnitude,
     (SELECT jsonb_build_object('presets', count(*), 'uses', COALESCE(-sum(delta), 0)) FROM kept) AS kept,
     (SELECT to_jsonb(falls) FROM falls) AS falls
 """
