@@ -352,7 +352,7 @@ def test_tables_that_citus_keeps_are_refused_and_verified(app: App, rows: str, s
     assert verified.json["counts"]["inaccurate"] == before[0]
     remedies = [f["remedy"] for f in app.usagefix("doctor", "--format", "json").json["findings"]]
     assert not [remedy for remedy in remedies if remedy.startswith("usagefix apply")]
-    done = app.psql(LEDGER, MIGRATION / "apply.sql")
+    done = app.psql(LEDGER, MIGRATION / "stops.sql", MIGRATION / "apply.sql")
     assert done.returncode != 0
     assert "Citus keeps" in done.stderr
     assert app.one("SELECT to_regnamespace('usagefix') IS NULL")

@@ -101,7 +101,9 @@ def test_status_knows_a_fix_by_hand(app: App) -> None:
 def test_sql_prints_the_files_without_connecting() -> None:
     for face in ("apply", "verify", "backfill", "rollback"):
         assert run("sql", VERSION, face).stdout.endswith((MIGRATION / f"{face}.sql").read_text())
-    assert run("sql", VERSION).stdout == LEDGER.read_text() + "\n" + (MIGRATION / "apply.sql").read_text()
+    assert run("sql", VERSION).stdout == "\n".join(
+        file.read_text() for file in (LEDGER, MIGRATION / "stops.sql", MIGRATION / "apply.sql")
+    )
     assert run("sql", MIGRATION.name).code == 0
     unknown = run("sql", "20200101000000")
     assert unknown.code == 2

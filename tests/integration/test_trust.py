@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support import GUARD, INDEX, LEDGER, MIGRATION, App, checks, failing, role, run
 
-FIX = (LEDGER, MIGRATION / "apply.sql", GUARD / "apply.sql", MIGRATION / "backfill.sql")
+FIX = (LEDGER, MIGRATION / "stops.sql", MIGRATION / "apply.sql", GUARD / "apply.sql", MIGRATION / "backfill.sql")
 # Drift in one snapshot, baselines counted: what usagefix calls right, counted by somebody else.
 DRIFT = """
     SELECT count(*) FILTER (WHERE p.usage_count IS DISTINCT FROM coalesce(b.baseline, 0) + coalesce(e.n, 0))
