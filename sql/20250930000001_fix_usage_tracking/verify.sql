@@ -14,7 +14,7 @@ DO $do$ BEGIN
     PERFORM set_config('usagefix.baselines', '{}', false); -- what counters hold beside their events
     IF EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('usagefix') AND relname = 'baselines') THEN
         PERFORM set_config('usagefix.baselines', jsonb_object_agg(row_key, baseline)::text, false)
-        FROM usagefix.baselines HAVING count(*) > 0;
+        FROM usagefix.baselines WHERE counter = 'preset_usage_count'::name HAVING count(*) > 0;
     END IF;
 END $do$;
 
@@ -101,7 +101,7 @@ WITH RECURSIVE tree AS (
                 'cc2b9c35a3c600634f0692fae4aabc99 a66b8f1071c4eed66b6156c8fb5a461f',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '9be95e4e036e6fc92934c677ccac2c96 f4f1ed2fd9977bec6db8e1ec9513799b',
+                '27b4721c256403ca323d0e767fb5a118 26588ccca99bedc83416d22e79e83823',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
@@ -153,10 +153,10 @@ UNION ALL SELECT 'changes_counted', 'Deletes and moves are counted',
     CASE WHEN present > 0 AND NOT enabled AND absent IS NULL
         THEN 'enable the trigger again, then usagefix backfill' ELSE 'usagefix apply' END
 FROM adjusting
-UNION ALL SELECT 'daily_limit_gone', 'No daily limit', CASE WHEN daily.limits IS NULL THEN 'ok' ELSE 'unexpected' END,
-    'idx_preset_usage_daily_unique'::name::text,
-    CASE WHEN daily.limits IS NULL THEN 'no such index' ELSE 'refuses the second use on a day' END, 'usagefix apply'
-FROM (VALUES (to_regclass('public.idx_preset_usage_daily_unique'))) AS daily (limits)
+UNION ALL SELECT 'daily_limit_gone', 'No daily limit', CASE WHEN oid IS NULL THEN 'ok' ELSE 'unexpected' END, --? daily
+    'idx_preset_usage_daily_unique'::name::text, --? daily
+    CASE WHEN oid IS NULL THEN 'no such index' ELSE 'refuses the second use on a day' END, 'usagefix apply' --? daily
+FROM (VALUES (to_regclass('public.idx_preset_usage_daily_unique'))) AS daily (oid) --? daily
 UNION ALL SELECT prefix || '_current', title || ' as released',
     CASE WHEN oid IS NULL THEN 'missing' WHEN NOT as_released THEN 'outdated' ELSE 'ok' END, name,
     CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body or path is not the released one'

@@ -31,6 +31,7 @@ _OPTIONAL = {
     "data": "NULL::pg_catalog.text",
 }
 _FUNCTIONS = ("auto_increment", "auto_adjust", "auto_count_row", "auto_note", "guard")
+_SEQUENCES = ("rejected", "unnoted")  # of the ledger
 _TRIGGERS = {
     "trigger_auto_increment": ("",),
     "trigger_auto_adjust": ("_delete", "_update", "_truncate"),
@@ -72,7 +73,8 @@ class Counter:
     that is not there yet is made. ``beside``: the columns by which other counters of the same parent find it from the
     same events. ``truth``: a query of keys and values in place of events, for what is only verified.
 
-    ``slug``: the counter's name, which its functions and triggers bear; ``daily``: the index of the daily limit.
+    ``slug``: the counter's name, which its functions and triggers bear. ``recorder``, ``incrementer``: the functions
+    that record an event, and that add one; ``daily``: the index of the daily limit; None: there is no such thing.
     ``partitioned``: the events are; ``baselines``: the ledger has some; what only these need is left out without.
     ``encoding``: in which the database keeps text, as Python calls it.
 
@@ -128,7 +130,7 @@ class Counter:
 
     @property
     def objects(self) -> dict[str, str]:
-        """Our functions and triggers by what they are for: ``auto_increment``, ``trigger_auto_adjust_delete`` …"""
+        """Our functions, triggers and sequences by what they are for: ``auto_increment``, ``rejected`` …"""
         return {role: f"{before}_{self.slug}{after}" for role, (before, after) in _roles().items()}
 
     @property
@@ -144,7 +146,7 @@ class Counter:
     @property
     def triggers(self) -> frozenset[str]:
         """The names of our triggers."""
-        return frozenset(name for role, name in self.objects.items() if role not in _FUNCTIONS)
+        return frozenset(name for role, name in self.objects.items() if role not in _FUNCTIONS + _SEQUENCES)
 
     @property
     def dated(self) -> bool:
@@ -236,6 +238,7 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
     needed = {
         "partitions": counter.partitioned,
         "baselines": counter.baselines,
+        "daily": counter.daily is not None,
         "counted": counter.weight is None,
     }
     needless = frozenset(word for word, is_there in needed.items() if not is_there)
@@ -246,9 +249,9 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
 @cache
 def _roles() -> dict[str, tuple[str, str]]:
     """What our objects are for, each with what is before and behind the slug in its name."""
-    functions = {role: (role, "") for role in _FUNCTIONS}
+    plain = {role: (role, "") for role in _FUNCTIONS + _SEQUENCES}
     triggers = {before + after: (before, after) for before, ends in _TRIGGERS.items() for after in ends}
-    return functions | triggers
+    return plain | triggers
 
 
 @cache
@@ -265,6 +268,7 @@ def _sentinels() -> dict[str, str]:
         "recorder",
         "incrementer",
         "daily",
+        "slug",
     )
     return {str(STANDARD._plain(what)): what for what in (*anywhere, *_roles())}
 
