@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from usagefix.database.settings import PATH, alone, reading, writing
 from usagefix.database.texts import codec, encoded, filled_in
 from usagefix.database.waiting import LockHolder, Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
+from usagefix.models.amount import Amount
 from usagefix.models.target import Target
 from usagefix.rendering import PARAMETER
 
@@ -356,3 +357,8 @@ def array(texts: list[str]) -> str:
     """An array as text, which the server reads as one of the type that it wants there."""
     quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
     return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
+
+
+def numbers(amounts: Iterable[Amount | None]) -> str:
+    """The same of numbers, whole ones and others."""
+    return "{" + ",".join("NULL" if amount is None else str(amount) for amount in amounts) + "}"
