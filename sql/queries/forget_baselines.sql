@@ -5,4 +5,4 @@ WITH gone AS (
         OR NOT EXISTS (SELECT FROM public.presets AS preset WHERE preset.id::text = noted.row_key))
     RETURNING noted.baseline
 )
-SELECT count(*) AS "presets", COALESCE(sum(gone.baseline), 0) AS uses FROM gone
+SELECT count(*) AS rows, COALESCE(sum(gone.baseline), 0) AS total FROM gone

@@ -9,4 +9,4 @@ WITH surplus AS (
     ON CONFLICT (counter, row_key) DO UPDATE
     SET baseline = baselines.baseline + excluded.baseline, run = excluded.run
 )
-SELECT count(*) AS "presets", COALESCE(sum(surplus.uses), 0) AS uses FROM surplus
+SELECT count(*) AS rows, COALESCE(sum(surplus.uses), 0) AS total FROM surplus

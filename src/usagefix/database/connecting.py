@@ -7,14 +7,12 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import psycopg
 from psycopg.abc import Buffer
 from psycopg.rows import class_row
 from psycopg.types.datetime import TimestamptzLoader
-from psycopg.types.numeric import NumericLoader
 
 from usagefix import catalog
 from usagefix.database import hints
@@ -76,17 +74,8 @@ class _Moment(TimestamptzLoader):
             return None  # type: ignore[return-value] # every field for a time may be None
 
 
-class _Number(NumericLoader):
-    """A number without a fraction is read as a whole one."""
-
-    def load(self, data: Buffer) -> Decimal:
-        read = super().load(data)
-        return int(read) if read.is_finite() and read == read.to_integral_value() else read  # type: ignore[return-value]
-
-
 def _opened(connection: psycopg.Connection[Any], location: Location) -> Database:
     connection.adapters.register_loader("timestamptz", _Moment)
-    connection.adapters.register_loader("numeric", _Number)
     with translated(), connection.cursor(row_factory=class_row(Session)) as cursor:
         session = cursor.execute(catalog.query("session").encode()).fetchall()[0]
     if session.version_number < OLDEST_SERVER:
