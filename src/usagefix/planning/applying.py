@@ -18,7 +18,7 @@ from usagefix.picture.objects import Function
 from usagefix.planning.partitions import on_partitions
 from usagefix.planning.plan import Choices, Edit, Plan, refused, signature_of
 from usagefix.planning.rivals import Held, held_off
-from usagefix.planning.saving import notes
+from usagefix.planning.saving import kept, notes
 from usagefix.planning.scene import Scene
 from usagefix.planning.stops import stop_if_changed
 from usagefix.planning.trial import literal
@@ -83,7 +83,9 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
             if choices.by_hand and scene.code.limit:
                 statements.append(Statement("Lift the daily limit", f"DROP INDEX IF EXISTS {scene.code.limit.name};"))
             if choices.limit_stays:
+                statements += kept(scene)
                 continue  # the version is recorded when the limit is gone
+            statements += kept(scene)
         statements.append(statement)
     remarks = tuple(item.remark for item in triggers) + tuple(
         f"trigger {trigger} counts too: its function {edit.function.signature} does the rest of its work without that"
