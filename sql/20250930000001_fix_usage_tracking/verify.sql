@@ -153,10 +153,10 @@ UNION ALL SELECT 'changes_counted', 'Deletes and moves are counted',
     CASE WHEN present > 0 AND NOT enabled AND absent IS NULL
         THEN 'enable the trigger again, then usagefix backfill' ELSE 'usagefix apply' END
 FROM adjusting
-UNION ALL SELECT 'daily_limit_gone', 'No daily limit', CASE WHEN daily.limits IS NULL THEN 'ok' ELSE 'unexpected' END,
-    'idx_preset_usage_daily_unique'::name::text,
-    CASE WHEN daily.limits IS NULL THEN 'no such index' ELSE 'refuses the second use on a day' END, 'usagefix apply'
-FROM (VALUES (to_regclass('public.idx_preset_usage_daily_unique'))) AS daily (limits)
+UNION ALL SELECT 'daily_limit_gone', 'No daily limit', CASE WHEN oid IS NULL THEN 'ok' ELSE 'unexpected' END, --? daily
+    'idx_preset_usage_daily_unique'::name::text, --? daily
+    CASE WHEN oid IS NULL THEN 'no such index' ELSE 'refuses the second use on a day' END, 'usagefix apply' --? daily
+FROM (VALUES (to_regclass('public.idx_preset_usage_daily_unique'))) AS daily (oid) --? daily
 UNION ALL SELECT prefix || '_current', title || ' as released',
     CASE WHEN oid IS NULL THEN 'missing' WHEN NOT as_released THEN 'outdated' ELSE 'ok' END, name,
     CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body or path is not the released one'

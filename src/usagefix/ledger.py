@@ -9,19 +9,27 @@ before it is believed, see :func:`require_trusted`, and run as the owner of the 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from usagefix import __version__, catalog, definition
+from usagefix import __version__, catalog, definition, naming
 from usagefix.counter import Counter
 from usagefix.database import Database
 from usagefix.errors import NotPermitted
 from usagefix.models.correction import NO_BASELINES, Baselines
 
-_TABLES = ("counters", "history", "saved_objects", "backfills", "corrections", "baselines", "held_at_zero", "refused_writes")
+_TABLES = (
+    "counters",
+    "history",
+    "saved_objects",
+    "backfills",
+    "corrections",
+    "baselines",
+    "held_at_zero",
+    "refused_writes",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +151,8 @@ def settled(db: Database, wanted: Counter) -> Counter:
     there = taken and db.values("SELECT to_regclass(%(taken)s) IS NOT NULL", {"taken": taken[0].parent_sql})[0]
     if not there:
         return wanted
-    digest = hashlib.sha256(f"{wanted.parent_sql}.{wanted.column}".encode("utf-8", "surrogateescape")).hexdigest()[:6]
-    return replace(wanted, slug=f"{wanted.slug.encode()[:27].decode(errors='ignore')}_{digest}")
+    others = frozenset(stored.slug for stored in kept)
+    return replace(wanted, slug=naming.fitting(wanted.schema, wanted.parent, wanted.column, others))
 
 
 def renewed(db: Database, written: Ledger) -> tuple[str, ...]:

@@ -42,8 +42,9 @@ ODD = Counter(
     daily="One a day",
 )
 BARE = Counter(
-    last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None, partitioned=False, baselines=False
-)
+    last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None, partitioned=False, baselines=False,
+    recorder=None, incrementer=None, daily=None,
+)  # fmt: skip
 FILES = sorted(SQL.rglob("*.sql"))
 ANYWHERE = {
     *("public", "presets", "preset_usage", "usage_count", "last_used_at", "preset_id", "created_at"),
@@ -257,6 +258,8 @@ def test_names_as_parameters() -> None:
     assert params["zz_trigger_guard"] == "zz_trigger_guard_Häufigkeit /* */"
     assert STANDARD.params["daily"] == "public.idx_preset_usage_daily_unique"
     assert BARE.params["time"] is None
+    assert (BARE.params["daily"], BARE.params["daily_name"], BARE.params["recorder"]) == (None, None, None)
+    assert replace(BARE, child_schema="Other").params["child"] == '"Other".preset_usage'
 
 
 def test_what_the_usual_counter_is_called() -> None:

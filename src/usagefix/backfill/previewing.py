@@ -29,7 +29,11 @@ SELECT
 
 
 def preview(
-    db: Database, *, batch_size: int = BATCH_SIZE, fire_triggers: bool = False, believed: Trust | None = None,
+    db: Database,
+    *,
+    batch_size: int = BATCH_SIZE,
+    fire_triggers: bool = False,
+    believed: Trust | None = None,
     anew: bool = False,
 ) -> BackfillReport:
     """What a backfill would change now; ``anew``: after all baselines are forgotten. Reads only. Raises Doubted as the
