@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from usagefix.counter import Counter
@@ -18,6 +18,7 @@ from usagefix.errors import ConfigurationError, NotPermitted
 _LEFT_OUT = frozenset({"slug", "partitioned", "baselines", "encoding", "truth", "stored"})
 _FRAGMENTS = ("where", "weight", "only")
 _EVENTS = ("key", "more_keys", "foreign_key", "child", "constants")
+_CERTAIN = frozenset({"schema", "parent", "key", "column", "child", "foreign_key", "number"})
 _KEPT = tuple(field for field in fields(Counter) if field.name not in _LEFT_OUT)
 
 
@@ -39,26 +40,25 @@ def counter_of(slug: str, definition: Mapping[str, Any]) -> Counter:
 
 
 def _value(name: str, found: Any) -> Any:
-    """A field's value as the class has it. Raises TypeError."""
+    """A field's value as the class has it. Raises TypeError for another kind of value."""
     default = next(field.default for field in _KEPT if field.name == name)
+    value: Any
     if isinstance(default, bool):
-        wanted: type = bool
-        found = bool(found) if found is None else found
+        fits, value = found in (None, True), bool(found)
     elif isinstance(default, tuple):
-        found = tuple(tuple(item) if isinstance(item, list) else item for item in found or ())
-        if not all(isinstance(text, str) for item in found for text in ([item] if isinstance(item, str) else item)):
-            raise TypeError(name)
-        wanted = tuple
+        fits = found is None or (isinstance(found, list) and all(_fits(name, item) for item in found))
+        value = tuple(tuple(item) if isinstance(item, list) else item for item in found or ()) if fits else ()
     else:
-        wanted = str
-    may_lack = default is None or name not in _REQUIRED
-    if not isinstance(found, wanted) and not (found is None and may_lack):
+        fits, value = isinstance(found, str) or (found is None and name not in _CERTAIN), found
+    if not fits:
         raise TypeError(name)
-    return found
+    return value
 
 
-_REQUIRED = frozenset({"schema", "parent", "key", "column", "child", "foreign_key", "number"})
-assert all(field.default is not MISSING for field in _KEPT)  # noqa: S101
+def _fits(name: str, item: Any) -> bool:
+    """Whether it is one column, or a pair of texts, as the field has them."""
+    pair = isinstance(item, list) and [type(text) for text in item] == [str, str]
+    return isinstance(item, str) if name == "beside" else pair
 
 
 def same_place(one: Counter, other: Counter) -> bool:

@@ -31,9 +31,10 @@ def kept(scene: Scene) -> Iterator[Statement]:
             f"WHERE counter = {slug} AND finished_at IS NULL;",
         )
     texts = [f"{json.dumps(name)}: {value}" for name, value in definition.entries(scene.counter).items()]
+    made = "{" + _folded(texts) + "}"
     yield Statement(
         "Note what is counted",
-        f"INSERT INTO usagefix.counters (counter, definition) VALUES ({slug}, {literal(f'{{{_folded(texts)}}}')})\n"
+        f"INSERT INTO usagefix.counters (counter, definition)\nVALUES ({slug}, {literal(made)})\n"
         "ON CONFLICT (counter) DO UPDATE SET definition = excluded.definition, at = clock_timestamp()\n"
         "WHERE counters.definition <> excluded.definition;",
     )
