@@ -204,8 +204,8 @@ SELECT 'preset_usage_count'::name, '20250930000001', 'function', unnest(ARRAY[
 
 -- By hand: note what is counted
 INSERT INTO usagefix.counters (counter, definition) VALUES ('preset_usage_count'::name, jsonb_build_object(
-    'schema', 'public'::name, 'parent', 'presets'::name, 'key', 'id', 'column', 'usage_count'::name, 'number', 'integer',
-    'child', 'preset_usage'::name, 'foreign_key', 'preset_id'::name)) ON CONFLICT DO NOTHING;
+    'schema', 'public'::name, 'parent', 'presets'::name, 'key', 'id', 'column', 'usage_count'::name,
+    'number', 'integer', 'child', 'preset_usage'::name, 'foreign_key', 'preset_id'::name)) ON CONFLICT DO NOTHING;
 
 -- Record the version
 INSERT INTO usagefix.history (counter, version, action) VALUES ('preset_usage_count'::name, '20250930000001', 'apply');
