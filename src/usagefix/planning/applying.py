@@ -18,7 +18,7 @@ from usagefix.picture.objects import Function
 from usagefix.planning.partitions import on_partitions
 from usagefix.planning.plan import Choices, Edit, Plan, refused, signature_of
 from usagefix.planning.rivals import Held, held_off
-from usagefix.planning.saving import notes
+from usagefix.planning import saving
 from usagefix.planning.scene import Scene
 from usagefix.planning.stops import stop_if_changed
 from usagefix.planning.trial import literal
@@ -69,12 +69,13 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
     edits = (*(item for item in held if isinstance(item, Edit)), *recorder_edits(scene, choices))
     triggers = [item for item in held if isinstance(item, Held)]
     changed = [edit for edit in edits if edit.changes]
+    saved = saving.entries(scene, migration, roles, triggers, changed)
     statements: list[Statement] = []
     for statement in _without_by_hand(migration, scene, alone=choices.alone):
         if _records(statement):
             if changed or choices.by_hand:
                 statements.append(stop_if_changed(scene, changed, later=choices.by_hand))
-            statements += notes(scene, migration, roles, triggers, changed)
+            statements += saving.notes(saved)
             statements += on_partitions(scene, migration)
             statements += _taken_over(scene, roles)
             statements += [hold for trigger in triggers for hold in trigger.statements]
@@ -92,7 +93,7 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
         if trigger.function == edit.function.oid
     )
     remarks += tuple(_of_limit(scene))
-    return Plan(migration, tuple(_in_order(statements)), edits, remarks)
+    return Plan(migration, tuple(_in_order(statements)), edits, remarks, saved=saved)
 
 
 def _of_limit(scene: Scene) -> Iterator[str]:
@@ -109,6 +110,7 @@ def _of_limit(scene: Scene) -> Iterator[str]:
 
 
 def _guard(scene: Scene, migration: Migration, choices: Choices) -> Plan:
+    saved = saving.entries(scene, migration, ["guard"], [], [])
     statements: list[Statement] = []
     for statement in _without_by_hand(migration, scene, alone=choices.alone):
         text = statement.text
@@ -117,10 +119,10 @@ def _guard(scene: Scene, migration: Migration, choices: Choices) -> Plan:
             if scene.around.parent_partitioned:  # a row that moves to another partition is inserted there
                 text = text.replace("BEFORE INSERT OR UPDATE ON", "BEFORE UPDATE ON")
         if _records(statement):
-            statements += notes(scene, migration, ["guard"], [], [])
+            statements += saving.notes(saved)
             statements += _taken_over(scene, ["guard"], path=False)
         statements.append(Statement(statement.purpose, text))
-    return Plan(migration, tuple(_in_order(statements)))
+    return Plan(migration, tuple(_in_order(statements)), saved=saved)
 
 
 def guard_trigger(scene: Scene, mode: GuardMode) -> str:
