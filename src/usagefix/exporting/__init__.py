@@ -30,8 +30,8 @@ def export(folder: Path, steps: Sequence[Step], chosen: MigrationTool | None = N
     """Write what is not there yet of these steps, after all that is. ``chosen``: the tool, else the one that the folder
     is of; where nothing tells, the Supabase CLI.
 
-    All of it is written, or nothing; no migration is replaced. Raises ConfigurationError for a folder that is not there,
-    is of several tools, or cannot be read or written, and where no migration can follow.
+    All of it is written, or nothing; no migration is replaced. Raises ConfigurationError for a folder that is not
+    there, is of several tools, or cannot be read or written, and where no migration can follow.
     """
     tool, home = _tool(folder, chosen)
     found = _found(tool, home)
@@ -64,7 +64,9 @@ def _tool(folder: Path, chosen: MigrationTool | None) -> tuple[Tool, Path]:
     signs = [(tool, home) for tool in TOOLS if (home := tool.home(folder)) is not None]
     if len(signs) > 1:
         names = " and ".join(tool.choice for tool, _ in signs)
-        raise ConfigurationError(f"{folder} looks like a folder of {names}", hint=f"--for {signs[0][0].choice} says which")
+        raise ConfigurationError(
+            f"{folder} looks like a folder of {names}", hint=f"--for {signs[0][0].choice} says which"
+        )
     return signs[0] if signs else (TOOLS[0], folder)
 
 

@@ -6,6 +6,7 @@ import ast
 import configparser
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from usagefix.errors import ConfigurationError
@@ -49,9 +50,9 @@ class Alembic(Tool):
     choice = MigrationTool.ALEMBIC
     runs = "alembic upgrade head"
     told = (
-        "Alembic runs all new revisions in one transaction, and writers wait until the last is done, unless env.py gives",
-        "transaction_per_migration=True to context.configure(). Safe to run again; then: usagefix verify. --? marks what",
-        "other databases do without.",
+        "Alembic runs all new revisions in one transaction, and writers wait until the last is done, unless env.py "
+        "gives transaction_per_migration=True to context.configure(). Safe to run again; then: usagefix verify. "
+        "--? marks what other databases do without."
     )
     usual = ("alembic/versions", "migrations/versions")
     comment = "#"
@@ -68,7 +69,7 @@ class Alembic(Tool):
 
     def found(self, folder: Path) -> list[File]:
         """From the first revision to the head. Raises ConfigurationError where there are several heads."""
-        revisions = dict(_revision(path) for path in sorted(folder.glob("*.py")))
+        revisions = dict(_revision(path) for path in sorted(folder.iterdir()) if path.suffix == ".py")
         revisions.pop(None, None)
         below = {name for _, downs in revisions.values() for name in downs}
         heads = [name for name in revisions if name not in below]
@@ -94,10 +95,9 @@ class Alembic(Tool):
     def drafts(self, folder: Path, found: Sequence[File], new: Sequence[tuple[str, Step]]) -> Iterator[list[Draft]]:
         below = found[-1].version if found else None
         for version, step in new:
-            chain = [
-                f'revision = "{version}"', f"down_revision = {_quoted(below)}", "branch_labels = None", "depends_on = None"
-            ]  # fmt: skip
-            head = self.head(version, step, *chain, f'NOTE = "{self.note(version)}"')
+            chain = [f'revision = "{version}"', f"down_revision = {_quoted(below)}"]
+            chain += ["branch_labels = None", "depends_on = None"]
+            head = self.head(step, *chain, f'NOTE = "{self.note(version)}"')
             yield [Draft(folder / f"{version}_{step.name}.py", head + self.body(step))]
             below = version
 
@@ -124,12 +124,10 @@ def _revision(path: Path) -> tuple[str | None, tuple[File, tuple[str, ...]]]:
     except SyntaxError:
         body = []
     for node in body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
-        if isinstance(target, ast.Name) and target.id in ("revision", "down_revision"):
-            try:
-                said[target.id] = ast.literal_eval(node.value)  # type: ignore[union-attr]
-            except (ValueError, TypeError):
-                continue
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            with suppress(ValueError, TypeError):
+                said[ast.unparse(target)] = ast.literal_eval(node.value)
     name, down = said.get("revision"), said.get("down_revision")
     downs = (down,) if isinstance(down, str) else tuple(down) if isinstance(down, (tuple, list)) else ()
     return (name if isinstance(name, str) else None), (File(path, str(name), text), downs)

@@ -21,8 +21,8 @@ class Dbmate(Stamped):
     choice = MigrationTool.DBMATE
     runs = "dbmate up"
     told = (
-        "dbmate runs each section as one transaction, and waits for it as long as it takes. Safe to run again; then:",
-        "usagefix verify. --? marks what other databases do without.",
+        "dbmate runs each section as one transaction, and waits for it as long as it takes. Safe to run again; "
+        "then: usagefix verify. --? marks what other databases do without."
     )
     usual = ("db/migrations",)
     goes_on = True
@@ -41,4 +41,4 @@ class Dbmate(Stamped):
         return f"{self.script(step.up)}\n-- migrate:down\n\n{self.script(step.down)}"
 
     def whole(self, version: str, step: Step) -> str:
-        return f"{self.head(version, step, _UP, self.note(version))}{self.body(step)}"
+        return f"{self.head(step, _UP, self.note(version))}{self.body(step)}"

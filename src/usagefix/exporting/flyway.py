@@ -17,6 +17,7 @@ _NAME = re.compile(r"(?P<kind>[VBU])(?P<version>\d+(?:[._]\d+)*)__.*\.sql")
 _PARTS = re.compile(r"[._]")
 _LOCATIONS = re.compile(r"^\s*flyway\.locations\s*=\s*(?P<places>.+)$", re.MULTILINE)
 _PLACEHOLDER = "${"
+_AS_IT_IS = "placeholderReplacement=false\n"
 
 
 class Flyway(Tool):
@@ -28,9 +29,10 @@ class Flyway(Tool):
     choice = MigrationTool.FLYWAY
     runs = "flyway migrate"
     told = (
-        "Flyway splits this into statements and runs them in one transaction; with group=true all new files are one, and",
-        "writers wait until the last is done. U files are for flyway undo, which is not in every edition; they are plain",
-        "SQL for psql -1 -f, too. Safe to run again; then: usagefix verify. --? marks what other databases do without.",
+        "Flyway splits this into statements and runs them in one transaction; with group=true all new files are "
+        "one, and writers wait until the last is done. U files are for flyway undo, which is not in every edition; "
+        "they are plain SQL for psql -1 -f, too. Safe to run again; then: usagefix verify. --? marks what other "
+        "databases do without."
     )
     usual = ("src/main/resources/db/migration", "db/migration", "sql", "migrations")
     goes_on = True
@@ -59,10 +61,8 @@ class Flyway(Tool):
                 Draft(folder / f"V{version}__{step.name}.sql", self.whole(version, step)),
                 Draft(folder / f"U{version}__{step.name}.sql", self.back(step)),
             ]
-            literal = [file for file in files if _PLACEHOLDER in file.text]
-            yield files + [
-                Draft(file.path.with_name(f"{file.path.name}.conf"), "placeholderReplacement=false\n") for file in literal
-            ]
+            literal = [file.path for file in files if _PLACEHOLDER in file.text]
+            yield [*files, *(Draft(path.with_name(f"{path.name}.conf"), _AS_IT_IS) for path in literal)]
 
 
 def _order(version: str) -> tuple[int, ...]:

@@ -28,8 +28,8 @@ class Sqitch(Tool):
     choice = MigrationTool.SQITCH
     runs = "sqitch deploy"
     told = (
-        "Sqitch runs this with psql; the transaction is its own, BEGIN to COMMIT. Safe to run again; sqitch verify checks",
-        "what was made, usagefix verify everything. --? marks what other databases do without.",
+        "Sqitch runs this with psql; the transaction is its own, BEGIN to COMMIT. Safe to run again; sqitch verify "
+        "checks what was made, usagefix verify everything. --? marks what other databases do without."
     )
     marks = ("sqitch.conf", "sqitch.plan")
 
@@ -63,11 +63,11 @@ class Sqitch(Tool):
         return f"{step.up}\nCOMMIT;\n"
 
     def whole(self, version: str, step: Step) -> str:
-        return f"{self.head(version, step, 'BEGIN;', self.note(version))}{self.body(step)}"
+        return f"{self.head(step, 'BEGIN;', self.note(version))}{self.body(step)}"
 
 
 class _Places:
-    """Where the plan and the scripts are, as ``sqitch.conf`` says. Raises ConfigurationError where it cannot be read."""
+    """Where the plan and the scripts are, as ``sqitch.conf`` says. Raises ConfigurationError where that is none."""
 
     def __init__(self, folder: Path) -> None:
         parser = configparser.ConfigParser(

@@ -31,4 +31,3 @@ class Stamped(Tool):
     def drafts(self, folder: Path, found: Sequence[File], new: Sequence[tuple[str, Step]]) -> Iterator[list[Draft]]:  # noqa: ARG002
         for version, step in new:
             yield [Draft(folder / f"{version}_{step.name}.sql", self.whole(version, step))]
-

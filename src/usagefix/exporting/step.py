@@ -20,7 +20,7 @@ DO $verify$ DECLARE
 BEGIN
     SELECT string_agg(format('%s: %s', checked.title, checked.detail), '; ') INTO wrong FROM (
 {checks}
-    ) AS checked WHERE checked.status NOT IN ('ok', 'skipped');
+    ) AS checked WHERE checked.status NOT IN ({passes});
     IF wrong IS NOT NULL THEN
         RAISE EXCEPTION '%', wrong USING HINT = 'usagefix verify says more.';
     END IF;
@@ -51,15 +51,17 @@ class Scripts:
 
 
 def plain(counters: Iterable[Counter], to: str | None, believed: Trust | None) -> list[Step]:
-    """The steps of a database that is as usual, but for the names. ``to``: the last version; ``believed``: the side that
-    the backfill takes for true, else it stops where that matters."""
+    """The steps of a database that is as usual, but for the names. ``to``: the last version; ``believed``: the side
+    that the backfill takes for true, else it stops where that matters."""
     steps: list[Step] = []
     for counter in counters:
         scripts = {
-            m: Scripts(m.read(Face.APPLY, counter) if steps or m is not wanted(to)[0] else m.script(Face.APPLY, counter),
-                       m.read(Face.ROLLBACK, counter))
-            for m in wanted(to)
-        }  # fmt: skip
+            m: Scripts(
+                m.read(Face.APPLY, counter) if steps or place else m.script(Face.APPLY, counter),
+                m.read(Face.ROLLBACK, counter),
+            )
+            for place, m in enumerate(_wanted(to))
+        }
         backfill = catalog.decided(catalog.counting().read(Face.BACKFILL, counter), believed)
         steps += of_counter(counter, scripts, backfill, first=not steps)
     return steps
@@ -73,11 +75,11 @@ def of_counter(counter: Counter, scripts: dict[Migration, Scripts], backfill: st
         proof = _proof(migration.read(Face.VERIFY, counter), migration.object_checks(counter))
         yield Step(_name(migration, counter), title, script.up, script.down, proof, script.applied)
     newest, counting = [*scripts][-1], catalog.counting()
-    proof = _proof(counting.read(Face.VERIFY, counter), counting.counter_checks(counter))
+    proof = _proof(counting.read(Face.VERIFY, counter), counting.counter_checks(counter), "'ok'")
     yield Step(_name(None, counter), f"backfill of {newest}{of}", backfill, KEEPS, proof)
 
 
-def wanted(to: str | None) -> list[Migration]:
+def _wanted(to: str | None) -> list[Migration]:
     """The versions up to one, oldest first."""
     return [m for m in catalog.migrations() if to is None or m.version <= catalog.migration(to).version]
 
@@ -91,7 +93,7 @@ def _name(migration: Migration | None, counter: Counter) -> str:
     return f"{verb}_{slug}"
 
 
-def _proof(script: str, checks: str) -> str:
-    """A script that fails where a check does: what verify.sql sets, then that question."""
+def _proof(script: str, checks: str, passes: str = "'ok', 'skipped'") -> str:
+    """A script that fails where a check does not pass: what verify.sql sets, then that question."""
     settings = catalog.statements(script)[0]
-    return f"{settings.text}\n\n{_FAILS.replace('{checks}', checks)}"
+    return f"{settings.text}\n\n{_FAILS.replace('{passes}', passes).replace('{checks}', checks)}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,24 +25,25 @@ _HEAD = re.compile(
     r"(?:--|\#) sha256 of the rest: (?P<checksum>[0-9a-f]{64})\n(?:[^\n]+\n)*\n",
     re.MULTILINE,
 )
-_KEPT = "ARRAY['search_path', 'lock_timeout', 'TimeZone', 'check_function_bodies', 'default_tablespace']"
-# For tools that go on in the same transaction.
+_WIDTH = 115
+# For tools that go on in the same transaction: what scripts of ours set in it.
+_KEPT = "search_path lock_timeout TimeZone check_function_bodies default_tablespace"
+_EACH = f"""\
+DO $do$ DECLARE setting text; BEGIN
+    FOREACH setting IN ARRAY pg_catalog.string_to_array(
+        '{_KEPT}', ' '
+    ) LOOP
+        PERFORM pg_catalog.set_config({{}}, true);
+    END LOOP;
+END $do$;
+"""
+_WAS = "'usagefix.was_' || setting"
 KEEP = f"""\
 -- Keep what is set for the transaction in which this runs, for what runs in it afterwards
-DO $do$ DECLARE setting text; BEGIN
-    FOREACH setting IN ARRAY {_KEPT} LOOP
-        PERFORM pg_catalog.set_config('usagefix.was_' || setting, pg_catalog.current_setting(setting), true);
-    END LOOP;
-END $do$;
-"""
+{_EACH.format(f"{_WAS}, pg_catalog.current_setting(setting)")}"""
 GIVE_BACK = f"""\
 -- Set again what was set before
-DO $do$ DECLARE setting text; BEGIN
-    FOREACH setting IN ARRAY {_KEPT} LOOP
-        PERFORM pg_catalog.set_config(setting, pg_catalog.current_setting('usagefix.was_' || setting), true);
-    END LOOP;
-END $do$;
-"""
+{_EACH.format(f"setting, pg_catalog.current_setting({_WAS})")}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,11 @@ class Draft:
 
 class Tool(ABC):
     """One migration tool. ``runs``: its command that runs the files; ``told``: what its users must know of how it does,
-    in lines of a comment; ``usual``: where its files are in a project; ``marks``: files that only its projects have."""
+    ``usual``: where its files are in a project; ``marks``: files that only its projects have."""
 
     choice: ClassVar[MigrationTool]
     runs: ClassVar[str]
-    told: ClassVar[tuple[str, ...]]
+    told: ClassVar[str]
     usual: ClassVar[tuple[str, ...]] = ()
     marks: ClassVar[tuple[str, ...]] = ()
     comment: ClassVar[str] = "--"
@@ -112,19 +114,22 @@ class Tool(ABC):
         """Some SQL of a step, as this tool can run it."""
         return f"{KEEP}\n{sql}\n{GIVE_BACK}" if self.goes_on and split(sql) else sql
 
-    def head(self, version: str, step: Step, *more: str) -> str:
+    def head(self, step: Step, *more: str) -> str:
         """What a file begins with; ``more``: further lines of it."""
-        said = (f"usagefix {__version__}: {step.title}, for `{self.runs}`.", *self.told)
+        told = textwrap.wrap(self.told, _WIDTH, break_on_hyphens=False)
+        said = (f"usagefix {__version__}: {step.title}, for `{self.runs}`.", *told)
         lines = [f"{self.comment} {line}" for line in (*said, f"sha256 of the rest: {checksum(self.body(step))}")]
         return "\n".join([*lines, *more, "", ""])
 
     def note(self, version: str) -> str:
         """The statement by which the ledger knows what ran the file."""
-        return f"DO $do$ BEGIN PERFORM pg_catalog.set_config('usagefix.tool', '{self.choice} {version}', true); END $do$;"
+        return (
+            f"DO $do$ BEGIN PERFORM pg_catalog.set_config('usagefix.tool', '{self.choice} {version}', true); END $do$;"
+        )
 
     def whole(self, version: str, step: Step) -> str:
         """The usual file: head and body."""
-        return f"{self.head(version, step, self.note(version))}{self.body(step)}"
+        return f"{self.head(step, self.note(version))}{self.body(step)}"
 
     def back(self, step: Step) -> str:
         """The usual file of the way back."""

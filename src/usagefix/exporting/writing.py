@@ -39,11 +39,10 @@ def write(drafts: Sequence[Draft]) -> None:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Make a folder, in one that is there; returns it where it was made."""
-    if folder.is_dir():
-        return []
-    folder.mkdir()
-    return [folder]
+    """Make a folder, and what it is in; returns what was made, the outermost first."""
+    missing = [each for each in (*reversed(folder.parents), folder) if not each.is_dir()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
 
 
 def _replace(draft: Draft, path: Path) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from usagefix.models.advice import Step
-from usagefix.models.choices import Counters, DailyLimit
+from usagefix.models.choices import Counters, DailyLimit, MigrationTool
 from usagefix.models.correction import NO_BASELINES, BackfillReport, Baselines
 from usagefix.models.keyed import Keyed
 from usagefix.models.verification import Counts, VerifyReport
@@ -107,10 +107,13 @@ class ApplyReport(Keyed):
 class ExportReport(Keyed):
     """The files that an export wrote, in the order in which they run, and those that were ``there`` as they should be.
 
+    ``tool``: for which; ``runs``: its command that runs them.
     ``edited`` and ``older`` are files of earlier exports that what was written comes after: changed by somebody, or as
     an earlier usagefix wrote them. All are paths.
     """
 
+    tool: MigrationTool
+    runs: str
     files: tuple[str, ...]
     there: tuple[str, ...]
     edited: tuple[str, ...]

@@ -15,10 +15,10 @@ from usagefix.catalog import Face, Migration, MigrationKind, Statement
 from usagefix.models.choices import GuardMode
 from usagefix.picture.code import routine
 from usagefix.picture.objects import Function
+from usagefix.planning import saving
 from usagefix.planning.partitions import on_partitions
 from usagefix.planning.plan import Choices, Edit, Plan, refused, signature_of
 from usagefix.planning.rivals import Held, held_off
-from usagefix.planning import saving
 from usagefix.planning.scene import Scene
 from usagefix.planning.stops import stop_if_changed
 from usagefix.planning.trial import literal

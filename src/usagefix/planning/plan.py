@@ -46,7 +46,7 @@ class Choices:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What apply does for one version. ``edits``: functions of the application; ``remarks``: what it has to say;
-    ``opening``: how many of the statements open the ledger; ``saved``: what it replaces, as the ledger is to keep it."""
+    ``opening``: how many of the statements open the ledger; ``saved``: what it replaces, as the ledger keeps it."""
 
     migration: Migration
     statements: tuple[Statement, ...]

@@ -23,9 +23,7 @@ def entries(
 ) -> tuple[Saved, ...]:
     """What this version replaces, as the ledger is to keep it."""
     saved = [
-        _function(migration, function)
-        for role in roles
-        if (function := _foreign(scene, scene.counter.objects[role]))
+        _function(migration, function) for role in roles if (function := _foreign(scene, scene.counter.objects[role]))
     ]
     saved += [replace(_function(migration, f, "kept"), definition=None) for f in _left_over(scene, roles)]
     saved += [replace(_function(migration, e.function, e.how), left_behind=e.body) for e in edits]
