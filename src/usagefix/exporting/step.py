@@ -15,14 +15,16 @@ KEEPS = "-- The counters keep their values: they are right.\n"
 _NO_FILE_NAME = re.compile(r"[^a-z0-9_]+")
 _FAILS = """\
 -- Stop where it is not so
-DO $verify$ DECLARE
-    wrong text;
+DO $verify$
+#variable_conflict use_column
+DECLARE
+    not_so text;
 BEGIN
-    SELECT string_agg(format('%s: %s', checked.title, checked.detail), '; ') INTO wrong FROM (
+    SELECT string_agg(format('%s: %s', checked.title, checked.detail), '; ') INTO not_so FROM (
 {checks}
     ) AS checked WHERE checked.status NOT IN ({passes});
-    IF wrong IS NOT NULL THEN
-        RAISE EXCEPTION '%', wrong USING HINT = 'usagefix verify says more.';
+    IF not_so IS NOT NULL THEN
+        RAISE EXCEPTION '%', not_so USING HINT = 'usagefix verify says more.';
     END IF;
 END $verify$;
 """
