@@ -1,7 +1,7 @@
 -- The ledger, schema usagefix: what was applied and what that replaced, which counters were corrected, who else tried
 -- to write one. Tables only: nothing in it runs. Application roles cannot look into it.
 --
---   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f ledger.sql -f <version>/apply.sql
+--   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f ledger.sql -f <version>/stops.sql -f <version>/apply.sql
 --
 -- Running it again changes nothing. A rollback leaves it: `usagefix rollback --purge`, or DROP SCHEMA usagefix CASCADE.
 

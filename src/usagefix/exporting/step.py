@@ -59,8 +59,7 @@ def plain(counters: Iterable[Counter], to: str | None, believed: Trust | None) -
     for counter in counters:
         scripts = {
             m: Scripts(
-                m.read(Face.APPLY, counter) if steps or place else m.script(Face.APPLY, counter),
-                m.read(Face.ROLLBACK, counter),
+                m.script(Face.APPLY, counter, with_ledger=not (steps or place)), m.read(Face.ROLLBACK, counter)
             )
             for place, m in enumerate(_wanted(to))
         }
