@@ -13,9 +13,9 @@ _UP = "-- migrate:up"
 
 
 class Dbmate(Stamped):
-    """dbmate (seen with 2.36) sends a section as one simple query between BEGIN and COMMIT, and lists the file in the
-    same transaction: in the schema that comes first in the search_path after the section has run. So the path must be
-    as it was by then.
+    """dbmate (seen with 2.36) sends a section as one simple query between BEGIN and COMMIT, and lists the file in
+    ``schema_migrations`` in the same transaction: in the schema that comes first in the search_path by then. So the
+    path must be as it was.
     """
 
     choice = MigrationTool.DBMATE

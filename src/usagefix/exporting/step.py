@@ -58,9 +58,7 @@ def plain(counters: Iterable[Counter], to: str | None, believed: Trust | None) -
     steps: list[Step] = []
     for counter in counters:
         scripts = {
-            m: Scripts(
-                m.script(Face.APPLY, counter, with_ledger=not (steps or place)), m.read(Face.ROLLBACK, counter)
-            )
+            m: Scripts(m.script(Face.APPLY, counter, with_ledger=not (steps or place)), m.read(Face.ROLLBACK, counter))
             for place, m in enumerate(_wanted(to))
         }
         backfill = catalog.decided(catalog.counting().read(Face.BACKFILL, counter), believed)

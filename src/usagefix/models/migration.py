@@ -25,14 +25,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MigrationState:
-    """One line of ``status``. ``pushed_as``: the version under which ``supabase db push`` applied it, if that did;
-    ``rolled_back_at``: where it was applied once, and is not now."""
+    """One line of ``status``. ``pushed_by``: the migration tool that applied it, if one did; ``pushed_as``: what that
+    lists the file as; ``rolled_back_at``: where it was applied once, and is not now."""
 
     version: str
     name: str
     state: State
     applied_at: datetime | None
     applied_by: str | None
+    pushed_by: str | None = None
     pushed_as: str | None = None
     rolled_back_at: datetime | None = None
     rolled_back_by: str | None = None
