@@ -15,6 +15,7 @@ from usagefix.planning import undoing
 from usagefix.planning.plan import Plan, signature_of, text_of
 from usagefix.planning.scene import Scene
 from usagefix.planning.stops import folded
+from usagefix.planning.trial import literal
 from usagefix.reading import with_body
 from usagefix.tokens import code
 
@@ -28,11 +29,12 @@ def way_back(scene: Scene, plan: Plan, limit: DailyLimit) -> str:
     undone = undoing.plan(after, plan.migration, limit, by_hand=True)
     first, *rest = undone.statements
     told = "".join(f"-- {' '.join(remark.split())}\n" for remark in undone.remarks)
-    return (f"{told}\n" if told else "") + text_of((first, _stop(version, applied or plan.saved), *rest))
+    return (f"{told}\n" if told else "") + text_of((first, _stop(scene, version, applied or plan.saved), *rest))
 
 
-def _stop(version: str, saved: tuple[Saved, ...]) -> Statement:
+def _stop(scene: Scene, version: str, saved: tuple[Saved, ...]) -> Statement:
     known = folded([entry.identity for entry in saved if entry.definition is not None])
+    of = f"counter = {literal(scene.counter.slug)} AND version"
     return Statement(
         "Stop where apply replaced something else than this brings back, or what it left was changed since",
         f"""DO $do$ DECLARE
@@ -40,16 +42,16 @@ def _stop(version: str, saved: tuple[Saved, ...]) -> Statement:
 BEGIN
     SELECT string_agg(reasons.why, '; ') INTO why FROM (
         SELECT 'a later version is applied' AS why WHERE EXISTS (
-            SELECT FROM usagefix.saved_objects WHERE version > '{version}')
+            SELECT FROM usagefix.saved_objects WHERE {of} > '{version}')
         UNION ALL SELECT 'nothing is recorded of this version' WHERE NOT EXISTS (
-            SELECT FROM usagefix.saved_objects WHERE version = '{version}')
+            SELECT FROM usagefix.saved_objects WHERE {of} = '{version}')
         UNION ALL SELECT format('apply replaced %s', identity) FROM usagefix.saved_objects
-        WHERE version = '{version}' AND definition IS NOT NULL AND identity <> ALL (
-            {known})
+        WHERE {of} = '{version}' AND definition IS NOT NULL
+            AND identity <> ALL ({known})
         UNION ALL SELECT format('%s was changed or dropped since', identity) FROM usagefix.saved_objects
         LEFT JOIN pg_proc ON pg_proc.oid = to_regprocedure(identity)
-        WHERE version = '{version}' AND kind = 'function' AND left_behind IS NOT NULL
-            AND prosrc IS DISTINCT FROM left_behind
+        WHERE {of} = '{version}' AND kind = 'function'
+            AND left_behind IS NOT NULL AND prosrc IS DISTINCT FROM left_behind
     ) AS reasons;
     IF why IS NOT NULL THEN
         RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why

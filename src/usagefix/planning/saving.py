@@ -34,14 +34,15 @@ def entries(
     return tuple(saved)
 
 
-def notes(saved: tuple[Saved, ...]) -> Iterator[Statement]:
+def notes(scene: Scene, saved: tuple[Saved, ...]) -> Iterator[Statement]:
     """Notes it."""
     if saved:
-        columns = "version, kind, identity, definition, extras, how, key_columns, key_attributes, predicate"
+        rows = (_row(scene, entry) for entry in saved)
+        columns = "counter, version, kind, identity, definition, extras, how, key_columns, key_attributes, predicate"
         yield Statement(
             "Note what was there before; only once, a second run finds what this one made",
             f"INSERT INTO usagefix.saved_objects (\n    {columns})\n"
-            f"VALUES {(',' + chr(10) + '    ').join(map(_row, saved))}\nON CONFLICT DO NOTHING;",
+            f"VALUES {(',' + chr(10) + '    ').join(rows)}\nON CONFLICT DO NOTHING;",
         )
 
 
@@ -69,13 +70,13 @@ def _saved(
     return Saved(migration.version, kind, identity, definition, extras, None, how, None, None, None)
 
 
-def _row(saved: Saved) -> str:
+def _row(scene: Scene, saved: Saved) -> str:
     definition = _optional(saved.definition)
     if saved.kind == "function" and saved.definition is not None:
         definition = f"pg_get_functiondef({literal(saved.identity)}::regprocedure)"
     values = [
-        literal(saved.version), literal(saved.kind), literal(saved.identity), definition, array(saved.extras),
-        _optional(saved.how), array(saved.key_columns), array(saved.key_attributes), _optional(saved.predicate),
+        literal(scene.counter.slug), literal(saved.version), literal(saved.kind), literal(saved.identity), definition,
+        array(saved.extras), _optional(saved.how), array(saved.key_columns), array(saved.key_attributes), _optional(saved.predicate),
     ]  # fmt: skip
     return f"({_folded(values)})"
 
