@@ -76,7 +76,8 @@ def _row(scene: Scene, saved: Saved) -> str:
         definition = f"pg_get_functiondef({literal(saved.identity)}::regprocedure)"
     values = [
         literal(scene.counter.slug), literal(saved.version), literal(saved.kind), literal(saved.identity), definition,
-        array(saved.extras), _optional(saved.how), array(saved.key_columns), array(saved.key_attributes), _optional(saved.predicate),
+        array(saved.extras), _optional(saved.how), array(saved.key_columns), array(saved.key_attributes),
+        _optional(saved.predicate),
     ]  # fmt: skip
     return f"({_folded(values)})"
 
