@@ -104,8 +104,8 @@ class Renderer:
         table = self._table(code, index)
         column = self.columns[table].get(word) if table else None
         if column is None:
-            named = code[index + 2].text if [token.text for token in code[index + 1 : index + 2]] == ["."] else ""
-            elsewhere = self.schemas.get(named) if word == self.schema else None
+            dot, *named = [token.text for token in code[index + 1 : index + 3]] or [""]
+            elsewhere = self.schemas.get("".join(named)) if (word, dot) == (self.schema, ".") else None
             return index, elsewhere or self.words.get(word, word)
         first = index
         if column.missing:
