@@ -131,7 +131,7 @@ def test_the_files_for_a_database_fix_it_in_a_transaction_each(app: App, tmp_pat
         assert app.drift() == (0, 0)
     assert [app.one(query) for query in fired] == fires, "a repair is not a use"
     assert app.usagefix("smoke").code == 0
-    assert {m["state"] for m in app.usagefix("status", "--format", "json").json["migrations"]} == {"applied"}
+    assert {m["state"] for m in app.usagefix("status", "--format", "json").one["migrations"]} == {"applied"}
     rolled_back = app.usagefix("rollback", "--yes", "--daily-limit", "skip")
     assert rolled_back.code == 0, rolled_back.stderr
 
@@ -438,7 +438,7 @@ def push(app: App, *, name: str = FIRST.name, edit: Any = lambda statement: stat
 def pushed_as(app: App, **variables: str) -> str | None:
     result = app.usagefix("status", "--format", "json", **variables)
     assert result.code == 0, result.stderr
-    (state, *others) = result.json["migrations"]
+    (state, *others) = result.one["migrations"]
     assert all(other["pushed_as"] is None for other in others)
     assert state["state"] == "applied"
     value = state["pushed_as"]
@@ -465,7 +465,7 @@ def test_status_believes_only_a_push_of_this_very_entry(app: App) -> None:
     app.sql(LIST)
     push(app)
     app.usagefix("rollback", "--yes", "--daily-limit", "skip")
-    assert {m["pushed_as"] for m in app.usagefix("status", "--format", "json").json["migrations"]} == {None}
+    assert {m["pushed_as"] for m in app.usagefix("status", "--format", "json").one["migrations"]} == {None}
     app.usagefix("apply", "--to", VERSION)
     assert pushed_as(app) is None, "applied by usagefix, though the CLI lists it still"
 
