@@ -14,7 +14,7 @@ DO $do$ BEGIN
     PERFORM set_config('usagefix.baselines', '{}', false); -- what counters hold beside their events
     IF EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('usagefix') AND relname = 'baselines') THEN
         PERFORM set_config('usagefix.baselines', jsonb_object_agg(row_key, baseline)::text, false)
-        FROM usagefix.baselines HAVING count(*) > 0;
+        FROM usagefix.baselines WHERE counter = 'preset_usage_count'::name HAVING count(*) > 0;
     END IF;
 END $do$;
 
@@ -101,7 +101,7 @@ WITH RECURSIVE tree AS (
                 '6a1ffe9dc8320e727767d5d9606bfe6a 1fd3d53abc157dc65d9f899049bc7148',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '8cdfc338b54b14972fcb9512725d26ee 3707e5ca1813893b884e233dc26ed934',
+                '595c8b9f410fac22f610df3e67dce8e4 4a870a2db8b548157d6622990ca5c1bb',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
@@ -186,7 +186,7 @@ WITH shown AS MATERIALIZED (
     FROM public.preset_usage GROUP BY preset_usage.preset_id
 ), counter AS (
     SELECT shown.usage_count, shown.last_use, events.newest,
-        COALESCE(events.actual, 0) + COALESCE(kept.uses::bigint, 0) AS actual
+        COALESCE(events.actual, 0) + COALESCE(kept.uses::numeric, 0) AS actual
     FROM shown LEFT JOIN events ON events.parent = shown.id
     LEFT JOIN jsonb_each_text(current_setting('usagefix.baselines')::jsonb) AS kept (key, uses) ON key = shown.id::text
 ), total AS (
@@ -228,7 +228,7 @@ SELECT count(*) AS rows, count(*) FILTER (WHERE shown IS NOT DISTINCT FROM basel
     COALESCE(sum(baseline), 0) AS baseline_total, count(*) FILTER (WHERE baseline > 0) AS rows_with_baseline
 FROM (
     SELECT shown.usage_count AS shown, COALESCE(events.actual, 0) AS actual,
-        COALESCE(kept.uses::bigint, 0) AS baseline
+        COALESCE(kept.uses::numeric, 0) AS baseline
     FROM shown LEFT JOIN events ON events.parent = shown.id
     LEFT JOIN jsonb_each_text(current_setting('usagefix.baselines')::jsonb) AS kept (key, uses) ON key = shown.id::text
 ) AS counters;
@@ -241,10 +241,10 @@ WITH shown AS MATERIALIZED (
     SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
 )
 SELECT shown.id, shown.label, shown.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
-    COALESCE(kept.uses::bigint, 0) AS baseline, found.drift, shown.last_use AS last_event_at
+    COALESCE(kept.uses::numeric, 0) AS baseline, found.drift, shown.last_use AS last_event_at
 FROM shown LEFT JOIN events ON events.parent = shown.id
 LEFT JOIN jsonb_each_text(current_setting('usagefix.baselines')::jsonb) AS kept (key, uses) ON key = shown.id::text
 CROSS JOIN LATERAL (VALUES (
-    COALESCE(events.actual, 0) + COALESCE(kept.uses::bigint, 0) - COALESCE(shown.usage_count, 0))) AS found (drift)
+    COALESCE(events.actual, 0) + COALESCE(kept.uses::numeric, 0) - COALESCE(shown.usage_count, 0))) AS found (drift)
 ORDER BY abs(found.drift) DESC, shown.usage_count IS NULL DESC, COALESCE(events.actual, 0) DESC, shown.id
 LIMIT 10;

@@ -30,6 +30,7 @@ _OPTIONAL = {
     "data": "NULL::pg_catalog.text",
 }
 _FUNCTIONS = ("auto_increment", "auto_adjust", "auto_count_row", "auto_note", "guard")
+_SEQUENCES = ("rejected", "unnoted")  # of the ledger
 _TRIGGERS = {
     "trigger_auto_increment": ("",),
     "trigger_auto_adjust": ("_delete", "_update", "_truncate"),
@@ -123,7 +124,7 @@ class Counter:
 
     @property
     def objects(self) -> dict[str, str]:
-        """Our functions and triggers by what they are for: ``auto_increment``, ``trigger_auto_adjust_delete`` …"""
+        """Our functions, triggers and sequences by what they are for: ``auto_increment``, ``rejected`` …"""
         return {role: f"{before}_{self.slug}{after}" for role, (before, after) in _roles().items()}
 
     @property
@@ -139,7 +140,7 @@ class Counter:
     @property
     def triggers(self) -> frozenset[str]:
         """The names of our triggers."""
-        return frozenset(name for role, name in self.objects.items() if role not in _FUNCTIONS)
+        return frozenset(name for role, name in self.objects.items() if role not in _FUNCTIONS + _SEQUENCES)
 
     @property
     def dated(self) -> bool:
@@ -241,9 +242,9 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
 @cache
 def _roles() -> dict[str, tuple[str, str]]:
     """What our objects are for, each with what is before and behind the slug in its name."""
-    functions = {role: (role, "") for role in _FUNCTIONS}
+    plain = {role: (role, "") for role in _FUNCTIONS + _SEQUENCES}
     triggers = {before + after: (before, after) for before, ends in _TRIGGERS.items() for after in ends}
-    return functions | triggers
+    return plain | triggers
 
 
 @cache
@@ -260,6 +261,7 @@ def _sentinels() -> dict[str, str]:
         "recorder",
         "incrementer",
         "daily",
+        "slug",
     )
     return {str(STANDARD._plain(what)): what for what in (*anywhere, *_roles())}
 
