@@ -19,7 +19,12 @@ from usagefix.smoke import smoke
 from usagefix.status import status
 from usagefix.verify import verify
 
-EACH = [pytest.param(shape, counter, id=counter.slug) for shape in SHAPES for counter in COUNTERS.get(shape.name, ())]
+EACH = [
+    pytest.param(shape, counter, id=f"{shape}, {counter.slug}")
+    for shape in SHAPES
+    for counter in COUNTERS.get(shape.name, ())
+    if not (counter.where or counter.weight or counter.more_keys or counter.creates)
+]
 
 
 TRIED = {"first_use", "second_use", "events_agree", "many_rows", "delete", "deferred", "kinds", "undone"}
@@ -44,7 +49,7 @@ def test_there_and_back(empty: App, shape: Shape, counter: Counter) -> None:
         done = apply.apply(db, batch_size=7, on_step=nothing, on_progress=nothing)
         assert done.after is not None
         assert [check for check in done.after.checks if not check.passed] == []
-    assert not any(shape.wrong(empty).values())
+    assert not shape.wrong(empty)[counter.slug]
     with looking(empty, counter) as db:
         steps = smoke(db).steps
         assert [step for step in steps if step.status is Status.FAILED] == []

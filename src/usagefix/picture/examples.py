@@ -240,6 +240,8 @@ def _values(db: Database, column: Column, key: str, place: str | None, apart: Di
                 example = f"SELECT example.{quoted(name)} FROM {counter.child_sql} AS example"  # noqa: S608
                 same.append(f"event.{quoted(name)} = ({example} WHERE {_is_at('example', place)})")
         taken.append(f"NOT EXISTS (SELECT FROM {counter.child_sql} AS event WHERE {' AND '.join(same)})")
+    if column.refers == counter.parent_sql.removeprefix("public.") and len(parts) == 1:
+        taken.append(f"referred.{column.refers_key} <> {_literal(key)}")  # nobody follows oneself
     referred = f"(SELECT {column.refers_key} FROM {column.refers} LIMIT {_LOOKED_AT}) AS referred"  # noqa: S608
     free = f"SELECT {_text(f'referred.{column.refers_key}')} FROM {referred} WHERE {' AND '.join(taken)} LIMIT {number}"  # noqa: S608
     return _texts(db, free)
