@@ -107,7 +107,7 @@ def refused(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> Ref
         told = f"tried with the fix, {what.way.name} does not count right: {said} ({what.case})"
     triggers = _to_blame(db, scene, plan, error)
     if not triggers and said.state == _SAME_ROW:
-        triggers = [t for t in _suspects(scene) if t.timing == "BEFORE" and t.place == "presets"]
+        triggers = [t for t in _suspects(scene) if t.timing == "BEFORE" and t.is_on("presets")]
     where = next(_RAISED.finditer(_without_ours(scene, said.context)), None)
     if triggers:
         told += f"; to blame: trigger {', '.join(map(str, triggers))}"
@@ -120,7 +120,7 @@ def refused(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> Ref
 
 def _hint(scene: Scene, said: Outcome, triggers: Sequence[Trigger]) -> str:
     counter = f"{scene.counter.parent}.{scene.counter.column}"
-    on_presets = [t for t in triggers if t.place == "presets"]
+    on_presets = [t for t in triggers if t.is_on("presets")]
     if said.state == _SAME_ROW:
         return (
             f"an event changes {counter}, so a trigger that writes events before a preset is changed changes the preset"
