@@ -11,7 +11,6 @@ from usagefix.reading import Argument, Edited, Events, OnlyCounts, Reader, Refus
 from usagefix.reading.subject import Subject
 
 WRITES, INSERTS, DELETES, CARRIES = Use.WRITES_COUNTER, Use.INSERTS_EVENT, Use.DELETES_EVENT, Use.INSERTS_COUNTER
-NONE_OF = {"kind": "", "data": "", "incrementer": "", "recorder": "", "daily": "", "user": "user_id"}
 
 
 def subject(parent: str, counter: str, child: str, foreign_key: str) -> Subject:
@@ -144,13 +143,13 @@ OTHERS: list[tuple[str, str, Subject]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "text", "of", "use", "line"), FOUND, ids=lambda value: None)
+@pytest.mark.parametrize(("name", "text", "of", "use", "line"), FOUND)
 def test_it_is_found(tmp_path: Path, name: str, text: str, of: Subject, use: Use, line: int) -> None:
     (tmp_path / name).write_text(text)
     assert (use, line) in {(found.use, found.line) for found in in_file(tmp_path / name, subject=of)}
 
 
-@pytest.mark.parametrize(("name", "text", "of"), OTHERS, ids=lambda value: None)
+@pytest.mark.parametrize(("name", "text", "of"), OTHERS)
 def test_it_is_none(tmp_path: Path, name: str, text: str, of: Subject) -> None:
     (tmp_path / name).write_text(text)
     assert in_file(tmp_path / name, subject=of) == []
@@ -201,11 +200,8 @@ def test_one_function_of_several_counters_loses_only_one() -> None:
     assert isinstance(likes, Edited)
     assert "likes_count + 1" not in likes.body.replace("dislikes_count + 1", "")
     assert "GREATEST" not in likes.body
-    assert {"dislikes_count = dislikes_count + 1", "reactions_count = reactions_count + 1"} <= set(
-        part.strip()
-        for line in likes.body.splitlines()
-        for part in (line.partition(" SET ")[2].partition(" WHERE")[0],)
-    )
+    for kept in ("SET dislikes_count = dislikes_count + 1", "SET reactions_count = reactions_count + 1"):
+        assert kept in likes.body
     assert "SET touched_at = now() WHERE p.id = OLD.post_id" in likes.body
     users = read(SEVERAL, subject("users", "reactions_count", "post_reactions", "user_id"))
     assert isinstance(users, Edited)

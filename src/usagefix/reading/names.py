@@ -38,8 +38,8 @@ def _forms(table: str) -> set[str]:
 
 @dataclass(frozen=True)
 class Names:
-    """What the names in a file may be for; ``sides``: the tables that are looked for, one at a time where the events are
-    of the parent itself."""
+    """What the names in a file may be for; ``sides``: the tables that are looked for, one at a time where the events
+    are of the parent itself."""
 
     subject: Subject
     functions: Collection[str]
