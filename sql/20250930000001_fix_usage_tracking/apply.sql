@@ -201,5 +201,10 @@ SELECT 'preset_usage_count'::name, '20250930000001', 'function', unnest(ARRAY[
     'public.auto_increment_preset_usage_count()'::regprocedure, 'public.auto_adjust_preset_usage_count()'::regprocedure
 ])::text ON CONFLICT DO NOTHING;
 
+-- By hand: note what is counted
+INSERT INTO usagefix.counters (counter, definition) VALUES ('preset_usage_count'::name, jsonb_build_object(
+    'schema', 'public'::name, 'parent', 'presets'::name, 'key', 'id', 'column', 'usage_count'::name,
+    'number', 'integer', 'child', 'preset_usage'::name, 'foreign_key', 'preset_id'::name)) ON CONFLICT DO NOTHING;
+
 -- Record the version
 INSERT INTO usagefix.history (counter, version, action) VALUES ('preset_usage_count'::name, '20250930000001', 'apply');

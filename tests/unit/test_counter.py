@@ -46,6 +46,7 @@ BARE = Counter(
     last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None, partitioned=False, baselines=False,
     recorder=None, incrementer=None, daily=None,
 )  # fmt: skip
+PLAIN = (ODD.schema, ODD.parent, ODD.child, ODD.column, ODD.foreign_key, ODD.slug)
 FILES = sorted(SQL.rglob("*.sql"))
 ANYWHERE = {
     *("public", "presets", "preset_usage", "usage_count", "last_used_at", "preset_id", "created_at"),
@@ -80,7 +81,7 @@ def said(text: str) -> list[str]:
 def is_constant(token: Token) -> bool:
     content = token.content.removeprefix("public.").removeprefix("usagefix.").removesuffix("()")
     names = {ODD.sql(what) for what in ("schema", "parent", "child", "daily", "recorder", *ODD.objects)}
-    names |= {name.replace("'", "''") for name in (str(ODD.daily), ODD.foreign_key, ODD.slug, *ODD.objects.values())}
+    names |= {name.replace("'", "''") for name in (str(ODD.daily), *PLAIN, *ODD.objects.values())}
     return token.kind is Kind.LITERAL and (content in ANYWHERE or content.removeprefix('"My Schema".') in names)
 
 
