@@ -86,8 +86,8 @@ WITH RECURSIVE tree AS (
         -- guard knows it, if there is one.
         (strpos(wanted.bodies, md5(proc.prosrc)) = 1
             OR strpos(wanted.bodies, md5(proc.prosrc)) > 1 AND NOT EXISTS (SELECT FROM tree WHERE kind = 'p'))
-            AND COALESCE(array_to_string(proc.proconfig, ';')
-                !~ 'search_path=(?!.*, pg_temp, pg_usagefix_1(;|$))', true) AS as_released,
+            AND COALESCE(array_to_string(proc.proconfig, ';') !~ concat('search_path=(?!.*, pg_temp, ',
+                'pg_usagefix_preset_usage_count_1'::name, '(;|$))'), true) AS as_released,
         proc.prosecdef AS definer, quote_ident(owners.rolname) AS owner, proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,
@@ -98,10 +98,10 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                '6a1ffe9dc8320e727767d5d9606bfe6a 1fd3d53abc157dc65d9f899049bc7148',
+                '30e7c487e9687b820f7fa2bbfcbb97e5 a6b322b759e26de16c87f9cafa35b810',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '8cdfc338b54b14972fcb9512725d26ee 3707e5ca1813893b884e233dc26ed934',
+                'fbff177d939a22a0c961e54cba859473 3d47f8dc160b29e9b8a5718e6ad3e20c',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function

@@ -53,6 +53,7 @@ _NO_NAMES = (
     *("more_keys", "number", "where", "weight", "only", "constants", "creates", "beside", "truth"),
     *("slug", "partitioned", "baselines", "encoding"),
 )
+_BARE = re.compile(r"[a-z0-9_]+")
 _SCHEMA = re.compile(r"[\w -]{1,63}")
 
 
@@ -140,6 +141,18 @@ class Counter:
     def triggers(self) -> frozenset[str]:
         """The names of our triggers."""
         return frozenset(name for role, name in self.objects.items() if role not in _FUNCTIONS)
+
+    @property
+    def permit(self) -> str:
+        """How the last name on the path of a counting function begins, by which the guard of this counter, and of no
+        other, knows a count: never quoted. A number follows, how deep in triggers that is."""
+        hashed = hashlib.md5(self.slug.encode(), usedforsecurity=False).hexdigest()
+        return f"pg_usagefix_{self.slug if _BARE.fullmatch(self.slug) else hashed}_"
+
+    @property
+    def first_permit(self) -> str:
+        """The one of a count that no other trigger led to."""
+        return f"{self.permit}1"
 
     @property
     def dated(self) -> bool:
@@ -251,6 +264,8 @@ def _sentinels() -> dict[str, str]:
         "recorder",
         "incrementer",
         "daily",
+        "permit",
+        "first_permit",
     )
     return {str(STANDARD._plain(what)): what for what in (*anywhere, *_roles())}
 
