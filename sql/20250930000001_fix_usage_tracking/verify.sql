@@ -219,13 +219,13 @@ CROSS JOIN LATERAL (
 WITH shown AS MATERIALIZED (SELECT presets.id AS id, presets.usage_count FROM public.presets), events AS MATERIALIZED (
     SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
 )
-SELECT count(*) AS "presets", count(*) FILTER (WHERE shown IS NOT DISTINCT FROM baseline + actual) AS accurate,
+SELECT count(*) AS rows, count(*) FILTER (WHERE shown IS NOT DISTINCT FROM baseline + actual) AS accurate,
     count(*) FILTER (WHERE shown IS DISTINCT FROM baseline + actual) AS inaccurate,
     COALESCE(sum(shown), 0) AS displayed_total, COALESCE(sum(actual), 0) AS actual_total,
     COALESCE(sum(baseline + actual - COALESCE(shown, 0)), 0) AS drift_total,
     COALESCE(sum(abs(baseline + actual - COALESCE(shown, 0))), 0) AS drift_magnitude,
-    count(*) FILTER (WHERE shown > 0) AS presets_with_usage, count(*) FILTER (WHERE actual > 0) AS presets_really_used,
-    COALESCE(sum(baseline), 0) AS baseline_total, count(*) FILTER (WHERE baseline > 0) AS presets_with_baseline
+    count(*) FILTER (WHERE shown > 0) AS rows_with_count, count(*) FILTER (WHERE actual > 0) AS rows_with_events,
+    COALESCE(sum(baseline), 0) AS baseline_total, count(*) FILTER (WHERE baseline > 0) AS rows_with_baseline
 FROM (
     SELECT shown.usage_count AS shown, COALESCE(events.actual, 0) AS actual,
         COALESCE(kept.uses::bigint, 0) AS baseline
@@ -235,13 +235,13 @@ FROM (
 
 -- The presets with the largest drift, then the most used
 WITH shown AS MATERIALIZED (
-    SELECT presets.id AS id, presets.name AS name, presets.usage_count, presets.last_used_at AS last_use
+    SELECT presets.id AS id, presets.name AS label, presets.usage_count, presets.last_used_at AS last_use
     FROM public.presets
 ), events AS MATERIALIZED (
     SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
 )
-SELECT shown.id, shown.name, shown.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
-    COALESCE(kept.uses::bigint, 0) AS baseline, found.drift, shown.last_use AS last_used_at
+SELECT shown.id, shown.label, shown.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
+    COALESCE(kept.uses::bigint, 0) AS baseline, found.drift, shown.last_use AS last_event_at
 FROM shown LEFT JOIN events ON events.parent = shown.id
 LEFT JOIN jsonb_each_text(current_setting('usagefix.baselines')::jsonb) AS kept (key, uses) ON key = shown.id::text
 CROSS JOIN LATERAL (VALUES (

@@ -4,4 +4,4 @@ WITH gone AS (
     WHERE %(all)s OR NOT EXISTS (SELECT FROM public.presets AS preset WHERE preset.id::text = noted.row_key)
     RETURNING noted.baseline
 )
-SELECT count(*) AS "presets", COALESCE(sum(gone.baseline), 0)::bigint AS uses FROM gone
+SELECT count(*) AS rows, COALESCE(sum(gone.baseline), 0) AS total FROM gone

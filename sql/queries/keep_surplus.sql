@@ -8,4 +8,4 @@ WITH surplus AS (
     SELECT surplus.row_key, surplus.uses, %(run)s FROM surplus
     ON CONFLICT (row_key) DO UPDATE SET baseline = baselines.baseline + excluded.baseline, run = excluded.run
 )
-SELECT count(*) AS "presets", COALESCE(sum(surplus.uses), 0)::bigint AS uses FROM surplus
+SELECT count(*) AS rows, COALESCE(sum(surplus.uses), 0) AS total FROM surplus

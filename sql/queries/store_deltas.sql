@@ -9,5 +9,5 @@ WITH stored AS (
     CROSS JOIN LATERAL (SELECT COALESCE(drift."preset_id", last_use."preset_id") AS "preset_id") AS found
     RETURNING delta
 )
-SELECT count(*) AS "presets", COALESCE(sum(abs(delta)), 0)::bigint AS magnitude
+SELECT count(*) AS rows, COALESCE(sum(abs(delta)), 0) AS magnitude
 FROM stored
