@@ -25,10 +25,10 @@ DO $do$ BEGIN
 END $do$;
 
 -- By hand: note the daily limit, so that rollback can build it again
-INSERT INTO usagefix.saved_objects (version, kind, identity, definition, key_columns, predicate, extras)
-SELECT '20250930000001', 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid), ARRAY(
-    SELECT pg_get_indexdef(indexrelid, n, true) FROM generate_series(1, indnkeyatts) AS n
-), pg_get_expr(indpred, indrelid), ARRAY(
+INSERT INTO usagefix.saved_objects (counter, version, kind, identity, definition, key_columns, predicate, extras)
+SELECT 'preset_usage_count'::name, '20250930000001', 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid),
+    ARRAY(SELECT pg_get_indexdef(indexrelid, n, true) FROM generate_series(1, indnkeyatts) AS n),
+    pg_get_expr(indpred, indrelid), ARRAY(
     SELECT format('COMMENT ON INDEX %s IS %L', indexrelid::regclass, said)
     FROM obj_description(indexrelid, 'pg_class') AS said WHERE said IS NOT NULL)
 FROM pg_index WHERE indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
@@ -113,9 +113,9 @@ BEGIN
         PERFORM FROM public.presets AS preset ORDER BY preset.id FOR NO KEY UPDATE;
         OPEN trust; FETCH trust INTO trusted; CLOSE trust;
         IF trusted THEN
-            UPDATE public.presets AS preset SET usage_count = COALESCE((
-                SELECT kept.baseline FROM usagefix.baselines AS kept
-                WHERE kept.row_key OPERATOR(pg_catalog.=) preset.id::pg_catalog.text), 0)
+            UPDATE public.presets AS preset SET usage_count = COALESCE((SELECT kept.baseline
+                FROM usagefix.baselines AS kept WHERE (kept.counter, kept.row_key) OPERATOR(pg_catalog.=)
+                ('preset_usage_count'::pg_catalog.name, preset.id::pg_catalog.text)), 0)
             WHERE preset.usage_count IS DISTINCT FROM 0;
         ELSE
             UPDATE public.presets AS preset SET usage_count = 0 WHERE preset.usage_count IS DISTINCT FROM 0;
@@ -162,9 +162,9 @@ BEGIN
                 WHERE event.preset_id OPERATOR(pg_catalog.=) change.preset_id) OPERATOR(pg_catalog.-) shown;
             OPEN trust; FETCH trust INTO trusted; CLOSE trust;
             IF trusted THEN
-                change.uses := change.uses OPERATOR(pg_catalog.+) COALESCE((
-                    SELECT kept.baseline FROM usagefix.baselines AS kept
-                    WHERE kept.row_key OPERATOR(pg_catalog.=) change.preset_id::pg_catalog.text), 0);
+                change.uses := change.uses OPERATOR(pg_catalog.+) COALESCE((SELECT kept.baseline
+                    FROM usagefix.baselines AS kept WHERE (kept.counter, kept.row_key) OPERATOR(pg_catalog.=)
+                    ('preset_usage_count'::pg_catalog.name, change.preset_id::pg_catalog.text)), 0);
             END IF;
         END IF;
         too_low := too_low OR shown OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0; -- it stops at 0
@@ -176,9 +176,9 @@ BEGIN
                 OR change.newest OPERATOR(pg_catalog.>) preset.last_used_at) --? dated
         ;
     END LOOP;
-    IF too_low THEN -- deltas that a backfill has still to add may not fit any more: it counts again
-        OPEN trust; FETCH trust INTO trusted; CLOSE trust;
-        IF trusted THEN INSERT INTO usagefix.held_at_zero DEFAULT VALUES; END IF;
+    IF too_low THEN OPEN trust; FETCH trust INTO trusted; CLOSE trust; END IF;
+    IF too_low AND trusted THEN -- deltas that a backfill has still to add may not fit any more: it counts again
+        INSERT INTO usagefix.held_at_zero (counter) VALUES ('preset_usage_count'::pg_catalog.name);
     END IF;
     RETURN NULL;
 END
@@ -199,10 +199,10 @@ CREATE OR REPLACE TRIGGER trigger_auto_adjust_preset_usage_count_truncate AFTER 
     FOR EACH STATEMENT EXECUTE FUNCTION public.auto_adjust_preset_usage_count();
 
 -- Note that there was nothing before, where nothing is noted yet: rollback drops them
-INSERT INTO usagefix.saved_objects (version, kind, identity)
-VALUES ('20250930000001', 'function', 'public.auto_increment_preset_usage_count()'::regprocedure::text),
-    ('20250930000001', 'function', 'public.auto_adjust_preset_usage_count()'::regprocedure::text)
-ON CONFLICT DO NOTHING;
+INSERT INTO usagefix.saved_objects (counter, version, kind, identity)
+SELECT 'preset_usage_count'::name, '20250930000001', 'function', unnest(ARRAY[
+    'public.auto_increment_preset_usage_count()'::regprocedure, 'public.auto_adjust_preset_usage_count()'::regprocedure
+])::text ON CONFLICT DO NOTHING;
 
 -- Record the version
-INSERT INTO usagefix.history (version, action) VALUES ('20250930000001', 'apply');
+INSERT INTO usagefix.history (counter, version, action) VALUES ('preset_usage_count'::name, '20250930000001', 'apply');

@@ -11,7 +11,8 @@ WITH shown AS MATERIALIZED (
             + COALESCE(noted.baseline, 0) --? baselines
             AS baseline
     FROM shown LEFT JOIN events ON events.parent = shown.id
-    LEFT JOIN usagefix.baselines AS noted ON noted.row_key = shown.id::text --? baselines
+    LEFT JOIN usagefix.baselines AS noted --? baselines
+        ON noted.row_key = shown.id::text AND noted.counter = 'preset_usage_count'::name --? baselines
 ), counters AS MATERIALIZED (
     SELECT kept.*, kept.actual + kept.baseline - COALESCE(kept.shown, 0) AS drift FROM kept
 ), top AS (

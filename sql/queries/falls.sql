@@ -14,7 +14,8 @@ SELECT
             'last_event_at', preset.last_used_at::timestamptz)
         FROM pg_temp.usagefix_drift AS fallen
         JOIN public.presets AS preset ON preset.id = fallen."preset_id"
-        LEFT JOIN usagefix.baselines AS noted ON noted.row_key = preset.id::text --? baselines
+        LEFT JOIN usagefix.baselines AS noted --? baselines
+            ON noted.row_key = preset.id::text AND noted.counter = 'preset_usage_count'::name --? baselines
         CROSS JOIN LATERAL (
             SELECT 0
                 + COALESCE(noted.baseline, 0) --? baselines

@@ -7,7 +7,8 @@ FROM public.presets AS preset
 CROSS JOIN LATERAL (
     SELECT count(*) AS actual FROM public.preset_usage AS event WHERE event.preset_id = preset.id
 ) AS events
-LEFT JOIN usagefix.baselines AS noted ON noted.row_key = preset.id::text --? baselines
+LEFT JOIN usagefix.baselines AS noted --? baselines
+    ON noted.row_key = preset.id::text AND noted.counter = 'preset_usage_count'::name --? baselines
 CROSS JOIN LATERAL (
     SELECT 0
         + COALESCE(noted.baseline, 0) --? baselines

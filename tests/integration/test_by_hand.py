@@ -362,7 +362,8 @@ def test_rollback_stops_for_a_later_version_and_for_what_apply_replaced(fixed: A
             assert replaced in done.stderr
         assert_stopped(done.stderr, MIGRATION, "rollback")
     fixed.sql(
-        "INSERT INTO usagefix.saved_objects (version, kind, identity) VALUES ('20990101000001', 'function', 'f()')"
+        "INSERT INTO usagefix.saved_objects (counter, version, kind, identity)"
+        " VALUES ('preset_usage_count', '20990101000001', 'function', 'f()')"
     )
     with stopped(fixed, "rollback", GUARD):
         done = fixed.psql(GUARD / "rollback.sql")

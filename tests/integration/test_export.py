@@ -448,7 +448,10 @@ def pushed_as(app: App, **variables: str) -> str | None:
 
 def test_every_version_has_the_insert_that_status_looks_for() -> None:
     for migration in MIGRATIONS:
-        insert = f"INSERT INTO usagefix.history (version, action) VALUES ('{migration.version}', 'apply')"
+        insert = (
+            "INSERT INTO usagefix.history (counter, version, action)"
+            f" VALUES ('preset_usage_count'::name, '{migration.version}', 'apply')"
+        )
         assert re.search(rf"^\s*{re.escape(insert)}", migration.read(Face.APPLY), re.MULTILINE)
 
 
