@@ -64,6 +64,7 @@ BEGIN
     WHERE preset.id OPERATOR(pg_catalog.=) (SELECT written.preset_id FROM new_events AS written LIMIT 1)
         AND NOT EXISTS (SELECT FROM new_events OFFSET 1);
     IF FOUND THEN RETURN NULL; END IF;
+    -- Else one by one, in the order of their ids.
     FOR used IN SELECT written.preset_id, pg_catalog.count(*) AS uses, pg_catalog.max(written.created_at) AS newest
         FROM new_events AS written GROUP BY written.preset_id ORDER BY written.preset_id
     LOOP
@@ -108,6 +109,7 @@ BEGIN
             pg_catalog.current_setting('search_path'), ', ',
             'pg_usagefix_preset_usage_count_'::pg_catalog.name, pg_catalog.pg_trigger_depth()), true);
     END IF;
+    -- What the statement changed, preset by preset.
     IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' AND TG_WHEN OPERATOR(pg_catalog.=) 'AFTER' THEN
         -- No event is left, and none comes before this commits: what stays is the baseline, whatever a counter lacked.
         PERFORM FROM public.presets AS preset ORDER BY preset.id FOR NO KEY UPDATE;

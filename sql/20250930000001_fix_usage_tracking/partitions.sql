@@ -48,6 +48,7 @@ BEGIN
             pg_catalog.current_setting('search_path'), ', ',
             'pg_usagefix_preset_usage_count_'::pg_catalog.name, pg_catalog.pg_trigger_depth()), true);
     END IF;
+    -- What the row changed, preset by preset.
     FOR change IN
         SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.moment) AS newest
         FROM (

@@ -98,10 +98,10 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                '30e7c487e9687b820f7fa2bbfcbb97e5 a6b322b759e26de16c87f9cafa35b810',
+                'b51a7b3d148384a190685f40407746e6 61240a8a1cb82273eca0058de2872baf',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                'd0b0a9a5a196198bb9b90a94ec845649 974057900f203a274a8b7cf87bc5b365',
+                'a58291c3fa79157ac1e3b2d691e5e6cd 4147c0e08f7e8b81e4b49dd7622b854c',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function

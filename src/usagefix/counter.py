@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 
 from usagefix.errors import ConfigurationError
+from usagefix.preparing import prepared
 from usagefix.rendering import CODE_TAGS, PARAMETER, Column, Renderer
 
 LONGEST_NAME = 63  # bytes; the server cuts what is longer
@@ -217,7 +218,7 @@ class Counter:
 
         A ``%`` in a name is doubled where the text takes parameters.
         """
-        return _renderer(self, "%%" if PARAMETER.search(text) else "%").render(text)
+        return prepared(self, _renderer(self, "%%" if PARAMETER.search(text) else "%").render(text))
 
     def _column(self, what: str, table: str, percent: str) -> Column:
         """What is written for a column behind the word for its table."""
