@@ -54,6 +54,17 @@ def prepared(counter: Counted, text: str) -> str:
     return text
 
 
+def making(counter: Counted) -> str:
+    """A statement that makes the parent rows which events name and which are not there, each with the counter at 0.
+    Parameter: ids, an array as text, the keys that it is about. Returns the key of each row that it made."""
+    return _Making(counter).statement()
+
+
+def making_all(counter: Counted) -> str:
+    """The same for every key."""
+    return _Making(counter).statement(of_some=False)
+
+
 def _additions(counter: Counted) -> Mapping[str, str]:
     made, locked = _Making(counter), _Locking(counter)
     return {
@@ -168,6 +179,15 @@ class _Making(_Keys):
 
     _WHY = "    -- A row that is not there yet is made, with the counter at 0. Who makes the same one waits, and finds it.\n"
 
+    def statement(self, *, of_some: bool = True) -> str:
+        own = self.of_events[:1]
+        keys = ", ".join(f"event.{column}" for column in own[0])
+        wanted = [f"({self.counter.where})"] if self.counter.where else []
+        wanted += [f"event.{own[0][0]} OPERATOR(pg_catalog.=) ANY (%(ids)s)"] if of_some else []
+        found = f"SELECT DISTINCT {keys} FROM {self.counter.child_sql} AS event"
+        text = self._insert(found + (f" WHERE {' AND '.join(wanted)}" if wanted else ""))
+        return text + (f"\nRETURNING {self.of_parent[0]}::pg_catalog.text" if of_some else ";")
+
     def of_insert(self) -> str:
         return self._WHY + self._statement(self.select(["new_events"], self._where), "    ") if self._makes else ""
 
@@ -215,6 +235,14 @@ class _Making(_Keys):
         return f" WHERE {self.counter.where}" if self.counter.where and not self.counter.beside else ""
 
     def _statement(self, keys: str, indent: str) -> str:
+        making = f"pg_catalog.to_regclass({self._events})::pg_catalog.oid, ' ', pg_catalog.pg_trigger_depth()"
+        text = (
+            f"PERFORM pg_catalog.set_config('usagefix.making', pg_catalog.concat(\n    {making}), true);\n"
+            f"{self._insert(keys)};\nPERFORM pg_catalog.set_config('usagefix.making', '', true);"
+        )
+        return "".join(f"{indent}{line}\n" for line in text.splitlines())
+
+    def _insert(self, keys: str) -> str:
         counter = self.counter
         names = ["key", *(f"key_{n}" for n, _ in enumerate(counter.more_keys, 2))]
         of_row = [f"missing.{name}" for name in names]
@@ -223,13 +251,10 @@ class _Making(_Keys):
         there = self.equal("preset", of_row) + (f" AND {counter.only}" if counter.only else "")
         # Not a mere sub-select: see the locking.
         source = f"({keys})" if counter.more_keys else f"pg_catalog.unnest(ARRAY(\n        {keys}))"
-        text = (
+        return (
             f"INSERT INTO {counter.parent_sql} ({', '.join(columns)})\n"
             f"SELECT {', '.join(values)}\nFROM {source} AS missing ({', '.join(names)})\n"
             f"WHERE {' AND '.join(f'{value} IS NOT NULL' for value in of_row)}"
             f" AND NOT EXISTS (\n    SELECT FROM {counter.parent_sql} AS preset WHERE {there})\n"
-            f"ORDER BY {', '.join(of_row)}\nON CONFLICT DO NOTHING;"
+            f"ORDER BY {', '.join(of_row)}\nON CONFLICT DO NOTHING"
         )
-        for_guards = f"PERFORM pg_catalog.set_config('usagefix.making', pg_catalog.concat(\n    pg_catalog.to_regclass({self._events})::pg_catalog.oid, ' ', pg_catalog.pg_trigger_depth()), true);\n"
-        text = f"{for_guards}{text}\nPERFORM pg_catalog.set_config('usagefix.making', '', true);"
-        return "".join(f"{indent}{line}\n" for line in text.splitlines())

@@ -109,3 +109,24 @@ def test_two_counters_make_rows(app: App) -> None:
     app.sql("UPDATE follows SET followee = 10 WHERE follower = 8")
     assert [wrong(app, of) for of in both] == [[], []]
     assert app.one("SELECT count(*) FROM users") == 4
+
+
+def test_a_backfill_makes_the_rows_that_are_missing(app: App) -> None:
+    prepare(
+        app,
+        "CREATE TABLE people (id int PRIMARY KEY)",
+        "CREATE TABLE account (person int PRIMARY KEY REFERENCES people, events int NOT NULL DEFAULT 0)",
+        "CREATE TABLE events (id bigint GENERATED ALWAYS AS IDENTITY, person int)",
+        "INSERT INTO people SELECT n FROM generate_series(1, 300) AS n",
+        "INSERT INTO account VALUES (1, 7)",
+        "INSERT INTO events (person) SELECT 1 + n % 301 FROM generate_series(1, 1000) AS n",
+    )
+    made = counter("account.events", "events.person", "account_events", key="person", creates=True)
+    install(app, made)
+    with app.db.transaction(), named(app, made) as db:
+        pass
+    with named(app, made) as db:
+        done = backfill(db, believed=Trust.EVENTS)
+    assert [row.id for row in done.unrepaired] == ["301"], "nobody is there to have an account"
+    assert [row[0] for row in wrong(app, made)] == [301]
+    assert app.one("SELECT count(*) FROM account") == 300
