@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from usagefix.fragments import closed
+
 _INCREMENT = "    -- Most statements insert one event: then nothing is grouped or sorted.\n"
 _ONE_BY_ONE = "    -- Else one by one, in the order of their ids.\n"
 _ADJUST = "    -- What the statement changed, preset by preset.\n"
@@ -96,11 +98,13 @@ class _Keys:
     def select(self, tables: Sequence[str], where: str = "") -> str:
         """A query for the keys of these events, each once."""
         found = [
-            f"SELECT {', '.join(f'event.{column}' for column in columns)} FROM {table} AS event{where}"
+            f"SELECT {', '.join(f'event.{column}' for column in columns)} FROM {table} AS event{where}"  # noqa: S608
             for table in tables
             for columns in self.of_events
         ]
-        return "\n            UNION ".join(found) if len(found) > 1 else found[0].replace("SELECT", "SELECT DISTINCT", 1)
+        return (
+            "\n            UNION ".join(found) if len(found) > 1 else found[0].replace("SELECT", "SELECT DISTINCT", 1)
+        )
 
     def equal(self, left: str, right: Sequence[str]) -> str:
         pairs = zip(self.of_parent, right, strict=True)
@@ -112,8 +116,8 @@ class _Locking(_Keys):
     the other, would be two orders."""
 
     _WHY = (
-        "    -- Other counters of the same rows count these events, too, each in a function of its own: lock all rows that\n"
-        "    -- any of them may change first, in the order of their keys.\n"
+        "    -- Other functions count these events for the same rows, too: lock all that any of them may change before\n"
+        "    -- the first one counts, in the order of their keys.\n"
     )
 
     def of_insert(self) -> str:
@@ -143,7 +147,9 @@ class _Locking(_Keys):
             found = "\n        OR ".join(tuples)
         else:
             found = f"preset.{self.of_parent[0]} OPERATOR(pg_catalog.=) ANY (ARRAY[{', '.join(rows)}])"
-        return f"{self._WHY}    PERFORM FROM {self.counter.parent_sql} AS preset\n    WHERE {found}\n    {self._order}\n"
+        return (
+            f"{self._WHY}    PERFORM FROM {self.counter.parent_sql} AS preset\n    WHERE {found}\n    {self._order}\n"
+        )
 
     def _of_partition(self) -> Iterator[str]:
         if self.counter.partitioned:
@@ -160,10 +166,10 @@ class _Locking(_Keys):
         )
         if self.counter.more_keys:
             columns = [f"touched.{column}" for column in self.of_events[0]]
-            source = f"FROM ({touched}) AS touched\nJOIN {self.counter.parent_sql} AS preset ON {self.equal('preset', columns)}"
-            text = f"PERFORM {source}\nORDER BY {self.order} FOR NO KEY UPDATE OF preset;"
+            joined = f"JOIN {self.counter.parent_sql} AS preset ON {self.equal('preset', columns)}"
+            text = f"PERFORM FROM ({touched}) AS touched\n{joined}\nORDER BY {self.order} FOR NO KEY UPDATE OF preset;"
         else:
-            # Not a join: its plan, kept for the session, would be that of the first statement, of many events or of one.
+            # Not a join: its plan, kept for the session, would be that of its first statement, of many events or of one
             any_of = f"preset.{self.of_parent[0]} OPERATOR(pg_catalog.=) ANY (ARRAY(\n        {touched}))"
             text = f"PERFORM FROM {self.counter.parent_sql} AS preset\nWHERE {one}{any_of}\n{self._order}"
         return "".join(f"{indent}{line}\n" for line in text.splitlines())
@@ -177,14 +183,14 @@ class _Making(_Keys):
     """Makes the parent rows that events name and that are not there. Two that make the same row: the second waits for
     the first, and finds its row. Where others count beside, for all of them, unfiltered, as they lock: before that."""
 
-    _WHY = "    -- A row that is not there yet is made, with the counter at 0. Who makes the same one waits, and finds it.\n"
+    _WHY = "    -- Make rows that are not there yet, at 0. Who makes the same one waits, and finds it.\n"
 
     def statement(self, *, of_some: bool = True) -> str:
         own = self.of_events[:1]
         keys = ", ".join(f"event.{column}" for column in own[0])
-        wanted = [f"({self.counter.where})"] if self.counter.where else []
+        wanted = [f"({closed(self.counter.where)})"] if self.counter.where else []
         wanted += [f"event.{own[0][0]} OPERATOR(pg_catalog.=) ANY (%(ids)s)"] if of_some else []
-        found = f"SELECT DISTINCT {keys} FROM {self.counter.child_sql} AS event"
+        found = f"SELECT DISTINCT {keys} FROM {self.counter.child_sql} AS event"  # noqa: S608
         text = self._insert(found + (f" WHERE {' AND '.join(wanted)}" if wanted else ""))
         return text + (f"\nRETURNING {self.of_parent[0]}::pg_catalog.text" if of_some else ";")
 
@@ -232,7 +238,7 @@ class _Making(_Keys):
 
     @property
     def _where(self) -> str:
-        return f" WHERE {self.counter.where}" if self.counter.where and not self.counter.beside else ""
+        return f" WHERE ({closed(self.counter.where)})" if self.counter.where and not self.counter.beside else ""
 
     def _statement(self, keys: str, indent: str) -> str:
         making = f"pg_catalog.to_regclass({self._events})::pg_catalog.oid, ' ', pg_catalog.pg_trigger_depth()"
@@ -248,7 +254,7 @@ class _Making(_Keys):
         of_row = [f"missing.{name}" for name in names]
         columns = [*self.of_parent, counter.sql("column"), *(_quoted(name) for name, _ in counter.constants)]
         values = [*of_row, "0", *(value for _, value in counter.constants)]
-        there = self.equal("preset", of_row) + (f" AND {counter.only}" if counter.only else "")
+        there = self.equal("preset", of_row) + (f" AND ({closed(counter.only)})" if counter.only else "")
         # Not a mere sub-select: see the locking.
         source = f"({keys})" if counter.more_keys else f"pg_catalog.unnest(ARRAY(\n        {keys}))"
         return (

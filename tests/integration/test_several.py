@@ -8,6 +8,11 @@ import pytest
 from byvalue import counter, install, wrong
 from support import App
 
+from usagefix.backfill import backfill
+from usagefix.database import connect
+from usagefix.models.choices import Trust
+from usagefix.target import locate
+
 FOLLOWS = (
     "CREATE TABLE users (id int PRIMARY KEY, followers_count int DEFAULT 0, following_count int DEFAULT 0)",
     "CREATE TABLE follows (id bigint GENERATED ALWAYS AS IDENTITY, follower int, followee int)",
@@ -49,7 +54,7 @@ STATISTICS = (
     "CREATE TYPE frame AS ENUM ('day', 'AllTime')",
     "CREATE TABLE stats (key text, frame frame, views int NOT NULL DEFAULT 0, note text DEFAULT 'new', PRIMARY KEY (key, frame))",
     "CREATE TABLE views (id bigint GENERATED ALWAYS AS IDENTITY, subject text, real boolean DEFAULT true)",
-    "INSERT INTO stats (key, frame) VALUES ('there', 'AllTime'), ('a', 'day')",
+    "INSERT INTO stats (key, frame) VALUES ('there', 'AllTime')",
 )
 VIEWS = counter(
     "stats.views", "views.subject", "stat_views", key="key", creates=True, only="preset.frame = 'AllTime'",
@@ -76,7 +81,6 @@ def test_rows_that_are_not_there_are_made(app: App) -> None:
     app.sql("UPDATE views SET real = false")
     app.sql("DELETE FROM views WHERE subject = 'c'")
     assert "c" not in all_time(app)
-    assert app.sql("SELECT views FROM stats WHERE frame = 'day'") == [(0,)]
     assert app.sql("SELECT DISTINCT note FROM stats") == [("new",)]
 
 
@@ -94,7 +98,9 @@ def test_a_deletion_makes_no_row(app: App) -> None:
     app.sql("INSERT INTO events (person) VALUES (1), (1), (2)")
     app.sql("DELETE FROM people WHERE id = 1")
     assert app.sql("SELECT * FROM account") == [(2, 1)]
-    app.sql("ALTER TABLE events DROP CONSTRAINT events_person_fkey, ADD FOREIGN KEY (person) REFERENCES people ON DELETE SET NULL")
+    app.sql(
+        "ALTER TABLE events DROP CONSTRAINT events_person_fkey, ADD FOREIGN KEY (person) REFERENCES people ON DELETE SET NULL"
+    )
     app.sql("DELETE FROM people")
     assert app.sql("SELECT * FROM account") == []
 
@@ -123,10 +129,12 @@ def test_a_backfill_makes_the_rows_that_are_missing(app: App) -> None:
     )
     made = counter("account.events", "events.person", "account_events", key="person", creates=True)
     install(app, made)
-    with app.db.transaction(), named(app, made) as db:
-        pass
-    with named(app, made) as db:
+    db = connect(locate(app.url(), "the test"))
+    db.counter, db.counters = made, (made,)
+    try:
         done = backfill(db, believed=Trust.EVENTS)
+    finally:
+        db.close()
     assert [row.id for row in done.unrepaired] == ["301"], "nobody is there to have an account"
     assert [row[0] for row in wrong(app, made)] == [301]
     assert app.one("SELECT count(*) FROM account") == 300
