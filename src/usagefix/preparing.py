@@ -116,8 +116,8 @@ class _Locking(_Keys):
     the other, would be two orders."""
 
     _WHY = (
-        "    -- Other functions count these events for the same rows, too: lock all that any of them may change before\n"
-        "    -- the first one counts, in the order of their keys.\n"
+        "    -- Other functions count these events for the same rows, too: lock all that any of them may change\n"
+        "    -- before the first one counts, in the order of their keys.\n"
     )
 
     def of_insert(self) -> str:
@@ -192,7 +192,10 @@ class _Making(_Keys):
         wanted += [f"event.{own[0][0]} OPERATOR(pg_catalog.=) ANY (%(ids)s)"] if of_some else []
         found = f"SELECT DISTINCT {keys} FROM {self.counter.child_sql} AS event"  # noqa: S608
         text = self._insert(found + (f" WHERE {' AND '.join(wanted)}" if wanted else ""))
-        return text + (f"\nRETURNING {self.of_parent[0]}::pg_catalog.text" if of_some else ";")
+        if not of_some:
+            return f"{text};"
+        text = text.replace("%", "%%").replace("%%(ids)s", "%(ids)s")
+        return f"{text}\nRETURNING {self.of_parent[0].replace('%', '%%')}::pg_catalog.text"
 
     def of_insert(self) -> str:
         return self._WHY + self._statement(self.select(["new_events"], self._where), "    ") if self._makes else ""
