@@ -16,6 +16,7 @@ from typing import Any
 
 from usagefix.errors import ConfigurationError
 from usagefix.rendering import CODE_TAGS, PARAMETER, Column, Renderer
+from usagefix.sources import Fragments
 
 LONGEST_NAME = 63  # bytes; the server cuts what is longer
 EVENT_TIMES = ("created_at", "used_at")  # what the usual application calls the time of a use, in this order
@@ -123,6 +124,11 @@ class Counter:
         for name in (*named, *self.objects.values()):
             if name is not None:
                 _require_name(name)
+        for fragment in (self.where, self.weight, self.only):
+            if fragment is not None and any(tag in fragment for tag in CODE_TAGS):
+                raise ConfigurationError(
+                    f"{fragment!r} cannot be written into a function", hint=f"write it without {', '.join(CODE_TAGS)}"
+                )
 
     def md5(self, text: str) -> str:
         """What PostgreSQL's ``md5()`` gives for a text in this database."""
@@ -251,10 +257,11 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         "partitions": counter.partitioned,
         "baselines": counter.baselines,
         "daily": counter.daily is not None,
+        "counted": counter.weight is None,
     }
-    return Renderer(
-        STANDARD.schema, words, columns, frozenset(word for word, is_there in needed.items() if not is_there)
-    )
+    needless = frozenset(word for word, is_there in needed.items() if not is_there)
+    fragments = Fragments(counter.where, counter.weight)
+    return Renderer(STANDARD.schema, words, columns, needless, fragments.doubled() if percent == "%%" else fragments)
 
 
 @cache
