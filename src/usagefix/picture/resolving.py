@@ -1,0 +1,79 @@
+"""Declared counters in one database: the names that are there, the types, the keys, and what the server says of their
+SQL. Reads only, but for SQL that is vetted where the caller says so. What is wrong is told all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from usagefix import picture
+from usagefix.counter import STANDARD, Counter
+from usagefix.database import Database
+from usagefix.declaration import Declaration
+from usagefix.declaring import Mistake, Mistaken, is_usual
+from usagefix.picture.declared import Tables
+from usagefix.picture.fitting import fitted
+from usagefix.picture.ordering import in_order
+from usagefix.picture.truths import verified
+
+
+def resolved(db: Database, declared: Sequence[Declaration], schema: str, *, vetting: bool) -> tuple[Counter, ...]:
+    """The counters in the order in which they are repaired: what one counts from comes before it.
+
+    ``schema``: where a table is whose schema is not said; ``vetting``: the server may judge their SQL in a transaction
+    that writes, and is undone. Raises Mistaken, with all that is wrong.
+    """
+    others = [declaration for declaration in declared if not is_usual(declaration)]
+    tables = Tables(db, others, schema, vetting=vetting) if others else None
+    mistakes = tables.mistakes if tables else []
+    pairs = []
+    for declaration in declared:
+        before = len(mistakes)
+        counter = _counter(db, tables, declaration, schema)
+        if counter is not None and len(mistakes) == before:
+            pairs.append((declaration, counter))
+    mistakes += _twice(pairs)
+    counters, circles = in_order(pairs)
+    mistakes += circles
+    if mistakes:
+        raise Mistaken(mistakes, hint="write names as SQL does, odd ones in double quotes; the keys: docs/counters.md")
+    return tuple(_with_others(counter, counters) for counter in counters)
+
+
+def _counter(db: Database, tables: Tables | None, declaration: Declaration, schema: str) -> Counter | None:
+    """One of them; None, and noted, where it cannot be."""
+    if tables is None or is_usual(declaration):
+        return picture.look_up(db, _as_usual(declaration, schema))
+    return verified(tables, declaration) if declaration.events is None else fitted(tables, declaration)
+
+
+def _as_usual(declaration: Declaration, schema: str) -> Counter:
+    """The counter of the usual application, before a look at what it has of it."""
+    return Counter(
+        schema=declaration.parent.schema or schema,
+        label=declaration.label or STANDARD.label,
+        last=declaration.last or STANDARD.last,
+        time=declaration.time or STANDARD.time,
+        recorder=declaration.recorder or STANDARD.recorder,
+        slug=declaration.name,
+    )
+
+
+def _twice(pairs: Iterable[tuple[Declaration, Counter]]) -> Iterator[Mistake]:
+    """Two declarations of one column, which only their schemas told apart."""
+    seen: dict[tuple[str, str, str], Declaration] = {}
+    for declaration, counter in pairs:
+        other = seen.setdefault((counter.schema, counter.parent, counter.column), declaration)
+        if other is not declaration:
+            place = declaration.place("counter")
+            yield Mistake(place, f"is {declaration.shown}, which {other.place('counter')} is already")
+
+
+def _with_others(counter: Counter, counters: Iterable[Counter]) -> Counter:
+    """The counter, knowing the columns by which others find the same parent from the same events."""
+    if counter.truth is not None:
+        return counter
+    tables = (counter.parent_sql, counter.child_sql)
+    same = [other for other in counters if (other.parent_sql, other.child_sql) == tables and other.truth is None]
+    columns = dict.fromkeys(other.foreign_key for other in same if other.foreign_key != counter.foreign_key)
+    return replace(counter, beside=tuple(columns))
