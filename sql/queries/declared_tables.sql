@@ -1,7 +1,8 @@
--- What there is of the tables that declared counters name: kind is null where a table is missing. columns: by name, each
--- with its type, the type below a domain, the digits behind the point that a numeric keeps, and whether a row needs it;
--- keys: the columns of each unique index that holds at once and for all rows, the primary key first; refers: the foreign
--- keys. alike: tables of nearly that name, or in other schemas. Parameters: schemas, tables (arrays of one length).
+-- What there is of the tables that declared counters name: kind is null where a table is missing. columns: by name,
+-- each with its type, the type below a domain, the digits behind the point that a numeric keeps, and whether a row
+-- needs it; keys: the columns of each unique index that holds at once and for all rows, the primary key first; refers:
+-- the foreign keys. alike: tables of nearly that name, or in other schemas. Parameters: schemas, tables (arrays of one
+-- length).
 SELECT
     wanted.schema,
     wanted.name,
@@ -18,7 +19,8 @@ SELECT
         FROM pg_catalog.pg_attribute
         JOIN pg_catalog.pg_type AS types ON types.oid = atttypid
         JOIN pg_catalog.pg_type AS base ON base.oid = COALESCE(NULLIF(types.typbasetype, 0), types.oid)
-        CROSS JOIN LATERAL (SELECT CASE types.typbasetype WHEN 0 THEN atttypmod ELSE types.typtypmod END) AS digits (modifier)
+        CROSS JOIN LATERAL (SELECT CASE types.typbasetype WHEN 0 THEN atttypmod ELSE types.typtypmod END)
+            AS digits (modifier)
         WHERE attrelid = tables.oid AND attnum > 0 AND NOT attisdropped
     ), '{}') AS columns,
     COALESCE((

@@ -8,7 +8,8 @@ WITH used AS (
     WHERE ev_class = 'pg_temp.usagefix_vetted'::pg_catalog.regclass
 ), run AS (
     SELECT pg_proc.oid::pg_catalog.regprocedure::text AS name, proowner AS owner
-    FROM used JOIN pg_catalog.pg_proc ON refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND pg_proc.oid = refobjid
+    FROM used
+    JOIN pg_catalog.pg_proc ON refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND pg_proc.oid = refobjid
     UNION ALL
     SELECT pg_operator.oid::pg_catalog.regoperator::text, proowner
     FROM used
@@ -17,7 +18,8 @@ WITH used AS (
     JOIN pg_catalog.pg_proc ON pg_proc.oid = oprcode
     UNION ALL
     SELECT pg_type.oid::pg_catalog.regtype::text, typowner
-    FROM used JOIN pg_catalog.pg_type ON refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND pg_type.oid = refobjid
+    FROM used
+    JOIN pg_catalog.pg_type ON refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND pg_type.oid = refobjid
     WHERE typtype = 'd'
 )
 SELECT name, rolname::text AS owner

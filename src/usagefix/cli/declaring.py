@@ -40,7 +40,7 @@ _OPTIONS: dict[str, Any] = {
         list[str] | None,
         _option(
             "--counter",
-            "Only this one, by its name or as table.column; may be given again. With --events: the column to count in.",
+            "Only this one, by its name or as table.column; may be given again. With events: the column to count in.",
             "NAME",
             autocompletion=names,
         ),

@@ -204,9 +204,10 @@ def look(context: typer.Context, read: Callable[[Database], T]) -> T:
 def _look(db: Database, wanted: Declared, *, vetting: bool) -> None:
     """Tell the database which counters the command is about: all that are declared were looked at, because each has to
     know the others on its tables. Raises Mistaken with all that is wrong."""
+    from usagefix import ledger
     from usagefix.picture.resolving import resolved
 
     asked = {one.name for one in chosen(wanted.selected, wanted.counters, wanted.by)}
-    found = resolved(db, wanted.counters, db.counter.schema, vetting=vetting)
-    db.counters = tuple(counter for counter in found if counter.slug in asked)
+    found = resolved(db, wanted.counters, db.counter.schema, vetting=vetting, applied=ledger.counters(db))
+    db.counters = tuple(ledger.settled(db, counter) for counter in found if counter.slug in asked)
     db.counter = db.counters[0]

@@ -15,6 +15,7 @@ from usagefix.errors import DatabaseRefused
 
 WHOLE = frozenset(("smallint", "integer", "bigint"))
 NUMBERS = WHOLE | {"numeric"}
+COUNTERS = NUMBERS - {"smallint"}  # which is full too soon
 INEXACT = frozenset(("real", "double precision", "money"))
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 _TABLES = ("r", "p")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from usagefix.counter import Counter
 from usagefix.declaration import Declaration, Missing
 from usagefix.declaring.fragments import constants
-from usagefix.picture.declared import INEXACT, NUMBERS, WHOLE, Table, Tables
+from usagefix.picture.declared import COUNTERS, INEXACT, NUMBERS, WHOLE, Table, Tables
 from usagefix.picture.vetting import Source, Unsound, Vetted, glanced, vetted
 
 
@@ -34,8 +34,8 @@ def number(tables: Tables, declaration: Declaration, parent: Table) -> str:
         what = f"is {column}, an identity column, which numbers rows"
     elif about["base"] in INEXACT:
         what = f"is of type {about['type']}, in which sums are not exact; numeric is"
-    elif about["base"] not in NUMBERS:
-        what = f"is of type {about['type']}; a counter is integer, bigint, smallint or numeric"
+    elif about["base"] not in COUNTERS:
+        what = f"is of type {about['type']}; a counter is integer, bigint or numeric"
     if what is not None:
         tables.wrong(declaration, "counter", what)
     return str(about["base"]) if what is None else ""
@@ -84,6 +84,7 @@ class _Fitting:
         if not key:
             return None
         self._require_key(key, dict(fixed), last)
+        written = {"where": said.where, "weight": said.weight, "only": said.only}
         return Counter(
             schema=parent.schema,
             parent=parent.name,
@@ -112,6 +113,7 @@ class _Fitting:
             incrementer=None,
             daily=None,
             encoding=self._tables.db.codec,
+            declared=tuple((name, text) for name, text in written.items() if text is not None),
         )
 
     def _wrong(self, key: str, what: str) -> None:

@@ -17,11 +17,13 @@ from usagefix.picture.ordering import in_order
 from usagefix.picture.truths import verified
 
 
-def resolved(db: Database, declared: Sequence[Declaration], schema: str, *, vetting: bool) -> tuple[Counter, ...]:
+def resolved(
+    db: Database, declared: Sequence[Declaration], schema: str, *, vetting: bool, applied: Iterable[Counter] = ()
+) -> tuple[Counter, ...]:
     """The counters in the order in which they are repaired: what one counts from comes before it.
 
     ``schema``: where a table is whose schema is not said; ``vetting``: the server may judge their SQL in a transaction
-    that writes, and is undone. Raises Mistaken, with all that is wrong.
+    that writes, and is undone; ``applied``: what is counted here already. Raises Mistaken, with all that is wrong.
     """
     others = [declaration for declaration in declared if not is_usual(declaration)]
     tables = Tables(db, others, schema, vetting=vetting) if others else None
@@ -37,7 +39,9 @@ def resolved(db: Database, declared: Sequence[Declaration], schema: str, *, vett
     mistakes += circles
     if mistakes:
         raise Mistaken(mistakes, hint="write names as SQL does, odd ones in double quotes; the keys: docs/counters.md")
-    return tuple(_with_others(counter, counters) for counter in counters)
+    columns = {_column(counter) for counter in counters}
+    all_of_them = (*counters, *(counter for counter in applied if _column(counter) not in columns))
+    return tuple(_with_others(counter, all_of_them) for counter in counters)
 
 
 def _counter(db: Database, tables: Tables | None, declaration: Declaration, schema: str) -> Counter | None:
@@ -63,10 +67,14 @@ def _twice(pairs: Iterable[tuple[Declaration, Counter]]) -> Iterator[Mistake]:
     """Two declarations of one column, which only their schemas told apart."""
     seen: dict[tuple[str, str, str], Declaration] = {}
     for declaration, counter in pairs:
-        other = seen.setdefault((counter.schema, counter.parent, counter.column), declaration)
+        other = seen.setdefault(_column(counter), declaration)
         if other is not declaration:
             place = declaration.place("counter")
             yield Mistake(place, f"is {declaration.shown}, which {other.place('counter')} is already")
+
+
+def _column(counter: Counter) -> tuple[str, str, str]:
+    return counter.schema, counter.parent, counter.column
 
 
 def _with_others(counter: Counter, counters: Iterable[Counter]) -> Counter:
