@@ -120,8 +120,9 @@ def plan(
     )
 
 
-def scripts(db: Database, to: str | None = None, *, alone: bool = False) -> dict[Migration, Plan]:
-    """The plans to write down for psql or a migration tool, by version. ``alone``: each is one transaction.
+def scripts(db: Database, to: str | None = None, *, alone: bool = False) -> tuple[Scene, dict[Migration, Plan]]:
+    """What is there, and the plans to write down for psql or a migration tool, by version. ``alone``: each is one
+    transaction.
 
     Raises Refused where a person has something to do first.
     """
@@ -130,7 +131,7 @@ def scripts(db: Database, to: str | None = None, *, alone: bool = False) -> dict
         seen = scene(db)
         require_countable(seen, of_uses(db, ahead=True))
     choices = Choices(by_hand=True, alone=alone, mode=_mode(seen), recorders=trying.untried(seen))
-    return {m: applying.plan(seen, m, choices) for m in _wanted(to)}
+    return seen, {m: applying.plan(seen, m, choices) for m in _wanted(to)}
 
 
 def _look(db: Database, to: str | None, limits: Limits | None, believed: Trust | None) -> _Seen:

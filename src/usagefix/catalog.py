@@ -90,7 +90,14 @@ class Migration:
 
     def object_checks(self, counter: Counter = STANDARD) -> str:
         """The statement of ``verify.sql`` that checks the catalog, and counts nothing."""
-        (checks,) = (found for found in self.statements(Face.VERIFY, counter) if found.purpose == "Objects")
+        return self._checks("Objects", counter)
+
+    def counter_checks(self, counter: Counter = STANDARD) -> str:
+        """The statement of ``verify.sql`` that counts, and checks the counters."""
+        return self._checks("Counters", counter)
+
+    def _checks(self, title: str, counter: Counter) -> str:
+        (checks,) = (found for found in self.statements(Face.VERIFY, counter) if found.title == title)
         return checks.text.rstrip(";\n")
 
     @property

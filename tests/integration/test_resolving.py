@@ -348,3 +348,10 @@ def test_a_file_in_the_working_directory_is_read(shop: App, tmp_path: Path) -> N
     broken = verify(shop, cwd=tmp_path)
     assert broken.code == 2
     assert "target:" not in broken.stderr, "before it connects"
+
+
+def test_what_is_wrong_with_a_counter_that_is_not_asked_for_is_no_matter(shop: App, tmp_path: Path) -> None:
+    (tmp_path / "usagefix.toml").write_text(LIKES + counter("title"))
+    assert verify(shop, cwd=tmp_path).code == 2
+    one = verify(shop, "--counter", "post_likes_count", cwd=tmp_path)
+    assert one.code == 1, one.stderr

@@ -61,7 +61,7 @@ class Tables:
         names = [(one, name) for one in declared for name in (one.parent, one.events) if name is not None]
         wanted = sorted({(schema, name.table) for one, name in names for schema in self._schemas(one, name)})
         params = {"schemas": [schema for schema, _ in wanted], "tables": [table for _, table in wanted]}
-        rows = db.rows(db.query("declared_tables"), Table, params)
+        rows = db.rows(db.query("declared_tables"), Table, params) if wanted else ()
         self._tables = {(table.schema, table.name): table for table in rows}
 
     def wrong(self, declaration: Declaration, key: str, what: str) -> None:

@@ -3,8 +3,9 @@ SQL. Reads only, but for SQL that is vetted where the caller says so. What is wr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from usagefix import picture
 from usagefix.counter import STANDARD, Counter
@@ -18,36 +19,56 @@ from usagefix.picture.truths import verified
 
 
 def resolved(
-    db: Database, declared: Sequence[Declaration], schema: str, *, vetting: bool, applied: Iterable[Counter] = ()
+    db: Database,
+    declared: Sequence[Declaration],
+    schema: str,
+    *,
+    vetting: bool,
+    asked: Collection[Declaration] | None = None,
+    applied: Iterable[Counter] = (),
 ) -> tuple[Counter, ...]:
-    """The counters in the order in which they are repaired: what one counts from comes before it.
+    """The counters that are ``asked`` for, else all, in the order in which they are repaired: what one counts from
+    comes before it. The others are looked at because each has to know them.
 
     ``schema``: where a table is whose schema is not said; ``vetting``: the server may judge their SQL in a transaction
     that writes, and is undone; ``applied``: what is counted here already. Raises Mistaken, with all that is wrong.
     """
-    others = [declaration for declaration in declared if not is_usual(declaration)]
-    tables = Tables(db, others, schema, vetting=vetting) if others else None
-    mistakes = tables.mistakes if tables else []
-    pairs = []
-    for declaration in declared:
-        before = len(mistakes)
-        counter = _counter(db, tables, declaration, schema)
-        if counter is not None and len(mistakes) == before:
-            pairs.append((declaration, counter))
-    mistakes += _twice(pairs)
-    counters, circles = in_order(pairs)
+    names = {one.name for one in (declared if asked is None else asked)}
+    found = _fitting(db, [one for one in declared if one.name in names], schema, vetting=vetting)
+    mistakes = [*found.mistakes, *_twice(found.pairs)]
+    counters, circles = in_order(found.pairs)
     mistakes += circles
     if mistakes:
         raise Mistaken(mistakes, hint="write names as SQL does, odd ones in double quotes; the keys: docs/counters.md")
-    columns = {_column(counter) for counter in counters}
-    all_of_them = (*counters, *(counter for counter in applied if _column(counter) not in columns))
-    return tuple(_with_others(counter, all_of_them) for counter in counters)
+    others = [counter for _, counter in _fitting(db, [one for one in declared if one.name not in names], schema).pairs]
+    known = {_column(counter) for counter in (*counters, *others)}
+    others += [counter for counter in applied if _column(counter) not in known]
+    return tuple(_with_others(counter, (*counters, *others)) for counter in counters)
 
 
-def _counter(db: Database, tables: Tables | None, declaration: Declaration, schema: str) -> Counter | None:
+class _Found(NamedTuple):
+    """Declarations with their counters, and what is wrong with the others."""
+
+    pairs: list[tuple[Declaration, Counter]]
+    mistakes: list[Mistake]
+
+
+def _fitting(db: Database, declared: Sequence[Declaration], schema: str, *, vetting: bool = False) -> _Found:
+    """Those that fit the database."""
+    tables = Tables(db, [one for one in declared if not is_usual(one)], schema, vetting=vetting)
+    pairs = []
+    for declaration in declared:
+        before = len(tables.mistakes)
+        counter = _counter(tables, declaration)
+        if counter is not None and len(tables.mistakes) == before:
+            pairs.append((declaration, counter))
+    return _Found(pairs, tables.mistakes)
+
+
+def _counter(tables: Tables, declaration: Declaration) -> Counter | None:
     """One of them; None, and noted, where it cannot be."""
-    if tables is None or is_usual(declaration):
-        return picture.look_up(db, _as_usual(declaration, schema))
+    if is_usual(declaration):
+        return picture.look_up(tables.db, _as_usual(declaration, tables.schema))
     return verified(tables, declaration) if declaration.events is None else fitted(tables, declaration)
 
 

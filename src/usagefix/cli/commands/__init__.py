@@ -7,7 +7,7 @@ from collections.abc import Callable
 import typer
 
 from usagefix.cli.commands.changing import apply, backfill, guard, rollback
-from usagefix.cli.commands.looking import check_preset, doctor, status, verify
+from usagefix.cli.commands.looking import check, check_preset, doctor, status, verify
 from usagefix.cli.commands.offline import demo, export, schema, sql
 from usagefix.cli.commands.proving import probe_api, smoke
 from usagefix.cli.declaring import Command, declares
@@ -18,6 +18,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor,
     "backfill": backfill,
     "rollback": rollback,
+    "check": check,
     "check-preset": check_preset,
     "status": status,
     "guard": guard,
