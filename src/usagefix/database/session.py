@@ -26,7 +26,7 @@ from usagefix.rendering import PARAMETER
 T = TypeVar("T")
 
 SAID = "UF003"  # the SQLSTATE of what a trial says
-LOCK_KEY = 0x75736167_65666978  # "usagefix" in ASCII; the advisory lock of everything that writes
+LOCK_KEY = 0x75736167_65666978  # "usagefix" in ASCII; the advisory lock of everything that changes the catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,12 +280,17 @@ class Database:
             time.sleep(pause)
         raise AssertionError("unreachable")
 
-    def claim(self, *, patiently: bool = False) -> None:
-        """Take usagefix's advisory lock until the transaction ends.
+    def claim(self, *, patiently: bool = False, counting: bool = False) -> None:
+        """Take usagefix's advisory locks until the transaction ends: that of the counter in turn, and, but for
+        ``counting``, which changes rows alone, the one of all that changes the catalog.
 
-        Raises Busy where another run holds it; ``patiently``: as a lock that :meth:`retrying` waits for.
+        Raises Busy where another run holds one; ``patiently``: as a lock that :meth:`retrying` waits for.
         """
-        (mine,) = self.values("SELECT pg_catalog.pg_try_advisory_xact_lock(%(key)s)", {"key": LOCK_KEY})
+        (mine,) = self.values(
+            "SELECT (%(counting)s OR pg_catalog.pg_try_advisory_xact_lock(%(all)s)) AND"
+            " pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended(%(slug)s, %(all)s))",
+            {"all": LOCK_KEY, "counting": counting},
+        )
         if not mine:
             raise Busy(
                 "another run of usagefix is going on this database",
