@@ -43,7 +43,7 @@ def _row(chapter: Chapter, part: Part | None, *, counted: bool) -> Iterator[Cell
         else:
             yield counts.number(totals.rows)
             yield counts.number(totals.inaccurate, wrong=totals.inaccurate > 0)
-            yield counts.drift(totals.drift_total, wrong=totals.drift_total != 0)
+            yield counts.drift((totals.drift_total,), wrong=totals.drift_total != 0)
         yield Cell(", ".join(check.check_id for check in report.checks if not check.passed))
     else:
         yield from (Cell("", PLAIN),) * (3 if counted else 0)
