@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import assert_never
 
 from usagefix import apply, backfill, catalog, rollback, status
 from usagefix.catalog import Face, Migration, Statement
 from usagefix.database import Database
+from usagefix.exporting.step import Scripts, Step, of_counter
 from usagefix.models.choices import DailyLimit, Trust
 from usagefix.models.migration import State
+from usagefix.planning.ahead import way_back
 from usagefix.planning.plan import text_of
 
 
@@ -46,7 +49,7 @@ def _local(name: str, value: str) -> str:
 def _script(db: Database, migration: Migration, face: Face, limit: DailyLimit, believed: Trust | None) -> str:
     match face:
         case Face.APPLY:
-            return apply.scripts(db)[migration].script
+            return apply.scripts(db)[1][migration].script
         case Face.ROLLBACK:
             return rollback.script(db, migration, limit)
         case Face.BACKFILL:
@@ -57,22 +60,23 @@ def _script(db: Database, migration: Migration, face: Face, limit: DailyLimit, b
             assert_never(unknown)
 
 
-def scripts(
-    db: Database, to: str | None, believed: Trust | None = None
-) -> tuple[dict[tuple[str, Face], str], frozenset[str]]:
-    """The scripts of apply by version, each a transaction of its own, the ledger in the first, and the backfill of the
-    last; and which versions are applied here. Raises Refused."""
-    plans = apply.scripts(db, to, alone=True)
-    texts = {
-        (migration.version, Face.APPLY): _whatever_is_set(
-            text_of(plan.statements if place == 0 else plan.without_ledger), Face.APPLY
+def steps(
+    db: Database, to: str | None, believed: Trust | None, limit: DailyLimit, *, first: bool = True
+) -> Iterator[Step]:
+    """What to export for a counter of this database: each version is a transaction of its own, with its way back.
+    ``first``: the ledger is in the first of them. Raises Refused where a person has something to do first."""
+    seen, plans = apply.scripts(db, to, alone=True)
+    applied = {state.version for state in status.status(db).migrations if state.state is State.APPLIED}
+    scripts = {
+        migration: Scripts(
+            _whatever_is_set(text_of(plan.statements if first and place == 0 else plan.without_ledger), Face.APPLY),
+            _whatever_is_set(way_back(seen, plan, limit), Face.ROLLBACK),
+            migration.version in applied,
         )
         for place, (migration, plan) in enumerate(plans.items())
     }
-    newest = [*plans][-1]
-    texts[newest.version, Face.BACKFILL] = script(db, newest, Face.BACKFILL, believed=believed)
-    states = status.status(db).migrations
-    return texts, frozenset(state.version for state in states if state.state is State.APPLIED)
+    backfill = script(db, [*plans][-1], Face.BACKFILL, believed=believed)
+    return of_counter(db.counter, scripts, backfill, first=first)
 
 
 def _backfill(db: Database, migration: Migration) -> tuple[Statement, ...]:

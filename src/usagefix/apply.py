@@ -112,7 +112,7 @@ def plan(
     return ApplyReport(
         seen.before,
         tuple(str(m) for m in seen.todo),
-        preview(db, batch_size=batch_size, believed=believed),
+        preview(db, batch_size=batch_size, believed=believed, anew=bool(seen.scene.renewed)),
         after=None,
         plan=tuple(steps),
         tracker_diff=difference,
@@ -120,8 +120,9 @@ def plan(
     )
 
 
-def scripts(db: Database, to: str | None = None, *, alone: bool = False) -> dict[Migration, Plan]:
-    """The plans to write down for psql or a migration tool, by version. ``alone``: each is one transaction.
+def scripts(db: Database, to: str | None = None, *, alone: bool = False) -> tuple[Scene, dict[Migration, Plan]]:
+    """What is there, and the plans to write down for psql or a migration tool, by version. ``alone``: each is one
+    transaction.
 
     Raises Refused where a person has something to do first.
     """
@@ -130,7 +131,7 @@ def scripts(db: Database, to: str | None = None, *, alone: bool = False) -> dict
         seen = scene(db)
         require_countable(seen, of_uses(db, ahead=True))
     choices = Choices(by_hand=True, alone=alone, mode=_mode(seen), recorders=trying.untried(seen))
-    return {m: applying.plan(seen, m, choices) for m in _wanted(to)}
+    return seen, {m: applying.plan(seen, m, choices) for m in _wanted(to)}
 
 
 def _look(db: Database, to: str | None, limits: Limits | None, believed: Trust | None) -> _Seen:
@@ -144,10 +145,12 @@ def _look(db: Database, to: str | None, limits: Limits | None, believed: Trust |
         seen = scene(db)
         checks = object_checks(db, seen.code)
         states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
-        by_row, whole = _by_row(seen), ledger.whole(db)
+        anew, whole = _by_row(seen) or seen.renewed or seen.ledger.outdated(db.counter), ledger.whole(db)
+        if seen.renewed:  # what is noted beside other events is forgotten
+            db.counter = replace(db.counter, baselines=False)
         todo = tuple(
             m for m in wanted
-            if states[m.version] is not State.APPLIED or not whole or (by_row and m.kind is MigrationKind.COUNTING)
+            if states[m.version] is not State.APPLIED or not whole or (anew and m.kind is MigrationKind.COUNTING)
         )  # fmt: skip
         if todo:
             require_countable(seen, of_uses(db, ahead=True))  # else it may be what cannot be read, too

@@ -10,11 +10,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
+from typing import Any
 
 from usagefix.errors import ConfigurationError
+from usagefix.preparing import prepared
 from usagefix.rendering import CODE_TAGS, PARAMETER, Column, Renderer
+from usagefix.sources import Fragments
 
 LONGEST_NAME = 63  # bytes; the server cuts what is longer
 EVENT_TIMES = ("created_at", "used_at")  # what the usual application calls the time of a use, in this order
@@ -51,8 +54,9 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
 }
 _NO_NAMES = (
     *("more_keys", "number", "where", "weight", "only", "constants", "creates", "beside", "truth"),
-    *("slug", "partitioned", "baselines", "encoding"),
+    *("slug", "partitioned", "baselines", "encoding", "declared", "stored"),
 )
+_BARE = re.compile(r"[a-z0-9_]+")
 _SCHEMA = re.compile(r"[\w -]{1,63}")
 
 
@@ -76,6 +80,9 @@ class Counter:
     that record an event, and that add one; ``daily``: the index of the daily limit; None: there is no such thing.
     ``partitioned``: the events are; ``baselines``: the ledger has some; what only these need is left out without.
     ``encoding``: in which the database keeps text, as Python calls it.
+
+    ``declared``: fragments as a person wrote them, where the fields have what the server made of them; ``stored``: what
+    the server made of them when the counter was applied, by which functions of ours are known and nothing is run.
 
     Raises ConfigurationError for what cannot be a name.
     """
@@ -110,6 +117,8 @@ class Counter:
     incrementer: str | None = "increment_preset_usage"
     daily: str | None = "idx_preset_usage_daily_unique"
     encoding: str = "utf-8"
+    declared: tuple[tuple[str, str], ...] = ()
+    stored: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         given = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -117,6 +126,11 @@ class Counter:
         for name in (*named, *self.objects.values()):
             if name is not None:
                 _require_name(name)
+        for fragment in (self.where, self.weight, self.only):
+            if fragment is not None and any(tag in fragment for tag in CODE_TAGS):
+                raise ConfigurationError(
+                    f"{fragment!r} cannot be written into a function", hint=f"write it without {', '.join(CODE_TAGS)}"
+                )
 
     def md5(self, text: str) -> str:
         """What PostgreSQL's ``md5()`` gives for a text in this database."""
@@ -141,6 +155,18 @@ class Counter:
     def triggers(self) -> frozenset[str]:
         """The names of our triggers."""
         return frozenset(name for role, name in self.objects.items() if role not in _FUNCTIONS + _SEQUENCES)
+
+    @property
+    def permit(self) -> str:
+        """How the last name on the path of a counting function begins, by which the guard of this counter, and of no
+        other, knows a count: never quoted. A number follows, how deep in triggers that is."""
+        hashed = hashlib.md5(self.slug.encode(), usedforsecurity=False).hexdigest()
+        return f"pg_usagefix_{self.slug if _BARE.fullmatch(self.slug) else hashed}_"
+
+    @property
+    def first_permit(self) -> str:
+        """The one of a count that no other trigger led to."""
+        return f"{self.permit}1"
 
     @property
     def dated(self) -> bool:
@@ -178,6 +204,18 @@ class Counter:
         return self.slug == STANDARD.slug
 
     @property
+    def written(self) -> dict[str, str]:
+        """The fragments as a person wrote them."""
+        found = {name: getattr(self, name) for name in ("where", "weight", "only")} | dict(self.declared)
+        return {name: text for name, text in found.items() if text is not None}
+
+    @property
+    def as_stored(self) -> Counter:
+        """The counter whose functions are here: its bodies are made of what the server made of the fragments."""
+        fragments: dict[str, Any] = dict(self.stored)
+        return replace(self, **fragments, stored=()) if self.stored else self
+
+    @property
     def params(self) -> dict[str, str | None]:
         """The names as parameters of a catalog question.
 
@@ -204,7 +242,7 @@ class Counter:
 
         A ``%`` in a name is doubled where the text takes parameters.
         """
-        return _renderer(self, "%%" if PARAMETER.search(text) else "%").render(text)
+        return prepared(self, _renderer(self, "%%" if PARAMETER.search(text) else "%").render(text))
 
     def _column(self, what: str, table: str, percent: str) -> Column:
         """What is written for a column behind the word for its table."""
@@ -233,10 +271,11 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         "partitions": counter.partitioned,
         "baselines": counter.baselines,
         "daily": counter.daily is not None,
+        "counted": counter.weight is None,
     }
-    return Renderer(
-        STANDARD.schema, words, columns, frozenset(word for word, is_there in needed.items() if not is_there)
-    )
+    needless = frozenset(word for word, is_there in needed.items() if not is_there)
+    fragments = Fragments(counter.where, counter.weight)
+    return Renderer(STANDARD.schema, words, columns, needless, fragments.doubled() if percent == "%%" else fragments)
 
 
 @cache
@@ -261,6 +300,8 @@ def _sentinels() -> dict[str, str]:
         "recorder",
         "incrementer",
         "daily",
+        "permit",
+        "first_permit",
         "slug",
     )
     return {str(STANDARD._plain(what)): what for what in (*anywhere, *_roles())}

@@ -533,7 +533,7 @@ def test_users_of_the_application_reach_nothing_of_ours(owned: App, whose: str) 
 
 ONE = "md5('preset 1')::uuid"
 WRITER = """
-    SET search_path = public, pg_temp, pg_usagefix_1;
+    SET search_path = public, pg_temp, pg_usagefix_preset_usage_count_1;
     CREATE TEMP TABLE own (a integer);
     CREATE FUNCTION pg_temp.count_too() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
         UPDATE public.presets SET usage_count = usage_count + 1 WHERE id = md5('preset 1')::uuid;

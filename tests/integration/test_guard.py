@@ -218,9 +218,9 @@ def test_events_that_a_trigger_on_presets_records_meanwhile(fixed: App) -> None:
 
 FORGED = (
     "public",
-    "public, pg_temp, pg_usagefix_0",
-    "public, pg_temp, pg_usagefix_1",
-    "public, pg_temp, pg_usagefix_2",
+    "public, pg_temp, pg_usagefix_preset_usage_count_0",
+    "public, pg_temp, pg_usagefix_preset_usage_count_1",
+    "public, pg_temp, pg_usagefix_preset_usage_count_2",
 )
 
 

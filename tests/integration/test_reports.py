@@ -71,6 +71,7 @@ def test_status(app: App) -> None:
             "state": "pending",
             "applied_at": None,
             "applied_by": None,
+            "pushed_by": None,
             "pushed_as": None,
             "rolled_back_at": None,
             "rolled_back_by": None,

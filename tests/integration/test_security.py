@@ -37,7 +37,7 @@ def test_a_roles_own_search_path_is_not_taken_over(app: App) -> None:
         app.sql("ALTER ROLE mallory SET search_path = mal")
         assert app.usagefix("apply").code == 0
         (settings,) = app.sql("SELECT proconfig FROM pg_proc WHERE proname = 'auto_increment_preset_usage_count'")[0]
-        assert settings == ["search_path=public, pg_temp, pg_usagefix_1"]
+        assert settings == ["search_path=public, pg_temp, pg_usagefix_preset_usage_count_1"]
         app.sql("DROP SCHEMA mal")
 
 

@@ -183,7 +183,7 @@ def _status(report: StatusReport, nouns: Nouns) -> Outline:
     newest = moment(report.newest_event_at, "%Y-%m-%d %H:%M:%S UTC") if report.newest_event_at else "none yet"
     pushed = [m for m in report.migrations if m.pushed_as]
     remarks = (
-        *(Remark("pushed", f"{m.version} by supabase db push, as {m.pushed_as}") for m in pushed),
+        *(Remark("pushed", f"{m.version} by {m.pushed_by}, as {m.pushed_as}") for m in pushed),
         *((Remark("newest event", newest),) if report.dated else ()),
         *((Remark("baselines", _based(report.baselines, nouns)),) if report.baselines.rows else ()),
     )

@@ -185,4 +185,4 @@ def exported(report: ExportReport) -> Iterator[str]:
         yield f"{path} is of another usagefix; it stays, and what is written comes after it"
     if not report.files:
         yield "nothing to write: every file is there already"
-    yield "next: supabase db push, then usagefix verify"
+    yield f"next: {report.runs}, then usagefix verify"

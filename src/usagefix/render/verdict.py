@@ -142,7 +142,7 @@ def _smoked(report: SmokeReport, nouns: Nouns) -> Verdict:
 
 def _exported(report: ExportReport) -> Verdict:
     written = f"{plural(len(report.files), 'file')} written, {len(report.there)} there already"
-    return Verdict("exported", written, GOOD, "supabase db push, then usagefix verify")
+    return Verdict("exported", written, GOOD, f"{report.runs}, then usagefix verify")
 
 
 def _probed(report: ProbeReport) -> Verdict:
