@@ -167,11 +167,11 @@ def test_nothing_else_speaks_of_presets(db: Database, capsys: pytest.CaptureFixt
     for form in (Format.TABLE, Format.MARKDOWN, Format.JUNIT, Format.GITHUB):
         page = printed(outcome, form, capsys)
         assert "preset" not in page, form
-        assert "customer_spent" in page
+        assert "customer_spent" in page.replace("\\", "")
 
 
 def test_many_are_a_line_each(db: Database, capsys: pytest.CaptureFixture[str]) -> None:
     db.counters = tuple(replace(db.counters[1], slug=f"counter_{number:02}") for number in range(50))
     page = printed(done(db, "verify", verify), Format.TABLE, capsys)
     assert len(page.splitlines()) < 60
-    assert page.splitlines()[-2].startswith("not right: counter_00, counter_01, counter_02 and 47 more")
+    assert page.splitlines()[-2].startswith("not right: all 50 counters")
