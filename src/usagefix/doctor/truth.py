@@ -11,6 +11,7 @@ from usagefix.doctor.counting import ERROR, WARNING, Rule
 from usagefix.doctor.words import listed, where
 from usagefix.models.diagnosis import Finding
 from usagefix.reading import Place, Use
+from usagefix.trust import DECLARATION
 
 _LONG = timedelta(days=7)
 _STATEMENT = 25  # lines that an insert goes on for, at most
@@ -26,15 +27,14 @@ def events_incomplete(case: Case) -> Iterator[Finding]:
     """What apply asks before it changes anything."""
     doubt = case.picture.drift.doubt if case.picture.drift else None
     if doubt is not None:
-        yield Finding(
-            "events_incomplete",
-            ERROR,
-            "The events do not look like the whole truth",
-            case.counted_column,
-            str(doubt),
-            "find out why no events are recorded, and mend that; then usagefix apply --trust counters keeps what the"
-            " counters show, --trust events lets them fall",
-        )
+        title, remedy = "The counters do not look like what these events count", DECLARATION
+        if doubt.definition is None:
+            title = "The events do not look like the whole truth"
+            remedy = (
+                "find out why no events are recorded, and mend that; then usagefix apply --trust counters keeps what"
+                " the counters show, --trust events lets them fall"
+            )
+        yield Finding("events_incomplete", ERROR, title, case.counted_column, str(doubt), remedy)
 
 
 def events_not_recorded(case: Case) -> Iterator[Finding]:
