@@ -124,7 +124,9 @@ def _is_share(number: int, falls: Falls) -> bool:
 def doubt(db: Database, falls: Falls) -> Doubt | None:
     """What there is to ask, in the transaction that is open; None where nothing is. It reads events only where times
     can decide: those of the presets whose counters would fall most."""
-    reasons = tuple(why(falls) if db.counter.usual else why_declared(falls, weighed=db.counter.weight is not None))
+    # Whoever has a daily limit has the application that the fix is for, by whatever names: its counters are too low.
+    declared = not db.counter.usual and db.counter.daily is None
+    reasons = tuple(why_declared(falls, weighed=db.counter.weight is not None) if declared else why(falls))
     could_be_late = falls.falling >= MANY and _is_share(falls.falling, falls)
     if not reasons and could_be_late and db.counter.dated:
         ids = array([str(fall["id"]) for fall in falls.fallen])
@@ -133,7 +135,7 @@ def doubt(db: Database, falls: Falls) -> Doubt | None:
         return None
     largest = tuple(row(fall) for fall in falls.fallen[:LISTED])
     doubted = Doubt(reasons, falls.falling, falls.rows_with_count, falls.falls_from, falls.falls_to, largest)
-    if db.counter.usual or not falls.is_of_definition:
+    if not declared or not falls.is_of_definition:
         return doubted
     return replace(doubted, definition=(falls.displayed_total, falls.truth_total))
 
