@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
 from usagefix.backfill.holding import Hold
 from usagefix.backfill.storing import LEASE_SECONDS, Stored
-from usagefix.database import Database, Limits, array
+from usagefix.database import Database, Limits, array, numbers
 from usagefix.errors import Busy, DatabaseRefused, UsagefixError
 from usagefix.models.amount import Amount, amount, plus
 from usagefix.models.correction import BackfillProgress, Unrepaired
@@ -189,21 +188,16 @@ def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], 
     """Add and mark the deltas of what is locked: how many, and their sum."""
     mine = [found for found in pending if found.row_key in locked]
     keys = [found.row_key for found in mine]
-    given: dict[str, Any] = {"keys": keys, "ids": array(keys), "deltas": _exact(found.delta for found in mine)}
-    given |= {"newest": [found.newest for found in mine], "displayed": _exact(found.displayed for found in mine)}
+    given: dict[str, Any] = {"keys": keys, "ids": array(keys), "deltas": numbers(found.delta for found in mine)}
+    given |= {"newest": [found.newest for found in mine], "displayed": numbers(found.displayed for found in mine)}
     done = db.act(db.query(batch.adding), given, role=owner)
     parts = (str(row).split(" ", 1) for row in done)
     became = {key: amount(counter) for counter, key in parts}
     marks = {
         "keys": list(became),
-        "became": _exact(became.values()),
+        "became": numbers(became.values()),
         "first": pending[0].place,
         "last": pending[-1].place,
     }
     taken, drift = db.tuple(db.query("mark_applied"), {**marks, "run": batch.run, "lease": LEASE_SECONDS})
     return taken, drift
-
-
-def _exact(amounts: Iterable[Amount | None]) -> list[Decimal | None]:
-    """Amounts of one type, as an array has them."""
-    return [None if each is None else Decimal(each) for each in amounts]
