@@ -8,7 +8,7 @@ from datetime import UTC, timedelta
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, WARNING, Rule
-from usagefix.doctor.words import listed, where
+from usagefix.doctor.words import a, listed, where
 from usagefix.models.diagnosis import Finding
 from usagefix.reading import Place, Use
 from usagefix.trust import DECLARATION
@@ -47,9 +47,15 @@ def events_not_recorded(case: Case) -> Iterator[Finding]:
         title = "No event was ever recorded, and there are counters above zero"
     elif seen.newest and seen.last_use and seen.last_use - seen.newest > _LONG:
         title = "No event has been recorded for long, while presets were used"
+        if not case.nouns.usual:
+            title = f"No event has been recorded for long, while {case.nouns.last} moved on"
         evidence = f"newest event {seen.newest.astimezone(UTC):%Y-%m-%d}"
     if title:
-        used = f", the last use of a preset {seen.last_use.astimezone(UTC):%Y-%m-%d}" if seen.last_use else ""
+        used = (
+            f", the last {case.nouns.event} of {a(case.nouns.row)} {seen.last_use.astimezone(UTC):%Y-%m-%d}"
+            if seen.last_use
+            else ""
+        )
         yield Finding(
             "events_not_recorded",
             ERROR,
