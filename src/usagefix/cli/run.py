@@ -166,9 +166,9 @@ def _open(options: Globals, say: Callable[[str], None] = words.say) -> Database:
     return db
 
 
-def usual_counter(context: typer.Context) -> Counter:
-    """The counter that SQL is written for without a look at a database, in the schema given."""
-    return Counter(schema=context.obj.schema or "public")
+def counters_unseen(context: typer.Context) -> tuple[Counter, ...]:
+    """The counters that SQL is written for without a look at a database, in the schema given."""
+    return (Counter(schema=context.obj.schema or "public"),)
 
 
 def look(context: typer.Context, read: Callable[[Database], T]) -> T:
@@ -176,6 +176,7 @@ def look(context: typer.Context, read: Callable[[Database], T]) -> T:
     db = _open(context.obj)
     try:
         db.counter = _look(db)
+        db.counters = (db.counter,)
         return read(db)
     finally:
         db.close()
