@@ -150,7 +150,7 @@ def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | Non
     It never waits for a row while it holds another row or a table, so nobody waits for what it waits for.
     """
     with db.transaction(limits, settings=batch.hold.settings | _PAST_THE_GUARD):
-        db.claim(patiently=True)
+        db.claim(patiently=True, counting=True)
         (still_open,) = db.values(db.query("run_open"), {"run": batch.run})
         if not still_open or not db.values(db.query("counting"))[0]:
             raise UsagefixError(

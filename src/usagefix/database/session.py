@@ -26,7 +26,7 @@ from usagefix.rendering import PARAMETER
 T = TypeVar("T")
 
 SAID = "UF003"  # the SQLSTATE of what a trial says
-LOCK_KEY = 0x75736167_65666978  # "usagefix" in ASCII; the advisory lock of everything that writes
+LOCK_KEY = 0x75736167_65666978  # "usagefix" in ASCII; the advisory lock of everything that changes the catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,7 @@ class Database:
         self._another = another
         self._pid = session.backend_pid
         self.codec = "utf-8"
+        self._in_snapshot = False
         self.show_queries = False
         self.session = session
         self.target = target
@@ -136,13 +137,21 @@ class Database:
     def snapshot(self) -> Iterator[None]:
         """A REPEATABLE READ, READ ONLY transaction without time limits: every statement sees the same rows.
 
-        A role from which row level security hides rows gets an error instead of a wrong count.
+        A role from which row level security hides rows gets an error instead of a wrong count. Within another one it
+        is that.
         """
+        if self._in_snapshot:
+            yield
+            return
         local = reading(self.session.version_number, self.session.encoding)
         try:
             with translated(), self._begin(psycopg.IsolationLevel.REPEATABLE_READ, read_only=True):
                 self._set(local)
-                yield
+                self._in_snapshot = True
+                try:
+                    yield
+                finally:
+                    self._in_snapshot = False
         except Busy as busy:
             if self.session.standby and busy.sqlstate in CONFLICTS:
                 raise Busy(
@@ -151,6 +160,17 @@ class Database:
                     " max_standby_streaming_delay lets queries on the standby end",
                     sqlstate=busy.sqlstate,
                 ) from None
+            raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Within a snapshot: what fails in the block leaves it as it was, so that others can still be looked at."""
+        try:
+            with translated(), self._connection.transaction():
+                yield
+        except Busy as busy:
+            if self.can_read_again(busy):
+                raise
             raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None
 
     def can_read_again(self, busy: Busy) -> bool:
@@ -247,12 +267,17 @@ class Database:
             time.sleep(pause)
         raise AssertionError("unreachable")
 
-    def claim(self, *, patiently: bool = False) -> None:
-        """Take usagefix's advisory lock until the transaction ends.
+    def claim(self, *, patiently: bool = False, counting: bool = False) -> None:
+        """Take usagefix's advisory locks until the transaction ends: that of the counter in turn, and, but for
+        ``counting``, which changes rows alone, the one of all that changes the catalog.
 
-        Raises Busy where another run holds it; ``patiently``: as a lock that :meth:`retrying` waits for.
+        Raises Busy where another run holds one; ``patiently``: as a lock that :meth:`retrying` waits for.
         """
-        (mine,) = self.values("SELECT pg_catalog.pg_try_advisory_xact_lock(%(key)s)", {"key": LOCK_KEY})
+        (mine,) = self.values(
+            "SELECT (%(counting)s OR pg_catalog.pg_try_advisory_xact_lock(%(all)s)) AND"
+            " pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended(%(slug)s, %(all)s))",
+            {"all": LOCK_KEY, "counting": counting},
+        )
         if not mine:
             raise Busy(
                 "another run of usagefix is going on this database",
