@@ -30,11 +30,15 @@ def script(
         db.counter = counter
         if face is Face.APPLY:
             seen, plans = apply.scripts(db, before=before)
-            plan = plans[migration]
-            before.append(changes(seen, plan))
-            text = text_of(_first(seen, plan, opened))
+            text = text_of(_first(seen, plans[migration], opened))
+            before.append(changes(seen, plans[migration]))
+        elif face is Face.ROLLBACK:
+            text, undone = rollback.script(db, migration, limit, before)
+            before.append(undone)
+        elif face is Face.BACKFILL:
+            text = _backfill(db, migration, believed)
         else:
-            text = _script(db, migration, face, limit, believed)
+            text = migration.read(face, counter)
         texts.append(_whatever_is_set(text, face))
     return "\n".join(texts)
 
@@ -62,14 +66,6 @@ def _local(name: str, value: str) -> str:
     return f"DO $do$ BEGIN PERFORM pg_catalog.set_config('{name}', '{value}', true); END $do$;"
 
 
-def _script(db: Database, migration: Migration, face: Face, limit: DailyLimit, believed: Trust | None) -> str:
-    if face is Face.ROLLBACK:
-        return rollback.script(db, migration, limit)
-    if face is Face.BACKFILL:
-        return catalog.decided(text_of(_backfill(db, migration)), believed)
-    return migration.read(face, db.counter)
-
-
 def steps(db: Database, to: str | None, believed: Trust | None, limit: DailyLimit) -> list[Step]:
     """What to export for the counters of this database: each version of each is a transaction of its own, with its way
     back. Raises Refused where a person has something to do first."""
@@ -87,12 +83,12 @@ def steps(db: Database, to: str | None, believed: Trust | None, limit: DailyLimi
             )
             for migration, plan in plans.items()
         }
-        backfill = _script(db, [*plans][-1], Face.BACKFILL, limit, believed)
+        backfill = _backfill(db, [*plans][-1], believed)
         found += of_counter(counter, scripts, _whatever_is_set(backfill, Face.BACKFILL), first=not found)
     return found
 
 
-def _backfill(db: Database, migration: Migration) -> tuple[Statement, ...]:
+def _backfill(db: Database, migration: Migration, believed: Trust | None) -> str:
     """The backfill, with the application's triggers held off as it works here."""
     hold = backfill.how_to_hold_off(db)
     setting = [f"DO $do$ BEGIN SET LOCAL {name} = {{}}; END $do$;" for name in hold.settings]
@@ -105,4 +101,4 @@ def _backfill(db: Database, migration: Migration) -> tuple[Statement, ...]:
         [Statement("Hold the application's own triggers off: a repair is no use", "\n".join(before))] if before else []
     )
     on = [Statement("Let them go", "\n".join(after))] if after else []
-    return (opening, *off, *work, *on)
+    return catalog.decided(text_of((opening, *off, *work, *on)), believed)

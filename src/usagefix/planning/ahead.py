@@ -8,12 +8,12 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from usagefix.catalog import Statement
+from usagefix.catalog import Migration, Statement
 from usagefix.ledger import Saved
 from usagefix.models.choices import DailyLimit
 from usagefix.picture.code import routine
 from usagefix.picture.objects import Function, Trigger
-from usagefix.planning import undoing
+from usagefix.planning import remembered, undoing
 from usagefix.planning.before import body_of
 from usagefix.planning.plan import Plan, signature_of, text_of
 from usagefix.planning.scene import Scene
@@ -78,6 +78,14 @@ def changes(scene: Scene, plan: Plan) -> Changes:
     edited = {edit.function.oid: edit.body for edit in plan.edits if edit.changes}
     ours = tuple(_functions(scene, plan))
     return Changes(edited, ours, tuple(_triggers(plan, {function.name: function.oid for function in ours})))
+
+
+def undone(scene: Scene, migration: Migration) -> Changes:
+    """What a rollback of a version is going to bring back in functions that apply edited."""
+    saved = [entry for entry in scene.ledger.of(migration.version) if entry.left_behind is not None]
+    found = [(remembered.function(scene, entry), entry) for entry in saved]
+    back = {f.oid: body_of(entry.definition or "") for f, entry in found if f and f.body == entry.left_behind}
+    return Changes(back, (), ())
 
 
 def after(scene: Scene, made: Changes) -> Scene:
