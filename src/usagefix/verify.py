@@ -41,6 +41,10 @@ class _Accuracy(Counts):
     falls_from: Amount = 0
     falls_to: Amount = 0
     without_event: int = 0
+    compared: int = 0
+    agreeing: int = 0
+    displayed_magnitude: Amount = 0
+    truth_total: Amount = 0
     fallen: list[dict[str, Any]] = field(default_factory=list)
 
     @property
