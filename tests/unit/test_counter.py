@@ -52,7 +52,7 @@ ANYWHERE = {
     *("public", "presets", "preset_usage", "usage_count", "last_used_at", "preset_id", "created_at"),
     *("track_preset_usage", "increment_preset_usage", "idx_preset_usage_daily_unique"),
     *STANDARD.objects.values(),
-    STANDARD.slug,
+    *(STANDARD.slug, STANDARD.permit, STANDARD.first_permit),
 }
 TABLES = {"presets", "preset", "preset_usage", "written", "come", "gone", "event", "NEW", "OLD"}
 QUALIFIED = {"id", "user_id", "usage_type", "usage_data"}
@@ -82,6 +82,7 @@ def is_constant(token: Token) -> bool:
     content = token.content.removeprefix("public.").removeprefix("usagefix.").removesuffix("()")
     names = {ODD.sql(what) for what in ("schema", "parent", "child", "daily", "recorder", *ODD.objects)}
     names |= {name.replace("'", "''") for name in (str(ODD.daily), *PLAIN, *ODD.objects.values())}
+    names |= {ODD.permit, ODD.first_permit}
     return token.kind is Kind.LITERAL and (content in ANYWHERE or content.removeprefix('"My Schema".') in names)
 
 

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -15,6 +16,7 @@ import typer
 
 from usagefix.cli import printing
 from usagefix.cli.options import Format
+from usagefix.cli.turns import READ, Way, in_turn
 from usagefix.counter import Counter
 from usagefix.errors import Busy, InternalError, Interrupted, UsagefixError
 from usagefix.models.outcome import Outcome
@@ -46,16 +48,17 @@ def execute(
     command: str,
     output: Format | None,
     work: Work,
+    way: Way = READ,
     *,
     first: Callable[[], object] | None = None,
 ) -> NoReturn:
     """Run a command on the database and end the process with its exit code.
 
-    ``first``: what may fail before there is a connection.
+    ``way``: how it goes over its counters; ``first``: what may fail before there is a connection.
     """
     outcome = Outcome(command)
     with timed(outcome):
-        on_database(context, outcome, work, first=first)
+        on_database(context, outcome, work, way, first=first)
     end(outcome, output)
 
 
@@ -71,13 +74,15 @@ def on_database(
     context: typer.Context,
     outcome: Outcome,
     work: Work,
+    way: Way = READ,
     *,
     first: Callable[[], object] | None = None,
     say: Callable[[str], None] = words.say,
 ) -> None:
     """Connect, work, close; what comes of it is in the outcome.
 
-    ``first`` is what may fail before there is a connection; ``say`` takes the words on the way.
+    ``way``: how it goes over its counters; ``first``: what may fail before there is a connection; ``say`` takes the
+    words on the way.
     """
     db: Database | None = None
     with _caught(outcome):
@@ -86,10 +91,19 @@ def on_database(
         db = _open(context.obj, say)
         outcome.target = db.target
         db.counter = _look(db)
-        outcome.report = again_on_a_standby(work, db, say)
-    outcome.changes = words.outcome(db.changes if db else ())
+        db.counters = (db.counter,)
+        again_on_a_standby(partial(about, outcome, work, way), db, say)
+    outcome.changes = words.outcome(db.changes if db else (), outcome.left)
     if db is not None:
         db.close()
+
+
+def about(outcome: Outcome, work: Work, way: Way, db: Database) -> None:
+    """The work, for each counter where the command is about counters."""
+    if outcome.about_counters:
+        in_turn(db, outcome, work, way, as_error)
+    else:
+        outcome.report = work(db)
 
 
 def again_on_a_standby(work: Callable[[Database], T], db: Database, say: Callable[[str], None]) -> T:
@@ -119,20 +133,29 @@ def timed(outcome: Outcome) -> Iterator[None]:
 def _caught(outcome: Outcome) -> Iterator[None]:
     try:
         yield
-    except UsagefixError as failure:
-        outcome.error = failure
-    except KeyboardInterrupt:
-        outcome.error = interrupted()
-    except Exception as defect:
-        outcome.error = internal(defect)
+    except (Exception, KeyboardInterrupt) as failure:
+        outcome.error = as_error(failure)
+
+
+def as_error(failure: BaseException) -> UsagefixError:
+    """What any exception means to a person."""
+    if isinstance(failure, UsagefixError):
+        return failure
+    return interrupted() if isinstance(failure, KeyboardInterrupt) else internal(failure)
 
 
 def end(outcome: Outcome, output: Format | None) -> NoReturn:
     """Say what went wrong, print the result, and end the process with its exit code."""
-    if outcome.error is not None:
-        words.fail(outcome.error, outcome.changes)
+    tell(outcome)
     printing.show(outcome, output)
     raise typer.Exit(outcome.exit_code)
+
+
+def tell(outcome: Outcome) -> None:
+    """Say each error, and at the last what is left in the database."""
+    failures = list(outcome.failures)
+    for number, (about, error) in enumerate(failures, start=1):
+        words.fail(error, outcome.changes if number == len(failures) else "", about)
 
 
 def interrupted() -> Interrupted:
@@ -140,7 +163,7 @@ def interrupted() -> Interrupted:
     return Interrupted("interrupted", hint="run the command again: it goes on from where things stand")
 
 
-def internal(defect: Exception) -> InternalError:
+def internal(defect: BaseException) -> InternalError:
     """What a defect of usagefix says: where it is, but not the message, which may quote data."""
     last = traceback.extract_tb(defect.__traceback__)[-1]
     where = f"{Path(last.filename).name}:{last.lineno}"

@@ -81,6 +81,7 @@ class Database:
         self._another = another
         self._pid = session.backend_pid
         self.codec = "utf-8"
+        self._in_snapshot = False
         self.show_queries = False
         self.session = session
         self.target = target
@@ -136,13 +137,21 @@ class Database:
     def snapshot(self) -> Iterator[None]:
         """A REPEATABLE READ, READ ONLY transaction without time limits: every statement sees the same rows.
 
-        A role from which row level security hides rows gets an error instead of a wrong count.
+        A role from which row level security hides rows gets an error instead of a wrong count. Within another one it
+        is that.
         """
+        if self._in_snapshot:
+            yield
+            return
         local = reading(self.session.version_number, self.session.encoding)
         try:
             with translated(), self._begin(psycopg.IsolationLevel.REPEATABLE_READ, read_only=True):
                 self._set(local)
-                yield
+                self._in_snapshot = True
+                try:
+                    yield
+                finally:
+                    self._in_snapshot = False
         except Busy as busy:
             if self.session.standby and busy.sqlstate in CONFLICTS:
                 raise Busy(
@@ -151,6 +160,17 @@ class Database:
                     " max_standby_streaming_delay lets queries on the standby end",
                     sqlstate=busy.sqlstate,
                 ) from None
+            raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Within a snapshot: what fails in the block leaves it as it was, so that others can still be looked at."""
+        try:
+            with translated(), self._connection.transaction():
+                yield
+        except Busy as busy:
+            if self.can_read_again(busy):
+                raise
             raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None
 
     def can_read_again(self, busy: Busy) -> bool:

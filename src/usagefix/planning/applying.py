@@ -174,7 +174,7 @@ def _taken_over(scene: Scene, roles: list[str], *, path: bool = True) -> Iterato
         if not scene.owner_runs or (there and there.owner != scene.around.owner):
             yield Statement("", f"ALTER FUNCTION {signature} OWNER TO {scene.around.owner_sql};")
         if path and scene.around.path and role != "auto_note":
-            schemas = ", ".join([scene.counter.schema_sql, *scene.around.path, "pg_temp", "pg_usagefix_1"])
+            schemas = ", ".join([scene.counter.schema_sql, *scene.around.path, "pg_temp", scene.counter.first_permit])
             yield Statement("", f"ALTER FUNCTION {signature} SET search_path = {schemas};")
         if path and scene.around.mixes_zones:
             yield Statement("", f"ALTER FUNCTION {signature} SET timezone = 'UTC';")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import assert_never
 
+from usagefix.errors import UsagefixError
 from usagefix.models.correction import BackfillReport, Baselines
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.guarding import GuardReport
@@ -17,7 +19,8 @@ from usagefix.models.migration import (
     State,
     StatusReport,
 )
-from usagefix.models.outcome import Outcome
+from usagefix.models.nouns import USUAL, Nouns
+from usagefix.models.outcome import Outcome, Part
 from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
@@ -28,22 +31,73 @@ from usagefix.render.pieces import Cell, Change, Column, Mark, Notes, Outline, R
 from usagefix.render.verdict import FAINT, Verdict, verdict
 
 _STATE = {State.APPLIED: Mark.OK, State.PENDING: Mark.NOTE, State.OUTDATED: Mark.FAILED, State.FOREIGN: Mark.FAILED}
+_MOST_NAMES = 3  # of counters, in a verdict
 _GUARD_WIDTH = 110  # from here on the names of roles, applications and functions fit into a table
 
 
-def outline(outcome: Outcome) -> Outline:
-    """The pieces of a command's result; an error is a result, too."""
-    if outcome.error is None and outcome.report is not None:
-        return of_report(outcome.report)
-    error = outcome.error
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """What came of a command for one counter; ``named``: people are told which."""
+
+    nouns: Nouns
+    named: bool
+    failed: bool
+    exit_code: int
+    shown: Outline
+
+
+def chapters(outcome: Outcome) -> tuple[Chapter, ...]:
+    """The pieces of a command's result, for each counter; an error is a result, too."""
+    told = [_chapter(outcome, part) for part in outcome.parts]
+    stopped = outcome.error is not None and all(part.error is not outcome.error for part in outcome.parts)
+    if stopped or not told:
+        told.append(_chapter(outcome, Part(USUAL, outcome.report, outcome.error)))
+    return tuple(told)
+
+
+def _chapter(outcome: Outcome, part: Part) -> Chapter:
+    named = outcome.many or not part.nouns.usual
+    if part.error is None and part.report is not None:
+        return Chapter(part.nouns, named, False, part.exit_code, of_report(part.report, part.nouns))
+    return Chapter(part.nouns, named, True, part.exit_code, _failed(part.error, outcome.changes))
+
+
+def _failed(error: UsagefixError | None, changes: str) -> Outline:
     message, hint = (error.message, error.hint) if error is not None else ("no result", "")
-    found = "; ".join(filter(None, (message, outcome.changes)))
+    found = "; ".join(filter(None, (message, changes)))
     failed = Result("error", Mark.FAILED, "error", "The command failed", detail=found, hint=hint)
     return Outline((failed,), Verdict("error", message, "red", hint))
 
 
-def of_report(report: Report) -> Outline:
-    """The pieces of a report."""
+def overall(told: Sequence[Chapter]) -> Verdict:
+    """The verdict of a whole command: that of its one chapter, or of the worst, and how many end so."""
+    worst = max(told, key=lambda chapter: chapter.exit_code)
+    verdict = worst.shown.verdict
+    if len(told) == 1:
+        return verdict
+    words = [chapter.shown.verdict.word for chapter in told]
+    alike = [chapter.nouns.counter for chapter in told if chapter.shown.verdict.word == verdict.word]
+    if len(alike) == len(told):
+        rest = f"all {len(told)} counters"
+    else:
+        more = f" and {len(alike) - _MOST_NAMES} more" if len(alike) > _MOST_NAMES else ""
+        others = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words) if word != verdict.word)
+        rest = f"{', '.join(alike[:_MOST_NAMES])}{more} ({len(alike)} of {len(told)} counters; {others})"
+    steps = dict.fromkeys(chapter.shown.verdict.next for chapter in told if chapter.shown.verdict.next)
+    return replace(verdict, rest=rest, next=verdict.next if len(steps) > 1 else "".join(steps))
+
+
+def results(told: Sequence[Chapter]) -> tuple[Result, ...]:
+    """The results of all chapters, each with the name of its counter where people are told."""
+    return tuple(
+        replace(result, title=f"{chapter.nouns.counter}: {result.title}") if chapter.named else result
+        for chapter in told
+        for result in chapter.shown.results
+    )
+
+
+def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:  # noqa: ARG001
+    """The pieces of a report, in the words for its counter."""
     match report:
         case VerifyReport():
             return counts.verified(report)

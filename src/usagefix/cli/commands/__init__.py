@@ -7,7 +7,7 @@ from collections.abc import Callable
 import typer
 
 from usagefix.cli.commands.changing import apply, backfill, guard, rollback
-from usagefix.cli.commands.looking import check_preset, doctor, status, verify
+from usagefix.cli.commands.looking import check, check_preset, doctor, status, verify
 from usagefix.cli.commands.offline import demo, export, schema, sql
 from usagefix.cli.commands.proving import probe_api, smoke
 
@@ -17,6 +17,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor,
     "backfill": backfill,
     "rollback": rollback,
+    "check": check,
     "check-preset": check_preset,
     "status": status,
     "guard": guard,

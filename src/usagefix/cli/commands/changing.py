@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from usagefix.cli import options, run
+from usagefix.cli.turns import CHANGE, READ, TRY
 from usagefix.errors import ConfigurationError, RollbackRefused
 from usagefix.models.choices import BATCH_SIZE, Counters, DailyLimit, GuardMode
 from usagefix.render import words
@@ -54,7 +56,7 @@ def apply(
                 believed=trust,
             )
 
-    run.execute(context, "apply", output, work)
+    run.execute(context, "apply", output, work, TRY if dry_run else CHANGE)
 
 
 def backfill(
@@ -91,7 +93,7 @@ def backfill(
                 believed=trust,
             )
 
-    run.execute(context, "backfill", output, work)
+    run.execute(context, "backfill", output, work, TRY if dry_run else CHANGE)
 
 
 def rollback(
@@ -125,7 +127,7 @@ def rollback(
         with progress_shown() as on_progress:
             return verb(db, agreed, on_step=words.say, on_progress=on_progress)
 
-    run.execute(context, "rollback", output, work)
+    run.execute(context, "rollback", output, work, replace(TRY if dry_run else CHANGE, backwards=True))
 
 
 def _ask(db: Database, agreed: RollbackPlan) -> None:
@@ -167,4 +169,4 @@ def guard(
         db.show_queries = show_queries
         return verb(db, mode)
 
-    run.execute(context, "guard", output, work)
+    run.execute(context, "guard", output, work, READ if mode is None else CHANGE)
