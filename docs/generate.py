@@ -22,6 +22,7 @@ import typer
 from usagefix import catalog
 from usagefix.catalog import Face, Migration
 from usagefix.cli import app
+from usagefix.cli.declaring import GROUP
 from usagefix.models.advice import Step
 from usagefix.models.amount import Amount
 from usagefix.models.correction import BackfillReport
@@ -193,6 +194,9 @@ def commands() -> Iterator[str]:
     yield "Options before the command, `usagefix [OPTIONS] COMMAND`:"
     yield ""
     yield from _options(group)
+    yield "Which counters, before any command or behind it (all but `schema` and `demo`); [counters.md](counters.md) explains:"
+    yield ""
+    yield from _options(group, of_counters=True)
     for name, command in group.commands.items():  # type: ignore[attr-defined]
         arguments = " ".join(
             p.make_metavar(typer.Context(command)) for p in command.params if p.param_type_name == "argument"
@@ -208,8 +212,9 @@ def commands() -> Iterator[str]:
         yield from _options(command)
 
 
-def _options(command: Any) -> Iterator[str]:
+def _options(command: Any, *, of_counters: bool = False) -> Iterator[str]:
     options = [p for p in command.params if p.param_type_name == "option" and (p.envvar or p.name in VARIABLES)]
+    options = [option for option in options if (option.rich_help_panel == GROUP) is of_counters]
     if not options:
         return
     yield "| option | variable | |"
@@ -225,7 +230,7 @@ def _options(command: Any) -> Iterator[str]:
 
 def _value(option: Any) -> str:
     choices = getattr(option.type, "choices", None)
-    return "\\|".join(map(str, choices)) if choices else option.metavar
+    return "\\|".join(map(str, choices)) if choices else option.metavar.replace("|", "\\|")
 
 
 def _shown(default: Any) -> str:

@@ -225,8 +225,8 @@ SELECT count(*) AS rows, count(*) FILTER (WHERE shown IS NOT DISTINCT FROM basel
     COALESCE(sum(shown), 0) AS displayed_total, COALESCE(sum(actual), 0) AS actual_total,
     COALESCE(sum(baseline + actual - COALESCE(shown, 0)), 0) AS drift_total,
     COALESCE(sum(abs(baseline + actual - COALESCE(shown, 0))), 0) AS drift_magnitude,
-    count(*) FILTER (WHERE shown > 0) AS rows_with_count, count(*) FILTER (WHERE actual > 0) AS rows_with_events,
-    COALESCE(sum(baseline), 0) AS baseline_total, count(*) FILTER (WHERE baseline > 0) AS rows_with_baseline
+    count(*) FILTER (WHERE shown > 0) AS rows_with_count, count(*) FILTER (WHERE actual <> 0) AS rows_with_events,
+    COALESCE(sum(baseline), 0) AS baseline_total, count(*) FILTER (WHERE baseline <> 0) AS rows_with_baseline
 FROM (
     SELECT shown.usage_count AS shown, COALESCE(events.actual, 0) AS actual, COALESCE(kept.uses::numeric, 0) AS baseline
     FROM shown LEFT JOIN events ON events.parent = shown.id

@@ -10,7 +10,7 @@ from typing import Any
 
 from usagefix.backfill.holding import Hold
 from usagefix.backfill.storing import LEASE_SECONDS, Stored
-from usagefix.database import Database, Limits, array
+from usagefix.database import Database, Limits, array, numbers
 from usagefix.errors import Busy, DatabaseRefused, UsagefixError
 from usagefix.models.amount import Amount, amount, plus
 from usagefix.models.correction import BackfillProgress, Unrepaired
@@ -188,14 +188,14 @@ def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], 
     """Add and mark the deltas of what is locked: how many, and their sum."""
     mine = [found for found in pending if found.row_key in locked]
     keys = [found.row_key for found in mine]
-    given: dict[str, Any] = {"keys": keys, "ids": array(keys), "deltas": [found.delta for found in mine]}
-    given |= {"newest": [found.newest for found in mine], "displayed": [found.displayed for found in mine]}
+    given: dict[str, Any] = {"keys": keys, "ids": array(keys), "deltas": numbers(found.delta for found in mine)}
+    given |= {"newest": [found.newest for found in mine], "displayed": numbers(found.displayed for found in mine)}
     done = db.act(db.query(batch.adding), given, role=owner)
     parts = (str(row).split(" ", 1) for row in done)
     became = {key: amount(counter) for counter, key in parts}
     marks = {
         "keys": list(became),
-        "became": list(became.values()),
+        "became": numbers(became.values()),
         "first": pending[0].place,
         "last": pending[-1].place,
     }

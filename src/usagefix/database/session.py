@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from usagefix.database.settings import PATH, alone, reading, writing
 from usagefix.database.texts import codec, encoded, filled_in
 from usagefix.database.waiting import LockHolder, Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
+from usagefix.models.amount import Amount
 from usagefix.models.target import Target
 from usagefix.rendering import PARAMETER
 
@@ -202,6 +203,19 @@ class Database:
         with self._in_transaction(), translated(), self._connection.cursor(row_factory=scalar_row) as cursor:
             return cursor.execute(encoded(self._connection, query), self._with_names(query, params)).fetchall()
 
+    def described(self, query: str) -> list[str]:
+        """The types of the columns that a query would return, by the catalog's names. The server only reads it: nothing
+        of it is planned or run."""
+        with self._in_transaction():
+            with translated(query):
+                link = self._connection.pgconn
+                for answer in (link.prepare(b"", encoded(self._connection, query)), link.describe_prepared(b"")):
+                    if answer.status != psycopg.pq.ExecStatus.COMMAND_OK:
+                        raise psycopg.errors.error_from_result(answer, encoding=self.codec)
+            kinds = [answer.ftype(column) for column in range(answer.nfields)]
+            named = "SELECT pg_catalog.format_type(kind, NULL) FROM pg_catalog.unnest(%(kinds)s::oid[]) AS given (kind)"
+            return self.values(named, {"kinds": kinds})
+
     def run(self, statement: str, params: Mapping[str, Any] | None = None) -> int:
         """Run one statement, or a script without parameters; returns the number of rows it touched."""
         with translated(statement), self._connection.cursor() as cursor:
@@ -381,3 +395,8 @@ def array(texts: list[str]) -> str:
     """An array as text, which the server reads as one of the type that it wants there."""
     quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
     return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
+
+
+def numbers(amounts: Iterable[Amount | None]) -> str:
+    """The same of numbers, whole ones and others."""
+    return "{" + ",".join("NULL" if amount is None else str(amount) for amount in amounts) + "}"
