@@ -13,6 +13,7 @@ import sys
 import types
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -151,7 +152,7 @@ def _object(always: dict[str, Any], keys: dict[str, Any], optional: frozenset[st
 def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if kind == Amount:
         return {"type": "number"}
-    plain = {str: "string", int: "integer", bool: "boolean", float: "number", types.NoneType: "null"}
+    plain = {str: "string", int: "integer", bool: "boolean", float: "number", Decimal: "number", types.NoneType: "null"}
     if kind in plain:
         return {"type": plain[kind]}
     if kind is datetime:

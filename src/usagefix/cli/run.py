@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,8 +19,9 @@ from usagefix.cli.declaring import flags
 from usagefix.cli.options import Format
 from usagefix.cli.turns import READ, Way, in_turn
 from usagefix.counter import Counter
+from usagefix.declaration import Declaration
 from usagefix.declaring import Declared, chosen, declared, unseen
-from usagefix.errors import Busy, InternalError, Interrupted, UsagefixError
+from usagefix.errors import Busy, ConfigurationError, InternalError, Interrupted, UsagefixError
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     Work = Callable[[Database], Report]
 
 T = TypeVar("T")
+C = TypeVar("C", Counter, Declaration)
 VETTING = ("apply", "backfill", "smoke")  # what makes a counter, or tries one
 ATTEMPTS = 3  # of what only reads, on a standby
 
@@ -204,12 +206,17 @@ def counters_unseen(context: typer.Context) -> tuple[Counter, ...]:
     """The counters that SQL is written for without a look at a database, in the schema given."""
     wanted = wanted_counters(context)
     schema = context.obj.schema or "public"
-    return tuple(unseen(one, schema) for one in chosen(wanted.selected, wanted.counters, wanted.by))
+    asked = chosen(wanted.selected, wanted.counters, wanted.by)
+    return tuple(unseen(one, schema) for one in _kept_by_sql(asked))
 
 
-def usual_counter(context: typer.Context) -> Counter:
-    """The first of these."""
-    return counters_unseen(context)[0]
+def _kept_by_sql(counters: Sequence[C]) -> Sequence[C]:
+    """Those that are not only verified, unless that is all."""
+    kept = [one for one in counters if one.truth is None]
+    for one in counters if kept else ():
+        if one.truth is not None:
+            words.say(f"{one.slug if isinstance(one, Counter) else one.name} is only verified: no SQL keeps it")
+    return kept or counters
 
 
 def look(context: typer.Context, read: Callable[[Database], T]) -> T:
@@ -218,6 +225,13 @@ def look(context: typer.Context, read: Callable[[Database], T]) -> T:
     db = _open(context.obj)
     try:
         _look(db, wanted, vetting=True)
+        db.counters = tuple(_kept_by_sql(db.counters))
+        if db.counters[0].truth is not None:
+            raise ConfigurationError(
+                f"{db.counters[0].slug} is only verified: there is no SQL that keeps it",
+                hint="name another with --counter, or declare it with events",
+            )
+        db.counter = db.counters[0]
         return read(db)
     finally:
         db.close()

@@ -21,7 +21,9 @@ from usagefix.database.texts import codec, encoded, filled_in
 from usagefix.database.waiting import LockHolder, Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
 from usagefix.models.amount import Amount
+from usagefix.models.nouns import Nouns
 from usagefix.models.target import Target
+from usagefix.nouns import nouns
 from usagefix.rendering import PARAMETER
 
 T = TypeVar("T")
@@ -173,6 +175,11 @@ class Database:
             if self.can_read_again(busy):
                 raise
             raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None
+
+    @property
+    def nouns(self) -> Nouns:
+        """The words for the counter in turn."""
+        return nouns(self.counter)
 
     def can_read_again(self, busy: Busy) -> bool:
         """Whether what failed only read, on a standby that cancelled it, and the connection is still there."""

@@ -45,7 +45,7 @@ def apply(
         db.show_queries = show_queries
         if dry_run:
             return plan(db, to=to, batch_size=batch_size, believed=trust)
-        with progress_shown() as on_progress:
+        with progress_shown(db.nouns) as on_progress:
             return verb(
                 db,
                 to=to,
@@ -83,7 +83,7 @@ def backfill(
         db.show_queries = show_queries
         if dry_run:
             return preview(db, batch_size=batch_size, fire_triggers=fire_triggers, believed=trust)
-        with progress_shown() as on_progress:
+        with progress_shown(db.nouns) as on_progress:
             return verb(
                 db,
                 batch_size=batch_size,
@@ -124,7 +124,7 @@ def rollback(
             return preview(db, agreed)
         if (agreed.versions or agreed.purge) and not yes:
             _ask(db, agreed)
-        with progress_shown() as on_progress:
+        with progress_shown(db.nouns) as on_progress:
             return verb(db, agreed, on_step=words.say, on_progress=on_progress)
 
     run.execute(context, "rollback", output, work, replace(TRY if dry_run else CHANGE, backwards=True))
