@@ -193,12 +193,12 @@ class Counter:
     @property
     def child_sql(self) -> str:
         """The table of events, with its schema, as SQL writes it."""
-        return f"{self.sql('child_schema') if self.child_schema else self.schema_sql}.{self.sql('child')}"
+        return f"{self._child_schema_sql}.{self.sql('child')}"
 
     @property
     def daily_sql(self) -> str | None:
         """The index of the daily limit, with its schema, as SQL writes it; None where there is no such thing."""
-        return f"{self.schema_sql}.{self.sql('daily')}" if self.daily is not None else None
+        return f"{self._child_schema_sql}.{self.sql('daily')}" if self.daily is not None else None
 
     @property
     def usual(self) -> bool:
@@ -246,6 +246,10 @@ class Counter:
         """
         return prepared(self, _renderer(self, "%%" if PARAMETER.search(text) else "%").render(text))
 
+    @property
+    def _child_schema_sql(self) -> str:
+        return self.sql("child_schema" if self.child_schema is not None else "schema")
+
     def _column(self, what: str, table: str, percent: str) -> Column:
         """What is written for a column behind the word for its table."""
         name = self.sql(what).replace("%", percent)
@@ -274,10 +278,19 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         "baselines": counter.baselines,
         "daily": counter.daily is not None,
         "counted": counter.weight is None,
+        "whole": counter.only is None,
     }
     needless = frozenset(word for word, is_there in needed.items() if not is_there)
-    fragments = Fragments(counter.where, counter.weight)
-    return Renderer(STANDARD.schema, words, columns, needless, fragments.doubled() if percent == "%%" else fragments)
+    fragments = Fragments(counter.where, counter.weight, counter.only)
+    elsewhere = counter.sql("child_schema").replace("%", percent) if counter.child_schema is not None else None
+    return Renderer(
+        STANDARD.schema,
+        words,
+        columns,
+        needless,
+        fragments.doubled() if percent == "%%" else fragments,
+        dict.fromkeys((STANDARD.child, str(STANDARD.daily)), elsewhere) if elsewhere else {},
+    )
 
 
 @cache

@@ -140,7 +140,7 @@ def test_up_proof_a_use_and_down(app: App, tmp_path: Path, name: str) -> None:
 
     app.use(app.preset())
     assert app.one("SELECT usage_count FROM presets WHERE id = %s", app.preset()) == 1
-    states = app.usagefix("status", "--format", "json").json["migrations"]
+    states = app.usagefix("status", "--format", "json").one["migrations"]
     assert {(m["state"], m["pushed_by"]) for m in states} == {("applied", name)}
     assert all(any(m["pushed_as"] in file for file in exported.stdout.splitlines()) for m in states)
     assert run("export", ".", "--adapt", "--trust", "events", cwd=tmp_path, DATABASE_URL=app.url()).stdout == ""

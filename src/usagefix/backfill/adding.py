@@ -10,7 +10,7 @@ from typing import Any
 
 from usagefix.backfill.holding import Hold
 from usagefix.backfill.storing import LEASE_SECONDS, Stored
-from usagefix.database import Database, Limits, array
+from usagefix.database import Database, Limits, array, numbers
 from usagefix.errors import Busy, DatabaseRefused, UsagefixError
 from usagefix.models.amount import Amount, amount, plus
 from usagefix.models.correction import BackfillProgress, Unrepaired
@@ -60,11 +60,11 @@ class Done:
 
 def one_round(db: Database, how: How) -> Done:
     """Count in one snapshot, store what is wrong, add it: where the server refuses a row, to all others."""
-    stored = db.retrying(lambda: how.store(db), how.limits)
+    stored, nouns = db.retrying(lambda: how.store(db), how.limits), db.nouns
     if stored.kept.rows:
-        db.changes.append(f"{stored.kept.rows} presets have a baseline of {stored.kept.total} uses")
+        db.changes.append(f"{stored.kept.rows} {nouns.rows} have a baseline of {stored.kept.total} {nouns.events}")
     how.on_progress(BackfillProgress(0, stored.presets))
-    db.changes.append(f"{stored.presets} wrong presets noted in the ledger, none corrected yet")
+    db.changes.append(f"{stored.presets} wrong {nouns.rows} noted in the ledger, none corrected yet")
     done, removed, batches = 0, plus(), 0
     refused: dict[str, Unrepaired] = {}
     batch = Batch(stored.run, min(how.batch_size, FIRST_SIZE), how.hold, how.adding)
@@ -90,7 +90,7 @@ def one_round(db: Database, how: How) -> Done:
         if not step.taken:
             continue
         done, removed, batches = done + step.taken, plus(removed, step.drift), batches + 1
-        db.changes[-1:] = [f"{done} of {stored.presets} wrong presets corrected"]
+        db.changes[-1:] = [f"{done} of {stored.presets} wrong {nouns.rows} corrected"]
         how.on_progress(BackfillProgress(done, stored.presets))
         time.sleep(how.pause)
     with db.transaction(how.limits):
@@ -150,7 +150,7 @@ def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | Non
     It never waits for a row while it holds another row or a table, so nobody waits for what it waits for.
     """
     with db.transaction(limits, settings=batch.hold.settings | _PAST_THE_GUARD):
-        db.claim(patiently=True)
+        db.claim(patiently=True, counting=True)
         (still_open,) = db.values(db.query("run_open"), {"run": batch.run})
         if not still_open or not db.values(db.query("counting"))[0]:
             raise UsagefixError(
@@ -170,7 +170,9 @@ def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | Non
             keys = db.values(db.query("lock_batch"), {"ids": array([found.row_key for found in pending])})
         if batch.wait and not keys and db.values(db.query("there"), {"id": pending[0].row_key}):
             raise Busy(
-                "the server is busy: somebody holds the rows of presets", hint="run this again", sqlstate="55P03"
+                f"the server is busy: somebody holds the rows of {db.nouns.parent}",
+                hint="run this again",
+                sqlstate="55P03",
             )
         taken, drift = _add(db, batch, pending, set(keys), owner) if keys else (0, 0)
         if batch.hold.after:
@@ -188,14 +190,14 @@ def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], 
     """Add and mark the deltas of what is locked: how many, and their sum."""
     mine = [found for found in pending if found.row_key in locked]
     keys = [found.row_key for found in mine]
-    given: dict[str, Any] = {"keys": keys, "ids": array(keys), "deltas": [found.delta for found in mine]}
-    given |= {"newest": [found.newest for found in mine], "displayed": [found.displayed for found in mine]}
+    given: dict[str, Any] = {"keys": keys, "ids": array(keys), "deltas": numbers(found.delta for found in mine)}
+    given |= {"newest": [found.newest for found in mine], "displayed": numbers(found.displayed for found in mine)}
     done = db.act(db.query(batch.adding), given, role=owner)
     parts = (str(row).split(" ", 1) for row in done)
     became = {key: amount(counter) for counter, key in parts}
     marks = {
         "keys": list(became),
-        "became": list(became.values()),
+        "became": numbers(became.values()),
         "first": pending[0].place,
         "last": pending[-1].place,
     }

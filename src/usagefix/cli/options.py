@@ -124,6 +124,7 @@ Only = Annotated[
         autocompletion=checks,
     ),
 ]
+All = Annotated[bool, option("--all", "Print all of each counter, however many there are.")]
 Top = Annotated[int, option("--top", "How many presets to list.", metavar="N", min=0, max=1000)]
 FailOver = Annotated[
     int,
