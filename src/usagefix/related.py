@@ -16,7 +16,9 @@ def related(counters: Sequence[Counter]) -> tuple[Counter, ...]:
     """The same counters, each knowing the others: ``beside`` and ``above``."""
     kept = [of for of in counters if of.truth is None]
     return tuple(
-        replace(of, beside=tuple(_beside(of, kept)), above=tuple(_above(of, kept, ()))) if of.truth is None else of
+        replace(of, beside=tuple(dict.fromkeys(_beside(of, kept))), above=tuple(_above(of, kept, ())))
+        if of.truth is None
+        else of
         for of in counters
     )
 
