@@ -59,8 +59,9 @@ def _fits(name: str, item: Any) -> bool:
     """Whether it is one column, or a pair of texts, as the field has them."""
     if name == "beside":
         return isinstance(item, str)
-    texts = isinstance(item, list) and all(type(text) is str for text in item)
-    return texts and (name == "above" or len(item[:3]) == len(("ours", "theirs")))
+    if name == "above":
+        return isinstance(item, list) and all(type(text) is str for text in item)
+    return isinstance(item, list) and [type(text) for text in item] == [str, str]
 
 
 def same_place(one: Counter, other: Counter) -> bool:
