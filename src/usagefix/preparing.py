@@ -141,7 +141,7 @@ class _Locking(_Keys):
     )
 
     _ABOVE = (
-        "    -- Other counters add this one up: lock the rows of this one, and theirs, before the first one is written,\n"
+        "    -- Other counters add this one up: lock the rows of this one, and theirs, before the first is written,\n"
         "    -- each table in the order of its keys.\n"
     )
 
