@@ -18,6 +18,7 @@ from usagefix.models.choices import BATCH_SIZE, GuardMode, Trust
 from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import ApplyReport, PlannedStatement, State
 from usagefix.models.verification import VerifyReport
+from usagefix.nouns import in_words
 from usagefix.picture.objects import Reader
 from usagefix.picture.obstacles import of_uses
 from usagefix.planning import applying
@@ -66,7 +67,7 @@ def apply(
         plan = applying.plan(seen.scene, migration, seen.choices, with_ledger=place == 0)
         # The version that lifts the daily limit keeps it, and is not recorded, until the limit can go.
         _run(db, seen.scene, plan, seen.trials, limits)
-        db.changes.append(migration.effect)
+        db.changes.append(in_words(migration.effect, db.nouns))
         db.remarks += plan.remarks
     _let_older_transactions_end(db, on_step)
     on_step("counting events")

@@ -28,6 +28,8 @@ def nouns(counter: Counter) -> Nouns:
         row="row",
         event="event",
         an_event="an event",
+        does="records it",
+        untried="no event could be tried, since there is no row to try one with",
         parent=parent,
         child=shown(counter.child),
         column=f"{parent}.{shown(counter.column)}",
@@ -82,15 +84,20 @@ def _closes(text: str) -> bool:
     return depth == 0
 
 
+def in_words(text: str, words: Nouns) -> str:
+    """A sentence of a bundled file about presets, in the words for another counter."""
+    here = {"presets": words.parent, "preset_usage": words.child, "uses": words.events, "use": words.event}
+    return _NOUN.sub(lambda match: here[match[0]], text)
+
+
 def spoken(script: str, counter: Counter) -> str:
     """A bundled script with the words for another counter in what it says to people, which its literals are: those
     with blanks, and the name of a table that is nothing but said."""
     words = nouns(counter)
-    here = {"presets": words.parent, "preset_usage": words.child, "uses": words.events, "use": words.event}
 
     def said(literal: str) -> str:
         literal = literal.replace("%s presets", f"%s {words.rows}")
-        return _NOUN.sub(lambda match: here[match[0]].replace("'", "''"), literal)
+        return _NOUN.sub(lambda match: in_words(match[0], words).replace("'", "''"), literal)
 
     found = list(tokens(script))
     after = [*(token.text for token in found[1:]), ""]

@@ -15,6 +15,7 @@ from typing import Any
 from usagefix.database import Database, array
 from usagefix.errors import Doubted
 from usagefix.models.amount import Amount, minus, share
+from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.verification import Doubt, RowCount
 
 MANY = 3
@@ -80,7 +81,7 @@ class Falls:
         return cls(**{column.name: columns[column.name] for column in fields(cls)})
 
 
-def why(falls: Falls, used_later: int = 0) -> Iterator[str]:
+def why(falls: Falls, used_later: int = 0, nouns: Nouns = USUAL) -> Iterator[str]:
     """Why to ask, in words; nothing where the drift is small or rises. ``used_later``: how many of the largest falls
     are of presets that were used later than their newest event."""
     fall = minus(falls.falls_from, falls.falls_to)
@@ -89,14 +90,15 @@ def why(falls: Falls, used_later: int = 0) -> Iterator[str]:
     if falls.without_event and falls.without_event >= many and _is_share(falls.without_event, falls) and matters:
         yield f"{falls.without_event:,} of {falls.rows_with_count:,} counters above zero have not a single event"
     if fall >= USES and fall * FALL >= falls.displayed_total:
-        yield f"{share(fall, max(falls.displayed_total, fall)):.0%} of all uses shown would be gone"
-    yield from _late(falls, used_later)
+        yield f"{share(fall, max(falls.displayed_total, fall)):.0%} of all {nouns.events} shown would be gone"
+    yield from _late(falls, used_later, nouns)
 
 
-def _late(falls: Falls, used_later: int) -> Iterator[str]:
+def _late(falls: Falls, used_later: int, nouns: Nouns) -> Iterator[str]:
     looked_at = min(falls.falling, LOOKED_AT)
     if used_later >= MANY and used_later >= LATE * looked_at and _is_share(falls.falling, falls):
-        yield f"{used_later:,} of the {looked_at:,} largest falls are of presets used later than their newest event"
+        those = f"{used_later:,} of the {looked_at:,} largest falls"
+        yield f"{those} are of {nouns.rows} used later than their newest event"
 
 
 def why_declared(falls: Falls, *, weighed: bool) -> Iterator[str]:
@@ -126,11 +128,13 @@ def doubt(db: Database, falls: Falls) -> Doubt | None:
     can decide: those of the presets whose counters would fall most."""
     # Whoever has a daily limit has the application that the fix is for, by whatever names: its counters are too low.
     declared = not db.counter.usual and db.counter.daily is None
-    reasons = tuple(why_declared(falls, weighed=db.counter.weight is not None) if declared else why(falls))
+    reasons = tuple(
+        why_declared(falls, weighed=db.counter.weight is not None) if declared else why(falls, nouns=db.nouns)
+    )
     could_be_late = falls.falling >= MANY and _is_share(falls.falling, falls)
     if not reasons and could_be_late and db.counter.dated:
         ids = array([str(fall["id"]) for fall in falls.fallen])
-        reasons = tuple(_late(falls, db.values(db.query("used_later"), {"ids": ids})[0]))
+        reasons = tuple(_late(falls, db.values(db.query("used_later"), {"ids": ids})[0], db.nouns))
     if not reasons:
         return None
     largest = tuple(row(fall) for fall in falls.fallen[:LISTED])

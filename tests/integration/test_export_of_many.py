@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from support import App
+from support import App, run
 
 from usagefix import adapting, catalog, ledger, picture
 from usagefix.catalog import Face
@@ -116,3 +116,39 @@ def test_the_ledger_comes_first_for_each_table_with_counters() -> None:
     assert back.index(f'DROP FUNCTION IF EXISTS public."auto_adjust_{WOWS.slug}"') < back.index(
         f'"auto_adjust_{LIKES.slug}"'
     )
+
+
+DECLARED = """
+[[counter]]
+counter = "posts.likes_count"
+events = "reactions.post_id"
+where = "kind = 'like'"
+[[counter]]
+counter = "posts.wows_count"
+events = "reactions.post_id"
+where = "kind = 'wow'"
+[[counter]]
+counter = "posts.kinds_count"
+truth = "SELECT post_id, count(DISTINCT kind) FROM public.reactions GROUP BY post_id"
+"""
+
+
+def test_counters_of_a_file(posts: App, tmp_path: Path) -> None:
+    """Those that are only verified are left out; without a look at the database nothing is written."""
+    posts.sql("ALTER TABLE posts ADD kinds_count integer")
+    (tmp_path / "usagefix.toml").write_text(DECLARED)
+    (tmp_path / "own.sql").write_text("SELECT 1;\n")
+    before = posts.dump_all()
+    unseen = run("export", ".", "--for", "dbmate", cwd=tmp_path)
+    assert (unseen.code, unseen.stdout) == (2, "")
+    assert "--adapt" in unseen.stderr
+    for command in (("export", "."), ("sql", "20250930000001")):
+        alone = run(*command, "--adapt", "--counter", "post_kinds_count", cwd=tmp_path, DATABASE_URL=posts.url())
+        assert (alone.code, alone.stdout) == (2, "")
+        assert "post_kinds_count is only verified" in alone.stderr
+    written = run("export", ".", "--for", "dbmate", "--adapt", cwd=tmp_path, DATABASE_URL=posts.url())
+    assert "post_kinds_count is only verified" in written.stderr
+    assert [line[15:-4] for line in written.stdout.splitlines()] == NAMES
+    again = run("export", ".", "--for", "dbmate", "--adapt", cwd=tmp_path, DATABASE_URL=posts.url())
+    assert (again.code, again.stdout) == (0, "")
+    assert posts.dump_all() == before

@@ -25,6 +25,8 @@ class Nouns:
     row: str = "preset"
     event: str = "use"
     an_event: str = "a use"
+    does: str = "uses the preset"
+    untried: str = "no use could be tried, since there is no preset with a user to use it"
     parent: str = "presets"
     child: str = "preset_usage"
     column: str = "presets.usage_count"

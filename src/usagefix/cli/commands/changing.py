@@ -119,7 +119,8 @@ def rollback(
 
     def work(db: Database) -> Report:
         db.show_queries = show_queries
-        agreed = plan(db, to=to, limit=daily_limit, purge=purge, counters=counters)
+        last = db.counter.slug == db.counters[0].slug  # it goes backwards, and the ledger after all of them
+        agreed = plan(db, to=to, limit=daily_limit, purge=purge and last, counters=counters)
         if dry_run:
             return preview(db, agreed)
         if (agreed.versions or agreed.purge) and not yes:
@@ -133,7 +134,8 @@ def rollback(
 def _ask(db: Database, agreed: RollbackPlan) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigurationError("rollback asks before it acts, and nobody is there to answer", hint="pass --yes")
-    what = [f"roll back {', '.join(agreed.versions)}"] if agreed.versions else []
+    of = f" of {db.counter.slug}" if len(db.counters) > 1 else ""
+    what = [f"roll back {', '.join(agreed.versions)}{of}"] if agreed.versions else []
     if agreed.counters is Counters.RESTORE:
         what.append("give the counters back what they showed before apply")
     what += ["drop schema usagefix"] if agreed.purge else []

@@ -9,6 +9,7 @@ import typer
 
 from usagefix import catalog, schemas
 from usagefix.cli import options, printing, run
+from usagefix.errors import ConfigurationError
 from usagefix.models.choices import DailyLimit
 from usagefix.render import words
 
@@ -78,7 +79,14 @@ def export(
 
             steps = run.look(context, lambda db: adapted(db, to, trust, daily_limit))
         else:
-            steps = plain(run.counters_unseen(context), to, trust)
+            counters = run.counters_unseen(context)
+            own = [counter.slug for counter in counters if not counter.usual]
+            if own:
+                raise ConfigurationError(
+                    f"what else writes the counter {own[0]} must be read before files are written for it",
+                    hint="usagefix export --adapt looks at the database, and changes nothing there",
+                )
+            steps = plain(counters, to, trust)
         report = verb(folder, steps, tool)
         for line in exported(report):
             words.say(line)
