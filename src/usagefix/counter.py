@@ -17,7 +17,7 @@ from typing import Any
 from usagefix.errors import ConfigurationError
 from usagefix.preparing import prepared
 from usagefix.rendering import CODE_TAGS, PARAMETER, Column, Renderer
-from usagefix.sources import Fragments
+from usagefix.sources import WEIGHT, Fragments
 
 LONGEST_NAME = 63  # bytes; the server cuts what is longer
 EVENT_TIMES = ("created_at", "used_at")  # what the usual application calls the time of a use, in this order
@@ -282,6 +282,10 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
     }
     needless = frozenset(word for word, is_there in needed.items() if not is_there)
     fragments = Fragments(counter.where, counter.weight, counter.only)
+    if counter.truth is not None:
+        named = f"({counter.sql('foreign_key')}, {WEIGHT})"
+        source = f"(SELECT * FROM ({counter.truth}) AS truth {named})"  # noqa: S608 - a person's own, read only
+        fragments = replace(fragments, weight=WEIGHT, truth=source)
     elsewhere = counter.sql("child_schema").replace("%", percent) if counter.child_schema is not None else None
     return Renderer(
         STANDARD.schema,

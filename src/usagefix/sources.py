@@ -43,11 +43,12 @@ class Edit:
 @dataclass(frozen=True, slots=True)
 class Fragments:
     """Which events count, and for how much: SQL over the alias ``event``; None: all, and 1 each. ``only``: which rows
-    of the parent have a counter: over the alias ``preset``; None: all."""
+    of the parent have a counter: over the alias ``preset``; None: all. ``truth``: what is read in place of events."""
 
     where: str | None = None
     weight: str | None = None
     only: str | None = None
+    truth: str | None = None
 
     def edits(self, code: Sequence[Token], *, inside: bool) -> Iterator[Edit]:
         """What to write otherwise in some code; ``inside``: it is the body of a function."""
@@ -68,6 +69,9 @@ class Fragments:
         for source in _EVENTS:
             end = first + len(source)
             if tuple(texts[first:end]) == source and texts[end : end + 1] == ["AS"]:
+                if self.truth is not None:
+                    yield Edit(first, end, instead=self.truth)
+                    return
                 where, weight = (closed(text) if inside and text else text for text in (self.where, self.weight))
                 worth = f", COALESCE({weight}, 0) AS {WEIGHT}" if weight else ""
                 counts = f" WHERE ({where})" if where else ""
@@ -76,7 +80,9 @@ class Fragments:
 
     def doubled(self) -> Fragments:
         """The same where ``%`` means something and ``%%`` is a percent sign."""
-        return Fragments(*(text and text.replace("%", "%%") for text in (self.where, self.weight, self.only)))
+        return Fragments(
+            *(text and text.replace("%", "%%") for text in (self.where, self.weight, self.only, self.truth))
+        )
 
 
 def _restricted(texts: list[str], at: int, only: str) -> Iterator[Edit]:
