@@ -1,0 +1,39 @@
+"""Counters as a file of declarations names them."""
+
+from __future__ import annotations
+
+from usagefix.discovering import names
+from usagefix.discovering.hypotheses import Hypothesis, columns
+from usagefix.discovering.links import Kind
+from usagefix.discovering.tables import Column, Table
+
+USUAL_SCHEMA = "public"
+
+
+def table(of: Table) -> str:
+    """A table, with its schema where that is not public."""
+    return of.sql if of.schema == USUAL_SCHEMA else of.qualified
+
+
+def column(parent: Table, of: Column) -> str:
+    """A column of a table."""
+    return f"{table(parent)}.{of.sql}"
+
+
+def events(found: Hypothesis) -> str:
+    """What ``events`` of a declaration is."""
+    return f"{table(found.link.child)}.{columns(found.link.child, found.link.columns)}"
+
+
+def key(found: Hypothesis) -> str | None:
+    """What ``key`` of a declaration is; None where it is what it is without."""
+    link = found.link
+    if link.kind is Kind.FOREIGN_KEY or link.key == link.parent.primary:
+        return None
+    return columns(link.parent, link.key)
+
+
+def name(parent: Table, of: Column) -> str:
+    """What a counter is called that is declared without a name."""
+    parts = names.words(parent.name)
+    return "_".join((*parts[:-1], names.singular(parts[-1]) if parts else "", of.name))
