@@ -170,6 +170,6 @@ def _backfill_in_process(database: Database, presets: int) -> float:
             report = run_backfill(db)
     finally:
         db.close()
-    if report.presets_changed != presets:
-        raise BenchmarkFailed(f"the backfill corrected {report.presets_changed} of {presets} presets")
+    if report.rows_changed != presets:
+        raise BenchmarkFailed(f"the backfill corrected {report.rows_changed} of {presets} presets")
     return elapsed()

@@ -23,6 +23,7 @@ from usagefix import catalog
 from usagefix.catalog import Face, Migration
 from usagefix.cli import app
 from usagefix.models.advice import Step
+from usagefix.models.amount import Amount
 from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import Finding, Severity, SourceRead
 from usagefix.models.guarding import GuardReport
@@ -30,7 +31,7 @@ from usagefix.models.migration import ExportReport, PlannedStatement, RollbackRe
 from usagefix.models.probe import ProbeReport
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.target import Target
-from usagefix.models.verification import Doubt, PresetReport, VerifyReport
+from usagefix.models.verification import Doubt, RowReport, VerifyReport
 from usagefix.render.document import SCHEMA_VERSION
 
 ROOT = Path(__file__).parents[1]
@@ -85,7 +86,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     },
     "backfill": {"backfill": BackfillReport, "doubt": Doubt},
     "rollback": get_type_hints(RollbackReport),
-    "check-preset": get_type_hints(PresetReport),
+    "check-preset": get_type_hints(RowReport),
     "status": get_type_hints(StatusReport),
     "guard": get_type_hints(GuardReport),
     "smoke": get_type_hints(SmokeReport),
@@ -124,6 +125,8 @@ def schema(command: str, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    if kind == Amount:
+        return {"type": "number"}
     plain = {str: "string", int: "integer", bool: "boolean", float: "number", types.NoneType: "null"}
     if kind in plain:
         return {"type": plain[kind]}

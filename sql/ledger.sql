@@ -1,7 +1,7 @@
 -- The ledger, schema usagefix: what was applied and what that replaced, which counters were corrected, who else tried
 -- to write one. Tables only: nothing in it runs. Application roles cannot look into it.
 --
---   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f ledger.sql -f <version>/apply.sql
+--   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f ledger.sql -f <version>/stops.sql -f <version>/apply.sql
 --
 -- Running it again changes nothing. A rollback leaves it: `usagefix rollback --purge`, or DROP SCHEMA usagefix CASCADE.
 
@@ -18,8 +18,8 @@ CREATE SCHEMA IF NOT EXISTS usagefix;
 DO $do$ BEGIN
     IF EXISTS (
         SELECT FROM pg_namespace JOIN pg_roles ON pg_roles.oid = nspowner
-        WHERE nspname = 'usagefix' AND NOT rolsuper AND rolname <> current_user
-            AND nspowner <> (SELECT relowner FROM pg_class WHERE oid = 'public.presets'::regclass)
+        WHERE nspname = 'usagefix' AND rolname <> current_user AND NOT pg_has_role(nspowner, (
+            SELECT relowner FROM pg_class WHERE oid = 'public.presets'::regclass), 'MEMBER')
     ) OR EXISTS (
         SELECT FROM pg_class WHERE relnamespace = 'usagefix'::regnamespace AND relkind = 'r' AND oid IN (
             SELECT tgrelid FROM pg_trigger UNION SELECT ev_class FROM pg_rewrite UNION SELECT polrelid FROM pg_policy)
@@ -29,9 +29,15 @@ DO $do$ BEGIN
     END IF;
 END $do$;
 
+-- The counters that are kept here: of which tables and columns, and of which events
+CREATE TABLE IF NOT EXISTS usagefix.counters (
+    counter text COLLATE "C" NOT NULL PRIMARY KEY, definition jsonb NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
 -- The history: each version that was applied or rolled back, when and by whom
 CREATE TABLE IF NOT EXISTS usagefix.history (
-    entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, counter text COLLATE "C" NOT NULL,
     version text NOT NULL, action text NOT NULL CHECK (action IN ('apply', 'rollback')),
     at timestamptz NOT NULL DEFAULT clock_timestamp(), by_role text NOT NULL DEFAULT session_user,
     application text NOT NULL DEFAULT current_setting('application_name'),
@@ -42,18 +48,18 @@ CREATE TABLE IF NOT EXISTS usagefix.history (
 -- What apply replaced, for rollback. definition: null where there was nothing; extras: statements that complete it;
 -- left_behind, how: the body that apply put there, and how it came about
 CREATE TABLE IF NOT EXISTS usagefix.saved_objects (
-    version text NOT NULL,
+    counter text COLLATE "C" NOT NULL, version text NOT NULL,
     kind text NOT NULL CHECK (kind IN ('function', 'trigger', 'index')), identity text NOT NULL,
     definition text, extras text[] NOT NULL DEFAULT '{}',
     key_columns text[], key_attributes text[], predicate text,
     left_behind text, how text CHECK (how IN ('edited', 'repaired', 'rewritten', 'kept')),
     saved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (version, kind, identity)
+    PRIMARY KEY (counter, version, kind, identity)
 );
 
 -- The runs of the backfill
 CREATE TABLE IF NOT EXISTS usagefix.backfills (
-    run bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, counter text COLLATE "C" NOT NULL,
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(), finished_at timestamptz,
     by_role text NOT NULL DEFAULT session_user,
     application text NOT NULL DEFAULT current_setting('application_name'),
@@ -63,39 +69,40 @@ CREATE TABLE IF NOT EXISTS usagefix.backfills (
 -- The corrected counters: what each showed and should have shown when it was counted, the delta, and what it became.
 -- applied_at is null while the delta is pending; actual is null where only the time of the last use was behind
 CREATE TABLE IF NOT EXISTS usagefix.corrections (
-    run bigint NOT NULL, place bigint NOT NULL, row_key text NOT NULL,
-    displayed bigint, actual bigint, delta bigint NOT NULL, newest timestamptz,
-    became bigint, applied_at timestamptz,
+    counter text COLLATE "C" NOT NULL, run bigint NOT NULL, place bigint NOT NULL, row_key text NOT NULL,
+    displayed numeric, actual numeric, delta numeric NOT NULL, newest timestamptz,
+    became numeric, applied_at timestamptz,
     PRIMARY KEY (run, place)
 );
 
 -- Uses that a counter holds beside its events, on purpose: what it showed too much when a person said to trust it
 CREATE TABLE IF NOT EXISTS usagefix.baselines (
-    row_key text PRIMARY KEY, baseline bigint NOT NULL CHECK (baseline > 0), run bigint NOT NULL
+    counter text COLLATE "C" NOT NULL, row_key text NOT NULL, baseline numeric NOT NULL, run bigint NOT NULL,
+    PRIMARY KEY (counter, row_key)
 );
 
 -- Written by the triggers where pending deltas may no longer fit: a counter that was too low stopped at zero, or all
 -- events were truncated. A backfill that finds a row here counts again
 CREATE TABLE IF NOT EXISTS usagefix.held_at_zero (
-    entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, counter text COLLATE "C" NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
 -- Refused writes of the counter. A writer takes a row that nobody holds, or adds one; readers add them up. at_once: how
 -- often the newest transaction that wrote it did
 CREATE TABLE IF NOT EXISTS usagefix.refused_writes (
-    entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, counter text COLLATE "C" NOT NULL,
     mode text NOT NULL, role text NOT NULL, application text NOT NULL, via text NOT NULL,
     first_at timestamptz NOT NULL DEFAULT clock_timestamp(), last_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     writes bigint NOT NULL DEFAULT 1, in_transaction text NOT NULL, at_once integer NOT NULL DEFAULT 1
 ) WITH (fillfactor = 50);
 
 -- How many were rejected, and how many came too often to be noted: those leave no row
-CREATE SEQUENCE IF NOT EXISTS usagefix.rejected_writes;
-CREATE SEQUENCE IF NOT EXISTS usagefix.unnoted_writes;
+CREATE SEQUENCE IF NOT EXISTS usagefix.rejected_preset_usage_count;
+CREATE SEQUENCE IF NOT EXISTS usagefix.unnoted_preset_usage_count;
 
 -- Close the ledger: one owner, whatever event triggers made of it; no other role, whatever default privileges say. The
--- owner of presets may write what the counting functions and the guard note
+-- owner of presets may write what the counting functions and the guard note; other counters' owners keep that, too
 DO $do$
 DECLARE
     ledger CONSTANT name := (SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'usagefix');
@@ -107,7 +114,7 @@ BEGIN
             relrowsecurity OR relforcerowsecurity AS secured
         FROM pg_class
         WHERE relnamespace = 'usagefix'::regnamespace
-            AND (relkind = 'r' OR relname IN ('rejected_writes', 'unnoted_writes'))
+            AND (relkind = 'r' OR relname IN ('rejected_preset_usage_count'::name, 'unnoted_preset_usage_count'::name))
     LOOP
         IF part.misowned THEN
             EXECUTE format('ALTER %s %s OWNER TO %I',
@@ -125,20 +132,25 @@ BEGIN
         ) AS parts
         CROSS JOIN LATERAL aclexplode(parts.acl) AS granted
         LEFT JOIN pg_roles AS roles ON roles.oid = granted.grantee
-        WHERE granted.grantee <> parts.owner
+        WHERE granted.grantee <> parts.owner AND (roles.rolname = counting OR granted.grantee NOT IN (
+                SELECT relowner FROM pg_class JOIN usagefix.counters
+                    ON pg_class.oid = to_regclass(format('%I.%I', definition ->> 'schema', definition ->> 'parent'))))
             AND (granted.privilege_type NOT IN ('SELECT', 'USAGE') -- what is granted later, to read, is meant
                 OR NOT EXISTS (SELECT FROM usagefix.history))
     LOOP
         EXECUTE format('REVOKE ALL ON SCHEMA usagefix FROM %s CASCADE', part.grantee);
         EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA usagefix FROM %s CASCADE', part.grantee);
-        EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA usagefix FROM %s CASCADE', part.grantee);
+        IF part.grantee <> quote_ident(counting) THEN -- who may have another counter
+            EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA usagefix FROM %s CASCADE', part.grantee);
+        END IF;
     END LOOP;
     IF counting <> ledger THEN
         EXECUTE format('GRANT USAGE ON SCHEMA usagefix TO %I', counting);
         EXECUTE format('GRANT INSERT ON usagefix.held_at_zero TO %I', counting);
         EXECUTE format('GRANT SELECT, UPDATE, DELETE ON usagefix.baselines TO %I', counting);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE ON usagefix.refused_writes TO %I', counting);
-        EXECUTE format('GRANT USAGE, UPDATE ON usagefix.rejected_writes, usagefix.unnoted_writes TO %I', counting);
+        EXECUTE format('GRANT USAGE, UPDATE ON %s, %s TO %I', 'usagefix.rejected_preset_usage_count'::regclass,
+            'usagefix.unnoted_preset_usage_count'::regclass, counting);
     END IF;
 END
 $do$;

@@ -100,6 +100,8 @@ sample_server = factories.postgresql_noproc(depends_on="server", dbname="sample"
 fixed_server = factories.postgresql_noproc(depends_on="server", dbname="fixed", load=[load_sample, apply_fix])
 partitioned_server = factories.postgresql_noproc(depends_on="server", dbname="partitioned", load=[load_partitioned])
 counted_server = factories.postgresql_noproc(depends_on="server", dbname="counted", load=[load_partitioned, apply_fix])
+empty_server = factories.postgresql_noproc(depends_on="server", dbname="empty")
+empty_database = factories.postgresql("empty_server")
 sample_database = factories.postgresql("sample_server")
 fixed_database = factories.postgresql("fixed_server")
 partitioned_database = factories.postgresql("partitioned_server")
@@ -112,6 +114,13 @@ def opened(database: psycopg.Connection[Any], server: TestServer) -> Iterator[Ap
     database.close()
     yield app
     app.close()
+
+
+@pytest.fixture
+def empty(empty_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
+    """A database with nothing in it."""
+    with opened(empty_database, server) as app:
+        yield app
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 -- Count every event from now on, inserted, deleted, moved and truncated ones; lift the daily limit.
 --
---   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f ../ledger.sql -f apply.sql -f backfill.sql
+--   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f ../ledger.sql -f stops.sql -f apply.sql -f backfill.sql
 --
 -- is the whole fix by hand, exact, in one transaction; writers to preset_usage wait until it commits. On a busy
 -- database run `usagefix apply`. Running it again changes nothing. `usagefix` leaves out what ends in --? and a word,
@@ -15,64 +15,20 @@ DO $do$ BEGIN
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
 END $do$;
 
--- By hand: stop where this file alone is not enough, before it changes anything; a mere word is reason enough
-DO $do$ DECLARE
-    ours CONSTANT text[] := ARRAY[
-        'auto_increment_preset_usage_count', 'auto_adjust_preset_usage_count', 'guard_preset_usage_count'];
-    why text;
-BEGIN
-    WITH code AS (
-        SELECT oid, proname AS name, lower(concat(prosrc, pg_get_function_sqlbody(oid))) AS body FROM pg_proc
-        WHERE pronamespace <> 'pg_catalog'::regnamespace AND proname <> ALL (ours)
-    ), suspects AS (
-        SELECT oid, body FROM code WHERE body LIKE ANY (ARRAY['%usage_count%', '%conflict%', '%execute%']) OR EXISTS (
-            SELECT FROM code AS called WHERE called.body LIKE '%usage_count%' AND strpos(code.body, called.name) > 0)
-    )
-    SELECT string_agg(reasons.why, '; ') INTO why FROM (
-        SELECT format('%I owns presets, not %I', pg_get_userbyid(relowner), current_user) AS why
-        FROM pg_class WHERE oid = 'public.presets'::regclass AND pg_get_userbyid(relowner) <> current_user
-        UNION ALL SELECT 'the tables are partitioned or inherited, or have rules' FROM pg_class
-        WHERE oid IN ('public.presets'::regclass, 'public.preset_usage'::regclass)
-            AND (relkind <> 'r' OR relhasrules OR oid IN (SELECT unnest(ARRAY[inhrelid, inhparent]) FROM pg_inherits))
-        UNION ALL SELECT 'last_used_at or created_at is not there, or is no timestamptz' FROM pg_attribute
-        WHERE atttypid = 'timestamptz'::regtype AND (attrelid, attname) IN (
-            ('public.presets'::regclass, 'last_used_at'), ('public.preset_usage'::regclass, 'created_at'))
-        HAVING count(*) < 2
-        UNION ALL SELECT format('index %s may limit uses', indexrelid::regclass) FROM pg_index
-        LEFT JOIN pg_attribute ON attrelid = indrelid AND attrelid = 'public.preset_usage'::regclass
-            AND attname = 'preset_id' AND attnum = ANY (indkey) AND indisunique AND NOT indisprimary
-        WHERE (indexrelid IS NOT DISTINCT FROM to_regclass('public.idx_preset_usage_daily_unique')) = (attname IS NULL)
-            OR attname IS NOT NULL AND (indisreplident OR indisclustered OR indexrelid IN (SELECT objid FROM pg_depend
-                WHERE deptype = 'x' UNION ALL SELECT oid FROM pg_class WHERE reltablespace <> 0))
-        UNION ALL SELECT format('trigger %I may count, too', tgname) FROM pg_trigger JOIN code ON code.oid = tgfoid
-        WHERE tgrelid = 'public.preset_usage'::regclass AND NOT tgisinternal
-            AND (tgname LIKE 'trigger\_auto\_%' OR tgfoid IN (SELECT oid FROM suspects))
-        UNION ALL SELECT format('function %s may count, or need the daily limit', oid::regprocedure)
-        FROM suspects WHERE body LIKE '%preset_usage%'
-        UNION ALL SELECT format('there is another %s', oid::regprocedure) FROM pg_proc
-        WHERE pronamespace = 'public'::regnamespace AND proname = ANY (ours) AND strpos(prosrc, 'usagefix') = 0
-        UNION ALL SELECT 'a search_path is set here, which triggers on presets may need' FROM pg_db_role_setting
-        WHERE array_to_string(setconfig, ' ') LIKE '%search_path=%' AND EXISTS (
-            SELECT FROM pg_trigger WHERE tgrelid = 'public.presets'::regclass AND NOT tgisinternal)
-        UNION ALL SELECT 'default privileges open new functions' FROM pg_default_acl, aclexplode(defaclacl) AS granted
-        WHERE defaclobjtype = 'f' AND pg_get_userbyid(defaclrole) = current_user
-            AND granted.grantee NOT IN (0, defaclrole)
-    ) AS reasons;
-    IF to_regclass('pg_dist_partition') IS NOT NULL THEN SELECT COALESCE(string_agg(format('Citus keeps %s %s',
-        logicalrelid, CASE partmethod WHEN 'n' THEN 'as a whole' ELSE 'distributed' END), '; '), why) INTO why
-    FROM pg_dist_partition WHERE logicalrelid IN ('public.presets'::regclass, 'public.preset_usage'::regclass); END IF;
-    IF why IS NOT NULL THEN
-        RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why
-            USING ERRCODE = 'feature_not_supported', HINT = 'usagefix apply does it, or says what to do first;'
-                ' usagefix sql 20250930000001 apply --adapt prints the script for this database.';
+-- By hand: stops.sql must have looked in this transaction
+DO $do$ BEGIN
+    IF current_setting('usagefix.stops', true) IS DISTINCT FROM 'public.presets'::regclass || ' 20250930000001' THEN
+        RAISE EXCEPTION 'nothing was changed, since stops.sql did not run before this file in its transaction'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run psql as this file says in its first lines;'
+                ' or usagefix apply, or what usagefix sql 20250930000001 apply --adapt prints.';
     END IF;
 END $do$;
 
 -- By hand: note the daily limit, so that rollback can build it again
-INSERT INTO usagefix.saved_objects (version, kind, identity, definition, key_columns, predicate, extras)
-SELECT '20250930000001', 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid), ARRAY(
-    SELECT pg_get_indexdef(indexrelid, n, true) FROM generate_series(1, indnkeyatts) AS n
-), pg_get_expr(indpred, indrelid), ARRAY(
+INSERT INTO usagefix.saved_objects (counter, version, kind, identity, definition, key_columns, predicate, extras)
+SELECT 'preset_usage_count'::name, '20250930000001', 'index', indexrelid::regclass::text, pg_get_indexdef(indexrelid),
+    ARRAY(SELECT pg_get_indexdef(indexrelid, n, true) FROM generate_series(1, indnkeyatts) AS n),
+    pg_get_expr(indpred, indrelid), ARRAY(
     SELECT format('COMMENT ON INDEX %s IS %L', indexrelid::regclass, said)
     FROM obj_description(indexrelid, 'pg_class') AS said WHERE said IS NOT NULL)
 FROM pg_index WHERE indexrelid = to_regclass('public.idx_preset_usage_daily_unique')
@@ -155,9 +111,9 @@ BEGIN
         PERFORM FROM public.presets AS preset ORDER BY preset.id FOR NO KEY UPDATE;
         OPEN trust; FETCH trust INTO trusted; CLOSE trust;
         IF trusted THEN
-            UPDATE public.presets AS preset SET usage_count = COALESCE((
-                SELECT kept.baseline FROM usagefix.baselines AS kept
-                WHERE kept.row_key OPERATOR(pg_catalog.=) preset.id::pg_catalog.text), 0)
+            UPDATE public.presets AS preset SET usage_count = COALESCE((SELECT kept.baseline
+                FROM usagefix.baselines AS kept WHERE (kept.counter, kept.row_key) OPERATOR(pg_catalog.=)
+                ('preset_usage_count'::pg_catalog.name, preset.id::pg_catalog.text)), 0)
             WHERE preset.usage_count IS DISTINCT FROM 0;
         ELSE
             UPDATE public.presets AS preset SET usage_count = 0 WHERE preset.usage_count IS DISTINCT FROM 0;
@@ -204,9 +160,9 @@ BEGIN
                 WHERE event.preset_id OPERATOR(pg_catalog.=) change.preset_id) OPERATOR(pg_catalog.-) shown;
             OPEN trust; FETCH trust INTO trusted; CLOSE trust;
             IF trusted THEN
-                change.uses := change.uses OPERATOR(pg_catalog.+) COALESCE((
-                    SELECT kept.baseline FROM usagefix.baselines AS kept
-                    WHERE kept.row_key OPERATOR(pg_catalog.=) change.preset_id::pg_catalog.text), 0);
+                change.uses := change.uses OPERATOR(pg_catalog.+) COALESCE((SELECT kept.baseline
+                    FROM usagefix.baselines AS kept WHERE (kept.counter, kept.row_key) OPERATOR(pg_catalog.=)
+                    ('preset_usage_count'::pg_catalog.name, change.preset_id::pg_catalog.text)), 0);
             END IF;
         END IF;
         too_low := too_low OR shown OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0; -- it stops at 0
@@ -218,9 +174,9 @@ BEGIN
                 OR change.newest OPERATOR(pg_catalog.>) preset.last_used_at) --? dated
         ;
     END LOOP;
-    IF too_low THEN -- deltas that a backfill has still to add may not fit any more: it counts again
-        OPEN trust; FETCH trust INTO trusted; CLOSE trust;
-        IF trusted THEN INSERT INTO usagefix.held_at_zero DEFAULT VALUES; END IF;
+    IF too_low THEN OPEN trust; FETCH trust INTO trusted; CLOSE trust; END IF;
+    IF too_low AND trusted THEN -- deltas that a backfill has still to add may not fit any more: it counts again
+        INSERT INTO usagefix.held_at_zero (counter) VALUES ('preset_usage_count'::pg_catalog.name);
     END IF;
     RETURN NULL;
 END
@@ -241,10 +197,10 @@ CREATE OR REPLACE TRIGGER trigger_auto_adjust_preset_usage_count_truncate AFTER 
     FOR EACH STATEMENT EXECUTE FUNCTION public.auto_adjust_preset_usage_count();
 
 -- Note that there was nothing before, where nothing is noted yet: rollback drops them
-INSERT INTO usagefix.saved_objects (version, kind, identity)
-VALUES ('20250930000001', 'function', 'public.auto_increment_preset_usage_count()'::regprocedure::text),
-    ('20250930000001', 'function', 'public.auto_adjust_preset_usage_count()'::regprocedure::text)
-ON CONFLICT DO NOTHING;
+INSERT INTO usagefix.saved_objects (counter, version, kind, identity)
+SELECT 'preset_usage_count'::name, '20250930000001', 'function', unnest(ARRAY[
+    'public.auto_increment_preset_usage_count()'::regprocedure, 'public.auto_adjust_preset_usage_count()'::regprocedure
+])::text ON CONFLICT DO NOTHING;
 
 -- Record the version
-INSERT INTO usagefix.history (version, action) VALUES ('20250930000001', 'apply');
+INSERT INTO usagefix.history (counter, version, action) VALUES ('preset_usage_count'::name, '20250930000001', 'apply');

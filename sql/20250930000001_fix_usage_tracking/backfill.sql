@@ -41,6 +41,7 @@ $do$;
 -- Count what is missing, and add it
 DO $do$
 DECLARE
+    this_counter CONSTANT text := 'preset_usage_count'::name;
     this_run bigint;
     trust text := NULLIF(current_setting('usagefix.trust', true), '');
     why text;
@@ -54,23 +55,23 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run apply.sql first.';
     END IF;
     -- An interrupted run: what it did is done, what it left is counted anew.
-    DELETE FROM usagefix.corrections WHERE applied_at IS NULL;
-    UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE finished_at IS NULL;
-    DELETE FROM usagefix.baselines
-    WHERE trust = 'events' OR NOT EXISTS (SELECT FROM public.presets WHERE presets.id::text = baselines.row_key);
+    DELETE FROM usagefix.corrections WHERE counter = this_counter AND applied_at IS NULL;
+    UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE counter = this_counter AND finished_at IS NULL;
+    DELETE FROM usagefix.baselines WHERE counter = this_counter AND (
+        trust = 'events' OR NOT EXISTS (SELECT FROM public.presets WHERE presets.id::text = baselines.row_key));
     PERFORM set_config('usagefix.bypass_guard', 'on', true);
     LOOP
-        DELETE FROM usagefix.held_at_zero;
-        INSERT INTO usagefix.backfills DEFAULT VALUES RETURNING run INTO this_run;
-        INSERT INTO usagefix.corrections (run, place, row_key, displayed, actual, delta, newest)
-        SELECT this_run, row_number() OVER (ORDER BY presets.id), presets.id::text, presets.usage_count,
+        DELETE FROM usagefix.held_at_zero WHERE counter = this_counter;
+        INSERT INTO usagefix.backfills (counter) VALUES (this_counter) RETURNING run INTO this_run;
+        INSERT INTO usagefix.corrections (counter, run, place, row_key, displayed, actual, delta, newest)
+        SELECT this_counter, this_run, row_number() OVER (ORDER BY presets.id), presets.id::text, presets.usage_count,
             truth.uses, truth.uses - COALESCE(presets.usage_count, 0), events.newest
         FROM public.presets
         LEFT JOIN (
             SELECT preset_usage.preset_id, count(*) AS actual, max(preset_usage.created_at) AS newest
             FROM public.preset_usage GROUP BY preset_usage.preset_id
         ) AS events ON events.preset_id = presets.id
-        LEFT JOIN usagefix.baselines ON baselines.row_key = presets.id::text
+        LEFT JOIN usagefix.baselines ON baselines.row_key = presets.id::text AND baselines.counter = this_counter
         CROSS JOIN LATERAL (SELECT COALESCE(events.actual, 0) + COALESCE(baselines.baseline, 0) AS uses) AS truth
         WHERE presets.usage_count IS DISTINCT FROM truth.uses
             OR events.newest > COALESCE(presets.last_used_at, '-infinity') --? dated
@@ -89,9 +90,10 @@ BEGIN
             WHERE without_event > 0 AND without_event = used OR falls_from - falls_to >= 10 AND (
                 without_event >= 3 AND without_event * 10 >= used OR (falls_from - falls_to) * 5 >= shown);
         ELSIF trust = 'counters' THEN
-            INSERT INTO usagefix.baselines (row_key, baseline, run)
-            SELECT row_key, - delta, this_run FROM usagefix.corrections WHERE run = this_run AND delta < 0
-            ON CONFLICT (row_key) DO UPDATE SET baseline = baselines.baseline + excluded.baseline, run = excluded.run;
+            INSERT INTO usagefix.baselines (counter, row_key, baseline, run)
+            SELECT counter, row_key, - delta, this_run FROM usagefix.corrections WHERE run = this_run AND delta < 0
+            ON CONFLICT (counter, row_key) DO UPDATE
+                SET baseline = baselines.baseline + excluded.baseline, run = excluded.run;
             UPDATE usagefix.corrections SET delta = 0 WHERE run = this_run AND delta < 0;
         END IF;
         IF why IS NOT NULL OR trust NOT IN ('events', 'counters', 'asked') THEN
@@ -116,7 +118,7 @@ BEGIN
         FROM changed WHERE corrections.run = this_run AND corrections.row_key = changed.row_key;
         DELETE FROM usagefix.corrections WHERE run = this_run AND applied_at IS NULL; -- presets deleted meanwhile
         UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE run = this_run;
-        EXIT WHEN NOT EXISTS (SELECT FROM usagefix.held_at_zero);
+        EXIT WHEN NOT EXISTS (SELECT FROM usagefix.held_at_zero WHERE counter = this_counter);
     END LOOP;
     PERFORM set_config('usagefix.bypass_guard', '', true);
 END

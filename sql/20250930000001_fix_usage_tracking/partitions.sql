@@ -76,7 +76,7 @@ BEGIN
             AND pg_catalog.has_schema_privilege(ledger.oid, 'USAGE')
             AND pg_catalog.has_table_privilege(note.oid, 'INSERT')
     ) THEN
-        INSERT INTO usagefix.held_at_zero DEFAULT VALUES;
+        INSERT INTO usagefix.held_at_zero (counter) VALUES ('preset_usage_count'::pg_catalog.name);
     END IF;
     RETURN NULL;
 END
@@ -95,7 +95,7 @@ CREATE OR REPLACE TRIGGER trigger_auto_count_row_preset_usage_count
     EXECUTE FUNCTION public.auto_count_row_preset_usage_count();
 
 -- Note that there was nothing before, where nothing is noted yet: rollback drops them
-INSERT INTO usagefix.saved_objects (version, kind, identity)
-VALUES ('20250930000001', 'function', 'public.auto_note_preset_usage_count()'::regprocedure::text),
-    ('20250930000001', 'function', 'public.auto_count_row_preset_usage_count()'::regprocedure::text)
-ON CONFLICT DO NOTHING;
+INSERT INTO usagefix.saved_objects (counter, version, kind, identity)
+SELECT 'preset_usage_count'::name, '20250930000001', 'function', unnest(ARRAY[
+    'public.auto_note_preset_usage_count()'::regprocedure, 'public.auto_count_row_preset_usage_count()'::regprocedure
+])::text ON CONFLICT DO NOTHING;

@@ -16,13 +16,15 @@ BEGIN
     SELECT string_agg(reasons.why, '; ') INTO why
     FROM (
         SELECT 'a later version is applied' AS why WHERE EXISTS (
-            SELECT FROM usagefix.saved_objects WHERE version > '20250930000001')
+            SELECT FROM usagefix.saved_objects
+            WHERE counter = 'preset_usage_count'::name AND version > '20250930000001')
         UNION ALL
         SELECT 'nothing is recorded of this version' WHERE NOT EXISTS (
-            SELECT FROM usagefix.saved_objects WHERE version = '20250930000001')
+            SELECT FROM usagefix.saved_objects
+            WHERE counter = 'preset_usage_count'::name AND version = '20250930000001')
         UNION ALL
         SELECT format('apply replaced %s', string_agg(identity, ', ')) FROM usagefix.saved_objects
-        WHERE version = '20250930000001' AND definition IS NOT NULL
+        WHERE counter = 'preset_usage_count'::name AND version = '20250930000001' AND definition IS NOT NULL
         HAVING count(*) > 0
     ) AS reasons;
     IF why IS NOT NULL THEN
@@ -42,9 +44,11 @@ DROP FUNCTION IF EXISTS public.auto_increment_preset_usage_count();
 DROP FUNCTION IF EXISTS public.auto_adjust_preset_usage_count();
 
 -- Deltas that still wait were exact only while the triggers counted
-DELETE FROM usagefix.corrections WHERE applied_at IS NULL;
-UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE finished_at IS NULL;
+DELETE FROM usagefix.corrections WHERE counter = 'preset_usage_count'::name AND applied_at IS NULL;
+UPDATE usagefix.backfills SET finished_at = clock_timestamp()
+WHERE counter = 'preset_usage_count'::name AND finished_at IS NULL;
 
 -- Record the rollback
-DELETE FROM usagefix.saved_objects WHERE version = '20250930000001';
-INSERT INTO usagefix.history (version, action) VALUES ('20250930000001', 'rollback');
+DELETE FROM usagefix.saved_objects WHERE counter = 'preset_usage_count'::name AND version = '20250930000001';
+INSERT INTO usagefix.history (counter, version, action)
+VALUES ('preset_usage_count'::name, '20250930000001', 'rollback');

@@ -14,7 +14,7 @@ DO $do$ BEGIN
     PERFORM set_config('usagefix.baselines', '{}', false); -- what counters hold beside their events
     IF EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('usagefix') AND relname = 'baselines') THEN
         PERFORM set_config('usagefix.baselines', jsonb_object_agg(row_key, baseline)::text, false)
-        FROM usagefix.baselines HAVING count(*) > 0;
+        FROM usagefix.baselines WHERE counter = 'preset_usage_count'::name HAVING count(*) > 0;
     END IF;
 END $do$;
 
@@ -101,7 +101,7 @@ WITH RECURSIVE tree AS (
                 '6a1ffe9dc8320e727767d5d9606bfe6a 1fd3d53abc157dc65d9f899049bc7148',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '8cdfc338b54b14972fcb9512725d26ee 3707e5ca1813893b884e233dc26ed934',
+                '595c8b9f410fac22f610df3e67dce8e4 4a870a2db8b548157d6622990ca5c1bb',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
@@ -153,10 +153,10 @@ UNION ALL SELECT 'changes_counted', 'Deletes and moves are counted',
     CASE WHEN present > 0 AND NOT enabled AND absent IS NULL
         THEN 'enable the trigger again, then usagefix backfill' ELSE 'usagefix apply' END
 FROM adjusting
-UNION ALL SELECT 'daily_limit_gone', 'No daily limit', CASE WHEN daily.limits IS NULL THEN 'ok' ELSE 'unexpected' END,
-    'idx_preset_usage_daily_unique'::name::text,
-    CASE WHEN daily.limits IS NULL THEN 'no such index' ELSE 'refuses the second use on a day' END, 'usagefix apply'
-FROM (VALUES (to_regclass('public.idx_preset_usage_daily_unique'))) AS daily (limits)
+UNION ALL SELECT 'daily_limit_gone', 'No daily limit', CASE WHEN oid IS NULL THEN 'ok' ELSE 'unexpected' END, --? daily
+    'idx_preset_usage_daily_unique'::name::text, --? daily
+    CASE WHEN oid IS NULL THEN 'no such index' ELSE 'refuses the second use on a day' END, 'usagefix apply' --? daily
+FROM (VALUES (to_regclass('public.idx_preset_usage_daily_unique'))) AS daily (oid) --? daily
 UNION ALL SELECT prefix || '_current', title || ' as released',
     CASE WHEN oid IS NULL THEN 'missing' WHEN NOT as_released THEN 'outdated' ELSE 'ok' END, name,
     CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body or path is not the released one'
@@ -186,7 +186,7 @@ WITH shown AS MATERIALIZED (
     FROM public.preset_usage GROUP BY preset_usage.preset_id
 ), counter AS (
     SELECT shown.usage_count, shown.last_use, events.newest,
-        COALESCE(events.actual, 0) + COALESCE(kept.uses::bigint, 0) AS actual
+        COALESCE(events.actual, 0) + COALESCE(kept.uses::numeric, 0) AS actual
     FROM shown LEFT JOIN events ON events.parent = shown.id
     LEFT JOIN jsonb_each_text(current_setting('usagefix.baselines')::jsonb) AS kept (key, uses) ON key = shown.id::text
 ), total AS (
@@ -219,32 +219,32 @@ CROSS JOIN LATERAL (
 WITH shown AS MATERIALIZED (SELECT presets.id AS id, presets.usage_count FROM public.presets), events AS MATERIALIZED (
     SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
 )
-SELECT count(*) AS "presets", count(*) FILTER (WHERE shown IS NOT DISTINCT FROM baseline + actual) AS accurate,
+SELECT count(*) AS rows, count(*) FILTER (WHERE shown IS NOT DISTINCT FROM baseline + actual) AS accurate,
     count(*) FILTER (WHERE shown IS DISTINCT FROM baseline + actual) AS inaccurate,
     COALESCE(sum(shown), 0) AS displayed_total, COALESCE(sum(actual), 0) AS actual_total,
     COALESCE(sum(baseline + actual - COALESCE(shown, 0)), 0) AS drift_total,
     COALESCE(sum(abs(baseline + actual - COALESCE(shown, 0))), 0) AS drift_magnitude,
-    count(*) FILTER (WHERE shown > 0) AS presets_with_usage, count(*) FILTER (WHERE actual > 0) AS presets_really_used,
-    COALESCE(sum(baseline), 0) AS baseline_total, count(*) FILTER (WHERE baseline > 0) AS presets_with_baseline
+    count(*) FILTER (WHERE shown > 0) AS rows_with_count, count(*) FILTER (WHERE actual > 0) AS rows_with_events,
+    COALESCE(sum(baseline), 0) AS baseline_total, count(*) FILTER (WHERE baseline > 0) AS rows_with_baseline
 FROM (
     SELECT shown.usage_count AS shown, COALESCE(events.actual, 0) AS actual,
-        COALESCE(kept.uses::bigint, 0) AS baseline
+        COALESCE(kept.uses::numeric, 0) AS baseline
     FROM shown LEFT JOIN events ON events.parent = shown.id
     LEFT JOIN jsonb_each_text(current_setting('usagefix.baselines')::jsonb) AS kept (key, uses) ON key = shown.id::text
 ) AS counters;
 
 -- The presets with the largest drift, then the most used
 WITH shown AS MATERIALIZED (
-    SELECT presets.id AS id, presets.name AS name, presets.usage_count, presets.last_used_at AS last_use
+    SELECT presets.id AS id, presets.name AS label, presets.usage_count, presets.last_used_at AS last_use
     FROM public.presets
 ), events AS MATERIALIZED (
     SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
 )
-SELECT shown.id, shown.name, shown.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
-    COALESCE(kept.uses::bigint, 0) AS baseline, found.drift, shown.last_use AS last_used_at
+SELECT shown.id, shown.label, shown.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
+    COALESCE(kept.uses::numeric, 0) AS baseline, found.drift, shown.last_use AS last_event_at
 FROM shown LEFT JOIN events ON events.parent = shown.id
 LEFT JOIN jsonb_each_text(current_setting('usagefix.baselines')::jsonb) AS kept (key, uses) ON key = shown.id::text
 CROSS JOIN LATERAL (VALUES (
-    COALESCE(events.actual, 0) + COALESCE(kept.uses::bigint, 0) - COALESCE(shown.usage_count, 0))) AS found (drift)
+    COALESCE(events.actual, 0) + COALESCE(kept.uses::numeric, 0) - COALESCE(shown.usage_count, 0))) AS found (drift)
 ORDER BY abs(found.drift) DESC, shown.usage_count IS NULL DESC, COALESCE(events.actual, 0) DESC, shown.id
 LIMIT 10;

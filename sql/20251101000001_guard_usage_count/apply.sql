@@ -87,8 +87,8 @@ DECLARE
     filled boolean;
     free bigint;
     nth integer;
-    starts bigint;
-    stays bigint;
+    starts numeric;
+    stays numeric;
 BEGIN
     -- A preset that is new, or gets another id, starts with the events that are there. Wait for who deletes that id.
     IF NEW.id IS DISTINCT FROM OLD.id THEN
@@ -103,8 +103,10 @@ BEGIN
                     AND pg_has_role(part.relowner, current_user, 'MEMBER')
                     AND has_schema_privilege(ledger.oid, 'USAGE') AND has_table_privilege(part.oid, 'UPDATE')
             ) THEN
-                DELETE FROM usagefix.baselines AS noted WHERE noted.row_key = NEW.id::text;
-                UPDATE usagefix.baselines AS noted SET row_key = NEW.id::text WHERE noted.row_key = OLD.id::text
+                DELETE FROM usagefix.baselines AS noted
+                WHERE noted.counter = 'preset_usage_count'::name AND noted.row_key = NEW.id::text;
+                UPDATE usagefix.baselines AS noted SET row_key = NEW.id::text
+                WHERE noted.counter = 'preset_usage_count'::name AND noted.row_key = OLD.id::text
                 RETURNING noted.baseline INTO stays;
                 starts := starts + COALESCE(stays, 0);
             END IF;
@@ -150,21 +152,24 @@ BEGIN
     -- In a row that nobody holds, of at most 150. A row that one transaction updates often makes each update slower. In
     -- a fixed snapshot it reads nothing and adds a row: one that changed since, or was read, would end the transaction.
     IF notes IS NOT NULL AND current_setting('transaction_isolation') LIKE 'read%' THEN
-        filled := (SELECT count(*) >= 150 FROM usagefix.refused_writes);
+        filled := (
+            SELECT count(*) >= 150 FROM usagefix.refused_writes AS written
+            WHERE written.counter = 'preset_usage_count'::name);
         SELECT written.entry, CASE WHEN written.in_transaction = this THEN written.at_once + 1 ELSE 1 END INTO free, nth
         FROM usagefix.refused_writes AS written
         WHERE (written.mode, written.role, written.application, written.via) = (TG_ARGV[0], caller, client, through)
+            AND written.counter = 'preset_usage_count'::name
         LIMIT 1 FOR UPDATE SKIP LOCKED;
     END IF;
     IF notes IS NULL THEN
         NULL;
     ELSIF TG_ARGV[0] = 'reject' THEN
-        PERFORM nextval('usagefix.rejected_writes');
+        PERFORM nextval('usagefix.rejected_preset_usage_count'::regclass);
     ELSIF nth > 100 OR free IS NULL AND COALESCE(filled, pg_relation_size(notes) > 1000000) THEN
-        PERFORM nextval('usagefix.unnoted_writes');
+        PERFORM nextval('usagefix.unnoted_preset_usage_count'::regclass);
     ELSIF free IS NULL THEN
-        INSERT INTO usagefix.refused_writes (mode, role, application, via, in_transaction)
-        VALUES (TG_ARGV[0], caller, client, through, this);
+        INSERT INTO usagefix.refused_writes (counter, mode, role, application, via, in_transaction)
+        VALUES ('preset_usage_count'::name, TG_ARGV[0], caller, client, through, this);
     ELSE
         UPDATE usagefix.refused_writes AS written
         SET writes = written.writes + 1, last_at = clock_timestamp(), in_transaction = this, at_once = nth
@@ -196,9 +201,9 @@ CREATE OR REPLACE TRIGGER zz_trigger_guard_preset_usage_count
     EXECUTE FUNCTION public.guard_preset_usage_count('ignore');
 
 -- Note that there was nothing before, where nothing is noted yet: rollback drops it
-INSERT INTO usagefix.saved_objects (version, kind, identity)
-VALUES ('20251101000001', 'function', 'public.guard_preset_usage_count()'::regprocedure::text)
+INSERT INTO usagefix.saved_objects (counter, version, kind, identity)
+SELECT 'preset_usage_count'::name, '20251101000001', 'function', 'public.guard_preset_usage_count()'::regprocedure::text
 ON CONFLICT DO NOTHING;
 
 -- Record the version
-INSERT INTO usagefix.history (version, action) VALUES ('20251101000001', 'apply');
+INSERT INTO usagefix.history (counter, version, action) VALUES ('preset_usage_count'::name, '20251101000001', 'apply');

@@ -16,13 +16,15 @@ BEGIN
     SELECT string_agg(reasons.why, '; ') INTO why
     FROM (
         SELECT 'a later version is applied' AS why WHERE EXISTS (
-            SELECT FROM usagefix.saved_objects WHERE version > '20251101000001')
+            SELECT FROM usagefix.saved_objects
+            WHERE counter = 'preset_usage_count'::name AND version > '20251101000001')
         UNION ALL
         SELECT 'nothing is recorded of this version' WHERE NOT EXISTS (
-            SELECT FROM usagefix.saved_objects WHERE version = '20251101000001')
+            SELECT FROM usagefix.saved_objects
+            WHERE counter = 'preset_usage_count'::name AND version = '20251101000001')
         UNION ALL
         SELECT format('apply replaced %s', string_agg(identity, ', ')) FROM usagefix.saved_objects
-        WHERE version = '20251101000001' AND definition IS NOT NULL
+        WHERE counter = 'preset_usage_count'::name AND version = '20251101000001' AND definition IS NOT NULL
         HAVING count(*) > 0
     ) AS reasons;
     IF why IS NOT NULL THEN
@@ -38,5 +40,6 @@ DROP TRIGGER IF EXISTS zz_trigger_guard_preset_usage_count ON public.presets;
 DROP FUNCTION IF EXISTS public.guard_preset_usage_count();
 
 -- Record the rollback; what was refused stays in the ledger: it is history
-DELETE FROM usagefix.saved_objects WHERE version = '20251101000001';
-INSERT INTO usagefix.history (version, action) VALUES ('20251101000001', 'rollback');
+DELETE FROM usagefix.saved_objects WHERE counter = 'preset_usage_count'::name AND version = '20251101000001';
+INSERT INTO usagefix.history (counter, version, action)
+VALUES ('preset_usage_count'::name, '20251101000001', 'rollback');

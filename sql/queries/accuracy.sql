@@ -7,11 +7,12 @@ WITH shown AS MATERIALIZED (
 ), events AS MATERIALIZED (
     SELECT event.preset_id AS parent, count(*) AS actual FROM public.preset_usage AS event GROUP BY event.preset_id
 ), kept AS (
-    SELECT shown.*, COALESCE(events.actual, 0) AS actual, 0::bigint
+    SELECT shown.*, COALESCE(events.actual, 0) AS actual, 0
             + COALESCE(noted.baseline, 0) --? baselines
             AS baseline
     FROM shown LEFT JOIN events ON events.parent = shown.id
-    LEFT JOIN usagefix.baselines AS noted ON noted.row_key = shown.id::text --? baselines
+    LEFT JOIN usagefix.baselines AS noted --? baselines
+        ON noted.row_key = shown.id::text AND noted.counter = 'preset_usage_count'::name --? baselines
 ), counters AS MATERIALIZED (
     SELECT kept.*, kept.actual + kept.baseline - COALESCE(kept.shown, 0) AS drift FROM kept
 ), top AS (
@@ -21,33 +22,33 @@ WITH shown AS MATERIALIZED (
     LIMIT %(top)s
 )
 SELECT
-    count(*) AS "presets",
+    count(*) AS rows,
     count(*) FILTER (WHERE shown IS NOT DISTINCT FROM baseline + actual) AS accurate,
     count(*) FILTER (WHERE shown IS DISTINCT FROM baseline + actual) AS inaccurate,
-    COALESCE(sum(shown), 0)::bigint AS displayed_total,
-    COALESCE(sum(actual), 0)::bigint AS actual_total,
-    COALESCE(sum(drift), 0)::bigint AS drift_total,
-    COALESCE(sum(abs(drift)), 0)::bigint AS drift_magnitude,
-    count(*) FILTER (WHERE shown > 0) AS presets_with_usage,
-    count(*) FILTER (WHERE actual > 0) AS presets_really_used,
-    COALESCE(sum(baseline), 0)::bigint AS baseline_total,
-    count(*) FILTER (WHERE baseline > 0) AS presets_with_baseline,
+    COALESCE(sum(shown), 0) AS displayed_total,
+    COALESCE(sum(actual), 0) AS actual_total,
+    COALESCE(sum(drift), 0) AS drift_total,
+    COALESCE(sum(abs(drift)), 0) AS drift_magnitude,
+    count(*) FILTER (WHERE shown > 0) AS rows_with_count,
+    count(*) FILTER (WHERE actual > 0) AS rows_with_events,
+    COALESCE(sum(baseline), 0) AS baseline_total,
+    count(*) FILTER (WHERE baseline > 0) AS rows_with_baseline,
     count(*) FILTER (WHERE drift < 0) AS falling,
-    COALESCE(sum(shown) FILTER (WHERE drift < 0), 0)::bigint AS falls_from,
-    COALESCE(sum(baseline + actual) FILTER (WHERE drift < 0), 0)::bigint AS falls_to,
+    COALESCE(sum(shown) FILTER (WHERE drift < 0), 0) AS falls_from,
+    COALESCE(sum(baseline + actual) FILTER (WHERE drift < 0), 0) AS falls_to,
     count(*) FILTER (WHERE shown > 0 AND baseline + actual = 0) AS without_event,
     ARRAY(
         SELECT jsonb_build_object(
-            'id', id::text, 'name', COALESCE(name::text, ''), 'displayed_count', shown,
-            'actual_records', actual, 'baseline', baseline, 'drift', drift, 'last_used_at', last_use::timestamptz)
+            'id', id::text, 'label', COALESCE(name::text, ''), 'displayed_count', shown,
+            'actual_records', actual, 'baseline', baseline, 'drift', drift, 'last_event_at', last_use::timestamptz)
         FROM counters WHERE drift < 0
         ORDER BY drift, id
         LIMIT %(falls)s
     ) AS fallen,
     ARRAY(
         SELECT jsonb_build_object(
-            'id', id::text, 'name', COALESCE(name::text, ''), 'displayed_count', shown,
-            'actual_records', actual, 'baseline', baseline, 'drift', drift, 'last_used_at', last_use::timestamptz)
+            'id', id::text, 'label', COALESCE(name::text, ''), 'displayed_count', shown,
+            'actual_records', actual, 'baseline', baseline, 'drift', drift, 'last_event_at', last_use::timestamptz)
         FROM top
         ORDER BY abs(drift) DESC, shown IS NULL DESC, actual DESC, id
     ) AS top

@@ -6,7 +6,7 @@ UPDATE public.presets AS preset
 SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) wanted.delta, 0)
   , last_used_at = GREATEST(preset.last_used_at, wanted.newest) --? presets.last_used_at
 FROM ROWS FROM (
-    pg_catalog.unnest(%(keys)s::pg_catalog.text[]), pg_catalog.unnest(%(deltas)s::pg_catalog.int8[]),
+    pg_catalog.unnest(%(keys)s::pg_catalog.text[]), pg_catalog.unnest(%(deltas)s::pg_catalog.numeric[]),
     pg_catalog.unnest(%(newest)s::pg_catalog.timestamptz[])
 ) AS wanted (row_key, delta, newest)
 WHERE preset.id OPERATOR(pg_catalog.=) ANY (%(ids)s)

@@ -1,4 +1,5 @@
 -- What counters hold beside their events, on purpose: of presets that are there.
-SELECT count(*) AS "presets", COALESCE(sum(noted.baseline), 0)::bigint AS uses
+SELECT count(*) AS rows, COALESCE(sum(noted.baseline), 0) AS total
 FROM usagefix.baselines AS noted
 JOIN public.presets AS preset ON preset.id::text = noted.row_key
+WHERE noted.counter = 'preset_usage_count'::name

@@ -6,5 +6,5 @@ WITH shown AS MATERIALIZED (
     SELECT event.preset_id AS parent, max(event.created_at) AS newest
     FROM public.preset_usage AS event GROUP BY event.preset_id
 )
-SELECT count(*) FILTER (WHERE events.newest > COALESCE(shown.last_use, '-infinity')) AS behind, count(*) AS "presets"
+SELECT count(*) FILTER (WHERE events.newest > COALESCE(shown.last_use, '-infinity')) AS behind, count(*) AS rows
 FROM shown LEFT JOIN events ON events.parent = shown.id

@@ -5,4 +5,4 @@ WITH closed AS (
 ), dropped AS (
     DELETE FROM usagefix.corrections WHERE run = %(run)s AND applied_at IS NULL
 )
-SELECT EXISTS (SELECT FROM usagefix.held_at_zero) AS count_again
+SELECT EXISTS (SELECT FROM usagefix.held_at_zero WHERE counter = 'preset_usage_count'::name) AS count_again

@@ -11,7 +11,8 @@ LEFT JOIN (
     FROM public.preset_usage AS event
     GROUP BY event.preset_id
 ) AS events ON events.parent = preset.id
-LEFT JOIN usagefix.baselines AS noted ON noted.row_key = preset.id::text --? baselines
+LEFT JOIN usagefix.baselines AS noted --? baselines
+    ON noted.row_key = preset.id::text AND noted.counter = 'preset_usage_count'::name --? baselines
 CROSS JOIN LATERAL (
     SELECT COALESCE(events.actual, 0)
         + COALESCE(noted.baseline, 0) --? baselines

@@ -1,22 +1,23 @@
 -- The counters that would fall, as accuracy.sql has them, from what drift.sql found. Parameter: falls (how many of the
 -- largest).
 SELECT
-    shown.presets_with_usage,
+    shown.rows_with_count,
     shown.displayed_total,
     count(*) FILTER (WHERE drift.delta < 0) AS falling,
-    COALESCE(sum(drift.displayed) FILTER (WHERE drift.delta < 0), 0)::bigint AS falls_from,
-    COALESCE(sum(drift.actual) FILTER (WHERE drift.delta < 0), 0)::bigint AS falls_to,
+    COALESCE(sum(drift.displayed) FILTER (WHERE drift.delta < 0), 0) AS falls_from,
+    COALESCE(sum(drift.actual) FILTER (WHERE drift.delta < 0), 0) AS falls_to,
     count(*) FILTER (WHERE drift.displayed > 0 AND drift.actual = 0) AS without_event,
     ARRAY(
         SELECT jsonb_build_object(
-            'id', preset.id::text, 'name', COALESCE(preset.name::text, ''), 'displayed_count', fallen.displayed,
+            'id', preset.id::text, 'label', COALESCE(preset.name::text, ''), 'displayed_count', fallen.displayed,
             'actual_records', fallen.actual - kept.baseline, 'baseline', kept.baseline, 'drift', fallen.delta,
-            'last_used_at', preset.last_used_at::timestamptz)
+            'last_event_at', preset.last_used_at::timestamptz)
         FROM pg_temp.usagefix_drift AS fallen
         JOIN public.presets AS preset ON preset.id = fallen."preset_id"
-        LEFT JOIN usagefix.baselines AS noted ON noted.row_key = preset.id::text --? baselines
+        LEFT JOIN usagefix.baselines AS noted --? baselines
+            ON noted.row_key = preset.id::text AND noted.counter = 'preset_usage_count'::name --? baselines
         CROSS JOIN LATERAL (
-            SELECT 0::bigint
+            SELECT 0
                 + COALESCE(noted.baseline, 0) --? baselines
                 AS baseline
         ) AS kept
@@ -25,9 +26,9 @@ SELECT
         LIMIT %(falls)s
     ) AS fallen
 FROM (
-    SELECT count(*) FILTER (WHERE preset.usage_count > 0) AS presets_with_usage,
-        COALESCE(sum(preset.usage_count), 0)::bigint AS displayed_total
+    SELECT count(*) FILTER (WHERE preset.usage_count > 0) AS rows_with_count,
+        COALESCE(sum(preset.usage_count), 0) AS displayed_total
     FROM public.presets AS preset
 ) AS shown
 LEFT JOIN pg_temp.usagefix_drift AS drift ON true
-GROUP BY shown.presets_with_usage, shown.displayed_total
+GROUP BY shown.rows_with_count, shown.displayed_total

@@ -1,7 +1,8 @@
 -- Baselines go: all of them, or those of presets that are gone. Parameter: all.
 WITH gone AS (
     DELETE FROM usagefix.baselines AS noted
-    WHERE %(all)s OR NOT EXISTS (SELECT FROM public.presets AS preset WHERE preset.id::text = noted.row_key)
+    WHERE noted.counter = 'preset_usage_count'::name AND (%(all)s
+        OR NOT EXISTS (SELECT FROM public.presets AS preset WHERE preset.id::text = noted.row_key))
     RETURNING noted.baseline
 )
-SELECT count(*) AS "presets", COALESCE(sum(gone.baseline), 0)::bigint AS uses FROM gone
+SELECT count(*) AS rows, COALESCE(sum(gone.baseline), 0) AS total FROM gone

@@ -8,8 +8,8 @@ SET usage_count = CASE
         AND COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) wanted.delta OPERATOR(pg_catalog.=) 0 THEN NULL
     ELSE GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) wanted.delta, LEAST(wanted.displayed, 0)) END
 FROM ROWS FROM (
-    pg_catalog.unnest(%(keys)s::pg_catalog.text[]), pg_catalog.unnest(%(deltas)s::pg_catalog.int8[]),
-    pg_catalog.unnest(%(displayed)s::pg_catalog.int8[])
+    pg_catalog.unnest(%(keys)s::pg_catalog.text[]), pg_catalog.unnest(%(deltas)s::pg_catalog.numeric[]),
+    pg_catalog.unnest(%(displayed)s::pg_catalog.numeric[])
 ) AS wanted (row_key, delta, displayed)
 WHERE preset.id OPERATOR(pg_catalog.=) ANY (%(ids)s)
     AND preset.id::pg_catalog.text OPERATOR(pg_catalog.=) wanted.row_key

@@ -2,7 +2,7 @@
 -- became, first and last (the places that were looked at), lease (seconds).
 WITH marked AS (
     UPDATE usagefix.corrections SET applied_at = clock_timestamp(), became = done.became
-    FROM unnest(%(keys)s::text[], %(became)s::bigint[]) AS done (row_key, became)
+    FROM unnest(%(keys)s::text[], %(became)s::numeric[]) AS done (row_key, became)
     WHERE corrections.run = %(run)s AND corrections.applied_at IS NULL AND corrections.row_key = done.row_key
         AND corrections.place BETWEEN %(first)s AND %(last)s
     RETURNING corrections.delta
@@ -11,4 +11,4 @@ WITH marked AS (
     SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s), backend_pid = pg_backend_pid()
     WHERE backfills.run = %(run)s
 )
-SELECT (SELECT count(*) FROM marked) AS taken, (SELECT COALESCE(sum(delta), 0)::bigint FROM marked) AS drift
+SELECT (SELECT count(*) FROM marked) AS taken, (SELECT COALESCE(sum(delta), 0) FROM marked) AS drift

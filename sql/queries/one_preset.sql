@@ -1,15 +1,16 @@
 -- One preset by id (written in any way that its type takes), else all of that exact name. Parameter: wanted.
-SELECT preset.id::text AS id, COALESCE(preset.name::text, '') AS name, preset.usage_count::bigint AS displayed_count,
+SELECT preset.id::text AS id, COALESCE(preset.name::text, '') AS label, preset.usage_count AS displayed_count,
     events.actual AS actual_records, kept.baseline,
     events.actual + kept.baseline - COALESCE(preset.usage_count, 0) AS drift,
-    preset.last_used_at::timestamptz AS "last_used_at"
+    preset.last_used_at::timestamptz AS last_event_at
 FROM public.presets AS preset
 CROSS JOIN LATERAL (
     SELECT count(*) AS actual FROM public.preset_usage AS event WHERE event.preset_id = preset.id
 ) AS events
-LEFT JOIN usagefix.baselines AS noted ON noted.row_key = preset.id::text --? baselines
+LEFT JOIN usagefix.baselines AS noted --? baselines
+    ON noted.row_key = preset.id::text AND noted.counter = 'preset_usage_count'::name --? baselines
 CROSS JOIN LATERAL (
-    SELECT 0::bigint
+    SELECT 0
         + COALESCE(noted.baseline, 0) --? baselines
         AS baseline
 ) AS kept

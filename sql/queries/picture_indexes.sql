@@ -24,7 +24,7 @@ SELECT
                     AND dependency.refobjsubid = used.attnum))
         ORDER BY used.attnum
     ) AS columns,
-    indexed.indrelid = to_regclass(%(child)s) AND indexed.indisunique AND NOT indexed.indisprimary AND (
+    COALESCE(indexed.indrelid = to_regclass(%(child)s) AND indexed.indisunique AND NOT indexed.indisprimary AND (
         indexed.indexrelid = to_regclass(%(daily)s)
         OR (
             -- A generated day is one of the time of the use.
@@ -44,7 +44,7 @@ SELECT
                 SELECT FROM pg_catalog.pg_attribute AS keys
                 WHERE keys.attrelid = indexed.indexrelid AND keys.attnum <= indexed.indnkeyatts
                     AND keys.atttypid = 'date'::regtype))
-    ) AS daily,
+    ), false) AS daily,
     COALESCE(pg_catalog.pg_relation_size(indexed.indexrelid), 0) AS size
 FROM pg_catalog.pg_index AS indexed
 JOIN pg_catalog.pg_class AS parts ON parts.oid = indexed.indexrelid

@@ -8,4 +8,5 @@ SELECT EXISTS (SELECT FROM public.preset_usage) AS events,
             + COALESCE(noted.baseline, 0) --? baselines
     ) AS counters
 FROM public.presets AS preset
-LEFT JOIN usagefix.baselines AS noted ON noted.row_key = preset.id::text --? baselines
+LEFT JOIN usagefix.baselines AS noted --? baselines
+    ON noted.row_key = preset.id::text AND noted.counter = 'preset_usage_count'::name --? baselines

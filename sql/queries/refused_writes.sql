@@ -2,5 +2,6 @@
 -- came through: the ledger may hold several rows for the same.
 SELECT mode, role, application, via, sum(writes)::bigint AS writes, min(first_at) AS first_at, max(last_at) AS last_at
 FROM usagefix.refused_writes
+WHERE counter = 'preset_usage_count'::name
 GROUP BY mode, role, application, via
 ORDER BY max(last_at) DESC, role, application, via, mode

@@ -1,7 +1,7 @@
 -- What gives each counter back what it showed before it was corrected: the opposite of its corrections since the
 -- version was applied, where these are not taken back yet. A counter that showed nothing (null) is one of them, unless
 -- it must show something by now. Parameter: version.
-SELECT presets.id AS which, corrections.row_key, -sum(corrections.delta)::bigint AS delta,
+SELECT presets.id AS which, corrections.row_key, -sum(corrections.delta) AS delta,
     COALESCE((array_agg(corrections.displayed ORDER BY corrections.run, corrections.place))[1], columns.nothing)
         AS displayed
 FROM usagefix.corrections
@@ -10,9 +10,10 @@ CROSS JOIN (
     SELECT CASE WHEN attnotnull THEN 0 END AS nothing FROM pg_catalog.pg_attribute
     WHERE attrelid = to_regclass(%(parent)s) AND attname = %(column)s
 ) AS columns
-WHERE corrections.applied_at > COALESCE((
+WHERE corrections.counter = 'preset_usage_count'::name AND corrections.applied_at > COALESCE((
     SELECT max(history.at) FROM usagefix.history
-    WHERE history.version = %(version)s AND history.action = 'rollback'), '-infinity')
+    WHERE history.counter = 'preset_usage_count'::name AND history.version = %(version)s
+        AND history.action = 'rollback'), '-infinity')
 GROUP BY presets.id, corrections.row_key, presets.usage_count, columns.nothing
 HAVING sum(corrections.delta) <> 0 OR presets.usage_count = 0 AND columns.nothing IS NULL
     AND (array_agg(corrections.displayed ORDER BY corrections.run, corrections.place))[1] IS NULL

@@ -1,7 +1,8 @@
--- A backfill that is going: unfinished, its lease not over and its session still there.
+-- A backfill of this counter that is going: unfinished, its lease not over and its session still there.
 SELECT backfills.run AS run, backfills.by_role AS by_role, backfills.backend_pid AS backend_pid
 FROM usagefix.backfills
-WHERE backfills.finished_at IS NULL AND backfills.lease_until > clock_timestamp()
+WHERE backfills.counter = 'preset_usage_count'::name
+    AND backfills.finished_at IS NULL AND backfills.lease_until > clock_timestamp()
     AND backfills.backend_pid <> pg_catalog.pg_backend_pid()
     AND EXISTS (SELECT FROM pg_catalog.pg_stat_activity AS activity WHERE activity.pid = backfills.backend_pid)
 LIMIT 1

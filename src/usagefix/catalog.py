@@ -70,9 +70,14 @@ class Migration:
         forms = [self.bodies(replace(counter, partitioned=partitioned)) for partitioned in (True, False)]
         return [" ".join(dict.fromkeys(map(counter.md5, bodies))) for bodies in zip(*forms, strict=True)]
 
-    def script(self, face: Face, counter: Counter = STANDARD) -> str:
-        """What to run by hand for a face: apply needs the ledger opened first."""
-        return f"{ledger(counter)}\n{self.read(face, counter)}" if face is Face.APPLY else self.read(face, counter)
+    def script(self, face: Face, counter: Counter = STANDARD, *, with_ledger: bool = True) -> str:
+        """What to run by hand for a face: apply needs the ledger opened first, and what stops it where it must."""
+        if face is not Face.APPLY:
+            return self.read(face, counter)
+        stops = self.folder / "stops.sql"
+        first = [ledger(counter)] if with_ledger else []
+        first += [_rendered(_read(stops), counter)] if stops.exists() else []
+        return "\n".join([*first, self.read(face, counter)])
 
     def statements(self, face: Face, counter: Counter = STANDARD) -> tuple[Statement, ...]:
         """A file's statements one by one."""

@@ -30,6 +30,7 @@ _OPTIONAL = {
     "data": "NULL::pg_catalog.text",
 }
 _FUNCTIONS = ("auto_increment", "auto_adjust", "auto_count_row", "auto_note", "guard")
+_SEQUENCES = ("rejected", "unnoted")  # of the ledger
 _TRIGGERS = {
     "trigger_auto_increment": ("",),
     "trigger_auto_adjust": ("_delete", "_update", "_truncate"),
@@ -48,7 +49,6 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     **dict.fromkeys(("preset_usage", "written", "come", "gone", "event"), _OF_CHILD),
     **dict.fromkeys(("NEW", "OLD"), _OF_ROWS),
 }
-_RELATIONS = ("parent", "child", "daily")
 _NO_NAMES = (
     *("more_keys", "number", "where", "weight", "only", "constants", "creates", "beside", "truth"),
     *("slug", "partitioned", "baselines", "encoding"),
@@ -72,7 +72,8 @@ class Counter:
     that is not there yet is made. ``beside``: the columns by which other counters of the same parent find it from the
     same events. ``truth``: a query of keys and values in place of events, for what is only verified.
 
-    ``slug``: the counter's name, which its functions and triggers bear; ``daily``: the index of the daily limit.
+    ``slug``: the counter's name, which its functions and triggers bear. ``recorder``, ``incrementer``: the functions
+    that record an event, and that add one; ``daily``: the index of the daily limit; None: there is no such thing.
     ``partitioned``: the events are; ``baselines``: the ledger has some; what only these need is left out without.
     ``encoding``: in which the database keeps text, as Python calls it.
 
@@ -123,7 +124,7 @@ class Counter:
 
     @property
     def objects(self) -> dict[str, str]:
-        """Our functions and triggers by what they are for: ``auto_increment``, ``trigger_auto_adjust_delete`` …"""
+        """Our functions, triggers and sequences by what they are for: ``auto_increment``, ``rejected`` …"""
         return {role: f"{before}_{self.slug}{after}" for role, (before, after) in _roles().items()}
 
     @property
@@ -139,7 +140,7 @@ class Counter:
     @property
     def triggers(self) -> frozenset[str]:
         """The names of our triggers."""
-        return frozenset(name for role, name in self.objects.items() if role not in _FUNCTIONS)
+        return frozenset(name for role, name in self.objects.items() if role not in _FUNCTIONS + _SEQUENCES)
 
     @property
     def dated(self) -> bool:
@@ -167,6 +168,11 @@ class Counter:
         return f"{self.sql('child_schema') if self.child_schema else self.schema_sql}.{self.sql('child')}"
 
     @property
+    def daily_sql(self) -> str | None:
+        """The index of the daily limit, with its schema, as SQL writes it; None where there is no such thing."""
+        return f"{self.schema_sql}.{self.sql('daily')}" if self.daily is not None else None
+
+    @property
     def usual(self) -> bool:
         """Whether it is the one that the bundled SQL names, wherever its tables are: then people read of presets."""
         return self.slug == STANDARD.slug
@@ -180,8 +186,8 @@ class Counter:
         with ``_name`` behind it is plain. ``schema_sql`` is quoted, for ``to_regnamespace()``.
         """
         plain = {field.name: getattr(self, field.name) for field in fields(self)} | self.objects
-        names = {f"{role}_name": plain[role] for role in (*_RELATIONS, *_FUNCTIONS)}
-        relations = {role: f"{self.schema_sql}.{self.sql(role)}" for role in _RELATIONS}
+        relations = {"parent": self.parent_sql, "child": self.child_sql, "daily": self.daily_sql}
+        names = {f"{role}_name": plain[role] for role in (*relations, *_FUNCTIONS)}
         functions = {role: f"{self.schema_sql}.{self.sql(role)}()" for role in _FUNCTIONS}
         return {**plain, **names, **relations, **functions, "schema_sql": self.schema_sql}
 
@@ -223,7 +229,11 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         table: {word: counter._column(what, table, percent) for word, what in of_table.items()}
         for table, of_table in _TABLES.items()
     }
-    needed = {"partitions": counter.partitioned, "baselines": counter.baselines}
+    needed = {
+        "partitions": counter.partitioned,
+        "baselines": counter.baselines,
+        "daily": counter.daily is not None,
+    }
     return Renderer(
         STANDARD.schema, words, columns, frozenset(word for word, is_there in needed.items() if not is_there)
     )
@@ -232,9 +242,9 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
 @cache
 def _roles() -> dict[str, tuple[str, str]]:
     """What our objects are for, each with what is before and behind the slug in its name."""
-    functions = {role: (role, "") for role in _FUNCTIONS}
+    plain = {role: (role, "") for role in _FUNCTIONS + _SEQUENCES}
     triggers = {before + after: (before, after) for before, ends in _TRIGGERS.items() for after in ends}
-    return functions | triggers
+    return plain | triggers
 
 
 @cache
@@ -251,6 +261,7 @@ def _sentinels() -> dict[str, str]:
         "recorder",
         "incrementer",
         "daily",
+        "slug",
     )
     return {str(STANDARD._plain(what)): what for what in (*anywhere, *_roles())}
 

@@ -3,7 +3,7 @@ asked. What it becomes in one database is a :class:`usagefix.counter.Counter`.""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -30,7 +30,8 @@ class Declaration:
     ``foreign_key``: the columns of an event that name the parent's row, in the order of ``key``. ``last`` and ``time``:
     the column of the parent for the time of the last event, and the one of an event that it comes from. ``truth``: a
     query of keys and values, of a counter that is only verified, in place of ``events``. ``name``: what it is called,
-    given or derived, see :mod:`usagefix.naming`. ``origin``: where it was declared (``usagefix.toml:3``).
+    given or derived, see :mod:`usagefix.naming`. ``origin``: where it was declared (``usagefix.toml:3``); ``places``:
+    where each of its keys was (``usagefix.toml:5: where``, ``--where``).
     """
 
     parent: Name
@@ -48,4 +49,16 @@ class Declaration:
     label: str | None = None
     recorder: str | None = None
     truth: str | None = None
-    origin: str = ""
+    origin: str = field(default="", compare=False)
+    places: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    def place(self, key: str) -> str:
+        """Where a key was given; that of the counter for one that was not."""
+        known = dict(self.places)
+        return known.get(key) or known.get("counter") or self.name
+
+    @property
+    def shown(self) -> str:
+        """The column, with its table, as a person would write it."""
+        names = (self.parent.schema, self.parent.table, self.column)
+        return ".".join(name for name in names if name is not None)

@@ -14,7 +14,7 @@ from usagefix.database import Database
 from usagefix.models.choices import BATCH_SIZE
 from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import ApplyReport
-from usagefix.models.verification import PresetReport, VerifyReport
+from usagefix.models.verification import RowReport, VerifyReport
 from usagefix.preset import check_preset
 from usagefix.verify import verify
 
@@ -28,7 +28,7 @@ class Chapter:
 
     title: str
     command: str
-    report: VerifyReport | ApplyReport | PresetReport
+    report: VerifyReport | ApplyReport | RowReport
 
 
 def story(
@@ -43,7 +43,7 @@ def story(
     command = f"usagefix check-preset {PRESET}"
     before = check_preset(db, PRESET)
     yield Chapter("One preset", command, before)
-    use(db, before.preset.id, times=USES)
+    use(db, before.row.id, times=USES)
     after = check_preset(db, PRESET, recent=USES)
     yield Chapter(
         f"The same preset after {USES} uses by one person on one day, through track_preset_usage()",

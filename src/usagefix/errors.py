@@ -3,7 +3,7 @@
 ::
 
     UsagefixError                      1
-     ├─ PresetNotFound                 1  no such preset
+     ├─ RowNotFound                 1  no such preset
      ├─ Refused                        1  a person has something to do first
      │   ├─ Doubted                    1  the events do not look like the whole truth: which side is true?
      │   └─ RollbackRefused            1  the old state cannot come back, or was not wanted
@@ -53,7 +53,7 @@ class UsagefixError(Exception):
         self.sqlstate = sqlstate
 
 
-class PresetNotFound(UsagefixError):
+class RowNotFound(UsagefixError):
     """No preset has the id or name asked for."""
 
 

@@ -124,7 +124,7 @@ def _steps(
     steps = []
     for migration in wanted:
         first = migration is wanted[0]
-        usual = migration.script(Face.APPLY, counter) if first else migration.read(Face.APPLY, counter)
+        usual = migration.script(Face.APPLY, counter, with_ledger=first)
         title = f"{migration} with the ledger" if first else str(migration)
         text = adapted.get((migration.version, Face.APPLY), usual)
         steps.append(_Step(migration.name, title, text, migration.version in applied))

@@ -40,10 +40,7 @@ def guard(db: Database, mode: GuardMode | None = None, *, limits: Limits | None 
     with db.snapshot():
         now = _mode(db)
         refused = db.rows(db.query("refused_writes"), RefusedWrite)
-        rejected, unnoted = db.tuple(
-            "SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM usagefix.rejected_writes),"
-            " (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM usagefix.unnoted_writes)"
-        )
+        rejected, unnoted = db.tuple(db.query("rejected"))
     own = f"{db.counter.schema_sql}."
     shown = tuple(replace(write, via=write.via.replace(own, "")) for write in refused)
     return GuardReport(now, was if mode is not None else None, shown, rejected, unnoted)

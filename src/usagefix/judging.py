@@ -13,11 +13,12 @@ from usagefix.picture.obstacles import Obstacle
 
 def code_checks(seen: Code, *, counted: bool) -> list[Check]:
     """These checks, which say what apply will refuse. ``counted``: the counting trigger is there."""
-    return [
-        _foretold(_counted_once(seen, counted=counted), of_triggers(seen)),
-        _foretold(_daily_limit_gone(seen), of_edits(seen)),
-        _foretold(_recorder(seen), of_recorders(seen)),
-    ]
+    checks = [_foretold(_counted_once(seen, counted=counted), of_triggers(seen))]
+    if seen.counter.daily is not None:
+        checks.append(_foretold(_daily_limit_gone(seen), of_edits(seen)))
+    if seen.counter.recorder is not None:
+        checks.append(_foretold(_recorder(seen), of_recorders(seen)))
+    return checks
 
 
 def _foretold(check: Check, refused: Iterable[Obstacle]) -> Check:

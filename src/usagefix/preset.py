@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from usagefix import picture, preflight
 from usagefix.database import Database
-from usagefix.errors import ConfigurationError, PresetNotFound
-from usagefix.models.verification import COUNTERS, Event, PresetCount, PresetReport
+from usagefix.errors import ConfigurationError, RowNotFound
+from usagefix.models.verification import COUNTERS, Event, RowCount, RowReport
 from usagefix.verify import next_step
 
 
-def one_preset(db: Database, wanted: str) -> PresetCount:
+def one_preset(db: Database, wanted: str) -> RowCount:
     """The preset with an id or exact name, in the transaction that is open.
 
-    Raises PresetNotFound; ConfigurationError where several presets have the name.
+    Raises RowNotFound; ConfigurationError where several presets have the name.
     """
-    found = db.rows(db.query("one_preset"), PresetCount, {"wanted": wanted})
+    found = db.rows(db.query("one_preset"), RowCount, {"wanted": wanted})
     if not found:
         kind = picture.tables(db)[0].columns["id"]["type"]
-        raise PresetNotFound(
+        raise RowNotFound(
             f"no preset has the id or the name {wanted!r}",
             hint=f"ids are of type {kind} here; a name must be exact, capitals too. usagefix verify lists presets",
         )
@@ -29,17 +29,17 @@ def one_preset(db: Database, wanted: str) -> PresetCount:
     return found[0]
 
 
-def check_preset(db: Database, wanted: str, *, recent: int = 0) -> PresetReport:
+def check_preset(db: Database, wanted: str, *, recent: int = 0) -> RowReport:
     """The preset with an id or exact name, and its newest ``recent`` events.
 
-    Raises PresetNotFound; ConfigurationError where several presets have the name.
+    Raises RowNotFound; ConfigurationError where several presets have the name.
     """
     with db.snapshot():
         preflight.require_readable(db)
-        preset = one_preset(db, wanted)
+        row = one_preset(db, wanted)
         events = None
         if recent:
-            params = {"preset_id": preset.id, "recent": recent}
+            params = {"preset_id": row.id, "recent": recent}
             events = tuple(db.rows(db.query("recent_events"), Event, params))
-        step = None if preset.accurate else next_step(db, COUNTERS)
-    return PresetReport(preset, events, dated=db.counter.keeps_last_use, next=step)
+        step = None if row.accurate else next_step(db, COUNTERS)
+    return RowReport(row, events, dated=db.counter.keeps_last_use, next=step)

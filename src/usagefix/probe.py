@@ -16,12 +16,12 @@ from usagefix import doctor
 from usagefix.api import Api, judged
 from usagefix.api.post import Answer, post, prepare
 from usagefix.database import Database
-from usagefix.errors import CannotConnect, DatabaseRefused, PresetNotFound, UsagefixError
+from usagefix.errors import CannotConnect, DatabaseRefused, RowNotFound, UsagefixError
 from usagefix.guard import guard
 from usagefix.models.choices import POST_SECONDS, USAGE_TYPE
 from usagefix.models.diagnosis import Finding
 from usagefix.models.probe import Post, PostOutcome, Probed, ProbeReport
-from usagefix.models.verification import PresetCount
+from usagefix.models.verification import RowCount
 from usagefix.preset import check_preset
 
 GRACE = 1.0  # seconds for an answer that comes byte by byte, so that no single wait is too long
@@ -64,7 +64,7 @@ class _Watch:
     """Looks at one preset. ``told``: whether events keep the data that tells ours from others'."""
 
     db: Database
-    preset: PresetCount
+    preset: RowCount
     usage_type: str
 
     @property
@@ -72,7 +72,7 @@ class _Watch:
         return self.db.counter.data is not None
 
     def look(self) -> _Seen:
-        """The counter and the events in one snapshot. Raises PresetNotFound where the preset is gone."""
+        """The counter and the events in one snapshot. Raises RowNotFound where the preset is gone."""
         with self.db.snapshot():
             return self._counts()
 
@@ -81,11 +81,11 @@ class _Watch:
         with self.db.snapshot():
             return self._counts(), frozenset(self._ids(_KNOWN))
 
-    def last(self, known: frozenset[str]) -> tuple[_Seen, PresetCount, tuple[str, ...]]:
+    def last(self, known: frozenset[str]) -> tuple[_Seen, RowCount, tuple[str, ...]]:
         """The same in the end, with the preset as it is now, and the ids that came."""
         with self.db.snapshot():
             counts = self._counts()
-            found = self.db.rows(self.db.query("one_preset"), PresetCount, {"wanted": self.preset.id})
+            found = self.db.rows(self.db.query("one_preset"), RowCount, {"wanted": self.preset.id})
             came = tuple(event for event in reversed(self._ids(_NEWEST)) if event not in known)
             return counts, next(preset for preset in found if preset.id == self.preset.id), came
 
@@ -93,7 +93,7 @@ class _Watch:
         params = {"preset_id": self.preset.id, "usage_type": self.usage_type}
         found = self.db.rows(self.db.query("probe"), _Seen, params)
         if not found:
-            raise PresetNotFound(f"the preset {self.preset.id} is gone", hint="it was deleted meanwhile; take another")
+            raise RowNotFound(f"the preset {self.preset.id} is gone", hint="it was deleted meanwhile; take another")
         return found[0]
 
     def _ids(self, newest: int) -> list[str]:
@@ -116,10 +116,10 @@ def probe(
 ) -> ProbeReport:
     """Post ``count`` uses of the preset with an id or exact name at once; tell whether each counted exactly once.
 
-    ``timeout``: seconds for each post. Raises PresetNotFound before anything is posted, CannotConnect where no post
+    ``timeout``: seconds for each post. Raises RowNotFound before anything is posted, CannotConnect where no post
     reached the API.
     """
-    preset = check_preset(db, wanted).preset
+    preset = check_preset(db, wanted).row
     watch = _Watch(db, preset, usage_type)
     url = api.usage_url(preset.id)
     if api.plain:

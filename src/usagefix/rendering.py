@@ -12,6 +12,7 @@ CODE_TAGS = frozenset({"$function$", "$do$", "$trial$"})  # dollar-quoted litera
 PARAMETER = re.compile(r"%\(\w+\)s")
 _NEEDS = re.compile(r"--.*?--\? (?P<columns>[\w., ]+)|--\? (?P<alone>[\w., ]+)")
 _DATED = "presets.last_used_at, preset_usage.created_at"  # what ``--? dated`` stands for
+_LEDGER = "usagefix"  # its own schema, never the application's
 _NAMED = re.compile(r"(?:(?P<schema>\w+)\.)?(?P<name>\w+)(?P<call>\(\))?")
 _CATALOG_TYPES = ("regclass", "regproc", "regprocedure", "regnamespace", "name")
 _LOOKUPS = (["to_regclass"], ["to_regproc"], ["to_regprocedure"], ["to_regnamespace"])
@@ -98,9 +99,9 @@ class Renderer:
     def _constant(self, text: str, *, plain: bool) -> str:
         """A literal that the server reads as the name of an object: it is code. ``plain``: it reads no quotes in it."""
         named = _NAMED.fullmatch(text[1:-1])
-        if named is None or named["name"] not in self.words or named["schema"] not in (None, self.schema):
+        if named is None or named["name"] not in self.words or named["schema"] not in (None, self.schema, _LEDGER):
             return text
-        schema = f"{self.words[self.schema]}." if named["schema"] else ""
+        schema = f"{self.words.get(named['schema'], named['schema'])}." if named["schema"] else ""
         word = self.words[named["name"]]
         if plain and word.startswith('"'):
             word = word[1:-1].replace('""', '"')

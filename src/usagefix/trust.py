@@ -14,7 +14,8 @@ from typing import Any
 
 from usagefix.database import Database, array
 from usagefix.errors import Doubted
-from usagefix.models.verification import Doubt, PresetCount
+from usagefix.models.amount import Amount, minus, share
+from usagefix.models.verification import Doubt, RowCount
 
 MANY = 3
 """So many counters are many, or all of them where there are fewer: one or two strays are what drift looks like."""
@@ -24,9 +25,9 @@ preset that records nothing, or events that never came along from an older table
 USES = 10
 """A sum that falls by less is not worth a question, whatever share it is: nobody misses nine uses. It is where not one
 counter has an event: then nothing was ever recorded."""
-FALL = 0.2
-"""The share of the sum shown by which counters fall together. Counting twice, and events deleted behind the counter's
-back, leave counters a few per cent too high; a fifth of all that is shown is more than a fault in counting explains."""
+FALL = 5
+"""One in so many of the sum shown, by which counters fall together. Counting twice, and events deleted behind the
+counter's back, leave counters a few per cent too high; a fifth of all shown is more than such a fault explains."""
 LATE = 0.5
 """The share of the falling counters, of which the preset was used later than its newest event: what is uncounted lacks
 recorded events still, so the fall is not history but goes on. It asks only where SHARE of the counters falls."""
@@ -40,15 +41,15 @@ LOOKED_AT = 100
 class Falls:
     """The counters that a backfill would lower: columns of ``accuracy.sql`` and ``falls.sql``.
 
-    ``presets_with_usage`` and ``displayed_total`` are of all counters; ``falling`` would fall, their sum ``falls_from``
+    ``rows_with_count`` and ``displayed_total`` are of all counters; ``falling`` would fall, their sum ``falls_from``
     … ``falls_to``; ``without_event`` are above zero with neither an event nor a baseline; ``fallen``: the largest.
     """
 
-    presets_with_usage: int
-    displayed_total: int
+    rows_with_count: int
+    displayed_total: Amount
     falling: int
-    falls_from: int
-    falls_to: int
+    falls_from: Amount
+    falls_to: Amount
     without_event: int
     fallen: list[dict[str, Any]]
 
@@ -61,20 +62,20 @@ class Falls:
 def why(falls: Falls, used_later: int = 0) -> Iterator[str]:
     """Why to ask, in words; nothing where the drift is small or rises. ``used_later``: how many of the largest falls
     are of presets that were used later than their newest event."""
-    fall = falls.falls_from - falls.falls_to
-    many = min(MANY, falls.presets_with_usage)
-    matters = fall >= USES or falls.without_event == falls.presets_with_usage
+    fall = minus(falls.falls_from, falls.falls_to)
+    many = min(MANY, falls.rows_with_count)
+    matters = fall >= USES or falls.without_event == falls.rows_with_count
     if falls.without_event and falls.without_event >= many and _is_share(falls.without_event, falls) and matters:
-        yield f"{falls.without_event:,} of {falls.presets_with_usage:,} counters above zero have not a single event"
-    if fall >= USES and fall >= FALL * falls.displayed_total:
-        yield f"{fall / max(falls.displayed_total, fall):.0%} of all uses shown would be gone"
+        yield f"{falls.without_event:,} of {falls.rows_with_count:,} counters above zero have not a single event"
+    if fall >= USES and fall * FALL >= falls.displayed_total:
+        yield f"{share(fall, max(falls.displayed_total, fall)):.0%} of all uses shown would be gone"
     looked_at = min(falls.falling, LOOKED_AT)
     if used_later >= MANY and used_later >= LATE * looked_at and _is_share(falls.falling, falls):
         yield f"{used_later:,} of the {looked_at:,} largest falls are of presets used later than their newest event"
 
 
 def _is_share(number: int, falls: Falls) -> bool:
-    return number >= SHARE * falls.presets_with_usage
+    return number >= SHARE * falls.rows_with_count
 
 
 def doubt(db: Database, falls: Falls) -> Doubt | None:
@@ -87,17 +88,17 @@ def doubt(db: Database, falls: Falls) -> Doubt | None:
         reasons = tuple(why(falls, db.values(db.query("used_later"), {"ids": ids})[0]))
     if not reasons:
         return None
-    largest = tuple(preset(fall) for fall in falls.fallen[:LISTED])
-    return Doubt(reasons, falls.falling, falls.presets_with_usage, falls.falls_from, falls.falls_to, largest)
+    largest = tuple(row(fall) for fall in falls.fallen[:LISTED])
+    return Doubt(reasons, falls.falling, falls.rows_with_count, falls.falls_from, falls.falls_to, largest)
 
 
-def preset(entry: dict[str, Any]) -> PresetCount:
-    """A preset that a query gives as an object."""
-    used = entry["last_used_at"]
+def row(entry: dict[str, Any]) -> RowCount:
+    """A row that a query gives as an object."""
+    used = entry["last_event_at"]
     moment = None
     with suppress(ValueError):  # infinity, and years that Python does not have
         moment = datetime.fromisoformat(used) if used else None
-    return PresetCount(**(entry | {"last_used_at": moment}))
+    return RowCount(**(entry | {"last_event_at": moment}))
 
 
 def refused(doubt: Doubt) -> Doubted:
@@ -111,6 +112,6 @@ def refused(doubt: Doubt) -> Doubted:
     )
 
 
-def _line(one: PresetCount) -> str:
-    used = f", last used {one.last_used_at:%Y-%m-%d}" if one.last_used_at else ""
-    return f"  {one.name or one.id}: {one.displayed_count:,} → {one.truth:,}{used}"
+def _line(one: RowCount) -> str:
+    used = f", last used {one.last_event_at:%Y-%m-%d}" if one.last_event_at else ""
+    return f"  {one.called}: {one.displayed_count:,} → {one.truth:,}{used}"

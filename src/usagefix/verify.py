@@ -12,6 +12,7 @@ from usagefix.database import Database
 from usagefix.errors import ConfigurationError
 from usagefix.judging import code_checks
 from usagefix.models.advice import Step
+from usagefix.models.amount import Amount, minus
 from usagefix.models.verification import (
     ACCEPTED,
     COMPLETE,
@@ -32,12 +33,12 @@ Checks = Mapping[str, tuple[Check, ...]]
 
 @dataclass(frozen=True, slots=True)
 class _Accuracy(Counts):
-    """The columns of ``accuracy.sql``: the totals, the presets to look at, and those whose counters would fall."""
+    """The columns of ``accuracy.sql``: the totals, the rows to look at, and those whose counters would fall."""
 
     top: list[dict[str, Any]] = field(default_factory=list)
     falling: int = 0
-    falls_from: int = 0
-    falls_to: int = 0
+    falls_from: Amount = 0
+    falls_to: Amount = 0
     without_event: int = 0
     fallen: list[dict[str, Any]] = field(default_factory=list)
 
@@ -47,7 +48,7 @@ class _Accuracy(Counts):
 
 
 def verify(db: Database, *, only: Sequence[str] = (), top: int = 10, fail_over: int = 0) -> VerifyReport:
-    """Run every check, or those of ``only``, and count; ``top`` presets are listed, the largest drift first.
+    """Run every check, or those of ``only``, and count; ``top`` rows are listed, the largest drift first.
 
     Counters that are off by no more than ``fail_over`` uses in all pass, and as many last uses that are behind.
 
@@ -88,7 +89,7 @@ def report(
     return VerifyReport(
         checks=asked,
         counts=Counts(**{column.name: getattr(accuracy, column.name) for column in fields(Counts)}),
-        presets=tuple(trust.preset(entry) for entry in accuracy.top),
+        rows=tuple(trust.row(entry) for entry in accuracy.top),
         dated=db.counter.keeps_last_use,
         doubt=doubt,
         next=step,
@@ -123,12 +124,12 @@ def object_checks(db: Database, seen: Code) -> dict[str, tuple[Check, ...]]:
 
 
 def _events_complete(accuracy: _Accuracy, doubt: Doubt | None, fail_over: int) -> Check:
-    falls = accuracy.falls_from - accuracy.falls_to
+    falls = minus(accuracy.falls_from, accuracy.falls_to)
     detail = "no counter shows more than that"
     if falls:
         detail = f"{accuracy.falling:,} counters show {falls:,} uses too many, too few to doubt the events"
-    if accuracy.presets_with_baseline:
-        kept = f"{accuracy.presets_with_baseline:,} with a baseline, {accuracy.baseline_total:,} uses in all"
+    if accuracy.rows_with_baseline:
+        kept = f"{accuracy.rows_with_baseline:,} with a baseline, {accuracy.baseline_total:,} uses in all"
         detail = f"{kept}; {detail}"
     tolerated = doubt is None or 0 < fail_over >= falls
     return Check(
@@ -149,7 +150,7 @@ def _uses_accepted(refused: tuple[Obstacle, ...]) -> Check:
 
 
 def _counters_accurate(accuracy: _Accuracy, fail_over: int) -> Check:
-    detail = f"{accuracy.inaccurate} of {accuracy.presets} presets inaccurate"
+    detail = f"{accuracy.inaccurate} of {accuracy.rows} presets inaccurate"
     if fail_over and accuracy.inaccurate:
         detail += f", off by {accuracy.drift_magnitude} in all, up to {fail_over} allowed"
     tolerated = not accuracy.inaccurate or 0 < fail_over >= accuracy.drift_magnitude
@@ -167,6 +168,6 @@ def _last_used_current(db: Database, fail_over: int) -> Check:
     check = Check(LAST_USED, "Last use is up to date", Status.OK, "presets.last_used_at", "", "usagefix backfill")
     if not db.counter.dated:
         return replace(check, status=Status.SKIPPED, detail="no columns that tell when a use was")
-    behind, presets = db.tuple(db.query("behind"))
-    detail = f"{behind} of {presets} presets behind" + (f", up to {fail_over} allowed" if fail_over and behind else "")
+    behind, rows = db.tuple(db.query("behind"))
+    detail = f"{behind} of {rows} presets behind" + (f", up to {fail_over} allowed" if fail_over and behind else "")
     return replace(check, status=Status.FAILED if behind > fail_over else Status.OK, detail=detail)

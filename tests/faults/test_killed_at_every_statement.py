@@ -203,10 +203,10 @@ def test_adding_and_marking_in_two_transactions_is_caught(fixed: App, order: tup
     """The checks above would notice a backfill that is cut off in between, and one that then goes on from there."""
     drift(fixed)
     before = state.read(fixed)
-    run = fixed.one("INSERT INTO usagefix.backfills DEFAULT VALUES RETURNING run")
+    run = fixed.one("INSERT INTO usagefix.backfills (counter) VALUES ('preset_usage_count') RETURNING run")
     fixed.sql(
-        "INSERT INTO usagefix.corrections (run, place, row_key, actual, delta)"
-        f" SELECT {run}, row_number() OVER (), id, n, n - coalesce(usage_count, 0) FROM presets CROSS JOIN LATERAL"
+        "INSERT INTO usagefix.corrections (counter, run, place, row_key, actual, delta)"
+        f" SELECT 'preset_usage_count', {run}, row_number() OVER (), id, n, n - coalesce(usage_count, 0) FROM presets CROSS JOIN LATERAL"
         " (SELECT count(*) AS n FROM preset_usage WHERE preset_id = presets.id) AS events"
         " WHERE usage_count IS DISTINCT FROM n"
     )

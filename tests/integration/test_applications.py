@@ -56,7 +56,7 @@ def test_there_and_back(case: tuple[Application, App]) -> None:
     app.sql("UPDATE preset_usage SET preset_id = (SELECT min(id::text) FROM presets)::text::" + key_type(app))
     assert app.drift() == (0, 0)
     again = application.usagefix(app, "apply", "--format", "json")
-    assert again.json["backfill"]["presets_changed"] == 0, "what is right is not written again"
+    assert again.json["backfill"]["rows_changed"] == 0, "what is right is not written again"
     for command in (
         (
             "check-preset",

@@ -34,7 +34,7 @@ def test_batches(drifted: App, size: str) -> None:
     result = drifted.usagefix("backfill", "--batch-size", size, "--format", "json")
     assert result.code == 0, result.stderr
     report = result.json["backfill"]
-    assert report["presets_changed"] == changed
+    assert report["rows_changed"] == changed
     assert report["magnitude"] == amount
     assert report["batches"] == -(-changed // int(size))
     assert drifted.drift() == (0, 0)
@@ -136,7 +136,7 @@ def test_dry_run(drifted: App) -> None:
     wrong, amount = drifted.drift()
     runs = drifted.one("SELECT count(*) FROM usagefix.backfills")
     report = drifted.usagefix("backfill", "--dry-run", "--format", "json").json["backfill"]
-    assert (report["presets_changed"], report["magnitude"], report["dry_run"]) == (wrong, amount, True)
+    assert (report["rows_changed"], report["magnitude"], report["dry_run"]) == (wrong, amount, True)
     assert drifted.drift() == (wrong, amount)
     assert drifted.one("SELECT count(*) FROM usagefix.backfills") == runs
 
@@ -171,7 +171,7 @@ def test_killed_in_the_middle_and_run_again(drifted: App) -> None:
     drifted.wait_for("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'usagefix')")
     again = drifted.usagefix("backfill", "--format", "json")
     assert again.code == 0, again.stderr
-    assert again.json["backfill"]["presets_changed"] >= wrong - done  # and those whose last use was behind
+    assert again.json["backfill"]["rows_changed"] >= wrong - done  # and those whose last use was behind
     assert again.json["backfill"]["resumed"] == done
     assert drifted.drift() == (0, 0)
 

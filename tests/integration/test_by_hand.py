@@ -10,8 +10,9 @@ import pytest
 from support import GUARD, INDEX, LEDGER, MIGRATION, TRIGGER, VERSION, App, checks, failing, role
 from traffic import traffic
 
-FIX = (LEDGER, MIGRATION / "apply.sql", MIGRATION / "backfill.sql")
-ALL = (LEDGER, MIGRATION / "apply.sql", GUARD / "apply.sql", MIGRATION / "backfill.sql")
+APPLY = (LEDGER, MIGRATION / "stops.sql", MIGRATION / "apply.sql")
+FIX = (*APPLY, MIGRATION / "backfill.sql")
+ALL = (*APPLY, GUARD / "apply.sql", MIGRATION / "backfill.sql")
 BACK = (GUARD / "rollback.sql", MIGRATION / "rollback.sql")
 PLAIN = (
     "DROP FUNCTION track_preset_usage(uuid, text, jsonb)",
@@ -36,8 +37,8 @@ def plain(app: App) -> App:
     [
         (ALL,),
         (FIX, (LEDGER, GUARD / "apply.sql")),
-        ((LEDGER, MIGRATION / "apply.sql"), (MIGRATION / "backfill.sql",), (LEDGER, GUARD / "apply.sql")),
-        ((LEDGER, MIGRATION / "apply.sql"), (LEDGER, GUARD / "apply.sql"), (MIGRATION / "backfill.sql",)),
+        (APPLY, (MIGRATION / "backfill.sql",), (LEDGER, GUARD / "apply.sql")),
+        (APPLY, (LEDGER, GUARD / "apply.sql"), (MIGRATION / "backfill.sql",)),
     ],
     ids=["one transaction", "the guard after it", "each on its own", "the backfill last"],
 )
@@ -262,6 +263,16 @@ def test_apply_stops_before_any_change(plain: App, what: str) -> None:
     assert plain.dump() == before
 
 
+@pytest.mark.parametrize("looked", [False, True], ids=["never", "in another transaction"])
+def test_apply_needs_a_look_in_its_transaction(plain: App, looked: bool) -> None:
+    if looked:
+        assert plain.psql(*APPLY[:2]).returncode == 0
+    with stopped(plain, "apply", MIGRATION):
+        done = plain.psql(APPLY[0], *APPLY[2:])
+        assert done.returncode != 0
+        assert "nothing was changed, since stops.sql did not run before this file in its transaction" in done.stderr
+
+
 def test_apply_stops_for_another_owner(plain: App) -> None:
     with role(plain, "owner"):
         plain.sql("ALTER TABLE presets OWNER TO owner")
@@ -351,7 +362,8 @@ def test_rollback_stops_for_a_later_version_and_for_what_apply_replaced(fixed: A
             assert replaced in done.stderr
         assert_stopped(done.stderr, MIGRATION, "rollback")
     fixed.sql(
-        "INSERT INTO usagefix.saved_objects (version, kind, identity) VALUES ('20990101000001', 'function', 'f()')"
+        "INSERT INTO usagefix.saved_objects (counter, version, kind, identity)"
+        " VALUES ('preset_usage_count', '20990101000001', 'function', 'f()')"
     )
     with stopped(fixed, "rollback", GUARD):
         done = fixed.psql(GUARD / "rollback.sql")

@@ -320,8 +320,8 @@ CASES = (
          "CREATE SUBSCRIPTION from_elsewhere CONNECTION 'dbname=nowhere password=S3cretWord' PUBLICATION p WITH (connect = false)",
          "ALTER SUBSCRIPTION from_elsewhere SET (slot_name = NONE); DROP SUBSCRIPTION from_elsewhere"),
     Case("refused_writes", WARNING, "old-api", "7 by role authenticated through public.bump(uuid), last",
-         "INSERT INTO usagefix.refused_writes (mode, role, application, via, in_transaction, writes)"
-         " VALUES ('ignore', 'authenticated', 'old-api', 'public.bump(uuid)', '1', 3), ('ignore', 'authenticated', 'old-api', 'public.bump(uuid)', '2', 4)",
+         "INSERT INTO usagefix.refused_writes (counter, mode, role, application, via, in_transaction, writes)"
+         " VALUES ('preset_usage_count', 'ignore', 'authenticated', 'old-api', 'public.bump(uuid)', '1', 3), ('preset_usage_count', 'ignore', 'authenticated', 'old-api', 'public.bump(uuid)', '2', 4)",
          "TRUNCATE usagefix.refused_writes"),
     Case("no_index", WARNING, EVENTS, "read the whole table",
          "DROP INDEX idx_preset_usage_preset_id; CREATE INDEX part ON preset_usage (preset_id) WHERE user_id IS NOT NULL;"

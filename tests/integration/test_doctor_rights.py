@@ -57,7 +57,7 @@ def found(app: App, finding_id: str, on: str | None = None) -> Finding:
 def right(app: App) -> App:
     """The sample with the fix by hand: the recorder only inserts, both versions are in."""
     app.sql(RECORDER)
-    files = (LEDGER, MIGRATION / "apply.sql", MIGRATION / "backfill.sql", GUARD / "apply.sql")
+    files = (LEDGER, MIGRATION / "stops.sql", MIGRATION / "apply.sql", MIGRATION / "backfill.sql", GUARD / "apply.sql")
     done = app.psql(*files)
     assert done.returncode == 0, done.stderr
     assert examine(app).ok

@@ -29,7 +29,7 @@ from usagefix.database import connect
 from usagefix.errors import UsagefixError
 from usagefix.models.advice import Step
 from usagefix.models.outcome import Outcome
-from usagefix.models.verification import PresetCount, PresetReport
+from usagefix.models.verification import RowCount, RowReport
 from usagefix.render.markdown import markdown
 from usagefix.render.progress import progress_shown
 from usagefix.render.words import harmless
@@ -261,7 +261,7 @@ def test_data_is_whole_in_any_encoding(app: App, encoding: str) -> None:
         arguments = ("check-preset", preset, "--format", form)
         result = process(*arguments, DATABASE_URL=app.url(), PYTHONIOENCODING=encoding)
         if form == "json":
-            assert result.json["preset"]["name"] == name
+            assert result.json["row"]["label"] == name
         else:
             assert name in next(iter(next(iter(JUnitXml.fromstring(result.stdout.encode()))))).name
 
@@ -295,7 +295,7 @@ def test_no_name_is_a_command_in_other_formats(app: App, form: str, width: str, 
     assert obeyed(*(result.stdout for result in results)) == []
     assert obeyed(*(result.stderr for result in results)) == []
     if form == "json":
-        assert [result.json["preset"]["name"] for result in results[1:]] == list(presets)
+        assert [result.json["row"]["label"] for result in results[1:]] == list(presets)
 
 
 @pytest.mark.parametrize("form", [*FORMATS, None])
@@ -514,7 +514,7 @@ def preset_in_markdown(name: str) -> tuple[str, str]:
     """As title of the result, and in a table of its own."""
     outcome = Outcome(
         "check-preset",
-        report=PresetReport(PresetCount("7", name, 1, 2, 1, None), next=Step("usagefix backfill", "drift")),
+        report=RowReport(RowCount("7", name, 1, 2, 1, None), next=Step("usagefix backfill", "drift")),
     )
     text = markdown(outcome)
     assert not [token for token in MARKDOWN.parse(text) if token.type in ("html_block", "fence", "code_block", "hr")]
@@ -607,7 +607,7 @@ def test_a_long_run_speaks_on_stderr_whatever_the_format(fixed: App, form: str, 
     assert result.code == 0
     (line,) = (line for line in result.stderr.splitlines() if line.startswith("corrected "))
     assert line.endswith(f" of {wrong} presets")
-    assert "corrected" in result.stdout or json.loads(result.stdout)["backfill"]["presets_changed"] == wrong
+    assert "corrected" in result.stdout or json.loads(result.stdout)["backfill"]["rows_changed"] == wrong
 
 
 def test_a_terminal_keeps_its_bar(fixed: App) -> None:

@@ -15,7 +15,7 @@ from usagefix.models.choices import GuardMode
 MODES = ("ignore", "warn", "reject")
 ONE, TWO = "md5('preset 1')::uuid", "md5('preset 2')::uuid"
 NOTED = "SELECT coalesce(sum(writes), 0)::integer FROM usagefix.refused_writes"
-REJECTED = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM usagefix.rejected_writes"
+REJECTED = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM usagefix.rejected_preset_usage_count"
 COUNTER = f"SELECT usage_count FROM presets WHERE id = {ONE}"
 
 

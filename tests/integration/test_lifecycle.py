@@ -38,7 +38,7 @@ def test_apply_again_changes_nothing(fixed: App) -> None:
     again = fixed.usagefix("apply", "--format", "json")
     assert again.code == 0
     assert again.json["migrations"] == []
-    assert again.json["backfill"]["presets_changed"] == 0
+    assert again.json["backfill"]["rows_changed"] == 0
     assert fixed.sql("TABLE usagefix.history") == history
     assert fixed.dump() == dump
 
@@ -68,7 +68,7 @@ def test_dry_run_changes_nothing_and_says_what_it_would_do(app: App) -> None:
         "public.preset_usage: ShareRowExclusiveLock", "public.preset_usage: ShareUpdateExclusiveLock",
         "public.presets: ShareRowExclusiveLock",
     }, "nothing that stops readers"  # fmt: skip
-    assert result.json["backfill"]["presets_changed"] == 35
+    assert result.json["backfill"]["rows_changed"] == 35
     assert "-    ON CONFLICT" in result.json["tracker_diff"]
     added = [line for line in result.json["tracker_diff"].splitlines() if line.startswith("+")]
     assert added == ["+++ after apply"], "the function as it is in the end, not as it is until the limit is gone"
@@ -80,7 +80,7 @@ def test_dry_run_changes_nothing_and_says_what_it_would_do(app: App) -> None:
 def test_dry_run_agrees_with_the_run(app: App) -> None:
     planned = app.usagefix("apply", "--dry-run", "--format", "json").json["backfill"]
     done = app.usagefix("apply", "--format", "json").json["backfill"]
-    for key in ("presets_changed", "drift_removed", "magnitude", "triggers"):
+    for key in ("rows_changed", "drift_removed", "magnitude", "triggers"):
         assert planned[key] == done[key]
 
 

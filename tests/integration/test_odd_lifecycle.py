@@ -124,7 +124,7 @@ def test_there_and_back(odd: App) -> None:
     assert done.remarks == planned.remarks
     assert drift(odd) == (0, 0)
     again = applied(odd)
-    assert (again.migrations, again.backfill.presets_changed) == ((), 0), "what is right is not written again"
+    assert (again.migrations, again.backfill.rows_changed) == ((), 0), "what is right is not written again"
     with look(odd) as db:
         steps = smoke(db).steps
     assert {
@@ -188,7 +188,7 @@ def test_a_backfill(fixed: App) -> None:
         assert wrong(verified(fixed)) == {"counters_accurate"}
         with look(fixed) as db:
             report = backfill(db, batch_size=3)
-        assert (report.presets_changed, report.magnitude) == amount
+        assert (report.rows_changed, report.magnitude) == amount
         assert drift(fixed) == (0, 0)
     assert wrong(verified(fixed)) == set()
 

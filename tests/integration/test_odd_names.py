@@ -97,7 +97,7 @@ def test_one_preset(db: Database) -> None:
         f"SELECT {ODD.sql('foreign_key')}::text FROM {ODD.child_sql} GROUP BY 1 ORDER BY count(*) DESC LIMIT 1"
     )
     report = check_preset(db, preset, recent=2)
-    assert report.preset.id == preset
+    assert report.row.id == preset
     assert len(report.recent or ()) == 2
 
 

@@ -299,7 +299,7 @@ def test_what_cannot_be_counted_is_refused(partitioned: App, what: str) -> None:
     for result in (partitioned.usagefix("apply"), partitioned.usagefix("sql", MIGRATION.name, "apply", "--adapt")):
         assert result.code == 1
         assert what in result.stderr
-    plain = partitioned.psql(LEDGER, MIGRATION / "apply.sql")
+    plain = partitioned.psql(LEDGER, MIGRATION / "stops.sql", MIGRATION / "apply.sql")
     assert plain.returncode != 0
     assert "partitioned or inherited" in plain.stderr
     assert partitioned.dump_all() == before

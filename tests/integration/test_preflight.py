@@ -263,7 +263,7 @@ def test_a_backfill_corrects_all_rows_but_those_that_are_refused(fixed: App, tri
     (left,) = result.json["backfill"]["unrepaired"]
     assert left["id"] == wrong
     assert ("not told" if trigger else "told") in left["why"]
-    assert result.json["backfill"]["presets_changed"] == fixed.one("SELECT count(*) - 1 FROM presets")
+    assert result.json["backfill"]["rows_changed"] == fixed.one("SELECT count(*) - 1 FROM presets")
     assert fixed.drift() == (1, 3)
     assert "not corrected" in fixed.usagefix("backfill", *(["--fire-triggers"] if trigger else [])).stdout
     assert "counters_accurate" in failing(fixed.usagefix("verify", "--format", "json"))
@@ -352,7 +352,7 @@ def test_tables_that_citus_keeps_are_refused_and_verified(app: App, rows: str, s
     assert verified.json["counts"]["inaccurate"] == before[0]
     remedies = [f["remedy"] for f in app.usagefix("doctor", "--format", "json").json["findings"]]
     assert not [remedy for remedy in remedies if remedy.startswith("usagefix apply")]
-    done = app.psql(LEDGER, MIGRATION / "apply.sql")
+    done = app.psql(LEDGER, MIGRATION / "stops.sql", MIGRATION / "apply.sql")
     assert done.returncode != 0
     assert "Citus keeps" in done.stderr
     assert app.one("SELECT to_regnamespace('usagefix') IS NULL")

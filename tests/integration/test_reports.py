@@ -17,9 +17,9 @@ def test_no_line_ends_in_blanks(app: App) -> None:
 
 def test_check_preset_by_id_and_by_name(app: App) -> None:
     by_name = app.usagefix("check-preset", "Neon city", "--format", "json")
-    preset = by_name.json["preset"]
+    preset = by_name.json["row"]
     by_id = app.usagefix("check-preset", preset["id"].upper(), "--format", "json")
-    assert by_id.json["preset"] == preset
+    assert by_id.json["row"] == preset
     displayed, actual = app.sql(
         "SELECT usage_count, (SELECT count(*) FROM preset_usage WHERE preset_id = presets.id) FROM presets WHERE name = 'Neon city'"
     )[0]
@@ -37,10 +37,10 @@ def test_check_preset_after_the_fix(fixed: App) -> None:
     recent = result.json["recent"]
     newest = fixed.sql(
         "SELECT id::text FROM preset_usage WHERE preset_id = %s ORDER BY created_at DESC, id LIMIT 3",
-        result.json["preset"]["id"],
+        result.json["row"]["id"],
     )
     assert [event["id"] for event in recent] == [row[0] for row in newest]
-    assert result.json["preset"]["last_used_at"] == recent[0]["created_at"]
+    assert result.json["row"]["last_event_at"] == recent[0]["created_at"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,9 @@ def test_status_knows_a_fix_by_hand(app: App) -> None:
 def test_sql_prints_the_files_without_connecting() -> None:
     for face in ("apply", "verify", "backfill", "rollback"):
         assert run("sql", VERSION, face).stdout.endswith((MIGRATION / f"{face}.sql").read_text())
-    assert run("sql", VERSION).stdout == LEDGER.read_text() + "\n" + (MIGRATION / "apply.sql").read_text()
+    assert run("sql", VERSION).stdout == "\n".join(
+        file.read_text() for file in (LEDGER, MIGRATION / "stops.sql", MIGRATION / "apply.sql")
+    )
     assert run("sql", MIGRATION.name).code == 0
     unknown = run("sql", "20200101000000")
     assert unknown.code == 2
@@ -152,7 +154,7 @@ def test_text_from_the_database_is_never_markup(app: App) -> None:
     app.sql("UPDATE presets SET name = %s, usage_count = 100000 WHERE name = 'Neon city'", name)
     result = app.usagefix("verify", COLUMNS="160")
     assert name in result.stdout
-    assert app.usagefix("check-preset", name, "--format", "json").json["preset"]["name"] == name
+    assert app.usagefix("check-preset", name, "--format", "json").json["row"]["label"] == name
 
 
 def test_the_table_says_it_in_words_at_the_end(app: App) -> None:

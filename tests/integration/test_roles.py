@@ -85,9 +85,9 @@ def client(owned: App) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 
 EVENT = "INSERT INTO preset_usage (preset_id, user_id, usage_type) VALUES (%s, %s, 'showcase_creation')"
 INTERNAL = (
-    "TABLE usagefix.history", "TABLE usagefix.saved_objects", "DELETE FROM usagefix.corrections", "INSERT INTO usagefix.held_at_zero DEFAULT VALUES",
+    "TABLE usagefix.history", "TABLE usagefix.saved_objects", "DELETE FROM usagefix.corrections", "INSERT INTO usagefix.held_at_zero (counter) VALUES ('preset_usage_count')",
     "SELECT auto_increment_preset_usage_count()", "SELECT auto_adjust_preset_usage_count()", "SELECT guard_preset_usage_count()",
-    "TABLE usagefix.refused_writes", "SELECT nextval('usagefix.rejected_writes')", "SELECT nextval('usagefix.unnoted_writes')",
+    "TABLE usagefix.refused_writes", "SELECT nextval('usagefix.rejected_preset_usage_count')", "SELECT nextval('usagefix.unnoted_preset_usage_count')",
 )  # fmt: skip
 
 

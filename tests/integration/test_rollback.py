@@ -148,10 +148,11 @@ def test_what_was_not_recorded_is_not_touched(app: App) -> None:
 
 def test_waiting_deltas_do_not_outlive_a_rollback(fixed: App) -> None:
     """They were exact only while the trigger counted."""
-    fixed.sql("INSERT INTO usagefix.backfills DEFAULT VALUES")
+    fixed.sql("INSERT INTO usagefix.backfills (counter) VALUES ('preset_usage_count')")
     fixed.sql(
-        "INSERT INTO usagefix.corrections (run, place, row_key, actual, delta)"
-        " SELECT (SELECT max(run) FROM usagefix.backfills), row_number() OVER (), id::text, 0, 1000 FROM presets"
+        "INSERT INTO usagefix.corrections (counter, run, place, row_key, actual, delta)"
+        " SELECT counter, run, row_number() OVER (), id::text, 0, 1000 FROM presets CROSS JOIN usagefix.backfills"
+        " WHERE run = (SELECT max(run) FROM usagefix.backfills)"
     )
     assert fixed.usagefix("rollback", "--yes").code == 0
     fixed.spoil("UPDATE presets SET usage_count = 0")

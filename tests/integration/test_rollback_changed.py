@@ -240,7 +240,7 @@ REFUSED: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "and all of that": ("DROP TABLE usagefix.saved_objects", "usagefix apply", ()),
     "something is built on the ledger": (
-        "CREATE TABLE mine (n bigint DEFAULT nextval('usagefix.unnoted_writes'))", "depends on it", ("--purge",),
+        "CREATE TABLE mine (n bigint DEFAULT nextval('usagefix.unnoted_preset_usage_count'))", "depends on it", ("--purge",),
     ),
 }  # fmt: skip
 

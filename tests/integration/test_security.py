@@ -90,7 +90,7 @@ def test_application_roles_after_the_fix(fixed: App) -> None:
         for statement in (
             "TABLE usagefix.history",
             "SELECT auto_increment_preset_usage_count()",
-            "INSERT INTO usagefix.held_at_zero DEFAULT VALUES",
+            "INSERT INTO usagefix.held_at_zero (counter) VALUES ('preset_usage_count')",
             "SELECT guard_preset_usage_count()",
         ):
             with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported)):

@@ -221,13 +221,13 @@ def test_a_preset_that_takes_no_use_any_more(fixed: App) -> None:
     fixed.sql("CREATE TRIGGER gone BEFORE INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION gone()")
     before = everything(fixed)
     done = fixed.usagefix("smoke", "--format", "json")
-    assert (failed(done), done.json["preset"]) == (set(), last), done.stdout
+    assert (failed(done), done.json["row"]) == (set(), last), done.stdout
     assert everything(fixed) == before
     asked = fixed.usagefix("smoke", "--preset", oldest, "--format", "json")
     assert "that preset is gone" in detail(asked, "first_use")
     fixed.sql("INSERT INTO deleted VALUES (%s)", last)
     neither = fixed.usagefix("smoke", "--format", "json")
-    assert (neither.code, neither.json["preset"]) == (1, oldest), "what is told is the first one's"
+    assert (neither.code, neither.json["row"]) == (1, oldest), "what is told is the first one's"
 
 
 def test_it_reads_no_other_events(fixed: App) -> None:
@@ -243,7 +243,7 @@ def test_it_reads_no_other_events(fixed: App) -> None:
     fixed.sql("SELECT pg_stat_reset()")
     done = fixed.usagefix("smoke", "--format", "json")
     assert failed(done) == set(), done.stdout
-    assert done.json["preset"] != fixed.preset()
+    assert done.json["row"] != fixed.preset()
     fixed.wait_for(ended)
     fixed.wait_for(f"SELECT ({read}) > 0")
     so_far = fixed.one(read)
@@ -406,7 +406,7 @@ def test_another_role(fixed: App) -> None:
 def test_a_preset_by_name_and_kind_of_use(fixed: App) -> None:
     name, preset = fixed.sql("SELECT name, id::text FROM presets WHERE usage_count > 0 ORDER BY id LIMIT 1")[0]
     done = fixed.usagefix("smoke", "--preset", name, "--usage-type", "showcase_creation", "--format", "json")
-    assert (done.code, done.json["preset"]) == (0, preset)
+    assert (done.code, done.json["row"]) == (0, preset)
     wrong = fixed.usagefix("smoke", "--usage-type", "no such kind", "--format", "json")
     assert failed(wrong) == {"first_use", "second_use", "many_rows"}
     assert steps(wrong)["events_agree"] == "skipped", "nothing moved, which proves nothing"
@@ -425,11 +425,11 @@ def test_what_is_no_text(fixed: App, option: str) -> None:
 
 def test_a_preset_that_somebody_holds_is_not_waited_for(fixed: App) -> None:
     last = str(fixed.one("SELECT id FROM presets ORDER BY last_used_at NULLS LAST, usage_count NULLS LAST LIMIT 1"))
-    assert fixed.usagefix("smoke", "--format", "json").json["preset"] == last
+    assert fixed.usagefix("smoke", "--format", "json").json["row"] == last
     with fixed.connect(autocommit=False) as holder:
         holder.execute("SELECT FROM presets WHERE id = %s FOR UPDATE", (last,))
         done = fixed.usagefix("smoke", "--format", "json")
-        assert (done.code, done.json["preset"] != last) == (0, True)
+        assert (done.code, done.json["row"] != last) == (0, True)
         waiting = fixed.spawn("smoke", "--preset", last)
         fixed.wait_for_waiter()
         said = ""
@@ -505,6 +505,6 @@ def test_other_presets_and_kinds_are_tried(fixed: App, trouble: str, step: str, 
     done = fixed.usagefix(
         "smoke", *(() if step == "kinds" else ("--usage-type", "showcase_creation")), "--format", "json"
     )
-    assert (done.code, failed(done), done.json["preset"]) == (1, {step}, fixed.preset(35)), done.stdout
+    assert (done.code, failed(done), done.json["row"]) == (1, {step}, fixed.preset(35)), done.stdout
     assert said in detail(done, step)
     assert everything(fixed) != before, "the trouble"

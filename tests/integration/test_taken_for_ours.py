@@ -230,7 +230,7 @@ def test_columns_that_are_no_times_are_left_alone(app: App, odd: str) -> None:
     for changed in (True, False):  # what is right is not written again
         result = app.usagefix("apply", "--format", "json")
         assert result.code == 0, result.stderr + result.stdout
-        assert (result.json["backfill"]["presets_changed"] > 0) is changed
+        assert (result.json["backfill"]["rows_changed"] > 0) is changed
     by_hand = app.usagefix("sql", "20250930000001", "backfill", "--adapt")
     app.sql(by_hand.stdout)
     assert (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support import GUARD, INDEX, LEDGER, MIGRATION, App, checks, failing, role, run
 
-FIX = (LEDGER, MIGRATION / "apply.sql", GUARD / "apply.sql", MIGRATION / "backfill.sql")
+FIX = (LEDGER, MIGRATION / "stops.sql", MIGRATION / "apply.sql", GUARD / "apply.sql", MIGRATION / "backfill.sql")
 # Drift in one snapshot, baselines counted: what usagefix calls right, counted by somebody else.
 DRIFT = """
     SELECT count(*) FILTER (WHERE p.usage_count IS DISTINCT FROM coalesce(b.baseline, 0) + coalesce(e.n, 0))
@@ -83,16 +83,16 @@ def test_counters_that_are_trusted_keep_what_they_show(production: App) -> None:
     preset = production.preset()
     planned = production.usagefix("apply", "--dry-run", "--trust", "counters", "--format", "json")
     assert planned.code == 0, planned.stderr
-    assert planned.json["backfill"]["baselines"] == {"presets": 300, "uses": 43_271}
+    assert planned.json["backfill"]["baselines"] == {"rows": 300, "total": 43_271}
     assert planned.json["backfill"]["drift_removed"] == 0
     applied = production.usagefix("apply", "--trust", "counters", "--format", "json")
     assert applied.code == 0, applied.stderr
-    assert applied.json["backfill"]["baselines"] == {"presets": 300, "uses": 43_271}
+    assert applied.json["backfill"]["baselines"] == {"rows": 300, "total": 43_271}
     assert (failing(applied), production.one(TOTAL), production.one(DRIFT)) == (set(), 43_271, 0)
 
     production.use(preset, times=5)
     assert production.one("SELECT usage_count FROM presets WHERE id = %s", preset) == 150
-    told = production.usagefix("check-preset", preset, "--format", "json").json["preset"]
+    told = production.usagefix("check-preset", preset, "--format", "json").json["row"]
     assert [told[key] for key in ("displayed_count", "actual_records", "baseline", "drift")] == [150, 5, 145, 0]
     page = production.usagefix("check-preset", preset)
     assert page.code == 0
@@ -100,19 +100,20 @@ def test_counters_that_are_trusted_keep_what_they_show(production: App) -> None:
     verified = production.usagefix("verify", "--format", "json")
     assert (verified.code, failing(verified)) == (0, set())
     counts = verified.json["counts"]
-    assert (counts["baseline_total"], counts["presets_with_baseline"], counts["actual_total"]) == (43_271, 300, 5)
+    assert (counts["baseline_total"], counts["rows_with_baseline"], counts["actual_total"]) == (43_271, 300, 5)
     assert counts["accurate"] == 300
     assert "baseline" in production.usagefix("verify").stdout
     by_hand = production.program("psql", "-XAt", "-f", str(MIGRATION / "verify.sql"))
-    assert "|".join(str(value) for value in counts.values()) in by_hand.stdout.splitlines()
+    totals = "|".join(str(value) for name, value in counts.items() if name != "orphans")
+    assert totals in by_hand.stdout.splitlines()
     assert "300 presets have a baseline of 43,271 uses" in production.usagefix("status").stdout
     assert production.usagefix("smoke").code == 0
     assert production.usagefix("doctor").code == 0
 
-    assert production.usagefix("backfill", "--format", "json").json["backfill"]["presets_changed"] == 0
+    assert production.usagefix("backfill", "--format", "json").json["backfill"]["rows_changed"] == 0
     for _ in range(2):  # once is as good as twice
         again = production.usagefix("backfill", "--trust", "counters", "--format", "json").json["backfill"]
-        assert (again["presets_changed"], again["baselines"]) == (0, {"presets": 0, "uses": 0})
+        assert (again["rows_changed"], again["baselines"]) == (0, {"rows": 0, "total": 0})
     production.spoil("UPDATE presets SET usage_count = usage_count - 3 WHERE id = %s", preset)
     assert "counters_accurate" in failing(production.usagefix("verify", "--format", "json"))
     assert production.usagefix("check-preset", preset).code == 1
@@ -140,7 +141,7 @@ def test_events_that_are_trusted_later_end_the_baselines(production: App) -> Non
     planned = production.usagefix("backfill", "--dry-run", "--trust", "events", "--format", "json").json["backfill"]
     done = production.usagefix("backfill", "--trust", "events", "--format", "json").json["backfill"]
     for report in (planned, done):
-        assert (report["forgotten"], report["drift_removed"]) == ({"presets": 300, "uses": 43_271}, -43_271)
+        assert (report["forgotten"], report["drift_removed"]) == ({"rows": 300, "total": 43_271}, -43_271)
     assert (production.one(TOTAL), production.drift()) == (2, (0, 0))
     assert production.usagefix("verify").code == 0
 

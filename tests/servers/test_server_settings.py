@@ -342,7 +342,7 @@ def test_other_encodings(encoded: tuple[App, str, str]) -> None:
         if form == "table":
             assert shown in result.stdout, form
         if form == "json":
-            assert name in {preset["name"] for preset in result.json["presets"]}
+            assert name in {row["label"] for row in result.json["rows"]}
     before = app.dump()
     live(app, "postgres", name, shown)
     assert app.dump() == before

@@ -42,13 +42,15 @@ ODD = Counter(
     daily="One a day",
 )
 BARE = Counter(
-    last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None, partitioned=False, baselines=False
-)
+    last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None, partitioned=False, baselines=False,
+    recorder=None, incrementer=None, daily=None,
+)  # fmt: skip
 FILES = sorted(SQL.rglob("*.sql"))
 ANYWHERE = {
     *("public", "presets", "preset_usage", "usage_count", "last_used_at", "preset_id", "created_at"),
     *("track_preset_usage", "increment_preset_usage", "idx_preset_usage_daily_unique"),
     *STANDARD.objects.values(),
+    STANDARD.slug,
 }
 TABLES = {"presets", "preset", "preset_usage", "written", "come", "gone", "event", "NEW", "OLD"}
 QUALIFIED = {"id", "user_id", "usage_type", "usage_data"}
@@ -75,9 +77,9 @@ def said(text: str) -> list[str]:
 
 
 def is_constant(token: Token) -> bool:
-    content = token.content.removeprefix("public.").removesuffix("()")
+    content = token.content.removeprefix("public.").removeprefix("usagefix.").removesuffix("()")
     names = {ODD.sql(what) for what in ("schema", "parent", "child", "daily", "recorder", *ODD.objects)}
-    names |= {name.replace("'", "''") for name in (str(ODD.daily), ODD.foreign_key, *ODD.objects.values())}
+    names |= {name.replace("'", "''") for name in (str(ODD.daily), ODD.foreign_key, ODD.slug, *ODD.objects.values())}
     return token.kind is Kind.LITERAL and (content in ANYWHERE or content.removeprefix('"My Schema".') in names)
 
 
@@ -111,8 +113,8 @@ def test_a_name_stays_one_token(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((SQL / "queries").glob("*.sql")), ids=lambda path: path.stem)
 def test_what_a_query_says_of_names_it_takes_as_parameters(path: Path) -> None:
-    """No literal of a query is a name, but for the words that Python reads."""
-    ours = {"presets", "preset_usage", "last_used_at", "user_id", "id"}
+    """No literal of a query is a name, but for the words that Python reads, and the counter's own."""
+    ours = {"presets", "preset_usage", "last_used_at", "user_id", "id", STANDARD.slug}
     literals = {token.content for token in every_token(path.read_text()) if token.kind is Kind.LITERAL}
     assert literals & ((ANYWHERE | QUALIFIED) - ours) == set()
     assert not [literal for literal in literals if "public" in literal]
@@ -256,6 +258,8 @@ def test_names_as_parameters() -> None:
     assert params["zz_trigger_guard"] == "zz_trigger_guard_Häufigkeit /* */"
     assert STANDARD.params["daily"] == "public.idx_preset_usage_daily_unique"
     assert BARE.params["time"] is None
+    assert (BARE.params["daily"], BARE.params["daily_name"], BARE.params["recorder"]) == (None, None, None)
+    assert replace(BARE, child_schema="Other").params["child"] == '"Other".preset_usage'
 
 
 def test_what_the_usual_counter_is_called() -> None:

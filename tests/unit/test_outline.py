@@ -27,14 +27,14 @@ from usagefix.models.probe import Post, Probed, ProbeReport
 from usagefix.models.probe import PostOutcome as Answer
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport, SmokeStep
-from usagefix.models.verification import Check, Counts, Event, PresetCount, PresetReport, Status, VerifyReport
+from usagefix.models.verification import Check, Counts, Event, RowCount, RowReport, Status, VerifyReport
 from usagefix.render.markdown import markdown
 from usagefix.render.outline import of_report
 from usagefix.render.pieces import Change, Facts, Notes, Remark, Result, Results, Section, Table
 from usagefix.render.table import show
 
 NOON = datetime(2025, 10, 1, 12, 0, tzinfo=UTC)
-PRESET = PresetCount("7f3", "Neon [b]city[/b] | *x*", None, 1_234, 1_234, NOON)
+PRESET = RowCount("7f3", "Neon [b]city[/b] | *x*", None, 1_234, 1_234, NOON)
 COUNTS = Counts(40, 11, 29, 3_648, 7_956, 4_308, 4_582, 32, 34)
 CHECKS = (
     Check("one", "New uses are counted", Status.OK, "a_trigger", "after each INSERT", ""),
@@ -54,7 +54,7 @@ DIFF = "--- now\n+++ after\n@@ -1,2 +1 @@\n     - a\n-    ::b <c>\n+  ```"
 REFUSED = Post(Answer.FORBIDDEN, 403, 0.25, "the body says no", "log in")
 REPORTS: dict[str, Report] = {
     "verify": VERIFIED,
-    "verify, no names or times": VerifyReport(CHECKS, COUNTS, (PresetCount("7", "", 1, 1, 0, None),), dated=False),
+    "verify, no names or times": VerifyReport(CHECKS, COUNTS, (RowCount("7", "", 1, 1, 0, None),), dated=False),
     "verify --only": VerifyReport(CHECKS[:1], None, ()),
     "apply": ApplyReport(VERIFIED, ("1_fix",), BACKFILL, VerifyReport(CHECKS[:1], COUNTS, ()), remarks=("a remark",)),
     "apply --dry-run": ApplyReport(VERIFIED, ("1_fix",), BACKFILL, None, PLAN, DIFF, ("a remark",)),
@@ -68,7 +68,7 @@ REPORTS: dict[str, Report] = {
         ),
         NOON,
     ),
-    "check-preset": PresetReport(PRESET, (Event("e", NOON, "playground", "a user"),)),
+    "check-preset": RowReport(PRESET, (Event("e", NOON, "playground", "a user"),)),
     "doctor": DoctorReport((FINDING,), SourceRead("src", 3, ("big.js: too big",))),
     "doctor, nothing found": DoctorReport((), None),
     "guard": GuardReport(

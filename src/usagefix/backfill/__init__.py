@@ -20,6 +20,7 @@ from usagefix.backfill.previewing import preview
 from usagefix.backfill.storing import store_deltas
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy, UsagefixError
+from usagefix.models.amount import plus
 from usagefix.models.choices import BATCH_SIZE, Trust
 from usagefix.models.correction import BackfillProgress, BackfillReport
 from usagefix.models.verification import COUNTERS
@@ -71,9 +72,9 @@ def backfill(
         done.append(one_round(db, replace(how, store=store_deltas)))
     presets, batches = sum(r.presets for r in done), sum(r.batches for r in done)
     return BackfillReport(
-        presets_changed=presets,
-        drift_removed=sum(r.drift for r in done),
-        magnitude=sum(r.stored.magnitude for r in done),
+        rows_changed=presets,
+        drift_removed=plus(*(r.drift for r in done)),
+        magnitude=plus(*(r.stored.magnitude for r in done)),
         resumed=sum(r.stored.resumed for r in done),
         batches=batches,
         triggers=fired(triggers, fire_triggers, presets, batches),

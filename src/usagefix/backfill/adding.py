@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from usagefix.backfill.holding import Hold
 from usagefix.backfill.storing import LEASE_SECONDS, Stored
 from usagefix.database import Database, Limits, array
 from usagefix.errors import Busy, DatabaseRefused, UsagefixError
+from usagefix.models.amount import Amount, amount, plus
 from usagefix.models.correction import BackfillProgress, Unrepaired
 from usagefix.picture.obstacles import said
 
@@ -50,7 +52,7 @@ class Done:
 
     stored: Stored
     presets: int
-    drift: int
+    drift: Amount
     batches: int
     count_again: bool
     unrepaired: tuple[Unrepaired, ...]
@@ -59,11 +61,11 @@ class Done:
 def one_round(db: Database, how: How) -> Done:
     """Count in one snapshot, store what is wrong, add it: where the server refuses a row, to all others."""
     stored = db.retrying(lambda: how.store(db), how.limits)
-    if stored.kept.presets:
-        db.changes.append(f"{stored.kept.presets} presets have a baseline of {stored.kept.uses} uses")
+    if stored.kept.rows:
+        db.changes.append(f"{stored.kept.rows} presets have a baseline of {stored.kept.total} uses")
     how.on_progress(BackfillProgress(0, stored.presets))
     db.changes.append(f"{stored.presets} wrong presets noted in the ledger, none corrected yet")
-    done, removed, batches = 0, 0, 0
+    done, removed, batches = 0, plus(), 0
     refused: dict[str, Unrepaired] = {}
     batch = Batch(stored.run, min(how.batch_size, FIRST_SIZE), how.hold, how.adding)
     while True:
@@ -87,7 +89,7 @@ def one_round(db: Database, how: How) -> Done:
         batch = replace(batch, after=step.last, size=batch.size if batch.wait else _next_size(batch.size, step, how))
         if not step.taken:
             continue
-        done, removed, batches = done + step.taken, removed + step.drift, batches + 1
+        done, removed, batches = done + step.taken, plus(removed, step.drift), batches + 1
         db.changes[-1:] = [f"{done} of {stored.presets} wrong presets corrected"]
         how.on_progress(BackfillProgress(done, stored.presets))
         time.sleep(how.pause)
@@ -126,8 +128,8 @@ class _Pending:
 
     place: int
     row_key: str
-    displayed: int | None
-    delta: int
+    displayed: Amount | None
+    delta: Amount
     newest: str | None
 
 
@@ -138,7 +140,7 @@ class Step:
 
     last: int
     taken: int
-    drift: int
+    drift: Amount
     held: float
 
 
@@ -182,15 +184,15 @@ def pending_of(db: Database, batch: Batch) -> list[_Pending]:
     return db.rows(db.query("next_pending"), _Pending, where)
 
 
-def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], owner: str) -> tuple[int, int]:
+def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], owner: str) -> tuple[int, Amount]:
     """Add and mark the deltas of what is locked: how many, and their sum."""
     mine = [found for found in pending if found.row_key in locked]
     keys = [found.row_key for found in mine]
-    given = {"keys": keys, "ids": array(keys), "deltas": [found.delta for found in mine]}
+    given: dict[str, Any] = {"keys": keys, "ids": array(keys), "deltas": [found.delta for found in mine]}
     given |= {"newest": [found.newest for found in mine], "displayed": [found.displayed for found in mine]}
     done = db.act(db.query(batch.adding), given, role=owner)
-    parts = [str(row).split(" ", 1) for row in done]
-    became = {key: int(counter) for counter, key in parts}
+    parts = (str(row).split(" ", 1) for row in done)
+    became = {key: amount(counter) for counter, key in parts}
     marks = {
         "keys": list(became),
         "became": list(became.values()),
@@ -198,4 +200,4 @@ def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], 
         "last": pending[-1].place,
     }
     taken, drift = db.tuple(db.query("mark_applied"), {**marks, "run": batch.run, "lease": LEASE_SECONDS})
-    return int(taken), int(drift)
+    return taken, drift

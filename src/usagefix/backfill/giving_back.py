@@ -12,11 +12,11 @@ from usagefix.models.choices import BATCH_SIZE
 from usagefix.models.correction import BackfillProgress
 
 _RETURNED = """, stored AS (
-    INSERT INTO usagefix.corrections (run, place, row_key, displayed, delta)
-    SELECT %(run)s, row_number() OVER (ORDER BY which), row_key, displayed, delta FROM returns
+    INSERT INTO usagefix.corrections (counter, run, place, row_key, displayed, delta)
+    SELECT %(slug)s, %(run)s, row_number() OVER (ORDER BY which), row_key, displayed, delta FROM returns
     RETURNING delta
 )
-SELECT count(*), COALESCE(sum(abs(delta)), 0)::bigint FROM stored
+SELECT count(*), COALESCE(sum(abs(delta)), 0) FROM stored
 """
 
 

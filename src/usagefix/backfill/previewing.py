@@ -10,6 +10,7 @@ from usagefix.backfill.adding import FIRST_SIZE
 from usagefix.backfill.holding import fired, triggers_of
 from usagefix.backfill.storing import ask, last_use_query
 from usagefix.database import Database
+from usagefix.models.amount import Amount
 from usagefix.models.choices import BATCH_SIZE, Trust
 from usagefix.models.correction import NO_BASELINES, BackfillReport, Baselines
 
@@ -19,10 +20,10 @@ WITH drift AS MATERIALIZED ({drift}), last_use AS ({last_use}), falls AS ({falls
 wrong AS (SELECT * FROM drift WHERE delta >= 0 OR NOT %(keep)s),
 kept AS (SELECT * FROM drift WHERE delta < 0 AND %(keep)s)
 SELECT
-    (SELECT count(*) FROM (SELECT preset_id FROM wrong UNION SELECT preset_id FROM last_use) AS found) AS presets,
-    (SELECT COALESCE(sum(delta), 0)::bigint FROM wrong) AS drift,
-    (SELECT COALESCE(sum(abs(delta)), 0)::bigint FROM wrong) AS magnitude,
-    (SELECT jsonb_build_object('presets', count(*), 'uses', COALESCE(-sum(delta), 0)) FROM kept) AS kept,
+    (SELECT count(*) FROM (SELECT preset_id FROM wrong UNION SELECT preset_id FROM last_use) AS found) AS rows,
+    (SELECT COALESCE(sum(delta), 0) FROM wrong) AS drift,
+    (SELECT COALESCE(sum(abs(delta)), 0) FROM wrong) AS magnitude,
+    (SELECT jsonb_build_object('rows', count(*), 'total', COALESCE(-sum(delta), 0)) FROM kept) AS kept,
     (SELECT to_jsonb(falls) FROM falls) AS falls
 """
 
@@ -42,10 +43,10 @@ def preview(
             db.counter = replace(db.counter, baselines=False)
         seen = _previewed(db, believed)
     smallest = min(batch_size, FIRST_SIZE)
-    batches = -(-seen.presets // smallest)
-    would_fire = fired(triggers, fire_triggers, seen.presets, batches, at_most=smallest < min(batch_size, seen.presets))
+    batches = -(-seen.rows // smallest)
+    would_fire = fired(triggers, fire_triggers, seen.rows, batches, at_most=smallest < min(batch_size, seen.rows))
     return BackfillReport(
-        presets_changed=seen.presets,
+        rows_changed=seen.rows,
         drift_removed=seen.drift,
         magnitude=seen.magnitude,
         resumed=0,
@@ -61,10 +62,10 @@ def preview(
 class _Previewed:
     """The columns of ``_PREVIEW``."""
 
-    presets: int
-    drift: int
-    magnitude: int
-    kept: dict[str, int]
+    rows: int
+    drift: Amount
+    magnitude: Amount
+    kept: dict[str, Any]
     falls: dict[str, Any]
 
 

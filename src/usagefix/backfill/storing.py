@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from usagefix import preflight, trust
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy
+from usagefix.models.amount import Amount
 from usagefix.models.choices import Trust
 from usagefix.models.correction import NO_BASELINES, Baselines
 
@@ -21,7 +22,7 @@ class Stored:
 
     run: int
     presets: int
-    magnitude: int
+    magnitude: Amount
     resumed: int
     kept: Baselines = NO_BASELINES
     forgotten: Baselines = NO_BASELINES
@@ -46,7 +47,7 @@ def store_deltas(db: Database, believed: Trust | None = None, *, asks: bool = Fa
         if asks:
             ask(db, db.row(db.query("falls"), trust.Falls, {"falls": trust.LOOKED_AT}))
 
-    def store(run: int) -> tuple[int, int]:
+    def store(run: int) -> tuple[int, Amount]:
         nonlocal kept
         if believed is Trust.COUNTERS:
             kept = db.row(db.query("keep_surplus"), Baselines, {"run": run})
@@ -56,7 +57,9 @@ def store_deltas(db: Database, believed: Trust | None = None, *, asks: bool = Fa
     return replace(stored, kept=kept, forgotten=gone if believed is Trust.EVENTS else NO_BASELINES)
 
 
-def new_run(db: Database, store: Callable[[int], tuple[int, int]], count: Callable[[], None] = lambda: None) -> Stored:
+def new_run(
+    db: Database, store: Callable[[int], tuple[int, Amount]], count: Callable[[], None] = lambda: None
+) -> Stored:
     """A new run, with what ``store`` finds to do; ``count`` is what is done before there is one."""
     with db.transaction(Limits(statement_timeout=0)):
         db.claim()

@@ -17,6 +17,8 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Dumper, Loader
 from psycopg.types.json import set_json_loads
 
+from usagefix.models.amount import Amount, amount
+
 _PLACE = re.compile(rb"%(?:\((\w+)\)s|%)")
 
 
@@ -25,7 +27,8 @@ def speak(connection: psycopg.Connection[Any]) -> None:
     for kind in (0, "text", "name", "varchar", "bpchar", '"char"'):
         connection.adapters.register_loader(kind, _Reading)
     connection.adapters.register_dumper(str, _Writing)
-    set_json_loads(lambda data: json.loads(decoded(connection, data)), connection)
+    set_json_loads(lambda data: json.loads(decoded(connection, data), parse_int=amount, parse_float=amount), connection)
+    connection.adapters.register_loader("numeric", _Amount)
 
 
 def encoded(connection: psycopg.Connection[Any], text: str) -> bytes:
@@ -62,6 +65,11 @@ class _Reading(Loader):
     def load(self, data: Buffer) -> str:
         assert self.connection is not None  # noqa: S101 - it is registered on one
         return decoded(self.connection, data)  # type: ignore[arg-type]
+
+
+class _Amount(Loader):
+    def load(self, data: Buffer) -> Amount:
+        return amount(bytes(data).decode())
 
 
 class _Writing(Dumper):

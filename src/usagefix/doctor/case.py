@@ -252,4 +252,6 @@ class Case:
 
     @cached_property
     def daily_limits(self) -> tuple[Index, ...]:
-        return tuple(index for index in self.picture.indexes if index.daily)
+        """A unique index on what a person does once is none, where the counter is not said to have one."""
+        limited = self.counter.daily is not None
+        return tuple(index for index in self.picture.indexes if limited and index.daily)

@@ -85,7 +85,7 @@ def drift(case: Case) -> Iterator[Finding]:
             ERROR,
             "Displayed counts are out of step with the events",
             case.counted_column,
-            f"{totals.inaccurate:,} of {totals.presets:,} presets inaccurate, drift {totals.drift_total:+,} in all",
+            f"{totals.inaccurate:,} of {totals.rows:,} presets inaccurate, drift {totals.drift_total:+,} in all",
             case.repair,
             4,
         )

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 USAGE_TYPE = "playground_generation"  # the kind of use of the original application
 POST_SECONDS = 10.0  # how long a post of probe-api may take
-BATCH_SIZE = 1_000  # presets corrected in one transaction
+BATCH_SIZE = 1_000  # rows corrected in one transaction
 
 
 class DailyLimit(StrEnum):

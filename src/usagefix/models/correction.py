@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from usagefix.models.amount import Amount
 from usagefix.models.keyed import Keyed
 
 
 @dataclass(frozen=True, slots=True)
 class FiredTrigger:
-    """A trigger of the application on presets, and what a backfill does about it.
+    """A trigger of the application on the table with the counter, and what a backfill does about it.
 
     ``fires``: how often the corrections fire it, or would if it were not held off; ``at_most``: it has a condition of
     its own, or fires once for a batch before anybody knows how many there will be, so it may be fewer.
@@ -24,10 +25,10 @@ class FiredTrigger:
 
 @dataclass(frozen=True, slots=True)
 class Baselines:
-    """So many presets, whose counters hold ``uses`` beside their events, on purpose."""
+    """So many rows, whose counters hold ``total`` beside their events, on purpose."""
 
-    presets: int = 0
-    uses: int = 0
+    rows: int = 0
+    total: Amount = 0
 
 
 NO_BASELINES = Baselines()
@@ -35,7 +36,7 @@ NO_BASELINES = Baselines()
 
 @dataclass(frozen=True, slots=True)
 class Unrepaired:
-    """A preset whose row the server refuses to update, and why: its counter stays as it is."""
+    """A row that the server refuses to update, and why: its counter stays as it is."""
 
     id: str
     why: str
@@ -43,19 +44,19 @@ class Unrepaired:
 
 @dataclass(frozen=True, slots=True)
 class BackfillReport(Keyed):
-    """What a backfill changed, or, when ``dry_run``, would change: counters, and times of the last use.
+    """What a backfill changed, or, when ``dry_run``, would change: counters, and times of the last event.
 
     ``drift_removed`` is the sum of the deltas added to counters (negative where they showed too much);
     ``magnitude`` the sum of their absolute values. ``batches``: when ``dry_run``, at most so many.
-    ``resumed`` counts presets that an interrupted run had corrected. ``rounds`` is above 1 where events were deleted or
-    truncated so that the first count no longer fitted; a preset corrected in several rounds counts in each.
-    ``unrepaired``: presets whose rows the server refused to update; the others were corrected.
+    ``resumed`` counts rows that an interrupted run had corrected. ``rounds`` is above 1 where events were deleted or
+    truncated so that the first count no longer fitted; a row corrected in several rounds counts in each.
+    ``unrepaired``: rows that the server refused to update; the others were corrected.
     ``baselines``: what counters showed too much, and now hold on purpose; ``forgotten``: what they no longer do.
     """
 
-    presets_changed: int
-    drift_removed: int
-    magnitude: int
+    rows_changed: int
+    drift_removed: Amount
+    magnitude: Amount
     resumed: int
     batches: int
     triggers: tuple[FiredTrigger, ...]
@@ -75,7 +76,7 @@ class BackfillReport(Keyed):
 
 @dataclass(frozen=True, slots=True)
 class BackfillProgress:
-    """How far a running backfill is, in presets."""
+    """How far a running backfill is, in rows."""
 
     done: int
     total: int

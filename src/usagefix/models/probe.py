@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from usagefix.models.diagnosis import Finding
 from usagefix.models.keyed import Keyed
-from usagefix.models.verification import PresetCount
+from usagefix.models.verification import RowCount
 
 
 class Probed(StrEnum):
@@ -74,7 +74,7 @@ class ProbeReport(Keyed):
     of all that came where ours cannot be told; they stay recorded. ``dated``: whether presets keep their last use.
     """
 
-    preset: PresetCount
+    preset: RowCount
     url: str
     usage_type: str
     posts: tuple[Post, ...]

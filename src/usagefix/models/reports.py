@@ -6,7 +6,7 @@ from usagefix.models.guarding import GuardReport
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, StatusReport
 from usagefix.models.probe import ProbeReport
 from usagefix.models.smoke import SmokeReport
-from usagefix.models.verification import PresetReport, VerifyReport
+from usagefix.models.verification import RowReport, VerifyReport
 
 Report = (
     VerifyReport
@@ -14,7 +14,7 @@ Report = (
     | BackfillReport
     | RollbackReport
     | StatusReport
-    | PresetReport
+    | RowReport
     | ExportReport
     | GuardReport
     | DoctorReport

@@ -21,11 +21,11 @@ class SmokeStep:
 
 @dataclass(frozen=True, slots=True)
 class SmokeReport(Keyed):
-    """Each step in order, all undone. ``role`` is the one that recorded the uses; ``preset`` the id of the preset that
-    was used, ``temporary`` where it was made for the test."""
+    """Each step in order, all undone. ``role`` is the one that recorded the uses; ``row`` the id of the row whose
+    counter was tried, ``temporary`` where it was made for the test."""
 
     role: str
-    preset: str
+    row: str
     temporary: bool
     steps: tuple[SmokeStep, ...]
 

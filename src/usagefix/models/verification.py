@@ -1,4 +1,4 @@
-"""What verify and check-preset find: checks, the accuracy of the counters, single presets."""
+"""What verify and check find: checks, the accuracy of a counter, single rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from usagefix.models.advice import Step
+from usagefix.models.amount import Amount, plus
 from usagefix.models.keyed import Keyed
 
 COUNTERS, LAST_USED, ACCEPTED = "counters_accurate", "last_used_current", "uses_accepted"
@@ -44,45 +45,53 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The accuracy summary. A preset is accurate when its counter equals its baseline plus its number of events;
-    null equals nothing.
+    """The accuracy summary of one counter. A row is accurate when its counter equals its baseline plus its events; null
+    equals nothing.
 
     ``drift_total`` is the sum of baseline plus actual minus displayed, where opposite errors cancel out;
-    ``drift_magnitude`` is the sum of what each preset is wrong by.
-    ``presets_with_usage`` have a counter above 0, ``presets_really_used`` at least one event,
-    ``presets_with_baseline`` uses that the counter holds beside its events on purpose, ``baseline_total`` in all.
+    ``drift_magnitude`` is the sum of what each row is wrong by.
+    ``rows_with_count`` have a counter that is not 0, ``rows_with_events`` events that come to anything but 0;
+    ``rows_with_baseline`` hold something beside their events on purpose, ``baseline_total`` in all. ``orphans`` are
+    events of rows that are not there, which is no drift; None where they were not counted.
     """
 
-    presets: int
+    rows: int
     accurate: int
     inaccurate: int
-    displayed_total: int
-    actual_total: int
-    drift_total: int
-    drift_magnitude: int
-    presets_with_usage: int
-    presets_really_used: int
-    baseline_total: int = 0
-    presets_with_baseline: int = 0
+    displayed_total: Amount
+    actual_total: Amount
+    drift_total: Amount
+    drift_magnitude: Amount
+    rows_with_count: int
+    rows_with_events: int
+    baseline_total: Amount = 0
+    rows_with_baseline: int = 0
+    orphans: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class PresetCount:
-    """One preset's counter beside its events. ``displayed_count`` is None where the counter is null; ``baseline``:
-    what it holds beside its events on purpose."""
+class RowCount:
+    """One row's counter beside its events. ``label``: what people call it, empty where nothing is. ``displayed_count``
+    is None where the counter is null; ``baseline``: what it holds beside its events on purpose; ``last_event_at``: as
+    the row tells it."""
 
     id: str
-    name: str
-    displayed_count: int | None
-    actual_records: int
-    drift: int
-    last_used_at: datetime | None
-    baseline: int = 0
+    label: str
+    displayed_count: Amount | None
+    actual_records: Amount
+    drift: Amount
+    last_event_at: datetime | None
+    baseline: Amount = 0
 
     @property
-    def truth(self) -> int:
+    def called(self) -> str:
+        """What people call it, else its id."""
+        return self.label or self.id
+
+    @property
+    def truth(self) -> Amount:
         """What the counter should show."""
-        return self.baseline + self.actual_records
+        return plus(self.baseline, self.actual_records)
 
     @property
     def accurate(self) -> bool:
@@ -91,26 +100,26 @@ class PresetCount:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why the events do not look like the whole truth: ``falling`` of the counters above zero (``presets_with_usage``)
+    """Why the events do not look like the whole truth: ``falling`` of the counters above zero (``rows_with_count``)
     would fall, their sum ``falls_from`` to ``falls_to``; ``largest``: the largest falls."""
 
     reasons: tuple[str, ...]
     falling: int
-    presets_with_usage: int
-    falls_from: int
-    falls_to: int
-    largest: tuple[PresetCount, ...]
+    rows_with_count: int
+    falls_from: Amount
+    falls_to: Amount
+    largest: tuple[RowCount, ...]
 
     def __str__(self) -> str:
         return (
-            f"{self.falling:,} of {self.presets_with_usage:,} counters would fall, their sum from {self.falls_from:,}"
+            f"{self.falling:,} of {self.rows_with_count:,} counters would fall, their sum from {self.falls_from:,}"
             f" to {self.falls_to:,} ({'; '.join(self.reasons)})"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One use of a preset."""
+    """One event of a row."""
 
     id: str
     created_at: datetime | None
@@ -120,16 +129,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport(Keyed):
-    """Every check, the totals and the presets to look at, all from one snapshot.
+    """Every check, the totals and the rows to look at, all from one snapshot.
 
-    ``counts`` is None and ``presets`` empty when ``--only`` left out every check that counts. ``dated``: whether
-    presets keep the time of their last use. ``doubt``: None where the events look like the whole truth. ``next``: what
+    ``counts`` is None and ``rows`` empty when ``--only`` left out every check that counts. ``dated``: whether
+    rows keep the time of their last event. ``doubt``: None where the events look like the whole truth. ``next``: what
     to do about what fails; None where nothing does.
     """
 
     checks: tuple[Check, ...]
     counts: Counts | None
-    presets: tuple[PresetCount, ...]
+    rows: tuple[RowCount, ...]
     dated: bool = True
     doubt: Doubt | None = None
     next: Step | None = None
@@ -140,15 +149,15 @@ class VerifyReport(Keyed):
 
 
 @dataclass(frozen=True, slots=True)
-class PresetReport(Keyed):
-    """One preset, and its newest events if asked for. ``dated``: whether presets keep the time of their last use;
+class RowReport(Keyed):
+    """One row, and its newest events if asked for. ``dated``: whether rows keep the time of their last event;
     ``next``: what to do where it is not right."""
 
-    preset: PresetCount
+    row: RowCount
     recent: tuple[Event, ...] | None = None
     dated: bool = True
     next: Step | None = None
 
     @property
     def ok(self) -> bool:
-        return self.preset.accurate
+        return self.row.accurate

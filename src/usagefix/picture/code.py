@@ -106,7 +106,7 @@ def code(db: Database) -> Code:
     parent, events = tables(db)
     functions = _functions(db, parent)
     (user_key, auth_uid) = db.tuple(db.query("events_facts"))
-    limits = tuple(db.rows(db.query("daily_limits"), Limit))
+    limits = tuple(db.rows(db.query("daily_limits"), Limit)) if db.counter.daily is not None else ()
     return Code(
         counter=db.counter,
         parent=parent,
@@ -170,7 +170,8 @@ def _column(name: str, facts: dict[str, Any]) -> Column:
 def _functions(db: Database, parent: Table) -> tuple[Function, ...]:
     """The functions of triggers, those that name the counter or the events, those that call these, and so on."""
     counter = db.counter
-    named, known = _words(counter.column, counter.child), {counter.incrementer, counter.recorder, *counter.functions}
+    named = _words(counter.column, counter.child)
+    known = {counter.incrementer, counter.recorder, *counter.functions} - {None}
     found: dict[int, Function] = {}
     callees: set[str] = set()
     for _ in range(_MOST_ROUNDS):

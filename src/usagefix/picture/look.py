@@ -145,13 +145,13 @@ class _Look:
     def _drift(self) -> Drift | None:
         largest = self.db.query("picture_largest").replace("%", "%%")  # it takes no parameters, but the whole does
         query = (
-            f'SELECT "presets", inaccurate, drift_total, ({largest}), to_jsonb(counted)'  # noqa: S608
+            f"SELECT counted.rows, inaccurate, drift_total, ({largest}), to_jsonb(counted)"  # noqa: S608
             f" FROM ({self.db.query('accuracy')}) AS counted"
         )
 
         def counted() -> Drift:
-            presets, inaccurate, drift, largest, everything = self.db.tuple(query, {"top": 0, "falls": trust.LOOKED_AT})
-            return Drift(presets, inaccurate, drift, largest, trust.doubt(self.db, trust.Falls.of(everything)))
+            rows, inaccurate, drift, largest, everything = self.db.tuple(query, {"top": 0, "falls": trust.LOOKED_AT})
+            return Drift(rows, inaccurate, drift, largest, trust.doubt(self.db, trust.Falls.of(everything)))
 
         return self._attempt("the drift", counted)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from usagefix.models.amount import Amount
 from usagefix.models.guarding import RefusedWrite
 from usagefix.models.verification import Doubt
 from usagefix.picture import Table
@@ -215,10 +216,10 @@ class Strays:
 class Drift:
     """The totals of ``accuracy.sql`` that matter here; ``doubt``: None where the events look like the whole truth."""
 
-    presets: int
+    rows: int
     inaccurate: int
-    drift_total: int
-    largest: int | None
+    drift_total: Amount
+    largest: Amount | None
     doubt: Doubt | None = None
 
 

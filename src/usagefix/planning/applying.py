@@ -79,7 +79,7 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
             statements += _taken_over(scene, roles)
             statements += [hold for trigger in triggers for hold in trigger.statements]
             statements += [statement for edit in changed for statement in _edited(edit)]
-            statements += [_left_behind(migration, edit) for edit in changed]
+            statements += [_left_behind(scene, migration, edit) for edit in changed]
             if choices.by_hand and scene.code.limit:
                 statements.append(Statement("Lift the daily limit", f"DROP INDEX IF EXISTS {scene.code.limit.name};"))
             if choices.limit_stays:
@@ -137,7 +137,7 @@ def finish(scene: Scene, migration: Migration) -> Plan:
     first, *_, recorded = migration.statements(Face.APPLY, scene.counter)
     stop = [stop_if_changed(scene, changed, later=False)] if changed else []
     edited = [statement for edit in changed for statement in _edited(edit)]
-    edited += [_left_behind(migration, edit) for edit in changed]
+    edited += [_left_behind(scene, migration, edit) for edit in changed]
     return Plan(migration, (first, *stop, *edited, recorded), edits)
 
 
@@ -186,11 +186,11 @@ def _edited(edit: Edit) -> Iterator[Statement]:
     yield from (Statement("", f"{needed};") for needed in edit.function.needing)
 
 
-def _left_behind(migration: Migration, edit: Edit) -> Statement:
+def _left_behind(scene: Scene, migration: Migration, edit: Edit) -> Statement:
     signature = literal(edit.function.signature)
     return Statement(
         "",
         "UPDATE usagefix.saved_objects SET left_behind = prosrc FROM pg_proc\n"  # noqa: S608 - literals of our own
-        f"WHERE version = {literal(migration.version)} AND kind = 'function' AND identity = {signature}\n"
-        f"    AND oid = {signature}::regprocedure;",
+        f"WHERE counter = {literal(scene.counter.slug)} AND version = {literal(migration.version)}\n"
+        f"    AND kind = 'function' AND identity = {signature} AND oid = {signature}::regprocedure;",
     )

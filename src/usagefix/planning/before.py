@@ -20,6 +20,8 @@ def body_of(definition: str) -> str:
 
 def is_recorder(scene: Scene, entry: Saved, there: Function) -> bool:
     """Whether a function that apply edited records uses, whatever it is called by now."""
+    if scene.counter.recorder is None:
+        return False
     name = f"{scene.counter.schema_sql}.{scene.counter.sql('recorder')}("
     return there in scene.code.recorders or entry.identity.startswith(name)
 

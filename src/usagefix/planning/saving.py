@@ -20,18 +20,18 @@ def notes(
 ) -> Iterator[Statement]:
     """Notes what this version replaces."""
     rows = [
-        _saved_function(migration, function)
+        _saved_function(scene, migration, function)
         for role in roles
         if (function := _foreign(scene, scene.counter.objects[role]))
     ]
-    rows += [_saved(migration, "function", f.signature, "NULL", [], "kept") for f in _left_over(scene, roles)]
-    rows += [_saved_function(migration, edit.function, how=edit.how) for edit in edits]
-    rows += [_saved_trigger(migration, trigger) for trigger in _foreign_triggers(scene, migration)]
-    rows += [_saved_trigger(migration, held.trigger) for held in triggers]
+    rows += [_saved(scene, migration, "function", f.signature, "NULL", [], "kept") for f in _left_over(scene, roles)]
+    rows += [_saved_function(scene, migration, edit.function, how=edit.how) for edit in edits]
+    rows += [_saved_trigger(scene, migration, trigger) for trigger in _foreign_triggers(scene, migration)]
+    rows += [_saved_trigger(scene, migration, held.trigger) for held in triggers]
     if migration.kind is MigrationKind.COUNTING and scene.code.limit and scene.code.limit.valid:
         rows.append(_saved_limit(scene, migration))
     if rows:
-        columns = "version, kind, identity, definition, extras, how, key_columns, key_attributes, predicate"
+        columns = "counter, version, kind, identity, definition, extras, how, key_columns, key_attributes, predicate"
         yield Statement(
             "Note what was there before; only once, a second run finds what this one made",
             f"INSERT INTO usagefix.saved_objects (\n    {columns})\nVALUES {(',' + chr(10) + '    ').join(rows)}\n"
@@ -39,33 +39,35 @@ def notes(
         )
 
 
-def _saved_function(migration: Migration, function: Function, how: str | None = None) -> str:
+def _saved_function(scene: Scene, migration: Migration, function: Function, how: str | None = None) -> str:
     # Of an edited one grants and owner were never touched.
     extras = [] if how else [*function.needing, *function.extras]
     definition = f"pg_get_functiondef({literal(function.signature)}::regprocedure)"
-    return _saved(migration, "function", function.signature, definition, extras, how)
+    return _saved(scene, migration, "function", function.signature, definition, extras, how)
 
 
-def _saved_trigger(migration: Migration, trigger: Trigger) -> str:
+def _saved_trigger(scene: Scene, migration: Migration, trigger: Trigger) -> str:
     state = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}.get(trigger.enabled, "ENABLE")
     extras = [f"ALTER TABLE {trigger.on_table} {state} TRIGGER {quoted(trigger.name)}", *trigger.needing]
-    return _saved(migration, "trigger", str(trigger), literal(trigger.definition), extras)
+    return _saved(scene, migration, "trigger", str(trigger), literal(trigger.definition), extras)
 
 
 def _saved_limit(scene: Scene, migration: Migration) -> str:
     limit = scene.code.limit
     assert limit is not None  # noqa: S101
     of_index = (limit.key_columns, limit.key_attributes, limit.predicate)
-    return _saved(migration, "index", limit.name, literal(limit.definition), limit.extras, None, of_index)
+    return _saved(scene, migration, "index", limit.name, literal(limit.definition), limit.extras, None, of_index)
 
 
 def _saved(
-    migration: Migration, kind: str, identity: str, definition: str, extras: list[str], how: str | None = None,
+    scene: Scene, migration: Migration, kind: str, identity: str, definition: str, extras: list[str],
+    how: str | None = None,
     of_index: tuple[list[str], list[str], str | None] | None = None,
 ) -> str:  # fmt: skip
     keys, attributes, predicate = of_index or (None, None, None)
     values = [
-        literal(migration.version), literal(kind), literal(identity), definition, array(extras), _optional(how),
+        literal(scene.counter.slug), literal(migration.version), literal(kind), literal(identity), definition,
+        array(extras), _optional(how),
         array(keys), array(attributes), _optional(predicate),
     ]  # fmt: skip
     return f"({_folded(values)})"

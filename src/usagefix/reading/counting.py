@@ -27,7 +27,7 @@ def known(functions: Iterable[Routine], subject: Subject = USUAL) -> Known:
     routines = [routine for routine in functions if routine.is_read]
     names = frozenset(routine.name for routine in routines)
     does = {routine: hits(routine.body, names, subject, new_row=False) for routine in routines}
-    counting = {routine.name for routine in routines if _writes(does[routine])} | {subject.incrementer} - names
+    counting = {routine.name for routine in routines if _writes(does[routine])} | {subject.incrementer} - names - {""}
     while more := {
         routine.name for routine in routines if routine.name not in counting and _called(does[routine]) & counting
     }:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from usagefix.models.amount import Amount
 from usagefix.models.smoke import SmokeStep
-from usagefix.models.verification import Check, Counts, PresetCount, PresetReport, Status, VerifyReport
+from usagefix.models.verification import Check, Counts, RowCount, RowReport, Status, VerifyReport
 from usagefix.render import phrases
 from usagefix.render.pieces import Cell, Column, Facts, Mark, Outline, Result, Results, Section, Table
 from usagefix.render.verdict import BAD, FAINT, PLAIN, verdict
@@ -53,26 +54,26 @@ def accuracy(counts: Counts | None) -> Iterator[Facts]:
     if counts is None:
         return
     facts = (
-        ("presets", number(counts.presets)),
+        ("presets", number(counts.rows)),
         ("accurate", number(counts.accurate)),
         ("inaccurate", number(counts.inaccurate, wrong=counts.inaccurate > 0)),
         ("sum of counters", number(counts.displayed_total)),
         ("events", number(counts.actual_total)),
         *((("baselines", number(counts.baseline_total)),) if counts.baseline_total else ()),
         ("drift", drift(counts.drift_total, wrong=counts.drift_total != 0)),
-        ("presets with usage", number(counts.presets_with_usage)),
-        ("presets really used", number(counts.presets_really_used)),
-        *((("with a baseline", number(counts.presets_with_baseline)),) if counts.baseline_total else ()),
+        ("presets with usage", number(counts.rows_with_count)),
+        ("presets really used", number(counts.rows_with_events)),
+        *((("with a baseline", number(counts.rows_with_baseline)),) if counts.baseline_total else ()),
     )
     yield Facts("Accuracy", facts, numbers=True)
 
 
 def _presets(report: VerifyReport) -> Iterator[Table]:
-    if not report.presets:
+    if not report.rows:
         return
-    drifted = any(not preset.accurate for preset in report.presets)
-    named = any(preset.name for preset in report.presets)
-    based = any(preset.baseline for preset in report.presets)
+    drifted = any(not row.accurate for row in report.rows)
+    named = any(row.label for row in report.rows)
+    based = any(row.baseline for row in report.rows)
     columns = (
         Column("name" if named else "id"),
         Column("displayed", number=True),
@@ -84,27 +85,27 @@ def _presets(report: VerifyReport) -> Iterator[Table]:
     )
     rows = tuple(
         (
-            Cell(preset.name if named else preset.id),
-            counter(preset.displayed_count),
-            number(preset.actual_records),
-            *((number(preset.baseline),) if based else ()),
-            drift(preset.drift, wrong=not preset.accurate),
-            *((moment(preset.last_used_at),) if report.dated else ()),
-            *((Cell(preset.id, FAINT),) if named else ()),
+            Cell(row.label if named else row.id),
+            counter(row.displayed_count),
+            number(row.actual_records),
+            *((number(row.baseline),) if based else ()),
+            drift(row.drift, wrong=not row.accurate),
+            *((moment(row.last_event_at),) if report.dated else ()),
+            *((Cell(row.id, FAINT),) if named else ()),
         )
-        for preset in report.presets
+        for row in report.rows
     )
     yield Table("Presets with the largest drift" if drifted else "Most used presets", columns, rows)
 
 
-def preset(report: PresetReport) -> Outline:
+def preset(report: RowReport) -> Outline:
     """One preset, and its newest events."""
-    one = report.preset
+    one = report.row
     result = Result(
         "counter_accurate",
         Mark.OK if report.ok else Mark.FAILED,
         Status.OK if report.ok else Status.FAILED,
-        f"{one.name or one.id}: the counter equals {'baseline and events' if one.baseline else 'the events'}",
+        f"{one.called}: the counter equals {'baseline and events' if one.baseline else 'the events'}",
         one.id,
         f"displayed {phrases.counted(one.displayed_count)}, actual {one.actual_records:,}, "
         f"{f'baseline {one.baseline:,}, ' if one.baseline else ''}"
@@ -122,30 +123,30 @@ def preset(report: PresetReport) -> Outline:
     return Outline((result,), verdict(report), tuple(sections))
 
 
-def _facts(one: PresetCount, *, dated: bool) -> Facts:
+def _facts(one: RowCount, *, dated: bool) -> Facts:
     facts = (
-        *((("name", Cell(one.name)),) if one.name else ()),
+        *((("name", Cell(one.label)),) if one.label else ()),
         ("id", Cell(one.id)),
         ("displayed count", counter(one.displayed_count)),
         ("actual records", number(one.actual_records)),
         *((("baseline", number(one.baseline)),) if one.baseline else ()),
         ("drift", drift(one.drift, wrong=not one.accurate)),
-        *((("last use", moment(one.last_used_at, "%Y-%m-%d %H:%M:%S UTC")),) if dated else ()),
+        *((("last use", moment(one.last_event_at, "%Y-%m-%d %H:%M:%S UTC")),) if dated else ()),
     )
     return Facts("", facts)
 
 
-def number(value: int, *, wrong: bool = False) -> Cell:
+def number(value: Amount, *, wrong: bool = False) -> Cell:
     """How many."""
     return Cell(f"{value:,}", BAD if wrong else PLAIN)
 
 
-def counter(value: int | None) -> Cell:
+def counter(value: Amount | None) -> Cell:
     """A counter, which may be null."""
     return Cell(phrases.counted(value), BAD if value is None else PLAIN)
 
 
-def drift(value: int, *, wrong: bool) -> Cell:
+def drift(value: Amount, *, wrong: bool) -> Cell:
     """How far a counter is off."""
     return Cell(phrases.signed(value), BAD if wrong else PLAIN)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from usagefix.models.outcome import Outcome
 
 SCHEMA_VERSION = 1
+# A number with all its digits, which json has no way to write: no text of a database or a command line has such a byte.
+_AMOUNT = re.compile(r'"\\u0000(-?[0-9.]+)"')
 
 
 def document(outcome: Outcome, *, indent: int | None = 2, ascii_only: bool = False) -> str:
@@ -34,12 +38,14 @@ def document(outcome: Outcome, *, indent: int | None = 2, ascii_only: bool = Fal
         body |= {name: asdict(found) for name, found in error.keys.items()}  # type: ignore[call-overload]
     if outcome.report is not None:
         body |= outcome.report.keys()
-    text = json.dumps(body, ensure_ascii=ascii_only, indent=indent, default=_plain)
+    text = _AMOUNT.sub(r"\1", json.dumps(body, ensure_ascii=ascii_only, indent=indent, default=_plain))
     # The runner of GitHub Actions obeys ##[ wherever it stands; the same string, as JSON may also write it.
     return text.replace("##[", r"#\u0023[")
 
 
-def _plain(value: object) -> str:
+def _plain(value: object) -> str | None:
+    if isinstance(value, Decimal):
+        return f"\0{value:f}" if value.is_finite() else None
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return str(value)

@@ -72,7 +72,7 @@ def probe(report: ProbeReport) -> Outline:
     """The numbers, what the API answered, and what explains it."""
     said = verdict(report)
     mark = Mark.OK if report.ok else Mark.FAILED
-    title = f"{report.preset.name or report.preset.id}: a use that comes by the API counts once"
+    title = f"{report.preset.called}: a use that comes by the API counts once"
     refused = [alike for alike in answers(report) if not alike.post.accepted]
     why = tuple(_finding(finding) for finding in report.why)
     results = (
@@ -110,7 +110,7 @@ def _posted(report: ProbeReport) -> Facts:
     numbers = ", ".join(f"{alike.number:,} {alike.word}" for alike in answers(report))
     slowest = max(post.seconds for post in report.posts)
     facts = (
-        *((("preset", Cell(preset.name)),) if preset.name else ()),
+        *((("preset", Cell(preset.label)),) if preset.label else ()),
         ("id", Cell(preset.id)),
         ("posted to", Cell(report.url)),
         ("answers", Cell(f"{numbers}, within {slowest:.2f} s")),

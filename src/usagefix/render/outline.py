@@ -21,7 +21,7 @@ from usagefix.models.outcome import Outcome
 from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
-from usagefix.models.verification import PresetReport, VerifyReport
+from usagefix.models.verification import RowReport, VerifyReport
 from usagefix.render import counts, findings
 from usagefix.render.phrases import corrections, moment, plural, undone
 from usagefix.render.pieces import Cell, Change, Column, Mark, Notes, Outline, Remark, Result, Results, Section, Table
@@ -58,7 +58,7 @@ def of_report(report: Report) -> Outline:
             return Outline((result,), verdict(report), (*planned, *done))
         case StatusReport():
             return _status(report)
-        case PresetReport():
+        case RowReport():
             return counts.preset(report)
         case DoctorReport():
             return findings.diagnosis(report)
@@ -130,14 +130,14 @@ def _status(report: StatusReport) -> Outline:
     remarks = (
         *(Remark("pushed", f"{m.version} by supabase db push, as {m.pushed_as}") for m in pushed),
         *((Remark("newest event", newest),) if report.dated else ()),
-        *((Remark("baselines", _based(report.baselines)),) if report.baselines.presets else ()),
+        *((Remark("baselines", _based(report.baselines)),) if report.baselines.rows else ()),
     )
     return Outline(results, verdict(report), (states, *remarks))
 
 
 def _based(baselines: Baselines) -> str:
-    has = "1 preset has" if baselines.presets == 1 else f"{baselines.presets:,} presets have"
-    return f"{has} a baseline of {plural(baselines.uses, 'use')}, to which events are added"
+    has = "1 preset has" if baselines.rows == 1 else f"{baselines.rows:,} presets have"
+    return f"{has} a baseline of {plural(baselines.total, 'use')}, to which events are added"
 
 
 def _state(migration: MigrationState, hint: str) -> Result:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from usagefix.models.amount import Amount
 from usagefix.models.choices import DailyLimit
 from usagefix.models.correction import BackfillReport
 from usagefix.models.migration import ExportReport, RollbackReport
@@ -38,17 +39,17 @@ class Answers:
         return f"{self.post.outcome.replace('_', ' ')}{status}"
 
 
-def signed(value: int) -> str:
+def signed(value: Amount) -> str:
     """A drift."""
     return f"{value:+,}" if value else "0"
 
 
-def plural(number: int, noun: str) -> str:
+def plural(number: Amount, noun: str) -> str:
     """``1 preset``, ``2 presets``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def counted(value: int | None) -> str:
+def counted(value: Amount | None) -> str:
     """A counter, which may be null."""
     return "null" if value is None else f"{value:,}"
 
@@ -61,27 +62,27 @@ def moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
 def corrections(report: BackfillReport) -> Iterator[str]:
     """What a backfill changed, or would change, a line each; lines about one trigger are indented."""
     verb = "would be corrected" if report.dry_run else "corrected"
-    if report.presets_changed:
+    if report.rows_changed:
         both = f"({report.magnitude:,} up and down together)"
-        yield f"{plural(report.presets_changed, 'preset')} {verb}: drift {signed(report.drift_removed)} {both}"
+        yield f"{plural(report.rows_changed, 'preset')} {verb}: drift {signed(report.drift_removed)} {both}"
     elif not report.unrepaired:
-        yield "no drift to remove" if report.baselines.presets else "every counter was right: no drift to remove"
+        yield "no drift to remove" if report.baselines.rows else "every counter was right: no drift to remove"
     if report.unrepaired:
         yield f"{plural(len(report.unrepaired), 'preset')} not corrected, since the server refuses to update the row:"
         yield from (f"  {row.id}: {row.why}" for row in report.unrepaired[:_MOST_UNREPAIRED])
-    if report.baselines.presets:
+    if report.baselines.rows:
         became = "would become" if report.dry_run else "became"
-        counters = plural(report.baselines.presets, "counter")
-        yield f"{plural(report.baselines.uses, 'use')} that {counters} showed beside their events {became} baselines"
-    if report.forgotten.presets:
+        counters = plural(report.baselines.rows, "counter")
+        yield f"{plural(report.baselines.total, 'use')} that {counters} showed beside their events {became} baselines"
+    if report.forgotten.rows:
         gone = "would be forgotten" if report.dry_run else "forgotten"
-        had = plural(report.forgotten.presets, "baseline")
-        yield f"{had} of {plural(report.forgotten.uses, 'use')} {gone}: the events are the truth"
+        had = plural(report.forgotten.rows, "baseline")
+        yield f"{had} of {plural(report.forgotten.total, 'use')} {gone}: the events are the truth"
     if report.resumed:
         yield f"{plural(report.resumed, 'preset')} had been corrected by a run that was interrupted"
     if report.rounds > 1:
         yield f"counted {report.rounds} times, since events were deleted or truncated meanwhile"
-    if report.presets_changed and report.triggers:
+    if report.rows_changed and report.triggers:
         yield f"your triggers on presets {_FATE[report.triggers[0].held_off, report.dry_run]}:"
         for trigger in report.triggers:
             times = f"{'at most ' if trigger.at_most else ''}{plural(trigger.fires, 'time')}"
@@ -105,7 +106,7 @@ def undone(report: RollbackReport) -> Iterator[str]:
         changed = "would get back" if would else "got back"
         yield f"{plural(report.counters_restored, 'counter')} {changed} what was shown before apply, plus later uses"
     elif report.migrations and report.counts is not None:
-        yield f"the counters keep their values: {report.counts.accurate} of {report.counts.presets} accurate"
+        yield f"the counters keep their values: {report.counts.accurate} of {report.counts.rows} accurate"
     elif report.migrations:
         yield "the counters keep their values"
     if report.purged:

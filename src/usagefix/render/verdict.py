@@ -13,7 +13,7 @@ from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport,
 from usagefix.models.probe import Probed, ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
-from usagefix.models.verification import PresetReport, Status, VerifyReport
+from usagefix.models.verification import RowReport, Status, VerifyReport
 from usagefix.render.phrases import moved, plural
 
 GOOD, BAD, MIND, FAINT, PLAIN = "green", "red", "yellow", "dim", ""
@@ -55,9 +55,9 @@ def verdict(report: Report) -> Verdict:
             return _rolled_back(report)
         case StatusReport():
             return _standing(report)
-        case PresetReport():
+        case RowReport():
             if report.ok:
-                truth = "its baseline and the number of events" if report.preset.baseline else "the number of events"
+                truth = "its baseline and the number of events" if report.row.baseline else "the number of events"
                 return Verdict("right", f"the counter equals {truth}", GOOD)
             return Verdict("not right", "the counter and the events differ", BAD, str(report.next or ""))
         case DoctorReport():
@@ -81,7 +81,7 @@ def verdict(report: Report) -> Verdict:
 def _verified(report: VerifyReport) -> Verdict:
     failed = [check for check in report.checks if not check.passed]
     counts = report.counts
-    accuracy = f", {counts.accurate} of {plural(counts.presets, 'preset')} accurate" if counts else ""
+    accuracy = f", {counts.accurate} of {plural(counts.rows, 'preset')} accurate" if counts else ""
     checks = len(report.checks)
     if not failed:
         passed = {1: "the check passes", 2: "both checks pass"}.get(checks, f"all {checks} checks pass")

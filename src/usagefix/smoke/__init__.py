@@ -50,7 +50,7 @@ def smoke(
 ) -> SmokeReport:
     """Use a preset and see it counted. ``role`` is authenticated on Supabase, else the session's own, unless given.
 
-    Raises PresetNotFound, Busy where the preset is held, NotPermitted where the session may not do this at all,
+    Raises RowNotFound, Busy where the preset is held, NotPermitted where the session may not do this at all,
     ReadOnlyServer where nobody may.
     """
     preflight.require_writable(db)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from usagefix.database import Database
-from usagefix.errors import ConfigurationError, DatabaseRefused, NotPermitted, PresetNotFound
+from usagefix.errors import ConfigurationError, DatabaseRefused, NotPermitted, RowNotFound
 from usagefix.models.choices import USAGE_TYPE
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
@@ -93,7 +93,7 @@ def set_stage(
     """Find or make everything, in the transaction that is open. ``lately``: with the preset that was used last, instead
     of the one that is least in the way.
 
-    Raises PresetNotFound, NotPermitted, ConfigurationError.
+    Raises RowNotFound, NotPermitted, ConfigurationError.
     """
     (own,) = db.values("SELECT pg_catalog.current_setting('role')")
     chosen = role or db.row(db.query("smoke_role"), _Role).role or db.session.role
@@ -130,7 +130,7 @@ def _require_role(db: Database, role: str, own: str) -> None:
 def _asked_for(db: Database, wanted: str) -> Preset:
     found = one_preset(db, wanted)
     db.values(db.query("smoke_hold"), {"preset": found.id})
-    return Preset(found.id, found.name)
+    return Preset(found.id, found.label)
 
 
 def _unasked(db: Database, *, lately: bool) -> Preset:
@@ -142,7 +142,7 @@ def _unasked(db: Database, *, lately: bool) -> Preset:
         made = temporary_row(db, counter.parent_sql, counter.sql("key"), given)
     except DatabaseRefused as refused:
         none = "there is no preset to use, and none can be made for the test"
-        raise PresetNotFound(none, hint=f"name one with --preset: {refused.message}") from None
+        raise RowNotFound(none, hint=f"name one with --preset: {refused.message}") from None
     return Preset(made, "", temporary=True)
 
 
