@@ -48,14 +48,15 @@ def execute(
     work: Work,
     *,
     first: Callable[[], object] | None = None,
+    of_a_counter: bool = True,
 ) -> NoReturn:
     """Run a command on the database and end the process with its exit code.
 
-    ``first``: what may fail before there is a connection.
+    ``first``: what may fail before there is a connection; ``of_a_counter``: whether it is about one that is known.
     """
     outcome = Outcome(command)
     with timed(outcome):
-        on_database(context, outcome, work, first=first)
+        on_database(context, outcome, work, first=first, of_a_counter=of_a_counter)
     end(outcome, output)
 
 
@@ -74,6 +75,7 @@ def on_database(
     *,
     first: Callable[[], object] | None = None,
     say: Callable[[str], None] = words.say,
+    of_a_counter: bool = True,
 ) -> None:
     """Connect, work, close; what comes of it is in the outcome.
 
@@ -85,7 +87,8 @@ def on_database(
             first()
         db = _open(context.obj, say)
         outcome.target = db.target
-        db.counter = _look(db)
+        if of_a_counter:
+            db.counter = _look(db)
         outcome.report = again_on_a_standby(work, db, say)
     outcome.changes = words.outcome(db.changes if db else ())
     if db is not None:

@@ -1,4 +1,4 @@
-"""Which columns of a database are counters, and of what. Names suggest what to look at; the data decides. Reads only."""
+"""Which columns of a database are counters, and of what. Names suggest where to look; the data decides. Reads only."""
 
 from __future__ import annotations
 

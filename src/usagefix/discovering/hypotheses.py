@@ -34,7 +34,7 @@ class Expression:
 class Profile:
     """What some rows of a table hold: the values of each column, where they are few, and which columns had a NULL.
 
-    ``values`` may have more of a column than a filter is made of. ``whole``: columns of which no value was left out.
+    ``values`` may have more of a column than a filter is made of. ``whole``: columns that have few values, none long.
     """
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -67,7 +67,11 @@ class Hypothesis:
     def filter(self) -> str | None:
         """The whole filter, as SQL over the columns of an event."""
         kind = self.link.type_column
-        typed = () if kind is None else (Expression((self.link.child.by_name[kind], f" = {literal(str(self.link.type_value))}")),)
+        typed = (
+            ()
+            if kind is None
+            else (Expression((self.link.child.by_name[kind], f" = {literal(str(self.link.type_value))}")),)
+        )
         return " AND ".join(part.sql() for part in (*typed, *self.where)) or None
 
     @property

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from usagefix.naming import singular
+
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _REFERENCE = ("id", "uuid", "key", "fk", "ref", "uri", "slug", "pk")  # what a column that names a row ends in
 _UPWARD = frozenset({"parent", "root", "reply", "thread", "original", "ancestor", "quoted", "replied"})
-_TALLY = frozenset({"count", "counts", "counter", "cnt", "total", "totals", "num", "number", "nb", "n", "qty", "tally", "sum"})
+_TALLY = frozenset(
+    {"count", "counts", "counter", "cnt", "total", "totals", "num", "number", "nb", "n", "qty", "tally", "sum"}
+)
 _FILLERS = frozenset({"of", "in", "to", "all", "the", "cached", "cache", "id", "by"})
-_IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "media": "medium", "data": "datum"}
 _ENDINGS = ("ings", "ing", "ers", "ees", "ies", "ee", "er", "ed", "es", "s", "y", "e")
 _SHORTEST = 3  # letters of a stem
 
@@ -20,18 +23,6 @@ def words(name: str) -> tuple[str, ...]:
     """The words of a name in snake case or camel case, in small letters."""
     parts = re.split(r"[^0-9a-zA-Z\u0080-\uffff]+", _CAMEL.sub("_", name))
     return tuple(part.lower() for part in parts if part)
-
-
-@cache
-def singular(word: str) -> str:
-    """The singular of an English word, as far as its ending tells."""
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    if word.endswith("ies") and len(word) > _SHORTEST + 1:
-        return word[:-3] + "y"
-    if word.endswith(("sses", "shes", "ches", "xes", "zes")):
-        return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
 
 @cache
@@ -67,7 +58,7 @@ def leads_upward(column: str) -> bool:
 
 
 def is_a_type(value: str, table: str) -> bool:
-    """Whether a value is the type of a table's rows, as frameworks write it: Post, posts, App\\Models\\Post, blog.Post."""
+    """Whether a value is the type of a table's rows, as frameworks write it: Post, posts, App\\Models\\Post."""
     parts = words(re.split(r"[\\.:/]+", value)[-1])
     if not parts:
         return False

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from itertools import compress
 from operator import eq, ne
 
@@ -27,6 +28,10 @@ class Column:
 
     keys: tuple[str, ...]
     values: Sequence[Number]
+
+    @cached_property
+    def zero(self) -> Sequence[bool]:
+        return [value == 0 for value in self.values]
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Verdict:
 def score(counter: Column, tallied: Column, hypothesis: Hypothesis) -> Score:
     """Of one sample: both have the same keys."""
     equal = sum(map(eq, counter.values, tallied.values))
-    nothing = list(compress(tallied.values, (value == 0 for value in counter.values))).count(0)
+    nothing = list(compress(tallied.values, counter.zero)).count(0)
     return Score(hypothesis, equal - nothing, len(counter.values) - nothing)
 
 
@@ -98,7 +103,9 @@ def _tail(size: int, least: int, each: float) -> float:
     return min(total, 1.0)
 
 
-def verdict(counter: Sequence[tuple[Column, Sequence[tuple[Hypothesis, Column]]]], named: Iterable[Hypothesis]) -> Verdict | None:
+def verdict(
+    counter: Sequence[tuple[Column, Sequence[tuple[Hypothesis, Column]]]], named: Iterable[Hypothesis]
+) -> Verdict | None:
     """What one column is, from each sample of it with what was tallied there; None where nothing agrees at all.
 
     ``named``: hypotheses that the column is called after, and whose link is certain: fewer rows speak for them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from usagefix.rendering import PARAMETER
 COUNTING = frozenset({"integer", "bigint", "numeric"})  # what a counter may be
 NUMBERS = COUNTING | {"smallint"}
 TEXTS = frozenset({"text", "character varying", "character", "citext", "enum"})
+_NO_TEXT = re.compile(r"[\ud800-\udfff]")
 SPARSE = TEXTS | {"uuid"}  # a value of these is seldom equal to another by chance
 
 
@@ -132,4 +134,4 @@ def _writable(*names: str) -> bool:
 
 def writable(texts: Iterable[str]) -> bool:
     """Whether texts are text (bytes of another encoding are surrogates), and none is taken for a parameter."""
-    return not any(PARAMETER.search(text) or any("\ud800" <= c <= "\udfff" for c in text) for text in texts)
+    return not any(PARAMETER.search(text) or _NO_TEXT.search(text) for text in texts)

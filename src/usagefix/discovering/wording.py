@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usagefix.discovering import names
+from usagefix import naming
 from usagefix.discovering.hypotheses import Hypothesis, columns
 from usagefix.discovering.links import Kind
 from usagefix.discovering.tables import Column, Table
@@ -35,5 +35,4 @@ def key(found: Hypothesis) -> str | None:
 
 def name(parent: Table, of: Column) -> str:
     """What a counter is called that is declared without a name."""
-    parts = names.words(parent.name)
-    return "_".join((*parts[:-1], names.singular(parts[-1]) if parts else "", of.name))
+    return naming.fitting(None if parent.schema == USUAL_SCHEMA else parent.schema, parent.name, of.name)

@@ -13,10 +13,11 @@ class FoundCounter:
     """A column that agrees with its events. Names and fragments are SQL, as a declaration writes them; ``key`` is null
     where the declaration needs none.
 
-    ``agreement``: of the ``rows`` looked at in which counter or events are not 0, the share that is right; ``inaccurate``
-    of them are not, by ``drift_total`` in all. ``runner_up``: where another hypothesis (``rival``) gives another number,
-    the share in which that one is right. ``sampled``: some of the rows only. ``alike``: what else would fit, since no
-    row looked at tells it apart. ``last``: the column for the time of the last event; ``last_from`` the one of an event.
+    ``agreement``: of the ``rows`` looked at in which counter or events are not 0, the share that is right; of them
+    ``inaccurate`` are not, by ``drift_total`` in all. ``runner_up``: where another hypothesis (``rival``) gives another
+    number, the share in which that one is right. ``sampled``: some of the rows only. ``alike``: what else would fit,
+    since no row looked at tells it apart. ``last``: the column for the time of the last event; ``last_from`` the one of
+    an event.
     """
 
     counter: str

@@ -8,6 +8,7 @@ from typing import assert_never
 from usagefix.models.choices import GuardMode
 from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport, Severity
+from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, State, StatusReport
 from usagefix.models.probe import Probed, ProbeReport
@@ -72,6 +73,8 @@ def verdict(report: Report) -> Verdict:
             return Verdict(f"mode {report.mode}", f"{means} ({was})", GOOD)
         case SmokeReport():
             return _smoked(report)
+        case DiscoverReport():
+            return _discovered(report)
         case ProbeReport():
             return _probed(report)
         case _:
@@ -142,6 +145,16 @@ def _smoked(report: SmokeReport) -> Verdict:
 def _exported(report: ExportReport) -> Verdict:
     written = f"{plural(len(report.files), 'file')} written, {len(report.there)} there already"
     return Verdict("exported", written, GOOD, "supabase db push, then usagefix verify")
+
+
+def _discovered(report: DiscoverReport) -> Verdict:
+    looked = f"{plural(report.columns, 'column')} of {plural(report.tables, 'table')} looked at"
+    if not report.counters:
+        return Verdict("none found", looked, MIND, "docs/counters.md: declare the counter yourself")
+    written = report.written
+    added = f", {len(written.added)} written to {written.path}" if written else ""
+    following = "usagefix verify" if written else "usagefix discover --write usagefix.toml"
+    return Verdict("found", f"{plural(len(report.counters), 'counter')}{added}; {looked}", GOOD, following)
 
 
 def _probed(report: ProbeReport) -> Verdict:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import typer
 
 from usagefix.cli.commands.changing import apply, backfill, guard, rollback
-from usagefix.cli.commands.looking import check_preset, doctor, status, verify
+from usagefix.cli.commands.looking import check_preset, discover, doctor, status, verify
 from usagefix.cli.commands.offline import demo, export, schema, sql
 from usagefix.cli.commands.proving import probe_api, smoke
 
@@ -15,6 +15,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "apply": apply,
     "verify": verify,
     "doctor": doctor,
+    "discover": discover,
     "backfill": backfill,
     "rollback": rollback,
     "check-preset": check_preset,

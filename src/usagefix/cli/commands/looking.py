@@ -71,6 +71,35 @@ def check_preset(
     run.execute(context, "check-preset", output, lambda db: verb(db, preset, recent=recent))
 
 
+def discover(
+    context: typer.Context,
+    write: options.Write = None,
+    seconds: options.Seconds = 60.0,
+    output: options.OutputFormat = None,
+) -> None:
+    """Find the counters of a database, and what each counts.
+
+    Names and foreign keys suggest what to look at; the data decides: a column is a counter where at least half of its
+    rows agree with their events, and three times as many as with anything else. In all schemas, or the one of --schema;
+    large tables are sampled. Reads only. Exit code 1 when there is none.
+
+    Example: usagefix discover
+    """
+    from dataclasses import replace
+
+    from usagefix.discovering import discover as verb
+    from usagefix.discovering.writing import Declarations
+    from usagefix.render.progress import looking_shown
+
+    def work(db: Database) -> Report:
+        with looking_shown() as on_progress:
+            report = verb(db, schema=context.obj.schema, seconds=seconds, on_progress=on_progress)
+        return replace(report, written=Declarations(write).add(report.counters)) if write else report
+
+    first = Declarations(write).read if write else None
+    run.execute(context, "discover", output, work, first=first, of_a_counter=False)
+
+
 def doctor(
     context: typer.Context,
     source: options.Source = None,
