@@ -57,11 +57,10 @@ BEGIN
     END IF;
     -- Most statements insert one event: then nothing is grouped or sorted.
     UPDATE public.presets AS preset
-    SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) 1
-      , last_used_at = GREATEST(preset.last_used_at, --? presets.last_used_at
-            (SELECT written.created_at FROM new_events AS written LIMIT 1)) --? presets.last_used_at
-    WHERE preset.id OPERATOR(pg_catalog.=) (SELECT written.preset_id FROM new_events AS written LIMIT 1)
-        AND NOT EXISTS (SELECT FROM new_events OFFSET 1);
+    SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) one.uses
+      , last_used_at = GREATEST(preset.last_used_at, one.newest) --? presets.last_used_at
+    FROM (SELECT written.preset_id, 1 AS uses, written.created_at AS newest FROM new_events AS written LIMIT 1) AS one
+    WHERE preset.id OPERATOR(pg_catalog.=) one.preset_id AND NOT EXISTS (SELECT FROM new_events AS written OFFSET 1);
     IF FOUND THEN RETURN NULL; END IF;
     FOR used IN SELECT written.preset_id, pg_catalog.count(*) AS uses, pg_catalog.max(written.created_at) AS newest
         FROM new_events AS written GROUP BY written.preset_id ORDER BY written.preset_id
@@ -81,7 +80,7 @@ CREATE OR REPLACE FUNCTION public.auto_adjust_preset_usage_count() RETURNS trigg
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_1
 AS $function$
 DECLARE
-    changes refcursor; change record; too_low boolean := false; shown bigint; trusted boolean;
+    changes refcursor; change record; too_low boolean := false; shown numeric; trusted boolean;
     trust CURSOR FOR -- is it there, and one that the owner of presets trusts?
         SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) 2 FROM pg_catalog.pg_class AS part
         JOIN pg_catalog.pg_namespace AS ledger ON ledger.oid OPERATOR(pg_catalog.=) part.relnamespace
@@ -126,10 +125,10 @@ BEGIN
             RETURN NULL; -- it goes with the whole table --? partitions
         END IF; --? partitions
         -- Only this partition: to read another would take a lock that its own TRUNCATE may hold. --? partitions
-        OPEN changes FOR EXECUTE pg_catalog.format( --? partitions
-            'SELECT %1$I, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses,' --? partitions
-            ' NULL::pg_catalog.timestamptz AS newest FROM ONLY %2$s GROUP BY %1$I ORDER BY %1$I', --? partitions
-            'preset_id'::pg_catalog.name, TG_RELID::pg_catalog.regclass); --? partitions
+        OPEN changes FOR EXECUTE pg_catalog.format(pg_catalog.concat( --? partitions
+            $format$SELECT gone.preset_id, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses, $format$, --? partitions
+            $format$NULL::pg_catalog.timestamptz AS newest FROM ONLY %s AS gone GROUP BY $format$, --? partitions
+            $format$gone.preset_id ORDER BY gone.preset_id$format$), TG_RELID::pg_catalog.regclass); --? partitions
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
         OPEN changes FOR SELECT gone.preset_id, OPERATOR(pg_catalog.-) pg_catalog.count(*) AS uses,
                 NULL::pg_catalog.timestamptz AS newest
@@ -139,7 +138,7 @@ BEGIN
             SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.newer) AS newest
             FROM (
                 SELECT gone.preset_id, -1 AS uses, gone.created_at AS older, NULL AS newer FROM old_events AS gone
-                UNION ALL SELECT come.preset_id, 1, NULL, come.created_at FROM new_events AS come
+                UNION ALL SELECT come.preset_id, 1 AS uses, NULL, come.created_at FROM new_events AS come
             ) AS event
             GROUP BY event.preset_id HAVING pg_catalog.sum(event.uses) OPERATOR(pg_catalog.<>) 0
                 -- or an event became a later one --? dated
@@ -156,7 +155,7 @@ BEGIN
         IF follows AND change.uses OPERATOR(pg_catalog.<>) 0 THEN
             -- ON UPDATE CASCADE: a preset that got another id has taken its counter along. Count its events anew.
             too_low := true;
-            change.uses := (SELECT pg_catalog.count(*) FROM public.preset_usage AS event
+            change.uses := (SELECT pg_catalog.count(*) AS uses FROM public.preset_usage AS event
                 WHERE event.preset_id OPERATOR(pg_catalog.=) change.preset_id) OPERATOR(pg_catalog.-) shown;
             OPEN trust; FETCH trust INTO trusted; CLOSE trust;
             IF trusted THEN
@@ -165,7 +164,7 @@ BEGIN
                     ('preset_usage_count'::pg_catalog.name, change.preset_id::pg_catalog.text)), 0);
             END IF;
         END IF;
-        too_low := too_low OR shown OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0; -- it stops at 0
+        too_low := too_low OR shown OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0; --? counted
         UPDATE public.presets AS preset
         SET usage_count = GREATEST(shown OPERATOR(pg_catalog.+) change.uses, 0)
           , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at
@@ -201,6 +200,11 @@ INSERT INTO usagefix.saved_objects (counter, version, kind, identity)
 SELECT 'preset_usage_count'::name, '20250930000001', 'function', unnest(ARRAY[
     'public.auto_increment_preset_usage_count()'::regprocedure, 'public.auto_adjust_preset_usage_count()'::regprocedure
 ])::text ON CONFLICT DO NOTHING;
+
+-- By hand: note what is counted
+INSERT INTO usagefix.counters (counter, definition) VALUES ('preset_usage_count'::name, jsonb_build_object(
+    'schema', 'public'::name, 'parent', 'presets'::name, 'key', 'id', 'column', 'usage_count'::name,
+    'number', 'integer', 'child', 'preset_usage'::name, 'foreign_key', 'preset_id'::name)) ON CONFLICT DO NOTHING;
 
 -- Record the version
 INSERT INTO usagefix.history (counter, version, action) VALUES ('preset_usage_count'::name, '20250930000001', 'apply');

@@ -64,17 +64,17 @@ BEGIN
         DELETE FROM usagefix.held_at_zero WHERE counter = this_counter;
         INSERT INTO usagefix.backfills (counter) VALUES (this_counter) RETURNING run INTO this_run;
         INSERT INTO usagefix.corrections (counter, run, place, row_key, displayed, actual, delta, newest)
-        SELECT this_counter, this_run, row_number() OVER (ORDER BY presets.id), presets.id::text, presets.usage_count,
-            truth.uses, truth.uses - COALESCE(presets.usage_count, 0), events.newest
-        FROM public.presets
+        SELECT this_counter, this_run, row_number() OVER (ORDER BY preset.id), preset.id::text, preset.usage_count,
+            truth.uses, truth.uses - COALESCE(preset.usage_count, 0), events.newest
+        FROM public.presets AS preset
         LEFT JOIN (
-            SELECT preset_usage.preset_id, count(*) AS actual, max(preset_usage.created_at) AS newest
-            FROM public.preset_usage GROUP BY preset_usage.preset_id
-        ) AS events ON events.preset_id = presets.id
-        LEFT JOIN usagefix.baselines ON baselines.row_key = presets.id::text AND baselines.counter = this_counter
+            SELECT event.preset_id AS parent, count(*) AS actual, max(event.created_at) AS newest
+            FROM public.preset_usage AS event GROUP BY event.preset_id
+        ) AS events ON events.parent = preset.id
+        LEFT JOIN usagefix.baselines ON baselines.row_key = preset.id::text AND baselines.counter = this_counter
         CROSS JOIN LATERAL (SELECT COALESCE(events.actual, 0) + COALESCE(baselines.baseline, 0) AS uses) AS truth
-        WHERE presets.usage_count IS DISTINCT FROM truth.uses
-            OR events.newest > COALESCE(presets.last_used_at, '-infinity') --? dated
+        WHERE preset.usage_count IS DISTINCT FROM truth.uses
+            OR events.newest > COALESCE(preset.last_used_at, '-infinity') --? dated
         ;
         -- Many counters without an event, or a large fall: do not make what may be true false. Asked once.
         IF trust IS NULL THEN
@@ -85,7 +85,8 @@ BEGIN
                     COALESCE(sum(actual), 0) AS falls_to, count(*) FILTER (WHERE actual = 0) AS without_event
                 FROM usagefix.corrections WHERE run = this_run AND delta < 0
             ) AS falls, (
-                SELECT count(*) AS used, sum(usage_count) AS shown FROM public.presets WHERE usage_count > 0
+                SELECT count(*) AS used, sum(preset.usage_count) AS shown
+                FROM public.presets AS preset WHERE preset.usage_count > 0
             ) AS counters
             WHERE without_event > 0 AND without_event = used OR falls_from - falls_to >= 10 AND (
                 without_event >= 3 AND without_event * 10 >= used OR (falls_from - falls_to) * 5 >= shown);
@@ -103,16 +104,16 @@ BEGIN
         END IF;
         trust := 'asked';
         -- In the order of their ids, as the triggers do.
-        PERFORM FROM public.presets
-        WHERE presets.id::text IN (SELECT row_key FROM usagefix.corrections WHERE run = this_run)
-        ORDER BY presets.id FOR NO KEY UPDATE;
+        PERFORM FROM public.presets AS preset
+        WHERE preset.id::text IN (SELECT row_key FROM usagefix.corrections WHERE run = this_run)
+        ORDER BY preset.id FOR NO KEY UPDATE;
         WITH changed AS (
-            UPDATE public.presets
-            SET usage_count = GREATEST(COALESCE(presets.usage_count, 0) + corrections.delta, 0)
-              , last_used_at = GREATEST(presets.last_used_at, corrections.newest) --? presets.last_used_at
+            UPDATE public.presets AS preset
+            SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) + corrections.delta, 0)
+              , last_used_at = GREATEST(preset.last_used_at, corrections.newest) --? presets.last_used_at
             FROM usagefix.corrections
-            WHERE corrections.run = this_run AND corrections.row_key = presets.id::text
-            RETURNING presets.id::text AS row_key, presets.usage_count AS became
+            WHERE corrections.run = this_run AND corrections.row_key = preset.id::text
+            RETURNING preset.id::text AS row_key, preset.usage_count AS became
         )
         UPDATE usagefix.corrections SET applied_at = clock_timestamp(), became = changed.became
         FROM changed WHERE corrections.run = this_run AND corrections.row_key = changed.row_key;

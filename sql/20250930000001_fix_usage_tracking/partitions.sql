@@ -28,7 +28,7 @@ AS $function$
 DECLARE
     change record;
     too_low boolean := false;
-    shown bigint;
+    shown numeric;
 BEGIN
     -- Not in a partition with triggers of its own, or of a table that was swapped away; nor without rights on presets.
     IF pg_catalog.has_table_privilege(pg_catalog.to_regclass('public.presets'), 'UPDATE') IS NOT TRUE
@@ -50,17 +50,18 @@ BEGIN
     FOR change IN
         SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.moment) AS newest
         FROM (
-            SELECT OLD.preset_id, -1 AS uses, NULL::pg_catalog.timestamptz AS moment
-            WHERE TG_OP OPERATOR(pg_catalog.<>) 'INSERT'
+            SELECT gone.preset_id, -1 AS uses, NULL::pg_catalog.timestamptz AS moment
+            FROM (SELECT OLD.*) AS gone WHERE TG_OP OPERATOR(pg_catalog.<>) 'INSERT'
             UNION ALL
-            SELECT NEW.preset_id, 1, NEW.created_at WHERE TG_OP OPERATOR(pg_catalog.<>) 'DELETE'
+            SELECT come.preset_id, 1 AS uses, come.created_at
+            FROM (SELECT NEW.*) AS come WHERE TG_OP OPERATOR(pg_catalog.<>) 'DELETE'
         ) AS event
         GROUP BY event.preset_id HAVING pg_catalog.sum(event.uses) OPERATOR(pg_catalog.<>) 0
         ORDER BY event.preset_id
     LOOP
         shown := (SELECT COALESCE(preset.usage_count, 0) FROM public.presets AS preset
             WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE);
-        too_low := too_low OR shown OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0; -- it stops at 0
+        too_low := too_low OR shown OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0; --? counted
         UPDATE public.presets AS preset
         SET usage_count = GREATEST(shown OPERATOR(pg_catalog.+) change.uses, 0)
           , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at

@@ -49,6 +49,7 @@ UPDATE usagefix.backfills SET finished_at = clock_timestamp()
 WHERE counter = 'preset_usage_count'::name AND finished_at IS NULL;
 
 -- Record the rollback
+DELETE FROM usagefix.counters WHERE counter = 'preset_usage_count'::name;
 DELETE FROM usagefix.saved_objects WHERE counter = 'preset_usage_count'::name AND version = '20250930000001';
 INSERT INTO usagefix.history (counter, version, action)
 VALUES ('preset_usage_count'::name, '20250930000001', 'rollback');

@@ -98,10 +98,10 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                '6a1ffe9dc8320e727767d5d9606bfe6a 1fd3d53abc157dc65d9f899049bc7148',
+                'cc2b9c35a3c600634f0692fae4aabc99 a66b8f1071c4eed66b6156c8fb5a461f',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '595c8b9f410fac22f610df3e67dce8e4 4a870a2db8b548157d6622990ca5c1bb',
+                '27b4721c256403ca323d0e767fb5a118 26588ccca99bedc83416d22e79e83823',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
@@ -180,10 +180,10 @@ FROM functions;
 
 -- Counters. Both sides stand on their own, so that this is answered wherever rows are kept
 WITH shown AS MATERIALIZED (
-    SELECT presets.id AS id, presets.usage_count, presets.last_used_at AS last_use FROM public.presets
+    SELECT preset.id AS id, preset.usage_count, preset.last_used_at AS last_use FROM public.presets AS preset
 ), events AS MATERIALIZED (
-    SELECT preset_usage.preset_id AS parent, count(*) AS actual, max(preset_usage.created_at) AS newest
-    FROM public.preset_usage GROUP BY preset_usage.preset_id
+    SELECT event.preset_id AS parent, count(*) AS actual, max(event.created_at) AS newest
+    FROM public.preset_usage AS event GROUP BY event.preset_id
 ), counter AS (
     SELECT shown.usage_count, shown.last_use, events.newest,
         COALESCE(events.actual, 0) + COALESCE(kept.uses::numeric, 0) AS actual
@@ -216,8 +216,9 @@ CROSS JOIN LATERAL (
 ) AS checks (check_id, title, wrong, object, what);
 
 -- Totals
-WITH shown AS MATERIALIZED (SELECT presets.id AS id, presets.usage_count FROM public.presets), events AS MATERIALIZED (
-    SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
+WITH shown AS MATERIALIZED (SELECT preset.id AS id, preset.usage_count FROM public.presets AS preset)
+, events AS MATERIALIZED (
+    SELECT event.preset_id AS parent, count(*) AS actual FROM public.preset_usage AS event GROUP BY event.preset_id
 )
 SELECT count(*) AS rows, count(*) FILTER (WHERE shown IS NOT DISTINCT FROM baseline + actual) AS accurate,
     count(*) FILTER (WHERE shown IS DISTINCT FROM baseline + actual) AS inaccurate,
@@ -227,18 +228,17 @@ SELECT count(*) AS rows, count(*) FILTER (WHERE shown IS NOT DISTINCT FROM basel
     count(*) FILTER (WHERE shown > 0) AS rows_with_count, count(*) FILTER (WHERE actual > 0) AS rows_with_events,
     COALESCE(sum(baseline), 0) AS baseline_total, count(*) FILTER (WHERE baseline > 0) AS rows_with_baseline
 FROM (
-    SELECT shown.usage_count AS shown, COALESCE(events.actual, 0) AS actual,
-        COALESCE(kept.uses::numeric, 0) AS baseline
+    SELECT shown.usage_count AS shown, COALESCE(events.actual, 0) AS actual, COALESCE(kept.uses::numeric, 0) AS baseline
     FROM shown LEFT JOIN events ON events.parent = shown.id
     LEFT JOIN jsonb_each_text(current_setting('usagefix.baselines')::jsonb) AS kept (key, uses) ON key = shown.id::text
 ) AS counters;
 
 -- The presets with the largest drift, then the most used
 WITH shown AS MATERIALIZED (
-    SELECT presets.id AS id, presets.name AS label, presets.usage_count, presets.last_used_at AS last_use
-    FROM public.presets
+    SELECT preset.id AS id, preset.name AS label, preset.usage_count, preset.last_used_at AS last_use
+    FROM public.presets AS preset
 ), events AS MATERIALIZED (
-    SELECT preset_usage.preset_id AS parent, count(*) AS actual FROM public.preset_usage GROUP BY preset_usage.preset_id
+    SELECT event.preset_id AS parent, count(*) AS actual FROM public.preset_usage AS event GROUP BY event.preset_id
 )
 SELECT shown.id, shown.label, shown.usage_count AS displayed_count, COALESCE(events.actual, 0) AS actual_records,
     COALESCE(kept.uses::numeric, 0) AS baseline, found.drift, shown.last_use AS last_event_at

@@ -94,7 +94,7 @@ BEGIN
     IF NEW.id IS DISTINCT FROM OLD.id THEN
         PERFORM FROM public.presets AS preset WHERE preset.id = NEW.id FOR KEY SHARE;
         IF NOT FOUND THEN
-            starts := (SELECT count(*) FROM public.preset_usage AS event WHERE event.preset_id = NEW.id);
+            starts := (SELECT count(*) AS uses FROM public.preset_usage AS event WHERE event.preset_id = NEW.id);
             -- It takes its own baseline along, and inherits none of a preset that had its id before.
             IF EXISTS (
                 SELECT FROM pg_class AS part JOIN pg_namespace AS ledger ON ledger.oid = part.relnamespace

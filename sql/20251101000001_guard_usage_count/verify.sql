@@ -32,7 +32,7 @@ WITH guard AS (
     LEFT JOIN pg_trigger AS existing
         ON existing.tgrelid = presets.oid AND existing.tgname = 'zz_trigger_guard_preset_usage_count'::name
 ), guard_function AS (
-    SELECT proc.oid, md5(proc.prosrc) = '820c7ea7efe5bfdaa4e87f4bb1e32995' AS as_released, proc.prosecdef AS definer,
+    SELECT proc.oid, md5(proc.prosrc) = 'd6253071fc962829b5c4e618a2a22c3d' AS as_released, proc.prosecdef AS definer,
         quote_ident(owners.rolname) AS owner,
         proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)

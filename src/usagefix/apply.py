@@ -112,7 +112,7 @@ def plan(
     return ApplyReport(
         seen.before,
         tuple(str(m) for m in seen.todo),
-        preview(db, batch_size=batch_size, believed=believed),
+        preview(db, batch_size=batch_size, believed=believed, anew=bool(seen.scene.renewed)),
         after=None,
         plan=tuple(steps),
         tracker_diff=difference,
@@ -144,10 +144,12 @@ def _look(db: Database, to: str | None, limits: Limits | None, believed: Trust |
         seen = scene(db)
         checks = object_checks(db, seen.code)
         states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
-        by_row, whole = _by_row(seen), ledger.whole(db)
+        anew, whole = _by_row(seen) or seen.renewed or seen.ledger.outdated(db.counter), ledger.whole(db)
+        if seen.renewed:  # what is noted beside other events is forgotten
+            db.counter = replace(db.counter, baselines=False)
         todo = tuple(
             m for m in wanted
-            if states[m.version] is not State.APPLIED or not whole or (by_row and m.kind is MigrationKind.COUNTING)
+            if states[m.version] is not State.APPLIED or not whole or (anew and m.kind is MigrationKind.COUNTING)
         )  # fmt: skip
         if todo:
             require_countable(seen, of_uses(db, ahead=True))  # else it may be what cannot be read, too

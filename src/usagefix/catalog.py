@@ -67,6 +67,7 @@ class Migration:
     def checksums(self, counter: Counter = STANDARD) -> list[str]:
         """Of each of these bodies the md5, as PostgreSQL's ``md5()`` gives it; and, behind a blank, that of the body
         without what only partitions need, where this differs."""
+        counter = counter.as_stored
         forms = [self.bodies(replace(counter, partitioned=partitioned)) for partitioned in (True, False)]
         return [" ".join(dict.fromkeys(map(counter.md5, bodies))) for bodies in zip(*forms, strict=True)]
 
@@ -202,6 +203,7 @@ def query(name: str, counter: Counter = STANDARD) -> str:
 def released_bodies(counter: Counter = STANDARD) -> frozenset[str]:
     """The bodies of the functions that the migrations put beside the application's, for this counter, whichever of the
     optional columns its tables had when they were applied."""
+    counter = counter.as_stored
     facts = product({counter.last, None}, {counter.time, None}, (True, False))
     forms = [replace(counter, last=a, time=b, partitioned=c) for a, b, c in facts]
     texts = [_read(file) for migration in migrations() for file in migration.folder.glob("*.sql")]

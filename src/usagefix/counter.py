@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
+from typing import Any
 
 from usagefix.errors import ConfigurationError
 from usagefix.rendering import CODE_TAGS, PARAMETER, Column, Renderer
+from usagefix.sources import Fragments
 
 LONGEST_NAME = 63  # bytes; the server cuts what is longer
 EVENT_TIMES = ("created_at", "used_at")  # what the usual application calls the time of a use, in this order
@@ -51,7 +53,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
 }
 _NO_NAMES = (
     *("more_keys", "number", "where", "weight", "only", "constants", "creates", "beside", "truth"),
-    *("slug", "partitioned", "baselines", "encoding"),
+    *("slug", "partitioned", "baselines", "encoding", "declared", "stored"),
 )
 _SCHEMA = re.compile(r"[\w -]{1,63}")
 
@@ -76,6 +78,9 @@ class Counter:
     that record an event, and that add one; ``daily``: the index of the daily limit; None: there is no such thing.
     ``partitioned``: the events are; ``baselines``: the ledger has some; what only these need is left out without.
     ``encoding``: in which the database keeps text, as Python calls it.
+
+    ``declared``: fragments as a person wrote them, where the fields have what the server made of them; ``stored``: what
+    the server made of them when the counter was applied, by which functions of ours are known and nothing is run.
 
     Raises ConfigurationError for what cannot be a name.
     """
@@ -110,6 +115,8 @@ class Counter:
     incrementer: str | None = "increment_preset_usage"
     daily: str | None = "idx_preset_usage_daily_unique"
     encoding: str = "utf-8"
+    declared: tuple[tuple[str, str], ...] = ()
+    stored: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         given = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -117,6 +124,11 @@ class Counter:
         for name in (*named, *self.objects.values()):
             if name is not None:
                 _require_name(name)
+        for fragment in (self.where, self.weight, self.only):
+            if fragment is not None and any(tag in fragment for tag in CODE_TAGS):
+                raise ConfigurationError(
+                    f"{fragment!r} cannot be written into a function", hint=f"write it without {', '.join(CODE_TAGS)}"
+                )
 
     def md5(self, text: str) -> str:
         """What PostgreSQL's ``md5()`` gives for a text in this database."""
@@ -178,6 +190,18 @@ class Counter:
         return self.slug == STANDARD.slug
 
     @property
+    def written(self) -> dict[str, str]:
+        """The fragments as a person wrote them."""
+        found = {name: getattr(self, name) for name in ("where", "weight", "only")} | dict(self.declared)
+        return {name: text for name, text in found.items() if text is not None}
+
+    @property
+    def as_stored(self) -> Counter:
+        """The counter whose functions are here: its bodies are made of what the server made of the fragments."""
+        fragments: dict[str, Any] = dict(self.stored)
+        return replace(self, **fragments, stored=()) if self.stored else self
+
+    @property
     def params(self) -> dict[str, str | None]:
         """The names as parameters of a catalog question.
 
@@ -233,10 +257,11 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         "partitions": counter.partitioned,
         "baselines": counter.baselines,
         "daily": counter.daily is not None,
+        "counted": counter.weight is None,
     }
-    return Renderer(
-        STANDARD.schema, words, columns, frozenset(word for word, is_there in needed.items() if not is_there)
-    )
+    needless = frozenset(word for word, is_there in needed.items() if not is_there)
+    fragments = Fragments(counter.where, counter.weight)
+    return Renderer(STANDARD.schema, words, columns, needless, fragments.doubled() if percent == "%%" else fragments)
 
 
 @cache

@@ -1,4 +1,5 @@
-"""The tool's own tables, schema ``usagefix``: which versions are applied, when and by whom, and what apply replaced.
+"""The tool's own tables, schema ``usagefix``: which counters are kept, which versions of each are applied, when and by
+whom, and what apply replaced.
 
 ``apply.sql`` writes to them too, so that a fix by hand is recorded. The corrections of counters are read by
 :mod:`usagefix.backfill`. What the ledger holds was written by a role that may be less than who reads it: it is checked
@@ -8,15 +9,27 @@ before it is believed, see :func:`require_trusted`, and run as the owner of the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from usagefix import __version__, catalog
+from usagefix import __version__, catalog, definition, naming
+from usagefix.counter import Counter
 from usagefix.database import Database
 from usagefix.errors import NotPermitted
 from usagefix.models.correction import NO_BASELINES, Baselines
 
-_TABLES = ("history", "saved_objects", "backfills", "corrections", "baselines", "held_at_zero", "refused_writes")
+_TABLES = (
+    "counters",
+    "history",
+    "saved_objects",
+    "backfills",
+    "corrections",
+    "baselines",
+    "held_at_zero",
+    "refused_writes",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +67,13 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What the ledger says; empty where there is none. ``latest``: what became of each version last; ``saved``: by
-    version, what rollback can undo."""
+    """What the ledger says of one counter; empty where there is none. ``latest``: what became of each version last;
+    ``saved``: by version, what rollback can undo; ``counters``: all that are kept here."""
 
     exists: bool = False
     latest: tuple[Applied, ...] = ()
     saved: tuple[Saved, ...] = ()
+    counters: tuple[Counter, ...] = ()
 
     def entry(self, version: str) -> Applied | None:
         """When a version was applied; None where it is not."""
@@ -71,6 +85,10 @@ class Ledger:
 
     def _latest(self, version: str, action: str) -> Applied | None:
         return next((entry for entry in self.latest if (entry.version, entry.action) == (version, action)), None)
+
+    def outdated(self, counter: Counter) -> bool:
+        """Whether a counter was applied with fragments that were written otherwise."""
+        return any(kept.slug == counter.slug and kept.written != counter.written for kept in self.counters)
 
     @property
     def begun(self) -> frozenset[str]:
@@ -96,11 +114,54 @@ class _Push:
 
 
 def read(db: Database) -> Ledger:
-    """What the ledger says. Raises NotPermitted where there is one that the role may not read."""
+    """What the ledger says of the counter in turn. Raises NotPermitted where there is one that the role may not
+    read."""
     if not exists(db):
         return Ledger()
     saved = db.rows(db.query("saved_objects"), Saved) if _has(db, "saved_objects") else []  # a part of it may be lost
-    return Ledger(True, tuple(db.rows(db.query("history"), Applied)), tuple(saved))
+    return Ledger(True, tuple(db.rows(db.query("history"), Applied)), tuple(saved), counters(db))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The columns of ``counters.sql``."""
+
+    slug: str
+    definition: Mapping[str, Any]
+
+
+def counters(db: Database) -> tuple[Counter, ...]:
+    """The counters that are applied here, in the order in which they were; none where this role may not read them.
+
+    Raises NotPermitted for what apply would not have written. No fragment of theirs may become part of a statement.
+    """
+    if db.values(db.query("counters_there")) != [True] or not _has(db, "history"):
+        return ()
+    return tuple(definition.counter_of(kept.slug, kept.definition) for kept in db.rows(db.query("counters"), _Kept))
+
+
+def settled(db: Database, wanted: Counter) -> Counter:
+    """A declared counter under the name by which it was applied; under another one where its own belongs to another
+    counter of this database."""
+    kept = counters(db)
+    same = next((stored for stored in kept if definition.same_place(wanted, stored)), None)
+    if same is not None:
+        return definition.settled(wanted, same)
+    taken = [stored for stored in kept if stored.slug == wanted.slug]
+    there = taken and db.values("SELECT to_regclass(%(taken)s) IS NOT NULL", {"taken": taken[0].parent_sql})[0]
+    if not there:
+        return wanted
+    others = frozenset(stored.slug for stored in kept)
+    return replace(wanted, slug=naming.fitting(wanted.schema, wanted.parent, wanted.column, others))
+
+
+def renewed(db: Database, written: Ledger) -> tuple[str, ...]:
+    """By which fields the counter in turn counts other events, or rows, than when it was applied."""
+    stored = next((kept for kept in written.counters if kept.slug == db.counter.slug), None)
+    if stored is None:
+        return ()
+    was = {"was_child": stored.child_sql, "was_foreign_key": stored.foreign_key, "was_key": stored.key}
+    return definition.changed(db.counter, stored, frozenset(db.values(db.query("renamed"), was)))
 
 
 def exists(db: Database) -> bool:

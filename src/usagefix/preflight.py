@@ -17,7 +17,7 @@ _MEANT_FOR_ALL = (
     "hosters set it where the disk is full, and for a switchover: look at the server's messages, give it more room,"
     " then run this again",
 )
-_WHOLE_NUMBERS = {"integer", "bigint"}
+_NUMBERS = {"integer", "bigint", "numeric"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,10 @@ def _require_types(db: Database, presets: picture.Table, events: picture.Table) 
     counter = db.counter
     parent, child = (f"{counter.schema}.{table.name}" for table in (presets, events))
     kind = presets.type_of(counter.column)
-    if kind not in _WHOLE_NUMBERS:
+    if kind not in _NUMBERS:
         raise WrongDatabase(
             f"{parent}.{counter.column} is of type {kind}",
-            hint=f"usagefix needs a whole number: {', '.join(sorted(_WHOLE_NUMBERS))}",
+            hint=f"usagefix counts in {', '.join(sorted(_NUMBERS))}: other types round, or are too small",
         )
     try:
         # Types of the catalog's own wording; the tables are not touched, so no lock is waited for.

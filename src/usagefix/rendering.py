@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from usagefix.sources import Fragments
 from usagefix.tokens import CODE, Kind, Token, tokens
 
-CODE_TAGS = frozenset({"$function$", "$do$", "$trial$"})  # dollar-quoted literals that hold code
+FORMAT = "$format$"  # code that format() reads
+CODE_TAGS = frozenset({"$function$", "$do$", "$trial$", FORMAT})  # dollar-quoted literals that hold code
 PARAMETER = re.compile(r"%\(\w+\)s")
 _NEEDS = re.compile(r"--.*?--\? (?P<columns>[\w., ]+)|--\? (?P<alone>[\w., ]+)")
 _DATED = "presets.last_used_at, preset_usage.created_at"  # what ``--? dated`` stands for
@@ -32,12 +34,13 @@ class Column:
 class Renderer:
     """``schema`` is the word for it; ``words``: what is written for a name that is one anywhere; ``columns``: for one
     that is one only behind the word for its table and a dot, by this word; ``needless``: what is not needed, by the
-    word that ends the lines that are for it."""
+    word that ends the lines that are for it. ``fragments``: which events count, and for how much."""
 
     schema: str
     words: Mapping[str, str]
     columns: Mapping[str, Mapping[str, Column]]
     needless: frozenset[str] = frozenset()
+    fragments: Fragments | None = None
 
     def render(self, text: str, *, inside: bool = False) -> str:
         """The text with other names; ``inside``: it is the body of a function."""
@@ -51,13 +54,32 @@ class Renderer:
             if token.kind is Kind.DOLLAR and token.tag in CODE_TAGS:
                 tag, content = token.tag, token.content
                 end = token.text[len(tag) + len(content) :]
-                written[place] = f"{tag}{self.render(content, inside=True)}{end}"
+                renderer = self._doubled() if tag == FORMAT else self
+                written[place] = f"{tag}{renderer.render(content, inside=True)}{end}"
             elif token.kind is Kind.LITERAL and (of := _catalog_type(code, index)):
                 written[place] = self._constant(token.text, plain=of == "name")
             elif token.kind is Kind.WORD and not _is_parameter(code, index):
                 first, written[place] = self._word(code, index, inside=inside)
                 written[places[first] : place] = [""] * (place - places[first]) if first < index else []
+        for edit in self.fragments.edits(code, inside=inside) if self.fragments else ():
+            first, last = places[edit.first], places[edit.end - 1]
+            if edit.instead is not None:
+                written[first : last + 1] = [edit.instead, *[""] * (last - first)]
+            written[first] = edit.before + written[first]
+            written[last] += edit.behind
         return "".join(written)
+
+    def _doubled(self) -> Renderer:
+        """The same where ``%`` means something and ``%%`` is a percent sign."""
+        return replace(
+            self,
+            words={word: doubled(name) for word, name in self.words.items()},
+            columns={
+                table: {word: Column(doubled(c.text), doubled(c.inside), c.missing) for word, c in columns.items()}
+                for table, columns in self.columns.items()
+            },
+            fragments=self.fragments and self.fragments.doubled(),
+        )
 
     def _without_missing(self, text: str) -> str:
         """Without the lines that end in a mark of a column that is not there."""
@@ -107,6 +129,11 @@ class Renderer:
             word = word[1:-1].replace('""', '"')
         name = f"{schema}{word}{named['call'] or ''}"
         return "'" + name.replace("'", "''") + "'"
+
+
+def doubled(text: str) -> str:
+    """The text where ``%`` means something and ``%%`` is a percent sign."""
+    return text.replace("%", "%%")
 
 
 def _catalog_type(code: list[Token], index: int) -> str | None:

@@ -18,6 +18,7 @@ from usagefix import catalog
 from usagefix.catalog import Face
 from usagefix.counter import STANDARD, Counter, quoted
 from usagefix.errors import ConfigurationError
+from usagefix.fragments import closed
 from usagefix.rendering import CODE_TAGS
 from usagefix.tokens import Kind, Token, tokens
 
@@ -45,6 +46,7 @@ BARE = Counter(
     last=None, label=None, time=None, event_id=None, user=None, kind=None, data=None, partitioned=False, baselines=False,
     recorder=None, incrementer=None, daily=None,
 )  # fmt: skip
+PLAIN = (ODD.schema, ODD.parent, ODD.child, ODD.column, ODD.foreign_key, ODD.slug)
 FILES = sorted(SQL.rglob("*.sql"))
 ANYWHERE = {
     *("public", "presets", "preset_usage", "usage_count", "last_used_at", "preset_id", "created_at"),
@@ -79,7 +81,7 @@ def said(text: str) -> list[str]:
 def is_constant(token: Token) -> bool:
     content = token.content.removeprefix("public.").removeprefix("usagefix.").removesuffix("()")
     names = {ODD.sql(what) for what in ("schema", "parent", "child", "daily", "recorder", *ODD.objects)}
-    names |= {name.replace("'", "''") for name in (str(ODD.daily), ODD.foreign_key, ODD.slug, *ODD.objects.values())}
+    names |= {name.replace("'", "''") for name in (str(ODD.daily), *PLAIN, *ODD.objects.values())}
     return token.kind is Kind.LITERAL and (content in ANYWHERE or content.removeprefix('"My Schema".') in names)
 
 
@@ -206,7 +208,8 @@ def test_no_missing_column_is_read(path: Path) -> None:
     if "sample" in path.parts:
         return
     after = BARE.render(path.read_text())
-    assert [token.text for token in every_token(after) if token.text.startswith("--?")] == []
+    marks = [token.text for token in every_token(after) if token.text.startswith("--?")]
+    assert set(marks) <= {"--? counted"}, "it counts one for each"
     code = [token.text for token in every_token(after) if token.kind in (Kind.WORD, Kind.MARK)]
     for table, dot, column in zip(code, code[1:], code[2:], strict=False):
         if dot == "." and table in TABLES - {"NEW", "OLD"}:
@@ -313,3 +316,79 @@ def test_the_bodies_that_are_known_as_ours() -> None:
     assert undated <= catalog.released_bodies(ODD)
     assert not here & catalog.released_bodies()
     assert quoted('a"b') == '"a""b"'
+
+
+LIKES = replace(STANDARD, where="((event.kind ~~ 'a%'::text) AND (event.score > 0))", weight="event.score")
+SOME = "(SELECT event.*, COALESCE(event.score, 0) AS usagefix_weight FROM {} AS event WHERE (" + str(LIKES.where) + "))"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("FROM public.preset_usage AS event", f"FROM {SOME.format('public.preset_usage')} AS event"),
+        ("LEFT JOIN new_events AS come ON", f"LEFT JOIN {SOME.format('new_events')} AS come ON"),
+        ("FROM public.preset_usage", "FROM public.preset_usage"),
+        ("DELETE FROM public.preset_usage AS event", "DELETE FROM public.preset_usage AS event"),
+        ("ON public.preset_usage AS x", "ON public.preset_usage AS x"),
+        ("SELECT pg_catalog.count(*) AS uses", "SELECT COALESCE(pg_catalog.sum(usagefix_weight), 0) AS uses"),
+        ("SELECT count(*) AS actual", "SELECT COALESCE(pg_catalog.sum(usagefix_weight), 0) AS actual"),
+        ('SELECT count(*) AS "presets"', 'SELECT count(*) AS "presets"'),
+        (
+            "SELECT -1 AS uses, 1 AS uses",
+            "SELECT OPERATOR(pg_catalog.-) usagefix_weight AS uses, usagefix_weight AS uses",
+        ),
+        ("GREATEST(a + (b), 0)", "(a + (b))"),
+        ("GREATEST(a, b, 0, c)", "GREATEST(a, b, 0, c)"),
+        ("a --? counted\nb\n", "b\n"),
+        (
+            "$function$ FROM (SELECT OLD.*) AS gone $function$",
+            "$function$ FROM (SELECT event.*, COALESCE(event.score, 0) AS usagefix_weight FROM (SELECT OLD.*) AS event"
+            " WHERE (((event.kind OPERATOR(pg_catalog.~~) 'a%'::text) AND (event.score OPERATOR(pg_catalog.>) 0))))"
+            " AS gone $function$",
+        ),
+        ("$format$ count(*) FROM ONLY %s AS x $format$", f"$format$ count(*) FROM {'{}'} AS x $format$"),
+    ],
+)
+def test_events_that_count_for_what_they_are_worth(text: str, expected: str) -> None:
+    if "{}" in expected:
+        event = "(SELECT event.*, COALESCE(event.score, 0) AS usagefix_weight FROM ONLY %s AS event WHERE"
+        where = "(((event.kind OPERATOR(pg_catalog.~~) 'a%%'::text) AND (event.score OPERATOR(pg_catalog.>) 0))))"
+        expected = expected.format(f"{event} {where}")
+    assert LIKES.render(text) == expected
+    assert STANDARD.render(text) == text
+
+
+@pytest.mark.parametrize(
+    ("fragment", "expected"),
+    [
+        ("(event.a = 1)", "(event.a OPERATOR(pg_catalog.=) 1)"),
+        ("((event.a ->> 'x'::text) !~~* '%'::text)",
+         "((event.a OPERATOR(pg_catalog.->>) 'x'::text) OPERATOR(pg_catalog.!~~*) '%'::text)"),
+        ("(event.a OPERATOR(app.=) 1)", "(event.a OPERATOR(app.=) 1)"),
+        ("(lower((event.a)::character varying(20)) = ANY (ARRAY['a'::text]))",
+         "(pg_catalog.lower((event.a)::character varying(20)) OPERATOR(pg_catalog.=) ANY (ARRAY['a'::text]))"),
+        ("CASE WHEN app.f(event.a) THEN 'x'::text ELSE \"left\"(event.b, 2) END",
+         "CASE WHEN app.f(event.a) THEN 'x'::text ELSE pg_catalog.\"left\"(event.b, 2) END"),
+        ("CASE WHEN true THEN 'x'::text ELSE lower(event.b) END",
+         "CASE WHEN true THEN 'x'::text ELSE pg_catalog.lower(event.b) END"),
+        ("(event.a IS NOT NULL)", "(event.a IS NOT NULL)"),
+        ("(NOT COALESCE(event.\"a(\", '('::text) IN ('a = 1'))", "(NOT COALESCE(event.\"a(\", '('::text) IN ('a = 1'))"),
+        ("('-1'::integer * (- event.a))", "('-1'::integer OPERATOR(pg_catalog.*) (OPERATOR(pg_catalog.-) event.a))"),
+        ("(event.a = 'b'::app.kind)", "(event.a OPERATOR(pg_catalog.=) 'b'::app.kind)"),
+    ],
+)  # fmt: skip
+def test_a_fragment_under_a_path_of_others(fragment: str, expected: str) -> None:
+    assert closed(fragment) == expected
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_fragments_and_odd_names(path: Path) -> None:
+    """What a person gave is written as it is, whatever names it has in common with ours."""
+    counter = replace(ODD, where="(event.usage_count = 'preset_usage''s %'::text)", weight="event.created_at")
+    text = path.read_text()
+    plain, whole = (list(every_token(one.render(text))) for one in (ODD, counter))
+    if "usagefix_weight" in {token.text for token in whole}:
+        assert {"usage_count", "created_at"} <= {token.text for token in whole}
+    quoted = {token.text for token in whole if token.kind is Kind.LITERAL and "preset_usage''s" in token.text}
+    assert quoted <= {"'preset_usage''s %'", "'preset_usage''s %%'"}
+    assert len(whole) >= len(plain) - 20

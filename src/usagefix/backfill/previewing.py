@@ -29,16 +29,22 @@ SELECT
 
 
 def preview(
-    db: Database, *, batch_size: int = BATCH_SIZE, fire_triggers: bool = False, believed: Trust | None = None
+    db: Database,
+    *,
+    batch_size: int = BATCH_SIZE,
+    fire_triggers: bool = False,
+    believed: Trust | None = None,
+    anew: bool = False,
 ) -> BackfillReport:
-    """What a backfill would change now. Reads only. Raises Doubted as the backfill would."""
+    """What a backfill would change now; ``anew``: after all baselines are forgotten. Reads only. Raises Doubted as the
+    backfill would."""
     with db.snapshot():
         preflight.require_readable(db)
         preflight.require_usable(db)
         triggers = triggers_of(db)
         db.run(db.query("last_use_from"))
         forgotten = NO_BASELINES
-        if believed is Trust.EVENTS and db.counter.baselines:
+        if (anew or believed is Trust.EVENTS) and db.counter.baselines:
             forgotten = ledger.baselines(db)
             db.counter = replace(db.counter, baselines=False)
         seen = _previewed(db, believed)

@@ -185,6 +185,6 @@ def look(context: typer.Context, read: Callable[[Database], T]) -> T:
 
 
 def _look(db: Database) -> Counter:
-    from usagefix import picture
+    from usagefix import ledger, picture
 
-    return picture.counter(db, db.counter.schema)
+    return ledger.settled(db, picture.counter(db, db.counter.schema))

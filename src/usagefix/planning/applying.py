@@ -12,19 +12,20 @@ from typing import assert_never
 
 from usagefix import catalog
 from usagefix.catalog import Face, Migration, MigrationKind, Statement
+from usagefix.counter import quoted
 from usagefix.models.choices import GuardMode
 from usagefix.picture.code import routine
 from usagefix.picture.objects import Function
 from usagefix.planning.partitions import on_partitions
 from usagefix.planning.plan import Choices, Edit, Plan, refused, signature_of
 from usagefix.planning.rivals import Held, held_off
-from usagefix.planning.saving import notes
+from usagefix.planning.saving import kept, notes
 from usagefix.planning.scene import Scene
 from usagefix.planning.stops import stop_if_changed
 from usagefix.planning.trial import literal
 from usagefix.reading import Uneditable, with_body
 
-_LOCKING = ("CREATE OR REPLACE TRIGGER", "ALTER TABLE", "DROP INDEX")
+_LOCKING = ("CREATE OR REPLACE TRIGGER", "ALTER TABLE", "DROP INDEX", "DROP TRIGGER")
 _MODE = re.compile(r"'ignore'\);?\Z")
 
 
@@ -77,13 +78,16 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
             statements += notes(scene, migration, roles, triggers, changed)
             statements += on_partitions(scene, migration)
             statements += _taken_over(scene, roles)
+            statements += _left_on_others(scene)
             statements += [hold for trigger in triggers for hold in trigger.statements]
             statements += [statement for edit in changed for statement in _edited(edit)]
             statements += [_left_behind(scene, migration, edit) for edit in changed]
             if choices.by_hand and scene.code.limit:
                 statements.append(Statement("Lift the daily limit", f"DROP INDEX IF EXISTS {scene.code.limit.name};"))
             if choices.limit_stays:
+                statements += kept(scene)
                 continue  # the version is recorded when the limit is gone
+            statements += kept(scene)
         statements.append(statement)
     remarks = tuple(item.remark for item in triggers) + tuple(
         f"trigger {trigger} counts too: its function {edit.function.signature} does the rest of its work without that"
@@ -175,6 +179,15 @@ def _taken_over(scene: Scene, roles: list[str], *, path: bool = True) -> Iterato
         grantees = sorted({*scene.around.grantees, *(there.grantees if there else [])} - {"PUBLIC"})
         if grantees:
             yield Statement("", f"REVOKE ALL ON FUNCTION {signature} FROM {', '.join(grantees)} CASCADE;")
+
+
+def _left_on_others(scene: Scene) -> Iterator[Statement]:
+    """Our triggers on what was the table of events by the definition before."""
+    purpose = "The triggers on the table of events before"
+    for trigger in scene.code.triggers if {"child", "child_schema"} & set(scene.renewed) else ():
+        if trigger.place == "elsewhere" and trigger.name in scene.counter.triggers and not trigger.cloned:
+            yield Statement(purpose, f"DROP TRIGGER {quoted(trigger.name)} ON {trigger.on_table};")
+            purpose = ""
 
 
 def _edited(edit: Edit) -> Iterator[Statement]:

@@ -12,7 +12,7 @@ from usagefix.planning.scene import Scene
 
 def require_countable(scene: Scene, refusals: tuple[Obstacle, ...]) -> None:
     """Raise Refused for the first thing that a person has to change. ``refusals``: what would refuse uses."""
-    for obstacle in (*_of_limits(scene), *scene.obstacles, *_of_ledger(scene), *refusals):
+    for obstacle in (*_of_limits(scene), *scene.obstacles, *refusals):
         raise Refused(obstacle.what, hint=obstacle.hint)
 
 
@@ -42,22 +42,3 @@ def _of_limits(scene: Scene) -> Iterator[Obstacle]:
     yield from of_limits(scene.counter.child_sql, limits)
     yield from of_recorders(scene.code) if limits else ()
     yield from of_needing(scene.code)
-
-
-def _of_ledger(scene: Scene) -> Iterator[Obstacle]:
-    """One ledger serves the tables of one schema, as long as its functions are there."""
-    there = {function.signature for function in scene.code.functions}
-    for saved in scene.ledger.saved:
-        schema, _, name = saved.identity.rpartition(".")
-        own = any(name == f"{function}()" for function in scene.counter.functions)
-        if (
-            saved.kind == "function"
-            and own
-            and saved.identity in there
-            and schema != scene.counter.schema_sql
-            and schema.strip('"') != scene.counter.schema
-        ):
-            yield Obstacle(
-                f"the ledger of this database, schema usagefix, serves schema {schema}",
-                f"usagefix --schema {schema} COMMAND",
-            )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
+from usagefix import definition
 from usagefix.catalog import Migration, MigrationKind, Statement
 from usagefix.counter import quoted
 from usagefix.picture.objects import Function, Trigger
@@ -13,6 +15,29 @@ from usagefix.planning.scene import Scene
 from usagefix.planning.trial import literal
 
 _LINE = 100  # characters, beside what stands before them
+_RENEWED = "Forget what was noted by the definition before: baselines beside other events, deltas that wait"
+
+
+def kept(scene: Scene) -> Iterator[Statement]:
+    """Notes what the counter is, with the functions that count by it; where other events or rows are counted than were
+    before, what was noted by that is forgotten."""
+    slug = literal(scene.counter.slug)
+    if scene.renewed:
+        yield Statement(_RENEWED, f"DELETE FROM usagefix.baselines WHERE counter = {slug};")  # noqa: S608
+        yield Statement("", f"DELETE FROM usagefix.corrections WHERE counter = {slug} AND applied_at IS NULL;")  # noqa: S608
+        yield Statement(
+            "",
+            "UPDATE usagefix.backfills SET finished_at = clock_timestamp()\n"  # noqa: S608
+            f"WHERE counter = {slug} AND finished_at IS NULL;",
+        )
+    texts = [f"{json.dumps(name)}: {value}" for name, value in definition.entries(scene.counter).items()]
+    made = "{" + _folded(texts) + "}"
+    yield Statement(
+        "Note what is counted",
+        f"INSERT INTO usagefix.counters (counter, definition)\nVALUES ({slug}, {literal(made)})\n"
+        "ON CONFLICT (counter) DO UPDATE SET definition = excluded.definition, at = clock_timestamp()\n"
+        "WHERE counters.definition <> excluded.definition;",
+    )
 
 
 def notes(

@@ -48,13 +48,15 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One database as it is now."""
+    """One database as it is now. ``renewed``: by which fields the counter counts other events, or rows, than the one
+    that the ledger has under its name."""
 
     counter: Counter
     around: Surroundings
     code: Code
     ledger: Ledger
     obstacles: tuple[Obstacle, ...]
+    renewed: tuple[str, ...] = ()
 
     @property
     def tree(self) -> tuple[EventTable, ...]:
@@ -91,4 +93,5 @@ def scene(db: Database) -> Scene:
     """One look, within the snapshot or transaction that is open. Raises NotPermitted where the ledger may not be
     read."""
     around, obstacles = db.row(db.query("scene"), Surroundings), db.rows(db.query("obstacles"), Obstacle)
-    return Scene(db.counter, around, code(db), ledger.read(db), tuple(obstacles))
+    written = ledger.read(db)
+    return Scene(db.counter, around, code(db), written, tuple(obstacles), ledger.renewed(db, written))

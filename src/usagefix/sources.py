@@ -1,0 +1,93 @@
+"""Where the bundled SQL reads events, and adds them up: what is written there for a counter of some events only, or of
+what each event is worth.
+
+A source that has an alias (``FROM new_events AS written``, ``JOIN public.preset_usage AS event``) gives the events that
+count; without an alias it gives all there are. ``count(*) AS uses`` (or ``AS actual``) and ``1 AS uses`` are what
+events count. ``GREATEST(…, 0)`` stops at zero, as only a counter that counts one for each does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from usagefix.fragments import closed
+from usagefix.tokens import Token
+
+WEIGHT = "usagefix_weight"  # the column that a source has where events have a weight
+_EVENTS = (
+    ("new_events",),
+    ("old_events",),
+    ("public", ".", "preset_usage"),
+    ("ONLY", "%", "s"),  # the partition that format() is given
+    ("(", "SELECT", "OLD", ".", "*", ")"),
+    ("(", "SELECT", "NEW", ".", "*", ")"),
+)
+_TOTALS = (("count", "(", "*", ")", "AS", "uses"), ("count", "(", "*", ")", "AS", "actual"))
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What is written for the tokens from ``first`` until ``end``: ``instead``, or ``before`` and ``behind`` them."""
+
+    first: int
+    end: int
+    before: str = ""
+    behind: str = ""
+    instead: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fragments:
+    """Which events count, and for how much: SQL over the alias ``event``; None: all, and 1 each."""
+
+    where: str | None = None
+    weight: str | None = None
+
+    def edits(self, code: Sequence[Token], *, inside: bool) -> Iterator[Edit]:
+        """What to write otherwise in some code; ``inside``: it is the body of a function."""
+        if self.where is self.weight is None:
+            return
+        texts = [token.text for token in code]
+        for at, text in enumerate(texts):
+            if text in ("FROM", "JOIN") and texts[max(at - 1, 0)] != "DELETE":
+                yield from self._source(texts, at + 1, inside=inside)
+            elif self.weight is not None:
+                yield from _weighed(texts, at)
+
+    def _source(self, texts: list[str], first: int, *, inside: bool) -> Iterator[Edit]:
+        for source in _EVENTS:
+            end = first + len(source)
+            if tuple(texts[first:end]) == source and texts[end : end + 1] == ["AS"]:
+                where, weight = (closed(text) if inside and text else text for text in (self.where, self.weight))
+                worth = f", COALESCE({weight}, 0) AS {WEIGHT}" if weight else ""
+                counts = f" WHERE ({where})" if where else ""
+                selected = f"(SELECT event.*{worth} FROM "  # noqa: S608 - vetted by the server
+                yield Edit(first, end, selected, f" AS event{counts})")
+
+    def doubled(self) -> Fragments:
+        """The same where ``%`` means something and ``%%`` is a percent sign."""
+        return Fragments(*(text and text.replace("%", "%%") for text in (self.where, self.weight)))
+
+
+def _weighed(texts: list[str], at: int) -> Iterator[Edit]:
+    for total in _TOTALS:
+        if tuple(texts[at : at + len(total)]) == total:
+            qualified = texts[max(at - 2, 0) : at] == ["pg_catalog", "."]
+            yield Edit(at - 2 * qualified, at + 4, instead=f"COALESCE(pg_catalog.sum({WEIGHT}), 0)")
+    if texts[at : at + 3] == ["1", "AS", "uses"]:
+        minus = texts[max(at - 1, 0)] == "-"
+        yield Edit(at - minus, at + 1, instead=f"{'OPERATOR(pg_catalog.-) ' * minus}{WEIGHT}")
+    if texts[at] == "GREATEST" and texts[(end := _closing(texts, at + 1)) - 2 : end] == [",", "0"]:
+        yield Edit(at, at + 1, instead="")
+        yield Edit(end - 2, end, instead="")
+
+
+def _closing(texts: list[str], opening: int) -> int:
+    """Where the bracket at ``opening`` is closed."""
+    depth = 0
+    for at in range(opening, len(texts)):
+        depth += (texts[at] == "(") - (texts[at] == ")")
+        if depth == 0:
+            return at
+    return len(texts)

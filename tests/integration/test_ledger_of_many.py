@@ -1,0 +1,165 @@
+"""Several counters in one ledger: each has its own runs, baselines, history, saved objects and refused writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support import App
+
+from usagefix import apply, catalog, ledger, picture
+from usagefix.backfill import backfill
+from usagefix.counter import Counter
+from usagefix.database import Database, connect
+from usagefix.guard import guard
+from usagefix.models.choices import DailyLimit, GuardMode, Trust
+from usagefix.models.migration import ApplyReport, RollbackReport
+from usagefix.models.verification import Status
+from usagefix.rollback import plan, rollback
+from usagefix.target import locate
+from usagefix.verify import verify
+
+POSTS = """
+CREATE TABLE posts (id integer PRIMARY KEY, likes_count integer NOT NULL DEFAULT 0, comments_count integer NOT NULL DEFAULT 0);
+CREATE TABLE likes (id bigserial PRIMARY KEY, post_id integer NOT NULL REFERENCES posts ON DELETE CASCADE, kind text DEFAULT 'like');
+CREATE TABLE comments (id bigserial PRIMARY KEY, post_id integer NOT NULL REFERENCES posts ON DELETE CASCADE, body text);
+INSERT INTO posts SELECT n, n % 3, 5 - n % 5 FROM generate_series(1, 20) AS n;
+INSERT INTO likes (post_id, kind) SELECT 1 + n % 20, CASE n % 4 WHEN 0 THEN 'wow' ELSE 'like' END FROM generate_series(1, 100) AS n;
+INSERT INTO comments (post_id) SELECT 1 + n % 20 FROM generate_series(1, 100) AS n;
+"""
+LIKES = Counter(
+    parent="posts", column="likes_count", child="likes", foreign_key="post_id", last=None, label=None, time=None, user=None,
+    kind=None, data=None, slug="post_likes_count", recorder=None, incrementer=None, daily=None,
+)  # fmt: skip
+COMMENTS = replace(LIKES, column="comments_count", child="comments", slug="post_comments_count")
+COUNTERS = (LIKES, COMMENTS)
+
+
+@contextmanager
+def on(app: App, counter: Counter) -> Iterator[Database]:
+    db = connect(locate(app.url(), "a test"))
+    try:
+        db.counter = ledger.settled(db, picture.look_up(db, counter))
+        yield db
+    finally:
+        db.close()
+
+
+def applied(app: App, counter: Counter, **choices: Any) -> ApplyReport:
+    with on(app, counter) as db:
+        return apply.apply(db, batch_size=7, on_step=lambda _: None, on_progress=lambda _: None, **choices)
+
+
+def rolled_back(app: App, counter: Counter, *, purge: bool = False) -> RollbackReport:
+    with on(app, counter) as db:
+        return rollback(db, plan(db, to=None, limit=DailyLimit.RESTORE, purge=purge), on_step=lambda _: None)
+
+
+def wrong(app: App, counter: Counter) -> set[str]:
+    with on(app, counter) as db:
+        return {check.check_id for check in verify(db).checks if check.status not in (Status.OK, Status.SKIPPED)}
+
+
+def counts(app: App) -> list[tuple[Any, ...]]:
+    """How many posts show something else than their likes and comments."""
+    return app.sql(
+        "SELECT count(*) FILTER (WHERE likes_count <> (SELECT count(*) FROM likes WHERE post_id = posts.id)),"
+        " count(*) FILTER (WHERE comments_count <> (SELECT count(*) FROM comments WHERE post_id = posts.id)) FROM posts"
+    )
+
+
+@pytest.fixture
+def posts(app: App) -> App:
+    app.sql(POSTS)
+    return app
+
+
+def test_there_and_back_in_reverse(posts: App) -> None:
+    before = posts.dump()
+    assert posts.usagefix("apply").code == 0
+    for counter in COUNTERS:
+        applied(posts, counter)
+    posts.sql(
+        "INSERT INTO likes (post_id) SELECT 1 + n % 7 FROM generate_series(1, 50) AS n; DELETE FROM comments WHERE id < 9"
+    )
+    posts.use(posts.preset())
+    assert counts(posts) == [(0, 0)]
+    assert [wrong(posts, counter) for counter in COUNTERS] == [set(), set()]
+    for counter in reversed(COUNTERS):
+        rolled_back(posts, counter)
+    assert posts.usagefix("rollback", "--yes").code == 0
+    assert posts.dump() == before
+
+
+def rows(app: App, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
+    return app.sql(f"SELECT {columns} FROM usagefix.{table} WHERE counter = 'post_likes_count'")
+
+
+def test_one_counter_does_not_see_what_is_noted_of_another(posts: App) -> None:
+    applied(posts, LIKES, believed=Trust.COUNTERS)
+    posts.sql("DELETE FROM likes WHERE post_id < 4")
+    posts.sql("UPDATE posts SET comments_count = 77 WHERE id = 5")
+    applied(posts, COMMENTS, believed=Trust.COUNTERS)
+    posts.sql(
+        "INSERT INTO usagefix.backfills (counter) VALUES ('post_likes_count'); INSERT INTO usagefix.held_at_zero (counter)"
+        " VALUES ('post_likes_count'); INSERT INTO usagefix.corrections (counter, run, place, row_key, delta)"
+        " SELECT counter, max(run), 1, '7', 1000 FROM usagefix.backfills WHERE counter = 'post_likes_count' GROUP BY 1"
+    )
+    tables = ("backfills", "held_at_zero", "corrections", "baselines", "history", "saved_objects")
+    before = [rows(posts, table) for table in tables]
+    with on(posts, COMMENTS) as db:
+        assert ledger.baselines(db).rows == 1
+        assert backfill(db, batch_size=7, believed=Trust.EVENTS).forgotten.rows == 1
+        assert {entry.version for entry in ledger.read(db).latest} == {m.version for m in catalog.migrations()}
+        assert all("comments" in saved.identity for saved in ledger.read(db).saved)
+    applied(posts, COMMENTS)
+    rolled_back(posts, COMMENTS)
+    assert [rows(posts, table) for table in tables] == before
+    with on(posts, LIKES) as db:
+        assert ledger.read(db).counters == (replace(db.counter, baselines=True, partitioned=True),)
+        backfill(db, batch_size=7)
+    assert counts(posts)[0][0] == 0, "the delta that waited is not added"
+
+
+def test_one_guard_does_not_tell_of_another(posts: App) -> None:
+    for counter in COUNTERS:
+        applied(posts, counter)
+    posts.sql("UPDATE posts SET likes_count = 99 WHERE id < 4")
+    with on(posts, LIKES) as db:
+        assert sum(write.writes for write in guard(db).refused) == 3
+        guard(db, GuardMode.REJECT)
+    with pytest.raises(Exception, match="not for this to write"):
+        posts.sql("UPDATE posts SET likes_count = 99")
+    with on(posts, LIKES) as db:
+        assert guard(db).rejected == 1
+    with on(posts, COMMENTS) as db:
+        report = guard(db)
+    assert (report.refused, report.rejected, report.mode) == ((), 0, GuardMode.IGNORE)
+
+
+def test_a_definition_that_counts_other_events(posts: App) -> None:
+    before = posts.dump()
+    posts.sql("UPDATE posts SET likes_count = 30")
+    applied(posts, LIKES, believed=Trust.COUNTERS)
+    assert len(rows(posts, "baselines")) == 20
+    assert applied(posts, LIKES).migrations == (), "nothing is to be done"
+    posts.sql("ALTER TABLE likes RENAME TO hearts; ALTER TABLE hearts RENAME post_id TO post")
+    renamed = replace(LIKES, child="hearts", foreign_key="post")
+    applied(posts, renamed)
+    assert len(rows(posts, "baselines")) == 20, "other names of the same events"
+    other = replace(LIKES, child="comments")
+    assert "trigger_enabled" in wrong(posts, other)
+    with on(posts, other) as db, pytest.raises(apply.Refused):
+        apply.apply(db, batch_size=7, on_step=lambda _: None, on_progress=lambda _: None)
+    assert len(rows(posts, "baselines")) == 20, "asked before anything is changed"
+    applied(posts, other, believed=Trust.EVENTS)
+    assert (rows(posts, "baselines"), wrong(posts, other)) == ([], set())
+    posts.sql("DELETE FROM comments WHERE id < 40; DELETE FROM hearts")
+    assert posts.one("SELECT sum(likes_count) FROM posts") == 61
+    assert not posts.sql("SELECT FROM pg_trigger WHERE tgrelid = 'hearts'::regclass AND NOT tgisinternal")
+    rolled_back(posts, other)
+    posts.sql("ALTER TABLE hearts RENAME post TO post_id; ALTER TABLE hearts RENAME TO likes")
+    assert posts.dump() == before
