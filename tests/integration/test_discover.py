@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ from usagefix.declaring import Flags, declared
 
 
 @pytest.fixture
-def empty(app: App) -> Iterator[App]:
+def empty(app: App) -> App:
     """A database without any table of an application."""
     app.sql("DROP SCHEMA public, auth CASCADE; CREATE SCHEMA public")
-    yield app
+    return app
 
 
 def found(result: Result) -> dict[str, tuple[str, str | None, str | None]]:

@@ -88,7 +88,7 @@ def test_what_is_tried_of_a_table() -> None:
         (None, "CASE kind WHEN 'like' THEN 1 WHEN 'it''s' THEN -1 ELSE 0 END"),
     } <= said  # fmt: skip
     assert len(said) == len(tried), "nothing is tried twice"
-    assert [one.cost for one in tried][0] == min(one.cost for one in tried)
+    assert tried[0].cost == min(one.cost for one in tried)
 
 
 def test_a_wide_table_is_tried_within_bounds() -> None:
