@@ -72,7 +72,7 @@ REPORTS: dict[str, Report] = {
             ),
         ),
         (NeverMaintained("posts.views", ("views.post_id",), 7),),
-        (Undecided("posts.score", "votes.post_id", 0.3, 10, 0.2, "votes.p where up", "rival"),),
+        (Undecided("posts.score", "votes.post_id", None, None, 0.3, 10, 0.2, "votes.p where up", "rival"),),
         (PassedOver("public.t", "role r may not read it"),),
         3, 4, 5, Written("usagefix.toml", ("posts.likes",), ()),
     ),

@@ -165,7 +165,7 @@ def _counter(search: _Search, parent: Table, column: Column, judged: Verdict) ->
     last = _last(search, best)
     return FoundCounter(
         counter=wording.column(parent, column),
-        events=wording.events(best),
+        events=best.events,
         where=best.filter,
         sum=best.sum,
         key=wording.key(best),
@@ -208,7 +208,7 @@ def _never(search: _Search, parent: Table, column: Column, looked: Sequence[Link
         called = names.speaks_of(column.name, link.child.name, *link.columns)
         if called and any(measured.tallies[0].values):
             rows = max(rows, sum(map(bool, measured.tallies[0].values)))
-            events.append(wording.events(Hypothesis(link)))
+            events.append(Hypothesis(link).events)
     return NeverMaintained(wording.column(parent, column), tuple(dict.fromkeys(events)), rows) if events else None
 
 
@@ -221,7 +221,9 @@ def _worth_a_word(column: Column, judged: Verdict) -> bool:
 def _undecided(parent: Table, column: Column, judged: Verdict) -> Undecided:
     return Undecided(
         counter=wording.column(parent, column),
-        best=str(judged.best.hypothesis),
+        events=judged.best.hypothesis.events,
+        where=judged.best.hypothesis.filter,
+        sum=judged.best.hypothesis.sum,
         agreement=round(judged.best.agreement, 4),
         rows=judged.best.rows,
         runner_up=round(judged.runner_up, 4),

@@ -60,8 +60,8 @@ class Hypothesis:
 
     @property
     def events(self) -> str:
-        """The table and the columns that name the parent's row, as SQL writes them, with the schema."""
-        return f"{self.link.child.qualified}.{columns(self.link.child, self.link.columns)}"
+        """The table and the columns that name the parent's row, as a declaration has them."""
+        return f"{self.link.child.shown}.{columns(self.link.child, self.link.columns)}"
 
     @property
     def filter(self) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 from usagefix.database import Database
 from usagefix.rendering import PARAMETER
 
+USUAL_SCHEMA = "public"
 COUNTING = frozenset({"integer", "bigint", "numeric"})  # what a counter may be
 NUMBERS = COUNTING | {"smallint"}
 TEXTS = frozenset({"text", "character varying", "character", "citext", "enum"})
@@ -78,6 +79,11 @@ class Table:
     @property
     def qualified(self) -> str:
         return f"{self.schema_sql}.{self.sql}"
+
+    @property
+    def shown(self) -> str:
+        """Its name as a declaration has it: without the schema where that is public."""
+        return self.sql if self.schema == USUAL_SCHEMA else self.qualified
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

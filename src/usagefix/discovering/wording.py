@@ -5,24 +5,12 @@ from __future__ import annotations
 from usagefix import naming
 from usagefix.discovering.hypotheses import Hypothesis, columns
 from usagefix.discovering.links import Kind
-from usagefix.discovering.tables import Column, Table
-
-USUAL_SCHEMA = "public"
-
-
-def table(of: Table) -> str:
-    """A table, with its schema where that is not public."""
-    return of.sql if of.schema == USUAL_SCHEMA else of.qualified
+from usagefix.discovering.tables import USUAL_SCHEMA, Column, Table
 
 
 def column(parent: Table, of: Column) -> str:
     """A column of a table."""
-    return f"{table(parent)}.{of.sql}"
-
-
-def events(found: Hypothesis) -> str:
-    """What ``events`` of a declaration is."""
-    return f"{table(found.link.child)}.{columns(found.link.child, found.link.columns)}"
+    return f"{parent.shown}.{of.sql}"
 
 
 def key(found: Hypothesis) -> str | None:

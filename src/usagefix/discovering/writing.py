@@ -17,7 +17,7 @@ from usagefix.declaration import Declaration
 from usagefix.declaring import Flags, declared
 from usagefix.declaring.files import PROJECT
 from usagefix.declaring.identifiers import column_of
-from usagefix.discovering.wording import USUAL_SCHEMA
+from usagefix.discovering.tables import USUAL_SCHEMA
 from usagefix.errors import ConfigurationError
 from usagefix.models.discovery import FoundCounter, Written
 

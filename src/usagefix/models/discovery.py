@@ -50,10 +50,15 @@ class NeverMaintained:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """A column that may be a counter. ``best``: the hypothesis that agrees most; ``why`` it is not certain."""
+    """A column that may be a counter, with the hypothesis that agrees most.
+
+    ``why`` it is not certain: ``low`` agreement, too ``few`` rows, a ``rival`` that agrees nearly as often.
+    """
 
     counter: str
-    best: str
+    events: str
+    where: str | None
+    sum: str | None
     agreement: float
     rows: int
     runner_up: float

@@ -12,7 +12,7 @@ from usagefix.render.verdict import verdict
 
 _MOST = 20  # things that were not looked at; all of them are in JSON
 _WHY = {
-    "low": "too few rows agree",
+    "low": "less than half",
     "few": "too few rows, or values too much alike, to rule out chance",
     "rival": "something else agrees nearly as often",
 }
@@ -43,15 +43,16 @@ def _never(idle: NeverMaintained) -> Result:
 
 def _undecided(open_: Undecided) -> Result:
     said = f"{_percent(open_.agreement)} of {plural(open_.rows, 'row')} agree: {_WHY[open_.why]}"
+    hint = "declare it if you know that it counts these: docs/counters.md"
     rival = (
         f" ({open_.rival}: {_percent(open_.runner_up)} where they differ)"
         if open_.rival and open_.why == "rival"
         else ""
     )
-    return Result("undecided", Mark.NOTE, "undecided", open_.counter, open_.best, said + rival)
+    return Result("undecided", Mark.NOTE, "undecided", open_.counter, counted(open_), said + rival, hint)
 
 
-def counted(found: FoundCounter) -> str:
+def counted(found: FoundCounter | Undecided) -> str:
     """What a counter counts."""
     what = f"sum({found.sum}) of " if found.sum else ""
     return f"{what}{found.events}{f' where {found.where}' if found.where else ''}"

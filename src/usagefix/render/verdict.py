@@ -150,7 +150,8 @@ def _exported(report: ExportReport) -> Verdict:
 def _discovered(report: DiscoverReport) -> Verdict:
     looked = f"{plural(report.columns, 'column')} of {plural(report.tables, 'table')} looked at"
     if not report.counters:
-        return Verdict("none found", looked, MIND, "docs/counters.md: declare the counter yourself")
+        following = "declare a counter that you know yourself, see docs/counters.md; usagefix verify then counts it"
+        return Verdict("none found", looked, MIND, following)
     written = report.written
     added = f", {len(written.added)} written to {written.path}" if written else ""
     following = "usagefix verify" if written else "usagefix discover --write usagefix.toml"
