@@ -10,7 +10,7 @@ from usagefix.discovering.tables import NUMBERS, SPARSE, TEXTS, Column, Table
 
 SAMPLE = 2_000  # rows of a parent table that a link is measured on
 MOST_SEEN = 50  # values of a column that are read
-_SOME_EVENTS = 400  # events whose parents are looked at besides, since most parents may have none
+_SOME_EVENTS = 400  # events whose parents are looked at where few of the others have any
 _PROFILED = 3_000  # rows of a table of events that its values are read from
 _LONG = 100  # bytes of a value that is not read
 
@@ -57,19 +57,22 @@ def holding(parent: Table, key: Column, asked: Sequence[Sequence[str]]) -> str:
     )
 
 
-def measuring(link: Link, columns: Sequence[Column], tried: Sequence[Hypothesis]) -> str:
-    """For some of the parents, the key, the values of the columns and of each hypothesis."""
+def measuring(link: Link, columns: Sequence[Column], tried: Sequence[Hypothesis], *, with_events: bool = False) -> str:
+    """For some of the parents, the key, the values of the columns and of each hypothesis.
+
+    ``with_events``: besides, for the parents of some events.
+    """
     counters = ", ".join(f"parent.{column.sql}::pg_catalog.numeric" for column in columns)
     tallies = ", ".join(hypothesis.aggregate() for hypothesis in tried)
     key = " || ' ' || ".join(f"chosen.k{place}::pg_catalog.text" for place in range(len(link.key)))
     return (
-        f"{_grouped(link, f'ARRAY[{counters}] AS counters', f'ARRAY[{tallies}] AS tallies')}"
+        f"{_grouped(link, f'ARRAY[{counters}] AS counters', f'ARRAY[{tallies}] AS tallies', with_events=with_events)}"
         f" SELECT {key} AS key, chosen.counters AS counters, grouped.tallies AS tallies"
         f" FROM chosen LEFT JOIN grouped ON {_same(link)}"
     )
 
 
-def _grouped(link: Link, wanted: str, computed: str, kept: str = "") -> str:
+def _grouped(link: Link, wanted: str, computed: str, kept: str = "", *, with_events: bool = False) -> str:
     """``chosen``: what is wanted of some of a link's parents, under their keys k0, k1 …; ``grouped``: what is computed
     of all their events."""
     parent, child = link.parent, link.child
@@ -82,7 +85,7 @@ def _grouped(link: Link, wanted: str, computed: str, kept: str = "") -> str:
     typed = "" if link.type_column is None else (
         f" AND event.{child.by_name[link.type_column].sql} = {literal(str(link.type_value))}"
     )  # fmt: skip
-    if parent.rows > SAMPLE:
+    if with_events:
         some += (
             f" UNION ({chosen} WHERE ({', '.join(keys)}) IN (SELECT {', '.join(names)} FROM {child.qualified} AS event"
             f"{_sampled(child, _SOME_EVENTS)} WHERE {_there(names)}{typed} LIMIT {2 * _SOME_EVENTS}))"

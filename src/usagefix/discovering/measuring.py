@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from usagefix.database import Database
@@ -20,6 +20,7 @@ from usagefix.discovering.tables import NUMBERS, SPARSE, TEXTS, Column, Table, w
 from usagefix.errors import Busy, DatabaseRefused, NotPermitted, UsagefixError
 
 _SHARE = 0.25  # of the whole time, what one statement may take
+_FEW = 200  # rows with events, of a sample
 _LEAST = 1.0  # seconds of a statement
 _CANCELLED = "57014"
 
@@ -143,6 +144,11 @@ def measure(db: Database, clock: Clock, link: Link, tried: Sequence[Hypothesis])
     columns = link.parent.counting
     with limited(db, clock):
         rows = db.rows(asking.measuring(link, columns, tried), _Row)
+    sampled = link.parent.rows > asking.SAMPLE or len(rows) >= 2 * asking.SAMPLE
+    if sampled and sum(row.tallies is not None for row in rows) < _FEW:
+        # The parents of some events are those with most of them: to count them may take too long.
+        with suppress(Unlooked, OutOfTime), limited(db, clock):
+            rows = db.rows(asking.measuring(link, columns, tried, with_events=True), _Row)
     keys = tuple(row.key for row in rows)
     none = [0] * len(tried)
     by_column = zip(*(row.counters for row in rows), strict=True) if rows else [()] * len(columns)
@@ -153,7 +159,7 @@ def measure(db: Database, clock: Clock, link: Link, tried: Sequence[Hypothesis])
             for column, values in zip(columns, by_column, strict=True)
         },
         tuple(Values(keys, values) for values in by_hypothesis),
-        sampled=link.parent.rows > asking.SAMPLE or len(rows) >= 2 * asking.SAMPLE,
+        sampled,
     )
 
 
