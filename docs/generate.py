@@ -13,6 +13,7 @@ import sys
 import types
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -22,6 +23,7 @@ import typer
 from usagefix import catalog
 from usagefix.catalog import Face, Migration
 from usagefix.cli import app
+from usagefix.cli.declaring import GROUP
 from usagefix.models.advice import Step
 from usagefix.models.amount import Amount
 from usagefix.models.correction import BackfillReport
@@ -29,6 +31,7 @@ from usagefix.models.diagnosis import Finding, Severity, SourceRead
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
 from usagefix.models.migration import ExportReport, PlannedStatement, RollbackReport, StatusReport
+from usagefix.models.outcome import ABOUT_COUNTERS
 from usagefix.models.probe import ProbeReport
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.target import Target
@@ -53,7 +56,7 @@ class Error:
 
 @dataclasses.dataclass(frozen=True)
 class Envelope:
-    """The keys that every command has. ``target`` is null where it never connected, ``error`` where it went through;
+    """The keys that every command has. ``error`` is the worst, where there are several. ``target`` is null where it never connected, ``error`` where it went through;
     ``ok`` is true where ``exit_code`` is 0; ``duration_ms`` is in milliseconds."""
 
     schema_version: int
@@ -65,7 +68,16 @@ class Envelope:
     error: Error | None
 
 
-# The keys of each command beside those, with their types.
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """What came of one counter, which ``counter`` names: the keys of the report, where ``error`` is null."""
+
+    counter: str
+    ok: bool
+    error: Error | None
+
+
+# The keys of each command beside those, with their types: of each counter, where it is about counters.
 VERIFIED = get_type_hints(VerifyReport)
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "apply": {
@@ -88,6 +100,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "discover": get_type_hints(DiscoverReport),
     "backfill": {"backfill": BackfillReport, "doubt": Doubt},
     "rollback": get_type_hints(RollbackReport),
+    "check": get_type_hints(RowReport),
     "check-preset": get_type_hints(RowReport),
     "status": get_type_hints(StatusReport),
     "guard": get_type_hints(GuardReport),
@@ -112,24 +125,36 @@ def schema(command: str, body: Mapping[str, Any]) -> dict[str, Any]:
     envelope["schema_version"] = {"const": SCHEMA_VERSION}
     envelope["command"] = {"const": command}
     keys = {name: _schema(kind, definitions) for name, kind in body.items()}
+    if command in ABOUT_COUNTERS:
+        part = {name: _schema(kind, definitions) for name, kind in get_type_hints(Entry).items()}
+        entry = {"description": _prose(Entry.__doc__)} | _object(part, keys, OPTIONAL.get(command, frozenset()))
+        envelope["counters"] = {"type": "array", "items": entry}
+        keys = {}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"usagefix {command} --format json",
         "description": _prose(Envelope.__doc__),
+        **_object(envelope, keys, frozenset()),
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _object(always: dict[str, Any], keys: dict[str, Any], optional: frozenset[str]) -> dict[str, Any]:
+    """An object of which some keys are there always, and some where there is no error."""
+    return {
         "type": "object",
-        "properties": envelope | keys,
-        "required": list(envelope),
+        "properties": always | keys,
+        "required": list(always),
         "additionalProperties": False,
         "if": {"properties": {"error": {"type": "null"}}},
-        "then": {"required": [name for name in keys if name not in OPTIONAL.get(command, ())]},
-        "$defs": dict(sorted(definitions.items())),
+        "then": {"required": [name for name in keys if name not in optional]},
     }
 
 
 def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if kind == Amount:
         return {"type": "number"}
-    plain = {str: "string", int: "integer", bool: "boolean", float: "number", types.NoneType: "null"}
+    plain = {str: "string", int: "integer", bool: "boolean", float: "number", Decimal: "number", types.NoneType: "null"}
     if kind in plain:
         return {"type": plain[kind]}
     if kind is datetime:
@@ -172,6 +197,9 @@ def commands() -> Iterator[str]:
     yield "Options before the command, `usagefix [OPTIONS] COMMAND`:"
     yield ""
     yield from _options(group)
+    yield "Which counters, before any command or behind it (all but `schema` and `demo`); [counters.md](counters.md) explains:"
+    yield ""
+    yield from _options(group, of_counters=True)
     for name, command in group.commands.items():  # type: ignore[attr-defined]
         arguments = " ".join(
             p.make_metavar(typer.Context(command)) for p in command.params if p.param_type_name == "argument"
@@ -187,8 +215,9 @@ def commands() -> Iterator[str]:
         yield from _options(command)
 
 
-def _options(command: Any) -> Iterator[str]:
+def _options(command: Any, *, of_counters: bool = False) -> Iterator[str]:
     options = [p for p in command.params if p.param_type_name == "option" and (p.envvar or p.name in VARIABLES)]
+    options = [option for option in options if (option.rich_help_panel == GROUP) is of_counters]
     if not options:
         return
     yield "| option | variable | |"
@@ -204,7 +233,7 @@ def _options(command: Any) -> Iterator[str]:
 
 def _value(option: Any) -> str:
     choices = getattr(option.type, "choices", None)
-    return "\\|".join(map(str, choices)) if choices else option.metavar
+    return "\\|".join(map(str, choices)) if choices else option.metavar.replace("|", "\\|")
 
 
 def _shown(default: Any) -> str:

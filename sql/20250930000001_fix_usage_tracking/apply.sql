@@ -38,9 +38,9 @@ DROP INDEX IF EXISTS public.idx_preset_usage_daily_unique;
 
 -- The counting function: adds each new event to the counter of its preset. Presets are updated in the order of their
 -- ids: statements over the same presets queue up and never deadlock. The last name of the path is no schema, and nobody
--- may create one that begins with pg_: by it the guard knows a count, and how deep in triggers
+-- may create one that begins with pg_: by it the guard knows a count, of which counter, and how deep in triggers
 CREATE OR REPLACE FUNCTION public.auto_increment_preset_usage_count() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_1
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_preset_usage_count_1
 AS $function$
 DECLARE
     used record;
@@ -53,7 +53,8 @@ BEGIN
     THEN RETURN NULL; END IF;
     IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
         PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
-            pg_catalog.current_setting('search_path'), ', pg_usagefix_', pg_catalog.pg_trigger_depth()), true);
+            pg_catalog.current_setting('search_path'), ', ',
+            'pg_usagefix_preset_usage_count_'::pg_catalog.name, pg_catalog.pg_trigger_depth()), true);
     END IF;
     -- Most statements insert one event: then nothing is grouped or sorted.
     UPDATE public.presets AS preset
@@ -62,6 +63,7 @@ BEGIN
     FROM (SELECT written.preset_id, 1 AS uses, written.created_at AS newest FROM new_events AS written LIMIT 1) AS one
     WHERE preset.id OPERATOR(pg_catalog.=) one.preset_id AND NOT EXISTS (SELECT FROM new_events AS written OFFSET 1);
     IF FOUND THEN RETURN NULL; END IF;
+    -- Else one by one, in the order of their ids.
     FOR used IN SELECT written.preset_id, pg_catalog.count(*) AS uses, pg_catalog.max(written.created_at) AS newest
         FROM new_events AS written GROUP BY written.preset_id ORDER BY written.preset_id
     LOOP
@@ -77,7 +79,7 @@ $function$;
 -- The adjusting function: adds, for each preset that a statement touched, what the statement changed in all, and writes
 -- nothing where that is nothing. The time of the last use stays when events go
 CREATE OR REPLACE FUNCTION public.auto_adjust_preset_usage_count() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_1
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_preset_usage_count_1
 AS $function$
 DECLARE
     changes refcursor; change record; too_low boolean := false; shown numeric; trusted boolean;
@@ -103,8 +105,10 @@ BEGIN
     THEN RETURN NULL; END IF;
     IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
         PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
-            pg_catalog.current_setting('search_path'), ', pg_usagefix_', pg_catalog.pg_trigger_depth()), true);
+            pg_catalog.current_setting('search_path'), ', ',
+            'pg_usagefix_preset_usage_count_'::pg_catalog.name, pg_catalog.pg_trigger_depth()), true);
     END IF;
+    -- What the statement changed, preset by preset.
     IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' AND TG_WHEN OPERATOR(pg_catalog.=) 'AFTER' THEN
         -- No event is left, and none comes before this commits: what stays is the baseline, whatever a counter lacked.
         PERFORM FROM public.presets AS preset ORDER BY preset.id FOR NO KEY UPDATE;

@@ -23,7 +23,7 @@ $function$;
 
 -- Counts row by row what is written straight into a partition that has no triggers of its own yet
 CREATE OR REPLACE FUNCTION public.auto_count_row_preset_usage_count() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_1
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_preset_usage_count_1
 AS $function$
 DECLARE
     change record;
@@ -45,8 +45,10 @@ BEGIN
     END IF;
     IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
         PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
-            pg_catalog.current_setting('search_path'), ', pg_usagefix_', pg_catalog.pg_trigger_depth()), true);
+            pg_catalog.current_setting('search_path'), ', ',
+            'pg_usagefix_preset_usage_count_'::pg_catalog.name, pg_catalog.pg_trigger_depth()), true);
     END IF;
+    -- What the row changed, preset by preset.
     FOR change IN
         SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.moment) AS newest
         FROM (

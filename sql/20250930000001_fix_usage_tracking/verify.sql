@@ -86,8 +86,8 @@ WITH RECURSIVE tree AS (
         -- guard knows it, if there is one.
         (strpos(wanted.bodies, md5(proc.prosrc)) = 1
             OR strpos(wanted.bodies, md5(proc.prosrc)) > 1 AND NOT EXISTS (SELECT FROM tree WHERE kind = 'p'))
-            AND COALESCE(array_to_string(proc.proconfig, ';')
-                !~ 'search_path=(?!.*, pg_temp, pg_usagefix_1(;|$))', true) AS as_released,
+            AND COALESCE(array_to_string(proc.proconfig, ';') !~ concat('search_path=(?!.*, pg_temp, ',
+                'pg_usagefix_preset_usage_count_1'::name, '(;|$))'), true) AS as_released,
         proc.prosecdef AS definer, quote_ident(owners.rolname) AS owner, proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,
@@ -98,10 +98,10 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                'cc2b9c35a3c600634f0692fae4aabc99 a66b8f1071c4eed66b6156c8fb5a461f',
+                'd34796a19cdd1c9cd2f3bf4ba709eda9 afe50294addb341eb9abd31104f56610',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '27b4721c256403ca323d0e767fb5a118 26588ccca99bedc83416d22e79e83823',
+                'a0ef64fdd600ff6e66b07d864271df5d 3e680115bdb7f2c35368da9fb0a58782',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
@@ -225,8 +225,8 @@ SELECT count(*) AS rows, count(*) FILTER (WHERE shown IS NOT DISTINCT FROM basel
     COALESCE(sum(shown), 0) AS displayed_total, COALESCE(sum(actual), 0) AS actual_total,
     COALESCE(sum(baseline + actual - COALESCE(shown, 0)), 0) AS drift_total,
     COALESCE(sum(abs(baseline + actual - COALESCE(shown, 0))), 0) AS drift_magnitude,
-    count(*) FILTER (WHERE shown > 0) AS rows_with_count, count(*) FILTER (WHERE actual > 0) AS rows_with_events,
-    COALESCE(sum(baseline), 0) AS baseline_total, count(*) FILTER (WHERE baseline > 0) AS rows_with_baseline
+    count(*) FILTER (WHERE shown > 0) AS rows_with_count, count(*) FILTER (WHERE actual <> 0) AS rows_with_events,
+    COALESCE(sum(baseline), 0) AS baseline_total, count(*) FILTER (WHERE baseline <> 0) AS rows_with_baseline
 FROM (
     SELECT shown.usage_count AS shown, COALESCE(events.actual, 0) AS actual, COALESCE(kept.uses::numeric, 0) AS baseline
     FROM shown LEFT JOIN events ON events.parent = shown.id

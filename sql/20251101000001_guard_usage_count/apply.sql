@@ -129,7 +129,8 @@ BEGIN
     IF COALESCE(pg_partition_root(TG_RELID), TG_RELID) <> to_regclass('public.presets') OR NOT EXISTS (
         SELECT FROM pg_trigger AS counting JOIN pg_proc AS functions ON functions.oid = counting.tgfoid
         WHERE counting.tgrelid = to_regclass('public.preset_usage') AND counting.tgenabled IN ('O', 'A')
-            AND counting.tgtype = 4 AND functions.proconfig::text LIKE E'%, pg\\_usagefix\\_1"%'
+            AND counting.tgtype = 4
+            AND strpos(functions.proconfig::text, concat(', ', 'pg_usagefix_preset_usage_count_1'::name, '"')) > 0
     ) OR current_setting('usagefix.bypass_guard', true) = 'on' AND pg_trigger_depth() = 1
         AND pg_has_role(caller, current_user, 'USAGE') -- on purpose; what triggers write meanwhile is refused
     THEN
@@ -192,11 +193,12 @@ $function$;
 REVOKE ALL ON FUNCTION public.guard_preset_usage_count() FROM PUBLIC;
 
 -- The trigger, the last by name, since others may change the row before. What it lets through is a count: under the
--- path of a counting function, as deep in triggers as it says, by who may grant rights on presets, their owner
+-- path of a function that counts this counter, as deep in triggers as it says, by who may grant rights on presets
 CREATE OR REPLACE TRIGGER zz_trigger_guard_preset_usage_count
     BEFORE INSERT OR UPDATE ON public.presets
     FOR EACH ROW
-    WHEN ((current_setting('search_path') LIKE '%, pg_usagefix_' || NULLIF(pg_trigger_depth(), 0)::text
+    WHEN ((split_part(current_setting('search_path'), ', ', -1) =
+        'pg_usagefix_preset_usage_count_'::name || NULLIF(pg_trigger_depth(), 0)::text
         AND has_table_privilege('public.presets'::regclass, 'TRIGGER WITH GRANT OPTION')) IS NOT TRUE)
     EXECUTE FUNCTION public.guard_preset_usage_count('ignore');
 

@@ -19,12 +19,14 @@ WITH guard AS (
         EXISTS (
             SELECT FROM pg_trigger AS counting JOIN pg_proc AS functions ON functions.oid = counting.tgfoid
             WHERE counting.tgrelid = to_regclass('public.preset_usage') AND counting.tgenabled IN ('O', 'A')
-                AND counting.tgtype = 4 AND functions.proconfig::text LIKE '%, pg\_usagefix\_1"%'
+                AND counting.tgtype = 4
+                AND strpos(functions.proconfig::text, concat(', ', 'pg_usagefix_preset_usage_count_1'::name, '"')) > 0
         ) AS counted,
         strpos(replace(pg_get_triggerdef(existing.oid), '"', ''), format(
-            ' WHEN ((((current_setting(''search_path''::text) ~~ (''%%, pg_usagefix_''::text ||'
-            ' (NULLIF(pg_trigger_depth(), 0))::text)) AND has_table_privilege((''%s''::regclass)::oid,'
-            ' ''TRIGGER WITH GRANT OPTION''::text)) IS NOT TRUE)) EXECUTE FUNCTION ',
+            ' WHEN ((((split_part(current_setting(''search_path''::text), '', ''::text, ''-1''::integer) ='
+            ' ((''%s''::name)::text || (NULLIF(pg_trigger_depth(), 0))::text)) AND has_table_privilege('
+            '(''%s''::regclass)::oid, ''TRIGGER WITH GRANT OPTION''::text)) IS NOT TRUE)) EXECUTE FUNCTION ',
+            'pg_usagefix_preset_usage_count_'::name,
             replace(translate(presets.oid::regclass::text, '"', ''), '''', '''''')
         )) > 0 AS conditioned
     FROM (VALUES (1)) AS one
@@ -32,7 +34,7 @@ WITH guard AS (
     LEFT JOIN pg_trigger AS existing
         ON existing.tgrelid = presets.oid AND existing.tgname = 'zz_trigger_guard_preset_usage_count'::name
 ), guard_function AS (
-    SELECT proc.oid, md5(proc.prosrc) = 'd6253071fc962829b5c4e618a2a22c3d' AS as_released, proc.prosecdef AS definer,
+    SELECT proc.oid, md5(proc.prosrc) = '5b654abdd6351ee6b621b74684f6ba18' AS as_released, proc.prosecdef AS definer,
         quote_ident(owners.rolname) AS owner,
         proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)

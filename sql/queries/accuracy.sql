@@ -1,13 +1,14 @@
 -- The accuracy summary, the presets to look at, and the counters that would fall, in one snapshot; an index on
 -- preset_id is all it reads of the events. Each side stands on its own, so it is answered wherever rows are kept.
--- Parameters: top (how many presets), falls (how many of the largest).
+-- orphans: events of presets that are not there. Parameters: top (how many presets), falls (how many of the largest).
 WITH shown AS MATERIALIZED (
     SELECT preset.id AS id, preset.name AS name, preset.usage_count AS shown, preset.last_used_at AS last_use
     FROM public.presets AS preset
 ), events AS MATERIALIZED (
-    SELECT event.preset_id AS parent, count(*) AS actual FROM public.preset_usage AS event GROUP BY event.preset_id
+    SELECT event.preset_id AS parent, count(*) AS actual, count(*) AS events
+    FROM public.preset_usage AS event GROUP BY event.preset_id
 ), kept AS (
-    SELECT shown.*, COALESCE(events.actual, 0) AS actual, 0
+    SELECT shown.*, events.events, COALESCE(events.actual, 0) AS actual, 0
             + COALESCE(noted.baseline, 0) --? baselines
             AS baseline
     FROM shown LEFT JOIN events ON events.parent = shown.id
@@ -30,13 +31,21 @@ SELECT
     COALESCE(sum(drift), 0) AS drift_total,
     COALESCE(sum(abs(drift)), 0) AS drift_magnitude,
     count(*) FILTER (WHERE shown > 0) AS rows_with_count,
-    count(*) FILTER (WHERE actual > 0) AS rows_with_events,
+    count(*) FILTER (WHERE actual <> 0) AS rows_with_events,
     COALESCE(sum(baseline), 0) AS baseline_total,
-    count(*) FILTER (WHERE baseline > 0) AS rows_with_baseline,
+    count(*) FILTER (WHERE baseline <> 0) AS rows_with_baseline,
+    COALESCE(NULL::numeric
+        , (SELECT COALESCE(sum(events.events), 0) FROM events WHERE events.parent IS NOT NULL) --? whole
+            - COALESCE(sum(counters.events), 0) --? whole
+    ) AS orphans,
     count(*) FILTER (WHERE drift < 0) AS falling,
     COALESCE(sum(shown) FILTER (WHERE drift < 0), 0) AS falls_from,
     COALESCE(sum(baseline + actual) FILTER (WHERE drift < 0), 0) AS falls_to,
     count(*) FILTER (WHERE shown > 0 AND baseline + actual = 0) AS without_event,
+    count(*) FILTER (WHERE shown <> 0) AS compared,
+    count(*) FILTER (WHERE shown <> 0 AND shown = baseline + actual) AS agreeing,
+    COALESCE(sum(abs(shown)), 0) AS displayed_magnitude,
+    COALESCE(sum(baseline + actual), 0) AS truth_total,
     ARRAY(
         SELECT jsonb_build_object(
             'id', id::text, 'label', COALESCE(name::text, ''), 'displayed_count', shown,

@@ -6,7 +6,9 @@ UPDATE public.presets AS preset
 SET usage_count = CASE
     WHEN wanted.displayed IS NULL
         AND COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) wanted.delta OPERATOR(pg_catalog.=) 0 THEN NULL
-    ELSE GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) wanted.delta, LEAST(wanted.displayed, 0)) END
+    WHEN COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) wanted.delta --? counted
+        OPERATOR(pg_catalog.<) LEAST(wanted.displayed, 0) THEN LEAST(wanted.displayed, 0) --? counted
+    ELSE COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) wanted.delta END
 FROM ROWS FROM (
     pg_catalog.unnest(%(keys)s::pg_catalog.text[]), pg_catalog.unnest(%(deltas)s::pg_catalog.numeric[]),
     pg_catalog.unnest(%(displayed)s::pg_catalog.numeric[])

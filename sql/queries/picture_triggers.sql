@@ -8,7 +8,8 @@ WITH RECURSIVE tree AS (
 SELECT
     existing.tgname::text AS name,
     existing.tgrelid::regclass::text AS on_table,
-    CASE WHEN existing.tgrelid = to_regclass(%(parent)s) THEN 'presets'
+    CASE WHEN existing.tgrelid = to_regclass(%(parent)s) AND %(parent)s = %(child)s THEN 'both'
+        WHEN existing.tgrelid = to_regclass(%(parent)s) THEN 'presets'
         WHEN existing.tgrelid = to_regclass(%(child)s) THEN 'preset_usage'
         WHEN existing.tgrelid IN (SELECT relation FROM tree) THEN 'partition'
         ELSE 'elsewhere' END AS place,

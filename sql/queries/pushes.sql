@@ -1,17 +1,24 @@
--- The versions whose newest entry was made by a file of `supabase db push`: of this name, with that insert among its
--- statements, listed in the same transaction. Parameters: versions, names, side by side.
-SELECT latest.version, max(pushed.version) AS pushed_as
-FROM (
-    SELECT DISTINCT ON (version) version, action, xmin AS made_in FROM usagefix.history
-    WHERE counter = 'preset_usage_count'::name ORDER BY version, entry DESC
-) AS latest
-JOIN unnest(%(versions)s::text[], %(names)s::text[]) AS migrations (version, name)
-    ON migrations.version = latest.version
-JOIN supabase_migrations.schema_migrations AS pushed ON pushed.xmin = latest.made_in AND pushed.name = migrations.name
-WHERE latest.action = 'apply' AND EXISTS (
-    SELECT FROM unnest(pushed.statements) AS ran (statement)
-    WHERE ran.statement ~ format(
-        '(^|\n)\s*INSERT INTO usagefix\.history \(counter, version, action\)'
-        ' VALUES \(''%%s''::name, ''%%s'', ''apply''\)', 'preset_usage_count'::name, latest.version)
-)
-GROUP BY latest.version
+-- What to ask the lists of a migration tool that are here, as we know them, and that this role may read all of: whether
+-- the parameter version is in. golang-migrate and Alembic keep the newest version only. Parameter: the tool.
+SELECT format('SELECT EXISTS (SELECT FROM ONLY %%I.%%I WHERE %%s)', namespace.nspname, list.relname, known.condition)
+FROM (VALUES
+    ('supabase', 'schema_migrations', ARRAY['version', 'statements'], 'version::text = %%(version)s::text'),
+    ('dbmate', 'schema_migrations', ARRAY['version'], 'version::text = %%(version)s::text'),
+    ('sqitch', 'changes', ARRAY['change', 'change_id', 'project'], 'change = %%(version)s::text'),
+    ('flyway', 'flyway_schema_history', ARRAY['version', 'success', 'type'],
+        'version::text = translate(%%(version)s::text, ''_'', ''.'') AND success AND type::text NOT LIKE ''UNDO%%%%'''),
+    ('golang-migrate', 'schema_migrations', ARRAY['version', 'dirty'],
+        'version >= substring(%%(version)s::text FROM ''^\d{1,18}$'')::bigint'),
+    ('prisma', '_prisma_migrations', ARRAY['migration_name', 'finished_at', 'rolled_back_at'],
+        'migration_name::text = %%(version)s::text AND finished_at IS NOT NULL AND rolled_back_at IS NULL'),
+    ('alembic', 'alembic_version', ARRAY['version_num'], 'version_num IS NOT NULL OR %%(version)s::text IS NULL')
+) AS known (tool, name, columns, condition)
+JOIN pg_class AS list ON list.relname = known.name AND list.relkind = 'r'
+JOIN pg_namespace AS namespace ON namespace.oid = list.relnamespace
+WHERE known.tool = %(tool)s::text AND has_schema_privilege(namespace.oid, 'USAGE')
+    AND has_table_privilege(list.oid, 'SELECT') AND NOT row_security_active(list.oid)
+    -- Only types that run nobody's code when they are compared
+    AND cardinality(known.columns) = (
+        SELECT count(*) FROM pg_attribute AS attribute
+        JOIN pg_type AS type ON type.oid = attribute.atttypid AND type.typnamespace = 'pg_catalog'::regnamespace
+        WHERE attribute.attrelid = list.oid AND attribute.attname = ANY (known.columns) AND NOT attribute.attisdropped)

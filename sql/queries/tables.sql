@@ -1,7 +1,7 @@
 -- What is there of the two tables: null where a table is missing. columns: by name, each with its type, whether it must
 -- be given, whether it has a default, and how its values are compared (base: the type below a domain; own_equality: it
 -- is no type of PostgreSQL; exact: what its collation calls equal is the same). elsewhere: other schemas that have both
--- tables.
+-- tables. The one with the counter comes first.
 SELECT
     wanted.name AS name,
     tables.oid IS NOT NULL AS present,
@@ -18,6 +18,7 @@ SELECT
         SELECT jsonb_object_agg(attname, jsonb_build_object(
             'type', pg_catalog.format_type(atttypid, atttypmod), 'required', attnotnull,
             'filled', atthasdef OR attidentity <> '' OR attgenerated <> '',
+            'made', attidentity = 'a' OR attgenerated <> '',
             'base', pg_catalog.format_type(base.oid, NULL), 'own_equality',
             base.typnamespace <> 'pg_catalog'::regnamespace AND base.typtype <> 'e',
             'collation', NULLIF(attcollation, 0)::regcollation::text, 'exact', collisdeterministic IS NOT FALSE))
@@ -33,9 +34,11 @@ SELECT
         JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = other.relnamespace
         WHERE other.relname IN (%(parent_name)s, %(child_name)s) AND other.relkind IN ('r', 'p')
             AND namespace.oid IS DISTINCT FROM to_regnamespace(%(schema_sql)s)::oid
-        GROUP BY namespace.nspname HAVING count(*) = 2
+        GROUP BY namespace.nspname HAVING count(*) = CASE WHEN %(parent_name)s = %(child_name)s THEN 1 ELSE 2 END
         ORDER BY namespace.nspname
     ) AS elsewhere
-FROM (VALUES (%(parent_name)s::text, %(parent)s::text), (%(child_name)s, %(child)s)) AS wanted (name, qualified)
+FROM (VALUES (1, %(parent_name)s::text, %(parent)s::text), (2, %(child_name)s, %(child)s))
+    AS wanted (place, name, qualified)
 LEFT JOIN pg_catalog.pg_class AS tables
     ON tables.oid = to_regclass(wanted.qualified) AND tables.relkind IN ('r', 'p')
+ORDER BY wanted.place

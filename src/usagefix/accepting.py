@@ -14,7 +14,7 @@ from usagefix.trying import Made, Trials, made
 def with_fix(scene: Scene, trials: Trials, *, limit_stays: bool) -> Made:
     """The trials with the fix in place, for the same transaction."""
     ways = [way for way in (trial.of_recorder(scene, t.function) for t in trials.functions) if way]
-    uses = 1 if limit_stays else 2
+    uses = 1 if limit_stays or scene.counter.daily is None else 2
     tries = [Try(way, case, uses) for case in trials.cases for way in ways]
     tries += [Try(way, case) for case in trials.cases for way in trials.ways]
     tries += [Try(way, case) for case in trials.cases[:1] for way in trials.whole]
@@ -37,19 +37,21 @@ def require(trials: Trials, tried: Made, said: Sequence[str], *, limit_stays: bo
     found = tried.outcomes(said)
     for what, outcome in zip(tried.tries, found, strict=True):
         then, how = trials.before(what.way, what.case), trials.how(what.way)
-        if not acceptable(what, then, outcome, how, limit_stays=limit_stays):
+        if not acceptable(what, then, outcome, how, limit_stays=limit_stays, limited=trials.limited):
             raise NotAcceptable(what, then, outcome)
     return found
 
 
-def acceptable(what: Try, before: Outcome, now: Outcome, how: str, *, limit_stays: bool) -> bool:
-    """Whether a use may end so with the fix. The daily limit, while it stays, may turn one away."""
+def acceptable(what: Try, before: Outcome, now: Outcome, how: str, *, limit_stays: bool, limited: bool = True) -> bool:
+    """Whether a use may end so with the fix. The daily limit, where there is one (``limited``), may turn one away while
+    it stays; any other unique key for good."""
     if how == "kept" or not now.tried:
         return True
     if now.fails:
         if limit_stays and now.state == LIMITED and (how != "edited" or before.state == LIMITED):
             return True
-        return before.fails and before.state != LIMITED  # of which others may well have had their use recorded
+        # Of the daily limit others may well have had their use recorded.
+        return before.fails and not (limited and before.state == LIMITED)
     if not now.agrees:
         return False
     must = (before.records or how != "edited") and what.way.records and not limit_stays

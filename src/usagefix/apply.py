@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from usagefix import catalog, daily_limit, forbidden, ledger, preflight, status, trust, trying, verdicts
 from usagefix.accepting import NotAcceptable
@@ -20,6 +21,7 @@ from usagefix.models.verification import VerifyReport
 from usagefix.picture.objects import Reader
 from usagefix.picture.obstacles import of_uses
 from usagefix.planning import applying
+from usagefix.planning.ahead import Changes, after
 from usagefix.planning.countable import require_countable
 from usagefix.planning.plan import Choices, Plan, text_of
 from usagefix.planning.scene import Scene, scene
@@ -120,17 +122,20 @@ def plan(
     )
 
 
-def scripts(db: Database, to: str | None = None, *, alone: bool = False) -> dict[Migration, Plan]:
-    """The plans to write down for psql or a migration tool, by version. ``alone``: each is one transaction.
+def scripts(
+    db: Database, to: str | None = None, *, alone: bool = False, before: Iterable[Changes] = ()
+) -> tuple[Scene, dict[Migration, Plan]]:
+    """What is there, and the plans to write down for psql or a migration tool, by version. ``alone``: each is one
+    transaction; ``before``: what other plans make of the database first.
 
     Raises Refused where a person has something to do first.
     """
     with db.snapshot():
         preflight.require_tables(db)
-        seen = scene(db)
+        seen = reduce(after, before, scene(db))
         require_countable(seen, of_uses(db, ahead=True))
     choices = Choices(by_hand=True, alone=alone, mode=_mode(seen), recorders=trying.untried(seen))
-    return {m: applying.plan(seen, m, choices) for m in _wanted(to)}
+    return seen, {m: applying.plan(seen, m, choices) for m in _wanted(to)}
 
 
 def _look(db: Database, to: str | None, limits: Limits | None, believed: Trust | None) -> _Seen:

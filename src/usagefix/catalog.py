@@ -16,6 +16,7 @@ from pathlib import Path
 from usagefix.counter import STANDARD, Counter
 from usagefix.errors import ConfigurationError
 from usagefix.models.choices import Trust
+from usagefix.nouns import spoken
 
 _PACKAGED = Path(__file__).parent / "sql"
 _CHECKOUT = Path(__file__).parents[2] / "sql"
@@ -54,7 +55,10 @@ class Migration:
 
     def read(self, face: Face, counter: Counter = STANDARD) -> str:
         """The text of one file, for a database with this counter."""
-        text = _rendered(self._file(face), counter)
+        text = self._file(face)
+        if face is Face.VERIFY and not counter.usual:
+            text = spoken(text, counter)
+        text = _rendered(text, counter)
         if face is Face.VERIFY and counter != STANDARD:
             for usual, here in zip(self.checksums(), self.checksums(counter), strict=True):
                 text = text.replace(usual, here)
@@ -90,7 +94,14 @@ class Migration:
 
     def object_checks(self, counter: Counter = STANDARD) -> str:
         """The statement of ``verify.sql`` that checks the catalog, and counts nothing."""
-        (checks,) = (found for found in self.statements(Face.VERIFY, counter) if found.purpose == "Objects")
+        return self._checks("Objects", counter)
+
+    def counter_checks(self, counter: Counter = STANDARD) -> str:
+        """The statement of ``verify.sql`` that counts, and checks the counters."""
+        return self._checks("Counters", counter)
+
+    def _checks(self, title: str, counter: Counter) -> str:
+        (checks,) = (found for found in self.statements(Face.VERIFY, counter) if found.title == title)
         return checks.text.rstrip(";\n")
 
     @property

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 from usagefix.errors import ConfigurationError
+from usagefix.preparing import prepared
 from usagefix.rendering import CODE_TAGS, PARAMETER, Column, Renderer
 from usagefix.sources import Fragments
 
@@ -55,6 +56,7 @@ _NO_NAMES = (
     *("more_keys", "number", "where", "weight", "only", "constants", "creates", "beside", "truth"),
     *("slug", "partitioned", "baselines", "encoding", "declared", "stored"),
 )
+_BARE = re.compile(r"[a-z0-9_]+")
 _SCHEMA = re.compile(r"[\w -]{1,63}")
 
 
@@ -155,6 +157,18 @@ class Counter:
         return frozenset(name for role, name in self.objects.items() if role not in _FUNCTIONS + _SEQUENCES)
 
     @property
+    def permit(self) -> str:
+        """How the last name on the path of a counting function begins, by which the guard of this counter, and of no
+        other, knows a count: never quoted. A number follows, how deep in triggers that is."""
+        hashed = hashlib.md5(self.slug.encode(), usedforsecurity=False).hexdigest()
+        return f"pg_usagefix_{self.slug if _BARE.fullmatch(self.slug) else hashed}_"
+
+    @property
+    def first_permit(self) -> str:
+        """The one of a count that no other trigger led to."""
+        return f"{self.permit}1"
+
+    @property
     def dated(self) -> bool:
         """Whether events tell when they were, and the parent when it was last used."""
         return self.last is not None and self.time is not None
@@ -177,12 +191,12 @@ class Counter:
     @property
     def child_sql(self) -> str:
         """The table of events, with its schema, as SQL writes it."""
-        return f"{self.sql('child_schema') if self.child_schema else self.schema_sql}.{self.sql('child')}"
+        return f"{self._child_schema_sql}.{self.sql('child')}"
 
     @property
     def daily_sql(self) -> str | None:
         """The index of the daily limit, with its schema, as SQL writes it; None where there is no such thing."""
-        return f"{self.schema_sql}.{self.sql('daily')}" if self.daily is not None else None
+        return f"{self._child_schema_sql}.{self.sql('daily')}" if self.daily is not None else None
 
     @property
     def usual(self) -> bool:
@@ -228,7 +242,11 @@ class Counter:
 
         A ``%`` in a name is doubled where the text takes parameters.
         """
-        return _renderer(self, "%%" if PARAMETER.search(text) else "%").render(text)
+        return prepared(self, _renderer(self, "%%" if PARAMETER.search(text) else "%").render(text))
+
+    @property
+    def _child_schema_sql(self) -> str:
+        return self.sql("child_schema" if self.child_schema is not None else "schema")
 
     def _column(self, what: str, table: str, percent: str) -> Column:
         """What is written for a column behind the word for its table."""
@@ -258,10 +276,19 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         "baselines": counter.baselines,
         "daily": counter.daily is not None,
         "counted": counter.weight is None,
+        "whole": counter.only is None,
     }
     needless = frozenset(word for word, is_there in needed.items() if not is_there)
-    fragments = Fragments(counter.where, counter.weight)
-    return Renderer(STANDARD.schema, words, columns, needless, fragments.doubled() if percent == "%%" else fragments)
+    fragments = Fragments(counter.where, counter.weight, counter.only)
+    elsewhere = counter.sql("child_schema").replace("%", percent) if counter.child_schema is not None else None
+    return Renderer(
+        STANDARD.schema,
+        words,
+        columns,
+        needless,
+        fragments.doubled() if percent == "%%" else fragments,
+        dict.fromkeys((STANDARD.child, str(STANDARD.daily)), elsewhere) if elsewhere else {},
+    )
 
 
 @cache
@@ -286,6 +313,8 @@ def _sentinels() -> dict[str, str]:
         "recorder",
         "incrementer",
         "daily",
+        "permit",
+        "first_permit",
         "slug",
     )
     return {str(STANDARD._plain(what)): what for what in (*anywhere, *_roles())}

@@ -106,11 +106,11 @@ class Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class _Push:
-    """The columns of ``pushes.sql``."""
+class Pushed:
+    """The migration tool that applied a version, and as what it lists the file."""
 
+    by: str
     version: str
-    pushed_as: str
 
 
 def read(db: Database) -> Ledger:
@@ -194,16 +194,19 @@ def whole(db: Database) -> bool:
     return all(_has(db, table) for table in _TABLES)
 
 
-def pushed(db: Database) -> dict[str, str]:
-    """The applied versions that ``supabase db push`` applied, each with the version of the file that did.
+def pushed(db: Database, written: Ledger) -> dict[str, Pushed]:
+    """The versions that a migration tool applied, each with that tool, as its file says.
 
-    Empty where there is no such list, or the role may not read it.
+    Only where that tool's own list has the file, and the role may read it.
     """
-    if not exists(db) or not db.values(db.query("pushes_readable"))[0]:
-        return {}
-    migrations = catalog.migrations()
-    known = {"versions": [m.version for m in migrations], "names": [m.name for m in migrations]}
-    return {push.version: push.pushed_as for push in db.rows(db.query("pushes"), _Push, known)}
+    noted = {entry.version: (entry.tool or "").partition(" ") for entry in written.latest if entry.action == "apply"}
+    return {
+        version: Pushed(tool, listed)
+        for version, (tool, _, listed) in noted.items()
+        if any(
+            db.values(question, {"version": listed})[0] for question in db.values(db.query("pushes"), {"tool": tool})
+        )
+    }
 
 
 def require_trusted(db: Database) -> None:

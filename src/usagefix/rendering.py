@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from usagefix.sources import Fragments
 from usagefix.tokens import CODE, Kind, Token, tokens
@@ -34,13 +34,15 @@ class Column:
 class Renderer:
     """``schema`` is the word for it; ``words``: what is written for a name that is one anywhere; ``columns``: for one
     that is one only behind the word for its table and a dot, by this word; ``needless``: what is not needed, by the
-    word that ends the lines that are for it. ``fragments``: which events count, and for how much."""
+    word that ends the lines that are for it. ``fragments``: which events count, and for how much. ``schemas``: what
+    is written for the schema's word before a name that is elsewhere."""
 
     schema: str
     words: Mapping[str, str]
     columns: Mapping[str, Mapping[str, Column]]
     needless: frozenset[str] = frozenset()
     fragments: Fragments | None = None
+    schemas: Mapping[str, str] = field(default_factory=dict)
 
     def render(self, text: str, *, inside: bool = False) -> str:
         """The text with other names; ``inside``: it is the body of a function."""
@@ -79,6 +81,7 @@ class Renderer:
                 for table, columns in self.columns.items()
             },
             fragments=self.fragments and self.fragments.doubled(),
+            schemas={name: doubled(schema) for name, schema in self.schemas.items()},
         )
 
     def _without_missing(self, text: str) -> str:
@@ -101,7 +104,9 @@ class Renderer:
         table = self._table(code, index)
         column = self.columns[table].get(word) if table else None
         if column is None:
-            return index, self.words.get(word, word)
+            dot, *named = [token.text for token in code[index + 1 : index + 3]] or [""]
+            elsewhere = self.schemas.get("".join(named)) if (word, dot) == (self.schema, ".") else None
+            return index, elsewhere or self.words.get(word, word)
         first = index
         if column.missing:
             first -= 4 if self._has_schema(code, index - 2) else 2
@@ -123,11 +128,13 @@ class Renderer:
         named = _NAMED.fullmatch(text[1:-1])
         if named is None or named["name"] not in self.words or named["schema"] not in (None, self.schema, _LEDGER):
             return text
-        schema = f"{self.words.get(named['schema'], named['schema'])}." if named["schema"] else ""
+        schema = self.words.get(named["schema"], named["schema"])
+        if named["schema"] == self.schema:
+            schema = self.schemas.get(named["name"], schema)
         word = self.words[named["name"]]
         if plain and word.startswith('"'):
             word = word[1:-1].replace('""', '"')
-        name = f"{schema}{word}{named['call'] or ''}"
+        name = f"{schema + '.' if schema else ''}{word}{named['call'] or ''}"
         return "'" + name.replace("'", "''") + "'"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 from usagefix import catalog, daily_limit, forbidden, ledger, preflight, rehearsal, status
 from usagefix.backfill import give_back, returns
@@ -14,6 +15,7 @@ from usagefix.models.choices import Counters, DailyLimit
 from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import RollbackPlan, RollbackReport, State
 from usagefix.planning import remembered, undoing
+from usagefix.planning.ahead import Changes, after, undone
 from usagefix.planning.plan import text_of
 from usagefix.planning.scene import Scene, scene
 from usagefix.verify import object_checks, verify
@@ -27,8 +29,9 @@ def plan(
     """What a rollback to just after version ``to`` (None: to before the first) would undo, newest first; ``purge``: and
     whether the ledger goes, too; ``counters``: what becomes of those that were corrected.
 
-    Raises RollbackRefused where the objects there are not recorded, where the daily limit cannot come back, or where
-    somebody keeps things of their own in the ledger's schema.
+    Raises RollbackRefused where the objects there are not recorded, where the daily limit cannot come back, where
+    another counter needs the ledger or was applied to the same function later, or where somebody keeps things of their
+    own in the ledger's schema.
     """
     if purge and to is not None:
         raise ConfigurationError("--purge goes back all the way, --to does not", hint="pass one of them")
@@ -39,7 +42,8 @@ def plan(
         )
     seen = _look(db)
     undone = [m for m in reversed(catalog.migrations()) if m.version in seen.ledger.begun and m.version > keep]
-    purge = purge and bool(db.values("SELECT to_regnamespace('usagefix') IS NOT NULL")[0])
+    _require_last(db, seen, undone, purge=purge)
+    purge = purge and _is_last(db) and bool(db.values("SELECT to_regnamespace('usagefix') IS NOT NULL")[0])
     strangers = db.values(db.query("ledger_strangers")) if purge else []
     if strangers:
         raise RollbackRefused(
@@ -135,21 +139,24 @@ def _remains(db: Database, undone: tuple[str, ...]) -> str | None:
     return next((str(m) for m in reversed(catalog.migrations()) if m.version in begun), None)
 
 
-def script(db: Database, migration: Migration, limit: DailyLimit) -> str:
+def script(
+    db: Database, migration: Migration, limit: DailyLimit, before: Iterable[Changes] = ()
+) -> tuple[str, Changes]:
     """The script to write down that undoes one version here, and builds the daily limit; what changed since stands
-    above it. Raises Refused."""
-    seen = _look(db)
+    above it. And what it is going to change. ``before``: what scripts that run first do. Raises Refused."""
+    seen = reduce(after, before, _look(db))
     later = [m for m in catalog.migrations() if m.version > migration.version and m.version in seen.ledger.begun]
     if later or migration.version not in seen.ledger.begun:
         raise Refused(
             f"version {later[-1].version} is applied" if later else f"version {migration.version} is not applied",
             hint="roll back the newest first; usagefix status shows where things stand",
         )
+    _require_last(db, seen, [migration])
     plan = undoing.plan(seen, migration, limit, by_hand=True)
     if migration.kind is MigrationKind.COUNTING and limit is DailyLimit.RESTORE:
         _require_restorable(db, seen)
     told = "".join(f"-- {' '.join(remark.split())}\n" for remark in plan.remarks)
-    return (f"{told}\n" if told else "") + text_of(plan.statements)
+    return (f"{told}\n" if told else "") + text_of(plan.statements), undone(seen, migration)
 
 
 def _look(db: Database) -> Scene:
@@ -158,6 +165,47 @@ def _look(db: Database) -> Scene:
         preflight.require_readable(db)
         ledger.require_trusted(db)
         return remembered.here(scene(db))
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """What another counter's apply edited after this one's: the columns of ``edited_later.sql``."""
+
+    slug: str
+    identity: str
+
+
+def _require_last(db: Database, seen: Scene, undone: list[Migration], *, purge: bool = False) -> None:
+    """Raise RollbackRefused where another counter stands on what this one would take away: the ledger, or its edit of a
+    function. Those that the command rolls back as well do not count: the later go first."""
+    slugs = [counter.slug for counter in db.counters]
+    before = slugs[slugs.index(seen.counter.slug) + 1 :] if seen.counter.slug in slugs else []
+    versions = [migration.version for migration in undone]
+    later = (
+        db.rows(db.query("edited_later"), _Later, {"versions": versions}) if seen.ledger.begun & set(versions) else []
+    )
+    for one in later:
+        if one.slug not in before:
+            raise RollbackRefused(
+                f"nothing was changed: {one.identity} was edited for {one.slug} after it was for {seen.counter.slug}",
+                hint=f"roll back {one.slug} first: usagefix rollback --counter {one.slug}",
+            )
+    left = [kept.slug for kept in seen.ledger.counters if kept.slug not in {*slugs, seen.counter.slug}]
+    if purge and left:
+        raise _ledger_needed(left)
+
+
+def _ledger_needed(left: list[str]) -> RollbackRefused:
+    return RollbackRefused(
+        f"the ledger stays: it serves {', '.join(left)}, too",
+        hint="roll back those first, or leave --purge out",
+    )
+
+
+def _is_last(db: Database) -> bool:
+    """Whether the counter in turn is the last that the command rolls back: it goes over them in reverse."""
+    slugs = [counter.slug for counter in db.counters]
+    return db.counter.slug not in slugs[1:]
 
 
 def _require_restorable(db: Database, seen: Scene) -> None:
@@ -195,6 +243,8 @@ def _purge(db: Database, limits: Limits | None, *, rollback: bool = False) -> No
     try:
         with db.transaction(limits, rollback=rollback):
             db.claim()
+            if not rollback and (left := [kept.slug for kept in ledger.counters(db)]):
+                raise _ledger_needed(left)  # applied meanwhile
             for parts in db.rows(db.query("ledger_parts"), _Parts):
                 db.run(f"DROP {parts.kind} {parts.names}")
             db.run("DROP SCHEMA IF EXISTS usagefix")

@@ -1,9 +1,10 @@
 """Where the bundled SQL reads events, and adds them up: what is written there for a counter of some events only, or of
 what each event is worth.
 
-A source that has an alias (``FROM new_events AS written``, ``JOIN public.preset_usage AS event``) gives the events that
-count; without an alias it gives all there are. ``count(*) AS uses`` (or ``AS actual``) and ``1 AS uses`` are what
-events count. ``GREATEST(…, 0)`` stops at zero, as only a counter that counts one for each does.
+A source of events that has an alias (``FROM new_events AS written``, ``JOIN public.preset_usage AS event``) gives the
+events that count; without an alias it gives all there are. ``count(*) AS uses`` (or ``AS actual``) and ``1 AS uses``
+are what events count. ``GREATEST(…, 0)`` stops at zero, as only a counter that counts one for each does. Rows of the
+parent are those that have a counter where their alias is ``preset``; what else reads the parent sees all.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from usagefix.fragments import closed
+from usagefix.fragments import closed, moved
 from usagefix.tokens import Token
 
 WEIGHT = "usagefix_weight"  # the column that a source has where events have a weight
@@ -23,6 +24,8 @@ _EVENTS = (
     ("(", "SELECT", "OLD", ".", "*", ")"),
     ("(", "SELECT", "NEW", ".", "*", ")"),
 )
+_PARENT = ("public", ".", "presets", "AS", "preset")
+_GUARDED = ("IF", "NEW", ".", "id", "IS", "DISTINCT", "FROM")  # where the guard begins to look at a row
 _TOTALS = (("count", "(", "*", ")", "AS", "uses"), ("count", "(", "*", ")", "AS", "actual"))
 
 
@@ -39,14 +42,16 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fragments:
-    """Which events count, and for how much: SQL over the alias ``event``; None: all, and 1 each."""
+    """Which events count, and for how much: SQL over the alias ``event``; None: all, and 1 each. ``only``: which rows
+    of the parent have a counter: over the alias ``preset``; None: all."""
 
     where: str | None = None
     weight: str | None = None
+    only: str | None = None
 
     def edits(self, code: Sequence[Token], *, inside: bool) -> Iterator[Edit]:
         """What to write otherwise in some code; ``inside``: it is the body of a function."""
-        if self.where is self.weight is None:
+        if self.where is self.weight is self.only is None:
             return
         texts = [token.text for token in code]
         for at, text in enumerate(texts):
@@ -54,8 +59,12 @@ class Fragments:
                 yield from self._source(texts, at + 1, inside=inside)
             elif self.weight is not None:
                 yield from _weighed(texts, at)
+            if self.only is not None:
+                yield from _restricted(texts, at, self.only)
 
     def _source(self, texts: list[str], first: int, *, inside: bool) -> Iterator[Edit]:
+        if self.where is self.weight is None:
+            return
         for source in _EVENTS:
             end = first + len(source)
             if tuple(texts[first:end]) == source and texts[end : end + 1] == ["AS"]:
@@ -67,7 +76,31 @@ class Fragments:
 
     def doubled(self) -> Fragments:
         """The same where ``%`` means something and ``%%`` is a percent sign."""
-        return Fragments(*(text and text.replace("%", "%%") for text in (self.where, self.weight)))
+        return Fragments(*(text and text.replace("%", "%%") for text in (self.where, self.weight, self.only)))
+
+
+def _restricted(texts: list[str], at: int, only: str) -> Iterator[Edit]:
+    """What a mere row of the parent is, in a query, in an UPDATE (whose conditions are joined by AND), in the guard."""
+    found = tuple(texts[at + 1 : at + 1 + len(_PARENT)]) == _PARENT
+    if found and texts[at] in ("FROM", "JOIN") and texts[max(at - 1, 0)] != "DELETE":
+        yield Edit(at + 1, at + 4, "(SELECT preset.* FROM ", f" AS preset WHERE ({only}))")
+    elif found and texts[at] == "UPDATE" and (where := _where(texts, at)):
+        yield Edit(where, where + 1, behind=f" ({closed(only)}) AND")
+    elif tuple(texts[at : at + len(_GUARDED)]) == _GUARDED:
+        of_row = closed(moved(only, "preset", "NEW"))
+        yield Edit(at, at + 1, f"IF ({of_row}) IS NOT TRUE THEN RETURN NEW; END IF; -- it has no counter\n    ")
+
+
+def _where(texts: list[str], update: int) -> int | None:
+    """Where the conditions of an UPDATE begin."""
+    depth = 0
+    for at in range(update, len(texts)):
+        depth += (texts[at] == "(") - (texts[at] == ")")
+        if depth < 0 or texts[at] == ";":
+            return None
+        if depth == 0 and texts[at] == "WHERE":
+            return at
+    return None
 
 
 def _weighed(texts: list[str], at: int) -> Iterator[Edit]:

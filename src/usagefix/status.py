@@ -28,10 +28,11 @@ def status(db: Database) -> StatusReport:
     """Every migration's state, and the time of the newest event."""
     with db.snapshot():
         preflight.require_readable(db)
-        pushed = ledger.pushed(db)
+        written = ledger.read(db)
+        pushed = ledger.pushed(db, written)
         seen = code(db)
         checks = object_checks(db, seen)
-        states = migration_states(ledger.read(db), checks)
+        states = migration_states(written, checks)
         (newest,) = db.values(db.query("newest_event"))
         baselines = ledger.baselines(db)
         # What is there as released, and not recorded: apply records it.
@@ -41,7 +42,10 @@ def status(db: Database) -> StatusReport:
             if state.state is not State.APPLIED and all(check.passed for check in checks[state.version])
         ]
         step = step_of(db, seen, checks, *unrecorded)
-    found = tuple(replace(state, pushed_as=pushed.get(state.version)) for state in states)
+    found = tuple(
+        replace(state, pushed_by=push.by, pushed_as=push.version) if (push := pushed.get(state.version)) else state
+        for state in states
+    )
     return StatusReport(found, newest, dated=db.counter.time is not None, baselines=baselines, next=step)
 
 

@@ -112,3 +112,14 @@ def after_comment(text: str, at: int) -> int:
         if depth == 0:
             return edge.end()
     return len(text)
+
+
+def split(script: str) -> list[str]:
+    """A script's statements, each with the comments before it; what only comments is left out."""
+    statements, begins, said = [], 0, False
+    for token in tokens(script):
+        said = said or token.kind in CODE
+        if token.text == ";":
+            statements.append(script[begins : token.end].strip())
+            begins, said = token.end, False
+    return [*statements, script[begins:].strip()] if said else statements

@@ -13,18 +13,20 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from usagefix.catalog import Statement
 from usagefix.counter import quoted
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy, DatabaseRefused
 from usagefix.models.trial import LIMITED, Outcome
+from usagefix.picture import examples
 from usagefix.picture.cases import Case, cases, kinds
 from usagefix.picture.code import routine
 from usagefix.picture.objects import Function
 from usagefix.planning import trial
 from usagefix.planning.scene import Scene
-from usagefix.planning.trial import Try, Way
+from usagefix.planning.trial import Fillers, Try, Way
 from usagefix.reading import Uneditable, with_body
 
 _UNKNOWN_COLUMN = "42703"
@@ -48,13 +50,15 @@ class Tried:
 @dataclass(frozen=True, slots=True)
 class Trials:
     """What was tried before anything is changed. ``said``: what came of each, by way and case; ``ways``: without those
-    of ``functions``; ``whole``: those that are tried with the first case only."""
+    of ``functions``; ``whole``: those that are tried with the first case only; ``limited``: a daily limit may turn uses
+    away, which goes."""
 
     functions: tuple[Tried, ...] = ()
     cases: tuple[Case, ...] = ()
     ways: tuple[Way, ...] = ()
     whole: tuple[Way, ...] = ()
     said: Mapping[tuple[str, Case], Outcome] = field(default_factory=dict)
+    limited: bool = True
 
     def before(self, way: Way, case: Case) -> Outcome:
         return self.said.get((way.name, case), _NOTHING)
@@ -77,7 +81,7 @@ class Made:
         found = [_NOTHING] * len(self.tries)
         for text in said:
             with suppress(ValueError, TypeError, KeyError):
-                heard = json.loads(text)
+                heard = json.loads(text, parse_float=Decimal)
                 if heard["token"] == self.token:
                     found[heard["n"]] = Outcome(**heard["said"])
         if found and not any(each.tried for each in found):
@@ -93,17 +97,19 @@ def made(scene: Scene, tries: Sequence[Try], title: str) -> Made:
 
 def before(db: Database, scene: Scene, limits: Limits | None) -> Trials:
     """Try uses as things are without the triggers of usagefix, and choose what becomes of each function."""
-    candidates, fillers = cases(db), _fillers(db, scene)
+    with db.snapshot():
+        candidates = cases(db) if scene.counter.usual else examples.examples(db)
+        fillers = _fillers(db, scene)
     calls = [way for way in (trial.of_recorder(scene, f) for f in scene.code.recorders) if way]
     plain = (trial.insert(scene, fillers), trial.delete(scene, fillers))
     said = _run(db, scene, [Try(way, case) for case in candidates for way in (*calls, *plain)], limits)
     chosen = _best(candidates, [*calls, plain[0]], said)
-    others = chosen[0].of_kinds(kinds(db)) if chosen else ()
+    others = chosen[0].of_kinds(kinds(db)) if chosen and scene.counter.usual else ()
     said |= _run(db, scene, [Try(way, case) for case in others for way in (*calls, *plain)], limits)
     chosen += [case for case in others if not _is_no_kind(scene, said[plain[0].name, case])]
     whole = tuple(_whole(scene, fillers))
     said |= _run(db, scene, [Try(way, case) for case in chosen[:1] for way in whole], limits)
-    found = Trials((), tuple(chosen), plain, whole, said)
+    found = Trials((), tuple(chosen), plain, whole, said, limited=scene.counter.daily is not None)
     return replace(
         found, functions=tuple(_chosen(db, scene, function, found, limits) for function in scene.code.recorders)
     )
@@ -156,34 +162,25 @@ def _is_no_kind(scene: Scene, said: Outcome) -> bool:
     return said.state == _NO_LABEL or (said.state in _NO_KIND and said.table == scene.counter.child)
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """The columns of ``smoke_columns.sql``."""
-
-    name: str
-    quoted: str
-    alone: bool
-    required: bool
-    type: str
-    refers: str | None
-    refers_key: str | None
-    expression: str
-
-
-def _fillers(db: Database, scene: Scene) -> dict[str, str]:
+def _fillers(db: Database, scene: Scene) -> Fillers:
     """Values in SQL for an event's columns that are not merely copied from another event."""
+    usual = scene.counter.usual
     found: dict[str, str] = {}
-    for column in db.rows(db.query("smoke_columns"), _Column, {"relation": scene.counter.child_sql}):
-        expression = column.expression.replace("%%", "%")
+    for column in examples.needing(db).values():
+        expression = column.made_up
         if column.refers is not None and column.refers_key is not None:
             expression = f"(SELECT {column.refers_key} FROM {column.refers} LIMIT 1)"  # noqa: S608 - of the catalog
-        if not column.alone:
+        if not column.alone or not usual:
             expression = f"COALESCE(example.{quoted(column.name)}, {expression})"
         found[column.name] = expression if column.required else ""
-    return found
+    if usual:
+        return Fillers(found)
+    different = examples.different(db)
+    names = tuple(examples.written(scene.counter, scene.code.events.columns, different))
+    return Fillers({name: value for name, value in found.items() if value}, different.names, names)
 
 
-def _whole(scene: Scene, fillers: dict[str, str]) -> Iterator[Way]:
+def _whole(scene: Scene, fillers: Fillers) -> Iterator[Way]:
     """What is done to a preset, where a trigger of the application runs before it, which may write events."""
     ours = scene.counter.triggers
     on = [

@@ -64,7 +64,7 @@ def remarks(trials: Trials, made: Made, found: Sequence[Outcome]) -> Iterator[st
         )
     edited = [(t, said) for t, said in zip(made.tries, found, strict=True) if trials.how(t.way) == "edited"]
     for name, tries in groupby(sorted(edited, key=lambda each: each[0].way.name), key=lambda each: each[0].way.name):
-        yield from _of_way(name, [(t, said) for t, said in tries if said.state != LIMITED])
+        yield from _of_way(name, [(t, said) for t, said in tries if not (trials.limited and said.state == LIMITED)])
 
 
 def _of_function(one: Tried, *, called: bool, trials: Trials) -> Iterator[str]:
@@ -93,8 +93,8 @@ def _of_way(name: str, tries: list[tuple[Try, Outcome]]) -> Iterator[str]:
     if counted and not any(said.records for _, said in counted):
         yield f"{name} records nothing when it is tried, neither before the fix nor with it"
     for t, said in counted:
-        if said.records and (said.recorded or 0) < t.uses:
-            yield f"{name} records {said.recorded} of {t.uses} uses by one person on one day ({t.case})"
+        if said.records and (said.inserted or 0) < t.uses:
+            yield f"{name} records {said.inserted} of {t.uses} uses by one person on one day ({t.case})"
             return
 
 
@@ -107,7 +107,7 @@ def refused(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> Ref
         told = f"tried with the fix, {what.way.name} does not count right: {said} ({what.case})"
     triggers = _to_blame(db, scene, plan, error)
     if not triggers and said.state == _SAME_ROW:
-        triggers = [t for t in _suspects(scene) if t.timing == "BEFORE" and t.place == "presets"]
+        triggers = [t for t in _suspects(scene) if t.timing == "BEFORE" and t.is_on("presets")]
     where = next(_RAISED.finditer(_without_ours(scene, said.context)), None)
     if triggers:
         told += f"; to blame: trigger {', '.join(map(str, triggers))}"
@@ -120,7 +120,7 @@ def refused(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> Ref
 
 def _hint(scene: Scene, said: Outcome, triggers: Sequence[Trigger]) -> str:
     counter = f"{scene.counter.parent}.{scene.counter.column}"
-    on_presets = [t for t in triggers if t.place == "presets"]
+    on_presets = [t for t in triggers if t.is_on("presets")]
     if said.state == _SAME_ROW:
         return (
             f"an event changes {counter}, so a trigger that writes events before a preset is changed changes the preset"

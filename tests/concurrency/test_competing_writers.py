@@ -106,7 +106,7 @@ def test_nobody_waits_for_what_is_noted(fixed: App) -> None:
     fixed.sql(ADD.replace("%s", "6"))
     assert fixed.one(NOTED) == 7
     assert fixed.one("SELECT count(*) FROM usagefix.refused_writes") == 2
-    report = fixed.usagefix("guard", "--format", "json").json["refused"]
+    report = fixed.usagefix("guard", "--format", "json").one["refused"]
     assert [write["writes"] for write in report] == [7], "readers add up"
 
 

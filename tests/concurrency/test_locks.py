@@ -116,14 +116,14 @@ def test_batches_begin_small(fixed: App) -> None:
         "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
         " CREATE TRIGGER each_batch AFTER UPDATE ON presets FOR EACH STATEMENT EXECUTE FUNCTION note()"
     )
-    told = fixed.usagefix(
-        "backfill", "--trust", "events", "--dry-run", "--batch-size", "1000", "--format", "json"
-    ).json["backfill"]
+    told = fixed.usagefix("backfill", "--trust", "events", "--dry-run", "--batch-size", "1000", "--format", "json").one[
+        "backfill"
+    ]
     done = fixed.usagefix("backfill", "--trust", "events", "--batch-size", "1000", "--format", "json")
     assert done.code == 0, done.stderr
-    assert told["batches"] >= done.json["backfill"]["batches"]
+    assert told["batches"] >= done.one["backfill"]["batches"]
     (each_batch,) = (trigger for trigger in told["triggers"] if trigger["name"] == "each_batch")
     assert (each_batch["fires"], each_batch["at_most"]) == (told["batches"], True)
-    assert done.json["backfill"]["rows_changed"] > 900
-    assert done.json["backfill"]["batches"] >= 4, "100, at most 200, at most 400, and the rest"
+    assert done.one["backfill"]["rows_changed"] > 900
+    assert done.one["backfill"]["batches"] >= 4, "100, at most 200, at most 400, and the rest"
     assert fixed.drift() == (0, 0)

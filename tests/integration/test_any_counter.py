@@ -40,20 +40,20 @@ def made(**given: object) -> Counter:
 
 REACTIONS = """
 CREATE SEQUENCE app.numbers;
-CREATE TABLE app.posts (id integer PRIMARY KEY, likes integer DEFAULT 0, score bigint DEFAULT 7, raised numeric);
+CREATE TABLE app.posts (id integer PRIMARY KEY, likes integer DEFAULT 0, score bigint DEFAULT 7, raised numeric, live boolean);
 CREATE TABLE app.reactions (
     id bigint PRIMARY KEY DEFAULT nextval('app.numbers'),
     post_id integer REFERENCES app.posts ON DELETE CASCADE ON UPDATE CASCADE,
     kind text, value integer, amount numeric(12, 2), written text
 );
 CREATE INDEX ON app.reactions (post_id);
-INSERT INTO app.posts (id) SELECT generate_series(1, 9);
+INSERT INTO app.posts (id, live, likes) SELECT n, n % 2 > 0, 77 * (1 - n % 2) FROM generate_series(1, 9) AS n;
 INSERT INTO app.reactions (post_id, kind, value, amount)
 SELECT 1 + n % 7, (ARRAY['like', '100%', NULL])[1 + n % 3], NULLIF(n % 5 - 2, 2), n / 4.0 FROM generate_series(1, 60) AS n;
 """
 PARTITIONED = """
 CREATE SEQUENCE app.numbers;
-CREATE TABLE app.posts (id integer PRIMARY KEY, likes integer DEFAULT 0, score bigint DEFAULT 7, raised numeric);
+CREATE TABLE app.posts (id integer PRIMARY KEY, likes integer DEFAULT 0, score bigint DEFAULT 7, raised numeric, live boolean);
 CREATE TABLE app.reactions (
     id bigint DEFAULT nextval('app.numbers'),
     post_id integer REFERENCES app.posts ON DELETE CASCADE ON UPDATE CASCADE,
@@ -62,10 +62,30 @@ CREATE TABLE app.reactions (
 CREATE TABLE app.first PARTITION OF app.reactions FOR VALUES FROM (MINVALUE) TO (50);
 CREATE TABLE app.rest PARTITION OF app.reactions DEFAULT;
 CREATE INDEX ON app.reactions (post_id);
-INSERT INTO app.posts (id) SELECT generate_series(1, 9);
+INSERT INTO app.posts (id, live, likes) SELECT n, n % 2 > 0, 77 * (1 - n % 2) FROM generate_series(1, 9) AS n;
 INSERT INTO app.reactions (post_id, kind, value, amount)
 SELECT 1 + n % 7, (ARRAY['like', '100%', NULL])[1 + n % 3], NULLIF(n % 5 - 2, 2), n / 4.0 FROM generate_series(1, 60) AS n;
 """
+UNTIED = """
+CREATE SCHEMA "Other";
+CREATE TABLE app.posts (uri text UNIQUE, likes bigint, title text);
+CREATE TABLE "Other".posts (id serial PRIMARY KEY, subject text, of text, value integer);
+CREATE INDEX ON "Other".posts (subject);
+INSERT INTO app.posts SELECT 'at://' || n, n FROM generate_series(1, 9) AS n;
+INSERT INTO "Other".posts (subject, of, value)
+SELECT 'at://' || 1 + n % 12, (ARRAY['post', 'list'])[1 + n % 2], n % 3 FROM generate_series(1, 60) AS n;
+"""
+ELSEWHERE = (
+    """INSERT INTO "Other".posts (subject, of, value) VALUES ('at://1', 'post', 1), ('at://none', 'post', 1)""",
+    """INSERT INTO "Other".posts (subject, of, value) SELECT 'at://' || n, 'post', n FROM generate_series(1, 20) AS n""",
+    """UPDATE "Other".posts SET of = 'post' WHERE id % 3 = 0""",
+    """UPDATE "Other".posts SET subject = 'at://11' WHERE id % 5 = 0""",
+    """INSERT INTO app.posts VALUES ('at://11', 0), ('at://12', NULL), ('at://13', 5)""",
+    """DELETE FROM "Other".posts WHERE id % 4 = 0""",
+    """UPDATE app.posts SET uri = 'at://14' WHERE uri = 'at://2'""",
+    """DELETE FROM app.posts WHERE uri = 'at://3'""",
+    """INSERT INTO app.posts SELECT 'at://3'""",
+)
 LIKES = "(event.kind = 'like'::text)"
 COLUMN = "(post_id, kind, value, amount)"
 INSERTING = f" WHEN NOT MATCHED THEN INSERT {COLUMN} VALUES (p.id, 'like', 1, 1)"
@@ -109,7 +129,6 @@ _STRAIGHT = (
 )
 # PostgreSQL 15 gives the UPDATE triggers of a partitioned table what such a MERGE has inserted before.
 STRAIGHT = (*(write.removesuffix(INSERTING) for write in WRITES), *_STRAIGHT)
-TRUNCATED = "TRUNCATE app.reactions"
 
 
 def truth(what: str, where: str = "true") -> str:
@@ -127,6 +146,23 @@ SHAPES = {
         truth("count(*)", r"kind LIKE '%0\%' OR kind IS NULL"), STRAIGHT,
     ),
     "sum": Shape(made(column="score", weight="event.value"), REACTIONS, truth("coalesce(sum(value), 0)"), WRITES),
+    "numeric sum": Shape(
+        made(column="raised", weight="event.amount", number="numeric"), REACTIONS,
+        truth("coalesce(sum(amount), 0)"), WRITES,
+    ),
+    "some rows": Shape(
+        made(where=LIKES, only="((preset.live IS TRUE) AND (preset.id > 0))"), REACTIONS,
+        truth("count(*)", "kind = 'like'"), (*WRITES, "INSERT INTO app.posts (id, likes, live) VALUES (10, 9, true)"),
+    ),
+    "some rows, partitions": Shape(
+        made(column="score", weight="event.value", only="(preset.live IS TRUE)"), PARTITIONED,
+        truth("coalesce(sum(value), 0)"), STRAIGHT,
+    ),
+    "another schema, no constraint": Shape(
+        made(key="uri", child_schema="Other", child="posts", foreign_key="subject", where="(event.of = 'post'::text)",
+             label="title", event_id="id"), UNTIED,
+        """SELECT subject AS key, count(*) AS shown FROM "Other".posts WHERE of = 'post' GROUP BY 1""", ELSEWHERE,
+    ),
     "filter and sum, partitions": Shape(
         made(column="score", weight="(event.value * 2)", where="(event.kind IS NOT NULL)"), PARTITIONED,
         truth("coalesce(sum(value * 2), 0)", "kind IS NOT NULL"), STRAIGHT,
@@ -162,8 +198,39 @@ def drifted(app: App, shape: Shape) -> list[tuple[object, ...]]:
     """Which rows show something else than the truth."""
     counter = shape.counter
     return app.sql(
-        f"SELECT p.*, t.* FROM {counter.parent_sql} AS p LEFT JOIN ({shape.truth}) AS t ON t.key = p.{counter.sql('key')}"
-        f" WHERE p.{counter.sql('column')} IS DISTINCT FROM coalesce(t.shown, 0)"
+        f"SELECT preset.*, t.* FROM {counter.parent_sql} AS preset"
+        f" LEFT JOIN ({shape.truth}) AS t ON t.key = preset.{counter.sql('key')}"
+        f" WHERE preset.{counter.sql('column')} IS DISTINCT FROM coalesce(t.shown, 0) AND {counter.only or 'true'}"
+    )
+
+
+def outside_of(app: App, shape: Shape) -> set[tuple[object, ...]]:
+    """What the rows without a counter show."""
+    counter = shape.counter
+    return set(
+        app.sql(
+            f"SELECT preset.{counter.sql('column')} FROM {counter.parent_sql} AS preset"
+            f" WHERE NOT ({counter.only or 'true'})"
+        )
+    )
+
+
+def orphans(db: Database) -> int | None:
+    counts = verify(db).counts
+    assert counts is not None
+    return counts.orphans
+
+
+def strays(app: App, shape: Shape) -> int | None:
+    """How many events that count are of rows that are not there."""
+    counter = shape.counter
+    if counter.only is not None:
+        return None
+    return int(
+        app.one(
+            f"SELECT count(*) FROM {counter.child_sql} AS event WHERE event.{counter.sql('foreign_key')} NOT IN"
+            f" (SELECT {counter.sql('key')} FROM {counter.parent_sql}) AND ({counter.where or 'true'})"
+        )
     )
 
 
@@ -173,14 +240,18 @@ def test_every_write(app: App, name: str) -> None:
     app.sql("CREATE SCHEMA app")
     app.sql(shape.tables)
     assert drifted(app, shape)
+    outside = outside_of(app, shape)
     with look(app, shape.counter) as db:
         applied(app, db)
         backfill(db, batch_size=2, believed=Trust.EVENTS)
         assert wrong(verify(db)) == set()
-        for write in (*shape.writes, TRUNCATED, shape.writes[0]):
+        assert orphans(db) == strays(app, shape)
+        for write in (*shape.writes, f"TRUNCATE {shape.counter.child_sql}", shape.writes[0]):
             app.sql(write)
             assert drifted(app, shape) == [], write
         assert wrong(verify(db)) == set()
+        assert orphans(db) == strays(app, shape)
+        assert outside_of(app, shape) == outside
         app.spoil(f"UPDATE {shape.counter.parent_sql} SET {shape.counter.sql('column')} = 5")
         assert "counters_accurate" in wrong(verify(db))
         backfill(db, batch_size=2, believed=Trust.EVENTS)

@@ -32,17 +32,17 @@ def test_there_and_back(case: tuple[Application, App]) -> None:
     before = app.dump()
     assert app.drift()[0] > 0, "an application that did not drift proves nothing"
     assert application.usagefix(app, "verify").code == 1
-    states = application.usagefix(app, "status", "--format", "json").json["migrations"]
+    states = application.usagefix(app, "status", "--format", "json").one["migrations"]
     assert states[0]["state"] == application.state
     planned = application.usagefix(app, "apply", "--dry-run", "--format", "json")
     assert planned.code == 0, planned.stderr
     assert app.dump() == before
     done = application.usagefix(app, "apply", "--format", "json")
     assert done.code == 0, done.stderr + done.stdout
-    assert planned.json["remarks"] == done.json["remarks"]
-    assert len(done.json["remarks"]) == len(application.remarks)
-    for said, expected in zip(sorted(done.json["remarks"]), application.remarks, strict=False):
-        assert any(expected in remark for remark in done.json["remarks"]), said
+    assert planned.one["remarks"] == done.one["remarks"]
+    assert len(done.one["remarks"]) == len(application.remarks)
+    for said, expected in zip(sorted(done.one["remarks"]), application.remarks, strict=False):
+        assert any(expected in remark for remark in done.one["remarks"]), said
     assert app.drift() == (0, 0)
     assert failing(application.usagefix(app, "verify", "--format", "json")) == set()
 
@@ -56,7 +56,7 @@ def test_there_and_back(case: tuple[Application, App]) -> None:
     app.sql("UPDATE preset_usage SET preset_id = (SELECT min(id::text) FROM presets)::text::" + key_type(app))
     assert app.drift() == (0, 0)
     again = application.usagefix(app, "apply", "--format", "json")
-    assert again.json["backfill"]["rows_changed"] == 0, "what is right is not written again"
+    assert again.one["backfill"]["rows_changed"] == 0, "what is right is not written again"
     for command in (
         (
             "check-preset",

@@ -533,7 +533,7 @@ def test_users_of_the_application_reach_nothing_of_ours(owned: App, whose: str) 
 
 ONE = "md5('preset 1')::uuid"
 WRITER = """
-    SET search_path = public, pg_temp, pg_usagefix_1;
+    SET search_path = public, pg_temp, pg_usagefix_preset_usage_count_1;
     CREATE TEMP TABLE own (a integer);
     CREATE FUNCTION pg_temp.count_too() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
         UPDATE public.presets SET usage_count = usage_count + 1 WHERE id = md5('preset 1')::uuid;
@@ -584,7 +584,7 @@ def test_a_role_that_may_update_does_not_pass_the_guard_from_its_own_trigger(app
 def noted(app: App) -> int:
     done = app.usagefix("guard", "--format", "json")
     assert done.code == 0, done.stderr
-    return sum(refused["writes"] for refused in done.json["refused"])
+    return sum(refused["writes"] for refused in done.one["refused"])
 
 
 def test_no_setting_changes_what_the_guard_notes(fixed: App) -> None:
@@ -616,7 +616,7 @@ def test_application_names_do_not_fill_the_ledger(fixed: App) -> None:
             f" UPDATE presets SET usage_count = n WHERE id = {ONE}; COMMIT; END LOOP; END$$".encode()
         )
     assert fixed.one(ROWS) - rows <= 150
-    report = fixed.usagefix("guard", "--format", "json").json
+    report = fixed.usagefix("guard", "--format", "json").one
     assert len(report["refused"]) <= 150
     assert noted(fixed) + report["unnoted"] == before + 2000, "each is noted or counted"
 
@@ -627,7 +627,7 @@ def test_application_names_do_not_fill_the_ledger(fixed: App) -> None:
 def findings(app: App, finding_id: str) -> list[dict[str, str]]:
     return [
         found
-        for found in app.usagefix("doctor", "--format", "json").json["findings"]
+        for found in app.usagefix("doctor", "--format", "json").one["findings"]
         if found["finding_id"] == finding_id
     ]
 

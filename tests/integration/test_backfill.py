@@ -33,7 +33,7 @@ def test_batches(drifted: App, size: str) -> None:
     (_, amount), changed = drifted.drift(), drifted.one(WRONG)
     result = drifted.usagefix("backfill", "--batch-size", size, "--format", "json")
     assert result.code == 0, result.stderr
-    report = result.json["backfill"]
+    report = result.one["backfill"]
     assert report["rows_changed"] == changed
     assert report["magnitude"] == amount
     assert report["batches"] == -(-changed // int(size))
@@ -67,7 +67,7 @@ def test_the_applications_triggers_are_held_off_unless_asked(drifted: App) -> No
     assert drifted.drift() == (0, 0)
     assert drifted.one(NOTICES) == before
     assert drifted.one("SELECT max(updated_at) FROM presets") == touched
-    assert {t["name"]: t["held_off"] for t in result.json["backfill"]["triggers"]} == {
+    assert {t["name"]: t["held_off"] for t in result.one["backfill"]["triggers"]} == {
         "presets_notify_usage_milestone": True, "presets_touch_updated_at": True,
     }  # fmt: skip
     assert drifted.sql("SELECT tgname FROM pg_trigger WHERE tgrelid = 'presets'::regclass AND tgenabled = 'D'") == []
@@ -112,7 +112,7 @@ def test_a_dry_run_tells_how_often_each_trigger_would_fire(drifted: App, command
     drifted.sql(f"CREATE TRIGGER inserted AFTER INSERT {on} ROW EXECUTE FUNCTION note()")
     rows = drifted.one(WRONG)
     batches = -(-rows // 10)
-    told = drifted.usagefix(command, "--dry-run", "--batch-size", "10", "--format", "json").json["backfill"]["triggers"]
+    told = drifted.usagefix(command, "--dry-run", "--batch-size", "10", "--format", "json").one["backfill"]["triggers"]
     assert {t["name"]: (t["fires"], t["at_most"]) for t in told} == {
         "each_row": (rows, False), "each_statement": (batches, False), "high": (rows, True),
         "presets_notify_usage_milestone": (rows, False), "presets_touch_updated_at": (rows, False),
@@ -129,13 +129,13 @@ def test_a_pause_between_batches(drifted: App) -> None:
     started = time.monotonic()
     result = drifted.usagefix("backfill", "--batch-size", "10", "--pause", "0.3", "--format", "json")
     assert result.code == 0
-    assert time.monotonic() - started > 0.3 * (result.json["backfill"]["batches"] - 1)
+    assert time.monotonic() - started > 0.3 * (result.one["backfill"]["batches"] - 1)
 
 
 def test_dry_run(drifted: App) -> None:
     wrong, amount = drifted.drift()
     runs = drifted.one("SELECT count(*) FROM usagefix.backfills")
-    report = drifted.usagefix("backfill", "--dry-run", "--format", "json").json["backfill"]
+    report = drifted.usagefix("backfill", "--dry-run", "--format", "json").one["backfill"]
     assert (report["rows_changed"], report["magnitude"], report["dry_run"]) == (wrong, amount, True)
     assert drifted.drift() == (wrong, amount)
     assert drifted.one("SELECT count(*) FROM usagefix.backfills") == runs
@@ -171,8 +171,8 @@ def test_killed_in_the_middle_and_run_again(drifted: App) -> None:
     drifted.wait_for("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'usagefix')")
     again = drifted.usagefix("backfill", "--format", "json")
     assert again.code == 0, again.stderr
-    assert again.json["backfill"]["rows_changed"] >= wrong - done  # and those whose last use was behind
-    assert again.json["backfill"]["resumed"] == done
+    assert again.one["backfill"]["rows_changed"] >= wrong - done  # and those whose last use was behind
+    assert again.one["backfill"]["resumed"] == done
     assert drifted.drift() == (0, 0)
 
 

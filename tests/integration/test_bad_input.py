@@ -104,7 +104,7 @@ def test_who_may_not_write_is_told_so_first(app: App) -> None:
 
 def test_a_version_that_is_set_for_apply_does_not_stop_a_rollback_half_way(fixed: App) -> None:
     back = fixed.usagefix("rollback", "--yes", "--format", "json", USAGEFIX_TO="20250930000001")
-    assert back.json["remains"] is None
+    assert back.one["remains"] is None
     assert "--to" in run("rollback", "--help").stdout
 
 

@@ -62,9 +62,9 @@ def test_exact_and_complete_while_people_use_it(plain: App, steps: tuple[tuple[P
     reading = {"counted_once", "tracker_inserts_only", "uses_accepted"}  # what no statement of a file can tell
     assert by_hand == {check: status for check, status in checks(found).items() if check not in reading}
     assert plain.usagefix("smoke").code == 0
-    assert {m["state"] for m in plain.usagefix("status", "--format", "json").json["migrations"]} == {"applied"}
+    assert {m["state"] for m in plain.usagefix("status", "--format", "json").one["migrations"]} == {"applied"}
     dump = plain.dump()
-    nothing = plain.usagefix("apply", "--format", "json").json
+    nothing = plain.usagefix("apply", "--format", "json").one
     assert (nothing["migrations"], plain.dump() == dump) == ([], True), "usagefix has nothing to add"
     repaired = plain.one("SELECT count(*) FROM preset_notifications") - told
     assert repaired <= people.total, "a repair is not a use: nobody is told of it"
@@ -84,7 +84,7 @@ def test_again_changes_nothing(plain: App) -> None:
     assert plain.dump_all() == dump
     assert plain.sql("SELECT id, usage_count, last_used_at, updated_at FROM presets ORDER BY id") == counters
     assert plain.psql(*BACK).returncode == 0
-    assert plain.usagefix("status", "--format", "json").json["migrations"][0]["state"] == "pending"
+    assert plain.usagefix("status", "--format", "json").one["migrations"][0]["state"] == "pending"
     for files in (BACK[:1], BACK[1:]):
         again = plain.psql(*files)
         assert again.returncode != 0

@@ -346,7 +346,7 @@ def test_a_change_that_stops_the_count_is_loud_and_repaired(fixed: App, what: st
         write(fixed)
         verified = fixed.usagefix("verify", "--format", "json")
         assert failing(verified) - {"counters_accurate", "last_used_current"} == wrong, failing(verified)
-        diagnosed = fixed.usagefix("doctor", "--format", "json").json["findings"]
+        diagnosed = fixed.usagefix("doctor", "--format", "json").one["findings"]
         assert not title or title in {f["title"] for f in diagnosed if f["severity"] == "error"}
         repaired = fixed.usagefix("apply")
         assert repaired.code == 0, repaired.stderr
@@ -369,7 +369,7 @@ def test_row_level_security_that_is_forced_later(app: App) -> None:
         for command in ("verify", "apply"):
             told = app.usagefix(command, "--format", "json")
             hidden = {
-                c["check_id"] for c in told.json.get("checks", []) if c["detail"] == "RLS hides presets from its owner"
+                c["check_id"] for c in told.one.get("checks", []) if c["detail"] == "RLS hides presets from its owner"
             }
             assert told.code == (1 if command == "verify" else 5), told.stdout
             assert command == "apply" or hidden >= {"function_secure", "adjusting_function_secure"}
@@ -390,7 +390,7 @@ def test_a_table_that_becomes_a_partition_of_another(fixed: App) -> None:
     fixed.sql("INSERT INTO above SELECT * FROM preset_usage LIMIT 3")
     verified = fixed.usagefix("verify", "--format", "json")
     assert failing(verified) == {"trigger_enabled", "counters_accurate"}
-    assert any("a part of public.above" in check["detail"] for check in verified.json["checks"])
+    assert any("a part of public.above" in check["detail"] for check in verified.one["checks"])
     assert fixed.usagefix("apply").code == 1
     fixed.sql("ALTER TABLE above DETACH PARTITION preset_usage")
     assert fixed.usagefix("backfill").code == 0

@@ -165,7 +165,9 @@ def test_the_path_follows_the_databases_configuration(app: App) -> None:
     app.sql(f'ALTER DATABASE "{app.name}" SET search_path = "$user", public, plantable, extra')
     assert app.usagefix("apply").code == 0
     (settings,) = app.sql("SELECT proconfig FROM pg_proc WHERE proname = 'auto_increment_preset_usage_count'")[0]
-    assert settings == ["search_path=public, extra, pg_temp, pg_usagefix_1"], "what anybody may create in is left out"
+    assert settings == ["search_path=public, extra, pg_temp, pg_usagefix_preset_usage_count_1"], (
+        "what anybody may create in is left out"
+    )
     app.use(app.preset(36), times=10)
     assert app.one("SELECT count(*) FROM extra.preset_notifications WHERE type = 'usage_milestone'") == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 from pathlib import Path
 from typing import Any
@@ -228,3 +229,39 @@ def test_it_reads_only_and_leaves_nothing_when_it_is_stopped(empty: App, tmp_pat
     assert empty.dump_all() == before
     empty.sql(f'ALTER DATABASE "{empty.name}" SET default_transaction_read_only = on')
     assert found(discover(empty)) == PLAIN
+
+
+FILTERS = (None, "kind = 'paid'", "deleted_at IS NULL", "done", "deleted_at IS NULL AND kind = 'open'", "status = 2")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_random_schemas(empty: App, seed: int) -> None:
+    """Numbers that count and numbers that do not, side by side: nothing false, and nothing missed that has the rows."""
+    chosen = random.Random(seed)
+    empty.sql(f"SELECT setseed(0.{seed})")
+    truth: dict[str, tuple[str, str | None, str | None]] = {}
+    for name in ("book", "shop", "team", "tree", "song", "city"):
+        key = chosen.choice([f"int REFERENCES {name}s", "int"])
+        events, rows, drift = chosen.choice([4, 12]), chosen.choice([150, 400]), chosen.uniform(0.1, 0.35)
+        where, weight = chosen.choice(FILTERS), chosen.choice([None, "amount", "qty"])
+        kept = f"AND {where}" if where else ""
+        empty.sql(
+            f"""CREATE TABLE {name}s (id int PRIMARY KEY, n int, m numeric, price numeric, age int, version int, rank int);
+            INSERT INTO {name}s SELECT n, 0, 0, (random() * 99)::numeric(9, 2), floor(random() * 80), 1 + floor(random() * 3), n
+                FROM generate_series(1, {rows}) AS n;
+            CREATE TABLE {name}_events (id serial PRIMARY KEY, {name}_id {key}, kind text, status int, amount numeric(8, 2),
+                qty int, deleted_at timestamptz, done boolean, note text);
+            INSERT INTO {name}_events ({name}_id, kind, status, amount, qty, deleted_at, done, note)
+                SELECT 1 + floor({rows} * random() ^ 1.5), (ARRAY['open', 'paid', 'sent'])[1 + floor(random() * 3)],
+                    floor(random() * 4), (random() * 50)::numeric(8, 2), floor(random() * 5),
+                    CASE WHEN random() < 0.2 THEN now() END, random() < 0.5, md5(n::text)
+                FROM generate_series(1, {rows * events}) AS n;
+            UPDATE {name}s SET n = (SELECT count(*) FROM {name}_events WHERE {name}_id = {name}s.id {kept}),
+                m = (SELECT coalesce(sum({weight or "0"}), 0) FROM {name}_events WHERE {name}_id = {name}s.id);
+            UPDATE {name}s SET n = n + 1 WHERE random() < {drift}; UPDATE {name}s SET m = m - 2 WHERE random() < {drift}
+            """
+        )
+        truth[f"{name}s.n"] = (f"{name}_events.{name}_id", where, None)
+        if weight:
+            truth[f"{name}s.m"] = (f"{name}_events.{name}_id", None, weight)
+    assert found(discover(empty)) == truth

@@ -44,7 +44,7 @@ def only(report: DoctorReport, finding_id: str) -> Finding:
 def test_the_sample_shows_the_four_root_causes(app: App) -> None:
     result = app.usagefix("doctor", "--format", "json")
     assert result.code == 1
-    found = result.json["findings"]
+    found = result.one["findings"]
     assert [(f["cause"], f["severity"], f["finding_id"]) for f in found[:4]] == [
         (1, "error", "increment_not_called"),
         (2, "error", "use_not_counted"),
@@ -61,8 +61,8 @@ def test_the_sample_shows_the_four_root_causes(app: App) -> None:
     wrong, _ = app.drift()
     assert drift["evidence"].startswith(f"{wrong} of 40 presets inaccurate, drift +")
     assert {f["remedy"].split(":")[0] for f in found[:4]} == {"usagefix apply"}
-    assert result.json["counts"] == dict(Counter(f["severity"] for f in found))
-    assert result.json["source"] is None
+    assert result.one["counts"] == dict(Counter(f["severity"] for f in found))
+    assert result.one["source"] is None
 
 
 @pytest.mark.parametrize(
@@ -591,13 +591,13 @@ def test_an_api_that_counts_after_tracking(app: App, tree: Path) -> None:
         app.usagefix("apply", "--to", version)
         result = app.usagefix("doctor", "--source", str(tree), "--format", "json")
         assert result.code == code
-        found = {(f["finding_id"], f["object"]): f["severity"] for f in result.json["findings"]}
+        found = {(f["finding_id"], f["object"]): f["severity"] for f in result.one["findings"]}
         assert found["source_calls", "app/api/route.ts:4"] == "info"
         assert found["source_calls", "app/api/route.ts:5"] == severity
         assert found["source_writes", "app/api/route.ts:6"] == severity
         assert found["source_writes", "reset.py:1"] == severity
-    assert result.json["source"]["files_read"] == 2
-    assert result.json["source"]["skipped"] == [
+    assert result.one["source"]["files_read"] == 2
+    assert result.one["source"]["skipped"] == [
         "broken.ts: not text in UTF-8",
         "node_modules/: a folder of others' or made files, not entered",
     ]

@@ -125,6 +125,7 @@ def cases(text: str) -> Counter[str]:
 
 def expected(body: dict[str, Any]) -> dict[str, int]:
     """The same, by the report in JSON."""
+    body = body | {key: value for part in body.get("counters", ()) for key, value in part.items()}
     tests, failures, errors, skipped = 1, int(not body["ok"]), 0, 0
     checks = body.get("checks") or body.get("before", {}).get("checks")
     if body["error"]:
@@ -174,7 +175,7 @@ def test_junit_agrees_with_json_where_it_is_not(app: App, name: str, folder: Pat
 
 def test_junit_of_a_first_apply(app: App, folder: Path) -> None:
     found = cases(report(app, "apply", form="junit", folder=folder).stdout)
-    verified = report(app, "verify", form="json", folder=folder).json["checks"]
+    verified = report(app, "verify", form="json", folder=folder).one["checks"]
     assert found["tests"] == len(verified) + len(catalog.migrations()) + len(("the backfill",))
     assert found["failures"] == found["errors"] == 0
 
@@ -261,7 +262,7 @@ def test_data_is_whole_in_any_encoding(app: App, encoding: str) -> None:
         arguments = ("check-preset", preset, "--format", form)
         result = process(*arguments, DATABASE_URL=app.url(), PYTHONIOENCODING=encoding)
         if form == "json":
-            assert result.json["row"]["label"] == name
+            assert result.one["row"]["label"] == name
         else:
             assert name in next(iter(next(iter(JUnitXml.fromstring(result.stdout.encode()))))).name
 
@@ -295,7 +296,7 @@ def test_no_name_is_a_command_in_other_formats(app: App, form: str, width: str, 
     assert obeyed(*(result.stdout for result in results)) == []
     assert obeyed(*(result.stderr for result in results)) == []
     if form == "json":
-        assert [result.json["row"]["label"] for result in results[1:]] == list(presets)
+        assert [result.one["row"]["label"] for result in results[1:]] == list(presets)
 
 
 @pytest.mark.parametrize("form", [*FORMATS, None])
@@ -340,7 +341,7 @@ def test_a_terminal_obeys_no_partition(partitioned: App) -> None:
 def test_each_finding_is_an_annotation(app: App, folder: Path) -> None:
     failed = {
         check["check_id"]: check
-        for check in report(app, "verify", form="json", folder=folder).json["checks"]
+        for check in report(app, "verify", form="json", folder=folder).one["checks"]
         if check["status"] not in ("ok", "skipped")
     }
     told = obeyed(report(app, "verify", form="github", folder=folder).stdout)
@@ -367,9 +368,9 @@ def sources(folder: Path, number: int) -> None:
 
 @pytest.mark.parametrize("number", [9, 10, 11, 30])
 def test_no_more_than_ten_of_a_kind(fixed: App, number: int, folder: Path) -> None:
-    before = report(fixed, "doctor", form="json", folder=folder).json["counts"]
+    before = report(fixed, "doctor", form="json", folder=folder).one["counts"]
     sources(folder, number)
-    counts = report(fixed, "doctor", "--source", ".", form="json", folder=folder).json["counts"]
+    counts = report(fixed, "doctor", "--source", ".", form="json", folder=folder).one["counts"]
     assert counts["warning"] == before["warning"] + number
     told = obeyed(report(fixed, "doctor", "--source", ".", form="github", folder=folder).stdout)
     warnings = [command for command in told if command.name == "warning"]
@@ -607,7 +608,7 @@ def test_a_long_run_speaks_on_stderr_whatever_the_format(fixed: App, form: str, 
     assert result.code == 0
     (line,) = (line for line in result.stderr.splitlines() if line.startswith("corrected "))
     assert line.endswith(f" of {wrong} presets")
-    assert "corrected" in result.stdout or json.loads(result.stdout)["backfill"]["rows_changed"] == wrong
+    assert "corrected" in result.stdout or result.one["backfill"]["rows_changed"] == wrong
 
 
 def test_a_terminal_keeps_its_bar(fixed: App) -> None:

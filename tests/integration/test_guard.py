@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -219,9 +218,9 @@ def test_events_that_a_trigger_on_presets_records_meanwhile(fixed: App) -> None:
 
 FORGED = (
     "public",
-    "public, pg_temp, pg_usagefix_0",
-    "public, pg_temp, pg_usagefix_1",
-    "public, pg_temp, pg_usagefix_2",
+    "public, pg_temp, pg_usagefix_preset_usage_count_0",
+    "public, pg_temp, pg_usagefix_preset_usage_count_1",
+    "public, pg_temp, pg_usagefix_preset_usage_count_2",
 )
 
 
@@ -431,7 +430,7 @@ def test_many_in_one_transaction_are_noted_up_to_a_hundred(fixed: App) -> None:
 
 
 def unnoted(app: App) -> int:
-    return int(app.usagefix("guard", "--format", "json").json["unnoted"])
+    return int(app.usagefix("guard", "--format", "json").one["unnoted"])
 
 
 def test_notes_are_bounded_whatever_a_client_calls_itself(fixed: App) -> None:
@@ -443,7 +442,7 @@ def test_notes_are_bounded_whatever_a_client_calls_itself(fixed: App) -> None:
         connection.execute(f"UPDATE presets SET usage_count = 9 WHERE id = {ONE}".encode())
     assert fixed.one("SELECT count(*) FROM usagefix.refused_writes") == 150
     assert (fixed.one(NOTED), unnoted(fixed)) == (151, 250), "each is noted or counted, and who is known stays known"
-    writes = {w["application"]: w["writes"] for w in fixed.usagefix("guard", "--format", "json").json["refused"]}
+    writes = {w["application"]: w["writes"] for w in fixed.usagefix("guard", "--format", "json").one["refused"]}
     assert (writes["client 0"], writes["client 7"], writes["client 149"]) == (1, 2, 1)
 
 
@@ -606,12 +605,12 @@ def test_it_steps_aside_where_nothing_of_usagefix_counts(guarded: App, mode: str
     assert (told, guarded.one(NOTED), guarded.one(REJECTED)) == ([], 0, 0)
     found = guarded.usagefix("verify", "--format", "json")
     assert found.code == 1
-    (guarding,) = (c for c in found.json["checks"] if c["check_id"] == "guard_enabled")
+    (guarding,) = (c for c in found.one["checks"] if c["check_id"] == "guard_enabled")
     assert (guarding["status"], "it steps aside" in guarding["detail"]) == ("failed", True)
     assert checks(found)["trigger_enabled"] == trigger
     mended = guarded.usagefix("apply", "--format", "json")
     assert (mended.code, failing(mended)) == (0, set()), mended.stderr
-    assert guarded.usagefix("guard", "--format", "json").json["mode"] == mode
+    assert guarded.usagefix("guard", "--format", "json").one["mode"] == mode
     with client(guarded, "service_role") as connection:
         refused(guarded, mode, connection, f"UPDATE presets SET usage_count = 7 WHERE id = {ONE}")
     guarded.use(guarded.preset(1))
@@ -647,7 +646,7 @@ def test_the_backfill_gets_through(app: App, mode: str, how: str, who: str) -> N
         assert done.code == 0, done.stderr
         assert app.drift() == (0, 0)
         assert app.sql(enabled) == before
-        assert {trigger["name"] for trigger in done.json["backfill"]["triggers"]} == {
+        assert {trigger["name"] for trigger in done.one["backfill"]["triggers"]} == {
             "presets_notify_usage_milestone", "presets_touch_updated_at",
         }, "the guard is not the application's"  # fmt: skip
         assert (app.one(NOTED), app.one(REJECTED)) == (0, 0)
@@ -759,7 +758,7 @@ def test_what_was_there_under_its_names_comes_back(app: App, how: str, calls: st
     for statement in FOREIGN:
         app.sql(statement.format(calls))
     before = app.dump()
-    assert app.usagefix("status", "--format", "json").json["migrations"][1]["state"] == "foreign"
+    assert app.usagefix("status", "--format", "json").one["migrations"][1]["state"] == "foreign"
     if how == "usagefix":
         assert app.usagefix("apply").code == 0
         assert app.usagefix("guard", "warn").code == 0
@@ -783,11 +782,11 @@ def test_the_command_shows_and_switches(fixed: App) -> None:
     with client(fixed, "service_role") as connection:
         connection.execute(f"SELECT increment_preset_usage({ONE})".encode())
         connection.execute(f"UPDATE presets SET usage_count = 1 WHERE id = {TWO}".encode())
-        switched = fixed.usagefix("guard", "reject", "--format", "json").json
+        switched = fixed.usagefix("guard", "reject", "--format", "json").one
         assert (switched["mode"], switched["was"], switched["rejected"]) == ("reject", "ignore", 0)
         with pytest.raises(psycopg.Error):
             connection.execute(f"SELECT increment_preset_usage({ONE})".encode())
-    report = fixed.usagefix("guard", "--format", "json").json
+    report = fixed.usagefix("guard", "--format", "json").one
     assert (report["mode"], report["was"], report["rejected"]) == ("reject", None, 1)
     assert [(w["role"], w["application"], w["via"], w["writes"]) for w in report["refused"]] == [
         ("service_role", "api", "", 1), ("service_role", "api", '"increment_preset_usage"', 1),
@@ -796,18 +795,18 @@ def test_the_command_shows_and_switches(fixed: App) -> None:
     assert "increment_preset_usage" in table
     assert "1 write rejected" in table
     assert "(as before)" in table
-    assert "mode reject" in [c["detail"] for c in fixed.usagefix("verify", "--format", "json").json["checks"]]
+    assert "mode reject" in [c["detail"] for c in fixed.usagefix("verify", "--format", "json").one["checks"]]
 
 
 def test_apply_keeps_the_mode(fixed: App) -> None:
     assert fixed.usagefix("guard", "reject").code == 0
     fixed.sql(f"ALTER TABLE presets DISABLE TRIGGER {GUARDING}")
     assert fixed.usagefix("apply").code == 0
-    assert fixed.usagefix("guard", "--format", "json").json["mode"] == "reject"
+    assert fixed.usagefix("guard", "--format", "json").one["mode"] == "reject"
     assert fixed.by_hand(GUARD).returncode == 0
-    assert fixed.usagefix("guard", "--format", "json").json["mode"] == "reject"
+    assert fixed.usagefix("guard", "--format", "json").one["mode"] == "reject"
     assert fixed.psql(LEDGER, GUARD / "apply.sql").returncode == 0
-    assert fixed.usagefix("guard", "--format", "json").json["mode"] == "ignore", "as the file says"
+    assert fixed.usagefix("guard", "--format", "json").one["mode"] == "ignore", "as the file says"
 
 
 BREAKS = {
@@ -835,13 +834,13 @@ def test_not_applied(request: pytest.FixtureRequest, what: str, arguments: tuple
 
 def test_no_such_mode(fixed: App) -> None:
     assert fixed.usagefix("guard", "off").code == 2
-    assert json.loads(fixed.usagefix("guard", "--format", "json").stdout)["mode"] == GuardMode.IGNORE
+    assert fixed.usagefix("guard", "--format", "json").one["mode"] == GuardMode.IGNORE
 
 
 def test_a_role_that_may_not_switch(fixed: App) -> None:
     with role(fixed, "reader", options="LOGIN BYPASSRLS", grants="GRANT SELECT ON presets, preset_usage TO reader"):
         assert run("guard", "warn", DATABASE_URL=fixed.url("reader")).code == 5
-    assert fixed.usagefix("guard", "--format", "json").json["mode"] == "ignore"
+    assert fixed.usagefix("guard", "--format", "json").one["mode"] == "ignore"
 
 
 @pytest.mark.parametrize("width", ["40", "60", "80", "120"])

@@ -14,6 +14,7 @@ from usagefix import apply, catalog, ledger, picture
 from usagefix.backfill import backfill
 from usagefix.counter import Counter
 from usagefix.database import Database, connect
+from usagefix.errors import RollbackRefused
 from usagefix.guard import guard
 from usagefix.models.choices import DailyLimit, GuardMode, Trust
 from usagefix.models.migration import ApplyReport, RollbackReport
@@ -163,3 +164,77 @@ def test_a_definition_that_counts_other_events(posts: App) -> None:
     rolled_back(posts, other)
     posts.sql("ALTER TABLE hearts RENAME post TO post_id; ALTER TABLE hearts RENAME TO likes")
     assert posts.dump() == before
+
+
+FOLLOWS = """
+CREATE TABLE people (id integer PRIMARY KEY, following_count integer NOT NULL DEFAULT 0, followers_count integer NOT NULL DEFAULT 0);
+CREATE TABLE follows (id bigserial PRIMARY KEY, follower integer REFERENCES people, followed integer REFERENCES people);
+CREATE TABLE activity (who integer);
+INSERT INTO people (id) SELECT generate_series(1, 20);
+CREATE FUNCTION update_people_stats() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE people SET following_count = following_count + 1 WHERE id = NEW.follower;
+    UPDATE people SET followers_count = followers_count + 1 WHERE id = NEW.followed;
+    INSERT INTO activity (who) VALUES (NEW.follower);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER stats AFTER INSERT ON follows FOR EACH ROW EXECUTE FUNCTION update_people_stats();
+INSERT INTO follows (follower, followed) SELECT 1 + n % 20, 1 + n % 7 FROM generate_series(1, 100) AS n;
+"""
+FOLLOWING = replace(
+    LIKES, parent="people", column="following_count", child="follows", foreign_key="follower", slug="following"
+)
+FOLLOWERS = replace(FOLLOWING, column="followers_count", foreign_key="followed", slug="followers")
+
+
+def test_one_function_that_keeps_two_counters(app: App) -> None:
+    app.sql(FOLLOWS)
+    states = [app.dump()]
+    for counter in (FOLLOWING, FOLLOWERS):
+        applied(app, counter)
+        states.append(app.dump())
+    app.sql("INSERT INTO follows (follower, followed) VALUES (1, 2), (3, 1)")
+    assert [wrong(app, counter) for counter in (FOLLOWING, FOLLOWERS)] == [set(), set()]
+    assert app.one("SELECT count(*) FROM activity") == 102
+    ledger_before = app.dump_all()
+    with pytest.raises(
+        RollbackRefused, match=r"update_people_stats\(\) was edited for followers after it was for following"
+    ):
+        rolled_back(app, FOLLOWING)
+    assert app.dump_all() == ledger_before
+    for counter, state in zip((FOLLOWERS, FOLLOWING), reversed(states[:-1]), strict=True):
+        rolled_back(app, counter)
+        assert app.dump() == state
+
+
+def test_one_alone_leaves_the_others(posts: App) -> None:
+    assert posts.usagefix("apply").code == 0
+    applied(posts, LIKES)
+    before = posts.dump()
+    applied(posts, COMMENTS)
+    with_comments = posts.dump()
+    noted = [rows(posts, table) for table in ("history", "saved_objects", "backfills", "corrections")]
+    rolled_back(posts, COMMENTS)
+    assert posts.dump() == before
+    assert [rows(posts, table) for table in ("history", "saved_objects", "backfills", "corrections")] == noted
+    applied(posts, COMMENTS)
+    assert posts.dump() == with_comments
+    rolled_back(posts, LIKES)
+    posts.sql(
+        "INSERT INTO comments (post_id) SELECT 1 + n % 7 FROM generate_series(1, 50) AS n; UPDATE posts SET comments_count = 0"
+    )
+    posts.use(posts.preset())
+    assert (counts(posts)[0][1], wrong(posts, COMMENTS)) == (0, set())
+    assert posts.usagefix("verify").code == 0
+
+
+def test_the_ledger_goes_with_the_last(posts: App) -> None:
+    for counter in COUNTERS:
+        applied(posts, counter)
+    before = posts.dump_all()
+    with pytest.raises(RollbackRefused, match="it serves post_comments_count, too"):
+        rolled_back(posts, LIKES, purge=True)
+    assert posts.dump_all() == before, "before anything is changed"
+    rolled_back(posts, COMMENTS)
+    rolled_back(posts, LIKES, purge=True)
+    assert posts.one("SELECT to_regnamespace('usagefix') IS NULL")

@@ -31,7 +31,7 @@ def added(app: App) -> set[str]:
 def noted(app: App) -> int:
     report = app.usagefix("guard", "--format", "json")
     assert report.code == 0, report.stderr
-    return sum(refused["writes"] for refused in report.json["refused"])
+    return sum(refused["writes"] for refused in report.one["refused"])
 
 
 def lives(app: App) -> None:
@@ -269,10 +269,10 @@ def test_roles_whose_dump_would_fail_are_named(app: App) -> None:
         assert refused.returncode != 0, "or there is nothing to warn of"
         assert "usagefix" in refused.stderr
         assert theirs.program("pg_dump", "--exclude-schema", "usagefix").returncode == 0
-        remarks = " ".join(applied.json["remarks"])
+        remarks = " ".join(applied.one["remarks"])
         assert "dumper" in remarks
         assert "narrow" not in remarks
-        doctor = app.usagefix("doctor", "--format", "json").json
+        doctor = app.usagefix("doctor", "--format", "json").one
         (finding,) = (finding for finding in doctor["findings"] if finding["finding_id"] == "dump_needs_ledger")
         assert finding["severity"] == "warning"
         assert "dumper" in finding["object"] + finding["evidence"]
@@ -286,7 +286,7 @@ def test_roles_whose_dump_would_fail_are_named(app: App) -> None:
         app.sql("GRANT SELECT ON ALL SEQUENCES IN SCHEMA usagefix TO dumper")
         full = theirs.program("pg_dump")
         assert full.returncode == 0, full.stderr
-        doctor = app.usagefix("doctor", "--format", "json").json
+        doctor = app.usagefix("doctor", "--format", "json").one
         assert "dump_needs_ledger" not in {finding["finding_id"] for finding in doctor["findings"]}
         done = app.usagefix("apply")
         assert done.code == 0, done.stderr

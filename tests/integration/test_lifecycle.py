@@ -19,15 +19,15 @@ def test_absent_present_absent(app: App) -> None:
 
     applied = app.usagefix("apply", "--format", "json")
     assert applied.code == 0, applied.stderr
-    assert applied.json["migrations"] == [folder.name for folder in MIGRATIONS]
-    assert applied.json["backfill"]["drift_removed"] == applied.json["before"]["counts"]["drift_total"]
+    assert applied.one["migrations"] == [folder.name for folder in MIGRATIONS]
+    assert applied.one["backfill"]["drift_removed"] == applied.one["before"]["counts"]["drift_total"]
     assert app.drift() == (0, 0)
     assert app.usagefix("verify").code == 0
 
     rolled_back = app.usagefix("rollback", "--yes", "--format", "json")
     assert rolled_back.code == 0, rolled_back.stderr
-    assert rolled_back.json["migrations"] == [folder.name for folder in reversed(MIGRATIONS)]
-    assert rolled_back.json["daily_limit"] == "restore"
+    assert rolled_back.one["migrations"] == [folder.name for folder in reversed(MIGRATIONS)]
+    assert rolled_back.one["daily_limit"] == "restore"
     assert app.dump() == before
     assert app.drift() == (0, 0), "the counters keep their right values"
 
@@ -37,8 +37,8 @@ def test_apply_again_changes_nothing(fixed: App) -> None:
     dump = fixed.dump()
     again = fixed.usagefix("apply", "--format", "json")
     assert again.code == 0
-    assert again.json["migrations"] == []
-    assert again.json["backfill"]["rows_changed"] == 0
+    assert again.one["migrations"] == []
+    assert again.one["backfill"]["rows_changed"] == 0
     assert fixed.sql("TABLE usagefix.history") == history
     assert fixed.dump() == dump
 
@@ -62,15 +62,15 @@ def test_dry_run_changes_nothing_and_says_what_it_would_do(app: App) -> None:
     assert app.dump() == before
     assert app.drift() == drift
     assert app.one("SELECT to_regnamespace('usagefix')") is None
-    plan = result.json["plan"]
+    plan = result.one["plan"]
     locks = {lock for step in plan for lock in step["locks"]}
     assert locks == {
         "public.preset_usage: ShareRowExclusiveLock", "public.preset_usage: ShareUpdateExclusiveLock",
         "public.presets: ShareRowExclusiveLock",
     }, "nothing that stops readers"  # fmt: skip
-    assert result.json["backfill"]["rows_changed"] == 35
-    assert "-    ON CONFLICT" in result.json["tracker_diff"]
-    added = [line for line in result.json["tracker_diff"].splitlines() if line.startswith("+")]
+    assert result.one["backfill"]["rows_changed"] == 35
+    assert "-    ON CONFLICT" in result.one["tracker_diff"]
+    added = [line for line in result.one["tracker_diff"].splitlines() if line.startswith("+")]
     assert added == ["+++ after apply"], "the function as it is in the end, not as it is until the limit is gone"
     table = app.usagefix("apply", "--dry-run").stdout
     assert "nothing was changed" in table
@@ -78,24 +78,24 @@ def test_dry_run_changes_nothing_and_says_what_it_would_do(app: App) -> None:
 
 
 def test_dry_run_agrees_with_the_run(app: App) -> None:
-    planned = app.usagefix("apply", "--dry-run", "--format", "json").json["backfill"]
-    done = app.usagefix("apply", "--format", "json").json["backfill"]
+    planned = app.usagefix("apply", "--dry-run", "--format", "json").one["backfill"]
+    done = app.usagefix("apply", "--format", "json").one["backfill"]
     for key in ("rows_changed", "drift_removed", "magnitude", "triggers"):
         assert planned[key] == done[key]
 
 
 def test_to_a_version(app: App) -> None:
     first = app.usagefix("apply", "--to", VERSION, "--format", "json")
-    assert (first.json["migrations"], first.code) == ([MIGRATION.name], 1)
+    assert (first.one["migrations"], first.code) == ([MIGRATION.name], 1)
     assert failing(first) == {"guard_enabled", "guard_function_current"}, "the later version waits"
     dump = app.dump()
     upgraded = app.usagefix("apply", "--format", "json")
-    assert (upgraded.json["migrations"], upgraded.code) == ([GUARD.name], 0)
+    assert (upgraded.one["migrations"], upgraded.code) == ([GUARD.name], 0)
     back = app.usagefix("rollback", "--to", VERSION, "--yes", "--format", "json")
-    assert (back.json["migrations"], back.code) == ([GUARD.name], 0)
+    assert (back.one["migrations"], back.code) == ([GUARD.name], 0)
     assert app.dump() == dump
     kept = app.usagefix("rollback", "--to", VERSION, "--yes", "--format", "json")
-    assert (kept.json["migrations"], kept.code) == ([], 0)
+    assert (kept.one["migrations"], kept.code) == ([], 0)
 
 
 def test_apply_repairs_what_was_damaged(fixed: App) -> None:
@@ -130,7 +130,7 @@ def interrupted_before(app: App, step: str) -> None:
 def test_interrupted_before_the_limit_was_gone_is_finished_by_the_next(app: App) -> None:
     """The state after the first of apply's two transactions: counting, with the limit and the stand-in function."""
     interrupted_before(app, "dropping the daily limit")
-    assert app.usagefix("status", "--format", "json").json["migrations"][0]["state"] == "outdated"
+    assert app.usagefix("status", "--format", "json").one["migrations"][0]["state"] == "outdated"
     claims = f"SET request.jwt.claim.sub = '{app.user_id()}'"
     app.sql(claims)
     for _ in range(2):  # neither the second use of the day nor the first fails meanwhile

@@ -157,8 +157,8 @@ def test_what_is_printed_leads_to_the_end(request: pytest.FixtureRequest, what: 
         somebody = Person(app, broken, broken.user or app.user, list(broken.edits))
         seen: list[tuple[str, frozenset[str]]] = []
         while not (now := somebody.asks("usagefix verify")).json["ok"]:
-            step: str | None = now.json["next"]["do"]
-            assert now.json["next"]["why"]
+            step: str | None = now.one["next"]["do"]
+            assert now.one["next"]["why"]
             agree(somebody, step)
             state = (str(step), frozenset(failing(now)))
             assert state not in seen, f"in circles: {state}"
@@ -168,16 +168,16 @@ def test_what_is_printed_leads_to_the_end(request: pytest.FixtureRequest, what: 
                 step = somebody.does(step)
         assert app.drift() == (0, 0)
         assert not somebody.edits
-        assert now.json["next"] is None
+        assert now.one["next"] is None
 
 
 def agree(somebody: Person, step: str | None) -> None:
     """Every other command that says what to do says the same."""
-    status = somebody.asks("usagefix status").json
+    status = somebody.asks("usagefix status").one
     assert status["ok"] or status["error"] or status["next"]["do"] == step, "status"
-    one = somebody.asks(f"usagefix check-preset {somebody.app.preset(2)}").json
+    one = somebody.asks(f"usagefix check-preset {somebody.app.preset(2)}").one
     assert one["ok"] or one["next"]["do"] == step, "check-preset"
-    doctor = somebody.asks("usagefix doctor").json
+    doctor = somebody.asks("usagefix doctor").one
     assert doctor["ok"] or doctor["next"]["do"] in (step, f"{step} --dry-run"), "doctor"
     for remedy in (finding["remedy"] for finding in doctor["findings"]):
         if remedy.startswith(("usagefix apply", "usagefix backfill")):
@@ -190,4 +190,4 @@ def test_a_backfill_that_cannot_be_exact_says_what_verify_says(fixed: App, what:
     with reader(fixed):
         somebody = Person(fixed, STATES[what], STATES[what].user or fixed.user, [])
         said = somebody.asks("usagefix backfill").json["error"]["hint"]
-        assert somebody.asks("usagefix verify").json["next"]["do"].startswith(said)
+        assert somebody.asks("usagefix verify").one["next"]["do"].startswith(said)

@@ -35,8 +35,8 @@ def another(app: App, body: str) -> None:
 
 def said_twice(app: App) -> tuple[bool, bool]:
     """Whether verify and doctor say that the trigger counts, and name it."""
-    (check,) = (c for c in app.usagefix("verify", "--format", "json").json["checks"] if c["check_id"] == "counted_once")
-    findings = app.usagefix("doctor", "--format", "json").json["findings"]
+    (check,) = (c for c in app.usagefix("verify", "--format", "json").one["checks"] if c["check_id"] == "counted_once")
+    findings = app.usagefix("doctor", "--format", "json").one["findings"]
     twice = [f for f in findings if f["finding_id"] == "counted_twice"]
     named = "another on public.preset_usage"
     return check["status"] != "ok" and named in check["detail"], bool(twice) and named in str(twice)
@@ -48,7 +48,7 @@ def test_after_apply_all_three_agree(fixed: App, what: str) -> None:
     assert said_twice(fixed) == (True, True)
     again = fixed.usagefix("apply", "--format", "json")
     assert again.code == 0, again.stderr
-    assert "another on public.preset_usage" in " ".join(again.json["remarks"])
+    assert "another on public.preset_usage" in " ".join(again.one["remarks"])
     assert failing(again) == set()
     assert said_twice(fixed) == (False, False)
     fixed.sql("ALTER TABLE presets DISABLE TRIGGER zz_trigger_guard_preset_usage_count")  # it would hide a second count
@@ -70,7 +70,7 @@ def test_what_cannot_be_edited_is_named_and_nothing_changed(
     app: App = request.getfixturevalue("app" if when == "before" else "fixed")
     another(app, UNEDITABLE[what])
     dump = app.dump()
-    (check,) = (c for c in app.usagefix("verify", "--format", "json").json["checks"] if c["check_id"] == "counted_once")
+    (check,) = (c for c in app.usagefix("verify", "--format", "json").one["checks"] if c["check_id"] == "counted_once")
     assert check["status"] == ("unexpected" if when == "before" else "failed")
     assert "another on public.preset_usage" in check["detail"]
     result = app.usagefix("apply")

@@ -26,7 +26,7 @@ def test_absent_present_absent(partitioned: App) -> None:
     assert partitioned.dump() == before
     assert partitioned.usagefix("apply").code == 0
     assert partitioned.usagefix("verify").code == 0
-    assert partitioned.usagefix("apply", "--format", "json").json["migrations"] == []
+    assert partitioned.usagefix("apply", "--format", "json").one["migrations"] == []
     partitioned.sql(LATER)
     partitioned.sql("ALTER TABLE preset_usage DETACH PARTITION usage_old")
     partitioned.sql("DROP TABLE usage_later")
@@ -90,7 +90,7 @@ def test_a_partition_that_came_later(counted: App, kind: str) -> None:
     counted.sql(LATER_WRITES[kind])
     assert counted.drift() == (0, 0)
     verified = counted.usagefix("verify", "--format", "json")
-    by_row = {check["check_id"]: check for check in verified.json["checks"]}["partitions_counted"]
+    by_row = {check["check_id"]: check for check in verified.one["checks"]}["partitions_counted"]
     assert (by_row["status"], "1 of them row by row" in by_row["detail"]) == ("ok", True)
     counted.sql("DELETE FROM usage_later")
     assert counted.usagefix("apply").code == 0
@@ -173,7 +173,7 @@ def test_verify_finds_a_partition_that_is_not_counted_once(counted: App, what: s
     counted.sql(statement)
     result = counted.usagefix("verify", "--format", "json")
     assert failing(result) == wrong
-    assert all("usage_" in c["detail"] for c in result.json["checks"] if c["check_id"] in wrong)
+    assert all("usage_" in c["detail"] for c in result.one["checks"] if c["check_id"] in wrong)
     mended = counted.usagefix("apply", "--format", "json")
     assert failing(mended) == set(), mended.stderr
     assert {checks(mended)[check] for check in wrong} == {"ok"}

@@ -152,7 +152,7 @@ def test_what_would_refuse_a_use_is_found_before_anything_is_changed(app: App, c
     assert "nothing in the database was changed" in result.stderr
     assert app.one("SELECT to_regnamespace('usagefix') IS NULL")
     found = [
-        f for f in app.usagefix("doctor", "--format", "json").json["findings"] if f["finding_id"] == "apply_refuses"
+        f for f in app.usagefix("doctor", "--format", "json").one["findings"] if f["finding_id"] == "apply_refuses"
     ]
     assert any(case.said in finding["evidence"] for finding in found), found
     app.db.execute(case.mend)
@@ -167,7 +167,7 @@ def test_what_else_the_daily_limit_was_for_is_said(app: App) -> None:
         f"DROP INDEX {INDEX}; CREATE UNIQUE INDEX once ON preset_usage (user_id, preset_id, usage_type, day);"
         "ALTER TABLE preset_usage REPLICA IDENTITY USING INDEX once; CLUSTER preset_usage USING once"
     )
-    remarks = app.usagefix("apply", "--dry-run", "--format", "json").json["remarks"]
+    remarks = app.usagefix("apply", "--dry-run", "--format", "json").one["remarks"]
     assert [remark for remark in remarks if "CLUSTER" in remark or "replica identity" in remark][1:]
 
 
@@ -223,7 +223,7 @@ def test_verify_never_says_right_while_uses_are_refused(fixed: App, spoil: str) 
     verified = fixed.usagefix("verify", "--format", "json")
     assert verified.code == 1
     assert "uses_accepted" in failing(verified)
-    found = fixed.usagefix("doctor", "--format", "json").json["findings"]
+    found = fixed.usagefix("doctor", "--format", "json").one["findings"]
     assert "apply_refuses" in {finding["finding_id"] for finding in found}
 
 
@@ -260,10 +260,10 @@ def test_a_backfill_corrects_all_rows_but_those_that_are_refused(fixed: App, tri
         "backfill", "--trust", "events", "--format", "json", *(["--fire-triggers"] if trigger else [])
     )
     assert result.code == 1, result.stderr
-    (left,) = result.json["backfill"]["unrepaired"]
+    (left,) = result.one["backfill"]["unrepaired"]
     assert left["id"] == wrong
     assert ("not told" if trigger else "told") in left["why"]
-    assert result.json["backfill"]["rows_changed"] == fixed.one("SELECT count(*) - 1 FROM presets")
+    assert result.one["backfill"]["rows_changed"] == fixed.one("SELECT count(*) - 1 FROM presets")
     assert fixed.drift() == (1, 3)
     assert "not corrected" in fixed.usagefix("backfill", *(["--fire-triggers"] if trigger else [])).stdout
     assert "counters_accurate" in failing(fixed.usagefix("verify", "--format", "json"))
@@ -346,11 +346,11 @@ def test_tables_that_citus_keeps_are_refused_and_verified(app: App, rows: str, s
     assert said in result.stderr
     assert "undistribute_table('public." in result.stderr
     verified = app.usagefix("verify", "--format", "json")
-    found = {check["check_id"]: check for check in verified.json["checks"]}
+    found = {check["check_id"]: check for check in verified.one["checks"]}
     assert said in found["uses_accepted"]["detail"]
     assert "undistribute_table" in found["trigger_enabled"]["hint"], "apply would be refused"
-    assert verified.json["counts"]["inaccurate"] == before[0]
-    remedies = [f["remedy"] for f in app.usagefix("doctor", "--format", "json").json["findings"]]
+    assert verified.one["counts"]["inaccurate"] == before[0]
+    remedies = [f["remedy"] for f in app.usagefix("doctor", "--format", "json").one["findings"]]
     assert not [remedy for remedy in remedies if remedy.startswith("usagefix apply")]
     done = app.psql(LEDGER, MIGRATION / "stops.sql", MIGRATION / "apply.sql")
     assert done.returncode != 0

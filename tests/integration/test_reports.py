@@ -17,9 +17,9 @@ def test_no_line_ends_in_blanks(app: App) -> None:
 
 def test_check_preset_by_id_and_by_name(app: App) -> None:
     by_name = app.usagefix("check-preset", "Neon city", "--format", "json")
-    preset = by_name.json["row"]
+    preset = by_name.one["row"]
     by_id = app.usagefix("check-preset", preset["id"].upper(), "--format", "json")
-    assert by_id.json["row"] == preset
+    assert by_id.one["row"] == preset
     displayed, actual = app.sql(
         "SELECT usage_count, (SELECT count(*) FROM preset_usage WHERE preset_id = presets.id) FROM presets WHERE name = 'Neon city'"
     )[0]
@@ -34,13 +34,13 @@ def test_check_preset_by_id_and_by_name(app: App) -> None:
 def test_check_preset_after_the_fix(fixed: App) -> None:
     result = fixed.usagefix("check-preset", "Neon city", "--recent", "3", "--format", "json")
     assert result.code == 0
-    recent = result.json["recent"]
+    recent = result.one["recent"]
     newest = fixed.sql(
         "SELECT id::text FROM preset_usage WHERE preset_id = %s ORDER BY created_at DESC, id LIMIT 3",
-        result.json["row"]["id"],
+        result.one["row"]["id"],
     )
     assert [event["id"] for event in recent] == [row[0] for row in newest]
-    assert result.json["row"]["last_event_at"] == recent[0]["created_at"]
+    assert result.one["row"]["last_event_at"] == recent[0]["created_at"]
 
 
 @pytest.mark.parametrize(
@@ -64,13 +64,14 @@ def test_a_name_that_several_have(app: App) -> None:
 
 
 def test_status(app: App) -> None:
-    assert app.usagefix("status", "--format", "json").json["migrations"] == [
+    assert app.usagefix("status", "--format", "json").one["migrations"] == [
         {
             "version": version,
             "name": name,
             "state": "pending",
             "applied_at": None,
             "applied_by": None,
+            "pushed_by": None,
             "pushed_as": None,
             "rolled_back_at": None,
             "rolled_back_by": None,
@@ -79,21 +80,21 @@ def test_status(app: App) -> None:
     ]
     app.usagefix("apply")
     result = app.usagefix("status", "--format", "json")
-    assert {(m["state"], m["applied_by"]) for m in result.json["migrations"]} == {("applied", "postgres")}
+    assert {(m["state"], m["applied_by"]) for m in result.one["migrations"]} == {("applied", "postgres")}
     assert result.code == 0
     newest = app.one(
         "SELECT to_char(max(created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS') FROM preset_usage"
     )
-    assert result.json["newest_event_at"].startswith(newest)
+    assert result.one["newest_event_at"].startswith(newest)
     app.sql("ALTER FUNCTION auto_increment_preset_usage_count() SECURITY INVOKER")
     outdated = app.usagefix("status", "--format", "json")
-    assert [m["state"] for m in outdated.json["migrations"]] == ["outdated", "applied"]
+    assert [m["state"] for m in outdated.one["migrations"]] == ["outdated", "applied"]
     assert outdated.code == 1
 
 
 def test_status_knows_a_fix_by_hand(app: App) -> None:
     assert app.by_hand().returncode == 0
-    states = [m["state"] for m in app.usagefix("status", "--format", "json").json["migrations"]]
+    states = [m["state"] for m in app.usagefix("status", "--format", "json").one["migrations"]]
     assert states == ["applied"] * 2
     assert app.one("SELECT DISTINCT application FROM usagefix.history") == "psql"
 
@@ -154,7 +155,7 @@ def test_text_from_the_database_is_never_markup(app: App) -> None:
     app.sql("UPDATE presets SET name = %s, usage_count = 100000 WHERE name = 'Neon city'", name)
     result = app.usagefix("verify", COLUMNS="160")
     assert name in result.stdout
-    assert app.usagefix("check-preset", name, "--format", "json").json["row"]["label"] == name
+    assert app.usagefix("check-preset", name, "--format", "json").one["row"]["label"] == name
 
 
 def test_the_table_says_it_in_words_at_the_end(app: App) -> None:

@@ -111,7 +111,7 @@ def test_skip_leaves_the_limit_off_and_the_function_working(fixed: App, how: str
     if how == "usagefix":
         result = fixed.usagefix("rollback", "--yes", "--daily-limit", "skip", "--format", "json")
         assert result.code == 0, result.stderr
-        assert result.json["daily_limit"] == "skip"
+        assert result.one["daily_limit"] == "skip"
     else:
         done = fixed.by_hand(undo=True, options=("--daily-limit", "skip"))
         assert done.returncode == 0, done.stderr
@@ -140,7 +140,7 @@ def test_what_was_not_recorded_is_not_touched(app: App) -> None:
     for statement in BEFORE["a function without a trigger"]:
         app.sql(statement)
     dump = app.dump()
-    assert app.usagefix("status", "--format", "json").json["migrations"][0]["state"] == "foreign"
+    assert app.usagefix("status", "--format", "json").one["migrations"][0]["state"] == "foreign"
     result = app.usagefix("rollback", "--yes")
     assert result.code == 1
     assert app.dump() == dump
@@ -171,7 +171,7 @@ def test_purge_leaves_nothing(app: App) -> None:
     everything = app.dump_all()
     assert app.usagefix("apply").code == 0
     result = app.usagefix("rollback", "--yes", "--purge", "--format", "json")
-    assert (result.code, result.json["purged"]) == (0, True)
+    assert (result.code, result.one["purged"]) == (0, True)
     assert app.dump_all() == everything
     assert app.usagefix("apply").code == 0, "and it can be applied again"
 

@@ -186,7 +186,7 @@ CASES: dict[str, Case] = {
 def rolled_back(app: App, *options: str) -> dict[str, Any]:
     done = app.usagefix("rollback", "--yes", "--format", "json", *options)
     assert done.code == 0, done.stdout + done.stderr
-    return done.json
+    return done.one
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -299,7 +299,7 @@ def test_roles_that_are_gone_or_have_other_names(app: App) -> None:
     try:
         assert app.usagefix("apply").code == 0
         app.sql("DROP ROLE dba; DROP ROLE intern; ALTER ROLE boss RENAME TO chief")
-        planned = app.usagefix("rollback", "--dry-run", "--format", "json").json
+        planned = app.usagefix("rollback", "--dry-run", "--format", "json").one
         remarks = rolled_back(app)["remarks"]
         assert planned["remarks"] == remarks
         told = " ".join(remarks)
@@ -369,7 +369,7 @@ def test_partitions_have_other_names(partitioned: App) -> None:
 
 def test_a_dry_run_changes_nothing_and_tells_the_locks(fixed: App) -> None:
     before = fixed.dump_all()
-    planned = fixed.usagefix("rollback", "--dry-run", "--counters", "restore", "--format", "json").json
+    planned = fixed.usagefix("rollback", "--dry-run", "--counters", "restore", "--format", "json").one
     assert fixed.dump_all() == before
     assert (planned["dry_run"], planned["remains"], planned["counters_restored"]) == (True, None, 29)
     assert {lock for step in planned["plan"] for lock in step["locks"]} == {
@@ -383,7 +383,7 @@ def test_a_dry_run_changes_nothing_and_tells_the_locks(fixed: App) -> None:
 
 def test_status_says_when_it_was_rolled_back(fixed: App) -> None:
     rolled_back(fixed)
-    for migration in fixed.usagefix("status", "--format", "json").json["migrations"]:
+    for migration in fixed.usagefix("status", "--format", "json").one["migrations"]:
         assert (migration["state"], migration["applied_at"], migration["rolled_back_by"]) == (
             "pending",
             None,

@@ -33,7 +33,7 @@ def shown(app: App) -> dict[str, int | None]:
 def restored(app: App, *options: str) -> dict[str, Any]:
     done = app.usagefix("rollback", "--yes", "--counters", "restore", "--format", "json", *options)
     assert done.code == 0, done.stderr
-    return done.json
+    return done.one
 
 
 def spoilt(app: App) -> None:

@@ -37,7 +37,7 @@ def test_a_roles_own_search_path_is_not_taken_over(app: App) -> None:
         app.sql("ALTER ROLE mallory SET search_path = mal")
         assert app.usagefix("apply").code == 0
         (settings,) = app.sql("SELECT proconfig FROM pg_proc WHERE proname = 'auto_increment_preset_usage_count'")[0]
-        assert settings == ["search_path=public, pg_temp, pg_usagefix_1"]
+        assert settings == ["search_path=public, pg_temp, pg_usagefix_preset_usage_count_1"]
         app.sql("DROP SCHEMA mal")
 
 
@@ -166,7 +166,7 @@ def test_counting_is_taken_out_of_a_trigger_for_all_its_events(app: App) -> None
     before = app.dump()
     result = app.usagefix("apply", "--format", "json")
     assert result.code == 0, result.stderr
-    assert "another on public.preset_usage" in " ".join(result.json["remarks"])
+    assert "another on public.preset_usage" in " ".join(result.one["remarks"])
     assert app.usagefix("guard", "reject").code == 0, "it writes no counter any more"
     app.use(app.preset())
     app.sql("DELETE FROM preset_usage WHERE created_at > now() - interval '1 hour'")
@@ -263,4 +263,4 @@ def test_the_trial_cannot_take_the_role_of_whoever_applies(app: App) -> None:
         app.sql("ALTER FUNCTION track_preset_usage OWNER TO hostile")
         done = app.usagefix("apply", "--format", "json")
         assert done.code == 0, done.stderr
-        assert "as hostile" in " ".join(done.json["remarks"])
+        assert "as hostile" in " ".join(done.one["remarks"])

@@ -27,7 +27,7 @@ def everything(app: App) -> str:
 
 def steps(result: Result) -> dict[str, str]:
     assert result.stdout, result.stderr
-    return {step["step_id"]: step["status"] for step in result.json["steps"]}
+    return {step["step_id"]: step["status"] for step in result.one["steps"]}
 
 
 def failed(result: Result) -> set[str]:
@@ -35,7 +35,7 @@ def failed(result: Result) -> set[str]:
 
 
 def detail(result: Result, step_id: str) -> str:
-    return next(str(step["detail"]) for step in result.json["steps"] if step["step_id"] == step_id)
+    return next(str(step["detail"]) for step in result.one["steps"] if step["step_id"] == step_id)
 
 
 ALL = {
@@ -60,10 +60,10 @@ def test_every_application(name: str, app: App) -> None:
     assert set(steps(after)) == ALL
     skipped = {step for step, status in steps(after).items() if status == "skipped"}
     assert skipped - {"kinds"} == ({"last_use"} if name == "text keys, nothing else" else set()), after.stdout
-    assert after.json["role"] == (
+    assert after.one["role"] == (
         application.role if application.track and application.schema == "public" else "postgres"
     )
-    assert after.json["temporary"] is False
+    assert after.one["temporary"] is False
 
 
 def test_nothing_stays_not_even_a_notification(fixed: App) -> None:
@@ -93,7 +93,7 @@ def test_with_no_preset_no_event_and_no_user(fixed: App) -> None:
     before = everything(fixed)
     done = fixed.usagefix("smoke", "--format", "json")
     assert done.code == 0, done.stderr + done.stdout
-    assert done.json["temporary"] is True
+    assert done.one["temporary"] is True
     assert everything(fixed) == before
 
 
@@ -124,7 +124,7 @@ def test_events_with_columns_of_their_own(fixed: App) -> None:
     fixed.sql("DROP FUNCTION track_preset_usage")
     done = fixed.usagefix("smoke", "--as", "postgres", "--format", "json")
     assert failed(done) == set(), done.stdout
-    assert "INSERT" in next(s["title"] for s in done.json["steps"] if s["step_id"] == "first_use")
+    assert "INSERT" in next(s["title"] for s in done.one["steps"] if s["step_id"] == "first_use")
 
 
 def test_events_that_belong_together_in_two_columns(fixed: App) -> None:
@@ -179,7 +179,7 @@ def test_a_role_that_may_insert_only(fixed: App) -> None:
         fixed.sql(f"ALTER TABLE preset_usage ADD {column} {kind} NOT NULL DEFAULT '50% off'")
         fixed.sql(f"ALTER TABLE preset_usage ALTER {column} DROP DEFAULT")
     done = fixed.usagefix("smoke", "--format", "json")
-    assert (failed(done), done.json["role"]) == (set(), "authenticated"), done.stdout
+    assert (failed(done), done.one["role"]) == (set(), "authenticated"), done.stdout
     fixed.sql("TRUNCATE preset_usage; ALTER TABLE preset_usage DROP kind")
     assert failed(fixed.usagefix("smoke", "--format", "json")) == set()
 
@@ -221,13 +221,13 @@ def test_a_preset_that_takes_no_use_any_more(fixed: App) -> None:
     fixed.sql("CREATE TRIGGER gone BEFORE INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION gone()")
     before = everything(fixed)
     done = fixed.usagefix("smoke", "--format", "json")
-    assert (failed(done), done.json["row"]) == (set(), last), done.stdout
+    assert (failed(done), done.one["row"]) == (set(), last), done.stdout
     assert everything(fixed) == before
     asked = fixed.usagefix("smoke", "--preset", oldest, "--format", "json")
     assert "that preset is gone" in detail(asked, "first_use")
     fixed.sql("INSERT INTO deleted VALUES (%s)", last)
     neither = fixed.usagefix("smoke", "--format", "json")
-    assert (neither.code, neither.json["row"]) == (1, oldest), "what is told is the first one's"
+    assert (neither.code, neither.one["row"]) == (1, oldest), "what is told is the first one's"
 
 
 def test_it_reads_no_other_events(fixed: App) -> None:
@@ -243,7 +243,7 @@ def test_it_reads_no_other_events(fixed: App) -> None:
     fixed.sql("SELECT pg_stat_reset()")
     done = fixed.usagefix("smoke", "--format", "json")
     assert failed(done) == set(), done.stdout
-    assert done.json["row"] != fixed.preset()
+    assert done.one["row"] != fixed.preset()
     fixed.wait_for(ended)
     fixed.wait_for(f"SELECT ({read}) > 0")
     so_far = fixed.one(read)
@@ -276,7 +276,7 @@ def test_it_does_not_say_who_the_user_is(fixed: App) -> None:
 def test_a_refusal_names_the_application_s_role(fixed: App) -> None:
     fixed.sql("ALTER FUNCTION track_preset_usage SECURITY INVOKER; DROP POLICY preset_usage_insert ON preset_usage")
     done = fixed.usagefix("smoke", "--format", "json")
-    hint = next(step["hint"] for step in done.json["steps"] if step["step_id"] == "first_use")
+    hint = next(step["hint"] for step in done.one["steps"] if step["step_id"] == "first_use")
     assert "violates row-level security policy" in detail(done, "first_use")
     assert "counts would be wrong" not in detail(done, "first_use")
     assert "authenticated" in hint
@@ -383,7 +383,7 @@ def test_what_the_guard_refuses_meanwhile_is_not_noted(fixed: App, mode: str) ->
 
 def test_another_role(fixed: App) -> None:
     done = fixed.usagefix("smoke", "--as", "service_role", "--format", "json")
-    assert (done.code, done.json["role"]) == (0, "service_role")
+    assert (done.code, done.one["role"]) == (0, "service_role")
     nobody = fixed.usagefix("smoke", "--as", "no such 'role'")
     assert nobody.code == 2
     assert "there is no role" in nobody.stderr
@@ -406,11 +406,11 @@ def test_another_role(fixed: App) -> None:
 def test_a_preset_by_name_and_kind_of_use(fixed: App) -> None:
     name, preset = fixed.sql("SELECT name, id::text FROM presets WHERE usage_count > 0 ORDER BY id LIMIT 1")[0]
     done = fixed.usagefix("smoke", "--preset", name, "--usage-type", "showcase_creation", "--format", "json")
-    assert (done.code, done.json["row"]) == (0, preset)
+    assert (done.code, done.one["row"]) == (0, preset)
     wrong = fixed.usagefix("smoke", "--usage-type", "no such kind", "--format", "json")
     assert failed(wrong) == {"first_use", "second_use", "many_rows"}
     assert steps(wrong)["events_agree"] == "skipped", "nothing moved, which proves nothing"
-    assert all("--usage-type" in step["hint"] for step in wrong.json["steps"] if step["status"] == "failed")
+    assert all("--usage-type" in step["hint"] for step in wrong.one["steps"] if step["status"] == "failed")
     absent = fixed.usagefix("smoke", "--preset", "no such preset")
     assert absent.code == 1
     assert "no preset has the id or the name" in absent.stderr
@@ -425,11 +425,11 @@ def test_what_is_no_text(fixed: App, option: str) -> None:
 
 def test_a_preset_that_somebody_holds_is_not_waited_for(fixed: App) -> None:
     last = str(fixed.one("SELECT id FROM presets ORDER BY last_used_at NULLS LAST, usage_count NULLS LAST LIMIT 1"))
-    assert fixed.usagefix("smoke", "--format", "json").json["row"] == last
+    assert fixed.usagefix("smoke", "--format", "json").one["row"] == last
     with fixed.connect(autocommit=False) as holder:
         holder.execute("SELECT FROM presets WHERE id = %s FOR UPDATE", (last,))
         done = fixed.usagefix("smoke", "--format", "json")
-        assert (done.code, done.json["row"] != last) == (0, True)
+        assert (done.code, done.one["row"] != last) == (0, True)
         waiting = fixed.spawn("smoke", "--preset", last)
         fixed.wait_for_waiter()
         said = ""
@@ -505,6 +505,6 @@ def test_other_presets_and_kinds_are_tried(fixed: App, trouble: str, step: str, 
     done = fixed.usagefix(
         "smoke", *(() if step == "kinds" else ("--usage-type", "showcase_creation")), "--format", "json"
     )
-    assert (done.code, failed(done), done.json["row"]) == (1, {step}, fixed.preset(35)), done.stdout
+    assert (done.code, failed(done), done.one["row"]) == (1, {step}, fixed.preset(35)), done.stdout
     assert said in detail(done, step)
     assert everything(fixed) != before, "the trouble"

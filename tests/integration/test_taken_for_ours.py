@@ -77,7 +77,7 @@ def test_a_trigger_that_does_not_count_here_goes_on(app: App, what: str) -> None
     app.sql("CREATE TRIGGER other AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION other()")
     before = app.dump()
     result = app.usagefix("apply", "--format", "json")
-    assert (result.code, result.json["remarks"]) == (0, []), result.stderr
+    assert (result.code, result.one["remarks"]) == (0, []), result.stderr
     assert app.one("SELECT tgenabled::text FROM pg_trigger WHERE tgname = 'other'") == "O"
     app.use(app.preset(1), times=3)
     counted = app.one(
@@ -230,7 +230,7 @@ def test_columns_that_are_no_times_are_left_alone(app: App, odd: str) -> None:
     for changed in (True, False):  # what is right is not written again
         result = app.usagefix("apply", "--format", "json")
         assert result.code == 0, result.stderr + result.stdout
-        assert (result.json["backfill"]["rows_changed"] > 0) is changed
+        assert (result.one["backfill"]["rows_changed"] > 0) is changed
     by_hand = app.usagefix("sql", "20250930000001", "backfill", "--adapt")
     app.sql(by_hand.stdout)
     assert (

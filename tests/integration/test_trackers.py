@@ -48,10 +48,10 @@ LEFT_ALONE = {
 def test_one_that_never_worked_is_written_anew(app: App, what: str) -> None:
     replace(app, WRITABLE[what])
     before = app.dump()
-    assert "+" in app.usagefix("apply", "--dry-run", "--format", "json").json["tracker_diff"]
+    assert "+" in app.usagefix("apply", "--dry-run", "--format", "json").one["tracker_diff"]
     result = app.usagefix("apply", "--format", "json")
     assert result.code == 0, result.stderr + result.stdout
-    (remark,) = result.json["remarks"]
+    (remark,) = result.one["remarks"]
     assert "never worked here" in remark
     app.sql(f"SET request.jwt.claim.sub = '{app.user_id(3)}'")
     events = app.one("SELECT count(*) FROM preset_usage")
@@ -83,7 +83,7 @@ def test_one_that_cannot_be_written_is_left_alone_and_told(app: App, what: str) 
     assert app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)") == definition
     assert result.code == 1
     assert failing(result) == {"tracker_inserts_only"}, "everything else is fixed"
-    (check,) = (c for c in result.json["checks"] if c["check_id"] == "tracker_inserts_only")
+    (check,) = (c for c in result.one["checks"] if c["check_id"] == "tracker_inserts_only")
     assert "lacks: kind" in check["detail"]
     assert "anew" in check["hint"]
     assert app.drift() == (0, 0)
@@ -96,7 +96,7 @@ def test_one_that_may_work_is_not_rewritten_for_an_unlucky_trial(app: App, what:
     definition = app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)")
     result = app.usagefix("apply", "--format", "json")
     assert result.code == 0, result.stderr
-    assert ["could not be tried" in remark for remark in result.json["remarks"]] == [True]
+    assert ["could not be tried" in remark for remark in result.one["remarks"]] == [True]
     assert app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)") == definition
 
 
@@ -116,7 +116,7 @@ def test_what_else_it_does_stays(app: App) -> None:
     before = app.dump()
     result = app.usagefix("apply", "--format", "json")
     assert result.code == 0, result.stderr
-    assert "taken out of it" in result.json["remarks"][0]
+    assert "taken out of it" in result.one["remarks"][0]
     app.sql(f"SET request.jwt.claim.sub = '{app.user_id(60)}'")
     notes = app.one("SELECT count(*) FROM preset_notifications")
     app.sql("SELECT track_preset_usage(%s, 'showcase_creation')", app.preset(1))

@@ -100,7 +100,7 @@ def test_what_cannot_be_tried_is_said(app: App) -> None:
     app.sql("TRUNCATE presets, preset_usage, preset_notifications, auth.users CASCADE")
     result = app.usagefix("apply", "--format", "json")
     assert result.code == 0, result.stderr
-    assert "no use could be tried" in " ".join(result.json["remarks"])
+    assert "no use could be tried" in " ".join(result.one["remarks"])
 
 
 EVERYTHING_TODAY = (
@@ -204,12 +204,12 @@ def test_what_apply_will_refuse_verify_and_doctor_foretell(app: App, what: str) 
     app.sql(RECORDS % ("void", body))
     where = f"(line {line} of public.track_preset_usage(uuid,text,jsonb))"
     (check,) = (
-        c for c in app.usagefix("verify", "--format", "json").json["checks"] if c["check_id"] == "tracker_inserts_only"
+        c for c in app.usagefix("verify", "--format", "json").one["checks"] if c["check_id"] == "tracker_inserts_only"
     )
     assert where in check["detail"]
     assert check["hint"].startswith("Remove from it what changes usage_count")
     (finding,) = (
-        f for f in app.usagefix("doctor", "--format", "json").json["findings"] if f["finding_id"] == "apply_refuses"
+        f for f in app.usagefix("doctor", "--format", "json").one["findings"] if f["finding_id"] == "apply_refuses"
     )
     assert where in finding["evidence"]
     refused = app.usagefix("apply")

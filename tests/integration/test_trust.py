@@ -62,19 +62,19 @@ def test_nothing_is_changed_before_a_person_has_said_what_is_true(production: Ap
     for way in ("--trust events", "--trust counters", "usagefix doctor", "nothing in the database was changed"):
         assert way in result.stderr
     assert sum(" → 0" in line for line in result.stderr.splitlines()) == 10, "the ten largest"
-    found = result.json["doubt"]
+    found = result.one["doubt"]
     assert (found["falling"], found["falls_to"], len(found["largest"])) == (300, 0, 10)
     assert found["largest"][0]["displayed_count"] == 145
 
 
 def test_verify_and_doctor_say_it_first(production: App) -> None:
     verified = production.usagefix("verify", "--format", "json")
-    assert verified.json["checks"][0]["check_id"] == "events_complete"
-    assert verified.json["checks"][0]["status"] == "failed"
-    assert "43,271 to 0" in verified.json["checks"][0]["detail"]
+    assert verified.one["checks"][0]["check_id"] == "events_complete"
+    assert verified.one["checks"][0]["status"] == "failed"
+    assert "43,271 to 0" in verified.one["checks"][0]["detail"]
     said = production.usagefix("verify").stdout
     assert "next: usagefix doctor finds out why; then usagefix apply --trust events, or --trust counters" in said
-    first = production.usagefix("doctor", "--format", "json").json["findings"][0]
+    first = production.usagefix("doctor", "--format", "json").one["findings"][0]
     assert first["finding_id"] == "events_incomplete"
     assert "43,271 to 0" in first["evidence"]
 
@@ -83,23 +83,23 @@ def test_counters_that_are_trusted_keep_what_they_show(production: App) -> None:
     preset = production.preset()
     planned = production.usagefix("apply", "--dry-run", "--trust", "counters", "--format", "json")
     assert planned.code == 0, planned.stderr
-    assert planned.json["backfill"]["baselines"] == {"rows": 300, "total": 43_271}
-    assert planned.json["backfill"]["drift_removed"] == 0
+    assert planned.one["backfill"]["baselines"] == {"rows": 300, "total": 43_271}
+    assert planned.one["backfill"]["drift_removed"] == 0
     applied = production.usagefix("apply", "--trust", "counters", "--format", "json")
     assert applied.code == 0, applied.stderr
-    assert applied.json["backfill"]["baselines"] == {"rows": 300, "total": 43_271}
+    assert applied.one["backfill"]["baselines"] == {"rows": 300, "total": 43_271}
     assert (failing(applied), production.one(TOTAL), production.one(DRIFT)) == (set(), 43_271, 0)
 
     production.use(preset, times=5)
     assert production.one("SELECT usage_count FROM presets WHERE id = %s", preset) == 150
-    told = production.usagefix("check-preset", preset, "--format", "json").json["row"]
+    told = production.usagefix("check-preset", preset, "--format", "json").one["row"]
     assert [told[key] for key in ("displayed_count", "actual_records", "baseline", "drift")] == [150, 5, 145, 0]
     page = production.usagefix("check-preset", preset)
     assert page.code == 0
     assert "baseline" in page.stdout
     verified = production.usagefix("verify", "--format", "json")
     assert (verified.code, failing(verified)) == (0, set())
-    counts = verified.json["counts"]
+    counts = verified.one["counts"]
     assert (counts["baseline_total"], counts["rows_with_baseline"], counts["actual_total"]) == (43_271, 300, 5)
     assert counts["accurate"] == 300
     assert "baseline" in production.usagefix("verify").stdout
@@ -110,9 +110,9 @@ def test_counters_that_are_trusted_keep_what_they_show(production: App) -> None:
     assert production.usagefix("smoke").code == 0
     assert production.usagefix("doctor").code == 0
 
-    assert production.usagefix("backfill", "--format", "json").json["backfill"]["rows_changed"] == 0
+    assert production.usagefix("backfill", "--format", "json").one["backfill"]["rows_changed"] == 0
     for _ in range(2):  # once is as good as twice
-        again = production.usagefix("backfill", "--trust", "counters", "--format", "json").json["backfill"]
+        again = production.usagefix("backfill", "--trust", "counters", "--format", "json").one["backfill"]
         assert (again["rows_changed"], again["baselines"]) == (0, {"rows": 0, "total": 0})
     production.spoil("UPDATE presets SET usage_count = usage_count - 3 WHERE id = %s", preset)
     assert "counters_accurate" in failing(production.usagefix("verify", "--format", "json"))
@@ -129,7 +129,7 @@ def test_counters_that_are_trusted_keep_what_they_show(production: App) -> None:
 
 def test_events_that_are_trusted_let_the_counters_fall(production: App) -> None:
     planned = production.usagefix("apply", "--dry-run", "--trust", "events", "--format", "json")
-    assert planned.json["backfill"]["drift_removed"] == -43_271
+    assert planned.one["backfill"]["drift_removed"] == -43_271
     applied = production.usagefix("apply", "--trust", "events", "--format", "json")
     assert (applied.code, production.one(TOTAL), production.drift()) == (0, 0, (0, 0))
     assert production.one("SELECT count(*) FROM usagefix.baselines") == 0
@@ -138,8 +138,8 @@ def test_events_that_are_trusted_let_the_counters_fall(production: App) -> None:
 def test_events_that_are_trusted_later_end_the_baselines(production: App) -> None:
     assert production.usagefix("apply", "--trust", "counters").code == 0
     production.use(production.preset(), times=2)
-    planned = production.usagefix("backfill", "--dry-run", "--trust", "events", "--format", "json").json["backfill"]
-    done = production.usagefix("backfill", "--trust", "events", "--format", "json").json["backfill"]
+    planned = production.usagefix("backfill", "--dry-run", "--trust", "events", "--format", "json").one["backfill"]
+    done = production.usagefix("backfill", "--trust", "events", "--format", "json").one["backfill"]
     for report in (planned, done):
         assert (report["forgotten"], report["drift_removed"]) == ({"rows": 300, "total": 43_271}, -43_271)
     assert (production.one(TOTAL), production.drift()) == (2, (0, 0))
@@ -315,7 +315,7 @@ def test_doctor_finds_that_a_profile_is_wanted_where_the_session_is_inserted(
     if function:
         production.sql(function)
     (tmp_path / "route.ts").write_text(route or "export {}")
-    found = production.usagefix("doctor", "--source", str(tmp_path), "--format", "json").json["findings"]
+    found = production.usagefix("doctor", "--source", str(tmp_path), "--format", "json").one["findings"]
     assert "events_not_recorded" in {finding["finding_id"] for finding in found}
     about = [finding for finding in found if finding["finding_id"] == "user_key_elsewhere"]
     assert bool(about) == bool(by)
@@ -327,14 +327,14 @@ def test_doctor_finds_that_a_profile_is_wanted_where_the_session_is_inserted(
 
 def test_doctor_without_the_source_names_the_key_as_what_may_be_why(production: App) -> None:
     production.sql(PROFILES)
-    found = production.usagefix("doctor", "--format", "json").json["findings"]
+    found = production.usagefix("doctor", "--format", "json").one["findings"]
     (about,) = (finding for finding in found if finding["finding_id"] == "user_key_elsewhere")
     assert (about["severity"], "--source DIR" in about["evidence"]) == ("warning", True)
 
 
 def test_doctor_finds_that_events_have_stopped(app: App) -> None:
     def stopped() -> list[str]:
-        found = app.usagefix("doctor", "--format", "json").json["findings"]
+        found = app.usagefix("doctor", "--format", "json").one["findings"]
         return [f["evidence"] for f in found if f["finding_id"] == "events_not_recorded"]
 
     assert stopped() == []
@@ -360,7 +360,7 @@ def test_doctor_finds_that_events_have_stopped(app: App) -> None:
 def test_a_remedy_loses_no_use(app: App, tmp_path: Path, code: str, loses: bool) -> None:
     """To take the counter out of code that records no event would end the counting of what it does."""
     (tmp_path / "use.ts").write_text(code)
-    found = app.usagefix("doctor", "--source", str(tmp_path), "--format", "json").json["findings"]
+    found = app.usagefix("doctor", "--source", str(tmp_path), "--format", "json").one["findings"]
     (remedy,) = (
         f["remedy"]
         for f in found

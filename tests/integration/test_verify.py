@@ -16,7 +16,8 @@ CHECKS = {
 SELDOM = "id = (SELECT preset_id FROM preset_usage GROUP BY 1 ORDER BY count(*) LIMIT 1)"
 OLD = f"UPDATE preset_usage SET created_at = '2001-01-01' FROM presets p WHERE p.id = preset_id AND p.{SELDOM}"
 CONDITION = (
-    "(current_setting('search_path') LIKE '%, pg_usagefix_' || NULLIF(pg_trigger_depth(), 0)::text"
+    "(split_part(current_setting('search_path'), ', ', -1) = 'pg_usagefix_preset_usage_count_'::name"
+    " || NULLIF(pg_trigger_depth(), 0)::text"
     " AND has_table_privilege('public.presets'::regclass, 'TRIGGER WITH GRANT OPTION')) IS NOT TRUE"
 )
 
@@ -157,7 +158,7 @@ def test_each_break_fails_just_its_check(fixed: App, what: str) -> None:
     assert failing(result) == ({check, "guard_enabled"} if what in ASIDE else {check})
     assert checks(result)[check] == status
     if what in ASIDE:
-        (guarding,) = (c for c in result.json["checks"] if c["check_id"] == "guard_enabled")
+        (guarding,) = (c for c in result.one["checks"] if c["check_id"] == "guard_enabled")
         assert (guarding["status"], "it steps aside" in guarding["detail"]) == ("failed", True)
     mended = fixed.usagefix("apply", "--format", "json")
     assert failing(mended) == set(), mended.stderr
@@ -182,7 +183,7 @@ def test_force_row_level_security_on_an_ordinary_owner(fixed: App) -> None:
 
 
 def test_counts_agree_with_an_independent_count(app: App) -> None:
-    counts = app.usagefix("verify", "--format", "json").json["counts"]
+    counts = app.usagefix("verify", "--format", "json").one["counts"]
     presets, inaccurate, displayed, used, off = app.sql(
         "SELECT count(*), count(*) FILTER (WHERE usage_count IS DISTINCT FROM n), sum(usage_count), count(*) FILTER (WHERE n > 0), sum(abs(n - coalesce(usage_count, 0)))"
         " FROM presets p, LATERAL (SELECT count(*) AS n FROM preset_usage u WHERE u.preset_id = p.id) e"
@@ -192,19 +193,19 @@ def test_counts_agree_with_an_independent_count(app: App) -> None:
         "rows": presets, "accurate": presets - inaccurate, "inaccurate": inaccurate, "displayed_total": displayed,
         "actual_total": events, "drift_total": events - displayed, "drift_magnitude": off,
         "rows_with_count": app.one("SELECT count(*) FROM presets WHERE usage_count > 0"), "rows_with_events": used,
-        "baseline_total": 0, "rows_with_baseline": 0, "orphans": None,
+        "baseline_total": 0, "rows_with_baseline": 0, "orphans": 0,
     }  # fmt: skip
 
 
 def test_top_lists_the_largest_drift_first(app: App) -> None:
-    rows = app.usagefix("verify", "--top", "5", "--format", "json").json["rows"]
+    rows = app.usagefix("verify", "--top", "5", "--format", "json").one["rows"]
     assert len(rows) == 5
     drifts = [abs(preset["drift"]) for preset in rows]
     assert drifts == sorted(drifts, reverse=True)
     assert set(rows[0]) == {"id", "label", "displayed_count", "actual_records", "baseline", "drift", "last_event_at"}
     for preset in rows:
         assert preset["drift"] == preset["actual_records"] - (preset["displayed_count"] or 0)
-    assert app.usagefix("verify", "--top", "0", "--format", "json").json["rows"] == []
+    assert app.usagefix("verify", "--top", "0", "--format", "json").one["rows"] == []
 
 
 def test_only(fixed: App) -> None:
@@ -212,7 +213,7 @@ def test_only(fixed: App) -> None:
     one = fixed.usagefix("verify", "--only", "trigger_enabled", "--format", "json")
     assert one.code == 0
     assert list(checks(one)) == ["trigger_enabled"]
-    assert one.json["counts"] is None
+    assert one.one["counts"] is None
     both = fixed.usagefix("verify", "--only", "counters_accurate", "--only", "trigger_enabled", "--format", "json")
     assert both.code == 1
     assert set(checks(both)) == {"counters_accurate", "trigger_enabled"}
@@ -241,7 +242,7 @@ def test_by_hand_agrees_with_the_tool(app: App) -> None:
         tool = app.usagefix("verify", "--format", "json")
         assert rows(by_hand.stdout) == {check: s for check, s in checks(tool).items() if check not in reading}
         assert set(checks(tool)) == CHECKS
-        totals = "|".join(str(value) for name, value in tool.json["counts"].items() if name != "orphans")
+        totals = "|".join(str(value) for name, value in tool.one["counts"].items() if name != "orphans")
         assert totals in by_hand.stdout.splitlines()
 
 

@@ -35,7 +35,7 @@ def test_a_line_a_round_in_a_pipe(fixed: App) -> None:
     fixed.spoil("UPDATE presets SET usage_count = usage_count + 3 WHERE id = %s", fixed.preset())
     while (entry := rounds(watching, 1)[0])["ok"]:
         pass
-    assert entry["counts"]["drift_total"] == -3
+    assert entry["counters"][0]["counts"]["drift_total"] == -3
     assert entry["command"] == "verify"
     code, said = ended(watching)
     assert code == 1, "that of the last round"
@@ -130,8 +130,8 @@ def test_a_threshold(fixed: App, allowed: int, code: int) -> None:
     fixed.spoil("UPDATE presets SET usage_count = usage_count - 6 WHERE id = %s", fixed.preset(2))
     done = fixed.usagefix("verify", "--fail-over", str(allowed), "--format", "json")
     assert (done.code, failing(done)) == (code, {"counters_accurate"} if code else set()), done.stdout
-    assert (done.json["counts"]["drift_total"], done.json["counts"]["drift_magnitude"]) == (2, 10)
-    assert done.json["counts"]["inaccurate"] == 2
+    assert (done.one["counts"]["drift_total"], done.one["counts"]["drift_magnitude"]) == (2, 10)
+    assert done.one["counts"]["inaccurate"] == 2
 
 
 def test_a_threshold_is_for_the_last_use_too_and_for_nothing_else(fixed: App) -> None:

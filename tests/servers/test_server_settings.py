@@ -219,7 +219,7 @@ def test_settings_that_come_after_apply_or_go_before_rollback(app: App) -> None:
             assert app.usagefix("apply").code == 0
         with set_for(app, "postgres", then, as_role=False):
             again = app.usagefix("apply", "--format", "json")
-            assert (again.code, again.json["migrations"]) == (0, [])
+            assert (again.code, again.one["migrations"]) == (0, [])
             rolled_back = app.usagefix("rollback", "--yes", "--format", "json")
             assert rolled_back.code == 0, rolled_back.stderr
         assert app.dump() == before
@@ -342,7 +342,7 @@ def test_other_encodings(encoded: tuple[App, str, str]) -> None:
         if form == "table":
             assert shown in result.stdout, form
         if form == "json":
-            assert name in {row["label"] for row in result.json["rows"]}
+            assert name in {row["label"] for row in result.one["rows"]}
     before = app.dump()
     live(app, "postgres", name, shown)
     assert app.dump() == before

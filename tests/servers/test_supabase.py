@@ -221,13 +221,13 @@ def test_from_export_to_rollback(project: Project) -> None:
     project.assert_whole()
 
     verified = app.usagefix("verify", "--format", "json")
-    assert (verified.code, verified.json["counts"]["drift_total"]) == (0, 0), verified.stdout
+    assert (verified.code, verified.one["counts"]["drift_total"]) == (0, 0), verified.stdout
     local = {path.name.split("_")[0] for path in project.migrations.iterdir()}
     rows = re.findall(r"`?(\d{14})`?\W+`?(\d{14})`?\s", project.supabase("migration", "list").stdout)
     assert {a for a, _ in rows} == {b for _, b in rows} == local
     assert all(a == b for a, b in rows)
 
-    states = app.usagefix("status", "--format", "json").json["migrations"]
+    states = app.usagefix("status", "--format", "json").one["migrations"]
     assert [(m["state"], m["pushed_as"]) for m in states] == [("applied", file.name[:14]) for file in files[:-1]]
     assert "up to date" in project.push()
     assert project.export() == []
@@ -237,7 +237,7 @@ def test_from_export_to_rollback(project: Project) -> None:
     assert app.drift() == (0, 0)
     assert "up to date" in project.push(), "the list of the CLI is not ours to change"
     assert app.usagefix("apply").code == 0
-    states = app.usagefix("status", "--format", "json").json["migrations"]
+    states = app.usagefix("status", "--format", "json").one["migrations"]
     assert {(m["state"], m["pushed_as"]) for m in states} == {("applied", None)}
 
 

@@ -131,7 +131,7 @@ def works(app: App) -> None:
     for command in ("verify", "status", "guard"):
         done = app.usagefix(command)
         assert done.code == 0, done.stdout + done.stderr
-    report = app.usagefix("guard", "--format", "json").json
+    report = app.usagefix("guard", "--format", "json").one
     assert report["mode"] == "warn"
     assert sum(refused["writes"] for refused in report["refused"]) == 1, "what was noted before"
     before = app.one(COUNTER)

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from usagefix.models.amount import Amount, amount, minus, plus, share
-from usagefix.models.outcome import Outcome
+from usagefix.models.nouns import USUAL
+from usagefix.models.outcome import Outcome, Part
 from usagefix.models.verification import Counts, VerifyReport
 from usagefix.render.document import document
 
@@ -36,7 +37,7 @@ def test_sums_are_exact() -> None:
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_json_has_every_digit(*, ascii_only: bool) -> None:
     counts = replace(Counts(1, 1, 0, 0, 0, 0, 0, 1, 1), displayed_total=amount(LONG), drift_total=Decimal("NaN"))
-    text = document(Outcome("verify", report=VerifyReport((), counts, ())), ascii_only=ascii_only)
-    body = json.loads(text, parse_float=Decimal)
+    text = document(Outcome("verify", parts=[Part(USUAL, VerifyReport((), counts, ()))]), ascii_only=ascii_only)
+    (body,) = json.loads(text, parse_float=Decimal)["counters"]
     assert body["counts"]["displayed_total"] == Decimal(LONG)
     assert body["counts"]["drift_total"] is None, "JSON has no such number"

@@ -19,7 +19,7 @@ from usagefix.models.choices import CHECKS
 
 # A released file never changes; a change is a new version. Each version with its checksum, from its release on.
 RELEASED: dict[str, str] = {}
-PINNED = {"pg_catalog, pg_temp", "public, pg_temp, pg_usagefix_1"}
+PINNED = {"pg_catalog, pg_temp", "public, pg_temp, pg_usagefix_preset_usage_count_1"}
 CODE = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
 
 

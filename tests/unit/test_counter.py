@@ -52,7 +52,7 @@ ANYWHERE = {
     *("public", "presets", "preset_usage", "usage_count", "last_used_at", "preset_id", "created_at"),
     *("track_preset_usage", "increment_preset_usage", "idx_preset_usage_daily_unique"),
     *STANDARD.objects.values(),
-    STANDARD.slug,
+    *(STANDARD.slug, STANDARD.permit, STANDARD.first_permit),
 }
 TABLES = {"presets", "preset", "preset_usage", "written", "come", "gone", "event", "NEW", "OLD"}
 QUALIFIED = {"id", "user_id", "usage_type", "usage_data"}
@@ -82,6 +82,7 @@ def is_constant(token: Token) -> bool:
     content = token.content.removeprefix("public.").removeprefix("usagefix.").removesuffix("()")
     names = {ODD.sql(what) for what in ("schema", "parent", "child", "daily", "recorder", *ODD.objects)}
     names |= {name.replace("'", "''") for name in (str(ODD.daily), *PLAIN, *ODD.objects.values())}
+    names |= {ODD.permit, ODD.first_permit}
     return token.kind is Kind.LITERAL and (content in ANYWHERE or content.removeprefix('"My Schema".') in names)
 
 
@@ -209,7 +210,7 @@ def test_no_missing_column_is_read(path: Path) -> None:
         return
     after = BARE.render(path.read_text())
     marks = [token.text for token in every_token(after) if token.text.startswith("--?")]
-    assert set(marks) <= {"--? counted"}, "it counts one for each"
+    assert set(marks) <= {"--? counted", "--? whole"}, "it counts one for each, in every row"
     code = [token.text for token in every_token(after) if token.kind in (Kind.WORD, Kind.MARK)]
     for table, dot, column in zip(code, code[1:], code[2:], strict=False):
         if dot == "." and table in TABLES - {"NEW", "OLD"}:
@@ -386,9 +387,57 @@ def test_fragments_and_odd_names(path: Path) -> None:
     """What a person gave is written as it is, whatever names it has in common with ours."""
     counter = replace(ODD, where="(event.usage_count = 'preset_usage''s %'::text)", weight="event.created_at")
     text = path.read_text()
-    plain, whole = (list(every_token(one.render(text))) for one in (ODD, counter))
+    whole = list(every_token(counter.render(text)))
     if "usagefix_weight" in {token.text for token in whole}:
         assert {"usage_count", "created_at"} <= {token.text for token in whole}
     quoted = {token.text for token in whole if token.kind is Kind.LITERAL and "preset_usage''s" in token.text}
     assert quoted <= {"'preset_usage''s %'", "'preset_usage''s %%'"}
-    assert len(whole) >= len(plain) - 20
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "FROM public.presets AS preset",
+            "FROM (SELECT preset.* FROM public.presets AS preset WHERE (preset.a > 0)) AS preset",
+        ),
+        ("FROM public.presets AS other", "FROM public.presets AS other"),
+        ("DELETE FROM public.presets AS preset", "DELETE FROM public.presets AS preset"),
+        (
+            "UPDATE public.presets AS preset SET a = (SELECT b WHERE c) WHERE d",
+            "UPDATE public.presets AS preset SET a = (SELECT b WHERE c) WHERE (preset.a OPERATOR(pg_catalog.>) 0) AND d",
+        ),
+        ("(UPDATE public.presets AS preset SET a = 1) WHERE d", "(UPDATE public.presets AS preset SET a = 1) WHERE d"),
+        (
+            "IF NEW.id IS DISTINCT FROM OLD.id",
+            "IF (NEW.a OPERATOR(pg_catalog.>) 0) IS NOT TRUE THEN RETURN NEW; END IF; -- it has no counter\n"
+            "    IF NEW.id IS DISTINCT FROM OLD.id",
+        ),
+        ("a --? whole\nb\n", "b\n"),
+    ],
+)
+def test_rows_that_have_a_counter(text: str, expected: str) -> None:
+    assert replace(STANDARD, only="preset.a > 0").render(text) == expected
+    assert STANDARD.render(text) == text
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_the_conditions_of_an_update_are_joined_by_and(path: Path) -> None:
+    """So another one can stand before them."""
+    after = replace(STANDARD, only="preset.only").render(path.read_text())
+    for condition in re.findall(r"WHERE \(preset\.only\) AND (.*?)(?:;|RETURNING|\Z)", after, re.DOTALL):
+        depth, outside = 0, []
+        for token in every_token(condition):
+            depth += (token.text == "(") - (token.text == ")")
+            outside += [token.name] if depth == 0 else []
+        assert "or" not in outside
+
+
+def test_events_in_another_schema() -> None:
+    counter = replace(STANDARD, child_schema='the "Other" %')
+    schema = '"the ""Other"" %"'
+    assert counter.render("public.preset_usage, public.presets") == f"{schema}.preset_usage, public.presets"
+    assert counter.render("'public.preset_usage'::regclass") == f"'{schema}.preset_usage'::regclass"
+    assert counter.render("'public.presets'::regclass") == "'public.presets'::regclass"
+    assert counter.render("public.preset_usage %(x)s").startswith('"the ""Other"" %%".')
+    assert (counter.params["child"], counter.params["parent"]) == (f"{schema}.preset_usage", "public.presets")

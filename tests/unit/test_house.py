@@ -15,7 +15,7 @@ from usagefix import errors
 # Where texts are that go to a server; words that are only printed stand in other files.
 SENDING = (
     "planning/*.py", "ledger.py", "trying.py", "daily_limit.py", "apply.py", "backfill/*.py", "rollback.py", "guard.py", "verify.py",
-    "judging.py", "counter.py", "catalog.py", "rendering.py", "adapting.py", "export.py", "preset.py", "probe.py", "smoke/rows.py",
+    "judging.py", "counter.py", "catalog.py", "rendering.py", "adapting.py", "exporting/*.py", "preset.py", "probe.py", "smoke/rows.py",
     "smoke/stage.py", "smoke/tracker.py", "database/session.py", "database/settings.py", "database/texts.py",
     "database/waiting.py", "reading/*.py", "doctor/*.py", "discovering/*.py",
 )  # fmt: skip

@@ -16,6 +16,7 @@ from usagefix import ledger, preflight
 from usagefix.backfill.adding import How, ignore, one_round
 from usagefix.backfill.giving_back import give_back, returns
 from usagefix.backfill.holding import Hold, fired, hold_off, how_to_hold_off, triggers_of
+from usagefix.backfill.making import make_rows
 from usagefix.backfill.previewing import preview
 from usagefix.backfill.storing import store_deltas
 from usagefix.database import Database, Limits
@@ -58,6 +59,7 @@ def backfill(
         ledger.require_trusted(db)
         preflight.require_usable(db)
         triggers = triggers_of(db)
+    not_made = make_rows(db, limits)
     hold = Hold({}) if fire_triggers else hold_off(db, triggers)
     first = partial(store_deltas, believed=believed, asks=believed is None)
     how = How(batch_size, hold, limits, pause, on_progress, first)
@@ -81,5 +83,5 @@ def backfill(
         rounds=len(done),
         baselines=done[0].stored.kept,
         forgotten=done[0].stored.forgotten,
-        unrepaired=done[-1].unrepaired,
+        unrepaired=(*not_made, *done[-1].unrepaired),
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from usagefix.backfill.holding import Hold
 from usagefix.backfill.storing import LEASE_SECONDS, Stored
-from usagefix.database import Database, Limits, array
+from usagefix.database import Database, Limits, array, numbers
 from usagefix.errors import Busy, DatabaseRefused, UsagefixError
 from usagefix.models.amount import Amount, amount, plus
 from usagefix.models.correction import BackfillProgress, Unrepaired
@@ -150,7 +150,7 @@ def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | Non
     It never waits for a row while it holds another row or a table, so nobody waits for what it waits for.
     """
     with db.transaction(limits, settings=batch.hold.settings | _PAST_THE_GUARD):
-        db.claim(patiently=True)
+        db.claim(patiently=True, counting=True)
         (still_open,) = db.values(db.query("run_open"), {"run": batch.run})
         if not still_open or not db.values(db.query("counting"))[0]:
             raise UsagefixError(
@@ -188,14 +188,14 @@ def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], 
     """Add and mark the deltas of what is locked: how many, and their sum."""
     mine = [found for found in pending if found.row_key in locked]
     keys = [found.row_key for found in mine]
-    given: dict[str, Any] = {"keys": keys, "ids": array(keys), "deltas": [found.delta for found in mine]}
-    given |= {"newest": [found.newest for found in mine], "displayed": [found.displayed for found in mine]}
+    given: dict[str, Any] = {"keys": keys, "ids": array(keys), "deltas": numbers(found.delta for found in mine)}
+    given |= {"newest": [found.newest for found in mine], "displayed": numbers(found.displayed for found in mine)}
     done = db.act(db.query(batch.adding), given, role=owner)
     parts = (str(row).split(" ", 1) for row in done)
     became = {key: amount(counter) for counter, key in parts}
     marks = {
         "keys": list(became),
-        "became": list(became.values()),
+        "became": numbers(became.values()),
         "first": pending[0].place,
         "last": pending[-1].place,
     }

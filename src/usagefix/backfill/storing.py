@@ -62,7 +62,7 @@ def new_run(
 ) -> Stored:
     """A new run, with what ``store`` finds to do; ``count`` is what is done before there is one."""
     with db.transaction(Limits(statement_timeout=0)):
-        db.claim()
+        db.claim(counting=True)
         going = db.rows(db.query("running_backfill"), _Running)
         if going:
             raise Busy(f"another backfill is going ({going[0]})", hint="wait for it to end, then run this again")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from usagefix import catalog
-from usagefix.models.choices import CHECKS, Counters, DailyLimit, Trust
+from usagefix.models.choices import CHECKS, Counters, DailyLimit, MigrationTool, Trust
 
 
 class Format(StrEnum):
@@ -124,6 +124,7 @@ Only = Annotated[
         autocompletion=checks,
     ),
 ]
+All = Annotated[bool, option("--all", "Print all of each counter, however many there are.")]
 Top = Annotated[int, option("--top", "How many presets to list.", metavar="N", min=0, max=1000)]
 FailOver = Annotated[
     int,
@@ -212,6 +213,15 @@ Uses = Annotated[int, option("--count", "How many uses are posted, all at once."
 Timeout = Annotated[float, option("--timeout", "How long each post may take.", metavar="SECONDS", min=0.1, max=600)]
 Yes = Annotated[bool, option("--yes", "Do not ask.", "-y")]
 Adapt = Annotated[bool, option("--adapt", "Look at the database, and write for the columns that its two tables have.")]
+ForTool = Annotated[
+    MigrationTool | None,
+    option(
+        "--for",
+        "The migration tool; else the one that the folder is of, and supabase where nothing tells.",
+        metavar="TOOL",
+        show_default=False,
+    ),
+]
 Purge = Annotated[bool, option("--purge", "Also drop the ledger, schema usagefix, with its history.")]
 Limit = Annotated[
     DailyLimit,

@@ -76,16 +76,15 @@ def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> Format |
 
 def table(outcome: Outcome) -> bool:
     """The table, if there is a report; whether somebody still reads."""
-    report = outcome.report
-    if report is None:
+    if outcome.report is None and not outcome.parts:
         return True
     from usagefix.render.layout import stdout_console
-    from usagefix.render.table import show as show_table
+    from usagefix.render.table import show_all
 
     def write() -> None:
         console = stdout_console()
         with console.capture() as laid_out:  # it flushes stdout when it ends
-            show_table(report, console)
+            show_all(outcome, console)
         print(words.unobeyed(re.sub(r" +$", "", laid_out.get(), flags=re.MULTILINE)), end="")
 
     return to_stdout(write, outcome.changes)

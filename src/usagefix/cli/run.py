@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
 
 from usagefix.cli import printing
+from usagefix.cli.declaring import flags
 from usagefix.cli.options import Format
+from usagefix.cli.turns import READ, Way, in_turn
 from usagefix.counter import Counter
-from usagefix.errors import Busy, InternalError, Interrupted, UsagefixError
+from usagefix.declaration import Declaration
+from usagefix.declaring import Declared, chosen, declared, unseen
+from usagefix.errors import Busy, ConfigurationError, InternalError, Interrupted, UsagefixError
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
 
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
     Work = Callable[[Database], Report]
 
 T = TypeVar("T")
+C = TypeVar("C", Counter, Declaration)
+VETTING = ("apply", "backfill", "smoke")  # what makes a counter, or tries one
 ATTEMPTS = 3  # of what only reads, on a standby
 
 
@@ -46,17 +53,19 @@ def execute(
     command: str,
     output: Format | None,
     work: Work,
+    way: Way = READ,
     *,
     first: Callable[[], object] | None = None,
-    of_a_counter: bool = True,
+    of_declared: bool = True,
 ) -> NoReturn:
     """Run a command on the database and end the process with its exit code.
 
-    ``first``: what may fail before there is a connection; ``of_a_counter``: whether it is about one that is known.
+    ``way``: how it goes over its counters; ``first``: what may fail before there is a connection; ``of_declared``:
+    whether it is about counters that are declared.
     """
     outcome = Outcome(command)
     with timed(outcome):
-        on_database(context, outcome, work, first=first, of_a_counter=of_a_counter)
+        on_database(context, outcome, work, way, first=first, of_declared=of_declared)
     end(outcome, output)
 
 
@@ -72,27 +81,38 @@ def on_database(
     context: typer.Context,
     outcome: Outcome,
     work: Work,
+    way: Way = READ,
     *,
     first: Callable[[], object] | None = None,
     say: Callable[[str], None] = words.say,
-    of_a_counter: bool = True,
+    of_declared: bool = True,
 ) -> None:
     """Connect, work, close; what comes of it is in the outcome.
 
-    ``first`` is what may fail before there is a connection; ``say`` takes the words on the way.
+    ``way``: how it goes over its counters; ``first``: what may fail before there is a connection; ``say`` takes the
+    words on the way.
     """
     db: Database | None = None
     with _caught(outcome):
         if first is not None:
             first()
+        wanted = wanted_counters(context, say) if of_declared else None
         db = _open(context.obj, say)
         outcome.target = db.target
-        if of_a_counter:
-            db.counter = _look(db)
-        outcome.report = again_on_a_standby(work, db, say)
-    outcome.changes = words.outcome(db.changes if db else ())
+        if wanted is not None:
+            _look(db, wanted, vetting=outcome.command in VETTING)
+        again_on_a_standby(partial(about, outcome, work, way), db, say)
+    outcome.changes = words.outcome(db.changes if db else (), outcome.left)
     if db is not None:
         db.close()
+
+
+def about(outcome: Outcome, work: Work, way: Way, db: Database) -> None:
+    """The work, for each counter where the command is about counters."""
+    if outcome.about_counters:
+        in_turn(db, outcome, work, way, as_error)
+    else:
+        outcome.report = work(db)
 
 
 def again_on_a_standby(work: Callable[[Database], T], db: Database, say: Callable[[str], None]) -> T:
@@ -122,20 +142,29 @@ def timed(outcome: Outcome) -> Iterator[None]:
 def _caught(outcome: Outcome) -> Iterator[None]:
     try:
         yield
-    except UsagefixError as failure:
-        outcome.error = failure
-    except KeyboardInterrupt:
-        outcome.error = interrupted()
-    except Exception as defect:
-        outcome.error = internal(defect)
+    except (Exception, KeyboardInterrupt) as failure:
+        outcome.error = as_error(failure)
+
+
+def as_error(failure: BaseException) -> UsagefixError:
+    """What any exception means to a person."""
+    if isinstance(failure, UsagefixError):
+        return failure
+    return interrupted() if isinstance(failure, KeyboardInterrupt) else internal(failure)
 
 
 def end(outcome: Outcome, output: Format | None) -> NoReturn:
     """Say what went wrong, print the result, and end the process with its exit code."""
-    if outcome.error is not None:
-        words.fail(outcome.error, outcome.changes)
+    tell(outcome)
     printing.show(outcome, output)
     raise typer.Exit(outcome.exit_code)
+
+
+def tell(outcome: Outcome) -> None:
+    """Say each error, and at the last what is left in the database."""
+    failures = list(outcome.failures)
+    for number, (about, error) in enumerate(failures, start=1):
+        words.fail(error, outcome.changes if number == len(failures) else "", about)
 
 
 def interrupted() -> Interrupted:
@@ -143,7 +172,7 @@ def interrupted() -> Interrupted:
     return Interrupted("interrupted", hint="run the command again: it goes on from where things stand")
 
 
-def internal(defect: Exception) -> InternalError:
+def internal(defect: BaseException) -> InternalError:
     """What a defect of usagefix says: where it is, but not the message, which may quote data."""
     last = traceback.extract_tb(defect.__traceback__)[-1]
     where = f"{Path(last.filename).name}:{last.lineno}"
@@ -169,22 +198,56 @@ def _open(options: Globals, say: Callable[[str], None] = words.say) -> Database:
     return db
 
 
-def usual_counter(context: typer.Context) -> Counter:
-    """The counter that SQL is written for without a look at a database, in the schema given."""
-    return Counter(schema=context.obj.schema or "public")
+def wanted_counters(context: typer.Context, say: Callable[[str], None] = words.say) -> Declared:
+    """What the options and the file in the working directory declare. Raises ConfigurationError."""
+    found = declared(flags(context), Path())
+    for note in found.notes:
+        say(note)
+    return found
+
+
+def counters_unseen(context: typer.Context) -> tuple[Counter, ...]:
+    """The counters that SQL is written for without a look at a database, in the schema given."""
+    wanted = wanted_counters(context)
+    schema = context.obj.schema or "public"
+    asked = chosen(wanted.selected, wanted.counters, wanted.by)
+    return tuple(unseen(one, schema) for one in _kept_by_sql(asked))
+
+
+def _kept_by_sql(counters: Sequence[C]) -> Sequence[C]:
+    """Those that are not only verified, unless that is all."""
+    kept = [one for one in counters if one.truth is None]
+    for one in counters if kept else ():
+        if one.truth is not None:
+            words.say(f"{one.slug if isinstance(one, Counter) else one.name} is only verified: no SQL keeps it")
+    return kept or counters
 
 
 def look(context: typer.Context, read: Callable[[Database], T]) -> T:
     """What is read of the database, for a command that prints text."""
+    wanted = wanted_counters(context)
     db = _open(context.obj)
     try:
-        db.counter = _look(db)
+        _look(db, wanted, vetting=True)
+        db.counters = tuple(_kept_by_sql(db.counters))
+        if db.counters[0].truth is not None:
+            raise ConfigurationError(
+                f"{db.counters[0].slug} is only verified: there is no SQL that keeps it",
+                hint="name another with --counter, or declare it with events",
+            )
+        db.counter = db.counters[0]
         return read(db)
     finally:
         db.close()
 
 
-def _look(db: Database) -> Counter:
-    from usagefix import ledger, picture
+def _look(db: Database, wanted: Declared, *, vetting: bool) -> None:
+    """Tell the database which counters the command is about. Raises Mistaken with all that is wrong."""
+    from usagefix import ledger
+    from usagefix.picture.resolving import resolved
 
-    return ledger.settled(db, picture.counter(db, db.counter.schema))
+    asked = chosen(wanted.selected, wanted.counters, wanted.by)
+    schema, applied = db.counter.schema, ledger.counters(db)
+    found = resolved(db, wanted.counters, schema, vetting=vetting, asked=asked, applied=applied)
+    db.counters = tuple(ledger.settled(db, counter) for counter in found)
+    db.counter = db.counters[0]

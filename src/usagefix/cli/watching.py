@@ -12,12 +12,15 @@ import typer
 
 from usagefix.cli import printing, run
 from usagefix.cli.options import Format
+from usagefix.cli.turns import Way
 from usagefix.errors import Busy, CannotConnect, ConfigurationError, Interrupted
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
 
 
-def watch(context: typer.Context, command: str, output: Format | None, seconds: float, work: run.Work) -> NoReturn:
+def watch(
+    context: typer.Context, command: str, output: Format | None, seconds: float, work: run.Work, way: Way
+) -> NoReturn:
     """Run it every so many ``seconds`` until Ctrl-C; the exit code is that of the last whole round.
 
     A server that goes away after the first round is waited for: rounds fail until it is back.
@@ -30,30 +33,29 @@ def watch(context: typer.Context, command: str, output: Format | None, seconds: 
     live = output is not Format.JSON and sys.stdout.isatty()
     last: Outcome | None = None
     with suppress(KeyboardInterrupt), _shown(command, output, seconds, live=live) as show:
-        for outcome in _rounds(context, command, seconds, work):
+        for outcome in _rounds(context, command, seconds, work, way):
             last = outcome
             if not show(outcome):
                 break
     if last is None:
         run.end(Outcome(command, error=run.interrupted(), changes=words.outcome(())), Format.TABLE)
-    if last.error is not None:
-        words.fail(last.error, last.changes)
+    run.tell(last)
     if live:
         printing.show(last, Format.TABLE)
     raise typer.Exit(last.exit_code)
 
 
-def _rounds(context: typer.Context, command: str, seconds: float, work: run.Work) -> Iterator[Outcome]:
+def _rounds(context: typer.Context, command: str, seconds: float, work: run.Work, way: Way) -> Iterator[Outcome]:
     due, first = time.monotonic(), True
     while True:
         outcome = Outcome(command)
         with run.timed(outcome):
-            run.on_database(context, outcome, work, say=words.say if first else lambda _line: None)
+            run.on_database(context, outcome, work, way, say=words.say if first else lambda _line: None)
         if isinstance(outcome.error, Interrupted):
             return
         yield outcome
-        passing = not first and isinstance(outcome.error, CannotConnect | Busy)
-        if outcome.error is not None and not passing:
+        passing = not first and isinstance(outcome.failure, CannotConnect | Busy)
+        if outcome.failure is not None and not passing:
             return
         first = False
         now = time.monotonic()

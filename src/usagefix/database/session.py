@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,13 +20,16 @@ from usagefix.database.settings import PATH, alone, reading, writing
 from usagefix.database.texts import codec, encoded, filled_in
 from usagefix.database.waiting import LockHolder, Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
+from usagefix.models.amount import Amount
+from usagefix.models.nouns import Nouns
 from usagefix.models.target import Target
+from usagefix.nouns import nouns
 from usagefix.rendering import PARAMETER
 
 T = TypeVar("T")
 
 SAID = "UF003"  # the SQLSTATE of what a trial says
-LOCK_KEY = 0x75736167_65666978  # "usagefix" in ASCII; the advisory lock of everything that writes
+LOCK_KEY = 0x75736167_65666978  # "usagefix" in ASCII; the advisory lock of everything that changes the catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Database:
         self._another = another
         self._pid = session.backend_pid
         self.codec = "utf-8"
+        self._in_snapshot = False
         self.show_queries = False
         self.session = session
         self.target = target
@@ -136,13 +140,21 @@ class Database:
     def snapshot(self) -> Iterator[None]:
         """A REPEATABLE READ, READ ONLY transaction without time limits: every statement sees the same rows.
 
-        A role from which row level security hides rows gets an error instead of a wrong count.
+        A role from which row level security hides rows gets an error instead of a wrong count. Within another one it
+        is that.
         """
+        if self._in_snapshot:
+            yield
+            return
         local = reading(self.session.version_number, self.session.encoding)
         try:
             with translated(), self._begin(psycopg.IsolationLevel.REPEATABLE_READ, read_only=True):
                 self._set(local)
-                yield
+                self._in_snapshot = True
+                try:
+                    yield
+                finally:
+                    self._in_snapshot = False
         except Busy as busy:
             if self.session.standby and busy.sqlstate in CONFLICTS:
                 raise Busy(
@@ -152,6 +164,22 @@ class Database:
                     sqlstate=busy.sqlstate,
                 ) from None
             raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Within a snapshot: what fails in the block leaves it as it was, so that others can still be looked at."""
+        try:
+            with translated(), self._connection.transaction():
+                yield
+        except Busy as busy:
+            if self.can_read_again(busy):
+                raise
+            raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None
+
+    @property
+    def nouns(self) -> Nouns:
+        """The words for the counter in turn."""
+        return nouns(self.counter)
 
     def can_read_again(self, busy: Busy) -> bool:
         """Whether what failed only read, on a standby that cancelled it, and the connection is still there."""
@@ -181,6 +209,19 @@ class Database:
         """The only column of a query."""
         with self._in_transaction(), translated(), self._connection.cursor(row_factory=scalar_row) as cursor:
             return cursor.execute(encoded(self._connection, query), self._with_names(query, params)).fetchall()
+
+    def described(self, query: str) -> list[str]:
+        """The types of the columns that a query would return, by the catalog's names. The server only reads it: nothing
+        of it is planned or run."""
+        with self._in_transaction():
+            with translated(query):
+                link = self._connection.pgconn
+                for answer in (link.prepare(b"", encoded(self._connection, query)), link.describe_prepared(b"")):
+                    if answer.status != psycopg.pq.ExecStatus.COMMAND_OK:
+                        raise psycopg.errors.error_from_result(answer, encoding=self.codec)
+            kinds = [answer.ftype(column) for column in range(answer.nfields)]
+            named = "SELECT pg_catalog.format_type(kind, NULL) FROM pg_catalog.unnest(%(kinds)s::oid[]) AS given (kind)"
+            return self.values(named, {"kinds": kinds})
 
     def run(self, statement: str, params: Mapping[str, Any] | None = None) -> int:
         """Run one statement, or a script without parameters; returns the number of rows it touched."""
@@ -247,12 +288,17 @@ class Database:
             time.sleep(pause)
         raise AssertionError("unreachable")
 
-    def claim(self, *, patiently: bool = False) -> None:
-        """Take usagefix's advisory lock until the transaction ends.
+    def claim(self, *, patiently: bool = False, counting: bool = False) -> None:
+        """Take usagefix's advisory locks until the transaction ends: that of the counter in turn, and, but for
+        ``counting``, which changes rows alone, the one of all that changes the catalog.
 
-        Raises Busy where another run holds it; ``patiently``: as a lock that :meth:`retrying` waits for.
+        Raises Busy where another run holds one; ``patiently``: as a lock that :meth:`retrying` waits for.
         """
-        (mine,) = self.values("SELECT pg_catalog.pg_try_advisory_xact_lock(%(key)s)", {"key": LOCK_KEY})
+        (mine,) = self.values(
+            "SELECT (%(counting)s OR pg_catalog.pg_try_advisory_xact_lock(%(all)s)) AND"
+            " pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended(%(slug)s, %(all)s))",
+            {"all": LOCK_KEY, "counting": counting},
+        )
         if not mine:
             raise Busy(
                 "another run of usagefix is going on this database",
@@ -356,3 +402,8 @@ def array(texts: list[str]) -> str:
     """An array as text, which the server reads as one of the type that it wants there."""
     quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
     return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
+
+
+def numbers(amounts: Iterable[Amount | None]) -> str:
+    """The same of numbers, whole ones and others."""
+    return "{" + ",".join("NULL" if amount is None else str(amount) for amount in amounts) + "}"

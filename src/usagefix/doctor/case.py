@@ -12,6 +12,8 @@ from usagefix import catalog
 from usagefix.advice import Outlook
 from usagefix.counter import Counter
 from usagefix.doctor.words import is_script, where
+from usagefix.models.nouns import Nouns
+from usagefix.nouns import nouns
 from usagefix.picture.code import subject
 from usagefix.picture.objects import Function, Index, Picture, Trigger
 from usagefix.reading import Found, Subject, Use, in_sql
@@ -150,7 +152,7 @@ class Case:
 
     def triggers(self, *places: str) -> Iterator[Trigger]:
         """The triggers that somebody made in these places, or in any."""
-        return (trigger for trigger in self.picture.triggers if not trigger.cloned and trigger.place in places)
+        return (trigger for trigger in self.picture.triggers if not trigger.cloned and trigger.is_on(*places))
 
     @cached_property
     def counting_triggers(self) -> tuple[Trigger, ...]:
@@ -165,7 +167,7 @@ class Case:
             trigger
             for trigger in self.counting_triggers
             if event in trigger.events and (trigger.fires or not enabled)
-            and (trigger.place == "preset_usage" or (trigger.for_each_row and not self.is_ours(trigger)))
+            and (trigger.is_on("preset_usage") or (trigger.for_each_row and not self.is_ours(trigger)))
         ]  # fmt: skip
         ours = [trigger for trigger in found if self.is_ours(trigger)]
         return (*ours[:1], *(trigger for trigger in found if trigger not in ours))
@@ -173,19 +175,24 @@ class Case:
     @property
     def counted(self) -> bool:
         """Whether a trigger counts new events."""
-        return any(trigger.place == "preset_usage" for trigger in self.counters_of("INSERT"))
+        return any(trigger.is_on("preset_usage") for trigger in self.counters_of("INSERT"))
 
     @property
     def meant_to_be_counted(self) -> bool:
         """The same, where the trigger may be disabled."""
-        return any(trigger.place == "preset_usage" for trigger in self.counters_of("INSERT", enabled=False))
+        return any(trigger.is_on("preset_usage") for trigger in self.counters_of("INSERT", enabled=False))
 
     @property
     def competed_with(self) -> bool:
         """Whether a competing writer changes a counter that is counted: no guard is there to refuse it."""
         guard = self.counter.objects["zz_trigger_guard"]
-        guards = (t for t in self.picture.triggers if t.place == "presets" and t.name == guard)
+        guards = (t for t in self.picture.triggers if t.is_on("presets") and t.name == guard)
         return self.counted and not any(trigger.fires for trigger in guards)
+
+    @cached_property
+    def nouns(self) -> Nouns:
+        """The application's own words."""
+        return nouns(self.counter)
 
     @property
     def who_counts(self) -> str:
@@ -194,7 +201,7 @@ class Case:
 
     def remove(self, what: str, *, recorded: bool) -> str:
         """What to do about something that counts by itself. ``recorded``: it records an event, too; where it does not,
-        to remove it would lose uses."""
+        to remove it would lose events."""
         if recorded:
             return f"{what}: {self.who_counts}"
         return f"record an event there, where none is recorded yet; then {what}: {self.who_counts}, and nothing else"

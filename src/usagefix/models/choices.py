@@ -44,3 +44,15 @@ CHECKS = (
     "tracker_inserts_only", "guard_enabled", "guard_function_current", "guard_function_secure", "uses_accepted",
     "counters_accurate", "last_used_current",
 )  # fmt: skip
+
+
+class MigrationTool(StrEnum):
+    """The tool that runs the files of an export."""
+
+    SUPABASE = "supabase"
+    DBMATE = "dbmate"
+    SQITCH = "sqitch"
+    FLYWAY = "flyway"
+    GOLANG_MIGRATE = "golang-migrate"
+    PRISMA = "prisma"
+    ALEMBIC = "alembic"

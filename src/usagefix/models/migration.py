@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from usagefix.models.advice import Step
-from usagefix.models.choices import Counters, DailyLimit
+from usagefix.models.choices import Counters, DailyLimit, MigrationTool
 from usagefix.models.correction import NO_BASELINES, BackfillReport, Baselines
 from usagefix.models.keyed import Keyed
 from usagefix.models.verification import Counts, VerifyReport
@@ -25,14 +25,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MigrationState:
-    """One line of ``status``. ``pushed_as``: the version under which ``supabase db push`` applied it, if that did;
-    ``rolled_back_at``: where it was applied once, and is not now."""
+    """One line of ``status``. ``pushed_by``: the migration tool that applied it, if one did; ``pushed_as``: what that
+    lists the file as; ``rolled_back_at``: where it was applied once, and is not now."""
 
     version: str
     name: str
     state: State
     applied_at: datetime | None
     applied_by: str | None
+    pushed_by: str | None = None
     pushed_as: str | None = None
     rolled_back_at: datetime | None = None
     rolled_back_by: str | None = None
@@ -107,10 +108,13 @@ class ApplyReport(Keyed):
 class ExportReport(Keyed):
     """The files that an export wrote, in the order in which they run, and those that were ``there`` as they should be.
 
+    ``tool``: for which; ``runs``: its command that runs them.
     ``edited`` and ``older`` are files of earlier exports that what was written comes after: changed by somebody, or as
     an earlier usagefix wrote them. All are paths.
     """
 
+    tool: MigrationTool
+    runs: str
     files: tuple[str, ...]
     there: tuple[str, ...]
     edited: tuple[str, ...]

@@ -2,33 +2,96 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from usagefix.models.nouns import Nouns
 
 if TYPE_CHECKING:
     from usagefix.errors import UsagefixError
     from usagefix.models.reports import Report
     from usagefix.models.target import Target
 
+ABOUT_COUNTERS = frozenset(
+    ("verify", "status", "apply", "backfill", "rollback", "guard", "smoke", "doctor", "check", "check-preset")
+)
+
 
 @dataclass(slots=True)
-class Outcome:
-    """A command, as far as it came: ``target`` is None where it never connected, ``report`` where it failed.
+class Part:
+    """What came of a command for one counter: a report, or an error."""
 
-    ``changes`` says in words what a failed command has left in the database.
-    """
-
-    command: str
-    target: Target | None = None
+    nouns: Nouns
     report: Report | None = None
     error: UsagefixError | None = None
-    changes: str = ""
-    duration_ms: int = 0
 
     @property
     def exit_code(self) -> int:
         if self.error is not None:
             return self.error.exit_code
+        return 0 if self.report is not None and self.report.ok else 1
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A command, as far as it came: ``target`` is None where it never connected.
+
+    ``parts``: one for each counter that it was about, in their order, up to one that stopped it, and ``left`` the names
+    of those behind that; ``report``: of a command that is about no counter in particular. ``error``: what ended it,
+    beside those of its parts. ``changes`` says in words what a failed command has left in the database. ``brief``:
+    people read a line of each part.
+    """
+
+    command: str
+    target: Target | None = None
+    report: Report | None = None
+    parts: list[Part] = field(default_factory=list)
+    left: tuple[str, ...] = ()
+    error: UsagefixError | None = None
+    changes: str = ""
+    brief: bool = False
+    duration_ms: int = 0
+
+    @property
+    def about_counters(self) -> bool:
+        return self.command in ABOUT_COUNTERS
+
+    @property
+    def many(self) -> bool:
+        """Whether it is about several counters, so that each is named."""
+        return len(self.parts) > 1
+
+    @property
+    def failure(self) -> UsagefixError | None:
+        """What ended it, else the worst of what ended its parts, the first of the same kind."""
+        if self.error is not None:
+            return self.error
+        errors = [part.error for part in self.parts if part.error is not None]
+        return max(errors, key=lambda error: error.exit_code, default=None)
+
+    @property
+    def failures(self) -> Iterator[tuple[str, UsagefixError]]:
+        """Each error, with the names of the counters that it is about where there are several."""
+        names: dict[str, list[str]] = {}
+        errors: dict[str, UsagefixError] = {}
+        for part in self.parts:
+            if part.error is not None and part.error is not self.error:
+                errors.setdefault(part.error.message, part.error)
+                names.setdefault(part.error.message, []).append(part.nouns.counter)
+        for message, error in errors.items():
+            yield (", ".join(names[message]) if self.many else "", error)
+        if self.error is not None:
+            about = [part.nouns.counter for part in self.parts if part.error is self.error]
+            yield (", ".join(about) if self.many else "", self.error)
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of its parts."""
+        if self.error is not None:
+            return self.error.exit_code
+        if self.about_counters:
+            return max((part.exit_code for part in self.parts), default=1)
         return 0 if self.report is not None and self.report.ok else 1
 
     @property

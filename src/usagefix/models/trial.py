@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 _HOLDS_VALUES = ("22", "23")  # classes of SQLSTATE whose DETAIL quotes rows
 LIMITED = "23505"  # unique_violation: what a daily limit says to the second use
@@ -10,11 +11,12 @@ LIMITED = "23505"  # unique_violation: what a daily limit says to the second use
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """By how much the counter moved and how many events came to be, or how the server refused it. Neither: somebody
-    held the preset, or it was gone."""
+    """By how much the counter moved and what the events that came to be count for, or how the server refused it.
+    Neither: somebody held the preset, or it was gone. ``inserted``: how many events came to be."""
 
-    counted: int | None = None
-    recorded: int | None = None
+    counted: int | Decimal | None = None
+    recorded: int | Decimal | None = None
+    inserted: int | None = None
     state: str = ""
     message: str = ""
     detail: str = ""
@@ -34,7 +36,7 @@ class Outcome:
 
     @property
     def records(self) -> bool:
-        return bool(self.recorded)
+        return bool(self.inserted)
 
     @property
     def agrees(self) -> bool:

@@ -51,8 +51,8 @@ class Baselines:
 
 def tables(db: Database) -> tuple[Table, Table]:
     """The table with the counter, and that of the events."""
-    found = {table.name: table for table in db.rows(db.query("tables"), Table)}
-    return found[db.counter.parent], found[db.counter.child]
+    parent, child = db.rows(db.query("tables"), Table)
+    return parent, child
 
 
 def counter(db: Database, schema: str) -> Counter:

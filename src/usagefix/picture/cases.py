@@ -17,7 +17,12 @@ _EVENTS, _PRESETS = 2000, 100  # looked at
 @dataclass(frozen=True, slots=True)
 class Case:
     """A use to try: which preset, by whom, of which kind. ``user``: as the event has it, ``claim``: as the session's
-    token has it; ``proven``: such an event is there."""
+    token has it; ``proven``: such an event is there.
+
+    Of any other table: ``whose`` says what is tried, ``example`` is where the event is that is copied, which
+    ``counts`` or does not, and ``given`` what must differ, see :mod:`usagefix.picture.examples`; ``preset`` is the key
+    of its row.
+    """
 
     preset: str
     user: str | None
@@ -25,8 +30,13 @@ class Case:
     kind: str | None
     whose: str
     proven: bool = False
+    example: str | None = None
+    counts: bool = True
+    given: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
+        if self.whose not in _CLASSES:
+            return self.whose
         return f"a use of {self.whose}" + (f" of kind {self.kind}" if self.kind else "")
 
     def of_kinds(self, kinds: tuple[str, ...]) -> tuple[Case, ...]:

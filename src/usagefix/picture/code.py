@@ -92,7 +92,7 @@ class Code:
         """The enabled triggers on the events that count and are not usagefix's."""
         return tuple(
             trigger for trigger in self.triggers
-            if trigger.place in ("preset_usage", "partition") and not trigger.cloned and trigger.fires
+            if trigger.is_on("preset_usage", "partition") and not trigger.cloned and trigger.fires
             and trigger.name not in self.counter.triggers and self._counts(trigger)
         )  # fmt: skip
 
@@ -144,6 +144,8 @@ def subject(counter: Counter) -> Subject:
         incrementer=counter.incrementer or "",
         recorder=counter.recorder or "",
         daily=counter.daily or "",
+        key=counter.key,
+        creates=counter.creates,
     )
 
 

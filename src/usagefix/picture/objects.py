@@ -40,7 +40,8 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger: the columns of ``picture_triggers.sql``. ``place``: presets, preset_usage, partition or elsewhere;
+    """A trigger: the columns of ``picture_triggers.sql``. ``place``: presets, preset_usage, partition or elsewhere, or
+    both where the events are of the table itself;
     ``cloned``: PostgreSQL made it for a partition; ``function``: its oid; ``needing``: the extensions with which it
     goes, as statements, which a CREATE OR REPLACE forgets."""
 
@@ -57,6 +58,10 @@ class Trigger:
     constrains: bool
     definition: str
     needing: list[str]
+
+    def is_on(self, *places: str) -> bool:
+        """Whether it is in one of these places."""
+        return self.place in places or (self.place == "both" and not {"presets", "preset_usage"}.isdisjoint(places))
 
     @property
     def fires(self) -> bool:

@@ -16,10 +16,10 @@ from usagefix.counter import quoted
 from usagefix.models.choices import GuardMode
 from usagefix.picture.code import routine
 from usagefix.picture.objects import Function
+from usagefix.planning import saving
 from usagefix.planning.partitions import on_partitions
 from usagefix.planning.plan import Choices, Edit, Plan, refused, signature_of
 from usagefix.planning.rivals import Held, held_off
-from usagefix.planning.saving import kept, notes
 from usagefix.planning.scene import Scene
 from usagefix.planning.stops import stop_if_changed
 from usagefix.planning.trial import literal
@@ -70,12 +70,13 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
     edits = (*(item for item in held if isinstance(item, Edit)), *recorder_edits(scene, choices))
     triggers = [item for item in held if isinstance(item, Held)]
     changed = [edit for edit in edits if edit.changes]
+    saved = saving.entries(scene, migration, roles, triggers, changed)
     statements: list[Statement] = []
     for statement in _without_by_hand(migration, scene, alone=choices.alone):
         if _records(statement):
             if changed or choices.by_hand:
                 statements.append(stop_if_changed(scene, changed, later=choices.by_hand))
-            statements += notes(scene, migration, roles, triggers, changed)
+            statements += saving.notes(scene, saved)
             statements += on_partitions(scene, migration)
             statements += _taken_over(scene, roles)
             statements += _left_on_others(scene)
@@ -85,9 +86,9 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
             if choices.by_hand and scene.code.limit:
                 statements.append(Statement("Lift the daily limit", f"DROP INDEX IF EXISTS {scene.code.limit.name};"))
             if choices.limit_stays:
-                statements += kept(scene)
+                statements += saving.kept(scene)
                 continue  # the version is recorded when the limit is gone
-            statements += kept(scene)
+            statements += saving.kept(scene)
         statements.append(statement)
     remarks = tuple(item.remark for item in triggers) + tuple(
         f"trigger {trigger} counts too: its function {edit.function.signature} does the rest of its work without that"
@@ -96,7 +97,7 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
         if trigger.function == edit.function.oid
     )
     remarks += tuple(_of_limit(scene))
-    return Plan(migration, tuple(_in_order(statements)), edits, remarks)
+    return Plan(migration, tuple(_in_order(statements)), edits, remarks, saved=saved)
 
 
 def _of_limit(scene: Scene) -> Iterator[str]:
@@ -113,6 +114,7 @@ def _of_limit(scene: Scene) -> Iterator[str]:
 
 
 def _guard(scene: Scene, migration: Migration, choices: Choices) -> Plan:
+    saved = saving.entries(scene, migration, ["guard"], [], [])
     statements: list[Statement] = []
     for statement in _without_by_hand(migration, scene, alone=choices.alone):
         text = statement.text
@@ -121,10 +123,10 @@ def _guard(scene: Scene, migration: Migration, choices: Choices) -> Plan:
             if scene.around.parent_partitioned:  # a row that moves to another partition is inserted there
                 text = text.replace("BEFORE INSERT OR UPDATE ON", "BEFORE UPDATE ON")
         if _records(statement):
-            statements += notes(scene, migration, ["guard"], [], [])
+            statements += saving.notes(scene, saved)
             statements += _taken_over(scene, ["guard"], path=False)
         statements.append(Statement(statement.purpose, text))
-    return Plan(migration, tuple(_in_order(statements)))
+    return Plan(migration, tuple(_in_order(statements)), saved=saved)
 
 
 def guard_trigger(scene: Scene, mode: GuardMode) -> str:
@@ -172,7 +174,7 @@ def _taken_over(scene: Scene, roles: list[str], *, path: bool = True) -> Iterato
         if not scene.owner_runs or (there and there.owner != scene.around.owner):
             yield Statement("", f"ALTER FUNCTION {signature} OWNER TO {scene.around.owner_sql};")
         if path and scene.around.path and role != "auto_note":
-            schemas = ", ".join([scene.counter.schema_sql, *scene.around.path, "pg_temp", "pg_usagefix_1"])
+            schemas = ", ".join([scene.counter.schema_sql, *scene.around.path, "pg_temp", scene.counter.first_permit])
             yield Statement("", f"ALTER FUNCTION {signature} SET search_path = {schemas};")
         if path and scene.around.mixes_zones:
             yield Statement("", f"ALTER FUNCTION {signature} SET timezone = 'UTC';")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from usagefix.catalog import Migration, Statement
 from usagefix.errors import Refused
+from usagefix.ledger import Saved
 from usagefix.models.choices import GuardMode
 from usagefix.picture.objects import Function, Trigger
 from usagefix.planning.scene import Scene
@@ -45,13 +46,14 @@ class Choices:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What apply does for one version. ``edits``: functions of the application; ``remarks``: what it has to say;
-    ``opening``: how many of the statements open the ledger."""
+    ``opening``: how many of the statements open the ledger; ``saved``: what it replaces, as the ledger keeps it."""
 
     migration: Migration
     statements: tuple[Statement, ...]
     edits: tuple[Edit, ...] = ()
     remarks: tuple[str, ...] = ()
     opening: int = 0
+    saved: tuple[Saved, ...] = ()
 
     @property
     def without_ledger(self) -> tuple[Statement, ...]:

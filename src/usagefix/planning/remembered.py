@@ -76,7 +76,8 @@ def ours(scene: Scene, migration: Migration) -> list[Function]:
     roles = [role for role in scene.counter.roles_of_functions if (role == "guard") == guards]
     names = {scene.counter.objects[role] for role in roles}
     made = {saved.identity for saved in scene.ledger.saved if saved.kind == "function" and saved.definition is None}
-    called = {t.function for t in scene.code.triggers if (t.place == "presets") == guards}
+    places = ("presets",) if guards else ("preset_usage", "partition", "elsewhere")
+    called = {t.function for t in scene.code.triggers if t.is_on(*places)}
     return [
         f for f in scene.code.functions
         if not f.parameters and "usagefix" in f.body

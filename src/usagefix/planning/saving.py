@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from usagefix import definition
 from usagefix.catalog import Migration, MigrationKind, Statement
 from usagefix.counter import quoted
+from usagefix.ledger import Saved
+from usagefix.picture.code import Limit
 from usagefix.picture.objects import Function, Trigger
 from usagefix.planning.plan import Edit, array
 from usagefix.planning.rivals import Held
@@ -40,60 +43,66 @@ def kept(scene: Scene) -> Iterator[Statement]:
     )
 
 
-def notes(
+def entries(
     scene: Scene, migration: Migration, roles: list[str], triggers: list[Held], edits: list[Edit]
-) -> Iterator[Statement]:
-    """Notes what this version replaces."""
-    rows = [
-        _saved_function(scene, migration, function)
-        for role in roles
-        if (function := _foreign(scene, scene.counter.objects[role]))
+) -> tuple[Saved, ...]:
+    """What this version replaces, as the ledger is to keep it."""
+    saved = [
+        _function(migration, function) for role in roles if (function := _foreign(scene, scene.counter.objects[role]))
     ]
-    rows += [_saved(scene, migration, "function", f.signature, "NULL", [], "kept") for f in _left_over(scene, roles)]
-    rows += [_saved_function(scene, migration, edit.function, how=edit.how) for edit in edits]
-    rows += [_saved_trigger(scene, migration, trigger) for trigger in _foreign_triggers(scene, migration)]
-    rows += [_saved_trigger(scene, migration, held.trigger) for held in triggers]
+    saved += [replace(_function(migration, f, "kept"), definition=None) for f in _left_over(scene, roles)]
+    saved += [replace(_function(migration, e.function, e.how), left_behind=e.body) for e in edits]
+    saved += [_trigger(migration, trigger) for trigger in _foreign_triggers(scene, migration)]
+    saved += [_trigger(migration, held.trigger) for held in triggers]
     if migration.kind is MigrationKind.COUNTING and scene.code.limit and scene.code.limit.valid:
-        rows.append(_saved_limit(scene, migration))
-    if rows:
+        saved.append(_limit(scene.code.limit, migration))
+    return tuple(saved)
+
+
+def notes(scene: Scene, saved: tuple[Saved, ...]) -> Iterator[Statement]:
+    """Notes it."""
+    if saved:
+        rows = (_row(scene, entry) for entry in saved)
         columns = "counter, version, kind, identity, definition, extras, how, key_columns, key_attributes, predicate"
         yield Statement(
             "Note what was there before; only once, a second run finds what this one made",
-            f"INSERT INTO usagefix.saved_objects (\n    {columns})\nVALUES {(',' + chr(10) + '    ').join(rows)}\n"
-            "ON CONFLICT DO NOTHING;",
+            f"INSERT INTO usagefix.saved_objects (\n    {columns})\n"
+            f"VALUES {(',' + chr(10) + '    ').join(rows)}\nON CONFLICT DO NOTHING;",
         )
 
 
-def _saved_function(scene: Scene, migration: Migration, function: Function, how: str | None = None) -> str:
+def _function(migration: Migration, function: Function, how: str | None = None) -> Saved:
     # Of an edited one grants and owner were never touched.
     extras = [] if how else [*function.needing, *function.extras]
-    definition = f"pg_get_functiondef({literal(function.signature)}::regprocedure)"
-    return _saved(scene, migration, "function", function.signature, definition, extras, how)
+    return _saved(migration, "function", function.signature, function.definition, extras, how)
 
 
-def _saved_trigger(scene: Scene, migration: Migration, trigger: Trigger) -> str:
+def _trigger(migration: Migration, trigger: Trigger) -> Saved:
     state = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}.get(trigger.enabled, "ENABLE")
     extras = [f"ALTER TABLE {trigger.on_table} {state} TRIGGER {quoted(trigger.name)}", *trigger.needing]
-    return _saved(scene, migration, "trigger", str(trigger), literal(trigger.definition), extras)
+    return _saved(migration, "trigger", str(trigger), trigger.definition, extras)
 
 
-def _saved_limit(scene: Scene, migration: Migration) -> str:
-    limit = scene.code.limit
-    assert limit is not None  # noqa: S101
-    of_index = (limit.key_columns, limit.key_attributes, limit.predicate)
-    return _saved(scene, migration, "index", limit.name, literal(limit.definition), limit.extras, None, of_index)
+def _limit(limit: Limit, migration: Migration) -> Saved:
+    saved = _saved(migration, "index", limit.name, limit.definition, limit.extras)
+    keys, attributes = limit.key_columns, limit.key_attributes
+    return replace(saved, key_columns=keys, key_attributes=attributes, predicate=limit.predicate)
 
 
 def _saved(
-    scene: Scene, migration: Migration, kind: str, identity: str, definition: str, extras: list[str],
-    how: str | None = None,
-    of_index: tuple[list[str], list[str], str | None] | None = None,
-) -> str:  # fmt: skip
-    keys, attributes, predicate = of_index or (None, None, None)
+    migration: Migration, kind: str, identity: str, definition: str | None, extras: list[str], how: str | None = None
+) -> Saved:
+    return Saved(migration.version, kind, identity, definition, extras, None, how, None, None, None)
+
+
+def _row(scene: Scene, saved: Saved) -> str:
+    definition = _optional(saved.definition)
+    if saved.kind == "function" and saved.definition is not None:
+        definition = f"pg_get_functiondef({literal(saved.identity)}::regprocedure)"
     values = [
-        literal(scene.counter.slug), literal(migration.version), literal(kind), literal(identity), definition,
-        array(extras), _optional(how),
-        array(keys), array(attributes), _optional(predicate),
+        literal(scene.counter.slug), literal(saved.version), literal(saved.kind), literal(saved.identity), definition,
+        array(saved.extras), _optional(saved.how), array(saved.key_columns), array(saved.key_attributes),
+        _optional(saved.predicate),
     ]  # fmt: skip
     return f"({_folded(values)})"
 

@@ -75,7 +75,7 @@ class Scene:
 
     def triggers_on(self, *places: str) -> tuple[Trigger, ...]:
         """The triggers in these places that PostgreSQL did not make for a partition."""
-        return tuple(t for t in self.code.triggers if t.place in places and not t.cloned)
+        return tuple(t for t in self.code.triggers if t.is_on(*places) and not t.cloned)
 
     def named(self, name: str) -> Function | None:
         """A function of ours, or of somebody else's under that name, that takes no arguments."""

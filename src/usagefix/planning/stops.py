@@ -29,7 +29,7 @@ BEGIN
     SELECT string_agg(found.what, '; ') INTO changed FROM (
         {found}
     ) AS found (what, known)
-    WHERE found.known <> ALL ({_array(known)});
+    WHERE found.known <> ALL ({folded(known)});
     IF changed IS NOT NULL THEN
         RAISE EXCEPTION 'this script was written before %', changed
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Write the script anew.';
@@ -40,7 +40,7 @@ END $do$;""",  # noqa: S608 - literals of our own
 
 def _functions(edits: list[Edit]) -> str:
     return f"""SELECT format('%s changed', signature), concat(signature, ' ', md5(prosrc))
-        FROM unnest({_array([edit.function.signature for edit in edits])}) AS signature
+        FROM unnest({folded([edit.function.signature for edit in edits])}) AS signature
         LEFT JOIN pg_proc ON oid = to_regprocedure(signature)"""  # noqa: S608 - literals of our own
 
 
@@ -53,7 +53,7 @@ def _triggers(scene: Scene) -> str:
     return f"""SELECT format('trigger %s, which may count, too', tgname), concat(tgname, ' ', md5(prosrc))
         FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
         WHERE tgrelid = {literal(scene.counter.child_sql)}::regclass AND NOT tgisinternal
-            AND tgname <> ALL ({_array(ours)})"""  # noqa: S608 - literals of our own
+            AND tgname <> ALL ({folded(ours)})"""  # noqa: S608 - literals of our own
 
 
 def _read(scene: Scene, edits: list[Edit]) -> list[str]:
@@ -68,7 +68,7 @@ def _read(scene: Scene, edits: list[Edit]) -> list[str]:
     ]
 
 
-def _array(texts: list[str]) -> str:
+def folded(texts: list[str]) -> str:
     """Texts as an array in SQL, in lines that are read without scrolling."""
     lines = [""]
     for text in map(literal, texts):

@@ -7,23 +7,26 @@ on its own, before the next; what triggers put off to the commit runs before tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from usagefix.catalog import Statement
-from usagefix.counter import quoted
+from usagefix.counter import Counter, quoted
 from usagefix.picture.cases import Case
 from usagefix.picture.code import routine
+from usagefix.picture.examples import keys_of
 from usagefix.picture.objects import Function
 from usagefix.planning.scene import Scene
 from usagefix.reading import arguments_of
 
+_FEW = 2000  # events that are looked through for another example
 SAID = "UF003"  # the SQLSTATE of what a trial says
 
-_SIGNATURE = "pg_temp.usagefix_trial(integer, text, text, text, text, integer)"
+_SIGNATURE = "pg_temp.usagefix_trial(integer, text, text, text, text, integer, text, jsonb)"
 _FUNCTION = """
 CREATE FUNCTION pg_temp.usagefix_trial(
-    what integer, wanted text, somebody text, claim text, kind text, uses integer
+    what integer, wanted text, somebody text, claim text, kind text, uses integer, sample text, given jsonb
 ) RETURNS pg_catalog.jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $trial$
@@ -31,9 +34,12 @@ DECLARE
     used record;
     example record;
     made record;
+    written @events@;
+    is_written boolean := false;
     tables oid[];
-    recorded bigint;
-    counted bigint;
+    inserted bigint;
+    recorded numeric;
+    counted numeric;
     said text;
     detail text;
     hint text;
@@ -44,26 +50,26 @@ DECLARE
 BEGIN
     BEGIN
         -- Held while the trial lasts: other people's uses of it wait, and do not count. Not where somebody holds it.
-        SELECT presets.id AS which, COALESCE(presets.usage_count, 0) AS shown INTO used
-        FROM public.presets WHERE presets.id = wanted::@key@ FOR NO KEY UPDATE SKIP LOCKED;
+        SELECT @which@, COALESCE(preset.@counter@, 0) AS shown INTO used
+        FROM @rows@ AS preset WHERE @wanted@ FOR NO KEY UPDATE SKIP LOCKED;
         IF NOT FOUND THEN
             RETURN '{}';
         END IF;
-        SELECT preset_usage.* INTO example FROM public.preset_usage WHERE preset_usage.preset_id = used.which LIMIT 1;
+        SELECT event.* INTO example FROM @events@ AS event WHERE @example@ LIMIT 1;
         IF NOT FOUND THEN
-            SELECT preset_usage.* INTO example FROM public.preset_usage LIMIT 1;
+@another@
         END IF;
         PERFORM set_config('lock_timeout', '200ms', true), set_config('request.jwt.claim.sub', claim, true),
             set_config('request.jwt.claim.role', 'authenticated', true), set_config('request.jwt.claims',
                 jsonb_build_object('sub', claim, 'role', 'authenticated', 'aud', 'authenticated')::text, true);
         -- The server's own count of rows inserted in this transaction, in all partitions: nothing is scanned.
         WITH RECURSIVE tree AS (
-            SELECT 'public.preset_usage'::regclass::oid AS oid
+            SELECT '@events@'::regclass::oid AS oid
             UNION ALL
             SELECT inhrelid FROM pg_inherits JOIN tree ON inhparent = tree.oid
         )
         SELECT array_agg(oid) INTO tables FROM tree;
-        recorded := (SELECT sum(pg_stat_get_xact_tuples_inserted(oid))::bigint FROM unnest(tables) AS oid);
+        inserted := (SELECT sum(pg_stat_get_xact_tuples_inserted(oid))::bigint FROM unnest(tables) AS oid);
         PERFORM set_config('search_path', @path@, true);
         FOR n IN 1 .. uses LOOP
             CASE what
@@ -72,20 +78,19 @@ BEGIN
         END LOOP;
         SET CONSTRAINTS ALL IMMEDIATE;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        recorded := (SELECT sum(pg_stat_get_xact_tuples_inserted(oid))::bigint FROM unnest(tables) AS oid) - recorded;
-        counted := (
-            SELECT COALESCE(presets.usage_count, 0) - used.shown FROM public.presets WHERE presets.id = used.which);
+        inserted := (SELECT sum(pg_stat_get_xact_tuples_inserted(oid))::bigint FROM unnest(tables) AS oid) - inserted;
+        counted := (SELECT COALESCE(preset.@counter@, 0) - used.shown FROM @rows@ AS preset WHERE @used@);
+        recorded := @recorded@;
         IF recorded IS DISTINCT FROM counted OR NOT current_setting('track_counts')::boolean THEN
             -- Rows of an undone part of it are among those: then the ones that are there, and of this transaction.
-            recorded := (
-                SELECT count(*) FROM public.preset_usage
-                WHERE preset_usage.preset_id = used.which AND CASE WHEN age(preset_usage.xmin) <= 0 THEN pg_xact_status(
-                    (pg_current_xact_id()::text::bigint - age(preset_usage.xmin))::text::xid8) = 'in progress' END);
+            SELECT count(*), @sum@ INTO inserted, recorded FROM @events@ AS event
+            WHERE @of_used@ AND CASE WHEN age(event.xmin) <= 0 THEN pg_xact_status(
+                (pg_current_xact_id()::text::bigint - age(event.xmin))::text::xid8) = 'in progress' END;
         END IF;
         RAISE EXCEPTION USING ERRCODE = 'UF000';
     EXCEPTION
         WHEN SQLSTATE 'UF000' THEN
-            RETURN jsonb_build_object('counted', counted, 'recorded', recorded);
+            RETURN jsonb_build_object('counted', counted, 'recorded', recorded, 'inserted', inserted);
         WHEN lock_not_available OR deadlock_detected OR serialization_failure OR query_canceled THEN
             RAISE;
         WHEN OTHERS OR assert_failure THEN
@@ -111,6 +116,17 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
+class Fillers:
+    """What an event is made of beside its example. ``values``: expressions for columns that are not merely copied; an
+    empty one leaves the column out. ``given``: the columns that each case gives; ``columns``: those that are written;
+    empty: those that nothing fills."""
+
+    values: Mapping[str, str]
+    given: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Try:
     """One use to try: a way, a case, how many times."""
 
@@ -131,13 +147,12 @@ def of_recorder(scene: Scene, recorder: Function) -> Way | None:
     return Way(recorder.signature, f"PERFORM {called};")
 
 
-def insert(scene: Scene, fillers: dict[str, str]) -> Way:
-    """A plain INSERT: a copy of an event, but for whose it is. ``fillers``: expressions for columns that are not merely
-    copied; an empty one leaves the column out."""
-    return Way("a plain INSERT", f"{_inserted(scene, fillers)};")
+def insert(scene: Scene, fillers: Fillers) -> Way:
+    """A plain INSERT: a copy of an event, but for whose it is."""
+    return Way("a plain INSERT", f"{_inserted(scene, fillers)} RETURNING event.* INTO written; is_written := FOUND;")
 
 
-def delete(scene: Scene, fillers: dict[str, str]) -> Way:
+def delete(scene: Scene, fillers: Fillers) -> Way:
     """A plain DELETE of an event that was inserted before."""
     counter = scene.counter
     # A trigger may have updated what was inserted, which is then in another place.
@@ -151,35 +166,43 @@ def delete(scene: Scene, fillers: dict[str, str]) -> Way:
 def change(scene: Scene, columns: Sequence[str]) -> Way:
     """An UPDATE of a preset that has an event, of these columns, to what they are."""
     kept = ", ".join(f"{quoted(column)} = preset.{quoted(column)}" for column in columns)
-    key = scene.counter.sql("key")
-    which = f"WHERE preset.{key} OPERATOR(pg_catalog.=) used.which"
-    update = f"UPDATE {scene.counter.parent_sql} AS preset SET {kept} {which};"  # noqa: S608 - names of the catalog's
+    update = f"UPDATE {scene.counter.parent_sql} AS preset SET {kept} WHERE {_used(scene.counter)};"  # noqa: S608
     return Way("an UPDATE of a preset", update, records=False)
 
 
-def removal(scene: Scene, fillers: dict[str, str]) -> Way:
+def removal(scene: Scene, fillers: Fillers) -> Way:
     """A DELETE of a preset that has an event."""
-    key = scene.counter.sql("key")
-    which = f"WHERE preset.{key} OPERATOR(pg_catalog.=) used.which"
-    deleted = f"DELETE FROM {scene.counter.parent_sql} AS preset {which};"  # noqa: S608 - names of the catalog's
+    deleted = f"DELETE FROM {scene.counter.parent_sql} AS preset WHERE {_used(scene.counter)};"  # noqa: S608
     return Way("a DELETE of a preset", f"{_inserted(scene, fillers)}; {deleted}", records=False)
 
 
-def _inserted(scene: Scene, fillers: dict[str, str]) -> str:
+def _inserted(scene: Scene, fillers: Fillers) -> str:
     counter, columns = scene.counter, scene.code.events.columns
-    given = {counter.foreign_key: "used.which"}
-    given |= {counter.user: "somebody"} if counter.user else {}
-    given |= {counter.kind: "kind"} if counter.kind else {}
+    given = {column: f"used.{which}" for which, _, column in _keys(counter)}
+    given |= {name: f"(given OPERATOR(pg_catalog.->>) {literal(name)})" for name in fillers.given}
+    if counter.usual:
+        given |= {counter.user: "somebody"} if counter.user else {}
+        given |= {counter.kind: "kind"} if counter.kind else {}
     if scene.code.limit is not None and counter.time is not None and not scene.partitioned:
         given[counter.time] = "(pg_catalog.now() - interval '30 years')"  # no use of today's stands in its way
     values: dict[str, str] = {}
     for name, facts in columns.items():
         if name in given:
             values[name] = f"{given[name]}::{facts['type']}"
-        elif not facts["filled"] and fillers.get(name, "-") != "":
-            values[name] = fillers.get(name, f"example.{quoted(name)}")
-    into = f"INSERT INTO {counter.child_sql} AS event ({', '.join(map(quoted, values))})"
-    return f"{into} VALUES ({', '.join(values.values())})"
+        elif (name in fillers.columns) if fillers.columns else not facts["filled"]:
+            values[name] = fillers.values.get(name, f"example.{quoted(name)}")
+    into = f"INSERT INTO {counter.child_sql} AS event ({', '.join(quoted(name) for name in values if values[name])})"  # noqa: S608
+    return f"{into} VALUES ({', '.join(value for value in values.values() if value)})"
+
+
+def _keys(counter: Counter) -> list[tuple[str, str, str]]:
+    """The columns of the parent's key: what the trial calls each, itself, and the column of an event."""
+    return [(f"which_{n}" if n else "which", *both) for n, both in enumerate(keys_of(counter))]
+
+
+def _used(counter: Counter) -> str:
+    """That a row of the parent is the one that is used; under any path."""
+    return " AND ".join(f"preset.{quoted(key)} OPERATOR(pg_catalog.=) used.{which}" for which, key, _ in _keys(counter))
 
 
 def statements(scene: Scene, tries: Sequence[Try], title: str, token: str) -> tuple[Statement, ...]:
@@ -188,11 +211,12 @@ def statements(scene: Scene, tries: Sequence[Try], title: str, token: str) -> tu
     ways = list(dict.fromkeys(each.way for each in tries))
     rows = ",\n        ".join(
         f"({n}, {ways.index(each.way)}, {_text(each.case.preset)}, {_text(each.case.user)}, {_text(each.case.claim)},"
-        f" {_text(each.case.kind)}, {each.uses})"
+        f" {_text(each.case.kind)}, {each.uses}, {_text(_sample(each.case))}, {_given(each.case)})"
         for n, each in enumerate(tries)
     )
     called = (
-        _SIGNATURE.partition("(")[0] + "(trial.what, trial.wanted, trial.somebody, trial.claim, trial.kind, trial.uses)"
+        _SIGNATURE.partition("(")[0]
+        + "(trial.what, trial.wanted, trial.somebody, trial.claim, trial.kind, trial.uses, trial.sample, trial.given)"
     )
     says = f"pg_catalog.jsonb_build_object('token', {literal(token)}::text, 'n', trial.n, 'said', {called})"
     return (
@@ -204,7 +228,7 @@ DECLARE
     trial record;
 BEGIN
     FOR trial IN SELECT * FROM (VALUES
-        {rows}) AS trials (n, what, wanted, somebody, claim, kind, uses) ORDER BY n
+        {rows}) AS trials (n, what, wanted, somebody, claim, kind, uses, sample, given) ORDER BY n
     LOOP
         RAISE NOTICE USING ERRCODE = '{SAID}', MESSAGE = {says}::text;
     END LOOP;
@@ -221,16 +245,46 @@ def literal(text: str) -> str:
     return written if "\\" not in text else " E" + written.replace("\\", "\\\\")
 
 
+def _sample(case: Case) -> str | None:
+    return None if case.example is None else f"{case.example} {case.counts}"
+
+
+def _given(case: Case) -> str:
+    return f"{literal(json.dumps(dict(case.given)))}::jsonb"
+
+
 def _text(text: str | None) -> str:
     return "NULL::text" if text is None else f"{literal(text)}::text"
 
 
 def _function(scene: Scene, ways: list[Way]) -> str:
+    counter, keys = scene.counter, _keys(scene.counter)
     calls = "\n".join(f"            WHEN {n} THEN {way.statements}" for n, way in enumerate(ways))
-    path = ", ".join([scene.counter.schema_sql, *scene.around.path, "pg_temp"])
-    text = scene.counter.render(_FUNCTION)
+    path = ", ".join([counter.schema_sql, *scene.around.path, "pg_temp"])
+    of_used = " AND ".join(f"event.{quoted(column)} = used.{which}" for which, _, column in keys)
+    types = [scene.code.parent.columns[key]["type"] for _, key, _ in keys]
+    parts = ["wanted"] if len(keys) == 1 else [f"(wanted::jsonb ->> {n})" for n in range(len(keys))]
+    wanted = " AND ".join(
+        f"preset.{quoted(key)} = {part}::{kind}" for (_, key, _), part, kind in zip(keys, parts, types, strict=True)
+    )
+    text = _FUNCTION
     for what, value in {
-        "@key@": scene.code.facts.key_type,
+        "@which@": ", ".join(f"preset.{quoted(key)} AS {which}" for which, key, _ in keys),
+        "@another@": f"            SELECT event.* INTO example FROM {counter.child_sql} AS event LIMIT 1;"  # noqa: S608
+        if counter.usual
+        else _another(counter, of_used),
+        "@example@": of_used
+        if counter.usual
+        else "event.tableoid = split_part(sample, ' ', 1)::oid AND event.ctid = split_part(sample, ' ', 2)::tid",
+        "@wanted@": wanted,
+        "@used@": _used(counter),
+        "@of_used@": of_used,
+        "@recorded@": _recorded(counter, of_used),
+        "@sum@": _sum(counter),
+        "'@events@'": literal(counter.child_sql),
+        "@events@": counter.child_sql,
+        "@rows@": counter.parent_sql,
+        "@counter@": quoted(counter.column),
         "@path@": literal(path),
         "@calls@": calls,
     }.items():
@@ -238,3 +292,29 @@ def _function(scene: Scene, ways: list[Way]) -> str:
     if scene.around.superuser and not scene.owner_runs:
         text += f"ALTER FUNCTION {_SIGNATURE} OWNER TO {scene.around.owner_sql};\n"
     return text.strip()
+
+
+def _another(counter: Counter, of_used: str) -> str:
+    """Another example, where the one that was found is gone by now, as under load: from a few of the same row."""
+    some = f"SELECT event.* FROM {counter.child_sql} AS event WHERE {of_used} LIMIT {_FEW}"  # noqa: S608
+    counts = f"COALESCE({counter.where}, false)" if counter.where else "true"
+    return f"""            SELECT event.* INTO example FROM ({some}) AS event
+            WHERE {counts} = split_part(sample, ' ', 3)::boolean LIMIT 1;
+            IF NOT FOUND AND sample IS NOT NULL THEN
+                RETURN '{{}}';
+            END IF;"""  # noqa: S608
+
+
+def _sum(counter: Counter) -> str:
+    """What rows of events, as ``event``, count for in all."""
+    counts = f" FILTER (WHERE {counter.where})" if counter.where else ""
+    return f"COALESCE(sum({counter.weight}){counts}, 0)" if counter.weight else f"count(*){counts}"
+
+
+def _recorded(counter: Counter, of_used: str) -> str:
+    """What the rows that were inserted count for, without a look for them: the one of a plain INSERT tells by itself;
+    null where only a look can."""
+    if counter.where is None and counter.weight is None:
+        return "inserted"
+    one = f"SELECT {_sum(counter)} FROM (SELECT (written).*) AS event WHERE {of_used}"  # noqa: S608
+    return f"CASE WHEN is_written THEN ({one}) END"

@@ -102,6 +102,46 @@ class Attributes(Columns):
         if of and of.table == PRESETS and own and given & {"+", "-"} and self._at(index - 1) in MEMBER:
             self._hit(Use.WRITES_COUNTER, index)
 
+    def _cached(self, index: int) -> None:
+        """Rails' ``counter_cache: true`` and the gem counter_culture in the class of the events; the column is named,
+        or is the plural of the class with _count."""
+        name = self._tokens[index].text
+        if self._language.name != "ruby" or self._class[0] != EVENTS:
+            return
+        usual = self._names.counter == f"{plain(self._names.subject.child)}count"
+        if name == "counter_culture":
+            said = self._statement(index)
+            named = [at for at in said if self._is_counter(at)]
+            if named:
+                self._hit(Use.WRITES_COUNTER, named[0])
+            elif usual and not any(self._at(at) == "column_name" for at in said) and self._is_of_parent(index + 1):
+                self._hit(Use.WRITES_COUNTER, index)
+        elif usual and name == "counter_cache" and self._at(index + 2) == "true":
+            before = range(index - 1, max(index - _WIDEST, -1), -1)
+            of = next((at for at in before if self._at(at) == "belongs_to"), -1)
+            if of >= 0 and self._is_of_parent(of + 1):
+                self._hit(Use.WRITES_COUNTER, index)
+
+    def _is_of_parent(self, index: int) -> bool:
+        """Whether an association is that to the parent: its first name in the text."""
+        return self._names.table(self._tokens[index].text) == PRESETS if index < len(self._tokens) else False
+
+    def _statement(self, index: int) -> range:
+        """The rest of a statement of Ruby: what follows a comma, or is in a bracket, goes on in the next line."""
+        end = index + 1
+        while end < len(self._tokens) and end < index + _WIDEST:
+            goes_on = self._at(end - 1) == "," or self._around[end] > self._around[index]
+            if self._starts_line(end) and not goes_on:
+                break
+            end += 1
+        return range(index + 1, end)
+
+    def _recounted(self, opener: int, callee: int) -> None:
+        """Rails' ``Post.reset_counters(id, :likes)``."""
+        inside = range(opener + 1, self._closer.get(opener, opener))
+        if any(self._kind(at) == "text" and self._names.table(self._tokens[at].text) == EVENTS for at in inside):
+            self._hit(Use.WRITES_COUNTER, callee)
+
     def _written_out(self, index: int, text: str) -> None:
         """Rails' ``update_all('usage_count = usage_count + 1')``."""
         opener = self._around[index]

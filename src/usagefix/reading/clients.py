@@ -17,7 +17,7 @@ from usagefix.reading.chains import About
 from usagefix.reading.findings import EVENTS, PRESETS, Hit, Lines, Use, joined
 from usagefix.reading.languages import Language
 from usagefix.reading.lexing import cut
-from usagefix.reading.names import Names, plain, singular
+from usagefix.reading.names import SIDES, Names, plain, singular
 from usagefix.reading.running import is_statement
 from usagefix.reading.sql import hits
 from usagefix.reading.stream import MEMBER
@@ -26,8 +26,10 @@ from usagefix.reading.subject import USUAL, Subject
 
 def in_code(code: str, language: Language, functions: Collection[str] = (), subject: Subject = USUAL) -> set[Hit]:
     """The uses in a file's whole text, through clients and in SQL texts."""
-    lines, names = Lines(code), Names(subject, frozenset(functions))
-    found = (_Clients(code, lines, tokens, names, language).hits() for tokens in cut(code, language))
+    lines, streams = Lines(code), list(cut(code, language))
+    itself = subject.parent == subject.child
+    both = [Names(subject, frozenset(functions), sides) for sides in (((PRESETS,), (EVENTS,)) if itself else (SIDES,))]
+    found = (_Clients(code, lines, tokens, names, language).hits() for names in both for tokens in streams)
     return set[Hit]().union(*found)
 
 
@@ -44,6 +46,7 @@ class _Clients(Attributes):
                 self._name(index)
                 self._setter(index)
                 self._bare_call(index)
+                self._cached(index)
             elif text == "(":
                 self._call(index)
             elif text in (")", "]"):
@@ -117,6 +120,8 @@ class _Clients(Attributes):
             if self._is_saved_around(callee):
                 self._hit(Use.INSERTS_EVENT, callee)
         self._function(opener, callee, verb, member=member)
+        if verb == "resetcounters" and receiver and receiver.table == PRESETS:
+            self._recounted(opener, callee)
         if receiver and receiver.table == EVENTS:
             self._event(opener, verb, receiver)
         elif named and named.table == EVENTS and named.action in verbs.ROWS and (not receiver or verb == "into"):

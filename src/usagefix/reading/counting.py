@@ -68,13 +68,15 @@ def counting_statements(found: list[Piece], subject: Subject, only: Collection[s
     """The statements that can be taken out as a whole, by the index of their first piece and of their semicolon: all
     they do is to set the counter and the time of the last use, or to call a function that does nothing else."""
     for start in range(len(found)):
-        if word(found, start) not in ("update", "perform") or not starts_statement(found, start):
+        if word(found, start) not in ("update", "perform", "insert") or not starts_statement(found, start):
             continue
         end = until(found, start, {";"})
         if end == len(found):
             continue
         if word(found, start) == "update":
             is_counting = _only_sets_counter(found, start, end, subject)
+        elif word(found, start) == "insert":
+            is_counting = subject.creates and _only_makes_row(found, start, end, subject)
         else:
             called, after = name(found, start + 1)
             is_counting = (
@@ -96,6 +98,25 @@ def starts_statement(found: list[Piece], index: int) -> bool:
 def _only_sets_counter(found: list[Piece], start: int, end: int, subject: Subject) -> bool:
     update = counting_update(found, start, end, subject)
     return update is not None and update.returns == end and update.columns <= {subject.counter, *subject.alongside}
+
+
+def _only_makes_row(found: list[Piece], start: int, end: int, subject: Subject) -> bool:
+    """Whether it inserts a row of the parent, its key and its counter, or else only sets the counter."""
+    table, after = name(found, start + 2)
+    if word(found, start + 1) != "into" or not subject.is_parent(table):
+        return False
+    after += 2 if word(found, after) == "as" else 0
+    items = [found[first] for first, last in listed(found, after + 1, closing(found, after)) if last == first + 1]
+    counts = {subject.counter, *subject.alongside}
+    does = until(found, after, {"do", ";"})
+    if word(found, after) != "(" or not {item.text for item in items} <= {subject.key, *counts} or does >= end:
+        return False
+    if not words(found, does, "do", "update", "set"):
+        return False
+    rest = _outside(found, does + 3, end, {"where", "returning"})
+    sets = list(listed(found, does + 3, rest))
+    plain = all(found[first].is_name and word(found, first + 1) == "=" for first, _ in sets)
+    return plain and rest == end and {found[first].text for first, _ in sets} <= counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def clause(
     does_nothing = words(found, does, "do", "nothing") and (does == after or word(found, after) == "where")
     end = does + 1
     stand_in = does_nothing and does == target and text.startswith(_COMMENT, at(found, end).end + 1)
-    return Clause(start, end, does_nothing, needs_limit, stand_in)
+    return Clause(start, end, does_nothing, needs_limit and bool(subject.daily), stand_in)
 
 
 def span(text: str, found: list[Piece], cut: Clause) -> tuple[int, int, bool]:

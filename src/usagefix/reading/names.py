@@ -10,6 +10,7 @@ from functools import lru_cache
 from usagefix.reading.findings import EVENTS, PRESETS
 from usagefix.reading.subject import Subject
 
+SIDES = (PRESETS, EVENTS)
 _SUFFIX = re.compile(r"(?:table|model|entity|repository|repo)$")
 
 
@@ -37,17 +38,19 @@ def _forms(table: str) -> set[str]:
 
 @dataclass(frozen=True)
 class Names:
-    """What the names in a file may be for."""
+    """What the names in a file may be for; ``sides``: the tables that are looked for, one at a time where the events
+    are of the parent itself."""
 
     subject: Subject
     functions: Collection[str]
+    sides: tuple[str, ...] = SIDES
     counter: str = field(init=False)
     _tables: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counter", plain(self.subject.counter))
-        forms = dict.fromkeys(_forms(self.subject.parent), PRESETS)
-        object.__setattr__(self, "_tables", forms | dict.fromkeys(_forms(self.subject.child), EVENTS))
+        names = {PRESETS: self.subject.parent, EVENTS: self.subject.child}
+        object.__setattr__(self, "_tables", {form: side for side in self.sides for form in _forms(names[side])})
 
     def table(self, name: str) -> str | None:
         """The table that a name is for: a model, table or variable in the singular or plural, in any case."""

@@ -15,7 +15,7 @@ class Subject:
     ``foreign_key``, ``event_id``, ``user``, ``kind``, ``data``, ``times``: columns of the child. ``alongside``: columns
     of the parent that a statement may set beside the counter and still does nothing but count. ``incrementer``: the
     function that adds one and nothing else. ``recorder``: the function that records a use. ``daily``: the daily limit,
-    an index.
+    an index. ``key``: of the parent; ``creates``: its row is made with the first event, which is counting then.
     """
 
     schema: str = "public"
@@ -32,6 +32,8 @@ class Subject:
     incrementer: str = "increment_preset_usage"
     recorder: str = "track_preset_usage"
     daily: str = "idx_preset_usage_daily_unique"
+    key: str = "id"
+    creates: bool = False
 
     def is_parent(self, name: Sequence[str]) -> bool:
         """Whether a name, in its parts, is the parent's: in our schema, or in none."""
@@ -47,7 +49,7 @@ class Subject:
 
 
 USUAL = Subject()
-_PLAIN = {name for names in astuple(USUAL) for name in ((names,) if isinstance(names, str) else names)}
+_PLAIN = {name for names in astuple(USUAL)[:-1] for name in ((names,) if isinstance(names, str) else names)}
 
 
 def quoted(name: str) -> str:

@@ -104,7 +104,7 @@ def _uses(path: Path, functions: Collection[str], subject: Subject) -> list[Foun
 def _concerns(code: str, functions: Collection[str], subject: Subject) -> bool:
     """Whether a text names what is looked for at all, in whatever spelling."""
     short = code.replace("_", "").lower()
-    if any(plain(name) in short for name in (subject.child, *functions)):
+    if any(name in short for name in (singular(subject.child), *map(plain, functions))):
         return True
     return plain(subject.counter) in short and (singular(subject.parent) in short or "F(" in code)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from usagefix.models.discovery import DiscoverReport, FoundCounter, NeverMaintained, Undecided
+from usagefix.models.nouns import plural
 from usagefix.render.counts import drift, number
-from usagefix.render.phrases import plural, signed
+from usagefix.render.phrases import signed
 from usagefix.render.pieces import Cell, Column, Mark, Notes, Outline, Result, Section, Table
 from usagefix.render.verdict import verdict
 
@@ -81,7 +82,7 @@ def _sections(report: DiscoverReport) -> Iterator[Section]:
                 Cell(_percent(found.agreement)),
                 Cell(f"{found.rows:,}{' *' if found.sampled else ''}"),
                 number(found.inaccurate, wrong=found.inaccurate > 0),
-                drift(found.drift_total, wrong=found.drift_total != 0),
+                drift((found.drift_total,), wrong=found.drift_total != 0),
             )
             for found in report.counters
         )

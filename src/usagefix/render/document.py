@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from usagefix.models.outcome import Outcome
+from usagefix.errors import UsagefixError
+from usagefix.models.outcome import Outcome, Part
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # A number with all its digits, which json has no way to write: no text of a database or a command line has such a byte.
 _AMOUNT = re.compile(r'"\\u0000(-?[0-9.]+)"')
 
 
 def document(outcome: Outcome, *, indent: int | None = 2, ascii_only: bool = False) -> str:
     """The object as text; without ``indent`` on one line."""
-    error = outcome.error
     body: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "command": outcome.command,
@@ -26,21 +26,33 @@ def document(outcome: Outcome, *, indent: int | None = 2, ascii_only: bool = Fal
         "ok": outcome.ok,
         "exit_code": outcome.exit_code,
         "duration_ms": outcome.duration_ms,
-        "error": None,
+        "error": _error(outcome.failure, outcome.changes),
     }
-    if error is not None:
-        body["error"] = {
-            "sqlstate": error.sqlstate,
-            "message": error.message,
-            "changes": outcome.changes or None,
-            "hint": error.hint,
-        }
-        body |= {name: asdict(found) for name, found in error.keys.items()}  # type: ignore[call-overload]
-    if outcome.report is not None:
+    if outcome.about_counters:
+        body["counters"] = [_part(part, outcome) for part in outcome.parts]
+    elif outcome.report is not None:
         body |= outcome.report.keys()
     text = _AMOUNT.sub(r"\1", json.dumps(body, ensure_ascii=ascii_only, indent=indent, default=_plain))
     # The runner of GitHub Actions obeys ##[ wherever it stands; the same string, as JSON may also write it.
     return text.replace("##[", r"#\u0023[")
+
+
+def _part(part: Part, outcome: Outcome) -> dict[str, Any]:
+    """What came of one counter: the same keys, however many there are."""
+    keys: dict[str, Any] = {
+        "counter": part.nouns.counter,
+        "ok": part.exit_code == 0,
+        "error": _error(part.error, outcome.changes),
+    }
+    if part.error is not None:
+        keys |= {name: asdict(found) for name, found in part.error.keys.items()}  # type: ignore[call-overload]
+    return keys | (part.report.keys() if part.report is not None else {})
+
+
+def _error(error: UsagefixError | None, changes: str) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {"sqlstate": error.sqlstate, "message": error.message, "changes": changes or None, "hint": error.hint}
 
 
 def _plain(value: object) -> str | None:

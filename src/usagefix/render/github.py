@@ -9,7 +9,8 @@ from pathlib import Path
 
 from usagefix.models.outcome import Outcome
 from usagefix.render.markdown import markdown
-from usagefix.render.outline import outline
+from usagefix.render.outline import chapters, overall
+from usagefix.render.outline import results as all_results
 from usagefix.render.pieces import Mark, Result
 from usagefix.render.words import harmless, unobeyed
 
@@ -23,13 +24,13 @@ _CUT = "\n\nThe rest is left out: the summary of a step holds no more than 1 MiB
 
 def report(outcome: Outcome) -> str:
     """The annotations, and the verdict as a plain line."""
-    said = " ".join(f"usagefix {outcome.command}: {outline(outcome).verdict}".splitlines())
+    said = " ".join(f"usagefix {outcome.command}: {overall(chapters(outcome))}".splitlines())
     return "\n".join((*annotations(outcome), unobeyed(harmless(said))))
 
 
 def annotations(outcome: Outcome) -> tuple[str, ...]:
     """One for each result that is not well, at most ten of a kind; the last of ten tells of the rest."""
-    results = outline(outcome).results
+    results = all_results(chapters(outcome))
     return tuple(line for mark in _COMMANDS for line in _of(mark, results))
 
 

@@ -12,10 +12,11 @@ from rich.text import Text
 
 from usagefix.models.outcome import Outcome
 from usagefix.models.verification import VerifyReport
+from usagefix.render.brief import brief
 from usagefix.render.counts import digest
 from usagefix.render.layout import conclude, line, stdout_console, text
-from usagefix.render.table import draw
-from usagefix.render.verdict import verdict
+from usagefix.render.outline import chapters, overall
+from usagefix.render.table import draw, draw_chapter
 
 
 @contextmanager
@@ -39,10 +40,17 @@ def screen(command: str, seconds: float) -> Iterator[Callable[[Outcome], bool]]:
 
 
 def _draw(outcome: Outcome, console: Console) -> None:
-    if outcome.error is not None:
-        line("error", outcome.error.message, "red", console)
-    if isinstance(outcome.report, VerifyReport):
-        # The verdict first: what does not fit on the screen is cut off at the end.
-        conclude(verdict(outcome.report), console)
-        console.print()
-        draw(digest(outcome.report), console)
+    for about, error in outcome.failures:
+        line("error", f"{about}: {error.message}" if about else error.message, "red", console)
+    if not any(isinstance(part.report, VerifyReport) for part in outcome.parts):
+        return
+    # The verdict first: what does not fit on the screen is cut off at the end.
+    told = chapters(outcome)
+    conclude(overall(told), console)
+    console.print()
+    if outcome.brief:
+        draw((brief(outcome),), console)
+        return
+    for chapter, part in zip(told, outcome.parts, strict=False):
+        if isinstance(part.report, VerifyReport):
+            draw_chapter(digest(part.report, part.nouns), chapter, console)

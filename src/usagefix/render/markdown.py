@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from usagefix.models.outcome import Outcome
-from usagefix.render.outline import outline
-from usagefix.render.pieces import Change, Facts, Mark, Notes, Outline, Remark, Result, Results, Section, Table
+from usagefix.render.outline import Chapter, chapters, overall
+from usagefix.render.pieces import Change, Facts, Mark, Notes, Remark, Result, Results, Section, Table
 from usagefix.render.words import harmless
 
 # What Markdown or HTML would read as its own; a name in a database may hold any of it. Where a text begins, also what
@@ -28,22 +28,35 @@ _INDENT = re.compile("(?<=^.) +", re.MULTILINE)  # of a line of a diff; a page s
 
 def markdown(outcome: Outcome) -> str:
     """The whole result, headed by its verdict."""
-    return "\n".join(_lines(outcome, outline(outcome))).rstrip()
+    return "\n".join(_lines(outcome)).rstrip()
 
 
-def _lines(outcome: Outcome, shown: Outline) -> Iterator[str]:
-    yield f"## usagefix {_text(outcome.command)}: {_text(shown.verdict.word)}"
+def _lines(outcome: Outcome) -> Iterator[str]:
+    told = chapters(outcome)
+    verdict = overall(told)
+    yield f"## usagefix {_text(outcome.command)}: {_text(verdict.word)}"
     yield ""
-    yield _text(shown.verdict.rest)
+    yield _text(verdict.rest)
     if outcome.target is not None:
         yield ""
         yield f"Target: {_text(str(outcome.target))}"
     yield ""
-    yield from _results(shown.results)
-    for section in shown.sections:
+    for chapter in told:
+        yield from _chapter(chapter, several=len(told) > 1)
+    if verdict.next:
+        yield f"Next: {_text(verdict.next)}"
+
+
+def _chapter(chapter: Chapter, *, several: bool) -> Iterator[str]:
+    if chapter.named:
+        yield f"### {_text(chapter.nouns.heading)}"
+        yield ""
+    if several:
+        yield _text(str(chapter.shown.verdict))
+        yield ""
+    yield from _results(chapter.shown.results)
+    for section in chapter.shown.sections:
         yield from _section(section)
-    if shown.verdict.next:
-        yield f"Next: {_text(shown.verdict.next)}"
 
 
 def _results(results: Sequence[Result]) -> Iterator[str]:

@@ -9,16 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from usagefix.models.correction import BackfillProgress
+from usagefix.models.nouns import USUAL, Nouns, plural
 from usagefix.render import words
-from usagefix.render.phrases import plural
 
 FIRST, THEN = 5.0, 30.0  # seconds until the first line of a log, and between two
 
 
 @contextmanager
-def progress_shown(*, first: float = FIRST, then: float = THEN) -> Iterator[Callable[[BackfillProgress], None]]:
+def progress_shown(
+    nouns: Nouns = USUAL, *, first: float = FIRST, then: float = THEN
+) -> Iterator[Callable[[BackfillProgress], None]]:
     """A function to call with each progress; the bar appears at its first call and goes when the block ends."""
-    with _shown("correcting presets", "corrected", "preset", first, then) as show:
+    with _shown(f"correcting {nouns.rows}", "corrected", nouns.row, first, then) as show:
         yield lambda progress: show(progress.done, progress.total)
 
 

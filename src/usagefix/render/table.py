@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.text import Text
 
 from usagefix.models.migration import ExportReport
+from usagefix.models.outcome import Outcome
 from usagefix.models.reports import Report
+from usagefix.render.brief import brief
 from usagefix.render.layout import conclude, grid, item, line, numbers, pairs, text
-from usagefix.render.outline import of_report
+from usagefix.render.outline import Chapter, chapters, of_report, overall
 from usagefix.render.pieces import (
     NARROW,
     Cell,
@@ -42,6 +44,35 @@ def show(report: Report, console: Console) -> None:
     shown = of_report(report)
     draw(shown.sections, console)
     conclude(shown.verdict, console)
+
+
+def show_all(outcome: Outcome, console: Console) -> None:
+    """Print what came of a command: of each counter, and of all of them. An error of a single one is on stderr."""
+    if outcome.report is not None:
+        show(outcome.report, console)
+    if not outcome.parts:
+        return
+    told = chapters(outcome)
+    several = len(told) > 1
+    if outcome.brief:
+        draw((brief(outcome),), console)
+    else:
+        for chapter in told:
+            if several or not chapter.failed:
+                draw_chapter(chapter.shown.sections, chapter, console)
+                conclude(chapter.shown.verdict, console)
+            if several:
+                console.print()
+    if several:
+        conclude(overall(told), console)
+
+
+def draw_chapter(sections: Sequence[Section], chapter: Chapter, console: Console) -> None:
+    """Print some pieces about one counter, headed by what it is where people are told."""
+    if chapter.named:
+        console.print(text(chapter.nouns.heading, "bold"), overflow="fold")
+        console.print()
+    draw(sections, console)
 
 
 def draw(sections: Sequence[Section], console: Console) -> None:

@@ -44,9 +44,10 @@ def say(line: str) -> None:
             print(unobeyed(harmless(line)), file=sys.stderr, flush=True)
 
 
-def fail(error: UsagefixError, changes: str | None) -> None:
-    """An error: what happened, whether the database changed, what to do."""
-    say(f"error: {error.message}")
+def fail(error: UsagefixError, changes: str | None, about: str = "") -> None:
+    """An error: what happened, ``about`` which counters where there are several, whether the database changed, what to
+    do."""
+    say(f"error: {about and f'{about}: '}{error.message}")
     for detail in error.details:
         say(f"       {detail}")
     if changes:
@@ -55,8 +56,9 @@ def fail(error: UsagefixError, changes: str | None) -> None:
         say(f"hint: {error.hint}")
 
 
-def outcome(changes: Sequence[str]) -> str:
-    """What a command that failed has left in the database."""
+def outcome(changes: Sequence[str], left: Sequence[str] = ()) -> str:
+    """What a command that failed has left in the database; ``left``: the counters that it did not come to."""
+    unbegun = f"; not begun: {', '.join(left)}" if left else ""
     if not changes:
-        return "nothing in the database was changed"
-    return f"done before that, and kept: {'; '.join(changes)}"
+        return f"nothing in the database was changed{unbegun}"
+    return f"done before that, and kept: {'; '.join(changes)}{unbegun}"

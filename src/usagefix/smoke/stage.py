@@ -9,16 +9,20 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError, DatabaseRefused, NotPermitted, RowNotFound
 from usagefix.models.choices import USAGE_TYPE
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
-from usagefix.picture.cases import Users
+from usagefix.picture.cases import Case, Users
+from usagefix.picture.examples import different, examples, variants
 from usagefix.preset import one_preset
 from usagefix.smoke.rows import temporary_row
+
+EVENTS = 5
+"""So many events of one row are tried, where so many may be there: one, another, and three in one INSERT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,9 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Everything that a use needs, and the steps that it took to find it."""
+    """Everything that a use needs, and the steps that it took to find it. Of any other table than that of the usual
+    application: ``events`` of one row that may be there beside each other, and ``others`` that count in another way, or
+    on another row."""
 
     role: str
     own_role: str
@@ -50,6 +56,8 @@ class Stage:
     user: User
     kind: str
     steps: tuple[SmokeStep, ...]
+    events: tuple[Case, ...] = ()
+    others: tuple[Case, ...] = ()
 
     @contextmanager
     def acting(self, db: Database) -> Iterator[None]:
@@ -68,6 +76,11 @@ class Stage:
         yield
         # Where the block fails, the transaction does, and the savepoint before it brings these back.
         _set(db, {"role": self.own_role, "row_security": "off"})
+
+
+def replaced(stage: Stage, case: Case) -> Stage:
+    """The same stage for another event."""
+    return replace(stage, preset=Preset(case.preset, ""), user=User(case.user, case.claim))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +108,9 @@ def set_stage(
 
     Raises RowNotFound, NotPermitted, ConfigurationError.
     """
-    (own,) = db.values("SELECT pg_catalog.current_setting('role')")
-    chosen = role or db.row(db.query("smoke_role"), _Role).role or db.session.role
-    _require_role(db, chosen, own)
+    chosen, own = roles(db, role)
+    if not db.counter.usual:
+        return _of_events(db, chosen, own, preset)
     used = _asked_for(db, preset) if preset is not None else _unasked(db, lately=lately)
     examples = db.rows(db.query("smoke_example"), _Example, {"preset": used.id})
     example = examples[0] if examples else _Example(None, None)
@@ -108,6 +121,47 @@ def set_stage(
         _found("user", "A user, and the application's role", _who(user, chosen), temporary=user.temporary),
     )
     return Stage(chosen, own, used, user, kind, steps)
+
+
+def _of_events(db: Database, role: str, own: str, wanted: str | None) -> Stage:
+    """The same for any other table: the first event, of a row that nobody holds, is one that counts."""
+    row = one_preset(db, wanted) if wanted is not None else None
+    found = examples(db, row.id if row else None)
+    if not found and row is None:
+        made = _unasked(db, lately=False)  # there is no row at all
+        found = examples(db, made.id)
+    chosen = next((case for case in found if _is_held(db, case)), None)
+    if chosen is None:
+        raise RowNotFound(
+            f"there is no row of {db.counter.parent} to try an event on, or each is held",
+            hint="run this again, or name one with --preset",
+        )
+    events = tuple(variants(db, chosen.preset, chosen.example, chosen.whose, different(db), EVENTS))
+    user = User(chosen.user, chosen.claim)
+    steps = (
+        _found(
+            "preset",
+            f"A row of {db.counter.parent}",
+            row.label if row and row.label else chosen.preset,
+            temporary=False,
+        ),
+        _found("user", "The application's role", _who(user, role), temporary=False),
+    )
+    others = tuple(case for case in found if case != chosen)
+    return Stage(role, own, Preset(chosen.preset, ""), user, "", steps, events, others)
+
+
+def _is_held(db: Database, case: Case) -> bool:
+    """Whether its row is held from now on, by this."""
+    return bool(db.values(f"{db.query('smoke_hold')} SKIP LOCKED", {"preset": case.preset}))
+
+
+def roles(db: Database, role: str | None) -> tuple[str, str]:
+    """The role that acts as the application, and the session's own. Raises NotPermitted, ConfigurationError."""
+    (own,) = db.values("SELECT pg_catalog.current_setting('role')")
+    chosen = role or db.row(db.query("smoke_role"), _Role).role or db.session.role
+    _require_role(db, chosen, own)
+    return chosen, own
 
 
 def _require_role(db: Database, role: str, own: str) -> None:

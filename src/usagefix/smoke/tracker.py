@@ -79,26 +79,37 @@ def recorder(db: Database, stage: Stage) -> Recorder:
     relation = in_text(counter.child_sql)
     params = {**preset, "user": stage.user.key, "kind": stage.kind, "data": DATA, **values.params}
     into = f"INSERT INTO {relation} ({', '.join(values.expressions)}) SELECT {', '.join(values.expressions.values())}"
-    # A trigger may update what was inserted, which is then in another place.
-    key, kind = ("ctid", "pg_catalog.tid")
-    if counter.event_id is not None:
-        key, kind = in_text(counter.sql("event_id")), type_of[counter.event_id]
+    key, delete = gone(db, events)
     returned = f"pg_catalog.concat(tableoid, ' ', {key})"
     rows = f"{into} FROM pg_catalog.generate_series(1, %(number)s) RETURNING {returned}"
-    gone = (
-        f"DELETE FROM {relation} WHERE {key} OPERATOR(pg_catalog.=) ANY (%(keys)s::{kind}[])"  # noqa: S608
+    call = call_of_recorder(db, presets.type_of(counter.key))
+    through = "INSERT" if call is None else "track_preset_usage()"
+    one = call or f"{into} RETURNING 'an event'::pg_catalog.text"
+    return Recorder(through, one, rows, delete, params, stage.role, owner)
+
+
+def gone(db: Database, events: picture.Table) -> tuple[str, str]:
+    """How an event is told from others of its table, and the statement that deletes some."""
+    # A trigger may update what was inserted, which is then in another place.
+    key, kind = ("ctid", "pg_catalog.tid")
+    if db.counter.event_id is not None:
+        key, kind = in_text(db.counter.sql("event_id")), str(events.columns[db.counter.event_id]["type"])
+    return key, (
+        f"DELETE FROM {in_text(db.counter.child_sql)} WHERE {key} OPERATOR(pg_catalog.=) ANY (%(keys)s::{kind}[])"  # noqa: S608
         " AND tableoid OPERATOR(pg_catalog.=) ANY (%(places)s::pg_catalog.oid[]) RETURNING 'gone'::pg_catalog.text"
     )
+
+
+def call_of_recorder(db: Database, key_type: str) -> str | None:
+    """The statement that calls the function that records events; None where there is none. Raises ConfigurationError
+    where it needs more than is known."""
     trackers = db.rows(db.query("smoke_trackers"), _Tracker)
-    if not trackers:
-        return Recorder(
-            "INSERT", f"{into} RETURNING 'an event'::pg_catalog.text", rows, gone, params, stage.role, owner
-        )
-    key_type = presets.type_of(counter.key)
     for tracker in trackers:
         call = _call(tracker, key_type)
         if call is not None:
-            return Recorder("track_preset_usage()", call, rows, gone, params, stage.role, owner)
+            return call
+    if not trackers:
+        return None
     raise ConfigurationError(
         f"{trackers[0].signature} cannot be called with a preset, a kind of use and data only",
         hint="it needs more arguments than usagefix knows; usagefix probe-api tests the application instead",

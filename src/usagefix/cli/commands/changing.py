@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from usagefix.cli import options, run
+from usagefix.cli.turns import CHANGE, READ, TRY
 from usagefix.errors import ConfigurationError, RollbackRefused
 from usagefix.models.choices import BATCH_SIZE, Counters, DailyLimit, GuardMode
 from usagefix.render import words
@@ -43,7 +45,7 @@ def apply(
         db.show_queries = show_queries
         if dry_run:
             return plan(db, to=to, batch_size=batch_size, believed=trust)
-        with progress_shown() as on_progress:
+        with progress_shown(db.nouns) as on_progress:
             return verb(
                 db,
                 to=to,
@@ -54,7 +56,7 @@ def apply(
                 believed=trust,
             )
 
-    run.execute(context, "apply", output, work)
+    run.execute(context, "apply", output, work, TRY if dry_run else CHANGE)
 
 
 def backfill(
@@ -81,7 +83,7 @@ def backfill(
         db.show_queries = show_queries
         if dry_run:
             return preview(db, batch_size=batch_size, fire_triggers=fire_triggers, believed=trust)
-        with progress_shown() as on_progress:
+        with progress_shown(db.nouns) as on_progress:
             return verb(
                 db,
                 batch_size=batch_size,
@@ -91,7 +93,7 @@ def backfill(
                 believed=trust,
             )
 
-    run.execute(context, "backfill", output, work)
+    run.execute(context, "backfill", output, work, TRY if dry_run else CHANGE)
 
 
 def rollback(
@@ -122,10 +124,10 @@ def rollback(
             return preview(db, agreed)
         if (agreed.versions or agreed.purge) and not yes:
             _ask(db, agreed)
-        with progress_shown() as on_progress:
+        with progress_shown(db.nouns) as on_progress:
             return verb(db, agreed, on_step=words.say, on_progress=on_progress)
 
-    run.execute(context, "rollback", output, work)
+    run.execute(context, "rollback", output, work, replace(TRY if dry_run else CHANGE, backwards=True))
 
 
 def _ask(db: Database, agreed: RollbackPlan) -> None:
@@ -167,4 +169,4 @@ def guard(
         db.show_queries = show_queries
         return verb(db, mode)
 
-    run.execute(context, "guard", output, work)
+    run.execute(context, "guard", output, work, READ if mode is None else CHANGE)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usagefix.cli import options, run, watching
+from usagefix.cli.turns import LOOK_FOR, LOOK_INTO, READ
 
 if TYPE_CHECKING:
     from usagefix.database import Database
@@ -19,6 +20,7 @@ def verify(
     top: options.Top = 10,
     fail_over: options.FailOver = 0,
     watch: options.Watch = None,
+    whole: options.All = False,
     output: options.OutputFormat = None,
 ) -> None:
     """Prove it: every check, the accuracy of every counter. Reads only, locks nothing.
@@ -37,9 +39,10 @@ def verify(
     def work(db: Database) -> Report:
         return verb(db, only=only or (), top=top, fail_over=fail_over)
 
+    way = LOOK_INTO if whole else READ
     if watch is not None:
-        watching.watch(context, "verify", output, watch, work)
-    run.execute(context, "verify", output, work)
+        watching.watch(context, "verify", output, watch, work, way)
+    run.execute(context, "verify", output, work, way)
 
 
 def status(context: typer.Context, output: options.OutputFormat = None) -> None:
@@ -54,6 +57,21 @@ def status(context: typer.Context, output: options.OutputFormat = None) -> None:
     run.execute(context, "status", output, verb)
 
 
+def check(
+    context: typer.Context,
+    row: Annotated[str, typer.Argument(metavar="ID", help="The row's id, or its exact label; of two columns: a,b.")],
+    recent: options.Recent = 0,
+    output: options.OutputFormat = None,
+) -> None:
+    """Show one row: its counter, its events, the drift. Reads only.
+
+    Of each counter whose table has it. Exit code 1 when a counter is wrong, or there is no such row.
+
+    Example: usagefix check "Golden hour" --recent 5
+    """
+    _check(context, "check", row, recent, output)
+
+
 def check_preset(
     context: typer.Context,
     preset: Annotated[str, typer.Argument(metavar="ID", help="The preset's id, or its exact name.")],
@@ -66,9 +84,13 @@ def check_preset(
 
     Example: usagefix check-preset "Golden hour" --recent 5
     """
+    _check(context, "check-preset", preset, recent, output)
+
+
+def _check(context: typer.Context, command: str, row: str, recent: int, output: options.Format | None) -> None:
     from usagefix.preset import check_preset as verb
 
-    run.execute(context, "check-preset", output, lambda db: verb(db, preset, recent=recent))
+    run.execute(context, command, output, lambda db: verb(db, row, recent=recent), LOOK_FOR)
 
 
 def discover(
@@ -97,7 +119,7 @@ def discover(
         return replace(report, written=Declarations(write).add(report.counters)) if write else report
 
     first = Declarations(write).read if write else None
-    run.execute(context, "discover", output, work, first=first, of_a_counter=False)
+    run.execute(context, "discover", output, work, first=first, of_declared=False)
 
 
 def doctor(
@@ -114,4 +136,4 @@ def doctor(
     """
     from usagefix.doctor import doctor as verb
 
-    run.execute(context, "doctor", output, lambda db: verb(db, source))
+    run.execute(context, "doctor", output, lambda db: verb(db, source), LOOK_INTO)

@@ -13,8 +13,6 @@ from usagefix.models.choices import DailyLimit
 from usagefix.render import words
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     from usagefix.models.reports import Report
 
 
@@ -40,43 +38,48 @@ def sql(
 
     Example: usagefix sql 20250930000001 rollback
     """
+    from usagefix.exporting.step import plain_script
+
     migration = catalog.migration(version)
     if adapt:
         from usagefix.adapting import script
 
         text = run.look(context, lambda db: script(db, migration, face, daily_limit, trust))
     else:
-        text = migration.script(face, run.usual_counter(context))
-        text = catalog.decided(text, trust) if face is catalog.Face.BACKFILL else text
+        text = plain_script(run.counters_unseen(context), migration, face, trust)
     printing.to_stdout(lambda: print(text, end=""))
 
 
 def export(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of migrations: supabase/migrations.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of migrations, or the project's.")],
+    tool: options.ForTool = None,
     to: options.ToVersion = None,
     adapt: options.Adapt = False,
     trust: options.TrustIn = None,
+    daily_limit: options.Limit = DailyLimit.RESTORE,
     output: options.OutputFormat = None,
 ) -> None:
-    """Write migration files for `supabase db push`. Does not connect, but for --adapt.
+    """Write migration files for the tool that you have. Does not connect, but for --adapt.
 
-    A file for each version, and one for the backfill. What is there already is not written again.
+    For supabase, dbmate, sqitch, flyway, golang-migrate, prisma, alembic. A migration for each version, and one for the
+    backfill, with the way back where the tool has it; --daily-limit is for that. What is there already is not written
+    again.
 
     Example: usagefix export supabase/migrations
     """
-    from usagefix.export import export as verb
+    from usagefix.exporting import export as verb
+    from usagefix.exporting.step import plain
     from usagefix.render.phrases import exported
 
     def work() -> Report:
-        adapted: Mapping[tuple[str, catalog.Face], str] | None = None
-        applied: Collection[str] = ()
-        counter = run.usual_counter(context)
         if adapt:
-            from usagefix.adapting import scripts
+            from usagefix.adapting import steps as adapted
 
-            counter, (adapted, applied) = run.look(context, lambda db: (db.counter, scripts(db, to, trust)))
-        report = verb(folder, to=to, counter=counter, adapted=adapted, applied=applied, believed=trust)
+            steps = run.look(context, lambda db: adapted(db, to, trust, daily_limit))
+        else:
+            steps = plain(run.counters_unseen(context), to, trust)
+        report = verb(folder, steps, tool)
         for line in exported(report):
             words.say(line)
         return report

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
 
 from usagefix.cli import options, run
+from usagefix.cli.turns import TRY
 from usagefix.models.choices import POST_SECONDS, USAGE_TYPE
 from usagefix.render import words
 
@@ -32,7 +34,13 @@ def smoke(
     """
     from usagefix.smoke import smoke as verb
 
-    run.execute(context, "smoke", output, lambda db: verb(db, role=role, preset=preset, usage_type=usage_type))
+    run.execute(
+        context,
+        "smoke",
+        output,
+        lambda db: verb(db, role=role, preset=preset, usage_type=usage_type),
+        replace(TRY, brief=True),
+    )
 
 
 def probe_api(

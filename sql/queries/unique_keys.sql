@@ -1,0 +1,20 @@
+-- The columns of each unique index of the events, of its expressions and predicate too, for which a copied event would
+-- be a second one: nothing fills a column of it with a value of its own.
+SELECT ARRAY(
+        SELECT used.attname::text FROM pg_catalog.pg_attribute AS used
+        WHERE used.attrelid = keys.indrelid AND used.attnum = ANY (read.columns) ORDER BY used.attnum
+    ) AS columns
+FROM pg_catalog.pg_index AS keys
+CROSS JOIN LATERAL (
+    SELECT array_agg(DISTINCT dependency.refobjsubid::smallint) || keys.indkey::smallint[] AS columns
+    FROM pg_catalog.pg_depend AS dependency
+    WHERE dependency.classid = 'pg_class'::regclass AND dependency.objid = keys.indexrelid
+        AND dependency.refclassid = 'pg_class'::regclass AND dependency.refobjid = keys.indrelid
+        AND dependency.refobjsubid > 0
+) AS read
+WHERE keys.indrelid = to_regclass(%(child)s) AND keys.indisunique AND keys.indislive AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_attribute AS filled
+    LEFT JOIN pg_catalog.pg_attrdef AS made ON made.adrelid = filled.attrelid AND made.adnum = filled.attnum
+    WHERE filled.attrelid = keys.indrelid AND filled.attnum = ANY (read.columns) AND (filled.attidentity <> ''
+        OR filled.attgenerated = '' AND pg_catalog.pg_get_expr(made.adbin, made.adrelid) LIKE '%%(%%'))
+ORDER BY keys.indexrelid

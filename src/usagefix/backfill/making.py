@@ -1,0 +1,49 @@
+"""Parent rows that events name and that are not there: made before anything is counted, with the counter at 0.
+
+A row at 0 lacks exactly what a missing one lacked, so it may come at any time: events that are written meanwhile are
+added to it, and the count that follows finds the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from usagefix.database import Database, Limits, array
+from usagefix.errors import Busy, DatabaseRefused
+from usagefix.models.correction import Unrepaired
+from usagefix.picture.obstacles import said
+from usagefix.preparing import making
+
+AT_ONCE = 100
+# Less than a server waits before it looks for a deadlock: whoever waits for us in a circle never knows.
+PATIENCE = 50
+
+
+def make_rows(db: Database, limits: Limits | None = None) -> tuple[Unrepaired, ...]:
+    """Make them, in small transactions; none where the counter leaves missing rows alone. Returns those that the server
+    refuses."""
+    if not db.counter.creates:
+        return ()
+    with db.snapshot():
+        keys = db.values(db.query("missing"))
+    refused = list[Unrepaired]()
+    made = 0
+    for start in range(0, len(keys), AT_ONCE):
+        batch = keys[start : start + AT_ONCE]
+        try:
+            made += _make(db, batch, replace(limits or Limits(), lock_timeout=PATIENCE))
+        except (Busy, DatabaseRefused):
+            for key in batch:  # which holds no other row while it waits for one
+                try:
+                    made += db.retrying(lambda key=key: _make(db, [key], limits), limits)  # type: ignore[misc]
+                except DatabaseRefused as error:
+                    refused.append(Unrepaired(key, said(error)))
+    if made:
+        db.changes.append(f"{made} missing rows of {db.counter.parent_sql} made, with the counter at 0")
+    return tuple(refused)
+
+
+def _make(db: Database, keys: list[str], limits: Limits | None) -> int:
+    with db.transaction(limits):
+        owner = db.values(db.query("owner"))[0]
+        return len(db.act(making(db.counter), {"ids": array(keys)}, role=owner))

@@ -1,0 +1,102 @@
+"""The words for one counter: of presets and uses where it is the usual one, else of rows and events of its tables."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from usagefix.counter import Counter, quoted
+from usagefix.models.nouns import USUAL, Nouns
+from usagefix.tokens import Kind, tokens
+
+_ABOUT = ("event", "preset")  # what stands before a column in a fragment
+_NOUN = re.compile(r"\b(?:presets|preset_usage|uses|use)\b")
+_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
+
+
+@cache
+def nouns(counter: Counter) -> Nouns:
+    """The words for it."""
+    if counter.usual:
+        return USUAL
+    parent = shown(counter.parent)
+    return Nouns(
+        counter=counter.slug,
+        counted=_counted(counter),
+        usual=False,
+        weighed=counter.weight is not None,
+        row="row",
+        event="event",
+        an_event="an event",
+        parent=parent,
+        child=shown(counter.child),
+        column=f"{parent}.{shown(counter.column)}",
+        last=f"{parent}.{shown(counter.last)}" if counter.last else parent,
+        recorder=f"{shown(counter.recorder)}()" if counter.recorder else "",
+        with_count="rows with a count",
+        with_events="rows with events",
+        most="Rows with the most events",
+        last_event="last event",
+        smoked="an event counts; all of it is undone",
+    )
+
+
+def shown(name: str) -> str:
+    """A name as people write it: in double quotes where SQL needs them."""
+    return name if _PLAIN.fullmatch(name) else quoted(name)
+
+
+def _counted(counter: Counter) -> str:
+    """What is counted where, in a line."""
+    schema = "" if counter.schema == "public" else f"{shown(counter.schema)}."
+    column = f"{schema}{shown(counter.parent)}.{shown(counter.column)}"
+    if counter.truth is not None:
+        return f"{column} ← {' '.join(counter.truth.split())}"
+    within = counter.child_schema or counter.schema
+    child = f"{'' if within == 'public' else f'{shown(within)}.'}{shown(counter.child)}"
+    keys = [shown(key) for key in (counter.foreign_key, *(of_event for _, of_event in counter.more_keys))]
+    events = f"{child}.{keys[0]}" if len(keys) == 1 else f"{child}.({', '.join(keys)})"
+    what = f"sum of {fragment(counter.weight)} of {events}" if counter.weight else events
+    where = f" where {fragment(counter.where)}" if counter.where else ""
+    only = f", only {fragment(counter.only)}" if counter.only else ""
+    return f"{column} ← {what}{where}{only}"
+
+
+def fragment(text: str) -> str:
+    """A condition or a weight without the word for the row that it is about, on one line."""
+    words = [token.text for token in tokens(text)]
+    for place in range(len(words) - 1):
+        if words[place] in _ABOUT and words[place + 1] == ".":
+            words[place : place + 2] = "", ""
+    said = " ".join("".join(words).split())
+    return said[1:-1] if said.startswith("(") and said.endswith(")") and _closes(said[1:-1]) else said
+
+
+def _closes(text: str) -> bool:
+    """Whether each bracket in it has its other."""
+    depth = 0
+    for token in tokens(text):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def spoken(script: str, counter: Counter) -> str:
+    """A bundled script with the words for another counter in what it says to people, which its literals are: those
+    with blanks, and the name of a table that is nothing but said."""
+    words = nouns(counter)
+    here = {"presets": words.parent, "preset_usage": words.child, "uses": words.events, "use": words.event}
+
+    def said(literal: str) -> str:
+        literal = literal.replace("%s presets", f"%s {words.rows}")
+        return _NOUN.sub(lambda match: here[match[0]].replace("'", "''"), literal)
+
+    found = list(tokens(script))
+    after = [*(token.text for token in found[1:]), ""]
+    return "".join(
+        said(token.text)
+        if token.kind is Kind.LITERAL and (" " in token.text or token.text == "'preset_usage'") and then != "::"
+        else token.text
+        for token, then in zip(found, after, strict=True)
+    )

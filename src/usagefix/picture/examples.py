@@ -1,0 +1,313 @@
+"""Events to try, of any table: copies of events that are there, with what must differ made to differ. Reads only.
+
+What a unique key lets a person do once is done by another person, or to another row; columns that nothing fills are
+those of the example; of events that count, that count for less than nothing, and that do not, one each is tried.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from usagefix.counter import Counter, quoted
+from usagefix.database import Database
+from usagefix.errors import DatabaseRefused
+from usagefix.picture.cases import Case, kinds
+
+T = TypeVar("T")
+_LOOKED_AT = 2000  # examples, and rows that a value may be the key of
+_EACH = 3  # rows of the parent
+_READ = re.compile(r"\bevent\.(\"(?:[^\"]|\"\")+\"|\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the events that must be given, or be unique: the columns of ``smoke_columns.sql``."""
+
+    name: str
+    quoted: str
+    alone: bool
+    required: bool
+    type: str
+    refers: str | None
+    refers_key: str | None
+    expression: str
+
+    @property
+    def made_up(self) -> str:
+        """A value of its type, in SQL without parameters."""
+        return self.expression.replace("%%", "%")
+
+
+@dataclass(frozen=True, slots=True)
+class Different:
+    """What must differ between two events. ``free``: a column of each unique key, which takes a value of its own;
+    ``empty``: those that are better left out; ``once``: unique keys by which a row of the parent has one event."""
+
+    free: tuple[Column, ...]
+    empty: tuple[str, ...]
+    unique: tuple[tuple[str, ...], ...]
+    once: tuple[tuple[str, ...], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of those that are free."""
+        return tuple(column.name for column in self.free)
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    key: str
+    place: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Copied:
+    texts: list[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    text: str | None
+
+
+def read_by(counter: Counter) -> frozenset[str]:
+    """The columns of an event by which it is told whether, and for how much, it counts."""
+    found = _READ.findall(f"{counter.where or ''} {counter.weight or ''}")
+    return frozenset(name[1:-1].replace('""', '"') if name.startswith('"') else name for name in found)
+
+
+def keys_of(counter: Counter) -> tuple[tuple[str, str], ...]:
+    """The columns of the parent's key, each with that of an event that refers to it."""
+    return ((counter.key, counter.foreign_key), *counter.more_keys)
+
+
+def needing(db: Database) -> dict[str, Column]:
+    """The columns of an event that must be given or be unique, by name."""
+    found = db.rows(db.query("smoke_columns"), Column, {"relation": db.counter.child_sql})
+    return {column.name: column for column in found}
+
+
+def written(counter: Counter, columns: Mapping[str, Mapping[str, Any]], different: Different) -> Iterator[str]:
+    """The columns that an event is given: those of the parent's key, what must differ, and what nothing fills, or what
+    tells whether it counts."""
+    own = {*(column for _, column in keys_of(counter)), *different.names}
+    for name, facts in columns.items():
+        told = not facts["filled"] or (name in read_by(counter) and not facts["made"])
+        if name in own or (told and name not in different.empty):
+            yield name
+
+
+def different(db: Database) -> Different:
+    """What must differ between two events here."""
+    given, fixed = needing(db), {*(column for _, column in keys_of(db.counter)), *read_by(db.counter)}
+    unique = tuple(tuple(found) for found in db.values(db.query("unique_keys")))
+    free: dict[str, Column] = {}
+    empty: list[str] = []
+    once: list[tuple[str, ...]] = []
+    for key in unique:
+        if any(name in free or name in empty for name in key):
+            continue
+        able = [given[name] for name in key if name in given and name not in fixed]
+        able.sort(key=lambda column: (column.name != db.counter.user, column.refers is None, not column.required))
+        if not able:
+            once.append(key)
+        elif able[0].required or able[0].refers is not None or able[0].name == db.counter.user:
+            free[able[0].name] = able[0]
+        else:
+            empty.append(able[0].name)
+    return Different(tuple(free.values()), tuple(empty), unique, tuple(once))
+
+
+def examples(db: Database, key: str | None = None) -> tuple[Case, ...]:
+    """Events to try: up to three rows of the parent for each way in which an event may count, or the one with a
+    ``key``. Where there is no event, one is made up; empty where the parent has no such row."""
+    apart = different(db)
+    found = [
+        case
+        for what, condition in _ways(db.counter)
+        for example in _asked(db, _of(db.counter, condition, apart, key), _Example)
+        for case in variants(db, example.key, example.place, what, apart)
+    ]
+    if not found:
+        made_up = _asked(db, _rows_without(db.counter, apart, key), _Example)
+        found = [c for one in made_up for c in variants(db, one.key, None, _event(db.counter), apart)]
+    return tuple(found)
+
+
+def _ways(counter: Counter) -> Iterator[tuple[str, str]]:
+    """The ways in which an event may count, in words, each with its condition over ``event``."""
+    counts, event = f"({counter.where})" if counter.where else "true", _event(counter)
+    if counter.weight is None:
+        yield (f"{event} that counts" if counter.where else event), counts
+    else:
+        yield f"{event} that adds", f"{counts} AND ({counter.weight}) > 0"
+        yield f"{event} that takes away", f"{counts} AND ({counter.weight}) < 0"
+    if counter.where:
+        yield _not_counting(counter), f"{counts} IS NOT TRUE"
+
+
+def _not_counting(counter: Counter) -> str:
+    return f"{_event(counter)} that does not count"
+
+
+def _event(counter: Counter) -> str:
+    return f"a row of {counter.child}"
+
+
+def _key(counter: Counter, alias: str) -> str:
+    """A row's key as text: that of its only column, or an array in JSON."""
+    names = [f"{alias}.{quoted(column)}" for column, _ in keys_of(counter)]
+    return _text(names[0]) if len(names) == 1 else f"pg_catalog.jsonb_build_array({', '.join(map(_text, names))})::text"
+
+
+def _of(counter: Counter, condition: str, apart: Different, key: str | None) -> str:
+    """The question for examples, with rows of the parent that few others of them have; of one row of the parent, or
+    where it can have no other event, one from elsewhere."""
+    events = f"{counter.child_sql} AS event"
+    if apart.once or key is not None:
+        wanted = f" AND {_is_key('event', [column for _, column in keys_of(counter)], counter, key)}" if key else ""
+        first = " UNION ALL ".join(
+            f"(SELECT {_place('event')} AS place FROM {events} WHERE {condition}{which} LIMIT 1)"  # noqa: S608
+            for which in dict.fromkeys((wanted, ""))
+        )
+        others = _rows_without(counter, apart, key)
+        return f"SELECT others.key, example.place FROM ({others}) AS others, ({first} LIMIT 1) AS example"  # noqa: S608
+    both = keys_of(counter)
+    same = " AND ".join(f"preset.{quoted(own)} = event.{quoted(column)}" for own, column in both)
+    only = f" AND ({counter.only})" if counter.only else ""
+    return (
+        f"SELECT key, min(place) AS place FROM (SELECT {_key(counter, 'preset')} AS key, {_place('event')} AS place"  # noqa: S608
+        f" FROM {events} JOIN {counter.parent_sql} AS preset ON {same}"
+        f" WHERE {condition}{only} LIMIT {_LOOKED_AT}) AS found GROUP BY key ORDER BY count(*), key LIMIT {_EACH}"
+    )
+
+
+def _rows_without(counter: Counter, apart: Different, key: str | None) -> str:
+    """The question for rows of the parent that an event without an example is made up for: where a row can have only
+    one, those that have none."""
+    both = keys_of(counter)
+    same = " AND ".join(f"event.{quoted(column)} = preset.{quoted(own)}" for own, column in both)
+    free = f"NOT EXISTS (SELECT FROM {counter.child_sql} AS event WHERE {same})" if apart.once else "true"
+    only = f" AND ({counter.only})" if counter.only else ""
+    wanted = f" AND {_is_key('preset', [own for own, _ in both], counter, key)}" if key is not None else ""
+    return (
+        f"SELECT {_key(counter, 'preset')} AS key, NULL::text AS place FROM {counter.parent_sql} AS preset"  # noqa: S608
+        f" WHERE {free}{only}{wanted} LIMIT {_EACH}"
+    )
+
+
+def _is_key(alias: str, columns: Sequence[str], counter: Counter, key: str) -> str:
+    parts = zip(columns, key_texts(counter, key), strict=True)
+    return " AND ".join(f"{alias}.{quoted(column)} = {_literal(part)}" for column, part in parts)
+
+
+def variants(db: Database, key: str, place: str | None, what: str, apart: Different, number: int = 1) -> Iterator[Case]:
+    """So many events of one row of the parent that may be there beside each other and all others; fewer where there are
+    not so many values. ``key``, ``place``: of the row, and of the event that is copied."""
+    values = {column.name: _values(db, column, key, place, apart, number) for column in apart.free}
+    for n in range(min((len(each) for each in values.values()), default=number)):
+        given = tuple((name, each[n]) for name, each in values.items())
+        user = dict(given).get(db.counter.user or "") or _told(db, db.counter.user, place)
+        kind = _told(db, db.counter.kind, place) or next(iter(kinds(db)), None)
+        counts = what != _not_counting(db.counter)
+        claim = user or str(uuid.uuid4())
+        yield Case(key, user, claim, kind, what, place is not None, example=place, given=given, counts=counts)
+
+
+def _told(db: Database, column: str | None, place: str | None) -> str | None:
+    """What an example has in a column; None where it has nothing, or there is none."""
+    if column is None or place is None:
+        return None
+    value = _text(f"event.{quoted(column)}")
+    found = _texts(db, f"SELECT {value} FROM {db.counter.child_sql} AS event WHERE {_is_at('event', place)}")  # noqa: S608
+    return next(iter(found), None)
+
+
+def _values(db: Database, column: Column, key: str, place: str | None, apart: Different, number: int) -> list[str]:
+    """Values that no such event has, as text: of rows that a column refers to, else made up."""
+    if column.refers is None or column.refers_key is None:
+        made_up = f"SELECT {_text(column.made_up)} FROM generate_series(1, {number})"  # noqa: S608 - of the catalog
+        return _texts(db, made_up)
+    counter, key_columns = db.counter, [name for _, name in keys_of(db.counter)]
+    parts = key_texts(counter, key)
+    taken: list[str] = []
+    for unique in (unique for unique in apart.unique if column.name in unique):
+        same = [f"event.{column.quoted.replace('%%', '%')} = referred.{column.refers_key}"]
+        for name in unique:
+            if name in key_columns:
+                same.append(f"event.{quoted(name)} = {_literal(parts[key_columns.index(name)])}")
+            elif name != column.name and place is not None:
+                example = f"SELECT example.{quoted(name)} FROM {counter.child_sql} AS example"  # noqa: S608
+                same.append(f"event.{quoted(name)} = ({example} WHERE {_is_at('example', place)})")
+        taken.append(f"NOT EXISTS (SELECT FROM {counter.child_sql} AS event WHERE {' AND '.join(same)})")
+    if column.refers == counter.parent_sql.removeprefix("public.") and len(parts) == 1:
+        taken.append(f"referred.{column.refers_key} <> {_literal(key)}")  # nobody follows oneself
+    referred = f"(SELECT {column.refers_key} FROM {column.refers} LIMIT {_LOOKED_AT}) AS referred"  # noqa: S608
+    free = f"SELECT {_text(f'referred.{column.refers_key}')} FROM {referred} WHERE {' AND '.join(taken)} LIMIT {number}"  # noqa: S608
+    return _texts(db, free)
+
+
+def values_of(db: Database, case: Case, columns: Sequence[str]) -> dict[str, str | None]:
+    """What an event like this is given, as text, by column; made up where the example has nothing that must be."""
+    found: dict[str, str | None] = {}
+    if case.example is not None:
+        texts = [
+            f"CASE WHEN event.{quoted(name)} IS NOT NULL THEN pg_catalog.concat(event.{quoted(name)}) END"
+            for name in columns
+        ]
+        query = f"SELECT ARRAY[{', '.join(texts)}] AS texts FROM {db.counter.child_sql} AS event"  # noqa: S608
+        for example in _asked(db, f"{query} WHERE {_is_at('event', case.example)}", _Copied):
+            found = dict(zip(columns, example.texts, strict=True))
+    needed = [column for name, column in needing(db).items() if name in columns and found.get(name) is None]
+    for column in needed:
+        if column.required and column.name not in dict(case.given):
+            some = f"SELECT {_text(f'referred.{column.refers_key}')} FROM {column.refers} AS referred LIMIT 1"  # noqa: S608
+            found[column.name] = next(
+                iter(_texts(db, some if column.refers else f"SELECT {_text(column.made_up)}")), None
+            )
+    keys = dict(zip((column for _, column in keys_of(db.counter)), key_texts(db.counter, case.preset), strict=True))
+    return dict.fromkeys(columns) | found | dict(case.given) | dict(keys)
+
+
+def _texts(db: Database, query: str) -> list[str]:
+    return [each.text for each in _asked(db, f"SELECT found.* FROM ({query}) AS found (text)", _Text) if each.text]  # noqa: S608
+
+
+def _asked(db: Database, query: str, into: type[T]) -> list[T]:
+    """The rows of a query; none where the server refuses it: it may be about a table that this role may not read."""
+    db.run("SAVEPOINT usagefix_example")
+    try:
+        return db.rows(query.replace("%", "%%"), into, {})
+    except DatabaseRefused:
+        db.run("ROLLBACK TO SAVEPOINT usagefix_example")
+        return []
+
+
+def key_texts(counter: Counter, key: str) -> list[str]:
+    """The parts of a key, as text."""
+    return [str(part) for part in json.loads(key)] if counter.more_keys else [key]
+
+
+def _place(alias: str) -> str:
+    """Where a row is, as text: its table, which may be a partition, and its place there."""
+    return f"pg_catalog.concat({alias}.tableoid, ' ', {alias}.ctid)"
+
+
+def _is_at(alias: str, place: str) -> str:
+    table, _, row = place.partition(" ")
+    return f"{alias}.tableoid = {_literal(table)}::oid AND {alias}.ctid = {_literal(row)}::tid"
+
+
+def _literal(text: str) -> str:
+    written = "'" + text.replace("'", "''") + "'"
+    return written if "\\" not in text else " E" + written.replace("\\", "\\\\")
+
+
+def _text(expression: str) -> str:
+    """A value as its type writes it: a cast to text may be a function of whoever made the type."""
+    return f"NULLIF(pg_catalog.concat({expression}), '')"

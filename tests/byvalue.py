@@ -1,0 +1,112 @@
+"""Counters given as values, on tables of a test's own: installed as the bundled SQL says, and checked by a plain count."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import psycopg
+from support import App
+
+from usagefix import catalog
+from usagefix.catalog import Face, MigrationKind
+from usagefix.counter import Counter
+
+PLAIN = Counter(
+    last=None, label=None, time=None, event_id="id", user=None, kind=None, data=None, partitioned=False,
+    recorder=None, incrementer=None, daily=None,
+)  # fmt: skip
+
+
+def counter(column: str, events: str, slug: str, **more: Any) -> Counter:
+    """``counter("users.followers_count", "follows.followee", "user_followers_count")``."""
+    parent, _, number = column.partition(".")
+    child, _, key = events.partition(".")
+    return replace(PLAIN, parent=parent, column=number, child=child, foreign_key=key, slug=slug, **more)
+
+
+def install(app: App, *counters: Counter, guarded: bool = False, partitions: bool = False) -> None:
+    """The counting functions and triggers of each, and its guard."""
+    for of in counters:
+        with app.db.transaction():
+            for statement in catalog.statements(catalog.ledger(of)):
+                app.sql(statement.text)
+            for migration in catalog.migrations():
+                if migration.kind is MigrationKind.GUARD and not guarded:
+                    continue
+                for statement in migration.statements(Face.APPLY, of):
+                    if not statement.is_by_hand and not statement.purpose.startswith("Lock "):
+                        app.sql(statement.text)
+                if migration.kind is MigrationKind.COUNTING and partitions:
+                    for statement in migration.partitions(of):
+                        app.sql(statement.text)
+
+
+def wrong(app: App, of: Counter) -> list[tuple[Any, ...]]:
+    """Parents whose counter is not the number of their events, those that are not there too; both sides in one snapshot."""
+    where = f"WHERE {of.where}" if of.where else ""
+    only = f"WHERE {of.only}" if of.only else ""
+    return app.sql(
+        f"SELECT COALESCE(shown.key, counted.key), shown.number, counted.number"
+        f" FROM (SELECT {of.key} AS key, {of.column} AS number FROM {of.parent} AS preset {only}) AS shown FULL JOIN"
+        f" (SELECT {of.foreign_key} AS key, count(*) AS number FROM {of.child} AS event {where} GROUP BY 1) AS counted"
+        " ON shown.key = counted.key WHERE counted.key IS DISTINCT FROM NULL AND shown.number IS DISTINCT FROM counted.number"
+        " OR counted.key IS NULL AND COALESCE(shown.number, 0) <> 0"
+    )
+
+
+@dataclass
+class Writers:
+    """``statements``: how many went through; ``failures``: what the server said to the others."""
+
+    statements: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def deadlocks(self) -> int:
+        return sum("deadlock" in said for said in self.failures)
+
+
+Write = Callable[[random.Random, psycopg.Connection[Any]], None]
+
+
+@contextmanager
+def writers(app: App, write: Write, number: int = 6) -> Iterator[Writers]:
+    """People who write until the block ends, each with a session of its own; a statement that fails is noted."""
+    state, stop, lock = Writers(), threading.Event(), threading.Lock()
+
+    def work(seed: int) -> None:
+        luck = random.Random(seed)
+        with app.connect() as connection:
+            connection.execute("SET deadlock_timeout = '20ms'")
+            while not stop.is_set():
+                try:
+                    write(luck, connection)
+                except psycopg.Error as error:
+                    with lock:
+                        state.failures.append(str(error))
+                else:
+                    with lock:
+                        state.statements += 1
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(number)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield state
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def until(state: Writers, statements: int, seconds: float = 30.0) -> None:
+    """Wait until so many went through, or one failed."""
+    pause, deadline = threading.Event(), seconds / 0.01
+    while state.statements < statements and not state.failures and deadline > 0:
+        pause.wait(0.01)
+        deadline -= 1
