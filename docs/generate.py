@@ -28,6 +28,7 @@ from usagefix.models.advice import Step
 from usagefix.models.amount import Amount
 from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import Finding, Severity, SourceRead
+from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
 from usagefix.models.migration import ExportReport, PlannedStatement, RollbackReport, StatusReport
 from usagefix.models.outcome import ABOUT_COUNTERS
@@ -96,6 +97,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
         "source": SourceRead | None,
         "next": Step | None,
     },
+    "discover": get_type_hints(DiscoverReport),
     "backfill": {"backfill": BackfillReport, "doubt": Doubt},
     "rollback": get_type_hints(RollbackReport),
     "check": get_type_hints(RowReport),

@@ -13,6 +13,14 @@ from rich.console import Console
 from usagefix.models.choices import DailyLimit, GuardMode
 from usagefix.models.correction import BackfillReport, FiredTrigger
 from usagefix.models.diagnosis import DoctorReport, Finding, Severity, SourceRead
+from usagefix.models.discovery import (
+    DiscoverReport,
+    FoundCounter,
+    NeverMaintained,
+    PassedOver,
+    Undecided,
+    Written,
+)
 from usagefix.models.guarding import GuardReport, RefusedWrite
 from usagefix.models.migration import (
     ApplyReport,
@@ -56,6 +64,19 @@ REPORTS: dict[str, Report] = {
     "verify": VERIFIED,
     "verify, no names or times": VerifyReport(CHECKS, COUNTS, (RowCount("7", "", 1, 1, 0, None),), dated=False),
     "verify --only": VerifyReport(CHECKS[:1], None, ()),
+    "discover": DiscoverReport(
+        (
+            FoundCounter(
+                "posts.likes", "l.p", "kind = '[b]'", "n", None, None, None, "post_likes", 0.75, 0.125, "x", 8, 2, -3, True,
+                ("y where a | b",),
+            ),
+        ),
+        (NeverMaintained("posts.views", ("views.post_id",), 7),),
+        (Undecided("posts.score", "votes.post_id", None, None, 0.3, 10, 0.2, "votes.p where up", "rival"),),
+        (PassedOver("public.t", "role r may not read it"),),
+        3, 4, 5, Written("usagefix.toml", ("posts.likes",), ()),
+    ),
+    "discover, nothing": DiscoverReport((), (), (), (), 3, 4, 5),
     "apply": ApplyReport(VERIFIED, ("1_fix",), BACKFILL, VerifyReport(CHECKS[:1], COUNTS, ()), remarks=("a remark",)),
     "apply --dry-run": ApplyReport(VERIFIED, ("1_fix",), BACKFILL, None, PLAN, DIFF, ("a remark",)),
     "apply, nothing to do": ApplyReport(VerifyReport((), None, ()), (), BACKFILL, None),

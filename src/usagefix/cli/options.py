@@ -147,6 +147,19 @@ Watch = Annotated[
     ),
 ]
 Recent = Annotated[int, option("--recent", "Add the newest N events of the preset.", metavar="N", min=0, max=1000)]
+Write = Annotated[
+    Path | None,
+    option(
+        "--write",
+        "Declare what is found in this file, usagefix.toml; what the file declares already stays as it is.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+Seconds = Annotated[
+    float,
+    option("--seconds", "End after about so long; says what was not looked at.", metavar="N", min=0.1, max=86_400),
+]
 Source = Annotated[
     Path | None,
     option(

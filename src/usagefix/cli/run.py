@@ -57,14 +57,16 @@ def execute(
     way: Way = READ,
     *,
     first: Callable[[], object] | None = None,
+    of_declared: bool = True,
 ) -> NoReturn:
     """Run a command on the database and end the process with its exit code.
 
-    ``way``: how it goes over its counters; ``first``: what may fail before there is a connection.
+    ``way``: how it goes over its counters; ``first``: what may fail before there is a connection; ``of_declared``:
+    whether it is about counters that are declared.
     """
     outcome = Outcome(command)
     with timed(outcome):
-        on_database(context, outcome, work, way, first=first)
+        on_database(context, outcome, work, way, first=first, of_declared=of_declared)
     end(outcome, output)
 
 
@@ -84,6 +86,7 @@ def on_database(
     *,
     first: Callable[[], object] | None = None,
     say: Callable[[str], None] = words.say,
+    of_declared: bool = True,
 ) -> None:
     """Connect, work, close; what comes of it is in the outcome.
 
@@ -94,12 +97,13 @@ def on_database(
     with _caught(outcome):
         if first is not None:
             first()
-        wanted = wanted_counters(context, say)
+        wanted = wanted_counters(context, say) if of_declared else None
         db = _open(context.obj, say)
         outcome.target = db.target
-        _look(db, wanted, vetting=outcome.command in VETTING)
-        if outcome.command not in PROVING:
-            _leave_out(db)
+        if wanted is not None:
+            _look(db, wanted, vetting=outcome.command in VETTING)
+            if outcome.command not in PROVING:
+                _leave_out(db)
         again_on_a_standby(partial(about, outcome, work, way), db, say)
     outcome.changes = words.outcome(db.changes if db else (), outcome.left)
     if db is not None:

@@ -2,6 +2,7 @@
 
 from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport
+from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, StatusReport
 from usagefix.models.probe import ProbeReport
@@ -20,4 +21,5 @@ Report = (
     | DoctorReport
     | SmokeReport
     | ProbeReport
+    | DiscoverReport
 )

@@ -9,6 +9,7 @@ from typing import assert_never
 from usagefix.errors import UsagefixError
 from usagefix.models.correction import BackfillReport, Baselines
 from usagefix.models.diagnosis import DoctorReport
+from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
 from usagefix.models.migration import (
     ApplyReport,
@@ -25,7 +26,7 @@ from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
-from usagefix.render import counts, findings
+from usagefix.render import counts, discovery, findings
 from usagefix.render.phrases import corrections, moment, undone
 from usagefix.render.pieces import Cell, Change, Column, Mark, Notes, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.verdict import FAINT, Verdict, verdict
@@ -127,6 +128,8 @@ def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:
             results = counts.of_steps(report.steps)
             steps = Results("", results, (("status", "word"), ("step", "title"), ("seen", "detail")))
             return Outline(results, verdict(report, nouns), (steps,))
+        case DiscoverReport():
+            return discovery.discovered(report)
         case ProbeReport():
             return findings.probe(report)
         case _:

@@ -1,4 +1,4 @@
-"""How far a backfill is, on stderr: a bar where a person watches, else a plain line now and then, for a log."""
+"""How far a backfill or a search is, on stderr: a bar where a person watches, else a plain line now and then."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from usagefix.models.correction import BackfillProgress
-from usagefix.models.nouns import USUAL, Nouns
+from usagefix.models.nouns import USUAL, Nouns, plural
 from usagefix.render import words
 
 FIRST, THEN = 5.0, 30.0  # seconds until the first line of a log, and between two
@@ -20,19 +20,32 @@ def progress_shown(
     nouns: Nouns = USUAL, *, first: float = FIRST, then: float = THEN
 ) -> Iterator[Callable[[BackfillProgress], None]]:
     """A function to call with each progress; the bar appears at its first call and goes when the block ends."""
+    with _shown(f"correcting {nouns.rows}", "corrected", nouns.row, first, then) as show:
+        yield lambda progress: show(progress.done, progress.total)
+
+
+@contextmanager
+def looking_shown(*, first: float = FIRST, then: float = THEN) -> Iterator[Callable[[int, int], None]]:
+    """The same for how many of all tables of events discover has looked at."""
+    with _shown("looking at events", "looked at", "pair of tables", first, then) as show:
+        yield show
+
+
+@contextmanager
+def _shown(doing: str, done: str, what: str, first: float, then: float) -> Iterator[Callable[[int, int], None]]:
     if sys.stderr is None or not sys.stderr.isatty():
-        yield _Log(nouns, time.monotonic() + first, then)
+        yield _Log(done, what, time.monotonic() + first, then)
         return
 
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(f"correcting {nouns.rows}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", visible=False, total=None)
 
-        def show(progress: BackfillProgress) -> None:
-            bar.update(task, completed=progress.done, total=progress.total, visible=progress.total > 0)
+        def show(so_far: int, total: int) -> None:
+            bar.update(task, completed=so_far, total=total, visible=total > 0)
 
         yield show
 
@@ -41,12 +54,13 @@ def progress_shown(
 class _Log:
     """A line where it is time for one, but none for what is done: the report tells that."""
 
-    nouns: Nouns
+    done: str
+    what: str
     due: float
     apart: float
 
-    def __call__(self, progress: BackfillProgress) -> None:
+    def __call__(self, so_far: int, total: int) -> None:
         now = time.monotonic()
-        if now >= self.due and progress.done < progress.total:
-            words.say(f"corrected {progress.done:,} of {self.nouns.of(progress.total)}")
+        if now >= self.due and so_far < total:
+            words.say(f"{self.done} {so_far:,} of {plural(total, self.what)}")
             self.due = now + self.apart

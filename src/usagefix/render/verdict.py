@@ -8,6 +8,7 @@ from typing import assert_never
 from usagefix.models.choices import GuardMode
 from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport, Severity
+from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, State, StatusReport
 from usagefix.models.nouns import USUAL, Nouns, plural
@@ -73,6 +74,8 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
             return Verdict(f"mode {report.mode}", f"{means} ({was})", GOOD)
         case SmokeReport():
             return _smoked(report, nouns)
+        case DiscoverReport():
+            return _discovered(report)
         case ProbeReport():
             return _probed(report)
         case _:
@@ -143,6 +146,17 @@ def _smoked(report: SmokeReport, nouns: Nouns) -> Verdict:
 def _exported(report: ExportReport) -> Verdict:
     written = f"{plural(len(report.files), 'file')} written, {len(report.there)} there already"
     return Verdict("exported", written, GOOD, f"{report.runs}, then usagefix verify")
+
+
+def _discovered(report: DiscoverReport) -> Verdict:
+    looked = f"{plural(report.columns, 'column')} of {plural(report.tables, 'table')} looked at"
+    if not report.counters:
+        following = "declare a counter that you know yourself, see docs/counters.md; usagefix verify then counts it"
+        return Verdict("none found", looked, MIND, following)
+    written = report.written
+    added = f", {len(written.added)} written to {written.path}" if written else ""
+    following = "usagefix verify" if written else "usagefix discover --write usagefix.toml"
+    return Verdict("found", f"{plural(len(report.counters), 'counter')}{added}; {looked}", GOOD, following)
 
 
 def _probed(report: ProbeReport) -> Verdict:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import typer
 
 from usagefix.cli.commands.changing import apply, backfill, guard, rollback
-from usagefix.cli.commands.looking import check, check_preset, doctor, status, verify
+from usagefix.cli.commands.looking import check, check_preset, discover, doctor, status, verify
 from usagefix.cli.commands.offline import demo, export, schema, sql
 from usagefix.cli.commands.proving import probe_api, smoke
 from usagefix.cli.declaring import Command, declares
@@ -16,6 +16,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "apply": apply,
     "verify": verify,
     "doctor": doctor,
+    "discover": discover,
     "backfill": backfill,
     "rollback": rollback,
     "check": check,
@@ -30,7 +31,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
 }
 NAMES = frozenset(_COMMANDS)
-_OF_NO_COUNTER = ("schema", "demo")
+_OF_NO_COUNTER = ("discover", "schema", "demo")
 
 
 def register(app: typer.Typer) -> None:

@@ -93,6 +93,35 @@ def _check(context: typer.Context, command: str, row: str, recent: int, output: 
     run.execute(context, command, output, lambda db: verb(db, row, recent=recent), LOOK_FOR)
 
 
+def discover(
+    context: typer.Context,
+    write: options.Write = None,
+    seconds: options.Seconds = 60.0,
+    output: options.OutputFormat = None,
+) -> None:
+    """Find the counters of a database, and what each counts.
+
+    Names and foreign keys suggest what to look at; the data decides: a column is a counter where at least half of its
+    rows agree with their events, and three times as many as with anything else. In all schemas, or the one of --schema;
+    large tables are sampled. Reads only. Exit code 1 when there is none.
+
+    Example: usagefix discover
+    """
+    from dataclasses import replace
+
+    from usagefix.discovering import discover as verb
+    from usagefix.discovering.writing import Declarations
+    from usagefix.render.progress import looking_shown
+
+    def work(db: Database) -> Report:
+        with looking_shown() as on_progress:
+            report = verb(db, schema=context.obj.schema, seconds=seconds, on_progress=on_progress)
+        return replace(report, written=Declarations(write).add(report.counters)) if write else report
+
+    first = Declarations(write).read if write else None
+    run.execute(context, "discover", output, work, first=first, of_declared=False)
+
+
 def doctor(
     context: typer.Context,
     source: options.Source = None,
