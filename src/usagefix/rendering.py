@@ -66,8 +66,9 @@ class Renderer:
             elif token.kind is Kind.WORD and not _is_parameter(code, index):
                 first, written[place] = self._word(code, index, inside=inside)
                 written[places[first] : place] = [""] * (place - places[first]) if first < index else []
-        for begin, end, whole in self.keys.edits(code) if self.keys else ():
-            written[places[begin] : places[end - 1] + 1] = [whole, *[""] * (places[end - 1] - places[begin])]
+        for begin, behind, whole in self.keys.edits(code) if self.keys else ():
+            last = places[behind - 1]
+            written[places[begin] : last + 1] = [whole, *[""] * (last - places[begin])]
         for edit in self.fragments.edits(code, inside=inside) if self.fragments else ():
             first, last = places[edit.first], places[edit.end - 1]
             if edit.instead is not None:
