@@ -13,6 +13,7 @@ import sys
 import types
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -22,6 +23,7 @@ import typer
 from usagefix import catalog
 from usagefix.catalog import Face, Migration
 from usagefix.cli import app
+from usagefix.cli.declaring import GROUP
 from usagefix.models.advice import Step
 from usagefix.models.amount import Amount
 from usagefix.models.correction import BackfillReport
@@ -150,7 +152,7 @@ def _object(always: dict[str, Any], keys: dict[str, Any], optional: frozenset[st
 def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if kind == Amount:
         return {"type": "number"}
-    plain = {str: "string", int: "integer", bool: "boolean", float: "number", types.NoneType: "null"}
+    plain = {str: "string", int: "integer", bool: "boolean", float: "number", Decimal: "number", types.NoneType: "null"}
     if kind in plain:
         return {"type": plain[kind]}
     if kind is datetime:
@@ -193,6 +195,9 @@ def commands() -> Iterator[str]:
     yield "Options before the command, `usagefix [OPTIONS] COMMAND`:"
     yield ""
     yield from _options(group)
+    yield "Which counters, before any command or behind it (all but `schema` and `demo`); [counters.md](counters.md) explains:"
+    yield ""
+    yield from _options(group, of_counters=True)
     for name, command in group.commands.items():  # type: ignore[attr-defined]
         arguments = " ".join(
             p.make_metavar(typer.Context(command)) for p in command.params if p.param_type_name == "argument"
@@ -208,8 +213,9 @@ def commands() -> Iterator[str]:
         yield from _options(command)
 
 
-def _options(command: Any) -> Iterator[str]:
+def _options(command: Any, *, of_counters: bool = False) -> Iterator[str]:
     options = [p for p in command.params if p.param_type_name == "option" and (p.envvar or p.name in VARIABLES)]
+    options = [option for option in options if (option.rich_help_panel == GROUP) is of_counters]
     if not options:
         return
     yield "| option | variable | |"
@@ -225,7 +231,7 @@ def _options(command: Any) -> Iterator[str]:
 
 def _value(option: Any) -> str:
     choices = getattr(option.type, "choices", None)
-    return "\\|".join(map(str, choices)) if choices else option.metavar
+    return "\\|".join(map(str, choices)) if choices else option.metavar.replace("|", "\\|")
 
 
 def _shown(default: Any) -> str:

@@ -92,7 +92,8 @@ DECLARE
             AND pg_catalog.pg_has_role(part.relowner, current_user, 'MEMBER')
             AND pg_catalog.has_schema_privilege(ledger.oid, 'USAGE')
             AND pg_catalog.has_table_privilege(part.oid, 'INSERT, SELECT'); -- the one, or the other
-    follows CONSTANT boolean := TG_OP OPERATOR(pg_catalog.=) 'UPDATE' AND EXISTS (
+    follows CONSTANT boolean := TG_OP OPERATOR(pg_catalog.=) 'UPDATE' -- ON UPDATE CASCADE is a trigger, too
+        AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 AND EXISTS (
         SELECT FROM pg_catalog.pg_constraint AS cascade
         WHERE cascade.confupdtype OPERATOR(pg_catalog.=) 'c'
             AND cascade.confrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('public.presets')

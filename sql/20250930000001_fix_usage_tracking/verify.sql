@@ -101,7 +101,7 @@ WITH RECURSIVE tree AS (
                 'd34796a19cdd1c9cd2f3bf4ba709eda9 afe50294addb341eb9abd31104f56610',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                'a0ef64fdd600ff6e66b07d864271df5d 3e680115bdb7f2c35368da9fb0a58782',
+                '379995a9f68301c4a2b47773fddf43b3 7a6b9009efb5ff5e0557616892cbcc7f',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function

@@ -42,6 +42,10 @@ SELECT
     COALESCE(sum(shown) FILTER (WHERE drift < 0), 0) AS falls_from,
     COALESCE(sum(baseline + actual) FILTER (WHERE drift < 0), 0) AS falls_to,
     count(*) FILTER (WHERE shown > 0 AND baseline + actual = 0) AS without_event,
+    count(*) FILTER (WHERE shown <> 0) AS compared,
+    count(*) FILTER (WHERE shown <> 0 AND shown = baseline + actual) AS agreeing,
+    COALESCE(sum(abs(shown)), 0) AS displayed_magnitude,
+    COALESCE(sum(baseline + actual), 0) AS truth_total,
     ARRAY(
         SELECT jsonb_build_object(
             'id', id::text, 'label', COALESCE(name::text, ''), 'displayed_count', shown,

@@ -7,6 +7,10 @@ SELECT
     COALESCE(sum(drift.displayed) FILTER (WHERE drift.delta < 0), 0) AS falls_from,
     COALESCE(sum(drift.actual) FILTER (WHERE drift.delta < 0), 0) AS falls_to,
     count(*) FILTER (WHERE drift.displayed > 0 AND drift.actual = 0) AS without_event,
+    shown.compared,
+    shown.compared - count(*) FILTER (WHERE drift.displayed <> 0) AS agreeing,
+    shown.displayed_magnitude,
+    shown.displayed_total + COALESCE(sum(drift.delta), 0) AS truth_total,
     ARRAY(
         SELECT jsonb_build_object(
             'id', preset.id::text, 'label', COALESCE(preset.name::text, ''), 'displayed_count', fallen.displayed,
@@ -27,8 +31,10 @@ SELECT
     ) AS fallen
 FROM (
     SELECT count(*) FILTER (WHERE preset.usage_count > 0) AS rows_with_count,
-        COALESCE(sum(preset.usage_count), 0) AS displayed_total
+        count(*) FILTER (WHERE preset.usage_count <> 0) AS compared,
+        COALESCE(sum(preset.usage_count), 0) AS displayed_total,
+        COALESCE(sum(abs(preset.usage_count)), 0) AS displayed_magnitude
     FROM public.presets AS preset
 ) AS shown
 LEFT JOIN pg_temp.usagefix_drift AS drift ON true
-GROUP BY shown.rows_with_count, shown.displayed_total
+GROUP BY shown.rows_with_count, shown.compared, shown.displayed_total, shown.displayed_magnitude

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import assert_never
-
 from usagefix import apply, backfill, catalog, rollback, status
 from usagefix.catalog import Face, Migration, Statement
 from usagefix.database import Database
 from usagefix.exporting.step import Scripts, Step, of_counter
 from usagefix.models.choices import DailyLimit, Trust
 from usagefix.models.migration import State
-from usagefix.planning.ahead import way_back
-from usagefix.planning.plan import text_of
+from usagefix.planning.ahead import Changes, changes, way_back
+from usagefix.planning.plan import Plan, text_of
+from usagefix.planning.scene import Scene
 
 
 def script(
@@ -22,12 +20,34 @@ def script(
     limit: DailyLimit = DailyLimit.RESTORE,
     believed: Trust | None = None,
 ) -> str:
-    """What to run for a face of a version here. ``limit``: what a rollback does about the daily limit; ``believed``:
-    the side that a backfill takes for true.
+    """What to run for a face of a version here, for each counter. ``limit``: what a rollback does about the daily
+    limit; ``believed``: the side that a backfill takes for true.
 
     Raises Refused where a person has something to do first.
     """
-    return _whatever_is_set(_script(db, migration, face, limit, believed), face)
+    texts, before, opened = list[str](), list[Changes](), set[str]()
+    for counter in reversed(db.counters) if face is Face.ROLLBACK else db.counters:
+        db.counter = counter
+        if face is Face.APPLY:
+            seen, plans = apply.scripts(db, before=before)
+            text = text_of(_first(seen, plans[migration], opened))
+            before.append(changes(seen, plans[migration]))
+        elif face is Face.ROLLBACK:
+            text, undone = rollback.script(db, migration, limit, before)
+            before.append(undone)
+        elif face is Face.BACKFILL:
+            text = _backfill(db, migration, believed)
+        else:
+            text = migration.read(face, counter)
+        texts.append(_whatever_is_set(text, face))
+    return "\n".join(texts)
+
+
+def _first(seen: Scene, plan: Plan, opened: set[str]) -> tuple[Statement, ...]:
+    """The statements of a plan; those that open the ledger in the first for the owner of a table only."""
+    statements = plan.without_ledger if seen.around.owner in opened else plan.statements
+    opened.add(seen.around.owner)
+    return statements
 
 
 def _whatever_is_set(text: str, face: Face) -> str:
@@ -46,40 +66,29 @@ def _local(name: str, value: str) -> str:
     return f"DO $do$ BEGIN PERFORM pg_catalog.set_config('{name}', '{value}', true); END $do$;"
 
 
-def _script(db: Database, migration: Migration, face: Face, limit: DailyLimit, believed: Trust | None) -> str:
-    match face:
-        case Face.APPLY:
-            return apply.scripts(db)[1][migration].script
-        case Face.ROLLBACK:
-            return rollback.script(db, migration, limit)
-        case Face.BACKFILL:
-            return catalog.decided(text_of(_backfill(db, migration)), believed)
-        case Face.VERIFY:
-            return migration.read(face, db.counter)
-        case unknown:
-            assert_never(unknown)
+def steps(db: Database, to: str | None, believed: Trust | None, limit: DailyLimit) -> list[Step]:
+    """What to export for the counters of this database: each version of each is a transaction of its own, with its way
+    back. Raises Refused where a person has something to do first."""
+    found, before, opened = list[Step](), list[Changes](), set[str]()
+    for counter in db.counters:
+        db.counter = counter
+        seen, plans = apply.scripts(db, to, alone=True, before=before)
+        applied = {state.version for state in status.status(db).migrations if state.state is State.APPLIED}
+        before += [changes(seen, plan) for plan in plans.values() if plan.migration.version not in applied]
+        scripts = {
+            migration: Scripts(
+                _whatever_is_set(text_of(_first(seen, plan, opened)), Face.APPLY),
+                _whatever_is_set(way_back(seen, plan, limit), Face.ROLLBACK),
+                migration.version in applied,
+            )
+            for migration, plan in plans.items()
+        }
+        backfill = _backfill(db, [*plans][-1], believed)
+        found += of_counter(counter, scripts, _whatever_is_set(backfill, Face.BACKFILL), first=not found)
+    return found
 
 
-def steps(
-    db: Database, to: str | None, believed: Trust | None, limit: DailyLimit, *, first: bool = True
-) -> Iterator[Step]:
-    """What to export for a counter of this database: each version is a transaction of its own, with its way back.
-    ``first``: the ledger is in the first of them. Raises Refused where a person has something to do first."""
-    seen, plans = apply.scripts(db, to, alone=True)
-    applied = {state.version for state in status.status(db).migrations if state.state is State.APPLIED}
-    scripts = {
-        migration: Scripts(
-            _whatever_is_set(text_of(plan.statements if first and place == 0 else plan.without_ledger), Face.APPLY),
-            _whatever_is_set(way_back(seen, plan, limit), Face.ROLLBACK),
-            migration.version in applied,
-        )
-        for place, (migration, plan) in enumerate(plans.items())
-    }
-    backfill = script(db, [*plans][-1], Face.BACKFILL, believed=believed)
-    return of_counter(db.counter, scripts, backfill, first=first)
-
-
-def _backfill(db: Database, migration: Migration) -> tuple[Statement, ...]:
+def _backfill(db: Database, migration: Migration, believed: Trust | None) -> str:
     """The backfill, with the application's triggers held off as it works here."""
     hold = backfill.how_to_hold_off(db)
     setting = [f"DO $do$ BEGIN SET LOCAL {name} = {{}}; END $do$;" for name in hold.settings]
@@ -92,4 +101,4 @@ def _backfill(db: Database, migration: Migration) -> tuple[Statement, ...]:
         [Statement("Hold the application's own triggers off: a repair is no use", "\n".join(before))] if before else []
     )
     on = [Statement("Let them go", "\n".join(after))] if after else []
-    return (opening, *off, *work, *on)
+    return catalog.decided(text_of((opening, *off, *work, *on)), believed)

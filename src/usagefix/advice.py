@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from usagefix.models.advice import Step
+from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.verification import ACCEPTED, COMPLETE, COUNTING_CHECKS, Check
 
 APPLY, BACKFILL = "usagefix apply", "usagefix backfill"
@@ -26,13 +27,14 @@ class Outlook:
 
     ``exact``: new uses are counted and the ledger is there, so a backfill can be exact; ``barred``: what keeps this
     role from changing anything, or the server; ``refusal``: what apply would stop at; ``by_hand``: by check, what apply
-    leaves to a person.
+    leaves to a person; ``nouns``: the words for the counter.
     """
 
     exact: bool = False
     barred: Step | None = None
     refusal: Step | None = None
     by_hand: Mapping[str, Step] = field(default_factory=dict)
+    nouns: Nouns = USUAL
 
     @property
     def apply(self) -> Step:
@@ -49,7 +51,9 @@ class Outlook:
         if check_id in self.by_hand:
             return self.by_hand[check_id]
         if check_id in COUNTING_CHECKS and self.exact:
-            return Step(BACKFILL, "new uses are counted; what was counted wrong before is not mended by itself")
+            return Step(
+                BACKFILL, f"new {self.nouns.events} are counted; what was counted wrong before is not mended by itself"
+            )
         return self.apply
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from usagefix import catalog, daily_limit, forbidden, ledger, preflight, status, trust, trying, verdicts
 from usagefix.accepting import NotAcceptable
@@ -17,9 +18,11 @@ from usagefix.models.choices import BATCH_SIZE, GuardMode, Trust
 from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import ApplyReport, PlannedStatement, State
 from usagefix.models.verification import VerifyReport
+from usagefix.nouns import in_words
 from usagefix.picture.objects import Reader
 from usagefix.picture.obstacles import of_uses
 from usagefix.planning import applying
+from usagefix.planning.ahead import Changes, after
 from usagefix.planning.countable import require_countable
 from usagefix.planning.plan import Choices, Plan, text_of
 from usagefix.planning.scene import Scene, scene
@@ -64,7 +67,7 @@ def apply(
         plan = applying.plan(seen.scene, migration, seen.choices, with_ledger=place == 0)
         # The version that lifts the daily limit keeps it, and is not recorded, until the limit can go.
         _run(db, seen.scene, plan, seen.trials, limits)
-        db.changes.append(migration.effect)
+        db.changes.append(in_words(migration.effect, db.nouns))
         db.remarks += plan.remarks
     _let_older_transactions_end(db, on_step)
     on_step("counting events")
@@ -120,15 +123,17 @@ def plan(
     )
 
 
-def scripts(db: Database, to: str | None = None, *, alone: bool = False) -> tuple[Scene, dict[Migration, Plan]]:
+def scripts(
+    db: Database, to: str | None = None, *, alone: bool = False, before: Iterable[Changes] = ()
+) -> tuple[Scene, dict[Migration, Plan]]:
     """What is there, and the plans to write down for psql or a migration tool, by version. ``alone``: each is one
-    transaction.
+    transaction; ``before``: what other plans make of the database first.
 
     Raises Refused where a person has something to do first.
     """
     with db.snapshot():
         preflight.require_tables(db)
-        seen = scene(db)
+        seen = reduce(after, before, scene(db))
         require_countable(seen, of_uses(db, ahead=True))
     choices = Choices(by_hand=True, alone=alone, mode=_mode(seen), recorders=trying.untried(seen))
     return seen, {m: applying.plan(seen, m, choices) for m in _wanted(to)}

@@ -16,6 +16,7 @@ from pathlib import Path
 from usagefix.counter import STANDARD, Counter
 from usagefix.errors import ConfigurationError
 from usagefix.models.choices import Trust
+from usagefix.nouns import spoken
 
 _PACKAGED = Path(__file__).parent / "sql"
 _CHECKOUT = Path(__file__).parents[2] / "sql"
@@ -54,7 +55,10 @@ class Migration:
 
     def read(self, face: Face, counter: Counter = STANDARD) -> str:
         """The text of one file, for a database with this counter."""
-        text = _rendered(self._file(face), counter)
+        text = self._file(face)
+        if face is Face.VERIFY and not counter.usual:
+            text = spoken(text, counter)
+        text = _rendered(text, counter)
         if face is Face.VERIFY and counter != STANDARD:
             for usual, here in zip(self.checksums(), self.checksums(counter), strict=True):
                 text = text.replace(usual, here)

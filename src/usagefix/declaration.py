@@ -30,8 +30,8 @@ class Declaration:
     ``foreign_key``: the columns of an event that name the parent's row, in the order of ``key``. ``last`` and ``time``:
     the column of the parent for the time of the last event, and the one of an event that it comes from. ``truth``: a
     query of keys and values, of a counter that is only verified, in place of ``events``. ``name``: what it is called,
-    given or derived, see :mod:`usagefix.naming`. ``origin``: where it was declared (``usagefix.toml:3``); ``places``:
-    where each of its keys was (``usagefix.toml:5: where``, ``--where``).
+    given or derived, see :mod:`usagefix.naming`. ``origin``: where it was declared (``usagefix.toml:3``), empty where
+    options do; ``places``: where each of its keys was (``usagefix.toml:5: where``, ``--where``).
     """
 
     parent: Name
@@ -53,9 +53,8 @@ class Declaration:
     places: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def place(self, key: str) -> str:
-        """Where a key was given; that of the counter for one that was not."""
-        known = dict(self.places)
-        return known.get(key) or known.get("counter") or self.name
+        """Where a key was given; where it could be, for one that was not."""
+        return dict(self.places).get(key) or (f"{self.origin}: {key}" if self.origin else f"--{key}")
 
     @property
     def shown(self) -> str:

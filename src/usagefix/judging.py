@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from usagefix.models.verification import Check, Status
+from usagefix.nouns import nouns
 from usagefix.picture.code import Code, routine
 from usagefix.picture.edits import of_edits, of_recorders, of_triggers
 from usagefix.picture.obstacles import Obstacle
@@ -32,10 +33,11 @@ def _foretold(check: Check, refused: Iterable[Obstacle]) -> Check:
 
 def _counted_once(seen: Code, *, counted: bool) -> Check:
     names = ", ".join(sorted(str(trigger) for trigger in seen.counting_triggers))
-    detail = f"counts too, so uses count twice: {names}" if counted else f"counted by {names}"
+    words = nouns(seen.counter)
+    detail = f"counts too, so {words.events} count twice: {names}" if counted else f"counted by {names}"
     return Check(
         "counted_once",
-        "Nothing else counts uses",
+        f"Nothing else counts {words.events}",
         Status.OK if not names else Status.FAILED if counted else Status.UNEXPECTED,
         seen.counter.child,
         detail if names else "no other trigger changes the counter",
@@ -69,7 +71,7 @@ def _recorder(seen: Code) -> Check:
     elif any(state.limited for state in states):
         detail = "depends on the daily limit"
     elif any(state.counting for state in states):
-        detail = "changes the counter itself: uses count twice"
+        detail = f"changes the counter itself: {nouns(seen.counter).events} count twice"
     elif unknown:
         detail = f"names columns that {seen.counter.child} lacks: {', '.join(unknown)}"
     elif any(state.unfinished for state in states):

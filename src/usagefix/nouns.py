@@ -7,9 +7,10 @@ from functools import cache
 
 from usagefix.counter import Counter, quoted
 from usagefix.models.nouns import USUAL, Nouns
-from usagefix.tokens import tokens
+from usagefix.tokens import Kind, tokens
 
 _ABOUT = ("event", "preset")  # what stands before a column in a fragment
+_NOUN = re.compile(r"\b(?:presets|preset_usage|uses|use)\b")
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 
 
@@ -23,12 +24,22 @@ def nouns(counter: Counter) -> Nouns:
         counter=counter.slug,
         counted=_counted(counter),
         usual=False,
+        weighed=counter.weight is not None,
         row="row",
         event="event",
+        an_event="an event",
+        does="records it",
+        untried="no event could be tried, since there is no row to try one with",
         parent=parent,
         child=shown(counter.child),
         column=f"{parent}.{shown(counter.column)}",
-        last=f"{parent}.{shown(counter.last or '')}",
+        last=f"{parent}.{shown(counter.last)}" if counter.last else parent,
+        recorder=f"{shown(counter.recorder)}()" if counter.recorder else "",
+        with_count="rows with a count",
+        with_events="rows with events",
+        most="Rows with the most events",
+        last_event="last event",
+        smoked="an event counts; all of it is undone",
     )
 
 
@@ -71,3 +82,28 @@ def _closes(text: str) -> bool:
         if depth < 0:
             return False
     return depth == 0
+
+
+def in_words(text: str, words: Nouns) -> str:
+    """A sentence of a bundled file about presets, in the words for another counter."""
+    here = {"presets": words.parent, "preset_usage": words.child, "uses": words.events, "use": words.event}
+    return _NOUN.sub(lambda match: here[match[0]], text)
+
+
+def spoken(script: str, counter: Counter) -> str:
+    """A bundled script with the words for another counter in what it says to people, which its literals are: those
+    with blanks, and the name of a table that is nothing but said."""
+    words = nouns(counter)
+
+    def said(literal: str) -> str:
+        literal = literal.replace("%s presets", f"%s {words.rows}")
+        return _NOUN.sub(lambda match: in_words(match[0], words).replace("'", "''"), literal)
+
+    found = list(tokens(script))
+    after = [*(token.text for token in found[1:]), ""]
+    return "".join(
+        said(token.text)
+        if token.kind is Kind.LITERAL and (" " in token.text or token.text == "'preset_usage'") and then != "::"
+        else token.text
+        for token, then in zip(found, after, strict=True)
+    )

@@ -85,7 +85,7 @@ def _require_types(db: Database, presets: picture.Table, events: picture.Table) 
     """A counter that can be added to, and events that name presets by what can be compared with their keys."""
     counter = db.counter
     parent, child = (f"{counter.schema}.{table.name}" for table in (presets, events))
-    kind = presets.type_of(counter.column)
+    kind = presets.columns[counter.column]["base"]
     if kind not in _NUMBERS:
         raise WrongDatabase(
             f"{parent}.{counter.column} is of type {kind}",

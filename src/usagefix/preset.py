@@ -18,12 +18,13 @@ def one_preset(db: Database, wanted: str) -> RowCount:
     if not found:
         kind = picture.tables(db)[0].columns["id"]["type"]
         raise RowNotFound(
-            f"no preset has the id or the name {wanted!r}",
-            hint=f"ids are of type {kind} here; a name must be exact, capitals too. usagefix verify lists presets",
+            f"no {db.nouns.row} has the id or the name {wanted!r}",
+            hint=f"ids are of type {kind} here; a name must be exact, capitals too."
+            f" usagefix verify lists {db.nouns.rows}",
         )
     if len(found) > 1:
         raise ConfigurationError(
-            f"{len(found)} presets have the name {wanted!r}",
+            f"{len(found)} {db.nouns.rows} have the name {wanted!r}",
             hint=f"name one by its id: {', '.join(preset.id for preset in found[:5])}",
         )
     return found[0]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import reduce
 
 from usagefix import catalog, daily_limit, forbidden, ledger, preflight, rehearsal, status
 from usagefix.backfill import give_back, returns
@@ -14,6 +15,7 @@ from usagefix.models.choices import Counters, DailyLimit
 from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import RollbackPlan, RollbackReport, State
 from usagefix.planning import remembered, undoing
+from usagefix.planning.ahead import Changes, after, undone
 from usagefix.planning.plan import text_of
 from usagefix.planning.scene import Scene, scene
 from usagefix.verify import object_checks, verify
@@ -137,10 +139,12 @@ def _remains(db: Database, undone: tuple[str, ...]) -> str | None:
     return next((str(m) for m in reversed(catalog.migrations()) if m.version in begun), None)
 
 
-def script(db: Database, migration: Migration, limit: DailyLimit) -> str:
+def script(
+    db: Database, migration: Migration, limit: DailyLimit, before: Iterable[Changes] = ()
+) -> tuple[str, Changes]:
     """The script to write down that undoes one version here, and builds the daily limit; what changed since stands
-    above it. Raises Refused."""
-    seen = _look(db)
+    above it. And what it is going to change. ``before``: what scripts that run first do. Raises Refused."""
+    seen = reduce(after, before, _look(db))
     later = [m for m in catalog.migrations() if m.version > migration.version and m.version in seen.ledger.begun]
     if later or migration.version not in seen.ledger.begun:
         raise Refused(
@@ -152,7 +156,7 @@ def script(db: Database, migration: Migration, limit: DailyLimit) -> str:
     if migration.kind is MigrationKind.COUNTING and limit is DailyLimit.RESTORE:
         _require_restorable(db, seen)
     told = "".join(f"-- {' '.join(remark.split())}\n" for remark in plan.remarks)
-    return (f"{told}\n" if told else "") + text_of(plan.statements)
+    return (f"{told}\n" if told else "") + text_of(plan.statements), undone(seen, migration)
 
 
 def _look(db: Database) -> Scene:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
 from usagefix.database import Database, array
 from usagefix.errors import Doubted
 from usagefix.models.amount import Amount, minus, share
+from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.verification import Doubt, RowCount
 
 MANY = 3
@@ -31,6 +32,16 @@ counter's back, leave counters a few per cent too high; a fifth of all shown is 
 LATE = 0.5
 """The share of the falling counters, of which the preset was used later than its newest event: what is uncounted lacks
 recorded events still, so the fall is not history but goes on. It asks only where SHARE of the counters falls."""
+AGREEING = 0.25
+"""Of a counter that somebody has declared: where fewer of the counters that show something equal the events, it may be
+the declaration that is wrong: its column, filter, sum or sign. Ordinary drift leaves more of them right, also where
+most rows have no event; what a wrong declaration gets right, it does by chance."""
+EACH = 5
+"""And where most are right, a fall asks only where a counter loses so much on average: small ones are off by one."""
+DECLARATION = (
+    "look at the declaration first: is it this column, and what of the events, the filter (where), the sum and its"
+    " sign, the key? usagefix discover lists what agrees with the data"
+)
 LISTED = 10
 """How many of the largest falls are listed."""
 LOOKED_AT = 100
@@ -43,6 +54,8 @@ class Falls:
 
     ``rows_with_count`` and ``displayed_total`` are of all counters; ``falling`` would fall, their sum ``falls_from``
     … ``falls_to``; ``without_event`` are above zero with neither an event nor a baseline; ``fallen``: the largest.
+    Of those that are not zero (``compared``) ``agreeing`` equal the events; ``displayed_magnitude``: their sum, each
+    without its sign; ``truth_total``: what all of them should show.
     """
 
     rows_with_count: int
@@ -52,6 +65,15 @@ class Falls:
     falls_to: Amount
     without_event: int
     fallen: list[dict[str, Any]]
+    compared: int = 0
+    agreeing: int = 0
+    displayed_magnitude: Amount = 0
+    truth_total: Amount = 0
+
+    @property
+    def is_of_definition(self) -> bool:
+        """Whether it is the declaration that is to be doubted first."""
+        return self.compared - self.agreeing >= MANY and self.agreeing < AGREEING * self.compared
 
     @classmethod
     def of(cls, columns: Mapping[str, Any]) -> Falls:
@@ -59,7 +81,7 @@ class Falls:
         return cls(**{column.name: columns[column.name] for column in fields(cls)})
 
 
-def why(falls: Falls, used_later: int = 0) -> Iterator[str]:
+def why(falls: Falls, used_later: int = 0, nouns: Nouns = USUAL) -> Iterator[str]:
     """Why to ask, in words; nothing where the drift is small or rises. ``used_later``: how many of the largest falls
     are of presets that were used later than their newest event."""
     fall = minus(falls.falls_from, falls.falls_to)
@@ -68,10 +90,33 @@ def why(falls: Falls, used_later: int = 0) -> Iterator[str]:
     if falls.without_event and falls.without_event >= many and _is_share(falls.without_event, falls) and matters:
         yield f"{falls.without_event:,} of {falls.rows_with_count:,} counters above zero have not a single event"
     if fall >= USES and fall * FALL >= falls.displayed_total:
-        yield f"{share(fall, max(falls.displayed_total, fall)):.0%} of all uses shown would be gone"
+        yield f"{share(fall, max(falls.displayed_total, fall)):.0%} of all {nouns.events} shown would be gone"
+    yield from _late(falls, used_later, nouns)
+
+
+def _late(falls: Falls, used_later: int, nouns: Nouns) -> Iterator[str]:
     looked_at = min(falls.falling, LOOKED_AT)
     if used_later >= MANY and used_later >= LATE * looked_at and _is_share(falls.falling, falls):
-        yield f"{used_later:,} of the {looked_at:,} largest falls are of presets used later than their newest event"
+        those = f"{used_later:,} of the {looked_at:,} largest falls"
+        yield f"{those} are of {nouns.rows} used later than their newest event"
+
+
+def why_declared(falls: Falls, *, weighed: bool) -> Iterator[str]:
+    """The same for a counter that somebody has declared, whose declaration may be wrong; ``weighed``: it is a sum,
+    which may be below zero."""
+    fall = minus(falls.falls_from, falls.falls_to)
+    if falls.is_of_definition:
+        of = "the sum" if weighed else "the number"
+        yield f"only {falls.agreeing:,} of {falls.compared:,} counters that are not 0 equal {of} of their events"
+        return
+    if weighed:
+        matters = falls.falling >= MANY and falls.falls_to >= 0  # what may be below zero has no history to lose
+    else:
+        matters = fall >= USES and fall >= EACH * falls.falling
+    if not weighed and matters and falls.without_event >= MANY and _is_share(falls.without_event, falls):
+        yield f"{falls.without_event:,} of {falls.rows_with_count:,} counters above zero have not a single event"
+    if matters and fall * FALL >= falls.displayed_magnitude:
+        yield f"{share(fall, max(falls.displayed_magnitude, fall)):.0%} of all that is shown would be gone"
 
 
 def _is_share(number: int, falls: Falls) -> bool:
@@ -81,15 +126,22 @@ def _is_share(number: int, falls: Falls) -> bool:
 def doubt(db: Database, falls: Falls) -> Doubt | None:
     """What there is to ask, in the transaction that is open; None where nothing is. It reads events only where times
     can decide: those of the presets whose counters would fall most."""
-    reasons = tuple(why(falls))
+    # Whoever has a daily limit has the application that the fix is for, by whatever names: its counters are too low.
+    declared = not db.counter.usual and db.counter.daily is None
+    reasons = tuple(
+        why_declared(falls, weighed=db.counter.weight is not None) if declared else why(falls, nouns=db.nouns)
+    )
     could_be_late = falls.falling >= MANY and _is_share(falls.falling, falls)
     if not reasons and could_be_late and db.counter.dated:
         ids = array([str(fall["id"]) for fall in falls.fallen])
-        reasons = tuple(why(falls, db.values(db.query("used_later"), {"ids": ids})[0]))
+        reasons = tuple(_late(falls, db.values(db.query("used_later"), {"ids": ids})[0], db.nouns))
     if not reasons:
         return None
     largest = tuple(row(fall) for fall in falls.fallen[:LISTED])
-    return Doubt(reasons, falls.falling, falls.rows_with_count, falls.falls_from, falls.falls_to, largest)
+    doubted = Doubt(reasons, falls.falling, falls.rows_with_count, falls.falls_from, falls.falls_to, largest)
+    if not declared or not falls.is_of_definition:
+        return doubted
+    return replace(doubted, definition=(falls.displayed_total, falls.truth_total))
 
 
 def row(entry: dict[str, Any]) -> RowCount:
@@ -103,6 +155,14 @@ def row(entry: dict[str, Any]) -> RowCount:
 
 def refused(doubt: Doubt) -> Doubted:
     """The question, as what stops a command before it changes anything."""
+    if doubt.definition is not None:
+        return Doubted(
+            f"the counters do not look like what these events count: {doubt}",
+            hint=f"{DECLARATION}. If it is right, --trust events lets the events count, --trust counters keeps what the"
+            " counters show and adds events to it",
+            details=("the largest falls:", *(_line(one) for one in doubt.largest)) if doubt.largest else (),
+            keys={"doubt": doubt},
+        )
     return Doubted(
         f"the events do not look like the whole truth: {doubt}",
         hint="usagefix doctor --source DIR finds out why no events are recorded; or say which side is true:"

@@ -13,7 +13,9 @@ from usagefix.catalog import MigrationKind, Statement
 from usagefix.counter import quoted
 from usagefix.database import Database
 from usagefix.errors import Busy, DatabaseRefused, Refused
+from usagefix.models.nouns import Nouns
 from usagefix.models.trial import LIMITED, Outcome
+from usagefix.nouns import nouns
 from usagefix.picture.objects import Trigger
 from usagefix.planning.plan import Plan
 from usagefix.planning.scene import Scene
@@ -45,7 +47,7 @@ class Tested:
         if self.made is None:
             return []
         found = require(self.trials, self.made, db.said, limit_stays=not self.plan.recording)
-        return list(remarks(self.trials, self.made, found))
+        return list(remarks(self.trials, self.made, found, db.nouns))
 
 
 def tested(scene: Scene, plan: Plan, trials: Trials) -> Tested:
@@ -54,17 +56,19 @@ def tested(scene: Scene, plan: Plan, trials: Trials) -> Tested:
     return Tested(plan, trials, with_fix(scene, trials, limit_stays=not plan.recording) if counts else None)
 
 
-def remarks(trials: Trials, made: Made, found: Sequence[Outcome]) -> Iterator[str]:
+def remarks(trials: Trials, made: Made, found: Sequence[Outcome], words: Nouns) -> Iterator[str]:
     """What is to be known of a plan that goes on."""
     if not trials.cases:
-        yield "no use could be tried, since there is no preset with a user to use it: run usagefix smoke when there is"
+        yield f"{words.untried}: run usagefix smoke when there is"
     for one in trials.functions:
         yield from _of_function(
             one, called=any(t.way.name == one.function.signature for t in made.tries), trials=trials
         )
     edited = [(t, said) for t, said in zip(made.tries, found, strict=True) if trials.how(t.way) == "edited"]
     for name, tries in groupby(sorted(edited, key=lambda each: each[0].way.name), key=lambda each: each[0].way.name):
-        yield from _of_way(name, [(t, said) for t, said in tries if not (trials.limited and said.state == LIMITED)])
+        yield from _of_way(
+            words, name, [(t, said) for t, said in tries if not (trials.limited and said.state == LIMITED)]
+        )
 
 
 def _of_function(one: Tried, *, called: bool, trials: Trials) -> Iterator[str]:
@@ -83,7 +87,7 @@ def _of_function(one: Tried, *, called: bool, trials: Trials) -> Iterator[str]:
         yield f"{name} could not be tried: it needs arguments that usagefix does not know"
 
 
-def _of_way(name: str, tries: list[tuple[Try, Outcome]]) -> Iterator[str]:
+def _of_way(words: Nouns, name: str, tries: list[tuple[Try, Outcome]]) -> Iterator[str]:
     failing = [(t, said) for t, said in tries if said.fails]
     for complaint in dict.fromkeys(said.complaint for _, said in failing):
         cases = "; ".join(str(t.case) for t, said in failing if said.complaint == complaint)
@@ -94,7 +98,7 @@ def _of_way(name: str, tries: list[tuple[Try, Outcome]]) -> Iterator[str]:
         yield f"{name} records nothing when it is tried, neither before the fix nor with it"
     for t, said in counted:
         if said.records and (said.inserted or 0) < t.uses:
-            yield f"{name} records {said.inserted} of {t.uses} uses by one person on one day ({t.case})"
+            yield f"{name} records {said.inserted} of {t.uses} {words.events} by one person on one day ({t.case})"
             return
 
 
@@ -120,19 +124,21 @@ def refused(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> Ref
 
 def _hint(scene: Scene, said: Outcome, triggers: Sequence[Trigger]) -> str:
     counter = f"{scene.counter.parent}.{scene.counter.column}"
+    words = nouns(scene.counter)
+    row = words.row
     on_presets = [t for t in triggers if t.is_on("presets")]
     if said.state == _SAME_ROW:
         return (
-            f"an event changes {counter}, so a trigger that writes events before a preset is changed changes the preset"
+            f"an event changes {counter}, so a trigger that writes events before a {row} is changed changes the {row}"
             " as well: make it an AFTER trigger, then run this again"
         )
     if on_presets:
         function = scene.code.function(on_presets[0].function)
         named = function.signature if function else on_presets[0].name
         return (
-            f"each use updates {counter} as the tables' owner, whoever uses the preset: let {named} pass an UPDATE that"
-            f" changes nothing but that, or give trigger {on_presets[0].name} the columns it is for (UPDATE OF …), then"
-            " run this again"
+            f"each {words.event} updates {counter} as the tables' owner, whoever {words.does}: let {named} pass an"
+            f" UPDATE that changes nothing but that, or give trigger {on_presets[0].name} the columns it is for"
+            " (UPDATE OF …), then run this again"
         )
     if triggers:
         first = triggers[0]
@@ -141,9 +147,12 @@ def _hint(scene: Scene, said: Outcome, triggers: Sequence[Trigger]) -> str:
             f" nothing else, ALTER TABLE {first.on_table} DISABLE TRIGGER {quoted(first.name)}, then run this again"
         )
     if said.constraint:
-        return f"each use updates {counter}: let that constraint take what follows from it, then run this again"
+        return (
+            f"each {words.event} updates {counter}: let that constraint take what follows from it, then run this again"
+        )
     return (
-        f"does it, or what it calls, change {counter} too, or refuse that a use does? Change that, then run this again"
+        f"does it, or what it calls, change {counter} too, or refuse that {words.an_event} does?"
+        " Change that, then run this again"
     )
 
 

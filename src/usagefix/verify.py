@@ -13,6 +13,7 @@ from usagefix.errors import ConfigurationError
 from usagefix.judging import code_checks
 from usagefix.models.advice import Step
 from usagefix.models.amount import Amount, minus
+from usagefix.models.nouns import Nouns
 from usagefix.models.verification import (
     ACCEPTED,
     COMPLETE,
@@ -40,6 +41,10 @@ class _Accuracy(Counts):
     falls_from: Amount = 0
     falls_to: Amount = 0
     without_event: int = 0
+    compared: int = 0
+    agreeing: int = 0
+    displayed_magnitude: Amount = 0
+    truth_total: Amount = 0
     fallen: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -72,11 +77,12 @@ def report(
     accuracy, doubt = None, None
     if ACCEPTED in wanted:
         refused = of_uses(db)
-        checks.append(_uses_accepted(refused))
+        checks.append(_uses_accepted(db.nouns, refused))
     if {COMPLETE, COUNTERS} & wanted:
         accuracy = db.row(db.query("accuracy"), _Accuracy, {"top": top, "falls": trust.LOOKED_AT})
         doubt = trust.doubt(db, accuracy.falls)
-        checks = [_events_complete(accuracy, doubt, fail_over), *checks, _counters_accurate(accuracy, fail_over)]
+        first = _events_complete(db.nouns, accuracy, doubt, fail_over)
+        checks = [first, *checks, _counters_accurate(db.nouns, accuracy, fail_over)]
     if LAST_USED in wanted:
         checks.append(_last_used_current(db, fail_over))
     asked = tuple(check for check in checks if check.check_id in wanted)
@@ -123,34 +129,34 @@ def object_checks(db: Database, seen: Code) -> dict[str, tuple[Check, ...]]:
     return found
 
 
-def _events_complete(accuracy: _Accuracy, doubt: Doubt | None, fail_over: int) -> Check:
+def _events_complete(nouns: Nouns, accuracy: _Accuracy, doubt: Doubt | None, fail_over: int) -> Check:
     falls = minus(accuracy.falls_from, accuracy.falls_to)
     detail = "no counter shows more than that"
     if falls:
-        detail = f"{accuracy.falling:,} counters show {falls:,} uses too many, too few to doubt the events"
+        detail = f"{accuracy.falling:,} counters show {nouns.total(falls)} too many, too few to doubt the events"
     if accuracy.rows_with_baseline:
-        kept = f"{accuracy.rows_with_baseline:,} with a baseline, {accuracy.baseline_total:,} uses in all"
+        kept = f"{accuracy.rows_with_baseline:,} with a baseline, {nouns.total(accuracy.baseline_total)} in all"
         detail = f"{kept}; {detail}"
     tolerated = doubt is None or 0 < fail_over >= falls
     return Check(
         check_id=COMPLETE,
         title="The events look like the whole truth",
         status=Status.OK if tolerated else Status.FAILED,
-        object="preset_usage",
+        object=nouns.child,
         detail=detail if doubt is None else str(doubt),
         hint=str(advice.WHICH_SIDE),
     )
 
 
-def _uses_accepted(refused: tuple[Obstacle, ...]) -> Check:
+def _uses_accepted(nouns: Nouns, refused: tuple[Obstacle, ...]) -> Check:
     """Whether the server would take an UPDATE of each preset, which each use is."""
-    title, status = "Nothing refuses a use", Status.FAILED if refused else Status.OK
-    detail = "; ".join(obstacle.what for obstacle in refused) or "the server takes an update of each preset"
-    return Check(ACCEPTED, title, status, "presets", detail, refused[0].hint if refused else "usagefix doctor")
+    title, status = f"Nothing refuses {nouns.an_event}", Status.FAILED if refused else Status.OK
+    detail = "; ".join(obstacle.what for obstacle in refused) or f"the server takes an update of each {nouns.row}"
+    return Check(ACCEPTED, title, status, nouns.parent, detail, refused[0].hint if refused else "usagefix doctor")
 
 
-def _counters_accurate(accuracy: _Accuracy, fail_over: int) -> Check:
-    detail = f"{accuracy.inaccurate} of {accuracy.rows} presets inaccurate"
+def _counters_accurate(nouns: Nouns, accuracy: _Accuracy, fail_over: int) -> Check:
+    detail = f"{accuracy.inaccurate} of {accuracy.rows} {nouns.rows} inaccurate"
     if fail_over and accuracy.inaccurate:
         detail += f", off by {accuracy.drift_magnitude} in all, up to {fail_over} allowed"
     tolerated = not accuracy.inaccurate or 0 < fail_over >= accuracy.drift_magnitude
@@ -158,16 +164,20 @@ def _counters_accurate(accuracy: _Accuracy, fail_over: int) -> Check:
         check_id=COUNTERS,
         title="Counters equal events",
         status=Status.OK if tolerated else Status.FAILED,
-        object="presets.usage_count",
+        object=nouns.column,
         detail=detail,
         hint="usagefix backfill",
     )
 
 
 def _last_used_current(db: Database, fail_over: int) -> Check:
-    check = Check(LAST_USED, "Last use is up to date", Status.OK, "presets.last_used_at", "", "usagefix backfill")
+    nouns = db.nouns
+    title = f"{nouns.last_event.capitalize()} is up to date"
+    check = Check(LAST_USED, title, Status.OK, nouns.last, "", "usagefix backfill")
     if not db.counter.dated:
-        return replace(check, status=Status.SKIPPED, detail="no columns that tell when a use was")
+        return replace(check, status=Status.SKIPPED, detail=f"no columns that tell when {nouns.an_event} was")
     behind, rows = db.tuple(db.query("behind"))
-    detail = f"{behind} of {rows} presets behind" + (f", up to {fail_over} allowed" if fail_over and behind else "")
+    detail = f"{behind} of {rows} {nouns.rows} behind" + (
+        f", up to {fail_over} allowed" if fail_over and behind else ""
+    )
     return replace(check, status=Status.FAILED if behind > fail_over else Status.OK, detail=detail)

@@ -39,7 +39,8 @@ ROUTE = "await supabase.rpc('increment_preset_usage', { preset_id: id })\n"
 def folder(tmp_path: Path, server: object) -> Path:
     """Where commands are typed: a project with the application's source, the SQL, and usagefix on PATH."""
     (tmp_path / "sql").symlink_to(ROOT / "sql")
-    (tmp_path / "supabase" / "migrations").mkdir(parents=True)
+    for migrations in ("supabase/migrations", "db/migrations"):
+        (tmp_path / migrations).mkdir(parents=True)
     route = tmp_path / "app" / "api" / "use" / "route.ts"
     route.parent.mkdir(parents=True)
     route.write_text("//\n//\n//\n" + ROUTE)

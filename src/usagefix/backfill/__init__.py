@@ -54,7 +54,8 @@ def backfill(
         if not ledger.exists(db) or not db.values(db.query("counting"))[0]:
             step = next_step(db, COUNTERS)
             raise UsagefixError(
-                "new uses are not counted yet, so no backfill can be exact", hint=str(step) if step else ""
+                f"new {db.nouns.events} are not counted yet, so no backfill can be exact",
+                hint=str(step) if step else "",
             )
         ledger.require_trusted(db)
         preflight.require_usable(db)

@@ -60,11 +60,11 @@ class Done:
 
 def one_round(db: Database, how: How) -> Done:
     """Count in one snapshot, store what is wrong, add it: where the server refuses a row, to all others."""
-    stored = db.retrying(lambda: how.store(db), how.limits)
+    stored, nouns = db.retrying(lambda: how.store(db), how.limits), db.nouns
     if stored.kept.rows:
-        db.changes.append(f"{stored.kept.rows} presets have a baseline of {stored.kept.total} uses")
+        db.changes.append(f"{stored.kept.rows} {nouns.rows} have a baseline of {stored.kept.total} {nouns.events}")
     how.on_progress(BackfillProgress(0, stored.presets))
-    db.changes.append(f"{stored.presets} wrong presets noted in the ledger, none corrected yet")
+    db.changes.append(f"{stored.presets} wrong {nouns.rows} noted in the ledger, none corrected yet")
     done, removed, batches = 0, plus(), 0
     refused: dict[str, Unrepaired] = {}
     batch = Batch(stored.run, min(how.batch_size, FIRST_SIZE), how.hold, how.adding)
@@ -90,7 +90,7 @@ def one_round(db: Database, how: How) -> Done:
         if not step.taken:
             continue
         done, removed, batches = done + step.taken, plus(removed, step.drift), batches + 1
-        db.changes[-1:] = [f"{done} of {stored.presets} wrong presets corrected"]
+        db.changes[-1:] = [f"{done} of {stored.presets} wrong {nouns.rows} corrected"]
         how.on_progress(BackfillProgress(done, stored.presets))
         time.sleep(how.pause)
     with db.transaction(how.limits):
@@ -170,7 +170,9 @@ def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | Non
             keys = db.values(db.query("lock_batch"), {"ids": array([found.row_key for found in pending])})
         if batch.wait and not keys and db.values(db.query("there"), {"id": pending[0].row_key}):
             raise Busy(
-                "the server is busy: somebody holds the rows of presets", hint="run this again", sqlstate="55P03"
+                f"the server is busy: somebody holds the rows of {db.nouns.parent}",
+                hint="run this again",
+                sqlstate="55P03",
             )
         taken, drift = _add(db, batch, pending, set(keys), owner) if keys else (0, 0)
         if batch.hold.after:

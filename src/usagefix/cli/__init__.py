@@ -12,6 +12,7 @@ import typer
 
 from usagefix import __version__
 from usagefix.cli import commands, options, printing
+from usagefix.cli.declaring import Group, declares
 from usagefix.cli.run import Globals, internal, interrupted
 from usagefix.counter import checked_schema
 from usagefix.errors import ConfigurationError, UsagefixError
@@ -41,7 +42,8 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(cls=Group)
+@declares
 def usagefix(
     context: typer.Context,
     database_url: options.DatabaseUrl = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import typer
 
 from usagefix.cli import printing
+from usagefix.cli.declaring import flags
 from usagefix.cli.options import Format
 from usagefix.cli.turns import READ, Way, in_turn
 from usagefix.counter import Counter
-from usagefix.errors import Busy, InternalError, Interrupted, UsagefixError
+from usagefix.declaration import Declaration
+from usagefix.declaring import Declared, chosen, declared, unseen
+from usagefix.errors import Busy, ConfigurationError, InternalError, Interrupted, UsagefixError
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     Work = Callable[[Database], Report]
 
 T = TypeVar("T")
+C = TypeVar("C", Counter, Declaration)
+VETTING = ("apply", "backfill", "smoke")  # what makes a counter, or tries one
 ATTEMPTS = 3  # of what only reads, on a standby
 
 
@@ -88,10 +93,10 @@ def on_database(
     with _caught(outcome):
         if first is not None:
             first()
+        wanted = wanted_counters(context, say)
         db = _open(context.obj, say)
         outcome.target = db.target
-        db.counter = _look(db)
-        db.counters = (db.counter,)
+        _look(db, wanted, vetting=outcome.command in VETTING)
         again_on_a_standby(partial(about, outcome, work, way), db, say)
     outcome.changes = words.outcome(db.changes if db else (), outcome.left)
     if db is not None:
@@ -189,22 +194,56 @@ def _open(options: Globals, say: Callable[[str], None] = words.say) -> Database:
     return db
 
 
-def usual_counter(context: typer.Context) -> Counter:
-    """The counter that SQL is written for without a look at a database, in the schema given."""
-    return Counter(schema=context.obj.schema or "public")
+def wanted_counters(context: typer.Context, say: Callable[[str], None] = words.say) -> Declared:
+    """What the options and the file in the working directory declare. Raises ConfigurationError."""
+    found = declared(flags(context), Path())
+    for note in found.notes:
+        say(note)
+    return found
+
+
+def counters_unseen(context: typer.Context) -> tuple[Counter, ...]:
+    """The counters that SQL is written for without a look at a database, in the schema given."""
+    wanted = wanted_counters(context)
+    schema = context.obj.schema or "public"
+    asked = chosen(wanted.selected, wanted.counters, wanted.by)
+    return tuple(unseen(one, schema) for one in _kept_by_sql(asked))
+
+
+def _kept_by_sql(counters: Sequence[C]) -> Sequence[C]:
+    """Those that are not only verified, unless that is all."""
+    kept = [one for one in counters if one.truth is None]
+    for one in counters if kept else ():
+        if one.truth is not None:
+            words.say(f"{one.slug if isinstance(one, Counter) else one.name} is only verified: no SQL keeps it")
+    return kept or counters
 
 
 def look(context: typer.Context, read: Callable[[Database], T]) -> T:
     """What is read of the database, for a command that prints text."""
+    wanted = wanted_counters(context)
     db = _open(context.obj)
     try:
-        db.counter = _look(db)
+        _look(db, wanted, vetting=True)
+        db.counters = tuple(_kept_by_sql(db.counters))
+        if db.counters[0].truth is not None:
+            raise ConfigurationError(
+                f"{db.counters[0].slug} is only verified: there is no SQL that keeps it",
+                hint="name another with --counter, or declare it with events",
+            )
+        db.counter = db.counters[0]
         return read(db)
     finally:
         db.close()
 
 
-def _look(db: Database) -> Counter:
-    from usagefix import ledger, picture
+def _look(db: Database, wanted: Declared, *, vetting: bool) -> None:
+    """Tell the database which counters the command is about. Raises Mistaken with all that is wrong."""
+    from usagefix import ledger
+    from usagefix.picture.resolving import resolved
 
-    return ledger.settled(db, picture.counter(db, db.counter.schema))
+    asked = chosen(wanted.selected, wanted.counters, wanted.by)
+    schema, applied = db.counter.schema, ledger.counters(db)
+    found = resolved(db, wanted.counters, schema, vetting=vetting, asked=asked, applied=applied)
+    db.counters = tuple(ledger.settled(db, counter) for counter in found)
+    db.counter = db.counters[0]

@@ -21,7 +21,9 @@ from usagefix.database.texts import codec, encoded, filled_in
 from usagefix.database.waiting import LockHolder, Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
 from usagefix.models.amount import Amount
+from usagefix.models.nouns import Nouns
 from usagefix.models.target import Target
+from usagefix.nouns import nouns
 from usagefix.rendering import PARAMETER
 
 T = TypeVar("T")
@@ -174,6 +176,11 @@ class Database:
                 raise
             raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None
 
+    @property
+    def nouns(self) -> Nouns:
+        """The words for the counter in turn."""
+        return nouns(self.counter)
+
     def can_read_again(self, busy: Busy) -> bool:
         """Whether what failed only read, on a standby that cancelled it, and the connection is still there."""
         return busy.sqlstate in CONFLICTS and self.session.standby and not (self.changes or self._connection.closed)
@@ -202,6 +209,19 @@ class Database:
         """The only column of a query."""
         with self._in_transaction(), translated(), self._connection.cursor(row_factory=scalar_row) as cursor:
             return cursor.execute(encoded(self._connection, query), self._with_names(query, params)).fetchall()
+
+    def described(self, query: str) -> list[str]:
+        """The types of the columns that a query would return, by the catalog's names. The server only reads it: nothing
+        of it is planned or run."""
+        with self._in_transaction():
+            with translated(query):
+                link = self._connection.pgconn
+                for answer in (link.prepare(b"", encoded(self._connection, query)), link.describe_prepared(b"")):
+                    if answer.status != psycopg.pq.ExecStatus.COMMAND_OK:
+                        raise psycopg.errors.error_from_result(answer, encoding=self.codec)
+            kinds = [answer.ftype(column) for column in range(answer.nfields)]
+            named = "SELECT pg_catalog.format_type(kind, NULL) FROM pg_catalog.unnest(%(kinds)s::oid[]) AS given (kind)"
+            return self.values(named, {"kinds": kinds})
 
     def run(self, statement: str, params: Mapping[str, Any] | None = None) -> int:
         """Run one statement, or a script without parameters; returns the number of rows it touched."""

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from usagefix import naming
-from usagefix.counter import STANDARD
-from usagefix.declaration import Declaration, Name
+from usagefix.counter import STANDARD, Counter
+from usagefix.declaration import Declaration, Missing, Name
 from usagefix.declaring.entries import Entry, Mistake, Mistaken, declarations
 from usagefix.declaring.files import FILE, found
+from usagefix.declaring.fragments import constants
 from usagefix.declaring.identifiers import Unreadable, column_of
 from usagefix.errors import ConfigurationError
 
-__all__ = ["USUAL", "Declared", "Flags", "Mistake", "Mistaken", "chosen", "declared"]
+__all__ = ["USUAL", "Declared", "Flags", "Mistake", "Mistaken", "chosen", "declared", "is_usual", "unseen"]
 
 USUAL = Declaration(
     parent=Name(None, STANDARD.parent),
@@ -131,7 +132,7 @@ def _by_flags(flags: Flags, folder: Path) -> Declared:
         column, _, time = given["last"].partition("=")
         given["last"] = {"column": column, **({"from": time} if time else {})}
     values = {**({"counter": flags.counter[0]} if flags.counter else {}), **given}
-    found = declarations((Entry(values, _option, "the options"),))
+    found = declarations((Entry(values, _option, ""),))
     unread = (f"{FILE} is not read: options declare the counter",) if (folder / FILE).is_file() else ()
     return Declared(found, notes=unread)
 
@@ -146,4 +147,47 @@ def is_usual(declaration: Declaration) -> bool:
         declaration.events is not None
         and (declaration.events.table, declaration.foreign_key) == (STANDARD.child, (STANDARD.foreign_key,))
         and declaration.where is declaration.weight is declaration.only is None
+        and declaration.missing is Missing.IGNORE
+        and declaration.key in ((), (STANDARD.key,))
+        and declaration.events.schema in (None, declaration.parent.schema)
+    )
+
+
+def unseen(declaration: Declaration, schema: str) -> Counter:
+    """The counter, for SQL that is written without a look at the database: what was not said is as it mostly is. Raises
+    ConfigurationError for one that is only verified."""
+    if is_usual(declaration):
+        return Counter(schema=declaration.parent.schema or schema)
+    if declaration.events is None:
+        raise ConfigurationError(
+            f"{declaration.name} is only verified: there is no SQL that keeps it",
+            hint="name another with --counter, or declare it with events",
+        )
+    own = declaration.parent.schema or schema
+    key = declaration.key or (STANDARD.key,)
+    fixed = constants(declaration.only) if declaration.only else None
+    return Counter(
+        schema=own,
+        parent=declaration.parent.table,
+        key=key[0],
+        column=declaration.column,
+        last=declaration.last,
+        label=declaration.label,
+        child=declaration.events.table,
+        child_schema=declaration.events.schema if declaration.events.schema not in (None, own) else None,
+        foreign_key=declaration.foreign_key[0],
+        more_keys=tuple(zip(key[1:], declaration.foreign_key[1:], strict=False)),
+        time=declaration.time,
+        user=None,
+        kind=None,
+        data=None,
+        where=declaration.where and f"({declaration.where})",
+        weight=declaration.weight and f"({declaration.weight})",
+        only=declaration.only and f"({declaration.only})",
+        constants=fixed or (),
+        creates=declaration.missing is Missing.CREATE,
+        slug=declaration.name,
+        recorder=declaration.recorder,
+        incrementer=None,
+        daily=None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from usagefix.tokens import Kind, Token, tokens
 
@@ -19,6 +20,7 @@ _MOVING_CALLS = frozenset(
         *("gen_random_uuid", "current_setting", "set_config", "nextval", "currval", "lastval", "pg_sleep"),
     )
 )
+_LOCKING = frozenset(("update", "share", "no", "key"))
 _PAIRS = {")": "(", "]": "["}
 _LONGEST = 10_000  # characters
 
@@ -45,6 +47,9 @@ def truth_mistakes(text: str) -> Iterator[str]:
     first = found[0].name if found else ""
     if first not in ("select", "with", "("):
         yield "is not a query: it begins with neither SELECT nor WITH"
+    words = [token.name for token in found if token.kind is Kind.WORD]
+    if any(word == "for" and after in _LOCKING for word, after in pairwise(words)):
+        yield "locks rows, and nothing that verifies does"
     yield from dict.fromkeys(_of_tokens(found, query=True))
     yield from _of_brackets(found)
 

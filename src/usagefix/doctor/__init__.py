@@ -21,6 +21,7 @@ from usagefix.advice import Outlook
 from usagefix.database import Database
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import RULES as COUNTING
+from usagefix.doctor.habits import RULES as HABITS
 from usagefix.doctor.privileges import RULES as PRIVILEGES
 from usagefix.doctor.replaced import RULES as REPLACED
 from usagefix.doctor.rights import RULES as RIGHTS
@@ -35,7 +36,7 @@ from usagefix.planning.outlook import outlook
 from usagefix.reading import scan
 from usagefix.verify import object_checks
 
-RULES = {**TRUTH, **REPLACED, **COUNTING, **RIGHTS, **PRIVILEGES, **SOURCE, **SURROUNDINGS}
+RULES = {**TRUTH, **REPLACED, **COUNTING, **HABITS, **RIGHTS, **PRIVILEGES, **SOURCE, **SURROUNDINGS}
 _WORST_FIRST = list(Severity)
 
 

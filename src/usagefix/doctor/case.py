@@ -12,6 +12,8 @@ from usagefix import catalog
 from usagefix.advice import Outlook
 from usagefix.counter import Counter
 from usagefix.doctor.words import is_script, where
+from usagefix.models.nouns import Nouns
+from usagefix.nouns import nouns
 from usagefix.picture.code import subject
 from usagefix.picture.objects import Function, Index, Picture, Trigger
 from usagefix.reading import Found, Subject, Use, in_sql
@@ -187,6 +189,11 @@ class Case:
         guards = (t for t in self.picture.triggers if t.is_on("presets") and t.name == guard)
         return self.counted and not any(trigger.fires for trigger in guards)
 
+    @cached_property
+    def nouns(self) -> Nouns:
+        """The application's own words."""
+        return nouns(self.counter)
+
     @property
     def who_counts(self) -> str:
         """Why nothing else need count, or will have to."""
@@ -194,7 +201,7 @@ class Case:
 
     def remove(self, what: str, *, recorded: bool) -> str:
         """What to do about something that counts by itself. ``recorded``: it records an event, too; where it does not,
-        to remove it would lose uses."""
+        to remove it would lose events."""
         if recorded:
             return f"{what}: {self.who_counts}"
         return f"record an event there, where none is recorded yet; then {what}: {self.who_counts}, and nothing else"

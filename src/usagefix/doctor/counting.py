@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from usagefix.doctor.case import Case
-from usagefix.doctor.words import listed, quoted, where
+from usagefix.doctor.words import a, listed, quoted, where
 from usagefix.models.diagnosis import Finding, Severity
 from usagefix.picture.objects import Function
 from usagefix.reading import Use, in_sql
@@ -23,7 +23,7 @@ def increment_not_called(case: Case) -> Iterator[Finding]:
         yield Finding(
             "increment_not_called",
             INFO if counted else ERROR,
-            "increment_preset_usage() is there, but nothing calls it",
+            f"{case.counter.incrementer}() is there, but nothing calls it",
             function.signature,
             f"no caller found; looked at: {case.looked_at}",
             "none is needed: a trigger counts; drop the function when nothing outside calls it"
@@ -47,13 +47,13 @@ def use_not_counted(case: Case) -> Iterator[Finding]:
     if by_themselves and not uncounted:
         evidence = f"only {listed(by_themselves)} counts what it records; a direct insert is not counted"
     elif uncounted:
-        evidence = f"{only_in}; a use is recorded, and not counted, in {listed(uncounted)}"
+        evidence = f"{only_in}; {a(case.nouns.event)} is recorded, and not counted, in {listed(uncounted)}"
     else:
-        evidence = f"{only_in}; nothing here records a use, so the application inserts events itself"
+        evidence = f"{only_in}; nothing here records {a(case.nouns.event)}, so the application inserts events itself"
     yield Finding(
         "use_not_counted",
         WARNING if by_themselves and not uncounted else ERROR,
-        "The counter is not updated where a use is recorded",
+        f"The counter is not updated where {a(case.nouns.event)} is recorded",
         case.events,
         f"no trigger counts new events; {evidence}",
         "usagefix apply: a trigger counts each event, whoever inserts it",
@@ -85,7 +85,8 @@ def drift(case: Case) -> Iterator[Finding]:
             ERROR,
             "Displayed counts are out of step with the events",
             case.counted_column,
-            f"{totals.inaccurate:,} of {totals.rows:,} presets inaccurate, drift {totals.drift_total:+,} in all",
+            f"{totals.inaccurate:,} of {totals.rows:,} {case.nouns.rows} inaccurate, drift"
+            f" {totals.drift_total:+,} in all",
             case.repair,
             4,
         )
@@ -132,8 +133,12 @@ def competing_writer(case: Case) -> Iterator[Finding]:
             yield Finding("competing_writer", severity, title, f"job {job.name}", evidence, remedy)
     for function in case.recording if case.counted else ():
         if function.oid in counting and not function.is_trigger:
-            evidence = f"it records a use and counts it, which {case.counters_of('INSERT')[0]} does too"
-            remedy = "usagefix apply takes the counting out of track_preset_usage(); take it out of others by hand"
+            evidence = f"it records {a(case.nouns.event)} and counts it, which {case.counters_of('INSERT')[0]} does too"
+            remedy = "take the counting out of it by hand"
+            if case.counter.recorder is not None:
+                remedy = (
+                    f"usagefix apply takes the counting out of {case.counter.recorder}(); take it out of others by hand"
+                )
             yield Finding("competing_writer", severity, title, function.signature, evidence, remedy)
 
 
@@ -205,7 +210,7 @@ def counting_blocked(case: Case) -> Iterator[Finding]:
                 f"called by {trigger}: {why}",
                 str(
                     case.outlook.by_hand.get(
-                        "function_secure", "usagefix apply makes its own run as the owner of presets"
+                        "function_secure", f"usagefix apply makes its own run as the owner of {case.nouns.parent}"
                     )
                 ),
             )
@@ -224,7 +229,11 @@ def _blocked(case: Case, function: Function) -> str:
         )
     if not acting.owner_may_count:
         return f"{acting.signature} runs as {acting.owner}, which may not update {case.presets}"
-    return "" if acting.owner_passes_rls else f"row level security hides presets from {acting.owner}, as which it runs"
+    return (
+        ""
+        if acting.owner_passes_rls
+        else f"row level security hides {case.nouns.rows} from {acting.owner}, as which it runs"
+    )
 
 
 def removal_not_counted(case: Case) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, WARNING, Rule
-from usagefix.doctor.words import listed
+from usagefix.doctor.words import a, listed
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Function
 from usagefix.reading import unknown_columns
@@ -40,7 +40,10 @@ def open_to_everybody(case: Case) -> Iterator[Finding]:
         if function.is_trigger and not function.security_definer:
             continue  # nobody can call it, and as a trigger elsewhere it does what its user may do anyway
         roles = listed(role for role in function.executors if role != "authenticated")
-        attach, does = "attach" if function.is_trigger else "call", "counts" if counts else "records a use"
+        attach, does = (
+            "attach" if function.is_trigger else "call",
+            "counts" if counts else f"records {a(case.nouns.event)}",
+        )
         yield Finding(
             "open_to_everybody",
             ERROR if function.security_definer and not function.is_trigger else WARNING,
@@ -59,7 +62,7 @@ def tracker_unknown_columns(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "tracker_unknown_columns",
                 ERROR,
-                "track_preset_usage() cannot record a use",
+                f"{case.counter.recorder}() cannot record {a(case.nouns.event)}",
                 function.signature,
                 f"it names columns that {case.counter.child} lacks: {', '.join(unknown)}",
                 str(
@@ -77,9 +80,9 @@ def tracker_trusts_argument(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "tracker_trusts_argument",
                 ERROR if anybody else WARNING,
-                "track_preset_usage() takes the user from an argument",
+                f"{case.counter.recorder}() takes the user from an argument",
                 function.signature,
-                f"argument {listed(told)}: a caller can record uses in the name of others"
+                f"argument {listed(told)}: a caller can record {case.nouns.events} in the name of others"
                 + (f"; {listed(function.executors)} may call it" if function.executors else ""),
                 "take the user from the session (auth.uid() on Supabase), or let only the server call it",
             )

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
-from usagefix.doctor.words import is_script, listed, said, shown, where
+from usagefix.doctor.words import a, is_script, listed, said, shown, where
 from usagefix.models.diagnosis import Finding
 from usagefix.reading import REQUESTED, Place, Use
 
 
 def source_writes(case: Case) -> Iterator[Finding]:
     """A line that writes the counter competes with the trigger."""
+    take_out = f"take {case.counter.column} out of it"
     for place in case.places(Use.WRITES_COUNTER):
         yield Finding(
             "source_writes",
@@ -20,7 +21,7 @@ def source_writes(case: Case) -> Iterator[Finding]:
             "The counter's value comes from a request" if _is_requested(place) else "A competing writer in the source",
             where(place),
             said(place),
-            f"{case.remove('take usage_count out of it', recorded=case.records_there(place))}; until then the guard"
+            f"{case.remove(take_out, recorded=case.records_there(place))}; until then the guard"
             " ignores it, see usagefix guard",
         )
 
@@ -29,14 +30,18 @@ def source_carries(case: Case) -> Iterator[Finding]:
     """A line that inserts presets with a count for which there are no events."""
     for place in case.places(Use.INSERTS_COUNTER):
         requested = _is_requested(place)
+        often = "how often a preset was used" if case.nouns.usual else "how many events a row has"
+        anybody = f"; as it is, anybody may say {often}"
         yield Finding(
             "source_carries",
             WARNING,
-            "A new preset's count comes from a request" if requested else "The source inserts presets with a count",
+            f"A new {case.nouns.row}'s count comes from a request"
+            if requested
+            else f"The source inserts {case.nouns.rows} with a count",
             where(place),
             said(place),
-            "take usage_count out of it: a new preset has no events yet, so its count is what it is by default, 0"
-            + ("; as it is, anybody may say how often a preset was used" if requested else ""),
+            f"take {case.counter.column} out of it: a new {case.nouns.row} has no events yet, so its count is what it"
+            f" is by default, 0{anybody if requested else ''}",
         )
 
 
@@ -54,7 +59,7 @@ def source_calls(case: Case) -> Iterator[Finding]:
             remedy = case.remove("remove it", recorded=case.records_there(place))
             remedy += "; until then the guard ignores it, see usagefix guard"
         elif any(function.name == name for function in case.picture.functions):
-            severity, does = INFO, "which records a use"
+            severity, does = INFO, f"which records {a(case.nouns.event)}"
             remedy = f"none: {case.who_counts}"
         else:
             severity, does = WARNING, "which is not there"
@@ -72,7 +77,8 @@ def source_inserts(case: Case) -> Iterator[Finding]:
             "The source inserts events itself",
             where(place),
             said(place),
-            f"none: {case.who_counts}; but it bypasses track_preset_usage()",
+            f"none: {case.who_counts}"
+            + (f"; but it bypasses {case.counter.recorder}()" if case.counter.recorder is not None else ""),
         )
 
 

@@ -7,7 +7,7 @@ from datetime import UTC
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
-from usagefix.doctor.words import events, quoted
+from usagefix.doctor.words import a, events, quoted
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Index
 
@@ -27,7 +27,7 @@ def no_index(case: Case) -> Iterator[Finding]:
             case.events,
             f"only the daily limit, {leading[0].name}, which usagefix apply drops"
             if leading
-            else "counting the events of a preset, and deleting a preset, read the whole table",
+            else f"counting the events of {a(case.nouns.row)}, and deleting {a(case.nouns.row)}, read the whole table",
             f"CREATE INDEX CONCURRENTLY ON {case.events} ({case.counter.sql('foreign_key')})",
         )
 
@@ -36,17 +36,18 @@ def counter_indexed(case: Case) -> Iterator[Finding]:
     """An index that every counted use has to change."""
     around = case.picture.surroundings
     measured = (
-        f"{around.hot_updates:,} of {around.updates:,} updates of presets so far were HOT"
+        f"{around.hot_updates:,} of {around.updates:,} updates of {case.nouns.parent} so far were HOT"
         f" ({around.hot_updates / around.updates:.0%})"
         if around.updates
-        else "no update of presets was measured yet"
+        else f"no update of {case.nouns.parent} was measured yet"
     )
     for index in case.picture.indexes:
         if index.on_table == "presets" and case.counter.column in index.columns and index.method != "brin":
             yield Finding(
                 "counter_indexed",
                 WARNING,
-                "An index on the counter makes each counted use change every index of presets",
+                f"An index on the counter makes each counted {case.nouns.event} change every index of"
+                f" {case.nouns.parent}",
                 index.name,
                 f"{index.definition}; {measured}",
                 f"DROP INDEX CONCURRENTLY {index.name}, unless the application sorts by the counter often",
@@ -78,7 +79,7 @@ def events_without_preset(case: Case) -> Iterator[Finding]:
         yield Finding(
             "events_without_preset",
             INFO,
-            "Events name no preset",
+            f"Events name no {case.nouns.row}" if case.nouns.usual else f"Events name no row of {case.nouns.parent}",
             case.foreign_key,
             f"{events(strays.without_preset)} with NULL: no counter counts them",
             "SET NOT NULL when every event should have one",
@@ -92,7 +93,9 @@ def events_of_gone_presets(case: Case) -> Iterator[Finding]:
         yield Finding(
             "events_of_gone_presets",
             WARNING,
-            "Events of presets that are gone",
+            "Events of presets that are gone"
+            if case.nouns.usual
+            else f"Events of rows of {case.nouns.parent} that are not there",
             case.foreign_key,
             f"{events(strays.preset_gone)}: no counter counts them",
             "delete them, then add a foreign key ON DELETE CASCADE",
@@ -106,9 +109,9 @@ def no_foreign_key(case: Case) -> Iterator[Finding]:
         yield Finding(
             "no_foreign_key",
             WARNING,
-            "No foreign key from the events to presets",
+            f"No foreign key from the events to {case.nouns.parent}",
             case.foreign_key,
-            "events can name a preset that is not there, or stay when it goes",
+            f"events can name {a(case.nouns.row)} that is not there, or stay when it goes",
             f"ALTER TABLE {case.events} ADD FOREIGN KEY ({case.counter.sql('foreign_key')})"
             f" REFERENCES {case.presets} ON DELETE CASCADE"
             " NOT VALID, then VALIDATE CONSTRAINT",
@@ -117,7 +120,7 @@ def no_foreign_key(case: Case) -> Iterator[Finding]:
         yield Finding(
             "no_foreign_key",
             WARNING,
-            "The foreign key from the events to presets is not validated",
+            f"The foreign key from the events to {case.nouns.parent} is not validated",
             keys[0].name,
             keys[0].definition,
             f"ALTER TABLE {case.events} VALIDATE CONSTRAINT {quoted(keys[0].name)}",
@@ -130,7 +133,9 @@ def apply_refuses(case: Case) -> Iterator[Finding]:
         yield Finding(
             "apply_refuses",
             ERROR,
-            "Uses may be refused, or not be counted" if case.counted else "usagefix apply refuses, and changes nothing",
+            f"{case.nouns.events.capitalize()} may be refused, or not be counted"
+            if case.counted
+            else "usagefix apply refuses, and changes nothing",
             case.presets,
             obstacle.what,
             obstacle.hint,
@@ -143,7 +148,7 @@ def deletes_refused(case: Case) -> Iterator[Finding]:
         yield Finding(
             "deletes_refused",
             WARNING,
-            "No event can be deleted, nor a preset with its events",
+            f"No event can be deleted, nor {a(case.nouns.row)} with its events",
             case.events,
             case.picture.refuses_deletes,
             f"give {case.events} a primary key, or a REPLICA IDENTITY that fits the publication",
@@ -188,7 +193,7 @@ def replication(case: Case) -> Iterator[Finding]:
             f"subscription {subscription.name}",
             "what replication writes here fires no statement triggers, so it is not counted here"
             + ("" if subscription.enabled else "; it is disabled now"),
-            "apply the fix on the publisher, and replicate presets, too",
+            f"apply the fix on the publisher, and replicate {case.nouns.parent}, too",
         )
 
 
@@ -231,7 +236,8 @@ def counter_near_limit(case: Case) -> Iterator[Finding]:
             WARNING,
             "A counter is near the limit of its type",
             case.counted_column,
-            f"the largest is {largest:,}; {kind} ends at {_LIMITS[kind] - 1:,}, and then no use can be recorded",
+            f"the largest is {largest:,}; {kind} ends at {_LIMITS[kind] - 1:,}, and then no {case.nouns.event} can be"
+            " recorded",
             f"ALTER TABLE {case.presets} ALTER COLUMN {case.counter.sql('column')} TYPE bigint (rewrites the table)",
         )
 

@@ -8,9 +8,10 @@ from datetime import UTC, timedelta
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, WARNING, Rule
-from usagefix.doctor.words import listed, where
+from usagefix.doctor.words import a, listed, where
 from usagefix.models.diagnosis import Finding
 from usagefix.reading import Place, Use
+from usagefix.trust import DECLARATION
 
 _LONG = timedelta(days=7)
 _STATEMENT = 25  # lines that an insert goes on for, at most
@@ -26,15 +27,14 @@ def events_incomplete(case: Case) -> Iterator[Finding]:
     """What apply asks before it changes anything."""
     doubt = case.picture.drift.doubt if case.picture.drift else None
     if doubt is not None:
-        yield Finding(
-            "events_incomplete",
-            ERROR,
-            "The events do not look like the whole truth",
-            case.counted_column,
-            str(doubt),
-            "find out why no events are recorded, and mend that; then usagefix apply --trust counters keeps what the"
-            " counters show, --trust events lets them fall",
-        )
+        title, remedy = "The counters do not look like what these events count", DECLARATION
+        if doubt.definition is None:
+            title = "The events do not look like the whole truth"
+            remedy = (
+                "find out why no events are recorded, and mend that; then usagefix apply --trust counters keeps what"
+                " the counters show, --trust events lets them fall"
+            )
+        yield Finding("events_incomplete", ERROR, title, case.counted_column, str(doubt), remedy)
 
 
 def events_not_recorded(case: Case) -> Iterator[Finding]:
@@ -47,9 +47,15 @@ def events_not_recorded(case: Case) -> Iterator[Finding]:
         title = "No event was ever recorded, and there are counters above zero"
     elif seen.newest and seen.last_use and seen.last_use - seen.newest > _LONG:
         title = "No event has been recorded for long, while presets were used"
+        if not case.nouns.usual:
+            title = f"No event has been recorded for long, while {case.nouns.last} moved on"
         evidence = f"newest event {seen.newest.astimezone(UTC):%Y-%m-%d}"
     if title:
-        used = f", the last use of a preset {seen.last_use.astimezone(UTC):%Y-%m-%d}" if seen.last_use else ""
+        used = (
+            f", the last {case.nouns.event} of {a(case.nouns.row)} {seen.last_use.astimezone(UTC):%Y-%m-%d}"
+            if seen.last_use
+            else ""
+        )
         yield Finding(
             "events_not_recorded",
             ERROR,

@@ -36,6 +36,11 @@ def said(place: Place) -> str:
     return without_urls(place.found.text)
 
 
+def a(noun: str) -> str:
+    """A noun with its article: a use, an event."""
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
+
+
 def events(number: int) -> str:
     return f"{number:,} event{'' if number == 1 else 's'}"
 

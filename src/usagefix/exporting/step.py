@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from usagefix import catalog
@@ -55,15 +55,26 @@ class Scripts:
 def plain(counters: Iterable[Counter], to: str | None, believed: Trust | None) -> list[Step]:
     """The steps of a database that is as usual, but for the names. ``to``: the last version; ``believed``: the side
     that the backfill takes for true, else it stops where that matters."""
-    steps: list[Step] = []
+    steps, parents = list[Step](), set[str]()
     for counter in counters:
-        scripts = {
-            m: Scripts(m.script(Face.APPLY, counter, with_ledger=not (steps or place)), m.read(Face.ROLLBACK, counter))
-            for place, m in enumerate(_wanted(to))
-        }
+        scripts = {}
+        for migration in _wanted(to):
+            up = migration.script(Face.APPLY, counter, with_ledger=counter.parent_sql not in parents)
+            scripts[migration] = Scripts(up, migration.read(Face.ROLLBACK, counter))
+            parents.add(counter.parent_sql)
         backfill = catalog.decided(catalog.counting().read(Face.BACKFILL, counter), believed)
         steps += of_counter(counter, scripts, backfill, first=not steps)
     return steps
+
+
+def plain_script(counters: Sequence[Counter], migration: Migration, face: Face, believed: Trust | None) -> str:
+    """What to run by hand for a face of a version, for each counter: back in reverse."""
+    texts, parents = list[str](), set[str]()
+    for counter in reversed(counters) if face is Face.ROLLBACK else counters:
+        text = migration.script(face, counter, with_ledger=counter.parent_sql not in parents)
+        texts.append(catalog.decided(text, believed) if face is Face.BACKFILL else text)
+        parents.add(counter.parent_sql)
+    return "\n".join(texts)
 
 
 def of_counter(counter: Counter, scripts: dict[Migration, Scripts], backfill: str, *, first: bool) -> Iterator[Step]:

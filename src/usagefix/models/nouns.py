@@ -11,20 +11,32 @@ from usagefix.models.amount import Amount
 class Nouns:
     """The words for one counter; those that are there of themselves are for presets and their uses.
 
-    ``counter`` is its name, ``counted`` what is counted where, in a line; ``usual``: it is the one that needs no name.
-    ``row``: what a row of ``parent`` is, ``event``: what one of ``child`` is. ``column`` and ``last`` are the counter
-    and the time of the last event, behind their table.
+    ``counter`` is its name, ``counted`` what is counted where, in a line; ``usual``: it is the one that needs no name;
+    ``weighed``: an event counts for more or less than 1. ``row``: what a row of ``parent`` is, ``event``: what one of
+    ``child`` is. ``column`` and ``last`` are the counter and the time of the last event, behind their table;
+    ``recorder`` is the function that records an event, empty where nobody named one. The rest are
+    headings and what a smoke test has shown.
     """
 
     counter: str = "preset_usage_count"
     counted: str = "presets.usage_count ← preset_usage.preset_id"
     usual: bool = True
+    weighed: bool = False
     row: str = "preset"
     event: str = "use"
+    an_event: str = "a use"
+    does: str = "uses the preset"
+    untried: str = "no use could be tried, since there is no preset with a user to use it"
     parent: str = "presets"
     child: str = "preset_usage"
     column: str = "presets.usage_count"
     last: str = "presets.last_used_at"
+    recorder: str = "track_preset_usage()"
+    with_count: str = "presets with usage"
+    with_events: str = "presets really used"
+    most: str = "Most used presets"
+    last_event: str = "last use"
+    smoked: str = "a use counts, from the application's call to the counter; all of it is undone"
 
     @property
     def rows(self) -> str:
@@ -39,13 +51,13 @@ class Nouns:
         """Its name, and what it counts."""
         return f"{self.counter}: {self.counted}"
 
-    def of(self, number: Amount) -> str:
+    def of(self, number: int) -> str:
         """``1 preset``, ``2 presets``."""
         return plural(number, self.row)
 
-    def times(self, number: Amount) -> str:
-        """``1 use``, ``2 uses``."""
-        return plural(number, self.event)
+    def total(self, amount: Amount) -> str:
+        """``1 use``, ``2 uses``; of what is weighed, a mere number."""
+        return f"{amount:,}" if self.weighed else plural(amount, self.event)
 
 
 def plural(number: Amount, noun: str) -> str:

@@ -101,7 +101,8 @@ class RowCount:
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """Why the events do not look like the whole truth: ``falling`` of the counters above zero (``rows_with_count``)
-    would fall, their sum ``falls_from`` to ``falls_to``; ``largest``: the largest falls."""
+    would fall, their sum ``falls_from`` to ``falls_to``; ``largest``: the largest falls. ``definition``: where it may
+    be the declaration that is wrong, what all counters show, and what all events say."""
 
     reasons: tuple[str, ...]
     falling: int
@@ -109,8 +110,12 @@ class Doubt:
     falls_from: Amount
     falls_to: Amount
     largest: tuple[RowCount, ...]
+    definition: tuple[Amount, Amount] | None = None
 
     def __str__(self) -> str:
+        if self.definition is not None:
+            shown, said = self.definition
+            return f"they show {shown:,} in all, the events say {said:,} ({'; '.join(self.reasons)})"
         return (
             f"{self.falling:,} of {self.rows_with_count:,} counters would fall, their sum from {self.falls_from:,}"
             f" to {self.falls_to:,} ({'; '.join(self.reasons)})"

@@ -19,8 +19,9 @@ class Case:
     """A use to try: which preset, by whom, of which kind. ``user``: as the event has it, ``claim``: as the session's
     token has it; ``proven``: such an event is there.
 
-    Of any other table: ``whose`` says what is tried, ``example`` is where the event is that is copied, and ``given``
-    what must differ, see :mod:`usagefix.picture.examples`; ``preset`` is the key of its row.
+    Of any other table: ``whose`` says what is tried, ``example`` is where the event is that is copied, which
+    ``counts`` or does not, and ``given`` what must differ, see :mod:`usagefix.picture.examples`; ``preset`` is the key
+    of its row.
     """
 
     preset: str
@@ -30,6 +31,7 @@ class Case:
     whose: str
     proven: bool = False
     example: str | None = None
+    counts: bool = True
     given: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:

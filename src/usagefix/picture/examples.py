@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from usagefix.counter import Counter, quoted
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
-from usagefix.picture.cases import Case
+from usagefix.picture.cases import Case, kinds
 
 T = TypeVar("T")
 _LOOKED_AT = 2000  # examples, and rows that a value may be the key of
@@ -148,7 +148,11 @@ def _ways(counter: Counter) -> Iterator[tuple[str, str]]:
         yield f"{event} that adds", f"{counts} AND ({counter.weight}) > 0"
         yield f"{event} that takes away", f"{counts} AND ({counter.weight}) < 0"
     if counter.where:
-        yield f"{event} that does not count", f"{counts} IS NOT TRUE"
+        yield _not_counting(counter), f"{counts} IS NOT TRUE"
+
+
+def _not_counting(counter: Counter) -> str:
+    return f"{_event(counter)} that does not count"
 
 
 def _event(counter: Counter) -> str:
@@ -208,18 +212,19 @@ def variants(db: Database, key: str, place: str | None, what: str, apart: Differ
     values = {column.name: _values(db, column, key, place, apart, number) for column in apart.free}
     for n in range(min((len(each) for each in values.values()), default=number)):
         given = tuple((name, each[n]) for name, each in values.items())
-        user = dict(given).get(db.counter.user or "") or _user(db, place)
-        yield Case(
-            key, user, user or str(uuid.uuid4()), None, what, proven=place is not None, example=place, given=given
-        )
+        user = dict(given).get(db.counter.user or "") or _told(db, db.counter.user, place)
+        kind = _told(db, db.counter.kind, place) or next(iter(kinds(db)), None)
+        counts = what != _not_counting(db.counter)
+        claim = user or str(uuid.uuid4())
+        yield Case(key, user, claim, kind, what, place is not None, example=place, given=given, counts=counts)
 
 
-def _user(db: Database, place: str | None) -> str | None:
-    counter = db.counter
-    if counter.user is None or place is None:
+def _told(db: Database, column: str | None, place: str | None) -> str | None:
+    """What an example has in a column; None where it has nothing, or there is none."""
+    if column is None or place is None:
         return None
-    user = _text(f"event.{counter.sql('user')}")
-    found = _texts(db, f"SELECT {user} FROM {counter.child_sql} AS event WHERE {_is_at('event', place)}")  # noqa: S608
+    value = _text(f"event.{quoted(column)}")
+    found = _texts(db, f"SELECT {value} FROM {db.counter.child_sql} AS event WHERE {_is_at('event', place)}")  # noqa: S608
     return next(iter(found), None)
 
 

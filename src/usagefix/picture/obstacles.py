@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from usagefix.counter import Counter, quoted
 from usagefix.database import Database, detail_of
 from usagefix.errors import Busy, DatabaseRefused, NotPermitted, ReadOnlyServer
+from usagefix.models.nouns import Nouns
 from usagefix.picture import Table
 from usagefix.picture.code import Limit
 
@@ -89,7 +90,7 @@ def of_some_uses(db: Database, *, ahead: bool) -> Iterator[Obstacle]:
             continue
         if not check.builtin and db.session.superuser:  # somebody's function is not run with such rights
             if not check.validated:
-                yield _not_judged(check, "it calls a function that usagefix does not run")
+                yield _not_judged(db.nouns, check, "it calls a function that usagefix does not run")
             continue
         try:
             with _undone(db):
@@ -99,10 +100,10 @@ def of_some_uses(db: Database, *, ahead: bool) -> Iterator[Obstacle]:
         except DatabaseRefused as refused:
             # A function may need another path, or what a reader may not do.
             if check.builtin or not check.validated:
-                yield _not_judged(check, said(refused))
+                yield _not_judged(db.nouns, check, said(refused))
             continue
         if broken:
-            yield _refused(check, broken, ahead=ahead)
+            yield _refused(db.nouns, check, broken, ahead=ahead)
 
 
 def of_uses(db: Database, *, ahead: bool = False) -> tuple[Obstacle, ...]:
@@ -259,12 +260,12 @@ def _holds_for_any(db: Database, check: _RowCheck) -> bool:
         return False  # about other columns, too
 
 
-def _refused(check: _RowCheck, broken: list[_Broken], *, ahead: bool) -> Obstacle:
+def _refused(words: Nouns, check: _RowCheck, broken: list[_Broken], *, ahead: bool) -> Obstacle:
     number, names = broken[0].rows, ", ".join(row.id for row in broken)
     which = f"{names}{' …' if number > len(broken) else ''} ({number:,} in all)"
     if check.counted and ahead:
         return Obstacle(
-            f"{check} would refuse the next use of presets whose events are counted: {which}",
+            f"{check} would refuse the next {words.event} of {words.rows} whose events are counted: {which}",
             f"ALTER TABLE {check.relation} DROP CONSTRAINT {check.name}, or let it allow more than"
             f" CHECK ({check.expression})",
         )
@@ -272,12 +273,12 @@ def _refused(check: _RowCheck, broken: list[_Broken], *, ahead: bool) -> Obstacl
     second = "the second update in a transaction" if check.kind == "foreign key" else "updates"
     validate = "" if check.validated else f"; then ALTER TABLE {check.relation} VALIDATE CONSTRAINT {check.name}"
     return Obstacle(
-        f"{check} refuses {second} of rows that break it, so uses of them: {which}",
+        f"{check} refuses {second} of rows that break it, so {words.events} of them: {which}",
         f"correct them ({find}){validate}",
     )
 
 
-def _not_judged(check: _RowCheck, why: str) -> Obstacle:
+def _not_judged(words: Nouns, check: _RowCheck, why: str) -> Obstacle:
     if check.generated:
         return Obstacle(
             f"{check} cannot be made of the counters that the events ask for: {why}",
@@ -285,6 +286,6 @@ def _not_judged(check: _RowCheck, why: str) -> Obstacle:
         )
     validate = f"ALTER TABLE {check.relation} VALIDATE CONSTRAINT {check.name}"
     return Obstacle(
-        f"{check} may refuse a use: {why}",
+        f"{check} may refuse {words.an_event}: {why}",
         f"look at CHECK ({check.expression})" if check.validated else f"{validate}, which names a row that breaks it",
     )

@@ -1,17 +1,20 @@
-"""The way back of a version that is not applied yet, written down together with it: for migration tools, whose down
-files are made before the up files run."""
+"""What a database is going to be once a plan has run there: for migration tools, whose files are all made before the
+first of them runs. So the way back is written with the way there, and what a counter's plan edits, the next one edits
+again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
-from usagefix.catalog import Statement
+from usagefix.catalog import Migration, Statement
 from usagefix.ledger import Saved
 from usagefix.models.choices import DailyLimit
 from usagefix.picture.code import routine
 from usagefix.picture.objects import Function, Trigger
-from usagefix.planning import undoing
+from usagefix.planning import remembered, undoing
+from usagefix.planning.before import body_of
 from usagefix.planning.plan import Plan, signature_of, text_of
 from usagefix.planning.scene import Scene
 from usagefix.planning.stops import folded
@@ -25,7 +28,7 @@ def way_back(scene: Scene, plan: Plan, limit: DailyLimit) -> str:
     leaves it: then ``usagefix rollback`` knows what to do."""
     version = plan.migration.version
     applied = scene.ledger.of(version)
-    after = scene if applied else _after(scene, plan)
+    after = scene if applied else _undoable(scene, plan)
     undone = undoing.plan(after, plan.migration, limit, by_hand=True)
     first, *rest = undone.statements
     told = "".join(f"-- {' '.join(remark.split())}\n" for remark in undone.remarks)
@@ -61,53 +64,92 @@ END $do$;""",  # noqa: S608 - literals of our own
     )
 
 
-def _after(scene: Scene, plan: Plan) -> Scene:
-    """The scene as the plan leaves it."""
-    here, edited = scene.code, {edit.function.oid: edit.body for edit in plan.edits if edit.changes}
-    ours = tuple(_ours(scene, plan))
-    taken = {function.signature for function in ours}
-    functions = [
-        replace(f, body=edited[f.oid], definition=with_body(routine(f), edited[f.oid])) if f.oid in edited else f
-        for f in here.functions
-        if f.signature not in taken
-    ]
-    triggers = tuple(_triggers(scene, plan, {function.name: function.oid for function in ours}))
-    made = {str(trigger) for trigger in triggers}
-    seen = replace(
-        here,
-        functions=(*functions, *ours),
-        triggers=(*(t for t in here.triggers if str(t) not in made), *triggers),
-        limits=tuple(limit for limit in here.limits if limit.constraint_name is not None),
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a plan makes of a database: the bodies of functions that it edits, by oid; what is ours."""
+
+    edited: Mapping[int, str]
+    functions: tuple[Function, ...]
+    triggers: tuple[Trigger, ...]
+
+
+def changes(scene: Scene, plan: Plan) -> Changes:
+    """What a plan is going to change."""
+    edited = {edit.function.oid: edit.body for edit in plan.edits if edit.changes}
+    ours = tuple(_functions(scene, plan))
+    return Changes(edited, ours, tuple(_triggers(plan, {function.name: function.oid for function in ours})))
+
+
+def undone(scene: Scene, migration: Migration) -> Changes:
+    """What a rollback of a version is going to bring back in functions that apply edited."""
+    saved = [entry for entry in scene.ledger.of(migration.version) if entry.left_behind is not None]
+    found = [(remembered.function(scene, entry), entry) for entry in saved]
+    back = {f.oid: body_of(entry.definition or "") for f, entry in found if f and f.body == entry.left_behind}
+    return Changes(back, (), ())
+
+
+def after(scene: Scene, made: Changes) -> Scene:
+    """The scene, of that counter or of another, once these changes are made."""
+    tables = {_names(scene.around.parent): ("presets", scene.around.parent)}
+    tables |= {_names(t.name): ("preset_usage" if t.whole else "partition", t.name) for t in scene.tree}
+    triggers = tuple(
+        replace(trigger, place=place, on_table=table)
+        for trigger in made.triggers
+        for place, table in [tables.get(_names(trigger.on_table), ("elsewhere", trigger.on_table))]
     )
-    return replace(scene, code=seen, ledger=replace(scene.ledger, saved=(*scene.ledger.saved, *plan.saved)))
+    new, replaced = {str(t) for t in triggers}, {f.signature for f in made.functions}
+    functions = [
+        replace(f, body=made.edited[f.oid], definition=with_body(routine(f), made.edited[f.oid]))
+        if f.oid in made.edited
+        else f
+        for f in scene.code.functions
+        if f.signature not in replaced
+    ]
+    return replace(
+        scene,
+        code=replace(
+            scene.code,
+            functions=(*functions, *made.functions),
+            triggers=(*(t for t in scene.code.triggers if str(t) not in new), *triggers),
+        ),
+    )
 
 
-def _ours(scene: Scene, plan: Plan) -> Iterator[Function]:
+def _undoable(scene: Scene, plan: Plan) -> Scene:
+    """The scene as the plan leaves it, with what the ledger has of it by then."""
+    seen = after(scene, changes(scene, plan))
+    limits = tuple(limit for limit in seen.code.limits if limit.constraint_name is not None)
+    saved = replace(scene.ledger, saved=(*scene.ledger.saved, *plan.saved))
+    return replace(seen, code=replace(seen.code, limits=limits), ledger=saved)
+
+
+def _functions(scene: Scene, plan: Plan) -> Iterator[Function]:
     """The functions that the plan makes, each under an oid that nothing has."""
-    for place, role in enumerate(scene.counter.roles_of_functions):
-        name, signature = scene.counter.objects[role], signature_of(scene, role)
-        if f"FUNCTION {signature} RETURNS" in plan.script:
-            there = scene.named(name)
+    roles = {f"CREATE OR REPLACE FUNCTION {signature_of(scene, r)} ": r for r in scene.counter.roles_of_functions}
+    for statement in plan.statements:
+        role = next((role for begins, role in roles.items() if statement.text.startswith(begins)), None)
+        if role is not None:
+            name = scene.counter.objects[role]
+            there, signature = scene.named(name), signature_of(scene, role)
             yield Function(
-                oid=-1 - place, schema=scene.counter.schema, name=name,
+                oid=-zlib.crc32(signature.encode()), schema=scene.counter.schema, name=name,
                 signature=there.signature if there else signature, language="plpgsql", owner=scene.around.owner,
                 security_definer=True, search_path=None, is_trigger=True, arguments=[], executors=[],
-                owner_passes_rls=True, owner_may_count=True, attached=True, body="usagefix", kind="f", trusted=True,
-                atomic=False, definition=None, returns="trigger", returns_set=False, parameters=[], grantees=[],
-                extras=[], needing=[],
+                owner_passes_rls=True, owner_may_count=True, attached=True, body=body_of(statement.text), kind="f",
+                trusted=True, atomic=False, definition=None, returns="trigger", returns_set=False, parameters=[],
+                grantees=[], extras=[], needing=[],
             )  # fmt: skip
 
 
-def _triggers(scene: Scene, plan: Plan, functions: dict[str, int]) -> Iterator[Trigger]:
+def _triggers(plan: Plan, functions: dict[str, int]) -> Iterator[Trigger]:
     """The triggers that the plan makes."""
-    tables = {_names(name): name for name in (scene.around.parent, *(table.name for table in scene.tree))}
     for statement in plan.statements:
         if statement.text.startswith("CREATE OR REPLACE TRIGGER "):
-            said = [token.name for token in code(statement.text)]
+            found = code(statement.text)
+            said = [token.name for token in found]
             on, runs = said.index("on"), len(said) - said[::-1].index("execute")
-            table = tables[said[on + 1], said[on + 3]]
             yield Trigger(
-                name=said[4], on_table=table, place="presets" if table == scene.around.parent else "preset_usage",
+                name=said[4], on_table="".join(token.text for token in found[on + 1 : on + 4]), place="elsewhere",
                 enabled="O", for_each_row=False, timing="", events=[], function=functions[said[runs + 3]],
                 condition=None, cloned=False, constrains=False, definition=statement.text, needing=[],
             )  # fmt: skip

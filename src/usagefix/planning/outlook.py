@@ -35,7 +35,7 @@ def outlook(db: Database, seen: Code) -> Outlook:
     by_hand = _by_hand(seen) if _begun(seen) else {}
     if refused:
         by_hand[ACCEPTED] = Step(after(refused[0].hint), refused[0].what)
-    return Outlook(exact, refusal=_refusal(db, refused), by_hand=by_hand)
+    return Outlook(exact, refusal=_refusal(db, refused), by_hand=by_hand, nouns=db.nouns)
 
 
 def _refusal(db: Database, refused: tuple[Obstacle, ...]) -> Step | None:

@@ -20,6 +20,7 @@ from usagefix.picture.objects import Function
 from usagefix.planning.scene import Scene
 from usagefix.reading import arguments_of
 
+_FEW = 2000  # events that are looked through for another example
 SAID = "UF003"  # the SQLSTATE of what a trial says
 
 _SIGNATURE = "pg_temp.usagefix_trial(integer, text, text, text, text, integer, text, jsonb)"
@@ -210,7 +211,7 @@ def statements(scene: Scene, tries: Sequence[Try], title: str, token: str) -> tu
     ways = list(dict.fromkeys(each.way for each in tries))
     rows = ",\n        ".join(
         f"({n}, {ways.index(each.way)}, {_text(each.case.preset)}, {_text(each.case.user)}, {_text(each.case.claim)},"
-        f" {_text(each.case.kind)}, {each.uses}, {_text(each.case.example)}, {_given(each.case)})"
+        f" {_text(each.case.kind)}, {each.uses}, {_text(_sample(each.case))}, {_given(each.case)})"
         for n, each in enumerate(tries)
     )
     called = (
@@ -244,6 +245,10 @@ def literal(text: str) -> str:
     return written if "\\" not in text else " E" + written.replace("\\", "\\\\")
 
 
+def _sample(case: Case) -> str | None:
+    return None if case.example is None else f"{case.example} {case.counts}"
+
+
 def _given(case: Case) -> str:
     return f"{literal(json.dumps(dict(case.given)))}::jsonb"
 
@@ -267,7 +272,7 @@ def _function(scene: Scene, ways: list[Way]) -> str:
         "@which@": ", ".join(f"preset.{quoted(key)} AS {which}" for which, key, _ in keys),
         "@another@": f"            SELECT event.* INTO example FROM {counter.child_sql} AS event LIMIT 1;"  # noqa: S608
         if counter.usual
-        else "            IF sample IS NOT NULL THEN RETURN '{}'; END IF;",
+        else _another(counter, of_used),
         "@example@": of_used
         if counter.usual
         else "event.tableoid = split_part(sample, ' ', 1)::oid AND event.ctid = split_part(sample, ' ', 2)::tid",
@@ -287,6 +292,17 @@ def _function(scene: Scene, ways: list[Way]) -> str:
     if scene.around.superuser and not scene.owner_runs:
         text += f"ALTER FUNCTION {_SIGNATURE} OWNER TO {scene.around.owner_sql};\n"
     return text.strip()
+
+
+def _another(counter: Counter, of_used: str) -> str:
+    """Another example, where the one that was found is gone by now, as under load: from a few of the same row."""
+    some = f"SELECT event.* FROM {counter.child_sql} AS event WHERE {of_used} LIMIT {_FEW}"  # noqa: S608
+    counts = f"COALESCE({counter.where}, false)" if counter.where else "true"
+    return f"""            SELECT event.* INTO example FROM ({some}) AS event
+            WHERE {counts} = split_part(sample, ' ', 3)::boolean LIMIT 1;
+            IF NOT FOUND AND sample IS NOT NULL THEN
+                RETURN '{{}}';
+            END IF;"""  # noqa: S608
 
 
 def _sum(counter: Counter) -> str:

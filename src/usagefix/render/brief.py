@@ -11,6 +11,7 @@ from usagefix.render.outline import Chapter, chapters
 from usagefix.render.pieces import Cell, Column, Table
 from usagefix.render.verdict import PLAIN
 
+_MOST_NAMED = 2  # of checks
 _WIDTH = 40  # columns of a terminal below which a line becomes a few
 
 
@@ -43,8 +44,10 @@ def _row(chapter: Chapter, part: Part | None, *, counted: bool) -> Iterator[Cell
         else:
             yield counts.number(totals.rows)
             yield counts.number(totals.inaccurate, wrong=totals.inaccurate > 0)
-            yield counts.drift(totals.drift_total, wrong=totals.drift_total != 0)
-        yield Cell(", ".join(check.check_id for check in report.checks if not check.passed))
+            yield counts.drift((totals.drift_total,), wrong=totals.drift_total != 0)
+        failing = [check.check_id for check in report.checks if not check.passed]
+        many = f"{len(failing)} of {len(report.checks)} checks fail"
+        yield Cell(", ".join(failing) if len(failing) <= _MOST_NAMED else many)
     else:
         yield from (Cell("", PLAIN),) * (3 if counted else 0)
         yield Cell(verdict.rest)

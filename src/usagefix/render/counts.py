@@ -1,4 +1,4 @@
-"""The pieces about checks, counters and presets, which several reports share."""
+"""The pieces about checks, counters and rows, which several reports share."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from usagefix.models.amount import Amount
+from usagefix.models.nouns import Nouns
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Check, Counts, RowCount, RowReport, Status, VerifyReport
 from usagefix.render import phrases
-from usagefix.render.pieces import Cell, Column, Facts, Mark, Outline, Result, Results, Section, Table
+from usagefix.render.phrases import aligned
+from usagefix.render.pieces import Cell, Column, Facts, Mark, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.verdict import BAD, FAINT, PLAIN, verdict
 
 _STATUS = {Status.OK: Mark.OK, Status.SKIPPED: Mark.SKIPPED}  # all others are what the report makes of them
@@ -37,69 +39,76 @@ def of_steps(steps: Sequence[SmokeStep]) -> tuple[Result, ...]:
     )
 
 
-def verified(report: VerifyReport) -> Outline:
+def verified(report: VerifyReport, nouns: Nouns) -> Outline:
     """The whole report of verify."""
     results = of_checks(report.checks)
-    return Outline(results, verdict(report), (checked("", results), *accuracy(report.counts), *_presets(report)))
+    sections = (checked("", results), *accuracy(report.counts, nouns), *_rows(report, nouns))
+    return Outline(results, verdict(report, nouns), sections)
 
 
-def digest(report: VerifyReport) -> tuple[Section, ...]:
+def digest(report: VerifyReport, nouns: Nouns) -> tuple[Section, ...]:
     """What is wrong, and how far."""
     wrong = of_checks([check for check in report.checks if not check.passed])
-    return (*((checked("", wrong),) if wrong else ()), *accuracy(report.counts), *_presets(report))
+    return (*((checked("", wrong),) if wrong else ()), *accuracy(report.counts, nouns), *_rows(report, nouns))
 
 
-def accuracy(counts: Counts | None) -> Iterator[Facts]:
+def accuracy(counts: Counts | None, nouns: Nouns) -> Iterator[Facts | Remark]:
     """The totals, where they were counted."""
     if counts is None:
         return
+    totals = (counts.displayed_total, counts.actual_total, counts.baseline_total)
+    displayed, actual, baseline = map(Cell, aligned((*totals, counts.drift_total))[:3])
     facts = (
-        ("presets", number(counts.rows)),
+        (nouns.rows, number(counts.rows)),
         ("accurate", number(counts.accurate)),
         ("inaccurate", number(counts.inaccurate, wrong=counts.inaccurate > 0)),
-        ("sum of counters", number(counts.displayed_total)),
-        ("events", number(counts.actual_total)),
-        *((("baselines", number(counts.baseline_total)),) if counts.baseline_total else ()),
-        ("drift", drift(counts.drift_total, wrong=counts.drift_total != 0)),
-        ("presets with usage", number(counts.rows_with_count)),
-        ("presets really used", number(counts.rows_with_events)),
+        ("sum of counters", displayed),
+        ("sum of events" if nouns.weighed else "events", actual),
+        *((("baselines", baseline),) if counts.baseline_total else ()),
+        ("drift", drift((counts.drift_total, *totals), wrong=counts.drift_total != 0)),
+        (nouns.with_count, number(counts.rows_with_count)),
+        (nouns.with_events, number(counts.rows_with_events)),
         *((("with a baseline", number(counts.rows_with_baseline)),) if counts.baseline_total else ()),
     )
     yield Facts("Accuracy", facts, numbers=True)
+    if counts.orphans:
+        those = "is 1 event" if counts.orphans == 1 else f"are {counts.orphans:,} events"
+        yield Remark("orphans", f"there {those} of {nouns.rows} that are not there; no counter lacks them")
 
 
-def _presets(report: VerifyReport) -> Iterator[Table]:
+def _rows(report: VerifyReport, nouns: Nouns) -> Iterator[Table]:
     if not report.rows:
         return
-    drifted = any(not row.accurate for row in report.rows)
-    named = any(row.label for row in report.rows)
-    based = any(row.baseline for row in report.rows)
+    rows = report.rows
+    drifted = any(not row.accurate for row in rows)
+    named = any(row.label for row in rows)
+    based = any(row.baseline for row in rows)
     columns = (
         Column("name" if named else "id"),
         Column("displayed", number=True),
         Column("actual", number=True),
         *((Column("baseline", number=True),) if based else ()),
         Column("drift", number=True),
-        *((Column("last use (UTC)", whole=True),) if report.dated else ()),
+        *((Column(f"{nouns.last_event} (UTC)", whole=True),) if report.dated else ()),
         *((Column("id", whole=True, extra=True),) if named else ()),
     )
-    rows = tuple(
-        (
-            Cell(row.label if named else row.id),
-            counter(row.displayed_count),
-            number(row.actual_records),
-            *((number(row.baseline),) if based else ()),
-            drift(row.drift, wrong=not row.accurate),
-            *((moment(row.last_event_at),) if report.dated else ()),
-            *((Cell(row.id, FAINT),) if named else ()),
-        )
-        for row in report.rows
+    drifts = [row.drift for row in rows]
+    cells = zip(
+        (Cell(row.called if named else row.id) for row in rows),
+        (Cell(said, BAD if said == "null" else PLAIN) for said in aligned([row.displayed_count for row in rows])),
+        map(Cell, aligned([row.actual_records for row in rows])),
+        *((map(Cell, aligned([row.baseline for row in rows])),) if based else ()),
+        (drift((row.drift, *drifts), wrong=not row.accurate) for row in rows),
+        *(([moment(row.last_event_at) for row in rows],) if report.dated else ()),
+        *(([Cell(row.id, FAINT) for row in rows],) if named else ()),
+        strict=True,
     )
-    yield Table("Presets with the largest drift" if drifted else "Most used presets", columns, rows)
+    title = f"{nouns.rows.capitalize()} with the largest drift" if drifted else nouns.most
+    yield Table(title, columns, tuple(cells))
 
 
-def preset(report: RowReport) -> Outline:
-    """One preset, and its newest events."""
+def row(report: RowReport, nouns: Nouns) -> Outline:
+    """One row, and its newest events."""
     one = report.row
     result = Result(
         "counter_accurate",
@@ -112,7 +121,7 @@ def preset(report: RowReport) -> Outline:
         f"drift {phrases.signed(one.drift)}",
         str(report.next or ""),
     )
-    sections: list[Section] = [_facts(one, dated=report.dated)]
+    sections: list[Section] = [_facts(one, nouns, dated=report.dated)]
     if report.recent is not None:
         columns = (Column("when (UTC)", whole=True), Column("type"), Column("user"))
         events = tuple(
@@ -120,18 +129,18 @@ def preset(report: RowReport) -> Outline:
             for event in report.recent
         )
         sections.append(Table("Newest events", columns, events))
-    return Outline((result,), verdict(report), tuple(sections))
+    return Outline((result,), verdict(report, nouns), tuple(sections))
 
 
-def _facts(one: RowCount, *, dated: bool) -> Facts:
+def _facts(one: RowCount, nouns: Nouns, *, dated: bool) -> Facts:
     facts = (
         *((("name", Cell(one.label)),) if one.label else ()),
         ("id", Cell(one.id)),
         ("displayed count", counter(one.displayed_count)),
         ("actual records", number(one.actual_records)),
         *((("baseline", number(one.baseline)),) if one.baseline else ()),
-        ("drift", drift(one.drift, wrong=not one.accurate)),
-        *((("last use", moment(one.last_event_at, "%Y-%m-%d %H:%M:%S UTC")),) if dated else ()),
+        ("drift", drift((one.drift,), wrong=not one.accurate)),
+        *(((nouns.last_event, moment(one.last_event_at, "%Y-%m-%d %H:%M:%S UTC")),) if dated else ()),
     )
     return Facts("", facts)
 
@@ -146,9 +155,10 @@ def counter(value: Amount | None) -> Cell:
     return Cell(phrases.counted(value), BAD if value is None else PLAIN)
 
 
-def drift(value: Amount, *, wrong: bool) -> Cell:
-    """How far a counter is off."""
-    return Cell(phrases.signed(value), BAD if wrong else PLAIN)
+def drift(values: Sequence[Amount], *, wrong: bool) -> Cell:
+    """How far a counter is off: the first, with as many digits behind the point as any of them."""
+    sign = "+" if values[0] > 0 else ""
+    return Cell(f"{sign}{aligned(values)[0]}" if values[0] else "0", BAD if wrong else PLAIN)
 
 
 def moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> Cell:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from usagefix.models.diagnosis import DoctorReport, Finding, Severity
+from usagefix.models.nouns import plural
 from usagefix.models.probe import ProbeReport
 from usagefix.render import counts
-from usagefix.render.phrases import answers, counted, plural, remarks, signed
+from usagefix.render.phrases import answers, counted, remarks, signed
 from usagefix.render.pieces import Cell, Column, Facts, Mark, Notes, Outline, Remark, Result, Results, Table
 from usagefix.render.verdict import BAD, verdict
 

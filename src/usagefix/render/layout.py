@@ -78,9 +78,11 @@ def pairs(facts: Sequence[tuple[str, Text]], console: Console) -> None:
 
 def numbers(facts: Sequence[tuple[str, Text]], console: Console, *, across: int) -> None:
     """Names and their numbers, in some columns, or a line each."""
-    if console.width < NARROW:
+    widest = max(len(name) for name, _ in facts) + max(value.cell_len for _, value in facts) + 6
+    across = min(across, (console.width - 2) // widest)
+    if console.width < NARROW or not across:
         for name, value in facts:
-            console.print(Text.assemble(f"{name}: ", value))
+            console.print(Text.assemble(f"{name}: ", value), overflow="fold")
         console.print()
         return
     down = -(-len(facts) // across)

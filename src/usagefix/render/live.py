@@ -53,4 +53,4 @@ def _draw(outcome: Outcome, console: Console) -> None:
         return
     for chapter, part in zip(told, outcome.parts, strict=False):
         if isinstance(part.report, VerifyReport):
-            draw_chapter(digest(part.report), chapter, console)
+            draw_chapter(digest(part.report, part.nouns), chapter, console)

@@ -19,14 +19,14 @@ from usagefix.models.migration import (
     State,
     StatusReport,
 )
-from usagefix.models.nouns import USUAL, Nouns
+from usagefix.models.nouns import USUAL, Nouns, plural
 from usagefix.models.outcome import Outcome, Part
 from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
 from usagefix.render import counts, findings
-from usagefix.render.phrases import corrections, moment, plural, undone
+from usagefix.render.phrases import corrections, moment, undone
 from usagefix.render.pieces import Cell, Change, Column, Mark, Notes, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.verdict import FAINT, Verdict, verdict
 
@@ -96,24 +96,25 @@ def results(told: Sequence[Chapter]) -> tuple[Result, ...]:
     )
 
 
-def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:  # noqa: ARG001
+def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:
     """The pieces of a report, in the words for its counter."""
     match report:
         case VerifyReport():
-            return counts.verified(report)
+            return counts.verified(report, nouns)
         case ApplyReport():
-            return _planned(report) if report.after is None else _applied(report, report.after)
+            return _planned(report, nouns) if report.after is None else _applied(report, report.after, nouns)
         case BackfillReport():
-            return Outline((_backfill(report),), verdict(report), (Notes("", tuple(corrections(report))),))
+            notes = Notes("", tuple(corrections(report, nouns)))
+            return Outline((_backfill(report, nouns),), verdict(report), (notes,))
         case RollbackReport():
-            result = Result("rolled_back", Mark.OK, "ok", "Rolled back", detail=str(verdict(report)))
-            done = (Notes("", tuple(undone(report))),) if report.migrations else ()
+            result = Result("rolled_back", Mark.OK, "ok", "Rolled back", detail=str(verdict(report, nouns)))
+            done = (Notes("", tuple(undone(report, nouns))),) if report.migrations else ()
             planned = tuple(_plan("rollback", report.plan)) if report.dry_run and report.migrations else ()
-            return Outline((result,), verdict(report), (*planned, *done))
+            return Outline((result,), verdict(report, nouns), (*planned, *done))
         case StatusReport():
-            return _status(report)
+            return _status(report, nouns)
         case RowReport():
-            return counts.preset(report)
+            return counts.row(report, nouns)
         case DoctorReport():
             return findings.diagnosis(report)
         case ExportReport():
@@ -121,43 +122,43 @@ def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:  # noqa: ARG001
             there = tuple(Result("exported", Mark.OK, "there", path) for path in report.there)
             return Outline((*files, *there), verdict(report))
         case GuardReport():
-            return _guard(report)
+            return _guard(report, nouns)
         case SmokeReport():
             results = counts.of_steps(report.steps)
             steps = Results("", results, (("status", "word"), ("step", "title"), ("seen", "detail")))
-            return Outline(results, verdict(report), (steps,))
+            return Outline(results, verdict(report, nouns), (steps,))
         case ProbeReport():
             return findings.probe(report)
         case _:
             assert_never(report)
 
 
-def _applied(report: ApplyReport, after: VerifyReport) -> Outline:
+def _applied(report: ApplyReport, after: VerifyReport, nouns: Nouns) -> Outline:
     wrong = counts.of_checks([check for check in report.before.checks if not check.passed])
     now = counts.of_checks(after.checks)
     done = [f"{version} applied" for version in report.migrations] or ["no migration was pending"]
     sections = (
         *((counts.checked("What was wrong", wrong, extra=True),) if wrong else ()),
-        Notes("What was done", (*done, *report.remarks, *corrections(report.backfill))),
+        Notes("What was done", (*done, *report.remarks, *corrections(report.backfill, nouns))),
         counts.checked("What is there now", now),
-        *counts.accuracy(after.counts),
+        *counts.accuracy(after.counts, nouns),
     )
     migrations = (Result("migration", Mark.OK, "applied", version) for version in report.migrations)
-    return Outline((*migrations, _backfill(report.backfill), *now), verdict(report), sections)
+    return Outline((*migrations, _backfill(report.backfill, nouns), *now), verdict(report, nouns), sections)
 
 
-def _planned(report: ApplyReport) -> Outline:
+def _planned(report: ApplyReport, nouns: Nouns) -> Outline:
     wrong = counts.of_checks([check for check in report.before.checks if not check.passed])
     sections = (
         *((counts.checked("What is wrong", wrong),) if wrong else ()),
         *_plan("apply", report.plan),
         *((Notes("", report.remarks),) if report.remarks else ()),
-        *((Change("track_preset_usage()", report.tracker_diff),) if report.tracker_diff else ()),
-        Notes("", tuple(corrections(report.backfill))),
+        *((Change(nouns.recorder, report.tracker_diff),) if report.tracker_diff else ()),
+        Notes("", tuple(corrections(report.backfill, nouns))),
     )
     migrations = (Result("migration", Mark.OK, "would be applied", version) for version in report.migrations)
     found = counts.of_checks(report.before.checks, failed=Mark.NOTE)
-    return Outline((*migrations, _backfill(report.backfill), *found), verdict(report), sections)
+    return Outline((*migrations, _backfill(report.backfill, nouns), *found), verdict(report, nouns), sections)
 
 
 def _plan(command: str, plan: tuple[PlannedStatement, ...]) -> Iterator[Section]:
@@ -171,12 +172,12 @@ def _plan(command: str, plan: tuple[PlannedStatement, ...]) -> Iterator[Section]
     yield Notes("" if locking else title, (said if plan else "no migration is pending",))
 
 
-def _backfill(report: BackfillReport) -> Result:
+def _backfill(report: BackfillReport, nouns: Nouns) -> Result:
     word = "dry run" if report.dry_run else "done"
-    return Result("backfill", Mark.OK, word, "Drift removed", "presets.usage_count", next(corrections(report)))
+    return Result("backfill", Mark.OK, word, "Drift removed", nouns.column, next(corrections(report, nouns)))
 
 
-def _status(report: StatusReport) -> Outline:
+def _status(report: StatusReport, nouns: Nouns) -> Outline:
     results = tuple(_state(migration, str(report.next or "")) for migration in report.migrations)
     states = Results("", results, (("state", "word"), ("version", "object"), ("name", "title"), ("applied", "detail")))
     newest = moment(report.newest_event_at, "%Y-%m-%d %H:%M:%S UTC") if report.newest_event_at else "none yet"
@@ -184,14 +185,14 @@ def _status(report: StatusReport) -> Outline:
     remarks = (
         *(Remark("pushed", f"{m.version} by {m.pushed_by}, as {m.pushed_as}") for m in pushed),
         *((Remark("newest event", newest),) if report.dated else ()),
-        *((Remark("baselines", _based(report.baselines)),) if report.baselines.rows else ()),
+        *((Remark("baselines", _based(report.baselines, nouns)),) if report.baselines.rows else ()),
     )
     return Outline(results, verdict(report), (states, *remarks))
 
 
-def _based(baselines: Baselines) -> str:
-    has = "1 preset has" if baselines.rows == 1 else f"{baselines.rows:,} presets have"
-    return f"{has} a baseline of {plural(baselines.total, 'use')}, to which events are added"
+def _based(baselines: Baselines, nouns: Nouns) -> str:
+    has = f"{nouns.of(baselines.rows)} {'has' if baselines.rows == 1 else 'have'}"
+    return f"{has} a baseline of {nouns.total(baselines.total)}, to which events are added"
 
 
 def _state(migration: MigrationState, hint: str) -> Result:
@@ -203,7 +204,7 @@ def _state(migration: MigrationState, hint: str) -> Result:
     return Result(migration.version, mark, migration.state, migration.name, migration.version, applied, hint)
 
 
-def _guard(report: GuardReport) -> Outline:
+def _guard(report: GuardReport, nouns: Nouns) -> Outline:
     columns = (
         *(Column(heading) for heading in ("role", "application", "through")),
         Column("writes", number=True),
@@ -228,5 +229,5 @@ def _guard(report: GuardReport) -> Outline:
         *((Table("Refused writes of the counter", columns, rows, _GUARD_WIDTH),) if rows else ()),
         *((Notes("", notes),) if notes else ()),
     )
-    result = Result("guard", Mark.OK, report.mode, "The guard's mode", "presets.usage_count", str(verdict(report)))
+    result = Result("guard", Mark.OK, report.mode, "The guard's mode", nouns.column, str(verdict(report)))
     return Outline((result,), verdict(report), sections)

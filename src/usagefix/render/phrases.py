@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from usagefix.models.amount import Amount
 from usagefix.models.choices import DailyLimit
 from usagefix.models.correction import BackfillReport
 from usagefix.models.migration import ExportReport, RollbackReport
+from usagefix.models.nouns import USUAL, Nouns, plural
 from usagefix.models.probe import Post, Probed, ProbeReport
 
 # What becomes of the application's triggers: held off or not, in a dry run or not.
@@ -44,9 +46,17 @@ def signed(value: Amount) -> str:
     return f"{value:+,}" if value else "0"
 
 
-def plural(number: Amount, noun: str) -> str:
-    """``1 preset``, ``2 presets``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def aligned(values: Sequence[Amount | None]) -> list[str]:
+    """Numbers of one column, each with as many digits behind the point as any."""
+    digits = max((_fraction(value) for value in values if value is not None), default=0)
+    return [
+        "null" if value is None else f"{Decimal(value):,.{digits}f}" if digits else f"{value:,}" for value in values
+    ]
+
+
+def _fraction(value: Amount) -> int:
+    exponent = value.as_tuple().exponent if isinstance(value, Decimal) else 0
+    return -exponent if isinstance(exponent, int) and exponent < 0 else 0
 
 
 def counted(value: Amount | None) -> str:
@@ -59,37 +69,37 @@ def moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
     return "never" if value is None else value.astimezone(UTC).strftime(form)
 
 
-def corrections(report: BackfillReport) -> Iterator[str]:
+def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
     """What a backfill changed, or would change, a line each; lines about one trigger are indented."""
     verb = "would be corrected" if report.dry_run else "corrected"
     if report.rows_changed:
         both = f"({report.magnitude:,} up and down together)"
-        yield f"{plural(report.rows_changed, 'preset')} {verb}: drift {signed(report.drift_removed)} {both}"
+        yield f"{nouns.of(report.rows_changed)} {verb}: drift {signed(report.drift_removed)} {both}"
     elif not report.unrepaired:
         yield "no drift to remove" if report.baselines.rows else "every counter was right: no drift to remove"
     if report.unrepaired:
-        yield f"{plural(len(report.unrepaired), 'preset')} not corrected, since the server refuses to update the row:"
+        yield f"{nouns.of(len(report.unrepaired))} not corrected, since the server refuses to update the row:"
         yield from (f"  {row.id}: {row.why}" for row in report.unrepaired[:_MOST_UNREPAIRED])
     if report.baselines.rows:
         became = "would become" if report.dry_run else "became"
         counters = plural(report.baselines.rows, "counter")
-        yield f"{plural(report.baselines.total, 'use')} that {counters} showed beside their events {became} baselines"
+        yield f"{nouns.total(report.baselines.total)} that {counters} showed beside their events {became} baselines"
     if report.forgotten.rows:
         gone = "would be forgotten" if report.dry_run else "forgotten"
         had = plural(report.forgotten.rows, "baseline")
-        yield f"{had} of {plural(report.forgotten.total, 'use')} {gone}: the events are the truth"
+        yield f"{had} of {nouns.total(report.forgotten.total)} {gone}: the events are the truth"
     if report.resumed:
-        yield f"{plural(report.resumed, 'preset')} had been corrected by a run that was interrupted"
+        yield f"{nouns.of(report.resumed)} had been corrected by a run that was interrupted"
     if report.rounds > 1:
         yield f"counted {report.rounds} times, since events were deleted or truncated meanwhile"
     if report.rows_changed and report.triggers:
-        yield f"your triggers on presets {_FATE[report.triggers[0].held_off, report.dry_run]}:"
+        yield f"your triggers on {nouns.parent} {_FATE[report.triggers[0].held_off, report.dry_run]}:"
         for trigger in report.triggers:
             times = f"{'at most ' if trigger.at_most else ''}{plural(trigger.fires, 'time')}"
             yield f"  {trigger.name}: {times}"
 
 
-def undone(report: RollbackReport) -> Iterator[str]:
+def undone(report: RollbackReport, nouns: Nouns = USUAL) -> Iterator[str]:
     """What a rollback undid, or, in a dry run, would undo, a line each."""
     would = report.dry_run
     for version in report.migrations:
@@ -97,14 +107,15 @@ def undone(report: RollbackReport) -> Iterator[str]:
     match report.daily_limit:
         case DailyLimit.RESTORE:
             comes = "would come back" if would else "is back"
-            yield f"the daily limit {comes}, and track_preset_usage() as it was"
+            yield f"the daily limit {comes}, and {nouns.recorder} as it was"
         case DailyLimit.SKIP:
-            yield "the daily limit stays off, and track_preset_usage() as it is (the old one needs the limit)"
+            yield f"the daily limit stays off, and {nouns.recorder} as it is (the old one needs the limit)"
         case None:
             pass
     if report.counters_restored is not None:
         changed = "would get back" if would else "got back"
-        yield f"{plural(report.counters_restored, 'counter')} {changed} what was shown before apply, plus later uses"
+        those = plural(report.counters_restored, "counter")
+        yield f"{those} {changed} what was shown before apply, plus later {nouns.events}"
     elif report.migrations and report.counts is not None:
         yield f"the counters keep their values: {report.counts.accurate} of {report.counts.rows} accurate"
     elif report.migrations:

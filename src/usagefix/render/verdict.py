@@ -10,11 +10,12 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport, Severity
 from usagefix.models.guarding import GuardReport
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, State, StatusReport
+from usagefix.models.nouns import USUAL, Nouns, plural
 from usagefix.models.probe import Probed, ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, Status, VerifyReport
-from usagefix.render.phrases import moved, plural
+from usagefix.render.phrases import moved
 
 GOOD, BAD, MIND, FAINT, PLAIN = "green", "red", "yellow", "dim", ""
 _GUARDED = {
@@ -37,22 +38,22 @@ class Verdict:
         return f"{self.word}: {self.rest}"
 
 
-def verdict(report: Report) -> Verdict:
-    """The verdict of one report."""
+def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
+    """The verdict of one report, in the words for its counter."""
     match report:
         case VerifyReport():
-            return _verified(report)
+            return _verified(report, nouns)
         case ApplyReport():
             if report.after is None:
                 following = str(report.before.next or "") or ("usagefix apply" if report.migrations else "")
                 return Verdict("dry run", "nothing was changed; the SQL: usagefix sql VERSION", next=following)
-            return _verified(report.after)
+            return _verified(report.after, nouns)
         case BackfillReport():
             if report.dry_run:
                 return Verdict("dry run", "nothing was changed")
             return Verdict("done", "the drift is removed; usagefix verify proves it", GOOD)
         case RollbackReport():
-            return _rolled_back(report)
+            return _rolled_back(report, nouns)
         case StatusReport():
             return _standing(report)
         case RowReport():
@@ -71,17 +72,17 @@ def verdict(report: Report) -> Verdict:
             was = "as before" if report.was is report.mode else f"was {report.was}"
             return Verdict(f"mode {report.mode}", f"{means} ({was})", GOOD)
         case SmokeReport():
-            return _smoked(report)
+            return _smoked(report, nouns)
         case ProbeReport():
             return _probed(report)
         case _:
             assert_never(report)
 
 
-def _verified(report: VerifyReport) -> Verdict:
+def _verified(report: VerifyReport, nouns: Nouns) -> Verdict:
     failed = [check for check in report.checks if not check.passed]
     counts = report.counts
-    accuracy = f", {counts.accurate} of {plural(counts.rows, 'preset')} accurate" if counts else ""
+    accuracy = f", {counts.accurate} of {nouns.of(counts.rows)} accurate" if counts else ""
     checks = len(report.checks)
     if not failed:
         passed = {1: "the check passes", 2: "both checks pass"}.get(checks, f"all {checks} checks pass")
@@ -92,7 +93,7 @@ def _verified(report: VerifyReport) -> Verdict:
     return Verdict("not right", f"{wrong}{accuracy}", BAD, str(report.next or ""))
 
 
-def _rolled_back(report: RollbackReport) -> Verdict:
+def _rolled_back(report: RollbackReport, nouns: Nouns) -> Verdict:
     if report.dry_run and (report.migrations or report.purged):
         return Verdict("dry run", "nothing was changed; the SQL: usagefix sql VERSION rollback --adapt")
     if not report.migrations and report.purged:
@@ -100,7 +101,7 @@ def _rolled_back(report: RollbackReport) -> Verdict:
     if not report.migrations:
         what = "no later version is applied" if report.remains else "no migration is applied here"
         return Verdict("nothing to do", what)
-    left = f"to {report.remains}" if report.remains else "new uses are no longer counted by usagefix"
+    left = f"to {report.remains}" if report.remains else f"new {nouns.events} are no longer counted by usagefix"
     return Verdict("rolled back", left, MIND)
 
 
@@ -130,10 +131,10 @@ def _diagnosed(report: DoctorReport) -> Verdict:
     return Verdict("cannot tell", f"{said}; the counters and the events were not looked at", MIND, following)
 
 
-def _smoked(report: SmokeReport) -> Verdict:
+def _smoked(report: SmokeReport, nouns: Nouns) -> Verdict:
     failed = [step for step in report.steps if step.status is Status.FAILED]
     if not failed:
-        return Verdict("right", "a use counts, from the application's call to the counter; all of it is undone", GOOD)
+        return Verdict("right", nouns.smoked, GOOD)
     hints = "; ".join(dict.fromkeys(step.hint for step in failed if step.hint))
     said = f"{len(failed)} of {plural(len(report.steps), 'step')} {'fails' if len(failed) == 1 else 'fail'}"
     return Verdict("not right", f"{said}; all of it is undone", BAD, hints)

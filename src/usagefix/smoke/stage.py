@@ -133,7 +133,7 @@ def _of_events(db: Database, role: str, own: str, wanted: str | None) -> Stage:
     chosen = next((case for case in found if _is_held(db, case)), None)
     if chosen is None:
         raise RowNotFound(
-            f"there is no row of {db.counter.parent} to try an event on, or each is held",
+            f"no row of {db.counter.parent} takes another row of {db.counter.child} now, or each is held",
             hint="run this again, or name one with --preset",
         )
     events = tuple(variants(db, chosen.preset, chosen.example, chosen.whose, different(db), EVENTS))

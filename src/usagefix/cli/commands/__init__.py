@@ -10,6 +10,7 @@ from usagefix.cli.commands.changing import apply, backfill, guard, rollback
 from usagefix.cli.commands.looking import check, check_preset, doctor, status, verify
 from usagefix.cli.commands.offline import demo, export, schema, sql
 from usagefix.cli.commands.proving import probe_api, smoke
+from usagefix.cli.declaring import Command, declares
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "apply": apply,
@@ -29,9 +30,11 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
 }
 NAMES = frozenset(_COMMANDS)
+_OF_NO_COUNTER = ("schema", "demo")
 
 
 def register(app: typer.Typer) -> None:
     """Add every command."""
     for name, command in _COMMANDS.items():
-        app.command(name)(command)
+        declared = command if name in _OF_NO_COUNTER else declares(command)
+        app.command(name, cls=Command)(declared)

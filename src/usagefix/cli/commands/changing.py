@@ -45,7 +45,7 @@ def apply(
         db.show_queries = show_queries
         if dry_run:
             return plan(db, to=to, batch_size=batch_size, believed=trust)
-        with progress_shown() as on_progress:
+        with progress_shown(db.nouns) as on_progress:
             return verb(
                 db,
                 to=to,
@@ -83,7 +83,7 @@ def backfill(
         db.show_queries = show_queries
         if dry_run:
             return preview(db, batch_size=batch_size, fire_triggers=fire_triggers, believed=trust)
-        with progress_shown() as on_progress:
+        with progress_shown(db.nouns) as on_progress:
             return verb(
                 db,
                 batch_size=batch_size,
@@ -119,12 +119,13 @@ def rollback(
 
     def work(db: Database) -> Report:
         db.show_queries = show_queries
-        agreed = plan(db, to=to, limit=daily_limit, purge=purge, counters=counters)
+        last = db.counter.slug == db.counters[0].slug  # it goes backwards, and the ledger after all of them
+        agreed = plan(db, to=to, limit=daily_limit, purge=purge and last, counters=counters)
         if dry_run:
             return preview(db, agreed)
         if (agreed.versions or agreed.purge) and not yes:
             _ask(db, agreed)
-        with progress_shown() as on_progress:
+        with progress_shown(db.nouns) as on_progress:
             return verb(db, agreed, on_step=words.say, on_progress=on_progress)
 
     run.execute(context, "rollback", output, work, replace(TRY if dry_run else CHANGE, backwards=True))
@@ -133,7 +134,8 @@ def rollback(
 def _ask(db: Database, agreed: RollbackPlan) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigurationError("rollback asks before it acts, and nobody is there to answer", hint="pass --yes")
-    what = [f"roll back {', '.join(agreed.versions)}"] if agreed.versions else []
+    of = f" of {db.counter.slug}" if len(db.counters) > 1 else ""
+    what = [f"roll back {', '.join(agreed.versions)}{of}"] if agreed.versions else []
     if agreed.counters is Counters.RESTORE:
         what.append("give the counters back what they showed before apply")
     what += ["drop schema usagefix"] if agreed.purge else []

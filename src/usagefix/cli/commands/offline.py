@@ -9,6 +9,7 @@ import typer
 
 from usagefix import catalog, schemas
 from usagefix.cli import options, printing, run
+from usagefix.errors import ConfigurationError
 from usagefix.models.choices import DailyLimit
 from usagefix.render import words
 
@@ -38,14 +39,15 @@ def sql(
 
     Example: usagefix sql 20250930000001 rollback
     """
+    from usagefix.exporting.step import plain_script
+
     migration = catalog.migration(version)
     if adapt:
         from usagefix.adapting import script
 
         text = run.look(context, lambda db: script(db, migration, face, daily_limit, trust))
     else:
-        text = migration.script(face, run.usual_counter(context))
-        text = catalog.decided(text, trust) if face is catalog.Face.BACKFILL else text
+        text = plain_script(run.counters_unseen(context), migration, face, trust)
     printing.to_stdout(lambda: print(text, end=""))
 
 
@@ -75,9 +77,16 @@ def export(
         if adapt:
             from usagefix.adapting import steps as adapted
 
-            steps = run.look(context, lambda db: [*adapted(db, to, trust, daily_limit)])
+            steps = run.look(context, lambda db: adapted(db, to, trust, daily_limit))
         else:
-            steps = plain([run.usual_counter(context)], to, trust)
+            counters = run.counters_unseen(context)
+            own = [counter.slug for counter in counters if not counter.usual]
+            if own:
+                raise ConfigurationError(
+                    f"what else writes the counter {own[0]} must be read before files are written for it",
+                    hint="usagefix export --adapt looks at the database, and changes nothing there",
+                )
+            steps = plain(counters, to, trust)
         report = verb(folder, steps, tool)
         for line in exported(report):
             words.say(line)

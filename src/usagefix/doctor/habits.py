@@ -1,0 +1,79 @@
+"""The rules of how the application counts by itself: what goes wrong without a word. Not for the usual application,
+whose causes are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from usagefix.doctor.case import Case
+from usagefix.doctor.counting import WARNING, Rule
+from usagefix.doctor.words import listed, where
+from usagefix.models.diagnosis import Finding
+from usagefix.picture.examples import read_by
+from usagefix.reading import Use, in_sql
+from usagefix.reading.habits import Habit, of_body, of_line
+
+
+def _places(case: Case, habit: Habit) -> list[str]:
+    """The functions and lines of source that do it."""
+    if case.nouns.usual:
+        return []
+    found = [
+        function.signature
+        for function in case.writers
+        if not case.released(function) and habit in of_body(function.body, case.subject)
+    ]
+    found += [
+        f"job {job.name}"
+        for job in case.picture.jobs
+        if _writes(case, job.command) and habit in of_body(job.command, case.subject)
+    ]
+    return found + [where(place) for place in case.places(Use.WRITES_COUNTER) if habit in of_line(place.found.text)]
+
+
+def _writes(case: Case, command: str) -> bool:
+    return any(found.use is Use.WRITES_COUNTER for found in in_sql(command, subject=case.subject))
+
+
+def stops_at_zero(case: Case) -> Iterator[Finding]:
+    """A counter that stops at zero hides that it was wrong."""
+    if found := _places(case, Habit.STOPS):
+        yield Finding(
+            "stops_at_zero",
+            WARNING,
+            "The counter stops at zero, which hides what was counted wrong",
+            case.counted_column,
+            f"in {listed(found)}: what is taken off a counter that is too low already is lost",
+            f"take it out there: {case.who_counts}",
+        )
+
+
+def counts_anew(case: Case) -> Iterator[Finding]:
+    """A recount sets the counter to what it read a moment ago."""
+    if found := _places(case, Habit.RECOUNTS):
+        yield Finding(
+            "counts_anew",
+            WARNING,
+            "The counter is set to a count, which misses what others are writing",
+            case.counted_column,
+            f"in {listed(found)}: events that are not committed yet, or come meanwhile, are lost",
+            f"take it out there: {case.who_counts}, and usagefix backfill is exact while people write",
+        )
+
+
+def update_forgotten(case: Case) -> Iterator[Finding]:
+    """What an event counts for can change, and nothing counts that."""
+    told = sorted(read_by(case.counter))
+    if not told or not case.counted or case.counters_of("UPDATE", enabled=False):
+        return
+    yield Finding(
+        "update_forgotten",
+        WARNING,
+        "An UPDATE can change what an event counts for, and no trigger counts it",
+        case.events,
+        f"{case.counters_of('INSERT')[0]} counts new events; what {', '.join(told)} become later, nothing counts",
+        "usagefix apply",
+    )
+
+
+RULES: dict[str, Rule] = {rule.__name__: rule for rule in (stops_at_zero, counts_anew, update_forgotten)}
