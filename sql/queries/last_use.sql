@@ -13,7 +13,7 @@ JOIN (
         WHERE event.created_at > current_setting('usagefix.later_than')::timestamptz
         GROUP BY event.preset_id
         UNION ALL
-        SELECT event.preset_id, max(event.created_at)
+        SELECT event.preset_id AS parent, max(event.created_at)
         FROM public.presets AS preset
         JOIN public.preset_usage AS event ON event.preset_id = preset.id
         WHERE preset.last_used_at < current_setting('usagefix.later_than')::timestamptz

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 from usagefix.errors import ConfigurationError
+from usagefix.keys import Keys
 from usagefix.preparing import prepared
 from usagefix.rendering import CODE_TAGS, PARAMETER, Column, Renderer
 from usagefix.sources import WEIGHT, Fragments
@@ -281,7 +282,13 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         "whole": counter.only is None,
     }
     needless = frozenset(word for word, is_there in needed.items() if not is_there)
-    fragments = Fragments(counter.where, counter.weight, counter.only)
+    keys = Keys(
+        (counter.sql("key"), *(quoted(of_parent) for of_parent, _ in counter.more_keys)),
+        (counter.sql("foreign_key"), *(quoted(of_event) for _, of_event in counter.more_keys)),
+        {word: counter.sql(what) for word, what in ((STANDARD.parent, "parent"), (STANDARD.child, "child"))},
+    )
+    parts = keys.child if counter.more_keys else ()
+    fragments = Fragments(counter.where, counter.weight, counter.only, parts=parts)
     if counter.truth is not None:
         named = f"({counter.sql('foreign_key')}, {WEIGHT})"
         source = f"(SELECT * FROM ({counter.truth}) AS truth {named})"  # noqa: S608 - a person's own, read only
@@ -294,6 +301,7 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         needless,
         fragments.doubled() if percent == "%%" else fragments,
         dict.fromkeys((STANDARD.child, str(STANDARD.daily)), elsewhere) if elsewhere else {},
+        (keys.doubled() if percent == "%%" else keys) if counter.more_keys else None,
     )
 
 

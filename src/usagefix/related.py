@@ -15,12 +15,11 @@ _FIRING = ("trigger_auto_increment", "trigger_auto_adjust_delete", "trigger_auto
 def related(counters: Sequence[Counter]) -> tuple[Counter, ...]:
     """The same counters, each knowing the others: ``beside`` and ``above``."""
     kept = [of for of in counters if of.truth is None]
-    return tuple(
-        replace(of, beside=tuple(dict.fromkeys(_beside(of, kept))), above=tuple(_above(of, kept, ())))
-        if of.truth is None
-        else of
-        for of in counters
-    )
+    return tuple(of if of.truth is not None else _knowing(of, kept) for of in counters)
+
+
+def _knowing(of: Counter, others: Sequence[Counter]) -> Counter:
+    return replace(of, beside=tuple(dict.fromkeys(_beside(of, others))), above=tuple(_above(of, others, ())))
 
 
 def _beside(of: Counter, others: Sequence[Counter]) -> Iterator[str]:

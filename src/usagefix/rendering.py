@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from usagefix.keys import Keys
 from usagefix.sources import Fragments
 from usagefix.tokens import CODE, Kind, Token, tokens
 
@@ -35,7 +36,8 @@ class Renderer:
     """``schema`` is the word for it; ``words``: what is written for a name that is one anywhere; ``columns``: for one
     that is one only behind the word for its table and a dot, by this word; ``needless``: what is not needed, by the
     word that ends the lines that are for it. ``fragments``: which events count, and for how much. ``schemas``: what
-    is written for the schema's word before a name that is elsewhere."""
+    is written for the schema's word before a name that is elsewhere. ``keys``: where the key has several
+    columns."""
 
     schema: str
     words: Mapping[str, str]
@@ -43,6 +45,7 @@ class Renderer:
     needless: frozenset[str] = frozenset()
     fragments: Fragments | None = None
     schemas: Mapping[str, str] = field(default_factory=dict)
+    keys: Keys | None = None
 
     def render(self, text: str, *, inside: bool = False) -> str:
         """The text with other names; ``inside``: it is the body of a function."""
@@ -63,6 +66,9 @@ class Renderer:
             elif token.kind is Kind.WORD and not _is_parameter(code, index):
                 first, written[place] = self._word(code, index, inside=inside)
                 written[places[first] : place] = [""] * (place - places[first]) if first < index else []
+        for begin, behind, whole in self.keys.edits(code) if self.keys else ():
+            last = places[behind - 1]
+            written[places[begin] : last + 1] = [whole, *[""] * (last - places[begin])]
         for edit in self.fragments.edits(code, inside=inside) if self.fragments else ():
             first, last = places[edit.first], places[edit.end - 1]
             if edit.instead is not None:
@@ -81,6 +87,7 @@ class Renderer:
                 for table, columns in self.columns.items()
             },
             fragments=self.fragments and self.fragments.doubled(),
+            keys=self.keys and self.keys.doubled(),
             schemas={name: doubled(schema) for name, schema in self.schemas.items()},
         )
 

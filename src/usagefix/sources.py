@@ -43,16 +43,18 @@ class Edit:
 @dataclass(frozen=True, slots=True)
 class Fragments:
     """Which events count, and for how much: SQL over the alias ``event``; None: all, and 1 each. ``only``: which rows
-    of the parent have a counter: over the alias ``preset``; None: all. ``truth``: what is read in place of events."""
+    of the parent have a counter: over the alias ``preset``; None: all. ``truth``: what is read in place of events.
+    ``parts``: the columns of a key of several: an event without one of them is of no row."""
 
     where: str | None = None
     weight: str | None = None
     only: str | None = None
     truth: str | None = None
+    parts: tuple[str, ...] = ()
 
     def edits(self, code: Sequence[Token], *, inside: bool) -> Iterator[Edit]:
         """What to write otherwise in some code; ``inside``: it is the body of a function."""
-        if self.where is self.weight is self.only is None:
+        if self.where is self.weight is self.only is None and not self.parts:
             return
         texts = [token.text for token in code]
         for at, text in enumerate(texts):
@@ -64,7 +66,7 @@ class Fragments:
                 yield from _restricted(texts, at, self.only)
 
     def _source(self, texts: list[str], first: int, *, inside: bool) -> Iterator[Edit]:
-        if self.where is self.weight is None:
+        if self.where is self.weight is None and not self.parts:
             return
         for source in _EVENTS:
             end = first + len(source)
@@ -74,15 +76,16 @@ class Fragments:
                     return
                 where, weight = (closed(text) if inside and text else text for text in (self.where, self.weight))
                 worth = f", COALESCE({weight}, 0) AS {WEIGHT}" if weight else ""
-                counts = f" WHERE ({where})" if where else ""
+                conditions = [*(f"event.{part} IS NOT NULL" for part in self.parts), *([f"({where})"] if where else [])]
+                counts = f" WHERE {' AND '.join(conditions)}" if conditions else ""
                 selected = f"(SELECT event.*{worth} FROM "  # noqa: S608 - vetted by the server
                 yield Edit(first, end, selected, f" AS event{counts})")
 
     def doubled(self) -> Fragments:
         """The same where ``%`` means something and ``%%`` is a percent sign."""
-        return Fragments(
-            *(text and text.replace("%", "%%") for text in (self.where, self.weight, self.only, self.truth))
-        )
+        given = (self.where, self.weight, self.only, self.truth)
+        where, weight, only, truth = (text and text.replace("%", "%%") for text in given)
+        return Fragments(where, weight, only, truth, tuple(part.replace("%", "%%") for part in self.parts))
 
 
 def _restricted(texts: list[str], at: int, only: str) -> Iterator[Edit]:

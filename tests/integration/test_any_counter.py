@@ -11,7 +11,7 @@ from support import App
 
 from usagefix import catalog, picture
 from usagefix.backfill import backfill
-from usagefix.counter import Counter
+from usagefix.counter import Counter, quoted
 from usagefix.database import Database, connect
 from usagefix.models.choices import Trust
 from usagefix.models.verification import Status, VerifyReport
@@ -75,6 +75,26 @@ INSERT INTO app.posts SELECT 'at://' || n, n FROM generate_series(1, 9) AS n;
 INSERT INTO "Other".posts (subject, of, value)
 SELECT 'at://' || 1 + n % 12, (ARRAY['post', 'list'])[1 + n % 2], n % 3 FROM generate_series(1, 60) AS n;
 """
+VOTES = """
+CREATE TABLE app.votes (kind smallint, "of what" text, likes integer DEFAULT 3, title text, PRIMARY KEY (kind, "of what"));
+CREATE TABLE app.vote (id serial PRIMARY KEY, kind integer, object text, value integer, at timestamptz DEFAULT now());
+CREATE INDEX ON app.vote (kind, object);
+INSERT INTO app.votes SELECT n % 2, 'a "b", ' || n / 2 FROM generate_series(1, 9) AS n;
+INSERT INTO app.vote (kind, object, value)
+SELECT NULLIF(n % 3, 2), 'a "b", ' || n / 6, n % 4 FROM generate_series(1, 60) AS n;
+"""
+PAIRS = (
+    """INSERT INTO app.vote (kind, object, value) VALUES (1, 'a "b", 1', 2)""",
+    """INSERT INTO app.vote (kind, object, value) VALUES (1, NULL, 1), (NULL, 'a "b", 1', 1), (1, 'a "b", 1', 5)""",
+    """INSERT INTO app.vote (kind, object, value) SELECT n % 2, 'a "b", ' || n % 7, n FROM generate_series(1, 40) AS n""",
+    """UPDATE app.vote SET kind = 1 - kind WHERE id % 3 = 0""",
+    """UPDATE app.vote SET object = NULL WHERE id % 7 = 0""",
+    """UPDATE app.vote SET value = value + 1""",
+    """INSERT INTO app.votes VALUES (1, 'a "b", 6', 0), (0, 'a "b", 6', NULL)""",
+    """UPDATE app.votes SET kind = 1 WHERE kind = 0 AND "of what" = 'a "b", 5'""",
+    """DELETE FROM app.vote WHERE id % 4 = 0""",
+    """DELETE FROM app.votes WHERE "of what" = 'a "b", 2'""",
+)
 ELSEWHERE = (
     """INSERT INTO "Other".posts (subject, of, value) VALUES ('at://1', 'post', 1), ('at://none', 'post', 1)""",
     """INSERT INTO "Other".posts (subject, of, value) SELECT 'at://' || n, 'post', n FROM generate_series(1, 20) AS n""",
@@ -158,6 +178,11 @@ SHAPES = {
         made(column="score", weight="event.value", only="(preset.live IS TRUE)"), PARTITIONED,
         truth("coalesce(sum(value), 0)"), STRAIGHT,
     ),
+    "two columns": Shape(
+        made(parent="votes", key="kind", more_keys=(("of what", "object"),), child="vote", foreign_key="kind",
+             weight="event.value", label="title", event_id="id"), VOTES,
+        "SELECT kind AS key, object AS more, sum(value) AS shown FROM app.vote GROUP BY 1, 2", PAIRS,
+    ),
     "another schema, no constraint": Shape(
         made(key="uri", child_schema="Other", child="posts", foreign_key="subject", where="(event.of = 'post'::text)",
              label="title", event_id="id"), UNTIED,
@@ -197,9 +222,10 @@ def wrong(report: VerifyReport) -> set[str]:
 def drifted(app: App, shape: Shape) -> list[tuple[object, ...]]:
     """Which rows show something else than the truth."""
     counter = shape.counter
+    more = "".join(f" AND t.more = preset.{quoted(key)}" for key, _ in counter.more_keys)
     return app.sql(
         f"SELECT preset.*, t.* FROM {counter.parent_sql} AS preset"
-        f" LEFT JOIN ({shape.truth}) AS t ON t.key = preset.{counter.sql('key')}"
+        f" LEFT JOIN ({shape.truth}) AS t ON t.key = preset.{counter.sql('key')}{more}"
         f" WHERE preset.{counter.sql('column')} IS DISTINCT FROM coalesce(t.shown, 0) AND {counter.only or 'true'}"
     )
 
@@ -226,10 +252,12 @@ def strays(app: App, shape: Shape) -> int | None:
     counter = shape.counter
     if counter.only is not None:
         return None
+    own = ", ".join([counter.sql("key"), *(quoted(key) for key, _ in counter.more_keys)])
+    named = ", ".join([counter.sql("foreign_key"), *(quoted(column) for _, column in counter.more_keys)])
     return int(
         app.one(
-            f"SELECT count(*) FROM {counter.child_sql} AS event WHERE event.{counter.sql('foreign_key')} NOT IN"
-            f" (SELECT {counter.sql('key')} FROM {counter.parent_sql}) AND ({counter.where or 'true'})"
+            f"SELECT count(*) FROM {counter.child_sql} AS event WHERE ROW({named}) IS NOT NULL AND ({named}) NOT IN"
+            f" (SELECT {own} FROM {counter.parent_sql}) AND ({counter.where or 'true'})"
         )
     )
 

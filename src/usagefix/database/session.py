@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.rows import class_row, scalar_row, tuple_row
 
-from usagefix import catalog
+from usagefix import catalog, keys
 from usagefix.counter import STANDARD, Counter, quoted
 from usagefix.database.failures import CONFLICTS, RETRYABLE, translated
 from usagefix.database.settings import PATH, alone, reading, writing
@@ -314,7 +314,9 @@ class Database:
 
     def _with_names(self, query: str, params: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
         """A query's parameters, with the counter's names where it asks for any."""
-        return {**self.counter.params, **(params or {})} if PARAMETER.search(query) else params
+        if not PARAMETER.search(query):
+            return params
+        return {**self.counter.params, **(params or {}), **keys.parts(query, params or {})}
 
     @contextmanager
     def application_path(self) -> Iterator[None]:
@@ -341,7 +343,7 @@ class Database:
                     return self.values(statement, params)
                 self.run(statement, params)
                 return []
-            plain = filled_in(self._connection, statement, params)
+            plain = filled_in(self._connection, statement, self._with_names(statement, params))
             body = f"BEGIN {'RETURN QUERY ' if returns else ''}{plain}; END"
             make = (
                 "CREATE FUNCTION pg_temp.usagefix_confined() RETURNS SETOF pg_catalog.text LANGUAGE plpgsql"
