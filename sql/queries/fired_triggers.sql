@@ -6,6 +6,10 @@ FROM pg_catalog.pg_trigger AS existing
 WHERE existing.tgrelid = to_regclass(%(parent)s) AND NOT existing.tgisinternal
     AND existing.tgtype::integer & 16 = 16 AND existing.tgenabled <> 'D'
     AND existing.tgfoid IS DISTINCT FROM to_regprocedure(%(guard)s)
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_proc AS ours
+        WHERE ours.oid = existing.tgfoid AND (ours.proconfig::text LIKE E'%%, pg\\_usagefix\\_%%'
+            OR strpos(ours.prosrc, 'usagefix.refused_writes') > 0))
     AND (existing.tgattr::text = '' OR EXISTS (
         SELECT FROM pg_catalog.pg_attribute AS watched
         WHERE watched.attrelid = existing.tgrelid AND watched.attnum = ANY (existing.tgattr)

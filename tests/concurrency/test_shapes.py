@@ -64,3 +64,23 @@ def test_uncounted_writes_are_caught(empty: App) -> None:
     wrong = shape.wrong(empty)
     assert wrong["post_likes_count"] > 0
     assert wrong["post_dislikes_count"] == 0
+
+
+def test_a_repair_reaches_what_adds_it_up(empty: App) -> None:
+    """Also while the application's own triggers are held off."""
+    shape = next(shape for shape in WRITTEN if shape.name == "chain")
+    shape.load(empty)
+    config = ("--config", str(shape.declaration))
+    assert empty.usagefix(*config, "apply").code == 0
+    empty.sql("CREATE TABLE touched (post bigint)")
+    empty.sql(
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO touched VALUES (NEW.id);"
+        " RETURN NEW; END $$; CREATE TRIGGER touch BEFORE UPDATE ON posts FOR EACH ROW EXECUTE FUNCTION touch()"
+    )
+    empty.spoil("UPDATE posts SET comments_count = comments_count + 1 WHERE id % 4 = 0")
+    assert set(shape.wrong(empty).values()) == {10, 2, 0}
+    empty.sql("TRUNCATE touched")
+    filled = empty.usagefix(*config, "backfill", "--counter", "post_comments_count")
+    assert filled.code == 0, filled.stderr
+    assert not any(shape.wrong(empty).values()), shape.wrong(empty)
+    assert empty.one("SELECT count(*) FROM touched") == 0
