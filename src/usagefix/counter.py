@@ -18,7 +18,7 @@ from usagefix.errors import ConfigurationError
 from usagefix.keys import Keys
 from usagefix.preparing import prepared
 from usagefix.rendering import CODE_TAGS, PARAMETER, Column, Renderer
-from usagefix.sources import Fragments
+from usagefix.sources import WEIGHT, Fragments
 
 LONGEST_NAME = 63  # bytes; the server cuts what is longer
 EVENT_TIMES = ("created_at", "used_at")  # what the usual application calls the time of a use, in this order
@@ -54,7 +54,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
     **dict.fromkeys(("NEW", "OLD"), _OF_ROWS),
 }
 _NO_NAMES = (
-    *("more_keys", "number", "where", "weight", "only", "constants", "creates", "beside", "truth"),
+    *("more_keys", "number", "where", "weight", "only", "constants", "creates", "beside", "above", "truth"),
     *("slug", "partitioned", "baselines", "encoding", "declared", "stored"),
 )
 _BARE = re.compile(r"[a-z0-9_]+")
@@ -75,7 +75,8 @@ class Counter:
     parent have a counter; ``constants``: the columns that it fixes, with their values as SQL. As the server prints
     them, columns of an event are behind ``event.``, those of the parent behind ``preset.``. ``creates``: a parent row
     that is not there yet is made. ``beside``: the columns by which other counters of the same parent find it from the
-    same events. ``truth``: a query of keys and values in place of events, for what is only verified.
+    same events; ``above``: the ways up to rows whose counters add this one up, each step as schema, table, key and the
+    column of the row below. ``truth``: a query of keys and values in place of events, for what is only verified.
 
     ``slug``: the counter's name, which its functions and triggers bear. ``recorder``, ``incrementer``: the functions
     that record an event, and that add one; ``daily``: the index of the daily limit; None: there is no such thing.
@@ -110,6 +111,7 @@ class Counter:
     constants: tuple[tuple[str, str], ...] = ()
     creates: bool = False
     beside: tuple[str, ...] = ()
+    above: tuple[tuple[str, ...], ...] = ()
     truth: str | None = None
     slug: str = "preset_usage_count"
     partitioned: bool = True
@@ -287,6 +289,10 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
     )
     parts = keys.child if counter.more_keys else ()
     fragments = Fragments(counter.where, counter.weight, counter.only, parts)
+    if counter.truth is not None:
+        named = f"({', '.join(keys.child)}, {WEIGHT})"
+        source = f"(SELECT * FROM ({counter.truth}) AS truth {named})"  # noqa: S608 - a person's own, read only
+        fragments = replace(fragments, weight=WEIGHT, truth=source)
     elsewhere = counter.sql("child_schema").replace("%", percent) if counter.child_schema is not None else None
     return Renderer(
         STANDARD.schema,

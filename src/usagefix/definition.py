@@ -57,8 +57,11 @@ def _value(name: str, found: Any) -> Any:
 
 def _fits(name: str, item: Any) -> bool:
     """Whether it is one column, or a pair of texts, as the field has them."""
-    pair = isinstance(item, list) and [type(text) for text in item] == [str, str]
-    return isinstance(item, str) if name == "beside" else pair
+    if name == "beside":
+        return isinstance(item, str)
+    if name == "above":
+        return isinstance(item, list) and all(type(text) is str for text in item)
+    return isinstance(item, list) and [type(text) for text in item] == [str, str]
 
 
 def same_place(one: Counter, other: Counter) -> bool:

@@ -43,13 +43,19 @@ class Counted(Protocol):
     @property
     def beside(self) -> tuple[str, ...]: ...
     @property
+    def above(self) -> tuple[tuple[str, ...], ...]: ...
+    @property
     def partitioned(self) -> bool: ...
+    @property
+    def weight(self) -> str | None: ...
+    @property
+    def time(self) -> str | None: ...
     def sql(self, what: str) -> str: ...
 
 
 def prepared(counter: Counted, text: str) -> str:
     """Rendered SQL with what these functions do first."""
-    if not counter.creates and not counter.beside:
+    if not (counter.creates or counter.beside or counter.above):
         return text
     for anchor, added in _additions(counter).items():
         text = text.replace(anchor, added + anchor)
@@ -72,7 +78,7 @@ def _additions(counter: Counted) -> Mapping[str, str]:
     return {
         _INCREMENT: made.of_insert() * bool(counter.beside) + locked.of_insert(),
         _ONE_BY_ONE: made.of_insert() * (not counter.beside),
-        _ADJUST: made.of_update() + locked.of_change(),
+        _ADJUST: made.unless_changed() + made.of_update() + locked.of_change(),
         _ROW: made.of_row() + locked.of_row(),
         _GONE: _NOTED * counter.creates,
         _STARTS: made.of_guard(),
@@ -110,6 +116,20 @@ class _Keys:
         pairs = zip(self.of_parent, right, strict=True)
         return " AND ".join(f"{left}.{key} OPERATOR(pg_catalog.=) {other}" for key, other in pairs)
 
+    def unless_changed(self) -> str:
+        """Leave for updates of anything else: they lock nothing, so they are in nobody's way."""
+        fragments = [closed(text) for text in (self.counter.where, self.counter.weight) if text]
+        read = [*(f"event.{name}" for names in self.of_events for name in names), *fragments]
+        read += [f"event.{self.counter.sql('time')}"] * (self.counter.time is not None)
+        facts = ", ".join(read)
+        new, old = (f"SELECT {facts} FROM {table} AS event" for table in ("new_events", "old_events"))  # noqa: S608
+        return (
+            "    -- An UPDATE of anything else is nothing to count.\n"
+            "    IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN\n"
+            f"        IF NOT EXISTS (\n            {new}\n            EXCEPT ALL {old}\n"
+            "        ) THEN RETURN NULL; END IF;\n    END IF;\n"
+        )
+
 
 class _Locking(_Keys):
     """Locks every parent row that a counter of this parent may change, in one order: two sets, each in order, one after
@@ -120,24 +140,29 @@ class _Locking(_Keys):
         "    -- before the first one counts, in the order of their keys.\n"
     )
 
+    _ABOVE = (
+        "    -- Other counters add this one up: lock the rows of this one, and theirs, before the first is written,\n"
+        "    -- each table in the order of its keys.\n"
+    )
+
     def of_insert(self) -> str:
-        return self._WHY + self._statement(["new_events"], "    ") if self.counter.beside else ""
+        return self._why + self._all(["new_events"], "    ") if self._locks else ""
 
     def of_change(self) -> str:
-        if not self.counter.beside:
+        if not self._locks:
             return ""
         indent = " " * 8
         return (
-            f"{self._WHY}    IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN\n"
-            + self._statement(["old_events"], indent)
+            f"{self._why}    IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN\n"
+            + self._all(["old_events"], indent)
             + "    ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN\n"
-            + self._statement(["old_events", "new_events"], indent)
+            + self._all(["old_events", "new_events"], indent)
             + "".join(self._of_partition())
             + "    END IF;\n"
         )
 
     def of_row(self) -> str:
-        if not self.counter.beside:
+        if not self.counter.beside:  # one row of one counter is in one order
             return ""
         rows = [f"{row}.{column}" for row in ("OLD", "NEW") for columns in self.of_events for column in columns]
         if self.counter.more_keys:
@@ -173,6 +198,32 @@ class _Locking(_Keys):
             any_of = f"preset.{self.of_parent[0]} OPERATOR(pg_catalog.=) ANY (ARRAY(\n        {touched}))"
             text = f"PERFORM FROM {self.counter.parent_sql} AS preset\nWHERE {one}{any_of}\n{self._order}"
         return "".join(f"{indent}{line}\n" for line in text.splitlines())
+
+    def _all(self, tables: Sequence[str], indent: str) -> str:
+        return self._statement(tables, indent) + "".join(self._further(tables, indent))
+
+    def _further(self, tables: Sequence[str], indent: str) -> Iterator[str]:
+        """The rows whose counters add up this one, by each way: what fires when this one is written locks them."""
+        ways = [way[:end] for way in self.counter.above for end in range(4, len(way) + 1, 4)]
+        for way in dict.fromkeys(ways) if not self.counter.more_keys else ():
+            keys, below, key = self.select(tables), self.counter.parent_sql, self.of_parent[0]
+            for at in range(0, len(way), 4):
+                schema, table, upper, column = map(_quoted, way[at : at + 4])
+                row = f"SELECT row.{column} FROM {below} AS row"  # noqa: S608
+                keys = f"{row} WHERE row.{key} OPERATOR(pg_catalog.=) ANY (ARRAY({keys}))"
+                below, key = f"{schema}.{table}", upper
+            many = "EXISTS (SELECT FROM new_events OFFSET 1) AND " * (list(tables) == ["new_events"])
+            found = f"WHERE {many}upper.{key} OPERATOR(pg_catalog.=) ANY (ARRAY(\n    {keys}))"
+            text = f"PERFORM FROM {below} AS upper\n{found}\nORDER BY upper.{key} FOR NO KEY UPDATE;"
+            yield "".join(f"{indent}{line}\n" for line in text.splitlines())
+
+    @property
+    def _locks(self) -> bool:
+        return bool(self.counter.beside or self.counter.above)
+
+    @property
+    def _why(self) -> str:
+        return self._WHY * bool(self.counter.beside) + self._ABOVE * bool(self.counter.above)
 
     @property
     def _order(self) -> str:

@@ -39,8 +39,8 @@ def check_preset(db: Database, wanted: str, *, recent: int = 0) -> RowReport:
         preflight.require_readable(db)
         row = one_preset(db, wanted)
         events = None
-        if recent:
+        if recent and db.counter.truth is None:
             params = {"preset_id": row.id, "recent": recent}
             events = tuple(db.rows(db.query("recent_events"), Event, params))
-        step = None if row.accurate else next_step(db, COUNTERS)
+        step = None if row.accurate or db.counter.truth is not None else next_step(db, COUNTERS)
     return RowReport(row, events, dated=db.counter.keeps_last_use, next=step)

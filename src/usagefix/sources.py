@@ -44,12 +44,13 @@ class Edit:
 class Fragments:
     """Which events count, and for how much: SQL over the alias ``event``; None: all, and 1 each. ``only``: which rows
     of the parent have a counter: over the alias ``preset``; None: all. ``parts``: the columns of a key of several:
-    an event without one of them is of no row."""
+    an event without one of them is of no row. ``truth``: what is read in place of events."""
 
     where: str | None = None
     weight: str | None = None
     only: str | None = None
     parts: tuple[str, ...] = ()
+    truth: str | None = None
 
     def edits(self, code: Sequence[Token], *, inside: bool) -> Iterator[Edit]:
         """What to write otherwise in some code; ``inside``: it is the body of a function."""
@@ -70,6 +71,9 @@ class Fragments:
         for source in _EVENTS:
             end = first + len(source)
             if tuple(texts[first:end]) == source and texts[end : end + 1] == ["AS"]:
+                if self.truth is not None:
+                    yield Edit(first, end, instead=self.truth)
+                    return
                 where, weight = (closed(text) if inside and text else text for text in (self.where, self.weight))
                 worth = f", COALESCE({weight}, 0) AS {WEIGHT}" if weight else ""
                 conditions = [*(f"event.{part} IS NOT NULL" for part in self.parts), *([f"({where})"] if where else [])]
@@ -80,7 +84,8 @@ class Fragments:
     def doubled(self) -> Fragments:
         """The same where ``%`` means something and ``%%`` is a percent sign."""
         where, weight, only = (text and text.replace("%", "%%") for text in (self.where, self.weight, self.only))
-        return Fragments(where, weight, only, tuple(part.replace("%", "%%") for part in self.parts))
+        parts = tuple(part.replace("%", "%%") for part in self.parts)
+        return Fragments(where, weight, only, parts, self.truth and self.truth.replace("%", "%%"))
 
 
 def _restricted(texts: list[str], at: int, only: str) -> Iterator[Edit]:

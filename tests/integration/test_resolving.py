@@ -355,3 +355,25 @@ def test_what_is_wrong_with_a_counter_that_is_not_asked_for_is_no_matter(shop: A
     assert verify(shop, cwd=tmp_path).code == 2
     one = verify(shop, "--counter", "post_likes_count", cwd=tmp_path)
     assert one.code == 1, one.stderr
+
+
+def test_a_counter_with_a_truth_is_proved_and_nothing_else(shop: App, tmp_path: Path) -> None:
+    truth = 'truth = "SELECT post_id, count(DISTINCT value) FROM public.reactions GROUP BY 1 HAVING count(*) % 2 = 1"\n'
+    (tmp_path / "usagefix.toml").write_text(f'[[counter]]\ncounter = "posts.likes_count"\n{truth}')
+    shop.sql("INSERT INTO posts (id, slug, likes_count) VALUES (1, 'a', 1), (2, 'b', 5), (3, 'c', 0)")
+    shop.sql(
+        "INSERT INTO reactions (id, post_id, value) VALUES (1, 1, 7), (2, 1, 7), (3, 1, 7), (4, 2, 1), (5, NULL, 1)"
+    )
+    before = shop.dump_all()
+    found = verify(shop, "--format", "json", cwd=tmp_path)
+    assert found.code == 1, found.stderr
+    entry = found.json["counters"][0]
+    assert [check["check_id"] for check in entry["checks"]] == ["counters_accurate"]
+    counts = entry["counts"]
+    assert (counts["rows"], counts["accurate"], counts["drift_total"]) == (3, 2, -4)
+    shop.sql("UPDATE posts SET likes_count = 1 WHERE id = 2")
+    assert verify(shop, cwd=tmp_path).code == 0
+    for command in (("apply",), ("backfill",), ("rollback", "--yes"), ("guard",), ("smoke",), ("status",), ("doctor",)):
+        left = run(*command, cwd=tmp_path, DATABASE_URL=shop.url())
+        assert (left.code, "is only verified" in left.stderr) == (2, True), (command, left.stderr)
+    assert shop.dump_all() == before

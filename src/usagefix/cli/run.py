@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 C = TypeVar("C", Counter, Declaration)
+PROVING = ("verify", "check", "check-preset")  # what a counter that is only verified has
 VETTING = ("apply", "backfill", "smoke")  # what makes a counter, or tries one
 ATTEMPTS = 3  # of what only reads, on a standby
 
@@ -97,6 +98,8 @@ def on_database(
         db = _open(context.obj, say)
         outcome.target = db.target
         _look(db, wanted, vetting=outcome.command in VETTING)
+        if outcome.command not in PROVING:
+            _leave_out(db)
         again_on_a_standby(partial(about, outcome, work, way), db, say)
     outcome.changes = words.outcome(db.changes if db else (), outcome.left)
     if db is not None:
@@ -225,16 +228,21 @@ def look(context: typer.Context, read: Callable[[Database], T]) -> T:
     db = _open(context.obj)
     try:
         _look(db, wanted, vetting=True)
-        db.counters = tuple(_kept_by_sql(db.counters))
-        if db.counters[0].truth is not None:
-            raise ConfigurationError(
-                f"{db.counters[0].slug} is only verified: there is no SQL that keeps it",
-                hint="name another with --counter, or declare it with events",
-            )
-        db.counter = db.counters[0]
+        _leave_out(db)
         return read(db)
     finally:
         db.close()
+
+
+def _leave_out(db: Database) -> None:
+    """Leave out what is only verified. Raises ConfigurationError where that is all."""
+    db.counters = tuple(_kept_by_sql(db.counters))
+    db.counter = db.counters[0]
+    if db.counter.truth is not None:
+        raise ConfigurationError(
+            f"{db.counter.slug} is only verified: there is no SQL that keeps it",
+            hint="usagefix verify proves it; name another with --counter, or declare it with events",
+        )
 
 
 def _look(db: Database, wanted: Declared, *, vetting: bool) -> None:

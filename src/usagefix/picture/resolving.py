@@ -4,7 +4,6 @@ SQL. Reads only, but for SQL that is vetted where the caller says so. What is wr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from usagefix import picture
@@ -16,6 +15,7 @@ from usagefix.picture.declared import Tables
 from usagefix.picture.fitting import fitted
 from usagefix.picture.ordering import in_order
 from usagefix.picture.truths import verified
+from usagefix.related import related
 
 
 def resolved(
@@ -43,7 +43,7 @@ def resolved(
     others = [counter for _, counter in _fitting(db, [one for one in declared if one.name not in names], schema).pairs]
     known = {_column(counter) for counter in (*counters, *others)}
     others += [counter for counter in applied if _column(counter) not in known]
-    return tuple(_with_others(counter, (*counters, *others)) for counter in counters)
+    return related((*counters, *others))[: len(counters)]
 
 
 class _Found(NamedTuple):
@@ -96,13 +96,3 @@ def _twice(pairs: Iterable[tuple[Declaration, Counter]]) -> Iterator[Mistake]:
 
 def _column(counter: Counter) -> tuple[str, str, str]:
     return counter.schema, counter.parent, counter.column
-
-
-def _with_others(counter: Counter, counters: Iterable[Counter]) -> Counter:
-    """The counter, knowing the columns by which others find the same parent from the same events."""
-    if counter.truth is not None:
-        return counter
-    tables = (counter.parent_sql, counter.child_sql)
-    same = [other for other in counters if (other.parent_sql, other.child_sql) == tables and other.truth is None]
-    columns = dict.fromkeys(other.foreign_key for other in same if other.foreign_key != counter.foreign_key)
-    return replace(counter, beside=tuple(columns))
