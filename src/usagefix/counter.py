@@ -288,9 +288,9 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         {word: counter.sql(what) for word, what in ((STANDARD.parent, "parent"), (STANDARD.child, "child"))},
     )
     parts = keys.child if counter.more_keys else ()
-    fragments = Fragments(counter.where, counter.weight, counter.only, parts=parts)
+    fragments = Fragments(counter.where, counter.weight, counter.only, parts)
     if counter.truth is not None:
-        named = f"({counter.sql('foreign_key')}, {WEIGHT})"
+        named = f"({', '.join(keys.child)}, {WEIGHT})"
         source = f"(SELECT * FROM ({counter.truth}) AS truth {named})"  # noqa: S608 - a person's own, read only
         fragments = replace(fragments, weight=WEIGHT, truth=source)
     elsewhere = counter.sql("child_schema").replace("%", percent) if counter.child_schema is not None else None

@@ -43,14 +43,14 @@ class Edit:
 @dataclass(frozen=True, slots=True)
 class Fragments:
     """Which events count, and for how much: SQL over the alias ``event``; None: all, and 1 each. ``only``: which rows
-    of the parent have a counter: over the alias ``preset``; None: all. ``truth``: what is read in place of events.
-    ``parts``: the columns of a key of several: an event without one of them is of no row."""
+    of the parent have a counter: over the alias ``preset``; None: all. ``parts``: the columns of a key of several:
+    an event without one of them is of no row. ``truth``: what is read in place of events."""
 
     where: str | None = None
     weight: str | None = None
     only: str | None = None
-    truth: str | None = None
     parts: tuple[str, ...] = ()
+    truth: str | None = None
 
     def edits(self, code: Sequence[Token], *, inside: bool) -> Iterator[Edit]:
         """What to write otherwise in some code; ``inside``: it is the body of a function."""
@@ -83,9 +83,9 @@ class Fragments:
 
     def doubled(self) -> Fragments:
         """The same where ``%`` means something and ``%%`` is a percent sign."""
-        given = (self.where, self.weight, self.only, self.truth)
-        where, weight, only, truth = (text and text.replace("%", "%%") for text in given)
-        return Fragments(where, weight, only, truth, tuple(part.replace("%", "%%") for part in self.parts))
+        where, weight, only = (text and text.replace("%", "%%") for text in (self.where, self.weight, self.only))
+        parts = tuple(part.replace("%", "%%") for part in self.parts)
+        return Fragments(where, weight, only, parts, self.truth and self.truth.replace("%", "%%"))
 
 
 def _restricted(texts: list[str], at: int, only: str) -> Iterator[Edit]:
