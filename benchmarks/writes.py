@@ -7,22 +7,14 @@ they fire for each changed row whoever changes it, and would make both ways of c
 
 from __future__ import annotations
 
-import math
 import os
-import re
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from threading import Thread
 
-from psycopg import errors
-
-from benchmarks.measure import BenchmarkFailed, Row, interleaved, seconds, short
-from benchmarks.server import EVENT_COLUMNS, STRIDE, USERS, Connection, Database, Lab, events, program
+from benchmarks.clients import SCHEDSTAT, Session, contend, pgbench_rate
+from benchmarks.measure import Row, interleaved, seconds, short
+from benchmarks.server import EVENT_COLUMNS, STRIDE, USERS, Database, Lab, events, program
 
 BARE, ROW_LEVEL, USAGEFIX = "bare", "row-level", "usagefix"
 EMPTY, UNGUARDED = "empty statement-level", "usagefix without guard"
@@ -104,7 +96,7 @@ def _throughput(lab: Lab, variants: dict[str, Database], presets: int) -> Row:
 
     def throughput(variant: Database) -> float:
         with lab.cloned(variant) as database:
-            return _run_pgbench(pgbench, database, script, lab.scale.window / 3)
+            return pgbench_rate(pgbench, database, script, lab.scale.window / 3)
 
     samples = interleaved(
         "single", lab.scale.rounds * 2, {name: partial(throughput, variants[name]) for name in variants}
@@ -121,7 +113,7 @@ def _processor(lab: Lab, variants: dict[str, Database], presets: int) -> Row:
     what = f"the server's processor time for a single-row insert, one session, {presets:,} presets"
     how = f"microseconds, smallest of {PROCESSOR_ROUNDS} rounds of {inserts:,} prepared inserts (/proc/PID/schedstat)"
     aim = "at most 1.15x of row-level, guard included"
-    if not Path("/proc/self/schedstat").exists():
+    if not SCHEDSTAT.exists():
         return Row("single", what, how, aim, "left out: there is no /proc/PID/schedstat here", None)
     with ExitStack() as stack:
         databases = {name: stack.enter_context(lab.cloned(variants[name])) for name in variants}
@@ -129,7 +121,14 @@ def _processor(lab: Lab, variants: dict[str, Database], presets: int) -> Row:
         databases[EMPTY].run(EMPTY_TRIGGER)
         databases[UNGUARDED].run("DROP TRIGGER zz_trigger_guard_preset_usage_count ON presets")
         order = (BARE, EMPTY, ROW_LEVEL, UNGUARDED, USAGEFIX)
-        sessions = {name: _Session(stack.enter_context(databases[name].connect()), presets) for name in order}
+        sessions = {
+            name: Session(
+                stack.enter_context(databases[name].connect()),
+                ONE_EVENT,
+                lambda number: (1 + number * STRIDE % presets, 1 + number % USERS),
+            )
+            for name in order
+        }
         for session in sessions.values():
             session.microseconds(inserts)
         samples = interleaved(
@@ -143,27 +142,6 @@ def _processor(lab: Lab, variants: dict[str, Database], presets: int) -> Row:
     return Row("single", what, how, aim, measured, ratio <= 1.15)
 
 
-@dataclass(slots=True)
-class _Session:
-    """A client that inserts, and asks the system how long its backend has run."""
-
-    connection: Connection
-    presets: int
-    done: int = 0
-
-    def microseconds(self, inserts: int) -> float:
-        """The processor time of the backend for one insert, over so many."""
-        before = self._nanoseconds()
-        for number in range(self.done, self.done + inserts):
-            preset = 1 + number * STRIDE % self.presets
-            self.connection.execute(ONE_EVENT, (preset, 1 + number % USERS), prepare=True)
-        self.done += inserts
-        return (self._nanoseconds() - before) / inserts / 1_000
-
-    def _nanoseconds(self) -> int:
-        return int(Path(f"/proc/{self.connection.info.backend_pid}/schedstat").read_text().split()[0])
-
-
 def contention(lab: Lab) -> list[Row]:
     """Statements that touch the same presets in different orders."""
     length, presets = min(lab.scale.window, CONTENDED_SECONDS), lab.scale.rows(10_000)
@@ -172,7 +150,7 @@ def contention(lab: Lab) -> list[Row]:
 
         def throughput(name: str) -> float:
             with lab.cloned(variants[name]) as database:
-                done, dead = _contend(database, length)
+                done, dead = contend(database, SEVERAL_PRESETS, length)
                 deadlocks[name] += dead
                 if name == USAGEFIX:
                     database.require_no_drift()
@@ -235,60 +213,3 @@ def _bulk(lab: Lab, name: str, what: str, statement: str, aim: float) -> Row:
         f"row-level {seconds(slow.middle(ROW_LEVEL))}",
         ratio.middle <= aim,
     )
-
-
-def _run_pgbench(pgbench: Path, database: Database, script: str, window: float) -> float:
-    load = ["-c", "4", "-j", "2", "-M", "prepared", "-T", str(math.ceil(window))]
-    done = subprocess.run(
-        [pgbench, "-n", "-f", "-", *load, database.url], input=script, capture_output=True, text=True, check=False
-    )
-    rate = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
-    if done.returncode or rate is None:
-        raise BenchmarkFailed(f"pgbench failed: {done.stderr.strip()}")
-    return float(rate[1])
-
-
-@dataclass(slots=True)
-class _Contender:
-    """A client that inserts over and over until its time is up."""
-
-    connection: Connection
-    deadline: float
-    done: int = 0
-    deadlocks: int = 0
-    unexpected: list[Exception] = field(default_factory=list)
-
-    def run(self) -> None:
-        statement = SEVERAL_PRESETS.encode()
-        try:
-            while time.monotonic() < self.deadline:
-                try:
-                    self.connection.execute(statement)
-                    self.done += 1
-                except errors.DeadlockDetected:
-                    self.deadlocks += 1
-        except Exception as error:
-            self.unexpected.append(error)
-
-
-def _contend(database: Database, length: float) -> tuple[int, int]:
-    """Statements done and deadlocks met by eight clients."""
-    connections = [database.connect() for _ in range(8)]
-    deadline = time.monotonic() + length
-    clients = [_Contender(connection, deadline) for connection in connections]
-    in_parallel([client.run for client in clients])
-    for connection in connections:
-        connection.close()
-    for client in clients:
-        for error in client.unexpected:
-            raise BenchmarkFailed(f"a client failed: {error}") from error
-    return sum(client.done for client in clients), sum(client.deadlocks for client in clients)
-
-
-def in_parallel(functions: list[Callable[[], None]]) -> None:
-    """Run each function in a thread of its own, and wait for all."""
-    threads = [Thread(target=function) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
