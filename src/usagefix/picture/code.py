@@ -99,7 +99,7 @@ class Code:
     def _counts(self, trigger: Trigger) -> bool:
         function = self.function(trigger.function)
         if function is not None and self.is_released(function):
-            return not function.name.startswith("auto_note_")  # which says the same for each counter, and counts nothing
+            return not function.name.startswith("auto_note_")  # the same for each counter, and counts nothing
         return function is not None and self.reader.counts(routine(function))
 
 
