@@ -20,14 +20,16 @@ WHERE attrelid = (SELECT oid FROM counters) AND attname IN (%(column)s, COALESCE
 HAVING count(*) > 0
 UNION ALL
 SELECT format('%%s.%%s is not unique by itself: an event would count on each row of that key',
-        counters.oid::regclass, %(key)s::text),
+        counters.oid::regclass, array_to_string(%(keys)s::text[], ', ')),
     'Make it the primary key, or give it a unique index.'
 FROM counters
 WHERE NOT EXISTS (
     SELECT FROM pg_catalog.pg_index AS keys
-    JOIN pg_catalog.pg_attribute AS id ON id.attrelid = keys.indrelid AND id.attname = %(key)s
     WHERE keys.indrelid = counters.oid AND keys.indisunique AND keys.indisvalid AND keys.indpred IS NULL
-        AND keys.indnkeyatts = 1 AND keys.indkey[0] = id.attnum AND keys.indcollation[0] = id.attcollation)
+        AND NOT EXISTS (
+            SELECT FROM generate_series(0, keys.indnkeyatts - 1) AS place
+            LEFT JOIN pg_catalog.pg_attribute AS id ON id.attrelid = keys.indrelid AND id.attnum = keys.indkey[place]
+            WHERE (id.attname = ANY (%(keys)s::name[]) AND keys.indcollation[place] = id.attcollation) IS NOT TRUE))
 UNION ALL
 SELECT format('%%I, who counts what TRUNCATE of a partition takes away, may not read %%s',
         pg_catalog.pg_get_userbyid(counters.relowner), to_regclass(%(child)s)),

@@ -219,18 +219,20 @@ class Counter:
         return replace(self, **fragments, stored=()) if self.stored else self
 
     @property
-    def params(self) -> dict[str, str | None]:
+    def params(self) -> dict[str, Any]:
         """The names as parameters of a catalog question.
 
         Columns, schema and triggers are plain. What ``to_regclass()`` takes (``parent``, ``child``, ``daily``) and what
         ``to_regprocedure()`` takes (``auto_increment``, ``auto_adjust``, ``guard``) is qualified and quoted; the same
-        with ``_name`` behind it is plain. ``schema_sql`` is quoted, for ``to_regnamespace()``.
+        with ``_name`` behind it is plain. ``schema_sql`` is quoted, for ``to_regnamespace()``. ``keys``: the columns by
+        which one row of the parent is found.
         """
         plain = {field.name: getattr(self, field.name) for field in fields(self)} | self.objects
         relations = {"parent": self.parent_sql, "child": self.child_sql, "daily": self.daily_sql}
         names = {f"{role}_name": plain[role] for role in (*relations, *_FUNCTIONS)}
         functions = {role: f"{self.schema_sql}.{self.sql(role)}()" for role in _FUNCTIONS}
-        return {**plain, **names, **relations, **functions, "schema_sql": self.schema_sql}
+        keys = [self.key, *(ours for ours, _ in self.more_keys), *(column for column, _ in self.constants)]
+        return {**plain, **names, **relations, **functions, "schema_sql": self.schema_sql, "keys": keys}
 
     def sql(self, what: str) -> str:
         """One name as SQL writes it: of a field, or of one of :attr:`objects`. A name of the usual application is

@@ -261,6 +261,19 @@ def test_what_no_trigger_could_follow_is_refused_and_does_nothing(
     assert shop.dump() == before
 
 
+def test_an_equality_that_cannot_be_named_is_one_of_postgresql_itself(db: Database, tmp_path: Path) -> None:
+    """Of other types somebody who may create on the path could bring one."""
+    for fragment in (
+        "kind IS DISTINCT FROM 'like'",
+        "NULLIF(kind, 'like') IS NULL",
+        "CASE kind WHEN 'like' THEN true END",
+    ):
+        with pytest.raises(Mistaken, match="takes an equality from the path"):
+            of(db, tmp_path, key("where", fragment))
+    for fragment in ("value IS DISTINCT FROM 3", "NULLIF(name, 'x') IS NULL", "CASE WHEN kind = 'like' THEN true END"):
+        assert of(db, tmp_path, key("where", fragment))
+
+
 def test_a_function_of_the_tables_owner_may_be_called(shop: App, db: Database, tmp_path: Path) -> None:
     shop.sql("CREATE FUNCTION other.counts(mood) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT $1 = ''like'''")
     (found,) = of(db, tmp_path, key("where", "other.counts(kind)"))

@@ -18,6 +18,10 @@ from usagefix.tokens import Kind, Token, code
 
 _MOMENTS = frozenset(("now", "today", "tomorrow", "yesterday"))
 _NOT_IMMUTABLE = "42P17"
+# Types that PostgreSQL's own operators compare exactly as they are; for others a path may lead to somebody else's.
+_COMPARED = frozenset(
+    ("boolean", "smallint", "integer", "bigint", "numeric", "double precision", "text", "uuid", "date", "interval")
+) | {"timestamp with time zone", "timestamp without time zone"}
 _WORDS = {
     _NOT_IMMUTABLE: "calls what gives another value at another time or in another session; counting needs IMMUTABLE. A"
     " timestamptz as a day is (created_at AT TIME ZONE 'UTC')::date",
@@ -25,6 +29,12 @@ _WORDS = {
     "42803": "has an aggregate; one event has nothing to add up: that is what sum is for",
     "42P20": "has a window function; one event has no others beside it",
 }
+
+
+_COLUMNS = (
+    "SELECT attname::text AS name, pg_catalog.format_type(atttypid, NULL) AS kind FROM pg_catalog.pg_attribute"
+    " WHERE attrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(%(table)s)::pg_catalog.oid AND attnum > 0"
+)
 
 
 class Unsound(Exception):
@@ -67,6 +77,14 @@ class _Untrusted:
     owner: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column and its type."""
+
+    name: str
+    kind: str
+
+
 def glanced(db: Database, fragment: str, source: Source) -> Vetted:
     """The piece as it was written, and its type. Nothing is written, and nothing of it runs. Raises Unsound."""
     require_known(db, fragment, source)
@@ -97,8 +115,9 @@ def vetted(db: Database, fragment: str, source: Source) -> Vetted:
         ) from None
     except DatabaseRefused as refused:
         raise _unsound(refused) from None
-    found = text.strip().removeprefix("SELECT ").rsplit(" AS usagefix_vetted\n", 1)[0]
+    found = text.strip().removeprefix("SELECT").strip().rsplit(" AS usagefix_vetted\n", 1)[0]
     _require_moments(fragment, found)
+    _require_own_equality(db, found, source)
     return Vetted(found, kind)
 
 
@@ -165,6 +184,36 @@ def _require_moments(fragment: str, printed: str) -> None:
     for moment in _MOMENTS:
         if literals[0].count(moment) > literals[1].count(moment):
             raise Unsound(f"has {moment!r} as a time, which would stay the moment at which it is read")
+
+
+def _require_own_equality(db: Database, printed: str, source: Source) -> None:
+    """What compares without an operator that could be named finds it on the path, on which others may create. Raises
+    Unsound unless the types leave no choice."""
+    found = [token.text for token in code(printed)]
+    pairs = list(zip(found, [*found[1:], ""], strict=True))
+    hidden = next((word for word, then in pairs if _compares(word, then)), None)
+    if hidden is None:
+        return
+    columns = {column.name: column.kind for column in db.rows(_COLUMNS, _Column, {"table": source.table})}
+    names = [token.name for token in code(printed)]
+    for place, text in enumerate(found):
+        after = [later for later in found[place + 1 : place + 3] if later != ")"]
+        of_row = found[max(0, place - 2) : place] == [source.alias, "."]
+        kind = columns.get(names[place], "") if of_row and after[:1] != ["::"] else ""
+        if text == "::":
+            kind = _type_at(found[place + 1 :])
+        if kind and kind not in _COMPARED:
+            raise Unsound(f"compares {kind} by {hidden}, which takes an equality from the path: write = or <> instead")
+
+
+def _compares(word: str, then: str) -> bool:
+    return word == "NULLIF" or (word == "DISTINCT" and then == "FROM") or (word == "CASE" and then != "WHEN")
+
+
+def _type_at(found: list[str]) -> str:
+    """The type that begins there, without its length."""
+    rest = " ".join(found)
+    return next((kind for kind in sorted(_COMPARED, key=len, reverse=True) if rest.startswith(kind)), found[0])
 
 
 def _unsound(refused: DatabaseRefused) -> Unsound:
