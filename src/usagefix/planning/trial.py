@@ -158,7 +158,7 @@ def delete(scene: Scene, fillers: Fillers) -> Way:
     # A trigger may have updated what was inserted, which is then in another place; and an id may be of several events.
     row = quoted(counter.event_id) if counter.event_id is not None else "ctid"
     same = "event.tableoid OPERATOR(pg_catalog.=) made.place"
-    there = f"SELECT FROM {counter.child_sql} AS event WHERE {same} AND event.ctid OPERATOR(pg_catalog.=) made.spot"  # noqa: S608
+    there = f"SELECT FROM {counter.child_sql} AS event WHERE {same} AND event.ctid OPERATOR(pg_catalog.=) made.spot"
     gone = (
         f"{same} AND event.{row} OPERATOR(pg_catalog.=) made.row"
         f" AND (event.ctid OPERATOR(pg_catalog.=) made.spot OR NOT EXISTS ({there}))"
