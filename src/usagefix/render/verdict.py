@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -155,7 +156,11 @@ def _discovered(report: DiscoverReport) -> Verdict:
         return Verdict("none found", looked, MIND, following)
     written = report.written
     added = f", {len(written.added)} written to {written.path}" if written else ""
-    following = "usagefix verify" if written else "usagefix discover --write usagefix.toml"
+    following = "usagefix discover --write usagefix.toml"
+    if written:
+        # A file of another name, or in another folder, is read only where somebody says so.
+        named = "" if str(written.path) == "usagefix.toml" else f" --config {shlex.quote(str(written.path))}"
+        following = f"usagefix{named} verify"
     return Verdict("found", f"{plural(len(report.counters), 'counter')}{added}; {looked}", GOOD, following)
 
 
