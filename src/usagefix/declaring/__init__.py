@@ -130,8 +130,8 @@ def _by_flags(flags: Flags, folder: Path) -> Declared:
         )
     if not flags.counter:
         raise ConfigurationError(
-            "--events and --truth declare no counter without --counter",
-            hint="name the column that people see: --counter table.column",
+            "--counter is missing, the column that people see",
+            hint="--counter table.column --events table.column; or declare it in usagefix.toml",
         )
     if flags.config is not None:
         mistakes.append(Mistake("--config", "stands beside --events or --truth: declare by the one or the other"))
