@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 from several import POSTS
-from support import App
+from support import App, role
 
 LIKES = ("--counter", "posts.likes_count", "--events", "likes.post_id", "--where", "kind = 'like'")
 AGAIN = """usagefix --counter posts.likes_count --events likes.post_id --where 'kind = '"'"'like'"'"''"""
@@ -90,3 +90,22 @@ def test_a_step_of_several_counters_says_whose_it_is(posts: App, tmp_path_factor
     assert state.code == 0
     ended = posts.usagefix("status", *of_file).stdout.splitlines()[-2]
     assert ended == "pending: post_comments_count (1 of 2 counters; 1 applied)"
+
+
+def test_doctor_takes_the_guard_of_another_counter_for_no_counting(posts: App) -> None:
+    posts.sql("CREATE TABLE topics (id integer PRIMARY KEY, likes_count integer NOT NULL DEFAULT 0)")
+    posts.sql("INSERT INTO topics SELECT 1, sum(likes_count) FROM posts")
+    posts.sql("ALTER TABLE posts ADD topic_id integer NOT NULL DEFAULT 1 REFERENCES topics")
+    posts.sql("CREATE INDEX ON posts (topic_id)")
+    total = ("--counter", "topics.likes_count", "--events", "posts.topic_id", "--sum", "likes_count")
+    assert posts.usagefix("apply", *LIKES).code == 0
+    assert posts.usagefix("apply", *total).code == 0
+    found = posts.usagefix("doctor", *total, "--format", "json").one["findings"]
+    assert [finding["finding_id"] for finding in found if finding["severity"] == "error"] == []
+
+
+def test_a_role_that_may_not_read_the_events_is_told_that(posts: App) -> None:
+    with role(posts, "reader") as reader:
+        result = posts.usagefix("apply", *LIKES, DATABASE_URL=posts.url(reader))
+    assert result.code == 5
+    assert 'GRANT SELECT ON "public"."likes" TO "reader"' in result.stderr

@@ -60,7 +60,8 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
             return _standing(report)
         case RowReport():
             if report.ok:
-                truth = "its baseline and the number of events" if report.row.baseline else "the number of events"
+                truth = "the sum of events" if nouns.weighed else "the number of events"
+                truth = f"its baseline and {truth}" if report.row.baseline else truth
                 return Verdict("right", f"the counter equals {truth}", GOOD)
             return Verdict("not right", "the counter and the events differ", BAD, str(report.next or ""))
         case DoctorReport():
@@ -86,7 +87,7 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
 def _verified(report: VerifyReport, nouns: Nouns) -> Verdict:
     failed = [check for check in report.checks if not check.passed]
     counts = report.counts
-    accuracy = f", {counts.accurate} of {nouns.of(counts.rows)} accurate" if counts else ""
+    accuracy = f", {counts.accurate:,} of {nouns.of(counts.rows)} accurate" if counts else ""
     checks = len(report.checks)
     if not failed:
         passed = {1: "the check passes", 2: "both checks pass"}.get(checks, f"all {checks} checks pass")

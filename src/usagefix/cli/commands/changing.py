@@ -133,7 +133,7 @@ def rollback(
 def _ask(db: Database, agreed: RollbackPlan) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigurationError("rollback asks before it acts, and nobody is there to answer", hint="pass --yes")
-    of = f" of {db.counter.slug}" if len(db.counters) > 1 else ""
+    of = f" of {db.counter.slug}" if len(db.counters) > 1 or not db.nouns.usual else ""
     what = [f"roll back {', '.join(agreed.versions)}{of}"] if agreed.versions else []
     if agreed.counters is Counters.RESTORE:
         what.append("give the counters back what they showed before apply")
