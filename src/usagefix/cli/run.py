@@ -94,6 +94,7 @@ def on_database(
     words on the way.
     """
     db: Database | None = None
+    outcome.given = flags(context).as_typed if of_declared else ""
     with _caught(outcome):
         if first is not None:
             first()
@@ -167,7 +168,12 @@ def tell(outcome: Outcome) -> None:
     """Say each error, and at the last what is left in the database."""
     failures = list(outcome.failures)
     for number, (about, error) in enumerate(failures, start=1):
-        words.fail(error, outcome.changes if number == len(failures) else "", about)
+        words.fail(error, outcome.changes if number == len(failures) else "", about, outcome.given)
+
+
+def step_of(db: Database) -> Callable[[str], None]:
+    """Says a step; of several counters, whose it is."""
+    return lambda step: words.say(f"{db.nouns.counter}: {step}" if len(db.counters) > 1 else step)
 
 
 def interrupted() -> Interrupted:
