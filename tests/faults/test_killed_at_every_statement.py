@@ -163,12 +163,12 @@ def told_of_two(app: App, line: Wire) -> Iterator[Story]:
 def test_killed_while_two_counters_of_the_same_events_are_applied(app: App, line: Wire) -> None:
     """Each is right, or as it was, wherever the run was in the one or the other; the next run ends with both.
 
-    In an open transaction, one statement of twelve: a loss there leaves what the transaction before it has left.
+    In an open transaction, one statement of thirty: a loss there leaves what the transaction before it has left.
     """
     seen, between = set[State](), 0
     with told_of_two(app, line) as story:
         for at, statement in enumerate(story.statements):
-            if not statement.kept and at % 12:
+            if not statement.kept and at % 30:
                 continue
             copy = story.copies.get()
             run = line.run(copy, *story.arguments, fault=Fault.KILLED, at=at)
