@@ -24,7 +24,7 @@ POSTS = """
 CREATE TABLE posts (id integer PRIMARY KEY, likes_count integer NOT NULL DEFAULT 0, comments_count integer NOT NULL DEFAULT 0);
 CREATE TABLE likes (id bigserial PRIMARY KEY, post_id integer NOT NULL REFERENCES posts ON DELETE CASCADE, kind text DEFAULT 'like');
 CREATE TABLE comments (id bigserial PRIMARY KEY, post_id integer NOT NULL REFERENCES posts ON DELETE CASCADE, body text);
-INSERT INTO posts SELECT n, n % 3, 5 - n % 5 FROM generate_series(1, 20) AS n;
+INSERT INTO posts SELECT n, 5 - (n % 3 = 0)::int, 5 - 2 * (n % 5 = 0)::int FROM generate_series(1, 20) AS n;
 INSERT INTO likes (post_id, kind) SELECT 1 + n % 20, CASE n % 4 WHEN 0 THEN 'wow' ELSE 'like' END FROM generate_series(1, 100) AS n;
 INSERT INTO comments (post_id) SELECT 1 + n % 20 FROM generate_series(1, 100) AS n;
 """

@@ -57,11 +57,12 @@ def how_to_hold_off(db: Database) -> Hold:
 
 def hold_off(db: Database, triggers: list[Trigger]) -> Hold:
     """The mildest way that works here. The setting changes nothing for others; disabling makes writers to presets
-    wait for each short batch, but needs only ownership, and also stops triggers that are enabled ALWAYS."""
+    wait for each short batch, but needs only ownership, and also stops triggers that are enabled ALWAYS. Where other
+    counters add this one up, their triggers have to fire: the setting would hold them off, too."""
     firing = [trigger for trigger in triggers if trigger.enabled != "R"]
     if not firing:
         return Hold({})
-    if all(trigger.enabled == "O" for trigger in triggers):
+    if all(trigger.enabled == "O" for trigger in triggers) and not db.counter.above:
         setting = {"session_replication_role": "replica"}
         try:
             with db.transaction(settings=setting, rollback=True):

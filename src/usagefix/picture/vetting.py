@@ -115,7 +115,7 @@ def vetted(db: Database, fragment: str, source: Source) -> Vetted:
         ) from None
     except DatabaseRefused as refused:
         raise _unsound(refused) from None
-    found = text.strip().removeprefix("SELECT ").rsplit(" AS usagefix_vetted\n", 1)[0]
+    found = text.strip().removeprefix("SELECT").strip().rsplit(" AS usagefix_vetted\n", 1)[0]
     _require_moments(fragment, found)
     _require_own_equality(db, found, source)
     return Vetted(found, kind)
