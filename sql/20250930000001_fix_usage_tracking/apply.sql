@@ -48,8 +48,8 @@ BEGIN
     -- Not for a table that was swapped away, nor without rights on presets: verify says so.
     IF pg_catalog.has_table_privilege(pg_catalog.to_regclass('public.presets'), 'UPDATE') IS NOT TRUE
         OR TG_RELID OPERATOR(pg_catalog.<>) COALESCE(pg_catalog.to_regclass('public.preset_usage'), TG_RELID)
-        AND pg_catalog.pg_partition_root(TG_RELID) --? partitions
-            IS DISTINCT FROM pg_catalog.to_regclass('public.preset_usage') --? partitions
+        AND COALESCE(pg_catalog.pg_partition_root(TG_RELID), TG_RELID) --? partitions
+            OPERATOR(pg_catalog.<>) pg_catalog.to_regclass('public.preset_usage') --? partitions
     THEN RETURN NULL; END IF;
     IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
         PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
@@ -92,7 +92,7 @@ DECLARE
             AND pg_catalog.pg_has_role(part.relowner, current_user, 'MEMBER')
             AND pg_catalog.has_schema_privilege(ledger.oid, 'USAGE')
             AND pg_catalog.has_table_privilege(part.oid, 'INSERT, SELECT'); -- the one, or the other
-    follows CONSTANT boolean := TG_OP OPERATOR(pg_catalog.=) 'UPDATE' -- ON UPDATE CASCADE is a trigger, too
+    follows boolean := TG_OP OPERATOR(pg_catalog.=) 'UPDATE' -- ON UPDATE CASCADE is a trigger, too
         AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 AND EXISTS (
         SELECT FROM pg_catalog.pg_constraint AS cascade
         WHERE cascade.confupdtype OPERATOR(pg_catalog.=) 'c'
@@ -101,8 +101,8 @@ DECLARE
 BEGIN
     IF pg_catalog.has_table_privilege(pg_catalog.to_regclass('public.presets'), 'UPDATE') IS NOT TRUE
         OR TG_RELID OPERATOR(pg_catalog.<>) COALESCE(pg_catalog.to_regclass('public.preset_usage'), TG_RELID)
-        AND pg_catalog.pg_partition_root(TG_RELID) --? partitions
-            IS DISTINCT FROM pg_catalog.to_regclass('public.preset_usage') --? partitions
+        AND COALESCE(pg_catalog.pg_partition_root(TG_RELID), TG_RELID) --? partitions
+            OPERATOR(pg_catalog.<>) pg_catalog.to_regclass('public.preset_usage') --? partitions
     THEN RETURN NULL; END IF;
     IF pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.>) 1 THEN
         PERFORM pg_catalog.set_config('search_path', pg_catalog.concat(
@@ -118,9 +118,10 @@ BEGIN
             UPDATE public.presets AS preset SET usage_count = COALESCE((SELECT kept.baseline
                 FROM usagefix.baselines AS kept WHERE (kept.counter, kept.row_key) OPERATOR(pg_catalog.=)
                 ('preset_usage_count'::pg_catalog.name, preset.id::pg_catalog.text)), 0)
-            WHERE preset.usage_count IS DISTINCT FROM 0;
+            WHERE (preset.usage_count OPERATOR(pg_catalog.<>) 0) IS NOT FALSE;
         ELSE
-            UPDATE public.presets AS preset SET usage_count = 0 WHERE preset.usage_count IS DISTINCT FROM 0;
+            UPDATE public.presets AS preset SET usage_count = 0
+            WHERE (preset.usage_count OPERATOR(pg_catalog.<>) 0) IS NOT FALSE;
         END IF;
         too_low := true;
     ELSIF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' THEN -- BEFORE, on a partition --? partitions
@@ -139,6 +140,8 @@ BEGIN
                 NULL::pg_catalog.timestamptz AS newest
             FROM old_events AS gone GROUP BY gone.preset_id ORDER BY gone.preset_id;
     ELSE
+        follows := follows AND EXISTS ( -- no cascade leaves the ids that events name as they were
+            SELECT come.preset_id FROM new_events come EXCEPT ALL SELECT gone.preset_id FROM old_events gone);
         OPEN changes FOR
             SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.newer) AS newest
             FROM (

@@ -32,8 +32,8 @@ DECLARE
 BEGIN
     -- Not in a partition with triggers of its own, or of a table that was swapped away; nor without rights on presets.
     IF pg_catalog.has_table_privilege(pg_catalog.to_regclass('public.presets'), 'UPDATE') IS NOT TRUE
-        OR pg_catalog.pg_partition_root(TG_RELID) IS DISTINCT FROM
-            COALESCE(pg_catalog.to_regclass('public.preset_usage'), pg_catalog.pg_partition_root(TG_RELID))
+        OR COALESCE(pg_catalog.pg_partition_root(TG_RELID), TG_RELID) OPERATOR(pg_catalog.<>)
+            COALESCE(pg_catalog.to_regclass('public.preset_usage'), pg_catalog.pg_partition_root(TG_RELID), TG_RELID)
         OR EXISTS (
             SELECT FROM pg_catalog.pg_trigger AS own
             WHERE own.tgrelid OPERATOR(pg_catalog.=) TG_RELID

@@ -98,10 +98,10 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                'd34796a19cdd1c9cd2f3bf4ba709eda9 afe50294addb341eb9abd31104f56610',
+                '0629dcc1940b9d1f2c7820973bc0290e afe50294addb341eb9abd31104f56610',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '379995a9f68301c4a2b47773fddf43b3 7a6b9009efb5ff5e0557616892cbcc7f',
+                '648f7a214122e5a260295e00e9e88ae0 58d70311ced309f48461d4b7e036d510',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function

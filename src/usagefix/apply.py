@@ -263,7 +263,10 @@ def _rehearse(db: Database, seen: _Seen) -> list[PlannedStatement]:
                     now = {f"{row.relation}: {row.mode}" for row in db.rows(db.query("locks_taken"), _Lock)}
                     steps.append(
                         PlannedStatement(
-                            migration.version, statement.title, statement.summary, tuple(sorted(now - held))
+                            migration.version,
+                            in_words(statement.title, db.nouns),
+                            statement.summary,
+                            tuple(sorted(now - held)),
                         )
                     )
                     held = now

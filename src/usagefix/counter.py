@@ -304,7 +304,20 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         fragments.doubled() if percent == "%%" else fragments,
         dict.fromkeys((STANDARD.child, str(STANDARD.daily)), elsewhere) if elsewhere else {},
         (keys.doubled() if percent == "%%" else keys) if counter.more_keys else None,
+        {} if counter.usual else _said(counter),
     )
+
+
+def _said(counter: Counter) -> dict[str, str]:
+    """What the guard says of ``presets.usage_count``, and of this counter."""
+    refuses = "the counter {} is not for this to write: "
+    hint = "The triggers on {} count each event by themselves: leave {} out."
+    usual, column = STANDARD.column, counter.column
+    return {
+        _literal(f"{refuses.format(usual)}%"): _literal(f"{refuses.format(column.replace('%', '%%'))}%"),
+        _literal(usual): _literal(column),
+        _literal(hint.format(STANDARD.child, usual)): _literal(hint.format(counter.child, column)),
+    }
 
 
 @cache
@@ -347,6 +360,12 @@ def _require_name(name: str) -> None:
             f"{name!r} cannot be a name",
             hint=f"a name in PostgreSQL has 1 to {LONGEST_NAME} bytes; ours come from the slug",
         )
+
+
+def _literal(text: str) -> str:
+    """A text as SQL writes it, whatever standard_conforming_strings says."""
+    written = "'" + text.replace("'", "''") + "'"
+    return written if "\\" not in text else " E" + written.replace("\\", "\\\\")
 
 
 def quoted(name: str) -> str:

@@ -58,9 +58,10 @@ def _counted(counter: Counter) -> str:
     child = f"{'' if within == 'public' else f'{shown(within)}.'}{shown(counter.child)}"
     keys = [shown(key) for key in (counter.foreign_key, *(of_event for _, of_event in counter.more_keys))]
     events = f"{child}.{keys[0]}" if len(keys) == 1 else f"{child}.({', '.join(keys)})"
-    what = f"sum of {fragment(counter.weight)} of {events}" if counter.weight else events
-    where = f" where {fragment(counter.where)}" if counter.where else ""
-    only = f", only {fragment(counter.only)}" if counter.only else ""
+    written = {what: fragment(text) for what, text in counter.written.items()}
+    what = f"sum of {written['weight']} of {events}" if counter.weight else events
+    where = f" where {written['where']}" if counter.where else ""
+    only = f", only {written['only']}" if counter.only else ""
     return f"{column} ← {what}{where}{only}"
 
 

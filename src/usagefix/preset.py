@@ -16,11 +16,14 @@ def one_preset(db: Database, wanted: str) -> RowCount:
     """
     found = db.rows(db.query("one_preset"), RowCount, {"wanted": wanted})
     if not found:
-        kind = picture.tables(db)[0].columns["id"]["type"]
+        parent = picture.tables(db)[0]
+        keys = [db.counter.key, *(key for key, _ in db.counter.more_keys)]
+        kind = ", ".join(str(parent.columns[key]["type"]) for key in keys)
+        named = "the id or the name" if db.counter.label else "the id"
+        exact = "; a name must be exact, capitals too" if db.counter.label else ""
         raise RowNotFound(
-            f"no {db.nouns.row} has the id or the name {wanted!r}",
-            hint=f"ids are of type {kind} here; a name must be exact, capitals too."
-            f" usagefix verify lists {db.nouns.rows}",
+            f"no {db.nouns.row} has {named} {wanted!r}",
+            hint=f"ids are of type {kind} here{exact}. usagefix verify lists {db.nouns.rows}",
         )
     if len(found) > 1:
         raise ConfigurationError(

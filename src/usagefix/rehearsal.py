@@ -11,6 +11,8 @@ from usagefix.database import Database, Limits
 from usagefix.errors import Busy, DatabaseRefused, NotPermitted, RollbackRefused
 from usagefix.models.choices import DailyLimit
 from usagefix.models.migration import PlannedStatement
+from usagefix.models.nouns import Nouns
+from usagefix.nouns import in_words
 from usagefix.picture.obstacles import said
 from usagefix.planning import undoing
 from usagefix.planning.scene import Scene
@@ -54,7 +56,8 @@ def rehearse(
         if not found:
             if _builds_limit(seen, migration, limit):
                 _require_recorders(seen, without)
-            return Rehearsed(plan, without, _steps(plan, {place: held for _, place, held in told} if locks else {}))
+            held = {place: held for _, place, held in told} if locks else {}
+            return Rehearsed(plan, without, _steps(plan, held, db.nouns))
         without |= found
 
 
@@ -109,12 +112,14 @@ def _refusal(plan: Undoing, refused: DatabaseRefused) -> RollbackRefused:
     )
 
 
-def _steps(plan: Undoing, locks: dict[int, str]) -> tuple[PlannedStatement, ...]:
+def _steps(plan: Undoing, locks: dict[int, str], nouns: Nouns) -> tuple[PlannedStatement, ...]:
     steps: list[PlannedStatement] = []
     before: set[str] = set()
     for place, statement in enumerate(plan.statements):
         now = {lock for lock in locks.get(place, "").split(", ") if lock} or before
         taken = tuple(sorted(now - before))
-        steps.append(PlannedStatement(plan.migration.version, statement.title, statement.summary, taken))
+        steps.append(
+            PlannedStatement(plan.migration.version, in_words(statement.title, nouns), statement.summary, taken)
+        )
         before = now
     return tuple(steps)

@@ -3,13 +3,18 @@ changed, and in which order all of them lock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 from usagefix.counter import Counter
 
-_FIRING = ("trigger_auto_increment", "trigger_auto_adjust_delete", "trigger_auto_adjust_update")
+_FIRING = (
+    "trigger_auto_increment",
+    "trigger_auto_adjust_delete",
+    "trigger_auto_adjust_update",
+    "trigger_auto_adjust_truncate",
+)
 
 
 def related(counters: Sequence[Counter]) -> tuple[Counter, ...]:
@@ -43,17 +48,49 @@ def _above(of: Counter, others: Sequence[Counter], below: tuple[str, ...]) -> It
             yield from further or [(*below, *up)]
 
 
-def crossed(counters: Sequence[Counter]) -> tuple[tuple[str, str, str, str], ...]:
-    """Counters whose triggers would lock two tables in one order from one table of events, and in the other order from
-    another: their names, four at a time. Triggers fire in the order of their names."""
-    first: dict[tuple[str, str], tuple[str, str]] = {}
-    found: dict[tuple[str, str, str, str], None] = {}
-    for role in _FIRING:
-        for one, other in permutations([of for of in counters if of.truth is None], 2):
-            fires_first = one.objects[role].encode() < other.objects[role].encode()
-            if one.child_sql == other.child_sql and one.parent_sql != other.parent_sql and fires_first:
-                first.setdefault((one.parent_sql, other.parent_sql), (one.slug, other.slug))
-    for (one_table, other_table), pair in first.items():
-        if one_table < other_table and (other_table, one_table) in first:
-            found[(*pair, *first[other_table, one_table])] = None
-    return tuple(found)
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """Tables that writers would lock in a circle: each ``step`` is two tables, the first of which is locked before the
+    second, and the counters by which that is so."""
+
+    steps: tuple[tuple[tuple[str, str], tuple[str, str]], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of the counters, each once."""
+        return tuple(dict.fromkeys(name for _, pair in self.steps for name in pair))
+
+    def __str__(self) -> str:
+        said = [f"{one} before {other} (by {' and '.join(pair)})" for (one, other), pair in self.steps]
+        return f"{', '.join(said[:-1])} and {said[-1]}"
+
+
+def crossed(counters: Sequence[Counter]) -> tuple[Circle, ...]:
+    """Where the triggers of these counters would lock tables in one order for one statement, and in another order for
+    another one: two such statements can wait for each other. Triggers fire in the order of their names."""
+    before: dict[str, dict[str, tuple[str, str]]] = {}
+    kept = [of for of in counters if of.truth is None]
+    for role, one, other in ((role, *pair) for role in _FIRING for pair in permutations(kept, 2)):
+        fires_first = one.objects[role].encode() < other.objects[role].encode()
+        if one.child_sql == other.child_sql and one.parent_sql != other.parent_sql and fires_first:
+            before.setdefault(one.parent_sql, {}).setdefault(other.parent_sql, (one.slug, other.slug))
+    ways = [way for start in before if (way := _back_to(start, before))]
+    circles = {frozenset(way): way for way in reversed(ways)}
+    return tuple(
+        Circle(tuple(((one, other), before[one][other]) for one, other in zip(way, (*way[1:], way[0]), strict=True)))
+        for way in circles.values()
+    )
+
+
+def _back_to(start: str, before: Mapping[str, Mapping[str, object]]) -> tuple[str, ...]:
+    """The shortest way from a table to itself; empty where there is none."""
+    ways: list[tuple[str, ...]] = [(start,)]
+    seen = {start}
+    for way in ways:
+        for further in before.get(way[-1], ()):
+            if further == start:
+                return way
+            if further not in seen:
+                seen.add(further)
+                ways.append((*way, further))
+    return ()

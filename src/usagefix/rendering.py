@@ -37,7 +37,7 @@ class Renderer:
     that is one only behind the word for its table and a dot, by this word; ``needless``: what is not needed, by the
     word that ends the lines that are for it. ``fragments``: which events count, and for how much. ``schemas``: what
     is written for the schema's word before a name that is elsewhere. ``keys``: where the key has several
-    columns."""
+    columns. ``said``: literals of functions that people read, by those of the files."""
 
     schema: str
     words: Mapping[str, str]
@@ -46,6 +46,7 @@ class Renderer:
     fragments: Fragments | None = None
     schemas: Mapping[str, str] = field(default_factory=dict)
     keys: Keys | None = None
+    said: Mapping[str, str] = field(default_factory=dict)
 
     def render(self, text: str, *, inside: bool = False) -> str:
         """The text with other names; ``inside``: it is the body of a function."""
@@ -63,6 +64,8 @@ class Renderer:
                 written[place] = f"{tag}{renderer.render(content, inside=True)}{end}"
             elif token.kind is Kind.LITERAL and (of := _catalog_type(code, index)):
                 written[place] = self._constant(token.text, plain=of == "name")
+            elif token.kind is Kind.LITERAL and inside:
+                written[place] = self.said.get(token.text, token.text)
             elif token.kind is Kind.WORD and not _is_parameter(code, index):
                 first, written[place] = self._word(code, index, inside=inside)
                 written[places[first] : place] = [""] * (place - places[first]) if first < index else []

@@ -2,9 +2,9 @@
 what each event is worth.
 
 A source of events that has an alias (``FROM new_events AS written``, ``JOIN public.preset_usage AS event``) gives the
-events that count; without an alias it gives all there are. ``count(*) AS uses`` (or ``AS actual``) and ``1 AS uses``
-are what events count. ``GREATEST(…, 0)`` stops at zero, as only a counter that counts one for each does. Rows of the
-parent are those that have a counter where their alias is ``preset``; what else reads the parent sees all.
+events that count; without an alias, or without AS, it gives all there are. ``count(*) AS uses`` (or ``AS actual``) and
+``1 AS uses`` are what events count. ``GREATEST(…, 0)`` stops at zero, as only a counter that counts one for each does.
+Rows of the parent are those that have a counter where their alias is ``preset``; what else reads the parent sees all.
 """
 
 from __future__ import annotations

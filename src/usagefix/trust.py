@@ -107,7 +107,8 @@ def why_declared(falls: Falls, *, weighed: bool) -> Iterator[str]:
     fall = minus(falls.falls_from, falls.falls_to)
     if falls.is_of_definition:
         of = "the sum" if weighed else "the number"
-        yield f"only {falls.agreeing:,} of {falls.compared:,} counters that are not 0 equal {of} of their events"
+        few = f"only {falls.agreeing:,}" if falls.agreeing else "none"
+        yield f"{few} of {falls.compared:,} counters that are not 0 equal {of} of their events"
         return
     if weighed:
         matters = falls.falling >= MANY and falls.falls_to >= 0  # what may be below zero has no history to lose

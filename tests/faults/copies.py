@@ -10,7 +10,7 @@ import psycopg
 from support import App
 
 from faults import state
-from faults.state import State
+from faults.state import PRESETS, State, Subject
 
 LEDGER = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = to_regnamespace('usagefix')"
 
@@ -23,6 +23,7 @@ class Copies:
     maintenance: App
     before: State
     ledger: list[str]
+    of: Subject
     current: list[App] = field(default_factory=list)
 
     def get(self) -> App:
@@ -41,20 +42,19 @@ class Copies:
         self.current.clear()
 
     def _restored(self, app: App) -> bool:
-        now = state.read(app)
+        now = state.read(app, self.of)
         if now == self.before:
             return True
         with suppress(psycopg.Error), app.db.transaction():
             app.sql("SET LOCAL session_replication_role = replica")
             for statement in (*_catalog(now, self.before), *self._rows()):
                 app.sql(statement)
-        return state.read(app) == self.before
+        return state.read(app, self.of) == self.before
 
     def _rows(self) -> Iterator[str]:
-        yield (
-            "UPDATE presets SET usage_count = kept.usage_count, last_used_at = kept.last_used_at"
-            " FROM kept.presets AS kept WHERE kept.id = presets.id"
-        )
+        columns = [name for counted in self.of.counters for name in (counted.column, counted.last) if name]
+        same = ", ".join(f"{name} = kept.{name}" for name in columns)
+        yield f"UPDATE {self.of.parent} AS now SET {same} FROM kept.rows_counted AS kept WHERE kept.id = now.id"
         if self.ledger:
             yield f"TRUNCATE {', '.join(f'usagefix.{name}' for name in self.ledger)}"
         else:
@@ -77,16 +77,16 @@ def _catalog(now: State, before: State) -> Iterator[str]:
 
 
 @contextmanager
-def of(app: App) -> Iterator[Copies]:
+def of(app: App, subject: Subject = PRESETS) -> Iterator[Copies]:
     """Copies of a database as it is now."""
-    before = state.read(app)
+    before = state.read(app, subject)
     ledger = [name for (name,) in app.sql(LEDGER)]
     app.sql("CREATE SCHEMA kept")
-    app.sql("CREATE TABLE kept.presets AS TABLE presets")
+    app.sql(f"CREATE TABLE kept.rows_counted AS TABLE {subject.parent}")
     for name in ledger:
         app.sql(f"CREATE TABLE kept.{name} AS TABLE usagefix.{name}")
     app.close()
-    copies = Copies(app, replace(app, name="postgres", opened=[]), before, ledger)
+    copies = Copies(app, replace(app, name="postgres", opened=[]), before, ledger, subject)
     try:
         yield copies
     finally:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import pytest
 from psycopg import IsolationLevel, OperationalError
+from shapes import Shape
 from support import GUARDING, INDEX, App
 
 from faults import copies, state, wire
 from faults.copies import Copies
-from faults.state import State
+from faults.state import PRESETS, REACTIONS, State, Subject
 from faults.wire import Fault, Run, Statement, Wire
 
 # With the fewest statements that each can do with: less, and the faults would miss some.
@@ -68,6 +69,7 @@ class Story:
     before: State
     end: State
     statements: list[Statement]
+    of: Subject = PRESETS
 
 
 @contextmanager
@@ -141,10 +143,56 @@ def test_a_fault_after_every_statement(app: App, line: Wire, command: str, fault
     assert len(seen) > 3
 
 
+@contextmanager
+def told_of_two(app: App, line: Wire) -> Iterator[Story]:
+    """How apply ends for two counters of one table of events, by opposite filters, when nothing happens to it."""
+    Shape("reactions").load(app)
+    arguments = ("apply", "--config", str(Shape("reactions").declaration), "--batch-size", "8")
+    with copies.of(app, REACTIONS) as spoilt:
+        copy = spoilt.get()
+        run = line.run(copy, *arguments)
+        assert run.result.code == 0, run.result.stderr
+        end = state.read(copy, REACTIONS)
+        assert set(Counter(end.history).values()) == {1}
+        assert len(end.history) == 4
+        assert state.drift(copy, REACTIONS) == 0
+        yield Story(arguments, spoilt, spoilt.before, end, run.statements, REACTIONS)
+
+
+@pytest.mark.timeout(600)
+def test_killed_while_two_counters_of_the_same_events_are_applied(app: App, line: Wire) -> None:
+    """Each is right, or as it was, wherever the run was in the one or the other; the next run ends with both.
+
+    In an open transaction, one statement of thirty: a loss there leaves what the transaction before it has left.
+    """
+    seen, between = set[State](), 0
+    with told_of_two(app, line) as story:
+        for at, statement in enumerate(story.statements):
+            if not statement.kept and at % 30:
+                continue
+            copy = story.copies.get()
+            run = line.run(copy, *story.arguments, fault=Fault.KILLED, at=at)
+            assert len(run.statements) == at + 1, "the same statements each time"
+            with noted(f"{Fault.KILLED}, number {at}: {run.statements[at].text}"):
+                left = check_what_is_left(copy, story, run, Fault.KILLED)
+                if left not in seen:
+                    seen.add(left)
+                    likes, dislikes = (left.counts(of.counter) for of in REACTIONS.counters)
+                    between += likes and not dislikes
+                    assert state.reacted(copy) == [(likes, 0), (0, dislikes), (-likes, dislikes), (0, -dislikes)]
+                    check_the_run_after_it(copy, story, line)
+        copy = story.copies.get()
+        copy.sql("UPDATE posts SET dislikes_count = dislikes_count + 1 WHERE id = 1")
+        assert state.miscounted(story.before, state.read(copy, story.of)) == ["post_dislikes_count 1"]
+    assert len(story.statements) > 250
+    assert len(seen) > 10
+    assert between > 3, "the first is done, the second is not begun or under way"
+
+
 def check_what_is_left(app: App, story: Story, run: Run, fault: Fault) -> State:
     """Nothing by half, though nobody runs the command again; and what it could still say is true."""
     app.wait_for(GONE)
-    now = state.read(app)
+    now = state.read(app, story.of)
     assert app.sql(LEFT_OVER) == []
     assert state.miscounted(story.before, now) == []
     if fault is Fault.KILLED:
@@ -164,17 +212,18 @@ def check_what_is_left(app: App, story: Story, run: Run, fault: Fault) -> State:
 def check_the_run_after_it(app: App, story: Story, line: Wire) -> None:
     again = line.run(app, *story.arguments)
     assert again.result.code == 0, again.result.stderr
-    now = state.read(app)
-    assert (app.drift() == (0, 0)) == (not now.baselines)
+    now = state.read(app, story.of)
+    assert (state.drift(app, story.of) == 0) == (not now.baselines)
     assert state.miscounted(story.before, now) == []
     assert now.baselines == story.end.baselines
     assert now.counters == story.end.counters
+    assert now.declared == story.end.declared
     assert now.catalog == story.end.catalog
     assert Counter(now.history) == Counter(story.end.history)
     assert all(now.runs_finished)
     assert all(marked for *_, marked in now.corrections)
     if now.counting:
-        assert line.run(app, "verify").result.code == 0
+        assert line.run(app, "verify", *story.arguments[1:] * (story.of is not PRESETS)).result.code == 0
 
 
 @pytest.mark.parametrize("command", ["apply", "rollback"])

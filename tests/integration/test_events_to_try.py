@@ -99,3 +99,15 @@ def test_what_can_be_tried_is(empty: App, case: str) -> None:
             assert (first.status is Status.OK) is possible, steps
         rollback(db, plan(db, to=None, limit=DailyLimit.RESTORE), on_step=nothing)
     assert empty.dump() == before
+
+
+def test_an_id_may_be_of_several_events(empty: App) -> None:
+    """An event is tried and deleted again, and no other one of its id with it."""
+    empty.sql(
+        f"{POSTS} INSERT INTO posts (likes_count) SELECT 1 FROM generate_series(1, 9);"
+        "CREATE TABLE likes (id integer, post_id bigint); INSERT INTO likes SELECT n, n FROM generate_series(1, 9) AS n"
+    )
+    with looking(empty, declared("post_likes_count", "posts", "likes_count", "likes", "post_id")) as db:
+        done = apply.apply(db, batch_size=50, on_step=nothing, on_progress=nothing)
+    assert done.after is not None
+    assert [check.check_id for check in done.after.checks if not check.passed] == []

@@ -22,13 +22,14 @@ ASKED: dict[str, object] = {
     "wanted": PRESET, "recent": 3, "usage_type": "x", "told": True, "newest": 2, "names": ["x"], "functions": [1],
     "anti_join": True, "lately": False, "pid": 0, "relation": ODD.child_sql, "keys": [PRESET], "deltas": [0],
     "run": 1, "after": 0, "size": 1, "became": [1], "first": 1, "lease": 30.0, "versions": ["x"], "tag": None,
-    "falls": 3, "all": True,
+    "falls": 3, "all": True, "owner": "postgres", "schemas": ["x"], "tables": ["y"], "tool": "usagefix", "version": "1",
 }  # fmt: skip
 OF_ONE: dict[str, dict[str, object]] = {
     "add_deltas": {"newest": [None]},
     "give_back": {"displayed": [None]},
     "mark_applied": {"last": 1},
     "returns": {"version": "20250930000001"},
+    "renamed": {"was_child": "x.y", "was_foreign_key": "x", "was_key": "x"},
 }
 
 # Tables of other tools.
@@ -77,6 +78,7 @@ def test_every_question_can_be_asked(db: Database, name: str, whole: bool) -> No
         db.values("SELECT pg_catalog.set_config('usagefix.later_than', '-infinity', true)")
         for what in ("drift", "last_use"):
             db.run(f"CREATE TEMPORARY TABLE usagefix_{what} AS {db.query(what)}")
+        db.run("CREATE TEMPORARY VIEW usagefix_vetted AS SELECT 1 AS usagefix_vetted")
         given = ASKED | OF_ONE.get(name, {})
         asked = {what: value for what, value in given.items() if f"%({what})s" in catalog.query(name)}
         db.values(db.query(name), asked or None)

@@ -138,3 +138,65 @@ def test_a_backfill_makes_the_rows_that_are_missing(app: App) -> None:
     assert [row.id for row in done.unrepaired] == ["301"], "nobody is there to have an account"
     assert [row[0] for row in wrong(app, made)] == [301]
     assert app.one("SELECT count(*) FROM account") == 300
+
+
+SUMS = (
+    "CREATE TABLE boxes (id int PRIMARY KEY, total numeric NOT NULL DEFAULT 0)",
+    "CREATE TABLE items (box int, worth numeric, part int) PARTITION BY LIST (part)",
+    "CREATE TABLE items_1 PARTITION OF items FOR VALUES IN (1)",
+    "INSERT INTO boxes SELECT n FROM generate_series(1, 3) AS n",
+)
+
+
+def test_no_equality_of_somebody_else_is_called(app: App) -> None:
+    """PostgreSQL takes an operator of exactly these types from any schema on the path before its own of others."""
+    prepare(app, *SUMS)
+    of = counter("boxes.total", "items.box", "box_total", number="numeric", weight="event.worth", partitioned=True)
+    install(app, of, guarded=True, partitions=True)
+    for left, right in (("regclass", "regclass"), ("oid", "regclass"), ("numeric", "integer"), ("numeric", "bigint")):
+        planted = f"CREATE FUNCTION same({left}, {right}) RETURNS boolean LANGUAGE plpgsql AS"
+        app.sql(f"{planted} $$BEGIN RAISE EXCEPTION 'planted was called as %', current_user; END$$")
+        for operator in ("=", "<>"):
+            app.sql(f"CREATE OPERATOR public.{operator} (FUNCTION = same, LEFTARG = {left}, RIGHTARG = {right})")
+    app.sql("INSERT INTO items_1 VALUES (1, 2.5, 1), (2, 1, 1)")
+    app.sql("UPDATE items_1 SET worth = 3 WHERE box = 2")
+    app.sql("DELETE FROM items_1 WHERE box = 1")
+    assert app.one("SELECT total FROM boxes WHERE id = 2") == 3
+    app.sql("INSERT INTO items VALUES (1, 2.5, 1), (2, 1, 1)")
+    app.sql("TRUNCATE items")
+    assert app.one("SELECT sum(total) FROM boxes") == 0
+
+
+CASCADING = (
+    "CREATE TABLE a (id int PRIMARY KEY, total int NOT NULL DEFAULT 0)",
+    "CREATE TABLE b (id int PRIMARY KEY, a_id int REFERENCES a ON UPDATE CASCADE, n int NOT NULL DEFAULT 0, latest boolean DEFAULT true)",
+    "CREATE TABLE c (id int GENERATED ALWAYS AS IDENTITY, b_id int)",
+    "INSERT INTO a VALUES (1), (2)",
+)
+
+
+def test_only_a_cascade_counts_anew(app: App) -> None:
+    """A foreign key that cascades is no reason to count anew, and to note it, with each event of a counter below."""
+    prepare(app, *CASCADING, "INSERT INTO b (id, a_id) VALUES (1, 1), (2, 1), (3, 2)")
+    install(app, counter("b.n", "c.b_id", "b_n"))
+    install(app, counter("a.total", "b.a_id", "a_total", weight="event.n"), guarded=True)
+    app.sql("INSERT INTO c (b_id) VALUES (1), (3), (1), (2)")
+    assert app.sql("SELECT id, total FROM a ORDER BY id") == [(1, 3), (2, 1)]
+    assert app.one("SELECT count(*) FROM usagefix.held_at_zero") == 0
+    app.sql("UPDATE a SET id = 7 WHERE id = 1")
+    assert app.sql("SELECT id, total FROM a ORDER BY id") == [(2, 1), (7, 3)]
+
+
+def test_a_trigger_that_takes_an_event_back_counts_it_once(app: App) -> None:
+    """While the events of the statement that it belongs to are not counted yet."""
+    prepare(app, *CASCADING)
+    app.sql(
+        "CREATE FUNCTION only_latest() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+        " UPDATE b SET latest = false WHERE a_id = NEW.a_id AND id < NEW.id AND latest; RETURN NEW; END$$;"
+        "CREATE TRIGGER only_latest AFTER INSERT ON b FOR EACH ROW EXECUTE FUNCTION only_latest()"
+    )
+    of = counter("a.total", "b.a_id", "a_total", where="event.latest")
+    install(app, of, guarded=True)
+    app.sql("INSERT INTO b (id, a_id) VALUES (1, 1), (2, 2)")
+    app.sql("INSERT INTO b (id, a_id) VALUES (3, 1), (4, 2)")
+    assert wrong(app, of) == []

@@ -84,7 +84,7 @@ def test_any_command_and_format(runner: Runner, app: App) -> None:
     assert app.drift() == (0, 0)
     quoted = run(runner, app, command="check-preset 'Neon city' --recent \"1\"", format="json")
     assert quoted.code == 0, quoted.printed
-    assert '"name": "Neon city"' in quoted.stdout
+    assert '"label": "Neon city"' in quoted.stdout
     assert app.usagefix("verify", "--format", "json").code == 0
     assert run(runner, app, command="rollback").code == 2, "nobody is there to answer"
 

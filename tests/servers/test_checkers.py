@@ -99,11 +99,7 @@ def findings(app: App) -> dict[str, list[str]]:
 @components.needs("plpgsql_check")
 def test_functions(checked: App) -> None:
     found = findings(checked)
-    released = {
-        f"public.{name}"
-        for name in STANDARD.objects.values()
-        if name.endswith("_preset_usage_count") and "trigger" not in name
-    }
+    released = {f"public.{name}" for name in STANDARD.objects.values() if name.startswith(("auto_", "guard_"))}
     partitions = {name for name in released if "_note_" in name or "_count_row_" in name}
     assert len(partitions) == 2
     partitioned = checked.name.endswith("partitioned")

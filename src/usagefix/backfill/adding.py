@@ -64,7 +64,7 @@ def one_round(db: Database, how: How) -> Done:
     if stored.kept.rows:
         db.changes.append(f"{stored.kept.rows} {nouns.rows} have a baseline of {stored.kept.total} {nouns.events}")
     how.on_progress(BackfillProgress(0, stored.presets))
-    db.changes.append(f"{stored.presets} wrong {nouns.rows} noted in the ledger, none corrected yet")
+    db.changes.append(f"{stored.presets:,} wrong {nouns.rows} noted in the ledger, none corrected yet")
     done, removed, batches = 0, plus(), 0
     refused: dict[str, Unrepaired] = {}
     batch = Batch(stored.run, min(how.batch_size, FIRST_SIZE), how.hold, how.adding)
@@ -90,7 +90,7 @@ def one_round(db: Database, how: How) -> Done:
         if not step.taken:
             continue
         done, removed, batches = done + step.taken, plus(removed, step.drift), batches + 1
-        db.changes[-1:] = [f"{done} of {stored.presets} wrong {nouns.rows} corrected"]
+        db.changes[-1:] = [f"{done:,} of {stored.presets:,} wrong {nouns.rows} corrected"]
         how.on_progress(BackfillProgress(done, stored.presets))
         time.sleep(how.pause)
     with db.transaction(how.limits):

@@ -61,7 +61,7 @@ Schema = Annotated[
     str | None,
     option(
         "--schema",
-        "The schema of presets and preset_usage; else the one that the URL names, else public.",
+        "The schema of tables that are named without one; else the one that the URL names, else public.",
         metavar="NAME",
         show_default=False,
     ),
@@ -96,14 +96,12 @@ BackTo = Annotated[
 DryRun = Annotated[bool, option("--dry-run", "Show what would be done; change nothing.")]
 BatchSize = Annotated[
     int,
-    option(
-        "--batch-size", "At most so many presets are corrected in one transaction.", metavar="N", min=1, max=100_000
-    ),
+    option("--batch-size", "At most so many rows are corrected in one transaction.", metavar="N", min=1, max=100_000),
 ]
 Pause = Annotated[float, option("--pause", "Rest between two such transactions.", metavar="SECONDS", min=0, max=60)]
 ShowQueries = Annotated[bool, option("--show-queries", "Also tell what a session in the way runs; it may hold data.")]
 FireTriggers = Annotated[
-    bool, option("--fire-triggers", "Let the application's triggers on presets fire for the correction.")
+    bool, option("--fire-triggers", "Let the application's triggers on the counter's table fire for the correction.")
 ]
 TrustIn = Annotated[
     Trust | None,
@@ -125,12 +123,12 @@ Only = Annotated[
     ),
 ]
 All = Annotated[bool, option("--all", "Print all of each counter, however many there are.")]
-Top = Annotated[int, option("--top", "How many presets to list.", metavar="N", min=0, max=1000)]
+Top = Annotated[int, option("--top", "How many rows to list.", metavar="N", min=0, max=1000)]
 FailOver = Annotated[
     int,
     option(
         "--fail-over",
-        "Pass while the counters are off by no more than N uses in all, and no more than N last uses are behind.",
+        "Pass while the counters are off by no more than N in all, and no more than N times of last events are behind.",
         metavar="N",
         min=0,
     ),
@@ -146,7 +144,7 @@ Watch = Annotated[
         show_default=False,
     ),
 ]
-Recent = Annotated[int, option("--recent", "Add the newest N events of the preset.", metavar="N", min=0, max=1000)]
+Recent = Annotated[int, option("--recent", "Add the newest N events of the row.", metavar="N", min=0, max=1000)]
 Write = Annotated[
     Path | None,
     option(
@@ -175,7 +173,7 @@ AsRole = Annotated[
     str | None,
     option(
         "--as",
-        "The role that records the uses: on Supabase authenticated, elsewhere the session's own.",
+        "The role that records the events: on Supabase authenticated, elsewhere the session's own.",
         metavar="ROLE",
         show_default=False,
     ),
@@ -184,7 +182,7 @@ UsePreset = Annotated[
     str | None,
     option(
         "--preset",
-        "Use this preset, by id or exact name; else the one that was used longest ago.",
+        "Try this preset, or row of the counter's table, by id or exact name; else usagefix picks one.",
         metavar="ID",
         show_default=False,
     ),

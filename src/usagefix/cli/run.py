@@ -18,6 +18,7 @@ from usagefix.cli import printing
 from usagefix.cli.declaring import flags
 from usagefix.cli.options import Format
 from usagefix.cli.turns import READ, Way, in_turn
+from usagefix.cli.undeclared import require_declared, undeclared
 from usagefix.counter import Counter
 from usagefix.declaration import Declaration
 from usagefix.declaring import Declared, chosen, declared, unseen
@@ -94,6 +95,7 @@ def on_database(
     words on the way.
     """
     db: Database | None = None
+    outcome.given = flags(context).as_typed if of_declared else ""
     with _caught(outcome):
         if first is not None:
             first()
@@ -101,7 +103,10 @@ def on_database(
         db = _open(context.obj, say)
         outcome.target = db.target
         if wanted is not None:
-            _look(db, wanted, vetting=outcome.command in VETTING)
+            command = outcome.command
+            missing = _look(db, wanted, vetting=command in VETTING, making=command == "apply")
+            if missing and command == "status":
+                say(f"applied here, but not declared: {', '.join(of.slug for of in missing)}")
             if outcome.command not in PROVING:
                 _leave_out(db)
         again_on_a_standby(partial(about, outcome, work, way), db, say)
@@ -167,7 +172,12 @@ def tell(outcome: Outcome) -> None:
     """Say each error, and at the last what is left in the database."""
     failures = list(outcome.failures)
     for number, (about, error) in enumerate(failures, start=1):
-        words.fail(error, outcome.changes if number == len(failures) else "", about)
+        words.fail(error, outcome.changes if number == len(failures) else "", about, outcome.given)
+
+
+def step_of(db: Database) -> Callable[[str], None]:
+    """Says a step; of several counters, whose it is."""
+    return lambda step: words.say(f"{db.nouns.counter}: {step}" if len(db.counters) > 1 else step)
 
 
 def interrupted() -> Interrupted:
@@ -226,12 +236,12 @@ def _kept_by_sql(counters: Sequence[C]) -> Sequence[C]:
     return kept or counters
 
 
-def look(context: typer.Context, read: Callable[[Database], T]) -> T:
-    """What is read of the database, for a command that prints text."""
+def look(context: typer.Context, read: Callable[[Database], T], *, making: bool) -> T:
+    """What is read of the database, for a command that prints text; ``making``: which makes triggers."""
     wanted = wanted_counters(context)
     db = _open(context.obj)
     try:
-        _look(db, wanted, vetting=True)
+        _look(db, wanted, vetting=True, making=making)
         _leave_out(db)
         return read(db)
     finally:
@@ -249,13 +259,20 @@ def _leave_out(db: Database) -> None:
         )
 
 
-def _look(db: Database, wanted: Declared, *, vetting: bool) -> None:
-    """Tell the database which counters the command is about. Raises Mistaken with all that is wrong."""
+def _look(db: Database, wanted: Declared, *, vetting: bool, making: bool) -> tuple[Counter, ...]:
+    """Tell the database which counters the command is about. Returns those that are applied and not declared.
+
+    Raises Mistaken with all that is wrong, ConfigurationError where a counter is asked for that is applied and not
+    declared; ``making``: and Refused where their triggers would be in each other's way.
+    """
     from usagefix import ledger
     from usagefix.picture.resolving import resolved
 
-    asked = chosen(wanted.selected, wanted.counters, wanted.by)
     schema, applied = db.counter.schema, ledger.counters(db)
-    found = resolved(db, wanted.counters, schema, vetting=vetting, asked=asked, applied=applied)
+    missing = undeclared(wanted, schema, applied)
+    require_declared(wanted, missing)
+    asked = chosen(wanted.selected, wanted.counters, wanted.by)
+    found = resolved(db, wanted.counters, schema, vetting=vetting, asked=asked, applied=applied, making=making)
     db.counters = tuple(ledger.settled(db, counter) for counter in found)
     db.counter = db.counters[0]
+    return missing

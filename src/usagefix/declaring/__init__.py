@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -51,6 +52,13 @@ class Flags:
         """Those that say what the counter is, by option."""
         names = (field.name for field in fields(self) if field.name not in ("config", "counter"))
         return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+    @property
+    def as_typed(self) -> str:
+        """All of them, as a command line has them."""
+        config = {"config": str(self.config)} if self.config is not None else {}
+        given = [*config.items(), *(("counter", name) for name in self.counter), *self.describing.items()]
+        return shlex.join(word for name, value in given for word in (f"--{name.replace('_', '-')}", value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,7 @@ def _one(text: str, there: Sequence[Declaration], by: str | None) -> Declaration
     known = ", ".join(declaration.name for declaration in there)
     what = "is more than one counter" if same else "is no counter"
     where = f" of {by}" if by else ""
-    hint = f"there are {known}" if there else "declare it"
+    hint = f"there {'is' if len(there) == 1 else 'are'} {known}" if there else "declare it"
     if not by:
         hint += f"; {FILE} declares others, or --counter table.column --events table.column"
     raise ConfigurationError(f"--counter {text} {what}{where}", hint=hint)
@@ -119,6 +127,11 @@ def _by_flags(flags: Flags, folder: Path) -> Declared:
         said = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise ConfigurationError(
             f"{said} declares no counter without --events", hint="or declare it in usagefix.toml, and select it by name"
+        )
+    if not flags.counter:
+        raise ConfigurationError(
+            "--counter is missing, the column that people see",
+            hint="--counter table.column --events table.column; or declare it in usagefix.toml",
         )
     if flags.config is not None:
         mistakes.append(Mistake("--config", "stands beside --events or --truth: declare by the one or the other"))

@@ -120,7 +120,7 @@ def _entry(found: FoundCounter, header: str) -> str:
     sampled = " of a sample" if found.sampled else ""
     lines = [
         f"# usagefix discover, {today}: {found.agreement:.1%} of {found.rows} rows{sampled} agree,"
-        f" {found.inaccurate} do not, drift {found.drift_total:+}",
+        f" {found.inaccurate} {'does' if found.inaccurate == 1 else 'do'} not, drift {found.drift_total:+}",
         *(f"# gives the same in every row: {_text(other)}" for other in found.alike),
         f"[[{header}]]",
         f"counter = {_text(found.counter)}",

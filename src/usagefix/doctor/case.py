@@ -76,7 +76,22 @@ class Case:
     @cached_property
     def writers(self) -> tuple[Function, ...]:
         """The functions that write the counter themselves."""
-        return tuple(function for function in self.picture.functions if self.does(function, Use.WRITES_COUNTER))
+        return tuple(
+            function
+            for function in self.picture.functions
+            if self.does(function, Use.WRITES_COUNTER) and function.oid not in self._guards_of_others
+        )
+
+    @cached_property
+    def _guards_of_others(self) -> set[int]:
+        """The functions of usagefix's guards of other counters, whose columns may have the same name."""
+        return {
+            trigger.function
+            for trigger in self.picture.triggers
+            if trigger.name.startswith("zz_trigger_guard_")
+            and not self.is_ours(trigger)
+            and "pg_usagefix_" in (trigger.condition or "")
+        }
 
     @cached_property
     def counting(self) -> tuple[Function, ...]:

@@ -6,9 +6,10 @@ What the role may not see is no error: it is named in ``Picture.unseen``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
-from usagefix import trust
+from usagefix import picture, trust
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
 from usagefix.models.guarding import RefusedWrite
@@ -49,6 +50,7 @@ class _Look:
         self.unseen: list[Unseen] = []
 
     def picture(self) -> Picture:
+        self.db.counter = replace(self.db.counter, baselines=picture.baselines(self.db) is not None)
         seen = code(self.db)
         presets, events = seen.parent, seen.events
         around = self.db.row(self.db.query("picture_surroundings"), Surroundings)

@@ -4,6 +4,7 @@ SQL. Reads only, but for SQL that is vetted where the caller says so. What is wr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from usagefix import picture
@@ -11,11 +12,12 @@ from usagefix.counter import STANDARD, Counter
 from usagefix.database import Database
 from usagefix.declaration import Declaration
 from usagefix.declaring import Mistake, Mistaken, is_usual
+from usagefix.errors import Refused
 from usagefix.picture.declared import Tables
 from usagefix.picture.fitting import fitted
 from usagefix.picture.ordering import in_order
 from usagefix.picture.truths import verified
-from usagefix.related import related
+from usagefix.related import crossed, related
 
 
 def resolved(
@@ -25,13 +27,15 @@ def resolved(
     *,
     vetting: bool,
     asked: Collection[Declaration] | None = None,
-    applied: Iterable[Counter] = (),
+    applied: Collection[Counter] = (),
+    making: bool = False,
 ) -> tuple[Counter, ...]:
     """The counters that are ``asked`` for, else all, in the order in which they are repaired: what one counts from
     comes before it. The others are looked at because each has to know them.
 
     ``schema``: where a table is whose schema is not said; ``vetting``: the server may judge their SQL in a transaction
-    that writes, and is undone; ``applied``: what is counted here already. Raises Mistaken, with all that is wrong.
+    that writes, and is undone; ``applied``: what is counted here already; ``making``: their triggers are going to be
+    made. Raises Mistaken, with all that is wrong; Refused where writers would wait for each other in a circle.
     """
     names = {one.name for one in (declared if asked is None else asked)}
     found = _fitting(db, [one for one in declared if one.name in names], schema, vetting=vetting)
@@ -43,7 +47,26 @@ def resolved(
     others = [counter for _, counter in _fitting(db, [one for one in declared if one.name not in names], schema).pairs]
     known = {_column(counter) for counter in (*counters, *others)}
     others += [counter for counter in applied if _column(counter) not in known]
+    if making:
+        _require_one_order(counters, others, applied)
     return related((*counters, *others))[: len(counters)]
+
+
+def _require_one_order(asked: Sequence[Counter], others: Sequence[Counter], applied: Iterable[Counter]) -> None:
+    """Raise Refused where the triggers of those asked for would let writers wait for each other in a circle. Each has
+    the name under which it was applied."""
+    names = {_column(counter): counter.slug for counter in applied}
+    called = [replace(of, slug=names.get(_column(of), of.slug)) for of in (*asked, *others)]
+    wanted = {of.slug for of in called[: len(asked)]}
+    circles = [circle for circle in crossed(called) if wanted.intersection(circle.names)]
+    if circles:
+        there = [name for name in circles[0].names if name in names.values()]
+        raise Refused(
+            f"writers would deadlock: triggers fire in the order of their names, and lock {circles[0]}",
+            hint="give one of these counters another name in the file, so that the tables come in one order:"
+            ' name = "..."'
+            + (f"; applied, so roll back before it gets another name: {', '.join(there)}" if there else ""),
+        )
 
 
 class _Found(NamedTuple):

@@ -108,9 +108,12 @@ def vetted(db: Database, fragment: str, source: Source) -> Vetted:
         return glanced(db, fragment, source)
     except NotPermitted as refused:
         role, database = quoted(db.session.role), quoted(db.session.database)
+        grant = f"GRANT TEMPORARY ON DATABASE {database}"
+        if "table" in refused.message:  # the copy is made of it
+            grant = f"connect as the owner of the table, or GRANT SELECT ON {source.table}"
         raise NotPermitted(
             refused.message,
-            hint=f"GRANT TEMPORARY ON DATABASE {database} TO {role}: the server judges SQL on an empty copy",
+            hint=f"{grant} TO {role}: the server judges SQL on an empty copy",
             sqlstate=refused.sqlstate,
         ) from None
     except DatabaseRefused as refused:

@@ -155,10 +155,16 @@ def insert(scene: Scene, fillers: Fillers) -> Way:
 def delete(scene: Scene, fillers: Fillers) -> Way:
     """A plain DELETE of an event that was inserted before."""
     counter = scene.counter
-    # A trigger may have updated what was inserted, which is then in another place.
+    # A trigger may have updated what was inserted, which is then in another place; and an id may be of several events.
     row = quoted(counter.event_id) if counter.event_id is not None else "ctid"
-    gone = f"event.tableoid OPERATOR(pg_catalog.=) made.place AND event.{row} OPERATOR(pg_catalog.=) made.row"
-    inserted = f"{_inserted(scene, fillers)} RETURNING event.tableoid AS place, event.{row} AS row INTO made;"
+    same = "event.tableoid OPERATOR(pg_catalog.=) made.place"
+    there = f"SELECT FROM {counter.child_sql} AS event WHERE {same} AND event.ctid OPERATOR(pg_catalog.=) made.spot"
+    gone = (
+        f"{same} AND event.{row} OPERATOR(pg_catalog.=) made.row"
+        f" AND (event.ctid OPERATOR(pg_catalog.=) made.spot OR NOT EXISTS ({there}))"
+    )
+    returned = f"event.tableoid AS place, event.ctid AS spot, event.{row} AS row"
+    inserted = f"{_inserted(scene, fillers)} RETURNING {returned} INTO made;"
     deleted = f"DELETE FROM {counter.child_sql} AS event WHERE {gone};"  # noqa: S608 - names of the catalog's
     return Way("a plain DELETE", f"{inserted} {deleted}", records=False)
 

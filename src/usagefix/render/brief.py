@@ -12,7 +12,7 @@ from usagefix.render.pieces import Cell, Column, Table
 from usagefix.render.verdict import PLAIN
 
 _MOST_NAMED = 2  # of checks
-_WIDTH = 40  # columns of a terminal below which a line becomes a few
+_WIDTH = 60  # columns of a terminal below which a line becomes a few
 
 
 def brief(outcome: Outcome) -> Table:

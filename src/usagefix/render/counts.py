@@ -124,11 +124,15 @@ def row(report: RowReport, nouns: Nouns) -> Outline:
     sections: list[Section] = [_facts(one, nouns, dated=report.dated)]
     if report.recent is not None:
         columns = (Column("when (UTC)", whole=True), Column("type"), Column("user"))
-        events = tuple(
+        events = [
             (moment(event.created_at, "%Y-%m-%d %H:%M:%S"), Cell(event.usage_type), Cell(event.user_id))
             for event in report.recent
-        )
-        sections.append(Table("Newest events", columns, events))
+        ]
+        told = [any(event.created_at for event in report.recent), *(any(e[n].text for e in events) for n in (1, 2))]
+        shown = [n for n in range(len(columns)) if nouns.usual or told[n]]
+        if shown:
+            rows = tuple(tuple(event[n] for n in shown) for event in events)
+            sections.append(Table("Newest events", tuple(columns[n] for n in shown), rows))
     return Outline((result,), verdict(report, nouns), tuple(sections))
 
 

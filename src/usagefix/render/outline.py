@@ -30,6 +30,7 @@ from usagefix.render import counts, discovery, findings
 from usagefix.render.phrases import corrections, moment, undone
 from usagefix.render.pieces import Cell, Change, Column, Mark, Notes, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.verdict import FAINT, Verdict, verdict
+from usagefix.render.words import again
 
 _STATE = {State.APPLIED: Mark.OK, State.PENDING: Mark.NOTE, State.OUTDATED: Mark.FAILED, State.FOREIGN: Mark.FAILED}
 _MOST_NAMES = 3  # of counters, in a verdict
@@ -59,8 +60,24 @@ def chapters(outcome: Outcome) -> tuple[Chapter, ...]:
 def _chapter(outcome: Outcome, part: Part) -> Chapter:
     named = outcome.many or not part.nouns.usual
     if part.error is None and part.report is not None:
-        return Chapter(part.nouns, named, False, part.exit_code, of_report(part.report, part.nouns))
-    return Chapter(part.nouns, named, True, part.exit_code, _failed(part.error, outcome.changes))
+        shown = _again(of_report(part.report, part.nouns), outcome.given)
+        return Chapter(part.nouns, named, False, part.exit_code, shown)
+    return Chapter(part.nouns, named, True, part.exit_code, _again(_failed(part.error, outcome.changes), outcome.given))
+
+
+def _again(shown: Outline, given: str) -> Outline:
+    """The same with commands that are about the counters that the options say."""
+    if not given:
+        return shown
+
+    def of(results: tuple[Result, ...]) -> tuple[Result, ...]:
+        return tuple(replace(result, hint=again(result.hint, given)) for result in results)
+
+    sections = (
+        replace(each, results=of(each.results)) if isinstance(each, Results) else each for each in shown.sections
+    )
+    ended = replace(shown.verdict, rest=again(shown.verdict.rest, given), next=again(shown.verdict.next, given))
+    return Outline(of(shown.results), ended, tuple(sections))
 
 
 def _failed(error: UsagefixError | None, changes: str) -> Outline:
@@ -71,12 +88,18 @@ def _failed(error: UsagefixError | None, changes: str) -> Outline:
 
 
 def overall(told: Sequence[Chapter]) -> Verdict:
-    """The verdict of a whole command: that of its one chapter, or of the worst, and how many end so."""
-    worst = max(told, key=lambda chapter: chapter.exit_code)
+    """The verdict of a whole command: that of its one chapter, or of the worst, and how many end so. Of those that end
+    alike, one with something to do, and then that of most."""
+    words = [chapter.shown.verdict.word for chapter in told]
+    worst = max(
+        told,
+        key=lambda chapter: (
+            chapter.exit_code, bool(chapter.shown.verdict.next), words.count(chapter.shown.verdict.word)
+        ),
+    )  # fmt: skip
     verdict = worst.shown.verdict
     if len(told) == 1:
         return verdict
-    words = [chapter.shown.verdict.word for chapter in told]
     alike = [chapter.nouns.counter for chapter in told if chapter.shown.verdict.word == verdict.word]
     if len(alike) == len(told):
         rest = f"all {len(told)} counters"

@@ -117,7 +117,7 @@ def undone(report: RollbackReport, nouns: Nouns = USUAL) -> Iterator[str]:
         those = plural(report.counters_restored, "counter")
         yield f"{those} {changed} what was shown before apply, plus later {nouns.events}"
     elif report.migrations and report.counts is not None:
-        yield f"the counters keep their values: {report.counts.accurate} of {report.counts.rows} accurate"
+        yield f"the counters keep their values: {report.counts.accurate:,} of {report.counts.rows:,} accurate"
     elif report.migrations:
         yield "the counters keep their values"
     if report.purged:

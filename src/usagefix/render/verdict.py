@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -59,7 +60,8 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
             return _standing(report)
         case RowReport():
             if report.ok:
-                truth = "its baseline and the number of events" if report.row.baseline else "the number of events"
+                truth = "the sum of events" if nouns.weighed else "the number of events"
+                truth = f"its baseline and {truth}" if report.row.baseline else truth
                 return Verdict("right", f"the counter equals {truth}", GOOD)
             return Verdict("not right", "the counter and the events differ", BAD, str(report.next or ""))
         case DoctorReport():
@@ -85,7 +87,7 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
 def _verified(report: VerifyReport, nouns: Nouns) -> Verdict:
     failed = [check for check in report.checks if not check.passed]
     counts = report.counts
-    accuracy = f", {counts.accurate} of {nouns.of(counts.rows)} accurate" if counts else ""
+    accuracy = f", {counts.accurate:,} of {nouns.of(counts.rows)} accurate" if counts else ""
     checks = len(report.checks)
     if not failed:
         passed = {1: "the check passes", 2: "both checks pass"}.get(checks, f"all {checks} checks pass")
@@ -155,7 +157,11 @@ def _discovered(report: DiscoverReport) -> Verdict:
         return Verdict("none found", looked, MIND, following)
     written = report.written
     added = f", {len(written.added)} written to {written.path}" if written else ""
-    following = "usagefix verify" if written else "usagefix discover --write usagefix.toml"
+    following = "usagefix discover --write usagefix.toml"
+    if written:
+        # A file of another name, or in another folder, is read only where somebody says so.
+        named = "" if str(written.path) == "usagefix.toml" else f" --config {shlex.quote(str(written.path))}"
+        following = f"usagefix{named} verify"
     return Verdict("found", f"{plural(len(report.counters), 'counter')}{added}; {looked}", GOOD, following)
 
 

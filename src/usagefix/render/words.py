@@ -15,6 +15,10 @@ from usagefix.errors import UsagefixError
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\udc80-\udcff]")
 # What the runner of GitHub Actions obeys: a line that begins with ::, and ##[ wherever it stands in one.
 _COMMAND = re.compile(r"^(?P<indent>[^\S\n]*):(?=:)|##(?=\[)", re.MULTILINE)
+# What begins a command about counters that are declared.
+_COMMANDS = re.compile(
+    r"\busagefix (?=(?:apply|backfill|check|doctor|export|guard|rollback|smoke|sql|status|verify)\b)(?!\w+ --help)"
+)
 
 
 def harmless(text: str) -> str:
@@ -44,16 +48,21 @@ def say(line: str) -> None:
             print(unobeyed(harmless(line)), file=sys.stderr, flush=True)
 
 
-def fail(error: UsagefixError, changes: str | None, about: str = "") -> None:
+def again(text: str, given: str) -> str:
+    """A text whose commands about counters are about the same ones: with the options that said which."""
+    return _COMMANDS.sub(lambda _: f"usagefix {given} ", text) if given else text
+
+
+def fail(error: UsagefixError, changes: str | None, about: str = "", given: str = "") -> None:
     """An error: what happened, ``about`` which counters where there are several, whether the database changed, what to
-    do."""
+    do, ``given`` the options that said which counters."""
     say(f"error: {about and f'{about}: '}{error.message}")
     for detail in error.details:
         say(f"       {detail}")
     if changes:
         say(f"       {changes}")
     if error.hint:
-        say(f"hint: {error.hint}")
+        say(f"hint: {again(error.hint, given)}")
 
 
 def outcome(changes: Sequence[str], left: Sequence[str] = ()) -> str:

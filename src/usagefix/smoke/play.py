@@ -121,9 +121,11 @@ class Play:
         return good, told
 
     def _last_use(self, begin: _State) -> None:
-        title = "The last use moves with it"
+        usual, parent = self.db.nouns.usual, self.db.nouns.parent
+        title = f"The {self.db.nouns.last_event} moves with it"
         if not self.db.counter.keeps_last_use:
-            self._skip("last_use", title, f"{self.db.counter.parent} do not keep the time of their last use")
+            none = f"no column of {parent} keeps its time"
+            self._skip("last_use", title, f"{parent} do not keep the time of their last use" if usual else none)
             return
         now = self.now
         # Older events may be dated later: by clocks that are fast, or in another time zone where the column has none.

@@ -12,7 +12,6 @@ from usagefix.cli import options, run
 from usagefix.cli.turns import CHANGE, READ, TRY
 from usagefix.errors import ConfigurationError, RollbackRefused
 from usagefix.models.choices import BATCH_SIZE, Counters, DailyLimit, GuardMode
-from usagefix.render import words
 
 if TYPE_CHECKING:
     from usagefix.database import Database
@@ -51,7 +50,7 @@ def apply(
                 to=to,
                 batch_size=batch_size,
                 pause=pause,
-                on_step=words.say,
+                on_step=run.step_of(db),
                 on_progress=on_progress,
                 believed=trust,
             )
@@ -126,7 +125,7 @@ def rollback(
         if (agreed.versions or agreed.purge) and not yes:
             _ask(db, agreed)
         with progress_shown(db.nouns) as on_progress:
-            return verb(db, agreed, on_step=words.say, on_progress=on_progress)
+            return verb(db, agreed, on_step=run.step_of(db), on_progress=on_progress)
 
     run.execute(context, "rollback", output, work, replace(TRY if dry_run else CHANGE, backwards=True))
 
@@ -134,7 +133,7 @@ def rollback(
 def _ask(db: Database, agreed: RollbackPlan) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigurationError("rollback asks before it acts, and nobody is there to answer", hint="pass --yes")
-    of = f" of {db.counter.slug}" if len(db.counters) > 1 else ""
+    of = f" of {db.counter.slug}" if len(db.counters) > 1 or not db.nouns.usual else ""
     what = [f"roll back {', '.join(agreed.versions)}{of}"] if agreed.versions else []
     if agreed.counters is Counters.RESTORE:
         what.append("give the counters back what they showed before apply")

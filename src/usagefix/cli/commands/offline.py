@@ -45,7 +45,9 @@ def sql(
     if adapt:
         from usagefix.adapting import script
 
-        text = run.look(context, lambda db: script(db, migration, face, daily_limit, trust))
+        text = run.look(
+            context, lambda db: script(db, migration, face, daily_limit, trust), making=face is catalog.Face.APPLY
+        )
     else:
         text = plain_script(run.counters_unseen(context), migration, face, trust)
     printing.to_stdout(lambda: print(text, end=""))
@@ -77,7 +79,7 @@ def export(
         if adapt:
             from usagefix.adapting import steps as adapted
 
-            steps = run.look(context, lambda db: adapted(db, to, trust, daily_limit))
+            steps = run.look(context, lambda db: adapted(db, to, trust, daily_limit), making=True)
         else:
             counters = run.counters_unseen(context)
             own = [counter.slug for counter in counters if not counter.usual]

@@ -1,0 +1,76 @@
+"""Counters that are applied and no longer declared: named, with the declaration that they had. What the ledger holds of
+them is printed, and never run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from usagefix.counter import Counter, quoted
+from usagefix.declaring import Declared, is_usual
+from usagefix.declaring.files import FILE
+from usagefix.errors import ConfigurationError
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+
+
+def undeclared(wanted: Declared, schema: str, applied: Sequence[Counter]) -> tuple[Counter, ...]:
+    """Those that are applied and that nobody declares. None where options declare one: then no file is read."""
+    if wanted.by is None and not is_usual(wanted.counters[0]):
+        return ()
+    known = {(d.parent.schema or schema, d.parent.table, d.column) for d in wanted.counters}
+    return tuple(of for of in applied if (of.schema, of.parent, of.column) not in known)
+
+
+def require_declared(wanted: Declared, missing: Sequence[Counter]) -> None:
+    """Raise ConfigurationError where a counter is asked for that is applied and not declared."""
+    names = {declaration.name for declaration in wanted.counters}
+    for of in missing:
+        asked = {of.slug, f"{of.parent}.{of.column}", f"{of.schema}.{of.parent}.{of.column}"}.intersection(
+            wanted.selected
+        )
+        if asked - names:
+            who = f"{wanted.by} does not declare it" if wanted.by else "nothing declares it"
+            raise ConfigurationError(
+                f"{of.slug} is applied here, but {who}",
+                hint=f"declare it as it was applied, in {wanted.by or FILE}, and run this again:\n{entry(of)}",
+            )
+
+
+def entry(of: Counter) -> str:
+    """The ``[[counter]]`` of one that is applied."""
+    key, foreign_key = (
+        _columns([first, *(pair[place] for pair in of.more_keys)])
+        for place, first in enumerate((of.key, of.foreign_key))
+    )
+    written = of.written
+    values = {
+        "counter": f"{_name(of.schema)}.{_name(of.parent)}.{_name(of.column)}",
+        "events": f"{_name(of.child_schema or of.schema)}.{_name(of.child)}.{foreign_key}",
+        "where": written.get("where"),
+        "sum": written.get("weight"),
+        "key": key,
+        "missing": "create" if of.creates else None,
+        "only": written.get("only"),
+        "label": of.label and _name(of.label),
+        "recorder": of.recorder and _name(of.recorder),
+        "name": of.slug,
+    }
+    lines = [f"{name} = {_text(value)}" for name, value in values.items() if value is not None]
+    if of.last is not None and of.time is not None:
+        lines.append(f"last = {{ column = {_text(_name(of.last))}, from = {_text(_name(of.time))} }}")
+    return "\n".join(["[[counter]]", *lines])
+
+
+def _columns(names: Sequence[str]) -> str:
+    return _name(names[0]) if len(names) == 1 else f"({', '.join(map(_name, names))})"
+
+
+def _name(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) else quoted(name)
+
+
+def _text(value: str) -> str:
+    """A string of TOML, on one line."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
