@@ -70,7 +70,7 @@ def verify(db: Database, *, only: Sequence[str] = (), top: int = 10, fail_over: 
 def _by_its_truth(db: Database, *, only: Sequence[str], top: int, fail_over: int) -> VerifyReport:
     """The one check of a counter that is only verified: what it shows is what its query says."""
     accuracy = db.row(db.query("accuracy"), _Accuracy, {"top": top, "falls": 0})
-    check = _counters_accurate(db.nouns, accuracy, fail_over)
+    check = _counters_accurate(db, accuracy, fail_over)
     hint = "correct it where the application counts: usagefix only verifies a counter with truth"
     return VerifyReport(
         checks=(replace(check, hint=hint),) if not only or COUNTERS in only else (),
@@ -99,7 +99,7 @@ def report(
         accuracy = db.row(db.query("accuracy"), _Accuracy, {"top": top, "falls": trust.LOOKED_AT})
         doubt = trust.doubt(db, accuracy.falls)
         first = _events_complete(db.nouns, accuracy, doubt, fail_over)
-        checks = [first, *checks, _counters_accurate(db.nouns, accuracy, fail_over)]
+        checks = [first, *checks, _counters_accurate(db, accuracy, fail_over)]
     if LAST_USED in wanted:
         checks.append(_last_used_current(db, fail_over))
     asked = tuple(check for check in checks if check.check_id in wanted)
@@ -172,15 +172,18 @@ def _uses_accepted(nouns: Nouns, refused: tuple[Obstacle, ...]) -> Check:
     return Check(ACCEPTED, title, status, nouns.parent, detail, refused[0].hint if refused else "usagefix doctor")
 
 
-def _counters_accurate(nouns: Nouns, accuracy: _Accuracy, fail_over: int) -> Check:
+def _counters_accurate(db: Database, accuracy: _Accuracy, fail_over: int) -> Check:
+    nouns, lacking = db.nouns, (accuracy.orphans or 0) if db.counter.creates else 0
     detail = f"{accuracy.inaccurate} of {accuracy.rows} {nouns.rows} inaccurate"
+    if lacking:  # a row that is to be made lacks all of its events
+        detail += f"; events of {nouns.rows} that are not there: {lacking}"
     if fail_over and accuracy.inaccurate:
         detail += f", off by {accuracy.drift_magnitude} in all, up to {fail_over} allowed"
     tolerated = not accuracy.inaccurate or 0 < fail_over >= accuracy.drift_magnitude
     return Check(
         check_id=COUNTERS,
         title="Counters equal events",
-        status=Status.OK if tolerated else Status.FAILED,
+        status=Status.OK if tolerated and not lacking else Status.FAILED,
         object=nouns.column,
         detail=detail,
         hint="usagefix backfill",

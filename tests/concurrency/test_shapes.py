@@ -84,3 +84,17 @@ def test_a_repair_reaches_what_adds_it_up(empty: App) -> None:
     assert filled.code == 0, filled.stderr
     assert not any(shape.wrong(empty).values()), shape.wrong(empty)
     assert empty.one("SELECT count(*) FROM touched") == 0
+
+
+def test_a_row_that_is_to_be_made_lacks_its_events(empty: App) -> None:
+    shape = next(shape for shape in WRITTEN if shape.name == "statistics")
+    shape.load(empty)
+    config = ("--config", str(shape.declaration))
+    assert empty.usagefix(*config, "apply").code == 0
+    empty.sql("DELETE FROM user_stats WHERE user_id = 7")
+    found = empty.usagefix(*config, "verify", "--format", "json")
+    assert found.code == 1
+    assert [check["check_id"] for check in found.one["checks"] if check["status"] == "failed"] == ["counters_accurate"]
+    assert empty.usagefix(*config, "backfill").code == 0
+    assert not any(shape.wrong(empty).values())
+    assert empty.usagefix(*config, "verify").code == 0

@@ -31,6 +31,7 @@ _WORDS = {
 }
 
 
+_MAY_COPY = "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')"
 _COLUMNS = (
     "SELECT attname::text AS name, pg_catalog.format_type(atttypid, NULL) AS kind FROM pg_catalog.pg_attribute"
     " WHERE attrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(%(table)s)::pg_catalog.oid AND attnum > 0"
@@ -109,7 +110,7 @@ def vetted(db: Database, fragment: str, source: Source) -> Vetted:
     except NotPermitted as refused:
         role, database = quoted(db.session.role), quoted(db.session.database)
         grant = f"GRANT TEMPORARY ON DATABASE {database}"
-        if "table" in refused.message:  # the copy is made of it
+        if db.values(_MAY_COPY)[0]:  # but not read what is to be copied
             grant = f"connect as the owner of the table, or GRANT SELECT ON {source.table}"
         raise NotPermitted(
             refused.message,

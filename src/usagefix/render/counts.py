@@ -73,7 +73,7 @@ def accuracy(counts: Counts | None, nouns: Nouns) -> Iterator[Facts | Remark]:
     yield Facts("Accuracy", facts, numbers=True)
     if counts.orphans:
         those = "is 1 event" if counts.orphans == 1 else f"are {counts.orphans:,} events"
-        yield Remark("orphans", f"there {those} of {nouns.rows} that are not there; no counter lacks them")
+        yield Remark("orphans", f"there {those} of {nouns.rows} that are not there")
 
 
 def _rows(report: VerifyReport, nouns: Nouns) -> Iterator[Table]:
