@@ -28,7 +28,7 @@ MIGRATIONS = catalog.migrations()
 NAMES = [*(migration.name for migration in MIGRATIONS), "backfill_usage_count"]
 FIRST, NEWEST = MIGRATIONS[0], MIGRATIONS[-1]
 STEPS = plain([STANDARD], None, None)
-AT_REVIEW = 601  # lines that the owner of the sample reads before usagefix changes it; the aim is 450
+AT_REVIEW = 605  # lines that the owner of the sample reads before usagefix changes it; the aim is 450
 
 
 def names(folder: Path) -> list[str]:
