@@ -32,10 +32,15 @@ class NotAcceptable(Exception):
         self.what, self.before, self.said = what, before, said
 
 
-def require(trials: Trials, tried: Made, said: Sequence[str], *, limit_stays: bool) -> tuple[Outcome, ...]:
-    """What came of the trials with the fix. Raises NotAcceptable, Busy."""
+def require(
+    trials: Trials, tried: Made, said: Sequence[str], *, limit_stays: bool, events: str = ""
+) -> tuple[Outcome, ...]:
+    """What came of the trials with the fix; ``events``: their table, where it is not that of the counter, too. Raises
+    NotAcceptable, Busy."""
     found = tried.outcomes(said)
     for what, outcome in zip(tried.tries, found, strict=True):
+        if events and outcome.table == events and outcome.state == LIMITED and not trials.limited:
+            continue  # we write no event: somebody wrote this very one since it was chosen
         then, how = trials.before(what.way, what.case), trials.how(what.way)
         if not acceptable(what, then, outcome, how, limit_stays=limit_stays, limited=trials.limited):
             raise NotAcceptable(what, then, outcome)

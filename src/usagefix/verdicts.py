@@ -46,7 +46,8 @@ class Tested:
         """What the trials have to say, now that they are made. Raises NotAcceptable, Busy."""
         if self.made is None:
             return []
-        found = require(self.trials, self.made, db.said, limit_stays=not self.plan.recording)
+        events = db.counter.child if db.counter.child != db.counter.parent else ""
+        found = require(self.trials, self.made, db.said, limit_stays=not self.plan.recording, events=events)
         return list(remarks(self.trials, self.made, found, db.nouns))
 
 
