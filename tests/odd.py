@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from support import APPLICATIONS, App
 
-from usagefix.counter import Counter, quoted
+from usagefix.counter import Counter
+from usagefix.quoting import quoted
 
 ODD = Counter(
     schema='My "Schema"',

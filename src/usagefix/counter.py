@@ -17,6 +17,7 @@ from typing import Any
 from usagefix.errors import ConfigurationError
 from usagefix.keys import Keys
 from usagefix.preparing import prepared
+from usagefix.quoting import literal, quoted
 from usagefix.rendering import CODE_TAGS, PARAMETER, Column, Renderer
 from usagefix.sources import WEIGHT, Fragments
 
@@ -314,9 +315,9 @@ def _said(counter: Counter) -> dict[str, str]:
     hint = "The triggers on {} count each event by themselves: leave {} out."
     usual, column = STANDARD.column, counter.column
     return {
-        _literal(f"{refuses.format(usual)}%"): _literal(f"{refuses.format(column.replace('%', '%%'))}%"),
-        _literal(usual): _literal(column),
-        _literal(hint.format(STANDARD.child, usual)): _literal(hint.format(counter.child, column)),
+        literal(f"{refuses.format(usual)}%"): literal(f"{refuses.format(column.replace('%', '%%'))}%"),
+        literal(usual): literal(column),
+        literal(hint.format(STANDARD.child, usual)): literal(hint.format(counter.child, column)),
     }
 
 
@@ -360,17 +361,6 @@ def _require_name(name: str) -> None:
             f"{name!r} cannot be a name",
             hint=f"a name in PostgreSQL has 1 to {LONGEST_NAME} bytes; ours come from the slug",
         )
-
-
-def _literal(text: str) -> str:
-    """A text as SQL writes it, whatever standard_conforming_strings says."""
-    written = "'" + text.replace("'", "''") + "'"
-    return written if "\\" not in text else " E" + written.replace("\\", "\\\\")
-
-
-def quoted(name: str) -> str:
-    """A name in double quotes, as SQL writes one that is not plain."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def checked_schema(schema: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from usagefix.quoting import array
 from usagefix.tokens import Token
 
 _OF_PARENT = frozenset({"preset", "presets", "NEW", "OLD"})
@@ -103,7 +104,7 @@ def parts(query: str, params: Mapping[str, Any]) -> dict[str, Any]:
             many = value.startswith("{")
             texts = [re.sub(r"\\(.)", r"\1", item) for item in _ITEM.findall(value)] if many else [value]
             for n, column in enumerate(zip(*map(columns_of, texts), strict=True), 1):
-                found[f"{name}_{n}"] = _array(dict.fromkeys(column)) if many else column[0]
+                found[f"{name}_{n}"] = array(dict.fromkeys(column)) if many else column[0]
             for n in range(1, 33) if not texts else ():
                 found[f"{name}_{n}"] = "{}"
     return found
@@ -118,8 +119,3 @@ def columns_of(row: str) -> tuple[str, ...]:
         found.append(part[2] if part[1] is None else re.sub(r'""|\\(.)', lambda m: m[1] or '"', part[1]))
         at = part.end() + 1
     return tuple(found)
-
-
-def _array(texts: Mapping[str, None]) -> str:
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from usagefix.counter import Counter, quoted
+from usagefix.counter import Counter
 from usagefix.models.nouns import USUAL, Nouns
+from usagefix.quoting import quoted
 from usagefix.tokens import Kind, tokens
 
 _ABOUT = ("event", "preset")  # what stands before a column in a fragment

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from usagefix.fragments import closed
+from usagefix.quoting import quoted
 
 _INCREMENT = "    -- Most statements insert one event: then nothing is grouped or sorted.\n"
 _ONE_BY_ONE = "    -- Else one by one, in the order of their ids.\n"
@@ -85,18 +86,14 @@ def _additions(counter: Counted) -> Mapping[str, str]:
     }
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 class _Keys:
     """By which columns a counter, and those beside it, find their parent."""
 
     def __init__(self, counter: Counted) -> None:
         self.counter = counter
-        self.of_parent = [counter.sql("key"), *(_quoted(ours) for ours, _ in counter.more_keys)]
-        own = (counter.sql("foreign_key"), *(_quoted(theirs) for _, theirs in counter.more_keys))
-        others = [(_quoted(name),) for name in counter.beside if name != counter.foreign_key]
+        self.of_parent = [counter.sql("key"), *(quoted(ours) for ours, _ in counter.more_keys)]
+        own = (counter.sql("foreign_key"), *(quoted(theirs) for _, theirs in counter.more_keys))
+        others = [(quoted(name),) for name in counter.beside if name != counter.foreign_key]
         # Counters with keys of several columns differ by what they filter: they find it by the same columns.
         self.of_events = [own] if counter.more_keys else list(dict.fromkeys([own, *others]))
         self.order = ", ".join(f"preset.{key}" for key in self.of_parent)
@@ -208,7 +205,7 @@ class _Locking(_Keys):
         for way in dict.fromkeys(ways) if not self.counter.more_keys else ():
             keys, below, key = self.select(tables), self.counter.parent_sql, self.of_parent[0]
             for at in range(0, len(way), 4):
-                schema, table, upper, column = map(_quoted, way[at : at + 4])
+                schema, table, upper, column = map(quoted, way[at : at + 4])
                 row = f"SELECT row.{column} FROM {below} AS row"  # noqa: S608
                 keys = f"{row} WHERE row.{key} OPERATOR(pg_catalog.=) ANY (ARRAY({keys}))"
                 below, key = f"{schema}.{table}", upper
@@ -306,7 +303,7 @@ class _Making(_Keys):
         counter = self.counter
         names = ["key", *(f"key_{n}" for n, _ in enumerate(counter.more_keys, 2))]
         of_row = [f"missing.{name}" for name in names]
-        columns = [*self.of_parent, counter.sql("column"), *(_quoted(name) for name, _ in counter.constants)]
+        columns = [*self.of_parent, counter.sql("column"), *(quoted(name) for name, _ in counter.constants)]
         values = [*of_row, "0", *(value for _, value in counter.constants)]
         there = self.equal("preset", of_row) + (f" AND ({closed(counter.only)})" if counter.only else "")
         # Not a mere sub-select: see the locking.

@@ -16,8 +16,8 @@ from usagefix.nouns import in_words
 from usagefix.picture.obstacles import said
 from usagefix.planning import undoing
 from usagefix.planning.scene import Scene
-from usagefix.planning.trial import literal
 from usagefix.planning.undoing import Undoing
+from usagefix.quoting import literal
 
 _MAY_FAIL = """BEGIN
     EXECUTE {};

@@ -12,11 +12,12 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from usagefix.database import Database, array
+from usagefix.database import Database
 from usagefix.errors import Doubted
 from usagefix.models.amount import Amount, minus, share
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.verification import Doubt, RowCount
+from usagefix.quoting import array
 
 MANY = 3
 """So many counters are many, or all of them where there are fewer: one or two strays are what drift looks like."""

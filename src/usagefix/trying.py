@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from usagefix.catalog import Statement
-from usagefix.counter import quoted
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy, DatabaseRefused
 from usagefix.models.trial import LIMITED, Outcome
@@ -27,6 +26,7 @@ from usagefix.picture.objects import Function
 from usagefix.planning import trial
 from usagefix.planning.scene import Scene
 from usagefix.planning.trial import Fillers, Try, Way
+from usagefix.quoting import quoted
 from usagefix.reading import Uneditable, with_body
 
 _UNKNOWN_COLUMN = "42703"

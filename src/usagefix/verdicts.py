@@ -10,7 +10,6 @@ from itertools import groupby
 
 from usagefix.accepting import NotAcceptable, acceptable, require, with_fix
 from usagefix.catalog import MigrationKind, Statement
-from usagefix.counter import quoted
 from usagefix.database import Database
 from usagefix.errors import Busy, DatabaseRefused, Refused
 from usagefix.models.nouns import Nouns
@@ -20,6 +19,7 @@ from usagefix.picture.objects import Trigger
 from usagefix.planning.plan import Plan
 from usagefix.planning.scene import Scene
 from usagefix.planning.trial import Try
+from usagefix.quoting import quoted
 from usagefix.trying import Made, Trials, Tried, made
 
 _RAISED = re.compile(r"PL/pgSQL function (\S+?)(?:\([^)]*\))? line (\d+)")

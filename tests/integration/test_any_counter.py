@@ -11,13 +11,14 @@ from support import App
 
 from usagefix import catalog, picture
 from usagefix.backfill import backfill
-from usagefix.counter import Counter, quoted
+from usagefix.counter import Counter
 from usagefix.database import Database, connect
 from usagefix.models.choices import Trust
 from usagefix.models.verification import Status, VerifyReport
 from usagefix.planning import applying
 from usagefix.planning.plan import Choices
 from usagefix.planning.scene import scene
+from usagefix.quoting import quoted
 from usagefix.target import locate
 from usagefix.verify import verify
 

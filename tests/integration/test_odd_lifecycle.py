@@ -16,12 +16,13 @@ from traffic import traffic
 from usagefix import adapting, apply, catalog, picture
 from usagefix.backfill import backfill
 from usagefix.catalog import Face
-from usagefix.counter import Counter, quoted
+from usagefix.counter import Counter
 from usagefix.database import Database, connect
 from usagefix.guard import guard
 from usagefix.models.choices import DailyLimit, GuardMode
 from usagefix.models.migration import ApplyReport, RollbackReport
 from usagefix.models.verification import Status, VerifyReport
+from usagefix.quoting import quoted
 from usagefix.rollback import plan, rollback
 from usagefix.smoke import smoke
 from usagefix.target import locate

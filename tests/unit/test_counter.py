@@ -16,9 +16,10 @@ from support import SQL
 
 from usagefix import catalog
 from usagefix.catalog import Face
-from usagefix.counter import STANDARD, Counter, quoted
+from usagefix.counter import STANDARD, Counter
 from usagefix.errors import ConfigurationError
 from usagefix.fragments import closed
+from usagefix.quoting import quoted
 from usagefix.rendering import CODE_TAGS
 from usagefix.tokens import Kind, Token, tokens
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from usagefix.backfill.holding import Hold
 from usagefix.backfill.storing import LEASE_SECONDS, Stored
-from usagefix.database import Database, Limits, array, numbers
+from usagefix.database import Database, Limits
 from usagefix.errors import Busy, DatabaseRefused, UsagefixError
 from usagefix.models.amount import Amount, amount, plus
 from usagefix.models.correction import BackfillProgress, Unrepaired
 from usagefix.picture.obstacles import said
+from usagefix.quoting import array, numbers
 
 _PAST_THE_GUARD = {"usagefix.bypass_guard": "on"}
 # Who uses a preset of a batch waits until it commits: batches grow up to their size while this is no longer than that.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from usagefix.counter import quoted
 from usagefix.database import Database
 from usagefix.errors import NotPermitted
 from usagefix.models.correction import FiredTrigger
+from usagefix.quoting import quoted
 
 
 @dataclass(frozen=True, slots=True)

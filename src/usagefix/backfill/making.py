@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from usagefix.database import Database, Limits, array
+from usagefix.database import Database, Limits
 from usagefix.errors import Busy, DatabaseRefused
 from usagefix.models.correction import Unrepaired
 from usagefix.picture.obstacles import said
 from usagefix.preparing import making
+from usagefix.quoting import array
 
 AT_ONCE = 100
 # Less than a server waits before it looks for a deadlock: whoever waits for us in a circle never knows.

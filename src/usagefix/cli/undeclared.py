@@ -7,10 +7,11 @@ import json
 import re
 from collections.abc import Sequence
 
-from usagefix.counter import Counter, quoted
+from usagefix.counter import Counter
 from usagefix.declaring import Declared, is_usual
 from usagefix.declaring.files import FILE
 from usagefix.errors import ConfigurationError
+from usagefix.quoting import quoted
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 

@@ -6,6 +6,6 @@ and nothing is prepared on the server.
 
 from usagefix.database.connecting import connect
 from usagefix.database.failures import context_of, detail_of
-from usagefix.database.session import Database, Limits, Session, array, numbers
+from usagefix.database.session import Database, Limits, Session
 
-__all__ = ["Database", "Limits", "Session", "array", "connect", "context_of", "detail_of", "numbers"]
+__all__ = ["Database", "Limits", "Session", "connect", "context_of", "detail_of"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,16 +14,16 @@ import psycopg
 from psycopg.rows import class_row, scalar_row, tuple_row
 
 from usagefix import catalog, keys
-from usagefix.counter import STANDARD, Counter, quoted
+from usagefix.counter import STANDARD, Counter
 from usagefix.database.failures import CONFLICTS, RETRYABLE, translated
 from usagefix.database.settings import PATH, alone, reading, writing
 from usagefix.database.texts import codec, encoded, filled_in
 from usagefix.database.waiting import LockHolder, Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
-from usagefix.models.amount import Amount
 from usagefix.models.nouns import Nouns
 from usagefix.models.target import Target
 from usagefix.nouns import nouns
+from usagefix.quoting import quoted
 from usagefix.rendering import PARAMETER
 
 T = TypeVar("T")
@@ -398,14 +398,3 @@ class Database:
         row = self._connection.execute(f"SELECT pg_catalog.pg_backend_pid(), {calls}".encode(), params).fetchone()
         self._pid = row[0] if row else self._pid  # behind a pooler each transaction may have another
         self.codec = codec(self._connection)
-
-
-def array(texts: list[str]) -> str:
-    """An array as text, which the server reads as one of the type that it wants there."""
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
-
-
-def numbers(amounts: Iterable[Amount | None]) -> str:
-    """The same of numbers, whole ones and others."""
-    return "{" + ",".join("NULL" if amount is None else str(amount) for amount in amounts) + "}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from usagefix.discovering.hypotheses import Hypothesis, literal
+from usagefix.discovering.hypotheses import Hypothesis
 from usagefix.discovering.links import Link
 from usagefix.discovering.tables import NUMBERS, SPARSE, TEXTS, Column, Table
+from usagefix.quoting import literal
 
 SAMPLE = 2_000  # rows of a parent table that a link is measured on
 MOST_SEEN = 50  # values of a column that are read

@@ -8,6 +8,7 @@ from itertools import combinations, islice, permutations
 
 from usagefix.discovering.links import Link
 from usagefix.discovering.tables import NUMBERS, TEXTS, Column, Table
+from usagefix.quoting import literal
 
 MOST_VALUES = 8  # of a column that is tried as a filter
 _MOST_FILTERS, _MOST_PAIRS, _MOST_SUMS, _MOST_DIFFERENCES = 40, 120, 6, 12
@@ -92,11 +93,6 @@ def columns(table: Table, names: Sequence[str]) -> str:
     """One column as SQL writes it; several in parentheses."""
     written = ", ".join(table.by_name[name].sql for name in names)
     return written if len(names) == 1 else f"({written})"
-
-
-def literal(value: str) -> str:
-    """A text in SQL."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def hypotheses(link: Link, profile: Profile) -> tuple[Hypothesis, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from usagefix.counter import quoted
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
 from usagefix.doctor.words import listed
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Creator, Function, Grant
+from usagefix.quoting import quoted
 
 _SAFE = frozenset({"pg_catalog", "pg_temp"})  # pg_temp holds no functions or operators; for tables it has to be last
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from usagefix import quoting
 from usagefix.errors import without_urls
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def shown(place: Place) -> str:
 
 def quoted(name: str) -> str:
     """A name as SQL writes it."""
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else quoting.quoted(name)
 
 
 def said(place: Place) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from usagefix.counter import quoted
 from usagefix.database import Database
 from usagefix.declaration import Declaration, Name
 from usagefix.declaring import Mistake
 from usagefix.errors import DatabaseRefused
+from usagefix.quoting import quoted
 
 WHOLE = frozenset(("smallint", "integer", "bigint"))
 NUMBERS = WHOLE | {"numeric"}

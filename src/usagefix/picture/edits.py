@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from usagefix.counter import quoted
 from usagefix.picture.code import Code, routine
 from usagefix.picture.obstacles import Obstacle
+from usagefix.quoting import quoted
 from usagefix.reading import Refused, Routine, Uneditable
 
 

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from usagefix.counter import Counter, quoted
+from usagefix.counter import Counter
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
 from usagefix.picture.cases import Case, kinds
+from usagefix.quoting import literal, quoted
 
 T = TypeVar("T")
 _LOOKED_AT = 2000  # examples, and rows that a value may be the key of
@@ -203,7 +204,7 @@ def _rows_without(counter: Counter, apart: Different, key: str | None) -> str:
 
 def _is_key(alias: str, columns: Sequence[str], counter: Counter, key: str) -> str:
     parts = zip(columns, key_texts(counter, key), strict=True)
-    return " AND ".join(f"{alias}.{quoted(column)} = {_literal(part)}" for column, part in parts)
+    return " AND ".join(f"{alias}.{quoted(column)} = {literal(part)}" for column, part in parts)
 
 
 def variants(db: Database, key: str, place: str | None, what: str, apart: Different, number: int = 1) -> Iterator[Case]:
@@ -240,13 +241,13 @@ def _values(db: Database, column: Column, key: str, place: str | None, apart: Di
         same = [f"event.{column.quoted.replace('%%', '%')} = referred.{column.refers_key}"]
         for name in unique:
             if name in key_columns:
-                same.append(f"event.{quoted(name)} = {_literal(parts[key_columns.index(name)])}")
+                same.append(f"event.{quoted(name)} = {literal(parts[key_columns.index(name)])}")
             elif name != column.name and place is not None:
                 example = f"SELECT example.{quoted(name)} FROM {counter.child_sql} AS example"  # noqa: S608
                 same.append(f"event.{quoted(name)} = ({example} WHERE {_is_at('example', place)})")
         taken.append(f"NOT EXISTS (SELECT FROM {counter.child_sql} AS event WHERE {' AND '.join(same)})")
     if column.refers == counter.parent_sql.removeprefix("public.") and len(parts) == 1:
-        taken.append(f"referred.{column.refers_key} <> {_literal(key)}")  # nobody follows oneself
+        taken.append(f"referred.{column.refers_key} <> {literal(key)}")  # nobody follows oneself
     referred = f"(SELECT {column.refers_key} FROM {column.refers} LIMIT {_LOOKED_AT}) AS referred"  # noqa: S608
     free = f"SELECT {_text(f'referred.{column.refers_key}')} FROM {referred} WHERE {' AND '.join(taken)} LIMIT {number}"  # noqa: S608
     return _texts(db, free)
@@ -300,12 +301,7 @@ def _place(alias: str) -> str:
 
 def _is_at(alias: str, place: str) -> str:
     table, _, row = place.partition(" ")
-    return f"{alias}.tableoid = {_literal(table)}::oid AND {alias}.ctid = {_literal(row)}::tid"
-
-
-def _literal(text: str) -> str:
-    written = "'" + text.replace("'", "''") + "'"
-    return written if "\\" not in text else " E" + written.replace("\\", "\\\\")
+    return f"{alias}.tableoid = {literal(table)}::oid AND {alias}.ctid = {literal(row)}::tid"
 
 
 def _text(expression: str) -> str:

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from usagefix.counter import Counter, quoted
+from usagefix.counter import Counter
 from usagefix.database import Database, detail_of
 from usagefix.errors import Busy, DatabaseRefused, NotPermitted, ReadOnlyServer
 from usagefix.models.nouns import Nouns
 from usagefix.picture import Table
 from usagefix.picture.code import Limit
+from usagefix.quoting import quoted
 
 # Types between which what is equal is the same.
 _ALIKE = ({"smallint", "integer", "bigint", "numeric"}, {"text", "character varying", "character", "name"})

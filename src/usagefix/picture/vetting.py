@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from usagefix.counter import quoted
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused, NotPermitted, ReadOnlyServer
 from usagefix.picture.obstacles import said
+from usagefix.quoting import quoted
 from usagefix.tokens import Kind, Token, code
 
 _MOMENTS = frozenset(("now", "today", "tomorrow", "yesterday"))

@@ -18,7 +18,7 @@ from usagefix.planning.before import body_of
 from usagefix.planning.plan import Plan, signature_of, text_of
 from usagefix.planning.scene import Scene
 from usagefix.planning.stops import folded
-from usagefix.planning.trial import literal
+from usagefix.quoting import literal
 from usagefix.reading import with_body
 from usagefix.tokens import code
 

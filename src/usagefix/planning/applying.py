@@ -12,7 +12,6 @@ from typing import assert_never
 
 from usagefix import catalog
 from usagefix.catalog import Face, Migration, MigrationKind, Statement
-from usagefix.counter import quoted
 from usagefix.models.choices import GuardMode
 from usagefix.picture.code import routine
 from usagefix.picture.objects import Function
@@ -22,7 +21,7 @@ from usagefix.planning.plan import Choices, Edit, Plan, refused, signature_of
 from usagefix.planning.rivals import Held, held_off
 from usagefix.planning.scene import Scene
 from usagefix.planning.stops import stop_if_changed
-from usagefix.planning.trial import literal
+from usagefix.quoting import literal, quoted
 from usagefix.reading import Uneditable, with_body
 
 _LOCKING = ("CREATE OR REPLACE TRIGGER", "ALTER TABLE", "DROP INDEX", "DROP TRIGGER")

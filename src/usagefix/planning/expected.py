@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from usagefix.counter import quoted
 from usagefix.errors import NotPermitted
 from usagefix.ledger import Saved
 from usagefix.planning.scene import Scene
+from usagefix.quoting import quoted
 from usagefix.tokens import Kind, Token, code
 
 Fits = Callable[[list[Token]], bool]

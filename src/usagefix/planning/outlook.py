@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from usagefix import catalog, ledger, preflight
 from usagefix.advice import BACKFILL, Outlook, after
-from usagefix.counter import quoted
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused, Refused, UsagefixError
 from usagefix.models.advice import Step
@@ -17,6 +16,7 @@ from usagefix.planning import applying
 from usagefix.planning.countable import require_countable
 from usagefix.planning.plan import Choices
 from usagefix.planning.scene import scene
+from usagefix.quoting import quoted
 
 _SECURE = ("function_secure", "adjusting_function_secure", "guard_function_secure")
 

@@ -12,7 +12,7 @@ from usagefix.ledger import Saved
 from usagefix.models.choices import GuardMode
 from usagefix.picture.objects import Function, Trigger
 from usagefix.planning.scene import Scene
-from usagefix.planning.trial import literal
+from usagefix.quoting import literal
 from usagefix.reading import Uneditable
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from usagefix.catalog import Statement
-from usagefix.counter import quoted
 from usagefix.errors import Refused
 from usagefix.picture.code import routine
 from usagefix.picture.objects import Function, Trigger
 from usagefix.planning.plan import Edit, refused
 from usagefix.planning.scene import Scene
+from usagefix.quoting import quoted
 from usagefix.reading import Edited, OnlyCounts, Uneditable
 
 

@@ -8,14 +8,13 @@ from dataclasses import replace
 
 from usagefix import definition
 from usagefix.catalog import Migration, MigrationKind, Statement
-from usagefix.counter import quoted
 from usagefix.ledger import Saved
 from usagefix.picture.code import Limit
 from usagefix.picture.objects import Function, Trigger
 from usagefix.planning.plan import Edit, array
 from usagefix.planning.rivals import Held
 from usagefix.planning.scene import Scene
-from usagefix.planning.trial import literal
+from usagefix.quoting import literal, quoted
 
 _LINE = 100  # characters, beside what stands before them
 _RENEWED = "Forget what was noted by the definition before: baselines beside other events, deltas that wait"

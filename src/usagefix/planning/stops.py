@@ -5,7 +5,7 @@ from __future__ import annotations
 from usagefix.catalog import Statement
 from usagefix.planning.plan import Edit
 from usagefix.planning.scene import Scene
-from usagefix.planning.trial import literal
+from usagefix.quoting import literal
 
 _LINE = 100  # characters, beside what stands before them
 _PARTITIONS = ("trigger_auto_count_row", "trigger_auto_note")

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from usagefix.catalog import Statement
-from usagefix.counter import Counter, quoted
+from usagefix.counter import Counter
 from usagefix.picture.cases import Case
 from usagefix.picture.code import routine
 from usagefix.picture.examples import keys_of
 from usagefix.picture.objects import Function
 from usagefix.planning.scene import Scene
+from usagefix.quoting import literal, quoted
 from usagefix.reading import arguments_of
 
 _FEW = 2000  # events that are looked through for another example
@@ -243,12 +244,6 @@ $do$;
 DROP FUNCTION {_SIGNATURE};""",  # noqa: S608 - literals of our own
         ),
     )
-
-
-def literal(text: str) -> str:
-    """A text as SQL writes it, whatever standard_conforming_strings says."""
-    written = "'" + text.replace("'", "''") + "'"
-    return written if "\\" not in text else " E" + written.replace("\\", "\\\\")
 
 
 def _sample(case: Case) -> str | None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from usagefix.catalog import Face, Migration, MigrationKind, Statement
-from usagefix.counter import quoted
 from usagefix.errors import NotPermitted
 from usagefix.ledger import Saved
 from usagefix.models.choices import DailyLimit
@@ -19,6 +18,7 @@ from usagefix.picture.objects import Function, Trigger
 from usagefix.planning import expected, remembered
 from usagefix.planning.before import body_of, is_its_origin, is_recorder, loose_body
 from usagefix.planning.scene import Scene
+from usagefix.quoting import quoted
 from usagefix.reading import Uneditable, with_body
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from usagefix import quoting
 from usagefix.reading.findings import Lines, joined
 from usagefix.reading.pieces import Piece, at, closing, pieces, until, word
 from usagefix.reading.subject import ANYTHING
@@ -145,4 +146,4 @@ def _formatted(arguments: list[Piece], lines: Lines) -> list[tuple[int, str]]:
 
 def _identifier(value: str) -> str:
     """A value as ``%I`` and quote_ident() write it."""
-    return value if _PLAIN.fullmatch(value) else '"' + value.replace('"', '""') + '"'
+    return value if _PLAIN.fullmatch(value) else quoting.quoted(value)

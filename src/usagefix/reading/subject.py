@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
+from usagefix import quoting
+
 ANYTHING = "usagefix_anything"  # stands for a name that only a run would tell
 
 
@@ -54,4 +56,4 @@ _PLAIN = {name for names in astuple(USUAL)[:-1] for name in ((names,) if isinsta
 
 def quoted(name: str) -> str:
     """A name as SQL needs it: the usual ones plain, any other in double quotes."""
-    return name if name in _PLAIN else '"' + name.replace('"', '""') + '"'
+    return name if name in _PLAIN else quoting.quoted(name)

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from usagefix import picture
-from usagefix.counter import quoted
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
 from usagefix.picture.cases import Case
 from usagefix.picture.examples import different, values_of, written
+from usagefix.quoting import quoted
 from usagefix.smoke.play import Play, moved
 from usagefix.smoke.rows import in_text
 from usagefix.smoke.stage import Stage, replaced

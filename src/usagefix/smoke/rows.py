@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from usagefix.counter import quoted
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
+from usagefix.quoting import quoted
 
 _DEEPEST = 4  # a row that needs a row that needs a row …
 
