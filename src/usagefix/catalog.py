@@ -17,6 +17,7 @@ from usagefix.counter import STANDARD, Counter
 from usagefix.errors import ConfigurationError
 from usagefix.models.choices import Trust
 from usagefix.nouns import spoken
+from usagefix.sentinels import render
 
 _PACKAGED = Path(__file__).parent / "sql"
 _CHECKOUT = Path(__file__).parents[2] / "sql"
@@ -248,7 +249,7 @@ def _rendered(text: str, counter: Counter) -> str:
     usual = replace(counter, partitioned=True, baselines=True) == STANDARD
     if counter == STANDARD or (usual and "--? " not in text):
         return text  # the same, without reading all of it
-    return counter.render(text)
+    return render(counter, text)
 
 
 def _statement(text: str) -> Statement:

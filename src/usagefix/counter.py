@@ -1,25 +1,16 @@
-"""What is counted where in one database, and the bundled SQL written for it: the only place that knows names.
-
-The SQL files name what the usual application has, and run as they are there. For another database these names are
-sentinels: :meth:`Counter.render` replaces them token by token, in code only. A word in a comment, in a literal or
-between double quotes stays. ``--? presets.last_used_at`` ends a line that needs this column.
-"""
+"""What is counted where in one database: one frozen value, the only place that knows names."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any
 
 from usagefix.errors import ConfigurationError
-from usagefix.keys import Keys
-from usagefix.preparing import prepared
-from usagefix.quoting import literal, quoted
-from usagefix.rendering import CODE_TAGS, PARAMETER, Column, Renderer
-from usagefix.sources import WEIGHT, Fragments
+from usagefix.quoting import quoted
+from usagefix.rendering import CODE_TAGS, PARAMETER
 
 LONGEST_NAME = 63  # bytes; the server cuts what is longer
 EVENT_TIMES = ("created_at", "used_at")  # what the usual application calls the time of a use, in this order
@@ -42,17 +33,6 @@ _TRIGGERS = {
     "trigger_auto_count_row": ("",),
     "trigger_auto_note": ("_enter", "_leave"),
     "zz_trigger_guard": ("",),
-}
-# The columns by the word that stands for their table. Of NEW and OLD only the guard reads an id: that of the parent.
-_OF_PARENT = {"id": "key", "name": "label", "last_used_at": "last"}
-_OF_CHILD = {"id": "event_id", "user_id": "user", "usage_type": "kind", "usage_data": "data", "created_at": "time"}
-_OF_ROWS = {**_OF_CHILD, **_OF_PARENT}
-# In a trigger the time of a use that has none is the time when it is recorded.
-_RECORDED = frozenset({"written", "come", "gone", "event", "NEW", "OLD"})
-_TABLES: Mapping[str, Mapping[str, str]] = {
-    **dict.fromkeys(("presets", "preset"), _OF_PARENT),
-    **dict.fromkeys(("preset_usage", "written", "come", "gone", "event"), _OF_CHILD),
-    **dict.fromkeys(("NEW", "OLD"), _OF_ROWS),
 }
 _NO_NAMES = (
     *("more_keys", "number", "where", "weight", "only", "constants", "creates", "beside", "above", "truth"),
@@ -238,87 +218,18 @@ class Counter:
     def sql(self, what: str) -> str:
         """One name as SQL writes it: of a field, or of one of :attr:`objects`. A name of the usual application is
         plain, any other in double quotes."""
-        name, usual = (counter._plain(what) for counter in (self, STANDARD))
+        name, usual = (counter.plain(what) for counter in (self, STANDARD))
         if name is None:
             return _OPTIONAL[what]
         return name if name == usual else quoted(name)
-
-    def render(self, text: str) -> str:
-        """The bundled SQL in these names; the same text where they are those of the files.
-
-        A ``%`` in a name is doubled where the text takes parameters.
-        """
-        return prepared(self, _renderer(self, "%%" if PARAMETER.search(text) else "%").render(text))
 
     @property
     def _child_schema_sql(self) -> str:
         return self.sql("child_schema" if self.child_schema is not None else "schema")
 
-    def _column(self, what: str, table: str, percent: str) -> Column:
-        """What is written for a column behind the word for its table."""
-        name = self.sql(what).replace("%", percent)
-        missing = self._plain(what) is None
-        recorded = missing and what == "time" and table in _RECORDED
-        return Column(name, "pg_catalog.now()" if recorded else name, missing)
-
-    def _plain(self, what: str) -> str | None:
+    def plain(self, what: str) -> str | None:
+        """The same as the catalog has it; None where there is no such thing."""
         return self.objects[what] if what in _roles() else getattr(self, what)
-
-
-@cache
-def _renderer(counter: Counter, percent: str) -> Renderer:
-    """``percent``: how a percent sign in a name is written."""
-    words = {
-        # A column that is not there keeps its name where a query gives that to something of its own.
-        word: word if counter._plain(what) is None else counter.sql(what).replace("%", percent)
-        for word, what in _sentinels().items()
-    }
-    columns = {
-        table: {word: counter._column(what, table, percent) for word, what in of_table.items()}
-        for table, of_table in _TABLES.items()
-    }
-    needed = {
-        "partitions": counter.partitioned,
-        "baselines": counter.baselines,
-        "daily": counter.daily is not None,
-        "counted": counter.weight is None,
-        "whole": counter.only is None,
-    }
-    needless = frozenset(word for word, is_there in needed.items() if not is_there)
-    keys = Keys(
-        (counter.sql("key"), *(quoted(of_parent) for of_parent, _ in counter.more_keys)),
-        (counter.sql("foreign_key"), *(quoted(of_event) for _, of_event in counter.more_keys)),
-        {word: counter.sql(what) for word, what in ((STANDARD.parent, "parent"), (STANDARD.child, "child"))},
-    )
-    parts = keys.child if counter.more_keys else ()
-    fragments = Fragments(counter.where, counter.weight, counter.only, parts)
-    if counter.truth is not None:
-        named = f"({', '.join(keys.child)}, {WEIGHT})"
-        source = f"(SELECT * FROM ({counter.truth}) AS truth {named})"  # noqa: S608 - a person's own, read only
-        fragments = replace(fragments, weight=WEIGHT, truth=source)
-    elsewhere = counter.sql("child_schema").replace("%", percent) if counter.child_schema is not None else None
-    return Renderer(
-        STANDARD.schema,
-        words,
-        columns,
-        needless,
-        fragments.doubled() if percent == "%%" else fragments,
-        dict.fromkeys((STANDARD.child, str(STANDARD.daily)), elsewhere) if elsewhere else {},
-        (keys.doubled() if percent == "%%" else keys) if counter.more_keys else None,
-        {} if counter.usual else _said(counter),
-    )
-
-
-def _said(counter: Counter) -> dict[str, str]:
-    """What the guard says of ``presets.usage_count``, and of this counter."""
-    refuses = "the counter {} is not for this to write: "
-    hint = "The triggers on {} count each event by themselves: leave {} out."
-    usual, column = STANDARD.column, counter.column
-    return {
-        literal(f"{refuses.format(usual)}%"): literal(f"{refuses.format(column.replace('%', '%%'))}%"),
-        literal(usual): literal(column),
-        literal(hint.format(STANDARD.child, usual)): literal(hint.format(counter.child, column)),
-    }
 
 
 @cache
@@ -327,27 +238,6 @@ def _roles() -> dict[str, tuple[str, str]]:
     plain = {role: (role, "") for role in _FUNCTIONS + _SEQUENCES}
     triggers = {before + after: (before, after) for before, ends in _TRIGGERS.items() for after in ends}
     return plain | triggers
-
-
-@cache
-def _sentinels() -> dict[str, str]:
-    """The words of the files that are names anywhere in code, each with what it is."""
-    anywhere = (
-        "schema",
-        "parent",
-        "column",
-        "last",
-        "child",
-        "foreign_key",
-        "time",
-        "recorder",
-        "incrementer",
-        "daily",
-        "permit",
-        "first_permit",
-        "slug",
-    )
-    return {str(STANDARD._plain(what)): what for what in (*anywhere, *_roles())}
 
 
 def _require_name(name: str) -> None:

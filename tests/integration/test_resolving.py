@@ -13,6 +13,7 @@ from usagefix.counter import STANDARD, Counter
 from usagefix.database import Database, connect
 from usagefix.declaring import Flags, Mistaken, declared
 from usagefix.picture.resolving import resolved
+from usagefix.sentinels import render
 from usagefix.target import locate
 
 TABLES = """
@@ -89,7 +90,7 @@ def test_the_usual_counter_is_the_same_however_it_is_declared(db: Database, tmp_
     usual = '[[counter]]\ncounter = "presets.usage_count"\nevents = "preset_usage.preset_id"\n'
     undeclared = resolved(db, declared(Flags(), tmp_path).counters, "public", vetting=False)
     assert of(db, tmp_path, usual) == undeclared
-    assert undeclared[0].render("public.presets.usage_count") == "public.presets.usage_count"
+    assert render(undeclared[0], "public.presets.usage_count") == "public.presets.usage_count"
     assert undeclared[0].daily == STANDARD.daily
 
 

@@ -21,6 +21,7 @@ from usagefix.errors import ConfigurationError
 from usagefix.fragments import closed
 from usagefix.quoting import quoted
 from usagefix.rendering import CODE_TAGS
+from usagefix.sentinels import render
 from usagefix.tokens import Kind, Token, tokens
 
 # Capitals, blanks, quotes of both kinds, reserved words, percent signs, other alphabets, 63 bytes.
@@ -93,13 +94,13 @@ def is_constant(token: Token) -> bool:
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_the_usual_names_change_nothing(path: Path) -> None:
     text = path.read_text()
-    assert Counter().render(text) == text
+    assert render(Counter(), text) == text
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_odd_names_are_written_in_code_and_nowhere_else(path: Path) -> None:
     before = path.read_text()
-    after = ODD.render(before)
+    after = render(ODD, before)
     assert said(after) == said(before)
     code = [token for token in every_token(after) if token.kind in (Kind.WORD, Kind.MARK)]
     parameters = {
@@ -113,7 +114,7 @@ def test_odd_names_are_written_in_code_and_nowhere_else(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_a_name_stays_one_token(path: Path) -> None:
-    before, after = path.read_text(), ODD.render(path.read_text())
+    before, after = path.read_text(), render(ODD, path.read_text())
     lengths = [len(list(every_token(text))) for text in (before, after)]
     assert lengths[0] == lengths[1]
 
@@ -161,19 +162,19 @@ def test_what_a_query_says_of_names_it_takes_as_parameters(path: Path) -> None:
     ],
 )
 def test_odd_names(text: str, expected: str) -> None:
-    assert ODD.render(text) == expected
+    assert render(ODD, text) == expected
 
 
 def test_a_constant_that_is_cast_to_name_is_plain() -> None:
     """The server reads no quotes there, and no schema."""
     odd = replace(STANDARD, slug='my "Count"')
-    assert odd.render("'guard_preset_usage_count'::name") == "'guard_my \"Count\"'::name"
-    assert odd.render("'guard_preset_usage_count'::pg_catalog.name") == "'guard_my \"Count\"'::pg_catalog.name"
-    assert replace(STANDARD, daily="it's").render("'idx_preset_usage_daily_unique'::name") == "'it''s'::name"
+    assert render(odd, "'guard_preset_usage_count'::name") == "'guard_my \"Count\"'::name"
+    assert render(odd, "'guard_preset_usage_count'::pg_catalog.name") == "'guard_my \"Count\"'::pg_catalog.name"
+    assert render(replace(STANDARD, daily="it's"), "'idx_preset_usage_daily_unique'::name") == "'it''s'::name"
 
 
 def test_a_single_quote_in_a_constant_is_doubled() -> None:
-    assert replace(STANDARD, parent="it's").render("'public.presets'::regclass") == "'public.\"it''s\"'::regclass"
+    assert render(replace(STANDARD, parent="it's"), "'public.presets'::regclass") == "'public.\"it''s\"'::regclass"
 
 
 @pytest.mark.parametrize(
@@ -192,27 +193,27 @@ def test_a_single_quote_in_a_constant_is_doubled() -> None:
     ],
 )
 def test_missing_columns(text: str, expected: str) -> None:
-    assert BARE.render(text) == expected
-    assert STANDARD.render(text) == text
+    assert render(BARE, text) == expected
+    assert render(STANDARD, text) == text
 
 
 def test_a_mark_drops_its_line_where_one_of_its_columns_is_missing() -> None:
     text = "a --? presets.last_used_at, preset_usage.created_at\n"
-    assert replace(STANDARD, time=None).render(text) == ""
-    assert replace(STANDARD, label=None).render(text) == text
+    assert render(replace(STANDARD, time=None), text) == ""
+    assert render(replace(STANDARD, label=None), text) == text
 
 
 def test_what_a_database_does_not_need_is_left_out() -> None:
     text = "a --? partitions\nb -- why --? partitions\nc -- it stays\n"
-    assert Counter(partitioned=False).render(text) == "c -- it stays\n"
-    assert STANDARD.render(text) == text
+    assert render(Counter(partitioned=False), text) == "c -- it stays\n"
+    assert render(STANDARD, text) == text
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_no_missing_column_is_read(path: Path) -> None:
     if "sample" in path.parts:
         return
-    after = BARE.render(path.read_text())
+    after = render(BARE, path.read_text())
     marks = [token.text for token in every_token(after) if token.text.startswith("--?")]
     assert set(marks) <= {"--? counted", "--? whole"}, "it counts one for each, in every row"
     code = [token.text for token in every_token(after) if token.kind in (Kind.WORD, Kind.MARK)]
@@ -245,16 +246,16 @@ def test_no_missing_column_is_read(path: Path) -> None:
 )
 def test_any_text_keeps_its_comments_and_literals(parts: list[str]) -> None:
     text = " ".join(parts)
-    once = ODD.render(text)
+    once = render(ODD, text)
     assert said(once) == said(text)
-    assert STANDARD.render(text) == text
-    assert ODD.render(once) == once
+    assert render(STANDARD, text) == text
+    assert render(ODD, once) == once
 
 
 @given(_NAME, _NAME)
 def test_any_name_is_one_identifier(parent: str, column: str) -> None:
     counter = replace(STANDARD, parent=parent, column=column)
-    code = list(tokens(counter.render("public.presets.usage_count")))
+    code = list(tokens(render(counter, "public.presets.usage_count")))
     assert [token.name for token in code] == ["public", "", parent, "", column]
 
 
@@ -359,8 +360,8 @@ def test_events_that_count_for_what_they_are_worth(text: str, expected: str) -> 
         event = "(SELECT event.*, COALESCE(event.score, 0) AS usagefix_weight FROM ONLY %s AS event WHERE"
         where = "(((event.kind OPERATOR(pg_catalog.~~) 'a%%'::text) AND (event.score OPERATOR(pg_catalog.>) 0))))"
         expected = expected.format(f"{event} {where}")
-    assert LIKES.render(text) == expected
-    assert STANDARD.render(text) == text
+    assert render(LIKES, text) == expected
+    assert render(STANDARD, text) == text
 
 
 @pytest.mark.parametrize(
@@ -391,7 +392,7 @@ def test_fragments_and_odd_names(path: Path) -> None:
     """What a person gave is written as it is, whatever names it has in common with ours."""
     counter = replace(ODD, where="(event.usage_count = 'preset_usage''s %'::text)", weight="event.created_at")
     text = path.read_text()
-    whole = list(every_token(counter.render(text)))
+    whole = list(every_token(render(counter, text)))
     if "usagefix_weight" in {token.text for token in whole}:
         assert {"usage_count", "created_at"} <= {token.text for token in whole}
     quoted = {token.text for token in whole if token.kind is Kind.LITERAL and "preset_usage''s" in token.text}
@@ -421,14 +422,14 @@ def test_fragments_and_odd_names(path: Path) -> None:
     ],
 )
 def test_rows_that_have_a_counter(text: str, expected: str) -> None:
-    assert replace(STANDARD, only="preset.a > 0").render(text) == expected
-    assert STANDARD.render(text) == text
+    assert render(replace(STANDARD, only="preset.a > 0"), text) == expected
+    assert render(STANDARD, text) == text
 
 
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_the_conditions_of_an_update_are_joined_by_and(path: Path) -> None:
     """So another one can stand before them."""
-    after = replace(STANDARD, only="preset.only").render(path.read_text())
+    after = render(replace(STANDARD, only="preset.only"), path.read_text())
     for condition in re.findall(r"WHERE \(preset\.only\) AND (.*?)(?:;|RETURNING|\Z)", after, re.DOTALL):
         depth, outside = 0, []
         for token in every_token(condition):
@@ -440,8 +441,8 @@ def test_the_conditions_of_an_update_are_joined_by_and(path: Path) -> None:
 def test_events_in_another_schema() -> None:
     counter = replace(STANDARD, child_schema='the "Other" %')
     schema = '"the ""Other"" %"'
-    assert counter.render("public.preset_usage, public.presets") == f"{schema}.preset_usage, public.presets"
-    assert counter.render("'public.preset_usage'::regclass") == f"'{schema}.preset_usage'::regclass"
-    assert counter.render("'public.presets'::regclass") == "'public.presets'::regclass"
-    assert counter.render("public.preset_usage %(x)s").startswith('"the ""Other"" %%".')
+    assert render(counter, "public.preset_usage, public.presets") == f"{schema}.preset_usage, public.presets"
+    assert render(counter, "'public.preset_usage'::regclass") == f"'{schema}.preset_usage'::regclass"
+    assert render(counter, "'public.presets'::regclass") == "'public.presets'::regclass"
+    assert render(counter, "public.preset_usage %(x)s").startswith('"the ""Other"" %%".')
     assert (counter.params["child"], counter.params["parent"]) == (f"{schema}.preset_usage", "public.presets")

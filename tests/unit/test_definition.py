@@ -12,6 +12,7 @@ from odd import ODD
 from usagefix import catalog, definition
 from usagefix.counter import STANDARD, Counter
 from usagefix.errors import NotPermitted
+from usagefix.sentinels import render
 
 LIKES = Counter(
     parent="posts", column="likes_count", child="reactions", foreign_key="post_id", slug="post_likes_count",
@@ -50,7 +51,7 @@ def test_fragments_from_the_ledger_are_run_nowhere() -> None:
     assert here.slug == "as_applied"
     assert here.where == "kind = 'like'"
     everything = [
-        here.render((catalog.root() / "queries" / f"{name}.sql").read_text()) for name in ("accuracy", "drift")
+        render(here, (catalog.root() / "queries" / f"{name}.sql").read_text()) for name in ("accuracy", "drift")
     ]
     everything += [migration.object_checks(here) for migration in catalog.migrations()]
     assert not [text for text in everything if "mine" in text]

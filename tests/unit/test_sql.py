@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support import LEDGER, SQL
 
-from usagefix import catalog
+from usagefix import catalog, preparing
 from usagefix.tokens import Kind, tokens
 
 LONGEST_FILE = 250  # lines
@@ -66,3 +66,9 @@ def test_every_function_that_stays_is_bounded_here() -> None:
             words = " ".join(code_of(file.read_text()))
             made = len(re.findall(r"\bcreate (?:or replace )?(?:function|procedure)\b", words))
             assert made == file.read_text().count("AS $function$\n")
+
+
+@pytest.mark.parametrize("anchor", preparing.ANCHORS)
+def test_what_functions_do_first_has_its_place(anchor: str) -> None:
+    """Where a comment is missing, functions would not lock, or not make rows, and nothing else would say so."""
+    assert sum(path.read_text().count(anchor) for path in FILES) in (1, 2), "of the statement, and of the row"

@@ -1,0 +1,107 @@
+"""Parent rows that a statement may change, locked before it is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from usagefix.preparing.finding import Keys
+from usagefix.quoting import quoted
+
+
+class Locking(Keys):
+    """Locks every parent row that a counter of this parent may change, in one order: two sets, each in order, one after
+    the other, would be two orders."""
+
+    _WHY = (
+        "    -- Other functions count these events for the same rows, too: lock all that any of them may change\n"
+        "    -- before the first one counts, in the order of their keys.\n"
+    )
+
+    _ABOVE = (
+        "    -- Other counters add this one up: lock the rows of this one, and theirs, before the first is written,\n"
+        "    -- each table in the order of its keys.\n"
+    )
+
+    def of_insert(self) -> str:
+        return self._why + self._all(["new_events"], "    ") if self._locks else ""
+
+    def of_change(self) -> str:
+        if not self._locks:
+            return ""
+        indent = " " * 8
+        return (
+            f"{self._why}    IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN\n"
+            + self._all(["old_events"], indent)
+            + "    ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN\n"
+            + self._all(["old_events", "new_events"], indent)
+            + "".join(self._of_partition())
+            + "    END IF;\n"
+        )
+
+    def of_row(self) -> str:
+        if not self.counter.beside:  # one row of one counter is in one order
+            return ""
+        rows = [f"{row}.{column}" for row in ("OLD", "NEW") for columns in self.of_events for column in columns]
+        if self.counter.more_keys:
+            tuples = [
+                self.equal("preset", [f"{row}.{column}" for column in self.of_events[0]]) for row in ("OLD", "NEW")
+            ]
+            found = "\n        OR ".join(tuples)
+        else:
+            found = f"preset.{self.of_parent[0]} OPERATOR(pg_catalog.=) ANY (ARRAY[{', '.join(rows)}])"
+        return (
+            f"{self._WHY}    PERFORM FROM {self.counter.parent_sql} AS preset\n    WHERE {found}\n    {self._order}\n"
+        )
+
+    def _of_partition(self) -> Iterator[str]:
+        if self.counter.partitioned:
+            query = self._statement(["ONLY %s"], "").replace("PERFORM", "SELECT", 1).strip().rstrip(";")
+            text = query.replace("%", "%%").replace("ONLY %%s", "ONLY %1$s").replace("'", "''")
+            yield "    ELSIF TG_WHEN OPERATOR(pg_catalog.=) 'BEFORE' THEN\n"
+            yield f"        EXECUTE pg_catalog.format('{text}', TG_RELID::pg_catalog.regclass);\n"
+
+    def _statement(self, tables: Sequence[str], indent: str) -> str:
+        touched = self.select(tables)
+        # One event of one key is one row: the counting itself locks that.
+        one = "EXISTS (SELECT FROM new_events OFFSET 1) AND " * (
+            len(self.of_events) == 1 and list(tables) == ["new_events"]
+        )
+        if self.counter.more_keys:
+            columns = [f"touched.{column}" for column in self.of_events[0]]
+            joined = f"JOIN {self.counter.parent_sql} AS preset ON {self.equal('preset', columns)}"
+            text = f"PERFORM FROM ({touched}) AS touched\n{joined}\nORDER BY {self.order} FOR NO KEY UPDATE OF preset;"
+        else:
+            # Not a join: its plan, kept for the session, would be that of its first statement, of many events or of one
+            any_of = f"preset.{self.of_parent[0]} OPERATOR(pg_catalog.=) ANY (ARRAY(\n        {touched}))"
+            text = f"PERFORM FROM {self.counter.parent_sql} AS preset\nWHERE {one}{any_of}\n{self._order}"
+        return "".join(f"{indent}{line}\n" for line in text.splitlines())
+
+    def _all(self, tables: Sequence[str], indent: str) -> str:
+        return self._statement(tables, indent) + "".join(self._further(tables, indent))
+
+    def _further(self, tables: Sequence[str], indent: str) -> Iterator[str]:
+        """The rows whose counters add up this one, by each way: what fires when this one is written locks them."""
+        ways = [way[:end] for way in self.counter.above for end in range(4, len(way) + 1, 4)]
+        for way in dict.fromkeys(ways) if not self.counter.more_keys else ():
+            keys, below, key = self.select(tables), self.counter.parent_sql, self.of_parent[0]
+            for at in range(0, len(way), 4):
+                schema, table, upper, column = map(quoted, way[at : at + 4])
+                row = f"SELECT row.{column} FROM {below} AS row"  # noqa: S608
+                keys = f"{row} WHERE row.{key} OPERATOR(pg_catalog.=) ANY (ARRAY({keys}))"
+                below, key = f"{schema}.{table}", upper
+            many = "EXISTS (SELECT FROM new_events OFFSET 1) AND " * (list(tables) == ["new_events"])
+            found = f"WHERE {many}upper.{key} OPERATOR(pg_catalog.=) ANY (ARRAY(\n    {keys}))"
+            text = f"PERFORM FROM {below} AS upper\n{found}\nORDER BY upper.{key} FOR NO KEY UPDATE;"
+            yield "".join(f"{indent}{line}\n" for line in text.splitlines())
+
+    @property
+    def _locks(self) -> bool:
+        return bool(self.counter.beside or self.counter.above)
+
+    @property
+    def _why(self) -> str:
+        return self._WHY * bool(self.counter.beside) + self._ABOVE * bool(self.counter.above)
+
+    @property
+    def _order(self) -> str:
+        return f"ORDER BY {self.order} FOR NO KEY UPDATE;"
