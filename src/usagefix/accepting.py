@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from usagefix.models.trial import LIMITED, Outcome
-from usagefix.planning import trial
+from usagefix.planning import ways
 from usagefix.planning.scene import Scene
-from usagefix.planning.trial import Try
+from usagefix.planning.ways import Try
 from usagefix.trying import Made, Trials, made
 
 
 def with_fix(scene: Scene, trials: Trials, *, limit_stays: bool) -> Made:
     """The trials with the fix in place, for the same transaction."""
-    ways = [way for way in (trial.of_recorder(scene, t.function) for t in trials.functions) if way]
+    calls = [way for way in (ways.of_recorder(scene, t.function) for t in trials.functions) if way]
     uses = 1 if limit_stays or scene.counter.daily is None else 2
-    tries = [Try(way, case, uses) for case in trials.cases for way in ways]
+    tries = [Try(way, case, uses) for case in trials.cases for way in calls]
     tries += [Try(way, case) for case in trials.cases for way in trials.ways]
     tries += [Try(way, case) for case in trials.cases[:1] for way in trials.whole]
-    called = f"{scene.counter.recorder}(), " if ways else ""
+    called = f"{scene.counter.recorder}(), " if calls else ""
     return made(
         scene, tries, f"Try {called}a plain INSERT and a DELETE before this is committed; what they do is undone"
     )

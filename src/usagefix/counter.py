@@ -153,6 +153,18 @@ class Counter:
         return f"{self.permit}1"
 
     @property
+    def keys(self) -> tuple[tuple[str, str], ...]:
+        """The columns by which a row of the parent is found, each with that of an event that refers to it."""
+        return ((self.key, self.foreign_key), *self.more_keys)
+
+    @property
+    def keys_sql(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The same as SQL writes them: the columns of the parent, and those of an event."""
+        more = [(quoted(of_parent), quoted(of_event)) for of_parent, of_event in self.more_keys]
+        of_parent, of_event = zip((self.sql("key"), self.sql("foreign_key")), *more, strict=True)
+        return of_parent, of_event
+
+    @property
     def dated(self) -> bool:
         """Whether events tell when they were, and the parent when it was last used."""
         return self.last is not None and self.time is not None
@@ -212,7 +224,7 @@ class Counter:
         relations = {"parent": self.parent_sql, "child": self.child_sql, "daily": self.daily_sql}
         names = {f"{role}_name": plain[role] for role in (*relations, *_FUNCTIONS)}
         functions = {role: f"{self.schema_sql}.{self.sql(role)}()" for role in _FUNCTIONS}
-        keys = [self.key, *(ours for ours, _ in self.more_keys), *(column for column, _ in self.constants)]
+        keys = [*(ours for ours, _ in self.keys), *(column for column, _ in self.constants)]
         return {**plain, **names, **relations, **functions, "schema_sql": self.schema_sql, "keys": keys}
 
     def sql(self, what: str) -> str:

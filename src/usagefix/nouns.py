@@ -57,7 +57,7 @@ def _counted(counter: Counter) -> str:
         return f"{column} ← {' '.join(counter.truth.split())}"
     within = counter.child_schema or counter.schema
     child = f"{'' if within == 'public' else f'{shown(within)}.'}{shown(counter.child)}"
-    keys = [shown(key) for key in (counter.foreign_key, *(of_event for _, of_event in counter.more_keys))]
+    keys = [shown(of_event) for _, of_event in counter.keys]
     events = f"{child}.{keys[0]}" if len(keys) == 1 else f"{child}.({', '.join(keys)})"
     written = {what: fragment(text) for what, text in counter.written.items()}
     what = f"sum of {written['weight']} of {events}" if counter.weight else events

@@ -17,7 +17,7 @@ def one_preset(db: Database, wanted: str) -> RowCount:
     found = db.rows(db.query("one_preset"), RowCount, {"wanted": wanted})
     if not found:
         parent = picture.tables(db)[0]
-        keys = [db.counter.key, *(key for key, _ in db.counter.more_keys)]
+        keys = [key for key, _ in db.counter.keys]
         kind = ", ".join(str(parent.columns[key]["type"]) for key in keys)
         named = "the id or the name" if db.counter.label else "the id"
         exact = "; a name must be exact, capitals too" if db.counter.label else ""

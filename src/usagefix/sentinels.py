@@ -14,7 +14,7 @@ from functools import cache
 from usagefix.counter import STANDARD, Counter
 from usagefix.keys import Keys
 from usagefix.preparing import prepared
-from usagefix.quoting import literal, quoted
+from usagefix.quoting import literal
 from usagefix.rendering import PARAMETER, Column, Renderer
 from usagefix.sources import WEIGHT, Fragments
 
@@ -65,8 +65,7 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
     }
     needless = frozenset(word for word, is_there in needed.items() if not is_there)
     keys = Keys(
-        (counter.sql("key"), *(quoted(of_parent) for of_parent, _ in counter.more_keys)),
-        (counter.sql("foreign_key"), *(quoted(of_event) for _, of_event in counter.more_keys)),
+        *counter.keys_sql,
         {word: counter.sql(what) for word, what in ((STANDARD.parent, "parent"), (STANDARD.child, "child"))},
     )
     parts = keys.child if counter.more_keys else ()

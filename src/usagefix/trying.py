@@ -19,13 +19,13 @@ from usagefix.catalog import Statement
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy, DatabaseRefused
 from usagefix.models.trial import LIMITED, Outcome
-from usagefix.picture import examples
+from usagefix.picture import differing, examples
 from usagefix.picture.cases import Case, cases, kinds
 from usagefix.picture.code import routine
 from usagefix.picture.objects import Function
-from usagefix.planning import trial
+from usagefix.planning import trial, ways
 from usagefix.planning.scene import Scene
-from usagefix.planning.trial import Fillers, Try, Way
+from usagefix.planning.ways import Fillers, Try, Way
 from usagefix.quoting import quoted
 from usagefix.reading import Uneditable, with_body
 
@@ -100,8 +100,8 @@ def before(db: Database, scene: Scene, limits: Limits | None) -> Trials:
     with db.snapshot():
         candidates = cases(db) if scene.counter.usual else examples.examples(db)
         fillers = _fillers(db, scene)
-    calls = [way for way in (trial.of_recorder(scene, f) for f in scene.code.recorders) if way]
-    plain = (trial.insert(scene, fillers), trial.delete(scene, fillers))
+    calls = [way for way in (ways.of_recorder(scene, f) for f in scene.code.recorders) if way]
+    plain = (ways.insert(scene, fillers), ways.delete(scene, fillers))
     said = _run(db, scene, [Try(way, case) for case in candidates for way in (*calls, *plain)], limits)
     chosen = _best(candidates, [*calls, plain[0]], said)
     others = chosen[0].of_kinds(kinds(db)) if chosen and scene.counter.usual else ()
@@ -166,7 +166,7 @@ def _fillers(db: Database, scene: Scene) -> Fillers:
     """Values in SQL for an event's columns that are not merely copied from another event."""
     usual = scene.counter.usual
     found: dict[str, str] = {}
-    for column in examples.needing(db).values():
+    for column in differing.needing(db).values():
         expression = column.made_up
         if column.refers is not None and column.refers_key is not None:
             expression = f"(SELECT {column.refers_key} FROM {column.refers} LIMIT 1)"  # noqa: S608 - of the catalog
@@ -175,8 +175,8 @@ def _fillers(db: Database, scene: Scene) -> Fillers:
         found[column.name] = expression if column.required else ""
     if usual:
         return Fillers(found)
-    different = examples.different(db)
-    names = tuple(examples.written(scene.counter, scene.code.events.columns, different))
+    different = differing.different(db)
+    names = tuple(differing.written(scene.counter, scene.code.events.columns, different))
     return Fillers({name: value for name, value in found.items() if value}, different.names, names)
 
 
@@ -191,9 +191,9 @@ def _whole(scene: Scene, fillers: Fillers) -> Iterator[Way]:
     columns = [name for name, facts in scene.code.parent.columns.items() if not facts["filled"]]
     kept = [name for name in columns if name not in (scene.counter.key, scene.counter.column, scene.counter.last)]
     if kept and any("UPDATE" in trigger.events for trigger in on):
-        yield trial.change(scene, kept)
+        yield ways.change(scene, kept)
     if any("DELETE" in trigger.events for trigger in on):
-        yield trial.removal(scene, fillers)
+        yield ways.removal(scene, fillers)
 
 
 def untried(scene: Scene) -> Mapping[int, tuple[str, str]]:
@@ -217,7 +217,7 @@ def again(trials: Trials, scene: Scene) -> Trials:
 
 def _chosen(db: Database, scene: Scene, function: Function, trials: Trials, limits: Limits | None) -> Tried:
     reader, of, limited = scene.code.reader, routine(function), scene.code.limit is not None
-    unknown, way = reader.unknown_columns(of), trial.of_recorder(scene, function)
+    unknown, way = reader.unknown_columns(of), ways.of_recorder(scene, function)
     said = trials.before(way, trials.cases[0]) if way and trials.cases else _NOTHING
     if way is None or not unknown or not (said.state == _UNKNOWN_COLUMN or said.recorded == 0):
         return Tried(function, "edited", "", "", unknown)

@@ -18,7 +18,7 @@ from usagefix.nouns import nouns
 from usagefix.picture.objects import Trigger
 from usagefix.planning.plan import Plan
 from usagefix.planning.scene import Scene
-from usagefix.planning.trial import Try
+from usagefix.planning.ways import Try
 from usagefix.quoting import quoted
 from usagefix.trying import Made, Trials, Tried, made
 

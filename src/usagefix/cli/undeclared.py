@@ -41,10 +41,7 @@ def require_declared(wanted: Declared, missing: Sequence[Counter]) -> None:
 
 def entry(of: Counter) -> str:
     """The ``[[counter]]`` of one that is applied."""
-    key, foreign_key = (
-        _columns([first, *(pair[place] for pair in of.more_keys)])
-        for place, first in enumerate((of.key, of.foreign_key))
-    )
+    key, foreign_key = map(_columns, zip(*of.keys, strict=True))
     written = of.written
     values = {
         "counter": f"{_name(of.schema)}.{_name(of.parent)}.{_name(of.column)}",

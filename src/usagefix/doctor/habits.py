@@ -9,7 +9,7 @@ from usagefix.doctor.case import Case
 from usagefix.doctor.counting import WARNING, Rule
 from usagefix.doctor.words import listed, where
 from usagefix.models.diagnosis import Finding
-from usagefix.picture.examples import read_by
+from usagefix.picture.differing import read_by
 from usagefix.reading import Use, in_sql
 from usagefix.reading.habits import Habit, of_body, of_line
 

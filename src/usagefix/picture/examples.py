@@ -7,57 +7,21 @@ those of the example; of events that count, that count for less than nothing, an
 from __future__ import annotations
 
 import json
-import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from usagefix.counter import Counter
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
 from usagefix.picture.cases import Case, kinds
+from usagefix.picture.differing import Column, Different, different, needing
 from usagefix.quoting import literal, quoted
 
 T = TypeVar("T")
 _LOOKED_AT = 2000  # examples, and rows that a value may be the key of
 _EACH = 3  # rows of the parent
-_READ = re.compile(r"\bevent\.(\"(?:[^\"]|\"\")+\"|\w+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the events that must be given, or be unique: the columns of ``smoke_columns.sql``."""
-
-    name: str
-    quoted: str
-    alone: bool
-    required: bool
-    type: str
-    refers: str | None
-    refers_key: str | None
-    expression: str
-
-    @property
-    def made_up(self) -> str:
-        """A value of its type, in SQL without parameters."""
-        return self.expression.replace("%%", "%")
-
-
-@dataclass(frozen=True, slots=True)
-class Different:
-    """What must differ between two events. ``free``: a column of each unique key, which takes a value of its own;
-    ``empty``: those that are better left out; ``once``: unique keys by which a row of the parent has one event."""
-
-    free: tuple[Column, ...]
-    empty: tuple[str, ...]
-    unique: tuple[tuple[str, ...], ...]
-    once: tuple[tuple[str, ...], ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of those that are free."""
-        return tuple(column.name for column in self.free)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,54 +38,6 @@ class _Copied:
 @dataclass(frozen=True, slots=True)
 class _Text:
     text: str | None
-
-
-def read_by(counter: Counter) -> frozenset[str]:
-    """The columns of an event by which it is told whether, and for how much, it counts."""
-    found = _READ.findall(f"{counter.where or ''} {counter.weight or ''}")
-    return frozenset(name[1:-1].replace('""', '"') if name.startswith('"') else name for name in found)
-
-
-def keys_of(counter: Counter) -> tuple[tuple[str, str], ...]:
-    """The columns of the parent's key, each with that of an event that refers to it."""
-    return ((counter.key, counter.foreign_key), *counter.more_keys)
-
-
-def needing(db: Database) -> dict[str, Column]:
-    """The columns of an event that must be given or be unique, by name."""
-    found = db.rows(db.query("smoke_columns"), Column, {"relation": db.counter.child_sql})
-    return {column.name: column for column in found}
-
-
-def written(counter: Counter, columns: Mapping[str, Mapping[str, Any]], different: Different) -> Iterator[str]:
-    """The columns that an event is given: those of the parent's key, what must differ, and what nothing fills, or what
-    tells whether it counts."""
-    own = {*(column for _, column in keys_of(counter)), *different.names}
-    for name, facts in columns.items():
-        told = not facts["filled"] or (name in read_by(counter) and not facts["made"])
-        if name in own or (told and name not in different.empty):
-            yield name
-
-
-def different(db: Database) -> Different:
-    """What must differ between two events here."""
-    given, fixed = needing(db), {*(column for _, column in keys_of(db.counter)), *read_by(db.counter)}
-    unique = tuple(tuple(found) for found in db.values(db.query("unique_keys")))
-    free: dict[str, Column] = {}
-    empty: list[str] = []
-    once: list[tuple[str, ...]] = []
-    for key in unique:
-        if any(name in free or name in empty for name in key):
-            continue
-        able = [given[name] for name in key if name in given and name not in fixed]
-        able.sort(key=lambda column: (column.name != db.counter.user, column.refers is None, not column.required))
-        if not able:
-            once.append(key)
-        elif able[0].required or able[0].refers is not None or able[0].name == db.counter.user:
-            free[able[0].name] = able[0]
-        else:
-            empty.append(able[0].name)
-    return Different(tuple(free.values()), tuple(empty), unique, tuple(once))
 
 
 def examples(db: Database, key: str | None = None) -> tuple[Case, ...]:
@@ -162,7 +78,7 @@ def _event(counter: Counter) -> str:
 
 def _key(counter: Counter, alias: str) -> str:
     """A row's key as text: that of its only column, or an array in JSON."""
-    names = [f"{alias}.{quoted(column)}" for column, _ in keys_of(counter)]
+    names = [f"{alias}.{quoted(column)}" for column, _ in counter.keys]
     return _text(names[0]) if len(names) == 1 else f"pg_catalog.jsonb_build_array({', '.join(map(_text, names))})::text"
 
 
@@ -171,14 +87,14 @@ def _of(counter: Counter, condition: str, apart: Different, key: str | None) -> 
     where it can have no other event, one from elsewhere."""
     events = f"{counter.child_sql} AS event"
     if apart.once or key is not None:
-        wanted = f" AND {_is_key('event', [column for _, column in keys_of(counter)], counter, key)}" if key else ""
+        wanted = f" AND {_is_key('event', [column for _, column in counter.keys], counter, key)}" if key else ""
         first = " UNION ALL ".join(
             f"(SELECT {_place('event')} AS place FROM {events} WHERE {condition}{which} LIMIT 1)"  # noqa: S608
             for which in dict.fromkeys((wanted, ""))
         )
         others = _rows_without(counter, apart, key)
         return f"SELECT others.key, example.place FROM ({others}) AS others, ({first} LIMIT 1) AS example"  # noqa: S608
-    both = keys_of(counter)
+    both = counter.keys
     same = " AND ".join(f"preset.{quoted(own)} = event.{quoted(column)}" for own, column in both)
     only = f" AND ({counter.only})" if counter.only else ""
     return (
@@ -191,7 +107,7 @@ def _of(counter: Counter, condition: str, apart: Different, key: str | None) -> 
 def _rows_without(counter: Counter, apart: Different, key: str | None) -> str:
     """The question for rows of the parent that an event without an example is made up for: where a row can have only
     one, those that have none."""
-    both = keys_of(counter)
+    both = counter.keys
     same = " AND ".join(f"event.{quoted(column)} = preset.{quoted(own)}" for own, column in both)
     free = f"NOT EXISTS (SELECT FROM {counter.child_sql} AS event WHERE {same})" if apart.once else "true"
     only = f" AND ({counter.only})" if counter.only else ""
@@ -234,7 +150,7 @@ def _values(db: Database, column: Column, key: str, place: str | None, apart: Di
     if column.refers is None or column.refers_key is None:
         made_up = f"SELECT {_text(column.made_up)} FROM generate_series(1, {number})"  # noqa: S608 - of the catalog
         return _texts(db, made_up)
-    counter, key_columns = db.counter, [name for _, name in keys_of(db.counter)]
+    counter, key_columns = db.counter, [name for _, name in db.counter.keys]
     parts = key_texts(counter, key)
     taken: list[str] = []
     for unique in (unique for unique in apart.unique if column.name in unique):
@@ -271,7 +187,7 @@ def values_of(db: Database, case: Case, columns: Sequence[str]) -> dict[str, str
             found[column.name] = next(
                 iter(_texts(db, some if column.refers else f"SELECT {_text(column.made_up)}")), None
             )
-    keys = dict(zip((column for _, column in keys_of(db.counter)), key_texts(db.counter, case.preset), strict=True))
+    keys = dict(zip((column for _, column in db.counter.keys), key_texts(db.counter, case.preset), strict=True))
     return dict.fromkeys(columns) | found | dict(case.given) | dict(keys)
 
 

@@ -8,18 +8,14 @@ on its own, before the next; what triggers put off to the commit runs before tha
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from usagefix.catalog import Statement
 from usagefix.counter import Counter
 from usagefix.picture.cases import Case
-from usagefix.picture.code import routine
-from usagefix.picture.examples import keys_of
-from usagefix.picture.objects import Function
 from usagefix.planning.scene import Scene
+from usagefix.planning.ways import Try, Way, is_used, named_keys
 from usagefix.quoting import literal, quoted
-from usagefix.reading import arguments_of
 
 _FEW = 2000  # events that are looked through for another example
 SAID = "UF003"  # the SQLSTATE of what a trial says
@@ -106,112 +102,6 @@ $trial$;
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A way in which events, or what they belong to, are written. ``statements``: in PL/pgSQL; ``records``: it leaves
-    an event."""
-
-    name: str
-    statements: str
-    records: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Fillers:
-    """What an event is made of beside its example. ``values``: expressions for columns that are not merely copied; an
-    empty one leaves the column out. ``given``: the columns that each case gives; ``columns``: those that are written;
-    empty: those that nothing fills."""
-
-    values: Mapping[str, str]
-    given: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One use to try: a way, a case, how many times."""
-
-    way: Way
-    case: Case
-    uses: int = 1
-
-
-def of_recorder(scene: Scene, recorder: Function) -> Way | None:
-    """A call of a function that records uses; None where it cannot be called."""
-    given = arguments_of(routine(recorder).arguments, scene.code.facts.key_type)
-    if given is None:
-        return None
-    types = [argument["type"] for argument in recorder.parameters]
-    values = {"preset": "used.which", "kind": "kind", "data": "'{}'"}
-    arguments = [f"{values[what]}::{types[place - 1]}" for what, place in given.items()]
-    called = f"{quoted(recorder.schema)}.{quoted(recorder.name)}({', '.join(arguments)})"
-    return Way(recorder.signature, f"PERFORM {called};")
-
-
-def insert(scene: Scene, fillers: Fillers) -> Way:
-    """A plain INSERT: a copy of an event, but for whose it is."""
-    return Way("a plain INSERT", f"{_inserted(scene, fillers)} RETURNING event.* INTO written; is_written := FOUND;")
-
-
-def delete(scene: Scene, fillers: Fillers) -> Way:
-    """A plain DELETE of an event that was inserted before."""
-    counter = scene.counter
-    # A trigger may have updated what was inserted, which is then in another place; and an id may be of several events.
-    row = quoted(counter.event_id) if counter.event_id is not None else "ctid"
-    same = "event.tableoid OPERATOR(pg_catalog.=) made.place"
-    there = f"SELECT FROM {counter.child_sql} AS event WHERE {same} AND event.ctid OPERATOR(pg_catalog.=) made.spot"
-    gone = (
-        f"{same} AND event.{row} OPERATOR(pg_catalog.=) made.row"
-        f" AND (event.ctid OPERATOR(pg_catalog.=) made.spot OR NOT EXISTS ({there}))"
-    )
-    returned = f"event.tableoid AS place, event.ctid AS spot, event.{row} AS row"
-    inserted = f"{_inserted(scene, fillers)} RETURNING {returned} INTO made;"
-    deleted = f"DELETE FROM {counter.child_sql} AS event WHERE {gone};"  # noqa: S608 - names of the catalog's
-    return Way("a plain DELETE", f"{inserted} {deleted}", records=False)
-
-
-def change(scene: Scene, columns: Sequence[str]) -> Way:
-    """An UPDATE of a preset that has an event, of these columns, to what they are."""
-    kept = ", ".join(f"{quoted(column)} = preset.{quoted(column)}" for column in columns)
-    update = f"UPDATE {scene.counter.parent_sql} AS preset SET {kept} WHERE {_used(scene.counter)};"  # noqa: S608
-    return Way("an UPDATE of a preset", update, records=False)
-
-
-def removal(scene: Scene, fillers: Fillers) -> Way:
-    """A DELETE of a preset that has an event."""
-    deleted = f"DELETE FROM {scene.counter.parent_sql} AS preset WHERE {_used(scene.counter)};"  # noqa: S608
-    return Way("a DELETE of a preset", f"{_inserted(scene, fillers)}; {deleted}", records=False)
-
-
-def _inserted(scene: Scene, fillers: Fillers) -> str:
-    counter, columns = scene.counter, scene.code.events.columns
-    given = {column: f"used.{which}" for which, _, column in _keys(counter)}
-    given |= {name: f"(given OPERATOR(pg_catalog.->>) {literal(name)})" for name in fillers.given}
-    if counter.usual:
-        given |= {counter.user: "somebody"} if counter.user else {}
-        given |= {counter.kind: "kind"} if counter.kind else {}
-    if scene.code.limit is not None and counter.time is not None and not scene.partitioned:
-        given[counter.time] = "(pg_catalog.now() - interval '30 years')"  # no use of today's stands in its way
-    values: dict[str, str] = {}
-    for name, facts in columns.items():
-        if name in given:
-            values[name] = f"{given[name]}::{facts['type']}"
-        elif (name in fillers.columns) if fillers.columns else not facts["filled"]:
-            values[name] = fillers.values.get(name, f"example.{quoted(name)}")
-    into = f"INSERT INTO {counter.child_sql} AS event ({', '.join(quoted(name) for name in values if values[name])})"  # noqa: S608
-    return f"{into} VALUES ({', '.join(value for value in values.values() if value)})"
-
-
-def _keys(counter: Counter) -> list[tuple[str, str, str]]:
-    """The columns of the parent's key: what the trial calls each, itself, and the column of an event."""
-    return [(f"which_{n}" if n else "which", *both) for n, both in enumerate(keys_of(counter))]
-
-
-def _used(counter: Counter) -> str:
-    """That a row of the parent is the one that is used; under any path."""
-    return " AND ".join(f"preset.{quoted(key)} OPERATOR(pg_catalog.=) used.{which}" for which, key, _ in _keys(counter))
-
-
 def statements(scene: Scene, tries: Sequence[Try], title: str, token: str) -> tuple[Statement, ...]:
     """The statements that try uses and say what came of each, all undone; with ``token``, so that nothing else can say
     it."""
@@ -259,7 +149,7 @@ def _text(text: str | None) -> str:
 
 
 def _function(scene: Scene, ways: list[Way]) -> str:
-    counter, keys = scene.counter, _keys(scene.counter)
+    counter, keys = scene.counter, named_keys(scene.counter)
     calls = "\n".join(f"            WHEN {n} THEN {way.statements}" for n, way in enumerate(ways))
     path = ", ".join([counter.schema_sql, *scene.around.path, "pg_temp"])
     of_used = " AND ".join(f"event.{quoted(column)} = used.{which}" for which, _, column in keys)
@@ -278,7 +168,7 @@ def _function(scene: Scene, ways: list[Way]) -> str:
         if counter.usual
         else "event.tableoid = split_part(sample, ' ', 1)::oid AND event.ctid = split_part(sample, ' ', 2)::tid",
         "@wanted@": wanted,
-        "@used@": _used(counter),
+        "@used@": is_used(counter),
         "@of_used@": of_used,
         "@recorded@": _recorded(counter, of_used),
         "@sum@": _sum(counter),

@@ -14,8 +14,7 @@ class Keys:
 
     def __init__(self, counter: Counter) -> None:
         self.counter = counter
-        self.of_parent = [counter.sql("key"), *(quoted(ours) for ours, _ in counter.more_keys)]
-        own = (counter.sql("foreign_key"), *(quoted(theirs) for _, theirs in counter.more_keys))
+        self.of_parent, own = counter.keys_sql
         others = [(quoted(name),) for name in counter.beside if name != counter.foreign_key]
         # Counters with keys of several columns differ by what they filter: they find it by the same columns.
         self.of_events = [own] if counter.more_keys else list(dict.fromkeys([own, *others]))

@@ -15,7 +15,8 @@ from usagefix.errors import DatabaseRefused
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
 from usagefix.picture.cases import Case
-from usagefix.picture.examples import different, values_of, written
+from usagefix.picture.differing import different, written
+from usagefix.picture.examples import values_of
 from usagefix.quoting import quoted
 from usagefix.smoke.play import Play, moved
 from usagefix.smoke.rows import in_text

@@ -17,7 +17,8 @@ from usagefix.models.choices import USAGE_TYPE
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
 from usagefix.picture.cases import Case, Users
-from usagefix.picture.examples import different, examples, variants
+from usagefix.picture.differing import different
+from usagefix.picture.examples import examples, variants
 from usagefix.preset import one_preset
 from usagefix.smoke.rows import temporary_row
 
