@@ -1,5 +1,5 @@
 -- Sample rows with every kind of trouble, the same on every server: no random numbers, only the clock is read
--- (the year ends yesterday, so that today's uses are the reader's own).
+-- (the year ends before yesterday, so that the uses of the last hours are the reader's own, at any time of day).
 
 INSERT INTO auth.users (id) SELECT md5('user ' || n)::uuid FROM generate_series(1, 60) AS n;
 
@@ -32,7 +32,7 @@ SELECT
     md5('preset ' || (1 + floor(34 * power(which, 3)))::integer)::uuid,
     md5('user ' || (1 + who % 60))::uuid,
     (ARRAY['playground_generation', 'showcase_creation', 'sample_verification'])[1 + n % 3],
-    date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - make_interval(mins => 1 + minute % 525600)
+    date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - make_interval(days => 1, mins => 1 + minute % 525600)
 FROM attempt
 ON CONFLICT DO NOTHING;
 

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import components
 import psycopg
 import pytest
-from pytest_postgresql import factories
 from support import SQL, App, environment, run
 
 from usagefix import catalog
@@ -34,9 +33,6 @@ OURS = [*(migration.name for migration in MIGRATIONS), "backfill_usage_count"]
 WRITERS = 3
 
 pytestmark = components.needs("supabase")
-
-empty_server = factories.postgresql_noproc(depends_on="server", dbname="empty")
-empty_database = factories.postgresql("empty_server")
 
 
 @dataclass
