@@ -1,0 +1,144 @@
+"""What trends, heatmap, top and dashboard show: when events were, of what, and by whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from usagefix.models.amount import Amount
+from usagefix.models.keyed import Keyed
+from usagefix.models.verification import VerifyReport
+
+
+class Step(StrEnum):
+    """How long a period is, in the calendar of the time zone."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+class Of(StrEnum):
+    """What ``top`` ranks."""
+
+    PRESETS = "presets"
+    USERS = "users"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which events a view is about: from ``since`` until before ``until``, in a named time zone; ``preset`` and
+    ``kind`` where only those of one row, or of one kind, were asked for."""
+
+    since: datetime
+    until: datetime
+    timezone: str
+    preset: str | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """One period of the trend: ``start`` in the window's time zone. ``users``: how many different ones; None where
+    events name none. ``presets``: how many rows had an event. ``by_kind``: uses by kind, all kinds of the window in
+    each period; empty where events have no kind."""
+
+    start: datetime
+    uses: Amount
+    users: int | None
+    presets: int
+    by_kind: dict[str, Amount]
+
+
+@dataclass(frozen=True, slots=True)
+class TrendsReport(Keyed):
+    """Uses over time, without gaps. ``before_uses``: those of the window of the same length before, which ends so that
+    weekdays fall on weekdays; ``change``: what came since, as a share of them (0.059 is 5.9 % more); None where there
+    were none. ``users``, ``presets``: how many different ones in the window. ``cannot``: what this view cannot show,
+    and why, in sentences."""
+
+    window: Window
+    by: Step
+    periods: tuple[Period, ...]
+    total_uses: Amount
+    before_uses: Amount
+    change: float | None
+    users: int | None
+    presets: int
+    cannot: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """``weekday``: ISO, Monday is 1; ``hour``: 0 to 23, of the clock in the time zone."""
+
+    weekday: int
+    hour: int
+    uses: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class HeatmapReport(Keyed):
+    """Weekday by hour: 168 cells, by weekday and hour."""
+
+    window: Window
+    timezone: str
+    cells: tuple[Cell, ...]
+    total_uses: Amount
+    cannot: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class TopRow:
+    """``label``: what people call it, empty where nothing is (or may be shown); ``share`` of all uses of the window."""
+
+    id: str
+    label: str
+    uses: Amount
+    share: float
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TopReport(Keyed):
+    """The most used, or the most active. ``top_share``: of those shown, all together; ``among``: how many had a use in
+    the window. ``new``: of users, how many had their first ever in the window, ``returning`` the others; None of
+    presets."""
+
+    window: Window
+    of: Of
+    rows: tuple[TopRow, ...]
+    total_uses: Amount
+    top_share: float
+    among: int
+    new: int | None = None
+    returning: int | None = None
+    cannot: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """All views of one counter, from one snapshot. ``last_30``: its trend by day over the last 30 days, for the cards;
+    ``users`` is None where events name none; ``verified``: what verify says now."""
+
+    trend: TrendsReport
+    last_30: TrendsReport
+    heatmap: HeatmapReport
+    presets: TopReport
+    users: TopReport | None
+    verified: VerifyReport | None
