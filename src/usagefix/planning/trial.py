@@ -109,7 +109,8 @@ def statements(scene: Scene, tries: Sequence[Try], title: str, token: str) -> tu
     ways = list(dict.fromkeys(each.way for each in tries))
     rows = ",\n        ".join(
         f"({n}, {ways.index(each.way)}, {_text(_row(scene.counter, each.case))}, {_text(each.case.user)},"
-        f" {_text(each.case.claim)}, {_text(each.case.kind)}, {each.uses}, {_text(_sample(each.case))}, {_given(each.case)})"
+        f" {_text(each.case.claim)}, {_text(each.case.kind)}, {each.uses}, {_text(_sample(each.case))},"
+        f" {_given(each.case)})"
         for n, each in enumerate(tries)
     )
     called = (
