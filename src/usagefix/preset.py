@@ -50,11 +50,12 @@ def _the_one(db: Database, found: Sequence[Row], wanted: str) -> Row:
         parent = picture.tables(db)[0]
         keys = [key for key, _ in db.counter.keys]
         kind = ", ".join(str(parent.columns[key]["type"]) for key in keys)
+        written = f", written {','.join(keys)}" if db.counter.more_keys else ""
         named = "the id or the name" if db.counter.label else "the id"
         exact = "; a name must be exact, capitals too" if db.counter.label else ""
         raise RowNotFound(
             f"no {db.nouns.row} has {named} {wanted!r}",
-            hint=f"ids are of type {kind} here{exact}. usagefix verify lists {db.nouns.rows}",
+            hint=f"ids are of type {kind} here{written}{exact}. usagefix verify lists {db.nouns.rows}",
         )
     if len(found) > 1:
         raise ConfigurationError(
