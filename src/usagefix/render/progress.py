@@ -41,7 +41,7 @@ def reading_shown(*, first: float = 2.0) -> Iterator[Callable[[int, int], None]]
     def tell() -> None:
         due = first
         while not done.wait(due):
-            words.say(f"reading the events, question {so_far[0] + 1} of {so_far[1]}")
+            words.say(f"reading the events, question {so_far[0] + 1} of about {max(so_far[1], 1)}")
             due = THEN
 
     def show(number: int, total: int) -> None:

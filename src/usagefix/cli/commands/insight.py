@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagefix.cli import options, run
+from usagefix.cli import options, run, viewing
 from usagefix.cli.turns import LOOK_FOR
 from usagefix.errors import ConfigurationError, RowNotFound
 from usagefix.models.insight import Asked, Of, Step
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 def trends(
     context: typer.Context,
-    by: options.By = Step.DAY,
-    since: options.Since = "90d",
-    until: options.Until = None,
-    zone: options.Zone = None,
-    preset: options.OnlyRow = None,
-    kind: options.OnlyKind = None,
-    time_column: options.TimeColumn = None,
-    user_column: options.UserColumn = None,
-    kind_column: options.KindColumn = None,
+    by: viewing.By = Step.DAY,
+    since: viewing.Since = "90d",
+    until: viewing.Until = None,
+    zone: viewing.Zone = None,
+    preset: viewing.OnlyRow = None,
+    kind: viewing.OnlyKind = None,
+    time_column: viewing.TimeColumn = None,
+    user_column: viewing.UserColumn = None,
+    kind_column: viewing.KindColumn = None,
     output: options.OutputFormat = None,
 ) -> None:
     """Show uses over time, by kind, and what changed since the time before. Reads only.
@@ -44,14 +44,14 @@ def trends(
 
 def heatmap(
     context: typer.Context,
-    since: options.Since = "90d",
-    until: options.Until = None,
-    zone: options.Zone = None,
-    preset: options.OnlyRow = None,
-    kind: options.OnlyKind = None,
-    time_column: options.TimeColumn = None,
-    user_column: options.UserColumn = None,
-    kind_column: options.KindColumn = None,
+    since: viewing.Since = "90d",
+    until: viewing.Until = None,
+    zone: viewing.Zone = None,
+    preset: viewing.OnlyRow = None,
+    kind: viewing.OnlyKind = None,
+    time_column: viewing.TimeColumn = None,
+    user_column: viewing.UserColumn = None,
+    kind_column: viewing.KindColumn = None,
     output: options.OutputFormat = None,
 ) -> None:
     """Show when things are used, weekday by hour, by the clock of a time zone. Reads only.
@@ -69,16 +69,16 @@ def top(
     what: Annotated[
         str, typer.Argument(metavar="presets|users", help="What to rank; of another counter: rows, or its table.")
     ],
-    limit: options.Most = 10,
-    since: options.Since = "90d",
-    until: options.Until = None,
-    zone: options.Zone = None,
-    preset: options.OnlyRow = None,
-    kind: options.OnlyKind = None,
-    user_label: options.UserLabel = None,
-    time_column: options.TimeColumn = None,
-    user_column: options.UserColumn = None,
-    kind_column: options.KindColumn = None,
+    limit: viewing.Most = 10,
+    since: viewing.Since = "90d",
+    until: viewing.Until = None,
+    zone: viewing.Zone = None,
+    preset: viewing.OnlyRow = None,
+    kind: viewing.OnlyKind = None,
+    user_label: viewing.UserLabel = None,
+    time_column: viewing.TimeColumn = None,
+    user_column: viewing.UserColumn = None,
+    kind_column: viewing.KindColumn = None,
     output: options.OutputFormat = None,
 ) -> None:
     """Show the most used presets, or the most active users. Reads only.
