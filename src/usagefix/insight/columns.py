@@ -115,12 +115,16 @@ def _column(
 
 
 def _restricted(counter: Counter, row: str | None, kind: str | None) -> Counter:
-    """The counter of only the events of a row, or of a kind."""
+    """The counter of only the events of a row, or of a kind; and of rows that have a counter."""
     conditions = [counter.where] if counter.where is not None else []
     if row is not None:
         parts = keys.columns_of(row) if counter.more_keys else (row,)
         pairs = zip(counter.keys, parts, strict=True)
         conditions += [f"event.{quoted(column)} = {literal(part)}" for (_, column), part in pairs]
+    if counter.only is not None:
+        refers = " AND ".join(f"preset.{quoted(key)} = event.{quoted(column)}" for key, column in counter.keys)
+        rows = f"SELECT FROM {counter.parent_sql} AS preset WHERE {refers} AND ({counter.only})"  # noqa: S608
+        conditions.append(f"EXISTS ({rows})")
     if kind is not None and counter.kind is not None:
         conditions.append(f"COALESCE(event.{quoted(counter.kind)}::pg_catalog.text, '') = {literal(kind)}")
     where = " AND ".join(f"({condition})" for condition in conditions)
