@@ -21,6 +21,11 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
     GITHUB = "github"
     JUNIT = "junit"
+    OPENMETRICS = "openmetrics"
+
+
+# Formats that only some commands have.
+_OF_SOME = {Format.OPENMETRICS: ("verify",)}
 
 
 def versions() -> list[str]:
@@ -44,6 +49,14 @@ def option(name: str, help_text: str, *more: str, **settings: Any) -> Any:
 def _within(value: float | None) -> float | None:
     if value is not None and math.isnan(value):  # which is neither below nor above a bound
         raise typer.BadParameter("nan is not a number")
+    return value
+
+
+def _offered(context: typer.Context, value: Format | None) -> Format | None:
+    commands = _OF_SOME.get(value) if value else None
+    if commands and context.info_name not in commands:
+        has = "has" if len(commands) == 1 else "have"
+        raise typer.BadParameter(f"only {', '.join(commands)} {has} the format {value}")
     return value
 
 
@@ -74,8 +87,9 @@ OutputFormat = Annotated[
     option(
         "--format",
         "table for people, json (exactly one object) for programs, markdown, github (annotations and a step summary), "
-        "junit. Else table, with github's annotations where GITHUB_ACTIONS is true.",
+        "junit; openmetrics of verify. Else table, with github's annotations where GITHUB_ACTIONS is true.",
         show_default=False,
+        callback=_offered,
     ),
 ]
 ToVersion = Annotated[
