@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from usagefix.counter import Counter
+from usagefix.database import Database
 from usagefix.declaration import Declaration
 from usagefix.errors import DatabaseRefused
 from usagefix.nouns import shown
