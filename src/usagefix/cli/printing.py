@@ -51,7 +51,7 @@ def written(outcome: Outcome, output: Format | None, file: Path) -> None:
         raise typer.Exit(error.exit_code) from None
 
 
-def _laid_out(outcome: Outcome, output: Format | None, *, ascii_only: bool = False) -> str:
+def _laid_out(outcome: Outcome, output: Format | None, *, ascii_only: bool = False) -> str:  # noqa: PLR0911 - one a format
     """The whole text. A table is laid out for a file."""
     match output:
         case Format.TABLE | None:
@@ -76,6 +76,10 @@ def _laid_out(outcome: Outcome, output: Format | None, *, ascii_only: bool = Fal
             from usagefix.render.openmetrics import openmetrics
 
             return openmetrics(outcome) if outcome.command in ("verify", "usagefix") else ""
+        case Format.CSV:
+            from usagefix.render.flat import flat
+
+            return "".join(f"{line}\n" for line in flat(outcome))
         case _:
             assert_never(output)
 

@@ -62,7 +62,7 @@ def verified(tables: Tables, declaration: Declaration) -> Counter | None:
 def tables_read(db: Database) -> tuple[str, ...]:
     """The tables that the truth of the counter in turn reads, also through views, as the server plans it. It does not
     run the query."""
-    explained = f"EXPLAIN (VERBOSE, FORMAT JSON) SELECT * FROM ({db.counter.truth}) AS truth"  # noqa: S608 - as declared
+    explained = f"EXPLAIN (VERBOSE, FORMAT JSON) SELECT * FROM ({db.counter.truth}) AS truth"  # noqa: S608 - vetted
     (plans,) = db.values(explained.replace("%", "%%"))
     found: set[str] = set()
     nodes = [plan["Plan"] for plan in plans]
