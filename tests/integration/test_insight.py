@@ -105,7 +105,7 @@ def test_days_and_hours_are_those_of_the_zone(app: App, zone: str) -> None:
     cells = Counter((moment.isoweekday(), moment.hour) for moment in local)
     assert {(c["weekday"], c["hour"]): c["uses"] for c in heat["cells"] if c["uses"]} == cells
     hours = shown(app, "trends", "--by", "hour", "--tz", zone, "--since", "2026-03-01", "--until", "2026-04-08")
-    true = Counter()
+    true = Counter[str]()
     for moment in times(app, hours["window"]["since"], hours["window"]["until"]):
         here = moment.astimezone(clock)
         true[here.replace(minute=0, second=0, microsecond=0).isoformat()] += 1

@@ -123,7 +123,7 @@ def _restricted(counter: Counter, row: str | None, kind: str | None) -> Counter:
         conditions += [f"event.{quoted(column)} = {literal(part)}" for (_, column), part in pairs]
     if counter.only is not None:
         refers = " AND ".join(f"preset.{quoted(key)} = event.{quoted(column)}" for key, column in counter.keys)
-        rows = f"SELECT FROM {counter.parent_sql} AS preset WHERE {refers} AND ({counter.only})"  # noqa: S608
+        rows = f"SELECT FROM {counter.parent_sql} AS preset WHERE {refers} AND ({counter.only})"
         conditions.append(f"EXISTS ({rows})")
     if kind is not None and counter.kind is not None:
         conditions.append(f"COALESCE(event.{quoted(counter.kind)}::pg_catalog.text, '') = {literal(kind)}")
