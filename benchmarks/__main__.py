@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from benchmarks import counting, many, online, server, startup, table, writes
+from benchmarks import counting, insight, many, online, server, startup, table, writes
 from benchmarks.measure import SCALES, BenchmarkFailed, Row, say, timed
 from usagefix.errors import UsagefixError
 
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[server.Lab], list[Row]]] = {
     "backfill": counting.backfill,
     "latency": online.latency,
     "memory": counting.memory,
+    "insight": insight.insight,
     "startup": startup.startup,
 }
 
