@@ -107,8 +107,10 @@ def on_database(
             missing = _look(db, wanted, vetting=command in VETTING, making=command == "apply")
             if missing and command == "status":
                 say(f"applied here, but not declared: {', '.join(of.slug for of in missing)}")
-            if outcome.command not in PROVING:
+            if command not in PROVING:
                 _leave_out(db)
+            if command == "probe-api":
+                _keep_uses(db)
         again_on_a_standby(partial(about, outcome, work, way), db, say)
     outcome.changes = words.outcome(db.changes if db else (), outcome.left)
     if db is not None:
@@ -257,6 +259,21 @@ def _leave_out(db: Database) -> None:
             f"{db.counter.slug} is only verified: there is no SQL that keeps it",
             hint="usagefix verify proves it; name another with --counter, or declare it with events",
         )
+
+
+def _keep_uses(db: Database) -> None:
+    """Leave out what no use of a preset counts for. Raises ConfigurationError where that is all."""
+    kept = tuple(counter for counter in db.counters if counter.usual)
+    if not kept:
+        raise ConfigurationError(
+            f"probe-api posts uses of presets, and {db.counter.slug} counts {db.counter.child}; nothing was posted",
+            hint="usagefix smoke tries an event in the database; or use your application once, between two"
+            " usagefix check ID",
+        )
+    for counter in db.counters:
+        if not counter.usual:
+            words.say(f"{counter.slug} is left out: probe-api posts uses of presets")
+    db.counters, db.counter = kept, kept[0]
 
 
 def _look(db: Database, wanted: Declared, *, vetting: bool, making: bool) -> tuple[Counter, ...]:
