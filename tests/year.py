@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from usagefix.models.amount import Amount, plus
 from usagefix.models.insight import (
     Cell,
     HeatmapReport,
@@ -115,12 +116,12 @@ def _day(
     start = since + timedelta(days=number)
     weekly = (1.05, 1.12, 1.2, 1.1, 0.98, 0.52, 0.46)[start.weekday()]
     grown = (1 + number / 260) * (1 + 0.06 * math.sin(number / 17))
-    by_kind = {
+    by_kind: dict[str, Amount] = {
         kind: round(scale * share * weekly * grown * chance.uniform(0.88, 1.12))
         for kind, share in zip(kinds, (780, 390, 160, *(90 / (n + 1) for n in range(60))), strict=False)
     }
-    uses = sum(by_kind.values()) if kinds else round(scale * 1300 * weekly * grown * chance.uniform(0.88, 1.12))
-    return Period(start, uses, uses // 3 if users else None, min(uses, 120 + number // 12), by_kind)
+    uses = plus(0, *by_kind.values()) if kinds else round(scale * 1300 * weekly * grown * chance.uniform(0.88, 1.12))
+    return Period(start, uses, int(uses) // 3 if users else None, min(int(uses), 120 + number // 12), by_kind)
 
 
 def _cells(total: int, chance: random.Random) -> list[Cell]:

@@ -19,7 +19,7 @@ SENDING = (
     "smoke/stage.py", "smoke/tracker.py", "database/session.py", "database/settings.py", "database/texts.py",
     "database/waiting.py", "reading/*.py", "doctor/*.py", "discovering/*.py",
 )  # fmt: skip
-HEAVY = ("psycopg", "rich", "sqlparse", "asyncio", "urllib.request", "http.client", "ssl")
+HEAVY = ("psycopg", "rich", "jinja2", "sqlparse", "asyncio", "urllib.request", "http.client", "ssl")
 
 
 def test_every_error_has_a_docstring_and_an_exit_code_of_the_contract() -> None:

@@ -13,7 +13,7 @@ from usagefix.models.amount import Amount
 from usagefix.models.insight import Window
 from usagefix.render.words import harmless
 
-_TIGHT = "\u00a0"
+MINUS, _TIMES, _TIGHT = "\u2212", "\u00d7", "\u00a0"
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LONGEST = 11  # characters of a number that is written in full on a card: 999,999,999
@@ -48,7 +48,7 @@ class Unit:
 def full(value: Amount) -> str:
     """A number with all its digits; a longer one than a line holds as :func:`short`."""
     digits = f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
-    return digits.replace("-", "−") if len(digits) <= 2 * _LONGEST else short(value)
+    return digits.replace("-", MINUS) if len(digits) <= 2 * _LONGEST else short(value)
 
 
 def short(value: Amount) -> str:
@@ -57,14 +57,14 @@ def short(value: Amount) -> str:
     if not exact.is_finite():
         return str(exact)
     digits = f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
-    return digits.replace("-", "−") if len(digits) <= _LONGEST else _rounded(exact, least=3)
+    return digits.replace("-", MINUS) if len(digits) <= _LONGEST else _rounded(exact, least=3)
 
 
 def tick(value: Decimal) -> str:
     """A number beside an axis."""
     if abs(value) >= 10_000:  # noqa: PLR2004
         return _rounded(value, least=3)
-    return f"{value.normalize():,f}".replace("-", "−") if value else "0"
+    return f"{value.normalize():,f}".replace("-", MINUS) if value else "0"
 
 
 def _rounded(value: Decimal, *, least: int) -> str:
@@ -72,11 +72,11 @@ def _rounded(value: Decimal, *, least: int) -> str:
     for digits, letter in _SCALES:
         if least <= digits <= power < digits + 3:
             scaled = _ROUGH.scaleb(value, -digits)
-            return f"{Context(prec=3).plus(scaled).normalize():f}{letter}".replace("-", "−")
+            return f"{Context(prec=3).plus(scaled).normalize():f}{letter}".replace("-", MINUS)
     if -3 <= power <= 2:  # noqa: PLR2004
-        return f"{Context(prec=3).plus(value).normalize():,f}".replace("-", "−")
+        return f"{Context(prec=3).plus(value).normalize():,f}".replace("-", MINUS)
     mantissa = Context(prec=3, Emax=999_999).plus(_ROUGH.scaleb(value, -power)).normalize()
-    return f"{mantissa:f} × 10{str(power).translate(_RAISED)}".replace("-", "−")
+    return f"{mantissa:f} {_TIMES} 10{str(power).translate(_RAISED)}".replace("-", MINUS)
 
 
 def percent(share: float) -> str:
@@ -85,7 +85,7 @@ def percent(share: float) -> str:
     if 0 < value < 0.1:  # noqa: PLR2004
         return "<0.1%"
     digits = f"{value:.1f}" if value < 10 else f"{value:,.0f}" if value < 1_000_000 else short(int(value))  # noqa: PLR2004
-    return f"{'−' if share < 0 else ''}{digits}%" if value else "0%"
+    return f"{MINUS if share < 0 else ''}{digits}%" if value else "0%"
 
 
 def ratio(part: Decimal, whole: Decimal) -> float:

@@ -128,8 +128,9 @@ def band(verified: VerifyReport | None, nouns: Nouns) -> Band:
         )
     if counts.inaccurate:
         one = counts.inaccurate == 1
-        differ = f"{plural(counts.inaccurate, 'counter')} of {counts.rows:,} {'differs from its' if one else 'differ from their'}"
-        much = f"by {short(counts.drift_magnitude)} together" if not one else f"by {short(counts.drift_magnitude)}"
+        those = "differs from its" if one else "differ from their"
+        differ = f"{counts.inaccurate:,} of {plural(counts.rows, 'counter')} {those}"
+        much = f"by {short(counts.drift_magnitude)}{'' if one else ' together'}"
         return Band("bad", "Wrong", f"{differ} {nouns.events}, {much}", tuple(details), following)
     if failed:
         return Band("bad", "Not safe", f"{_agree(counts, nouns)}, but {checks}", tuple(details), following)
@@ -137,11 +138,9 @@ def band(verified: VerifyReport | None, nouns: Nouns) -> Band:
 
 
 def _checks(failed: int, number: int) -> str:
-    return (
-        f"{failed} of {plural(number, 'check')} {'fails' if failed == 1 else 'fail'}"
-        if failed
-        else f"all {number} checks pass"
-    )
+    if not failed:
+        return {1: "the check passes", 2: "both checks pass"}.get(number, f"all {number} checks pass")
+    return f"{failed} of {plural(number, 'check')} {'fails' if failed == 1 else 'fail'}"
 
 
 def _agree(counts: Counts, nouns: Nouns) -> str:

@@ -115,7 +115,7 @@ def chart(trend: TrendsReport, unit: Unit, detail: Detail, *, height: int) -> Ch
         lines.append(
             Line(
                 5 if kind == _OTHER else place,
-                _called(kind, len(kinds)) if kinds else unit.plural,
+                _called(kind) if kinds else unit.plural,
                 short(uses),
                 percent(ratio(Decimal(uses), Decimal(total))) if kinds else "",
                 thin,
@@ -161,8 +161,8 @@ def _values(periods: Sequence[Period], kind: str, kinds: Sequence[str]) -> list[
     return [plus(0, *(uses for of, uses in period.by_kind.items() if of not in kinds)) for period in periods]
 
 
-def _called(kind: str, kinds: int, most: int = 60) -> str:
-    return "all others" if kind == _OTHER and kinds else name(kind, most=most)
+def _called(kind: str, most: int = 60) -> str:
+    return "all others" if kind == _OTHER else name(kind, most=most) if kind else "no kind"
 
 
 def _mean(values: Sequence[Amount]) -> list[Amount]:
@@ -187,7 +187,7 @@ class _Pen:
         return self._y(0)
 
     def _y(self, value: Amount) -> int:
-        return round(HEIGHT * (1 - ratio(minus(value, self.low), self.high - self.low)))
+        return round(HEIGHT * (1 - ratio(Decimal(minus(value, self.low)), self.high - self.low)))
 
     def line(self, values: Sequence[Amount], begin: int = 0) -> str:
         """A line through the middle of each period; interrupted where a value is no number."""
@@ -269,9 +269,7 @@ def _groups(trend: TrendsReport, kinds: Sequence[str], unit: Unit, detail: Detai
             else ()
         )
         tip = [label, unit.of(uses)]
-        tip += [
-            f"{full(part)} {_called(kind, len(kinds), 24)}" for kind, part in zip(kinds, split, strict=True) if part
-        ]
+        tip += [f"{full(part)} {_called(kind, 24)}" for kind, part in zip(kinds, split, strict=True) if part]
         cells = (full(uses), *map(full, split), *("" if number is None else full(number) for number in known))
         yield Group(places[0], len(places), label, cells, "\n".join(tip))
 
@@ -292,7 +290,7 @@ def _bundle(start: datetime, place: int, by: Step, detail: Detail) -> object:
 def _label(periods: Sequence[Period], by: Step) -> str:
     first, last = periods[0].start, periods[-1].start
     if len(periods) > 1:
-        return f"{date(first)} – {date(last)}"
+        return f"{date(first)} to {date(last)}"
     match by:
         case Step.HOUR:
             return f"{day(first)}, {first:%H:%M}"
@@ -306,7 +304,7 @@ def _label(periods: Sequence[Period], by: Step) -> str:
 
 def _headings(trend: TrendsReport, kinds: Sequence[str], unit: Unit, detail: Detail) -> tuple[str, ...]:
     more = (*(("users",) if trend.users is not None else ()), "in use") if _single(trend, detail) else ()
-    return (unit.plural, *(_called(kind, len(kinds)) for kind in kinds), *more)
+    return (unit.plural, *(_called(kind) for kind in kinds), *more)
 
 
 def _every(by: Step, detail: Detail) -> str:
