@@ -49,6 +49,10 @@ def show(outcome: Outcome, output: Format | None) -> None:
             from usagefix.render.junit import junit
 
             _print(outcome, junit(outcome))
+        case Format.CSV:
+            from usagefix.render.flat import flat
+
+            _print(outcome, *flat(outcome))
         case _:
             assert_never(output)
 

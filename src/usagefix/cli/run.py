@@ -16,7 +16,7 @@ import typer
 
 from usagefix.cli import printing
 from usagefix.cli.declaring import flags
-from usagefix.cli.options import Format
+from usagefix.cli.options import VIEWS, Format
 from usagefix.cli.turns import READ, Way, in_turn
 from usagefix.cli.undeclared import require_declared, undeclared
 from usagefix.counter import Counter
@@ -107,7 +107,9 @@ def on_database(
             missing = _look(db, wanted, vetting=command in VETTING, making=command == "apply")
             if missing and command == "status":
                 say(f"applied here, but not declared: {', '.join(of.slug for of in missing)}")
-            if outcome.command not in PROVING:
+            if outcome.command in VIEWS:
+                _leave_out(db, "there are no events to show")
+            elif outcome.command not in PROVING:
                 _leave_out(db)
         again_on_a_standby(partial(about, outcome, work, way), db, say)
     outcome.changes = words.outcome(db.changes if db else (), outcome.left)
@@ -227,12 +229,12 @@ def counters_unseen(context: typer.Context) -> tuple[Counter, ...]:
     return tuple(unseen(one, schema) for one in _kept_by_sql(asked))
 
 
-def _kept_by_sql(counters: Sequence[C]) -> Sequence[C]:
+def _kept_by_sql(counters: Sequence[C], why: str = "no SQL keeps it") -> Sequence[C]:
     """Those that are not only verified, unless that is all."""
     kept = [one for one in counters if one.truth is None]
     for one in counters if kept else ():
         if one.truth is not None:
-            words.say(f"{one.slug if isinstance(one, Counter) else one.name} is only verified: no SQL keeps it")
+            words.say(f"{one.slug if isinstance(one, Counter) else one.name} is only verified: {why}")
     return kept or counters
 
 
@@ -248,13 +250,13 @@ def look(context: typer.Context, read: Callable[[Database], T], *, making: bool)
         db.close()
 
 
-def _leave_out(db: Database) -> None:
+def _leave_out(db: Database, why: str = "there is no SQL that keeps it") -> None:
     """Leave out what is only verified. Raises ConfigurationError where that is all."""
-    db.counters = tuple(_kept_by_sql(db.counters))
+    db.counters = tuple(_kept_by_sql(db.counters, why))
     db.counter = db.counters[0]
     if db.counter.truth is not None:
         raise ConfigurationError(
-            f"{db.counter.slug} is only verified: there is no SQL that keeps it",
+            f"{db.counter.slug} is only verified: {why}",
             hint="usagefix verify proves it; name another with --counter, or declare it with events",
         )
 

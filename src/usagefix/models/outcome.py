@@ -14,7 +14,21 @@ if TYPE_CHECKING:
     from usagefix.models.target import Target
 
 ABOUT_COUNTERS = frozenset(
-    ("verify", "status", "apply", "backfill", "rollback", "guard", "smoke", "doctor", "check", "check-preset")
+    (
+        "verify",
+        "status",
+        "apply",
+        "backfill",
+        "rollback",
+        "guard",
+        "smoke",
+        "doctor",
+        "check",
+        "check-preset",
+        "trends",
+        "heatmap",
+        "top",
+    )
 )
 
 

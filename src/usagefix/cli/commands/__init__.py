@@ -7,6 +7,7 @@ from collections.abc import Callable
 import typer
 
 from usagefix.cli.commands.changing import apply, backfill, guard, rollback
+from usagefix.cli.commands.insight import heatmap, top, trends
 from usagefix.cli.commands.looking import check, check_preset, discover, doctor, status, verify
 from usagefix.cli.commands.offline import demo, export, schema, sql
 from usagefix.cli.commands.proving import probe_api, smoke
@@ -22,6 +23,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "check": check,
     "check-preset": check_preset,
     "status": status,
+    "trends": trends,
+    "heatmap": heatmap,
+    "top": top,
     "guard": guard,
     "smoke": smoke,
     "probe-api": probe_api,
