@@ -22,11 +22,12 @@ class Format(StrEnum):
     GITHUB = "github"
     JUNIT = "junit"
     CSV = "csv"
+    OPENMETRICS = "openmetrics"
 
 
 VIEWS = ("trends", "heatmap", "top")  # commands that find nothing right or wrong
 # Formats that only some commands have.
-_OF_SOME = {Format.CSV: VIEWS}
+_OF_SOME = {Format.CSV: VIEWS, Format.OPENMETRICS: ("verify",)}
 _OF_FINDINGS = (Format.GITHUB, Format.JUNIT)
 
 
@@ -94,7 +95,8 @@ OutputFormat = Annotated[
     option(
         "--format",
         "table for people, json (exactly one object) for programs, markdown, github (annotations and a step summary), "
-        "junit; csv of trends, heatmap and top. Else table, with github's annotations where GITHUB_ACTIONS is true.",
+        "junit; csv of trends, heatmap and top; openmetrics of verify. Else table, with github's annotations where "
+        "GITHUB_ACTIONS is true.",
         show_default=False,
         callback=_offered,
     ),

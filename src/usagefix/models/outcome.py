@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from usagefix.models.nouns import Nouns
+from usagefix.models.target import UNKNOWN, Place
 
 if TYPE_CHECKING:
     from usagefix.errors import UsagefixError
@@ -49,7 +50,7 @@ class Part:
 
 @dataclass(slots=True)
 class Outcome:
-    """A command, as far as it came: ``target`` is None where it never connected.
+    """A command, as far as it came: ``target`` is None where it never connected; ``place``: what is known even then.
 
     ``parts``: one for each counter that it was about, in their order, up to one that stopped it, and ``left`` the names
     of those behind that; ``report``: of a command that is about no counter in particular. ``error``: what ended it,
@@ -59,6 +60,7 @@ class Outcome:
 
     command: str
     target: Target | None = None
+    place: Place = UNKNOWN
     report: Report | None = None
     parts: list[Part] = field(default_factory=list)
     left: tuple[str, ...] = ()

@@ -166,6 +166,8 @@ def _diagnosed(report: DoctorReport) -> Verdict:
 
 def _smoked(report: SmokeReport, nouns: Nouns) -> Verdict:
     failed = [step for step in report.steps if step.status is Status.FAILED]
+    if not failed and any(step.step_id == "first_use" and step.status is Status.SKIPPED for step in report.steps):
+        return Verdict("cannot tell", f"no {nouns.event} was tried", MIND)
     if not failed:
         return Verdict("right", nouns.smoked, GOOD)
     hints = "; ".join(dict.fromkeys(step.hint for step in failed if step.hint))

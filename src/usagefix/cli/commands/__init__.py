@@ -12,6 +12,7 @@ from usagefix.cli.commands.looking import check, check_preset, discover, doctor,
 from usagefix.cli.commands.offline import demo, export, schema, sql
 from usagefix.cli.commands.proving import probe_api, smoke
 from usagefix.cli.declaring import Command, declares
+from usagefix.cli.destination import writes
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "apply": apply,
@@ -41,5 +42,5 @@ _OF_NO_COUNTER = ("discover", "schema", "demo")
 def register(app: typer.Typer) -> None:
     """Add every command."""
     for name, command in _COMMANDS.items():
-        declared = command if name in _OF_NO_COUNTER else declares(command)
-        app.command(name, cls=Command)(declared)
+        written = writes(command)
+        app.command(name, cls=Command)(written if name in _OF_NO_COUNTER else declares(written))
