@@ -64,7 +64,7 @@ def test_what_does_not_connect_imports_nothing_heavy(arguments: tuple[str, ...])
 
 
 COMMANDS = (
-    "apply", "verify", "doctor", "discover", "backfill", "rollback", "check-preset", "status", "trends", "heatmap", "top", "guard", "smoke", "probe-api", "sql", "export", "schema", "demo",
+    "apply", "verify", "doctor", "discover", "backfill", "rollback", "check-preset", "status", "trends", "heatmap", "top", "dashboard", "guard", "smoke", "probe-api", "sql", "export", "schema", "demo",
 )  # fmt: skip
 
 

@@ -47,6 +47,7 @@ def _written(told: Sequence[Told], target: Target, made_at: datetime, detail: De
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     css = environment.get_template("page.css").render()
     sections = [

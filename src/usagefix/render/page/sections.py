@@ -204,9 +204,13 @@ def change(trend: TrendsReport) -> Change | None:
 
 
 def _length(trend: TrendsReport) -> str:
-    """``365 days``, ``36 hours``."""
-    hours = round((trend.window.until - trend.window.since) / timedelta(hours=1))
-    return plural(hours, "hour") if trend.by is Step.HOUR and hours < 48 else plural(max(1, round(hours / 24)), "day")  # noqa: PLR2004
+    """``365 days``, ``36 hours``: days of the calendar, of which the last may have just begun."""
+    where, window = zone(trend.window), trend.window
+    hours = round((window.until - window.since) / timedelta(hours=1))
+    if trend.by is Step.HOUR and hours < 48:  # noqa: PLR2004
+        return plural(hours, "hour")
+    last = (window.until - timedelta(microseconds=1)).astimezone(where).date()
+    return plural((last - window.since.astimezone(where).date()).days + 1, "day")
 
 
 def _weekly(values: Sequence[int | Decimal]) -> list[Decimal]:
