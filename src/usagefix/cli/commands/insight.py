@@ -30,7 +30,7 @@ def trends(
     kind_column: viewing.KindColumn = None,
     output: options.OutputFormat = None,
 ) -> None:
-    """Show uses over time, by kind, and what changed since the time before. Reads only.
+    """Show uses over time, by kind, and their change. Reads only.
 
     The time before is as long, and earlier by whole weeks, so that weekdays are compared with weekdays.
 
@@ -54,7 +54,7 @@ def heatmap(
     kind_column: viewing.KindColumn = None,
     output: options.OutputFormat = None,
 ) -> None:
-    """Show when things are used, weekday by hour, by the clock of a time zone. Reads only.
+    """Show when things are used: weekday by hour. Reads only.
 
     Example: usagefix heatmap --since 26w --tz Europe/Berlin
     """
