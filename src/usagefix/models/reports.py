@@ -5,6 +5,7 @@ from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, StatusReport
+from usagefix.models.notifying import NotificationsReport
 from usagefix.models.probe import ProbeReport
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
@@ -22,4 +23,5 @@ Report = (
     | SmokeReport
     | ProbeReport
     | DiscoverReport
+    | NotificationsReport
 )

@@ -20,13 +20,14 @@ from usagefix.models.migration import (
     State,
     StatusReport,
 )
+from usagefix.models.notifying import NotificationsReport
 from usagefix.models.nouns import USUAL, Nouns, plural
 from usagefix.models.outcome import Outcome, Part
 from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
-from usagefix.render import counts, discovery, findings
+from usagefix.render import counts, discovery, findings, notifying
 from usagefix.render.phrases import corrections, moment, undone
 from usagefix.render.pieces import Cell, Change, Column, Mark, Notes, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.verdict import FAINT, Verdict, verdict
@@ -153,6 +154,8 @@ def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:
             return Outline(results, verdict(report, nouns), (steps,))
         case DiscoverReport():
             return discovery.discovered(report)
+        case NotificationsReport():
+            return notifying.notified(report)
         case ProbeReport():
             return findings.probe(report)
         case _:

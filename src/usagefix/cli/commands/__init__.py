@@ -8,6 +8,7 @@ import typer
 
 from usagefix.cli.commands.changing import apply, backfill, guard, rollback
 from usagefix.cli.commands.looking import check, check_preset, discover, doctor, status, verify
+from usagefix.cli.commands.notifying import notifications
 from usagefix.cli.commands.offline import demo, export, schema, sql
 from usagefix.cli.commands.proving import probe_api, smoke
 from usagefix.cli.declaring import Command, declares
@@ -23,6 +24,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "check-preset": check_preset,
     "status": status,
     "guard": guard,
+    "notifications": notifications,
     "smoke": smoke,
     "probe-api": probe_api,
     "sql": sql,
@@ -31,7 +33,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
 }
 NAMES = frozenset(_COMMANDS)
-_OF_NO_COUNTER = ("discover", "schema", "demo")
+_OF_NO_COUNTER = ("discover", "notifications", "schema", "demo")
 
 
 def register(app: typer.Typer) -> None:
