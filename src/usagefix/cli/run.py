@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 C = TypeVar("C", Counter, Declaration)
-PROVING = ("verify", "check", "check-preset")  # what a counter that is only verified has
+PROVING = ("verify", "check", "check-preset", "status", "doctor")  # what a counter that is only verified has
 VETTING = ("apply", "backfill", "smoke")  # what makes a counter, or tries one
 ATTEMPTS = 3  # of what only reads, on a standby
 

@@ -207,6 +207,9 @@ def _backfill(report: BackfillReport, nouns: Nouns) -> Result:
 
 
 def _status(report: StatusReport, nouns: Nouns) -> Outline:
+    if report.reads is not None:
+        reads = Result("truth", Mark.OK, "only verified", "Its truth", nouns.column, ", ".join(report.reads))
+        return Outline((reads,), verdict(report), (Results("", (reads,), (("state", "word"), ("reads", "detail"))),))
     results = tuple(_state(migration, str(report.next or "")) for migration in report.migrations)
     states = Results("", results, (("state", "word"), ("version", "object"), ("name", "title"), ("applied", "detail")))
     newest = moment(report.newest_event_at, "%Y-%m-%d %H:%M:%S UTC") if report.newest_event_at else "none yet"
