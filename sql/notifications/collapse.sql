@@ -1,7 +1,7 @@
 -- Let the unread notifications of one preset become one that says how many: a new row adds to the one that is there,
 -- and falls away.
 --
---   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f collapse.sql
+--   usagefix notifications collapse --dry-run    prints this for the columns that a table has
 --
 -- A version of its own, 20251126000001: no apply makes it, no rollback takes it away. off.sql is the way back.
 
@@ -23,7 +23,7 @@ DECLARE
     actor pg_catalog.jsonb; --? actors
     actors pg_catalog.jsonb; --? actors
 BEGIN
-    -- Not about a preset and for somebody, or read already; or in a transaction that fails if it reads what changes.
+    -- A new row that is about no preset, for nobody, or read already; or a transaction that fails if it reads others.
     IF NEW.user_id IS NULL OR NEW.preset_id IS NULL OR NEW.created_at IS NULL
         OR NEW.type IS NULL --? noted.type
         OR NEW.is_read IS TRUE --? noted.is_read
@@ -35,60 +35,62 @@ BEGIN
         PERFORM pg_catalog.set_config('lock_timeout', '5ms', true);
     END IF;
     PERFORM pg_catalog.set_config('usagefix.collapsing', 'on', true);
-    BEGIN
-        span := TG_ARGV[0];
-        FOR attempt IN 1 .. 2 LOOP
-            SELECT noted.ctid AS place, COALESCE(noted.data, '{}') AS had
-                , pg_catalog.to_jsonb(noted.actor_id) AS actor --? noted.actor_id
-                , noted.data OPERATOR(pg_catalog.->) TG_ARGV[1] AS actor --? actor_in_data
-            INTO one FROM ONLY public.preset_notifications AS noted
-            WHERE noted.user_id OPERATOR(pg_catalog.=) NEW.user_id
-                AND noted.preset_id OPERATOR(pg_catalog.=) NEW.preset_id
-                AND noted.type OPERATOR(pg_catalog.=) NEW.type --? noted.type
-                AND noted.is_read IS NOT TRUE --? noted.is_read
-                AND noted.read_at IS NULL --? noted.read_at
-                AND noted.created_at OPERATOR(pg_catalog.>) (NEW.created_at OPERATOR(pg_catalog.-) span)
-                AND noted.created_at OPERATOR(pg_catalog.<) (NEW.created_at OPERATOR(pg_catalog.+) span)
-                AND pg_catalog.jsonb_typeof(COALESCE(noted.data, '{}')) OPERATOR(pg_catalog.=) 'object'
-                AND pg_catalog.jsonb_typeof(COALESCE(noted.data OPERATOR(pg_catalog.->) 'uses', '1'))
-                    OPERATOR(pg_catalog.=) 'number'
-                AND pg_catalog.jsonb_typeof(COALESCE(noted.data OPERATOR(pg_catalog.->) 'actors', '[]')) --? actors
-                    OPERATOR(pg_catalog.=) 'array' --? actors
-            ORDER BY noted.created_at DESC LIMIT 1 FOR NO KEY UPDATE;
-            IF FOUND THEN
-                actor := pg_catalog.to_jsonb(NEW.actor_id); --? noted.actor_id
-                actor := NEW.data OPERATOR(pg_catalog.->) TG_ARGV[1]; --? actor_in_data
-                actors := COALESCE(one.had OPERATOR(pg_catalog.->) 'actors', --? actors
-                    CASE WHEN pg_catalog.jsonb_typeof(one.actor) OPERATOR(pg_catalog.<>) 'null' --? actors
-                    THEN pg_catalog.jsonb_build_array(one.actor) ELSE '[]' END); --? actors
-                IF pg_catalog.jsonb_typeof(actor) OPERATOR(pg_catalog.<>) 'null' --? actors
-                    AND pg_catalog.jsonb_array_length(actors) OPERATOR(pg_catalog.<) 3 --? actors
-                    AND NOT actors OPERATOR(pg_catalog.@>) pg_catalog.jsonb_build_array(actor) --? actors
-                THEN actors := actors OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_array(actor); END IF; --? actors
-                UPDATE ONLY public.preset_notifications AS noted
-                SET created_at = GREATEST(noted.created_at, NEW.created_at),
-                    data = one.had
-                        OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('actors', actors) --? actors
-                        OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('uses',
-                            COALESCE((one.had OPERATOR(pg_catalog.->>) 'uses')::pg_catalog.numeric, 1)
-                            OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.jsonb_typeof(
-                                NEW.data OPERATOR(pg_catalog.->) 'uses') OPERATOR(pg_catalog.=) 'number'
-                            THEN (NEW.data OPERATOR(pg_catalog.->>) 'uses')::pg_catalog.numeric ELSE 1 END)
-                WHERE noted.ctid OPERATOR(pg_catalog.=) one.place;
-                IF FOUND THEN RETURN NULL; END IF;
-            END IF;
-            -- It is the first. Whoever else is, waits here until this transaction has ended, and looks again. As locks
-            -- are few on a server, all that are first share 1,024 of them.
-            PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', 'usagefix',
-                TG_RELID, pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', NEW.user_id, NEW.preset_id
-                    , NEW.type --? noted.type
-                ), 0) OPERATOR(pg_catalog.&) 1023), 0));
-        END LOOP;
-    EXCEPTION
-        WHEN lock_not_available OR deadlock_detected OR serialization_failure OR insufficient_privilege THEN NULL;
-        WHEN OTHERS THEN RAISE WARNING 'a notification stays by itself: %', SQLERRM;
-    END;
+    span := TG_ARGV[0];
+    FOR attempt IN 1 .. 2 LOOP
+        SELECT noted.ctid AS place, COALESCE(noted.data, '{}') AS had
+            , pg_catalog.to_jsonb(noted.actor_id) AS actor --? noted.actor_id
+            , noted.data OPERATOR(pg_catalog.->) TG_ARGV[1] AS actor --? actor_in_data
+        INTO one FROM ONLY public.preset_notifications AS noted
+        WHERE noted.user_id OPERATOR(pg_catalog.=) NEW.user_id
+            AND noted.preset_id OPERATOR(pg_catalog.=) NEW.preset_id
+            AND noted.type OPERATOR(pg_catalog.=) NEW.type --? noted.type
+            AND noted.is_read IS NOT TRUE --? noted.is_read
+            AND noted.read_at IS NULL --? noted.read_at
+            AND noted.created_at OPERATOR(pg_catalog.>) (NEW.created_at OPERATOR(pg_catalog.-) span)
+            AND noted.created_at OPERATOR(pg_catalog.<) (NEW.created_at OPERATOR(pg_catalog.+) span)
+            AND pg_catalog.jsonb_typeof(COALESCE(noted.data, '{}')) OPERATOR(pg_catalog.=) 'object'
+            AND pg_catalog.jsonb_typeof(COALESCE(noted.data OPERATOR(pg_catalog.->) 'uses', '1'))
+                OPERATOR(pg_catalog.=) 'number'
+            AND pg_catalog.jsonb_typeof(COALESCE(noted.data OPERATOR(pg_catalog.->) 'actors', '[]')) --? actors
+                OPERATOR(pg_catalog.=) 'array' --? actors
+        ORDER BY noted.created_at DESC LIMIT 1 FOR NO KEY UPDATE;
+        IF FOUND THEN
+            actor := pg_catalog.to_jsonb(NEW.actor_id); --? noted.actor_id
+            actor := NEW.data OPERATOR(pg_catalog.->) TG_ARGV[1]; --? actor_in_data
+            actors := COALESCE(one.had OPERATOR(pg_catalog.->) 'actors', --? actors
+                CASE WHEN pg_catalog.jsonb_typeof(one.actor) OPERATOR(pg_catalog.<>) 'null' --? actors
+                THEN pg_catalog.jsonb_build_array(one.actor) ELSE '[]' END); --? actors
+            IF pg_catalog.jsonb_typeof(actor) OPERATOR(pg_catalog.<>) 'null' --? actors
+                AND pg_catalog.jsonb_array_length(actors) OPERATOR(pg_catalog.<) 3 --? actors
+                AND NOT actors OPERATOR(pg_catalog.@>) pg_catalog.jsonb_build_array(actor) --? actors
+            THEN actors := actors OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_array(actor); END IF; --? actors
+            UPDATE ONLY public.preset_notifications AS noted
+            SET created_at = GREATEST(noted.created_at, NEW.created_at),
+                data = one.had
+                    OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('actors', actors) --? actors
+                    OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('uses',
+                        COALESCE((one.had OPERATOR(pg_catalog.->>) 'uses')::pg_catalog.numeric, 1)
+                        OPERATOR(pg_catalog.+) CASE WHEN pg_catalog.jsonb_typeof(
+                            NEW.data OPERATOR(pg_catalog.->) 'uses') OPERATOR(pg_catalog.=) 'number'
+                        THEN (NEW.data OPERATOR(pg_catalog.->>) 'uses')::pg_catalog.numeric ELSE 1 END)
+            WHERE noted.ctid OPERATOR(pg_catalog.=) one.place;
+            IF FOUND THEN RETURN NULL; END IF;
+        END IF;
+        -- It is the first. Whoever else is, waits here until this transaction has ended, and looks again. As locks
+        -- are few on a server, all that are first share 1,024 of them.
+        PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', 'usagefix',
+            TG_RELID, pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', NEW.user_id, NEW.preset_id
+                , NEW.type --? noted.type
+            ), 0) OPERATOR(pg_catalog.&) 1023), 0));
+    END LOOP;
     RETURN NEW;
+EXCEPTION
+    WHEN lock_not_available OR deadlock_detected OR serialization_failure OR insufficient_privilege THEN
+        PERFORM pg_catalog.set_config('usagefix.collapsing', 'on', true);
+        RETURN NEW;
+    WHEN OTHERS THEN
+        RAISE WARNING 'a notification stays by itself: %', SQLERRM;
+        RETURN NEW;
 END
 $function$;
 

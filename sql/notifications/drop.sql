@@ -1,7 +1,7 @@
 -- Let one unread notification of a preset be enough for a while: a new row within that time falls away. For a table
 -- without a column that could say how many.
 --
---   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f drop.sql
+--   usagefix notifications collapse --dry-run    prints this for the columns that a table has
 --
 -- A version of its own, 20251126000001: no apply makes it, no rollback takes it away. off.sql is the way back.
 
@@ -20,7 +20,7 @@ AS $function$
 DECLARE
     span pg_catalog.interval;
 BEGIN
-    -- Not about a preset and for somebody, or read already; or in a transaction that fails if it reads what changes.
+    -- A new row that is about no preset, for nobody, or read already; or a transaction that fails if it reads others.
     IF NEW.user_id IS NULL OR NEW.preset_id IS NULL OR NEW.created_at IS NULL
         OR NEW.type IS NULL --? noted.type
         OR NEW.is_read IS TRUE --? noted.is_read
@@ -32,30 +32,32 @@ BEGIN
         PERFORM pg_catalog.set_config('lock_timeout', '5ms', true);
     END IF;
     PERFORM pg_catalog.set_config('usagefix.collapsing', 'on', true);
-    BEGIN
-        span := TG_ARGV[0];
-        FOR attempt IN 1 .. 2 LOOP
-            PERFORM FROM ONLY public.preset_notifications AS noted
-            WHERE noted.user_id OPERATOR(pg_catalog.=) NEW.user_id
-                AND noted.preset_id OPERATOR(pg_catalog.=) NEW.preset_id
-                AND noted.type OPERATOR(pg_catalog.=) NEW.type --? noted.type
-                AND noted.is_read IS NOT TRUE --? noted.is_read
-                AND noted.read_at IS NULL --? noted.read_at
-                AND noted.created_at OPERATOR(pg_catalog.>) (NEW.created_at OPERATOR(pg_catalog.-) span)
-                AND noted.created_at OPERATOR(pg_catalog.<) (NEW.created_at OPERATOR(pg_catalog.+) span);
-            IF FOUND THEN RETURN NULL; END IF;
-            -- It is the first. Whoever else is, waits here until this transaction has ended, and looks again. As locks
-            -- are few on a server, all that are first share 1,024 of them.
-            PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', 'usagefix',
-                TG_RELID, pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', NEW.user_id, NEW.preset_id
-                    , NEW.type --? noted.type
-                ), 0) OPERATOR(pg_catalog.&) 1023), 0));
-        END LOOP;
-    EXCEPTION
-        WHEN lock_not_available OR deadlock_detected OR serialization_failure OR insufficient_privilege THEN NULL;
-        WHEN OTHERS THEN RAISE WARNING 'a notification stays by itself: %', SQLERRM;
-    END;
+    span := TG_ARGV[0];
+    FOR attempt IN 1 .. 2 LOOP
+        PERFORM FROM ONLY public.preset_notifications AS noted
+        WHERE noted.user_id OPERATOR(pg_catalog.=) NEW.user_id
+            AND noted.preset_id OPERATOR(pg_catalog.=) NEW.preset_id
+            AND noted.type OPERATOR(pg_catalog.=) NEW.type --? noted.type
+            AND noted.is_read IS NOT TRUE --? noted.is_read
+            AND noted.read_at IS NULL --? noted.read_at
+            AND noted.created_at OPERATOR(pg_catalog.>) (NEW.created_at OPERATOR(pg_catalog.-) span)
+            AND noted.created_at OPERATOR(pg_catalog.<) (NEW.created_at OPERATOR(pg_catalog.+) span);
+        IF FOUND THEN RETURN NULL; END IF;
+        -- It is the first. Whoever else is, waits here until this transaction has ended, and looks again. As locks
+        -- are few on a server, all that are first share 1,024 of them.
+        PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', 'usagefix',
+            TG_RELID, pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', NEW.user_id, NEW.preset_id
+                , NEW.type --? noted.type
+            ), 0) OPERATOR(pg_catalog.&) 1023), 0));
+    END LOOP;
     RETURN NEW;
+EXCEPTION
+    WHEN lock_not_available OR deadlock_detected OR serialization_failure OR insufficient_privilege THEN
+        PERFORM pg_catalog.set_config('usagefix.collapsing', 'on', true);
+        RETURN NEW;
+    WHEN OTHERS THEN
+        RAISE WARNING 'a notification stays by itself: %', SQLERRM;
+        RETURN NEW;
 END
 $function$;
 

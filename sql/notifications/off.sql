@@ -1,6 +1,6 @@
 -- Every notification is a row of its own again. What was added together stays so.
 --
---   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f off.sql
+--   usagefix notifications off --dry-run    prints this for a table
 
 -- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
 DO $do$ BEGIN

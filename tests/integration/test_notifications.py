@@ -154,7 +154,7 @@ def test_a_use_counts_whatever_becomes_of_its_notification(fixed: App) -> None:
     fixed.use(fixed.preset(1), times=10)
     assert [uses for _, uses, _ in rows(fixed, "type = 'preset_used'")] == [10]
     fixed.sql(
-        f"CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'"
+        "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'"
     )
     fixed.sql("CREATE TRIGGER refuse BEFORE UPDATE ON preset_notifications FOR EACH ROW EXECUTE FUNCTION refuse()")
     fixed.use(fixed.preset(1), times=10)
@@ -263,7 +263,7 @@ def test_on_and_off_leave_the_schema_as_it_was(app: App) -> None:
     assert (again.code, again.json["changed"]) == (0, False)
     with app.db.transaction():
         for statement in planned["plan"]:
-            app.sql(statement.replace("%", "%%") if False else statement)
+            app.sql(statement)
     assert app.dump() == made, "a dry run prints all of it"
 
 
@@ -363,7 +363,7 @@ MISUSED = {
 
 
 @pytest.mark.parametrize("options", MISUSED)
-def test_misused(app: App, options: tuple[str, ...]) -> None:
+def test_misused(app: App, options: tuple[str, str]) -> None:
     done = app.usagefix("notifications", "collapse", *options)
     assert done.code == 2
     assert MISUSED[options] in done.stderr
@@ -401,19 +401,10 @@ def test_altered(throttled: App, change: str) -> None:
 
 
 def test_who_reads_the_row_that_it_inserts(throttled: App, tmp_path: Path) -> None:
-    throttled.sql(
-        "CREATE FUNCTION reads() RETURNS uuid LANGUAGE sql AS 'INSERT INTO preset_notifications (preset_id, creator_id,"
-        " type, title, message) VALUES ($$a$$::uuid, NULL, NULL, NULL, NULL) RETURNING (id)'"
-        if False
-        else "CREATE FUNCTION reads(p uuid) RETURNS uuid LANGUAGE sql AS 'INSERT INTO preset_notifications (preset_id,"
-        " creator_id, type, title, message) VALUES (p, p, '''', '''', '''') RETURNING id'"
-    )
-    throttled.sql(
-        "CREATE FUNCTION does_not() RETURNS void LANGUAGE sql AS 'DELETE FROM preset_notifications RETURNING id'"
-        if False
-        else "CREATE FUNCTION does_not(p uuid) RETURNS void LANGUAGE sql AS 'INSERT INTO preset_notifications (preset_id,"
-        " creator_id, type, title, message) VALUES (p, p, '''', '''', ''RETURNING'')'"
-    )
+    inserts = "INSERT INTO preset_notifications (preset_id, creator_id, type, title, message) VALUES (p, p, $$$$, $$$$, $${}$$)"
+    for name, message, reads in (("reads", "", " RETURNING id"), ("does_not", "RETURNING", "; SELECT p")):
+        body = inserts.format(message) + reads
+        throttled.sql(f"CREATE FUNCTION {name}(p uuid) RETURNS uuid LANGUAGE sql AS '{body}'")
     (tmp_path / "notify.ts").write_text(
         "export const a = () => supabase.from('preset_notifications').insert({ type: 'x' });\n\n"
         "export const b = () => supabase\n  .from('preset_notifications')\n  .insert({ type: 'x' })\n  .select('id');\n\n"

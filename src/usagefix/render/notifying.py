@@ -32,6 +32,12 @@ def _result(throttle: Throttle) -> Result:
     return Result("notifications", mark, _word(throttle), "Throttling of notifications", throttle.table, found, hint)
 
 
+def in_a_line(throttle: Throttle) -> str:
+    """What status says of one."""
+    found = "; ".join(throttle.problems) or f"unread ones of a preset become one, within {throttle.window}"
+    return f"{throttle.table}, throttled: {found}"
+
+
 def _word(throttle: Throttle) -> str:
     return "on" if throttle.works else "altered" if throttle.enabled else "disabled"
 

@@ -218,6 +218,7 @@ def _status(report: StatusReport, nouns: Nouns) -> Outline:
         *(Remark("pushed", f"{m.version} by {m.pushed_by}, as {m.pushed_as}") for m in pushed),
         *((Remark("newest event", newest),) if report.dated else ()),
         *((Remark("baselines", _based(report.baselines, nouns)),) if report.baselines.rows else ()),
+        *(Remark("notifications", notifying.in_a_line(throttle)) for throttle in report.throttles),
     )
     return Outline(results, verdict(report), (states, *remarks))
 

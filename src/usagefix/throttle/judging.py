@@ -113,6 +113,6 @@ def of_rows(schema: str, table: str, about: Table) -> Iterator[str]:
     """Whose rows are never added to others."""
     if about.hidden:
         yield (
-            f"{', '.join(about.hidden)} may insert into {in_words(schema, table)}, and not see or not update all of it:"
-            " what is inserted so is added to no row out of reach, since the throttle has no more rights than who inserts"
+            f"{', '.join(about.hidden)} may insert into {in_words(schema, table)}, and not see or not update every row:"
+            " the throttle has no more rights than who inserts, so what they insert is added to no row out of reach"
         )

@@ -31,7 +31,7 @@ def in_functions(db: Database, schema: str, table: str) -> tuple[Returning, ...]
     """The functions of the database that do."""
     functions = db.rows(db.query("inserting_functions"), _Function, {"table": table})
     return tuple(
-        Returning(function.signature, how, fails)
+        Returning(function.signature.removeprefix("public."), how, fails)
         for function in functions
         for how, fails in sorted(set(returned(function.body, schema, table)))
     )

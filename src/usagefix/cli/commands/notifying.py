@@ -37,7 +37,7 @@ def notifications(
     show_queries: options.ShowQueries = False,
     output: options.OutputFormat = None,
 ) -> None:
-    """Throttle notifications: let unread ones of one preset become one.
+    """Throttle notifications: unread ones become one.
 
     collapse: a new notification is added to the recipient's unread one of the same preset and type within the window:
     data.uses says how many it stands for, and it moves to the new time. Where there is no jsonb column the new one only
