@@ -26,4 +26,4 @@ FROM found
 JOIN pg_catalog.pg_class AS tables ON tables.oid = found.relation
 JOIN pg_catalog.pg_namespace AS namespaces ON namespaces.oid = tables.relnamespace
 JOIN pg_catalog.pg_attribute AS keys ON keys.attrelid = found.relation AND keys.attnum = found.key
-ORDER BY found.direct DESC, namespaces.nspname = 'public' DESC, namespaces.nspname, tables.relname, keys.attnum
+ORDER BY found.direct DESC, namespaces.nspname = %(schema)s DESC, namespaces.nspname, tables.relname, keys.attnum

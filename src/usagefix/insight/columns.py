@@ -28,12 +28,14 @@ _KINDS = ("usage_type", "event_type", "kind", "type", "action", "reaction", "rea
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """The events that are asked for: ``counter`` with the columns that they have, and restricted to them.
+    """The events that are asked for: ``counter`` with the columns that they have, and restricted to them;
+    ``of_any_kind``: the same without regard to their kind.
 
     ``day``: they tell the day, but no hour; ``may_lack_time``: some may have none; ``cannot``: what they do not tell,
     in sentences. ``zoneless``: their times say no zone."""
 
     counter: Counter
+    of_any_kind: Counter
     day: bool
     zoneless: bool
     may_lack_time: bool
@@ -65,6 +67,7 @@ def events(db: Database, asked: Asked) -> Events:
     row = named(db, asked.preset).id if asked.preset is not None else None
     return Events(
         counter=_restricted(counter, row, asked.kind),
+        of_any_kind=_restricted(counter, row, None),
         day=type_ == "date",
         zoneless=type_ == "timestamp without time zone",
         may_lack_time=not table.columns[time]["required"],

@@ -77,8 +77,12 @@ def _event(counter: Counter) -> str:
 
 
 def _key(counter: Counter, alias: str) -> str:
-    """A row's key as text: that of its only column, or of the ROW of them."""
-    names = [f"{alias}.{quoted(column)}" for column, _ in counter.keys]
+    return key_of(alias, [column for column, _ in counter.keys])
+
+
+def key_of(alias: str, columns: Sequence[str]) -> str:
+    """A key as text: that of its only column, or of the ROW of them."""
+    names = [f"{alias}.{quoted(column)}" for column in columns]
     return _text(names[0]) if len(names) == 1 else f"ROW({', '.join(names)})::text"
 
 
@@ -121,6 +125,11 @@ def _rows_without(counter: Counter, apart: Different, key: str | None) -> str:
 def _is_key(alias: str, columns: Sequence[str], counter: Counter, key: str) -> str:
     parts = zip(columns, key_texts(counter, key), strict=True)
     return " AND ".join(f"{alias}.{quoted(column)} = {literal(part)}" for column, part in parts)
+
+
+def row_is(alias: str, counter: Counter, key: str) -> str:
+    """The condition that a row of the parent is the one with a key."""
+    return _is_key(alias, [own for own, _ in counter.keys], counter, key)
 
 
 def variants(db: Database, key: str, place: str | None, what: str, apart: Different, number: int = 1) -> Iterator[Case]:

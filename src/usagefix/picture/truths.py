@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from usagefix.counter import Counter
+from usagefix.database import Database
 from usagefix.declaration import Declaration
 from usagefix.errors import DatabaseRefused
 from usagefix.nouns import shown
@@ -61,7 +62,7 @@ def verified(tables: Tables, declaration: Declaration) -> Counter | None:
 def tables_read(db: Database) -> tuple[str, ...]:
     """The tables that the truth of the counter in turn reads, also through views, as the server plans it. It does not
     run the query."""
-    explained = f"EXPLAIN (VERBOSE, FORMAT JSON) SELECT * FROM ({db.counter.truth}) AS truth"
+    explained = f"EXPLAIN (VERBOSE, FORMAT JSON) SELECT * FROM ({db.counter.truth}) AS truth"  # noqa: S608 - vetted
     (plans,) = db.values(explained.replace("%", "%%"))
     found: set[str] = set()
     nodes = [plan["Plan"] for plan in plans]

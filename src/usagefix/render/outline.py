@@ -11,6 +11,7 @@ from usagefix.models.correction import BackfillReport, Baselines
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
+from usagefix.models.insight import HeatmapReport, TopReport, TrendsReport
 from usagefix.models.migration import (
     ApplyReport,
     ExportReport,
@@ -27,7 +28,7 @@ from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
-from usagefix.render import counts, discovery, findings, notifying
+from usagefix.render import counts, discovery, findings, insights, notifying
 from usagefix.render.phrases import corrections, moment, undone
 from usagefix.render.pieces import Cell, Change, Column, Mark, Notes, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.verdict import FAINT, Verdict, verdict
@@ -152,6 +153,12 @@ def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:
             results = counts.of_steps(report.steps)
             steps = Results("", results, (("status", "word"), ("step", "title"), ("seen", "detail")))
             return Outline(results, verdict(report, nouns), (steps,))
+        case TrendsReport():
+            return insights.trend(report, nouns)
+        case HeatmapReport():
+            return insights.heatmap(report, nouns)
+        case TopReport():
+            return insights.top(report, nouns)
         case DiscoverReport():
             return discovery.discovered(report)
         case NotificationsReport():

@@ -66,6 +66,7 @@ def found(table: str, columns: Sequence[Column], given: Mapping[str, str | None]
     if key is None and roles["actor"] is None and roles["data"]:
         key = next((name for name in ACTOR_KEYS if name in keys), None)
     roles["actor"] = None if key else roles["actor"]
+    _require_apart(roles)
     read = by_name.get(roles["read"] or "")
     whole = Roles(**roles, actor_key=key if roles["data"] else None)  # type: ignore[arg-type] # both are certain by now
     return Found(whole, stamped=read is not None and read.type in _STAMPS)
@@ -104,6 +105,14 @@ def _require_fits(table: str, by_name: Mapping[str, Column], role: str, name: st
             f"{table}.{name} {why}, so it cannot be the column of {OPTIONS[role]}",
             hint=f"{OPTIONS[role]} takes a column of type {' or '.join(_KINDS.get(role, ('any',)))}",
         )
+
+
+def _require_apart(roles: Mapping[str, str | None]) -> None:
+    names = [name for name in roles.values() if name]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        options = " and ".join(OPTIONS[role] for role, name in roles.items() if name == twice)
+        raise ConfigurationError(f"{options} name the same column, {twice}", hint="each names a column of its own")
 
 
 def _require(table: str, column: str | None, what: str, option: str, columns: Sequence[Column]) -> None:

@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass, replace
 from usagefix import catalog
 from usagefix.catalog import Statement
 from usagefix.counter import LONGEST_NAME
+from usagefix.errors import ConfigurationError
 from usagefix.models.notifying import Mode, Roles
 from usagefix.quoting import literal, quoted
-from usagefix.rendering import Column, Renderer
+from usagefix.rendering import CODE_TAGS, Column, Renderer
 from usagefix.tokens import Kind, tokens
 
 VERSION = "20251126000001"
@@ -42,7 +43,10 @@ class Made:
 @dataclass(frozen=True, slots=True)
 class Written:
     """A throttle as SQL: of which table, with which columns. ``stamped``: the column ``read`` is a time; ``made``: what
-    it is called where that is not what it would be today."""
+    it is called where that is not what it would be today.
+
+    Raises ConfigurationError for a name that would end the function.
+    """
 
     schema: str
     table: str
@@ -50,6 +54,13 @@ class Written:
     window: str
     stamped: bool = False
     made: Made | None = None
+
+    def __post_init__(self) -> None:
+        for name in (self.schema, self.table, *self.columns):
+            if any(tag in name for tag in CODE_TAGS):
+                raise ConfigurationError(
+                    f"{name!r} cannot be written into a function", hint=f"rename it, without {', '.join(CODE_TAGS)}"
+                )
 
     @property
     def mode(self) -> Mode:
