@@ -14,15 +14,16 @@ END $do$;
 -- The throttle. It may do what the writer of the row may, and no more. What fails in here, or waits longer than its
 -- lock_timeout, leaves the new row as it is: no use fails, and none is lost
 CREATE OR REPLACE FUNCTION public.collapse_preset_notifications() RETURNS trigger
-LANGUAGE plpgsql SET search_path = public, pg_temp SET lock_timeout = '250ms'
+LANGUAGE plpgsql SET search_path = public, pg_temp SET lock_timeout = '750ms'
 AS $function$
 #variable_conflict use_variable
 DECLARE
     span pg_catalog.interval;
 BEGIN
-    -- A new row that is about no preset, for nobody, or read already; or a transaction that fails if it reads others.
+    -- A row that is about no preset, for nobody, read or of another type; or a transaction that fails if it reads.
     IF NEW.user_id IS NULL OR NEW.preset_id IS NULL OR NEW.created_at IS NULL
         OR NEW.type IS NULL --? noted.type
+        OR (pg_catalog.concat('only=', NEW.type) OPERATOR(pg_catalog.=) ANY (TG_ARGV)) IS NOT TRUE --? only
         OR NEW.is_read IS TRUE --? noted.is_read
         OR NEW.read_at IS NOT NULL --? noted.read_at
         OR pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.=) 'serializable'

@@ -21,7 +21,6 @@ INSERT = """
     SELECT md5('preset ' || p)::uuid, md5('user ' || p)::uuid, 'preset_used', 't', 'm' FROM unnest(%s::integer[]) AS p
 """
 LOCKS = re.compile(r"PERFORM pg_catalog\.pg_advisory_xact_lock\(.*?\);\n", re.DOTALL)
-WAITS = re.compile(r"SET lock_timeout TO '250ms'|EXCEPTION\n.*?RETURN NEW;\nEND", re.DOTALL)
 
 
 def load(app: App, presets: Callable[[random.Random], list[int]], seconds: float = 2.0) -> tuple[int, list[str], float]:
@@ -133,7 +132,7 @@ def test_without_the_lock_some_are_unread_twice(throttled: App) -> None:
 
 
 def test_a_throttle_that_waits_deadlocks(throttled: App) -> None:
-    altered(throttled, re.compile(r"SET lock_timeout TO '250ms'"), "SET lock_timeout TO '0'")
+    altered(throttled, re.compile(r"SET lock_timeout TO '750ms'"), "SET lock_timeout TO '0'")
     altered(throttled, re.compile(r"'5ms'"), "'0'")
     altered(throttled, re.compile(r"EXCEPTION\n.*\nEND\n", re.DOTALL), "END\n")
     _, failures, _ = load(throttled, lambda luck: luck.sample(range(1, 41), 20), seconds=4)
@@ -151,7 +150,7 @@ def test_a_transaction_that_stays_open_stops_nobody(throttled: App, first: str) 
             slow.execute(INSERT.encode(), ([1],))
             begun = time.monotonic()
             throttled.sql(INSERT.replace("%s", "'{1, 1, 1}'"))
-            assert time.monotonic() - begun < 1
+            assert time.monotonic() - begun < 3
             getattr(slow, ends)()
         added = 4 if ends == "commit" else 3
         assert throttled.one(f"SELECT {USES} FROM preset_notifications") == before + added

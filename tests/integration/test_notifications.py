@@ -63,7 +63,9 @@ def test_unread_ones_of_a_preset_become_one(throttled: App) -> None:
     (throttle,) = report["throttles"]
     assert (throttle["mode"], throttle["window"], throttle["collapsed"]) == ("collapse", "12 hours", 4)
     assert throttle["roles"]["recipient"] == "creator_id"
-    assert throttle["by_preset"] == [{"id": throttled.preset(1), "collapsed": 4, "notifications": 1}]
+    assert throttle["by_preset"] == [
+        {"id": throttled.preset(1), "label": "Golden hour", "collapsed": 4, "notifications": 1}
+    ]
 
 
 def test_what_is_read_or_old_or_about_nothing_stays_by_itself(throttled: App) -> None:
@@ -83,6 +85,23 @@ def test_what_is_read_or_old_or_about_nothing_stays_by_itself(throttled: App) ->
     )
     assert len(rows(throttled)) == 8
     assert sum(uses for _, uses, _ in rows(throttled)) == 11
+
+
+def test_only_some_types(notified: App) -> None:
+    notify(notified, kind="preset_used")
+    notify(notified, kind="it''s, a \\ milestone")
+    assert "(it's, a \\ milestone, preset_used)" in " ".join(collapse(notified, "--format", "json").json["remarks"])
+    done = collapse(notified, "--only-type", "preset_used", "--only-type", "it's, a \\ type", "--format", "json").json
+    assert (done["throttles"][0]["only"], done["remarks"][:-1]) == (["preset_used", "it's, a \\ type"], [])
+    for kind in ("preset_used", "it''s, a \\ type", "usage_milestone"):
+        notify(notified, p=2, kind=kind, times=3)
+    found = notified.sql(
+        f"SELECT type, {USES}::integer FROM preset_notifications WHERE preset_id = %s::uuid", notified.preset(2)
+    )
+    assert sorted(found) == [("it's, a \\ type", 3), ("preset_used", 3), *[("usage_milestone", 1)] * 3]
+    assert notified.usagefix("notifications").code == 0
+    notified.sql("ALTER TABLE preset_notifications RENAME type TO what")
+    assert "--type-column" in notified.usagefix("notifications", "collapse", "--only-type", "x").stderr
 
 
 def test_many_rows_of_a_statement_and_a_copy(throttled: App) -> None:
@@ -424,4 +443,4 @@ def test_every_format(throttled: App) -> None:
     for form in ("table", "markdown", "github", "junit", "json"):
         done = throttled.usagefix("notifications", "--format", form)
         assert (done.code, done.stderr.count("error")) == (0, 0)
-        assert throttled.preset(1) in done.stdout or form in ("github", "junit")
+        assert "Golden hour" in done.stdout or form in ("github", "junit")

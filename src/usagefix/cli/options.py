@@ -275,6 +275,15 @@ def _column(name: str, what: str) -> Any:
 Recipient = Annotated[str | None, _column("--recipient", "whom a notification is for")]
 PresetColumn = Annotated[str | None, _column("--preset-column", "which preset it is about")]
 TypeColumn = Annotated[str | None, _column("--type-column", "of what type it is")]
+OnlyType = Annotated[
+    list[str] | None,
+    option(
+        "--only-type",
+        "Only notifications of this type; may be given again. Else those of each type become one.",
+        metavar="TYPE",
+        show_default=False,
+    ),
+]
 ReadColumn = Annotated[str | None, _column("--read-column", "whether, or when, it was read")]
 DataColumn = Annotated[str | None, _column("--data-column", "more of it, in jsonb: the count goes there")]
 TimeColumn = Annotated[str | None, _column("--time-column", "when it was made")]

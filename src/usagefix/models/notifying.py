@@ -34,9 +34,11 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class Collapsed:
-    """Of one preset: how many notifications were added to others, and to how many."""
+    """Of one preset: how many notifications were added to others, and to how many. ``label``: what people call it,
+    empty where nothing is."""
 
     id: str
+    label: str
     collapsed: Amount
     notifications: int
 
@@ -46,7 +48,7 @@ class Throttle:
     """A throttle that is there. ``window``: within which time of each other two notifications become one.
     ``problems``: what is not as usagefix made it, in sentences. ``collapsed``: how many rows were added to the
     ``notifications`` that stand for several, ``by_preset`` those of most, by what the rows say that are there; None
-    where nothing says it."""
+    where nothing says it. ``only``: notifications of these types, of all where it is empty."""
 
     table: str
     mode: Mode
@@ -59,6 +61,7 @@ class Throttle:
     collapsed: Amount | None = None
     notifications: int | None = None
     by_preset: tuple[Collapsed, ...] = ()
+    only: tuple[str, ...] = ()
 
     @property
     def works(self) -> bool:

@@ -55,7 +55,10 @@ def _sections(report: NotificationsReport) -> Iterator[Section]:
                 Column("added to others", number=True),
                 Column("in notifications", number=True),
             )
-            rows = tuple((Cell(one.id), number(one.collapsed), number(one.notifications)) for one in throttle.by_preset)
+            rows = tuple(
+                (Cell(one.label or one.id), number(one.collapsed), number(one.notifications))
+                for one in throttle.by_preset
+            )
             yield Table("Most added together", columns, rows)
     if report.returning:
         lines = tuple(f"{one.where}: {one.how}" for one in report.returning)
@@ -71,6 +74,8 @@ def _facts(throttle: Throttle) -> Iterator[tuple[str, Cell]]:
     yield from (("problem", Cell(problem, BAD)) for problem in throttle.problems)
     yield "mode", Cell(f"{throttle.mode}: {_MEANS[throttle.mode]}")
     yield "window", Cell(throttle.window)
+    if throttle.only:
+        yield "types", Cell(f"only {', '.join(throttle.only)}")
     roles = asdict(throttle.roles)
     columns = ", ".join(f"{role} {name}" for role, name in roles.items() if name and role != "actor_key")
     yield (

@@ -71,19 +71,22 @@ def collapse(
     *,
     window: str,
     columns: Mapping[str, str | None],
+    only: tuple[str, ...] = (),
     dry_run: bool = False,
     source: Path | None = None,
     limits: Limits | None = None,
 ) -> NotificationsReport:
     """Make new notifications of ``table`` add to unread ones, within ``window`` (an interval). ``columns``: what the
-    options say, by role; ``source``: also read who needs the row that an INSERT returns there.
+    options say, by role; ``only``: notifications of these types; ``source``: also read there who needs the row that an
+    INSERT returns.
 
     Writers of the table wait for an instant, at most ``lock_timeout`` an attempt. Raises WrongDatabase,
     ConfigurationError, NotPermitted and Refused before anything is changed; Busy.
     """
     preflight.require_writable(db)
     with db.snapshot():
-        wanted, about, before = _wanted(db, schema, table, window, columns)
+        wanted, about, before = _wanted(db, schema, table, window, columns, only)
+        types = look.types(db, wanted, about)
         missing = returning.in_functions(db, schema, table)
         statements = (*_making(wanted, about), *_noted(db, wanted, "apply"))
     missing += returning.in_source(source, schema, table) if source is not None else ()
@@ -93,8 +96,8 @@ def collapse(
     if not same and not dry_run:
         _run(db, statements, limits, f"notifications of {in_words(schema, table)} are throttled")
     return _reported(
-        db, Throttling.COLLAPSE, wanted, statements, missing, tuple(judging.remarks(wanted, about)), changed=not same,
-        dry_run=dry_run,
+        db, Throttling.COLLAPSE, wanted, statements, missing, tuple(judging.remarks(wanted, about, types)),
+        changed=not same, dry_run=dry_run,
     )  # fmt: skip
 
 
@@ -130,7 +133,7 @@ def off(
 
 
 def _wanted(
-    db: Database, schema: str, table: str, window: str, columns: Mapping[str, str | None]
+    db: Database, schema: str, table: str, window: str, columns: Mapping[str, str | None], only: tuple[str, ...]
 ) -> tuple[Written, Table, There | None]:
     """The throttle to make, of which table, and one that is there."""
     about = look.table(db, schema, table)
@@ -138,7 +141,8 @@ def _wanted(
     look.require_changeable(db, schema, table, about)
     there = _there(db, schema, table)
     roles = found(in_words(schema, table), about.typed, columns, look.keys_of_data(db, schema, table, about))
-    wanted = Written(schema, table, roles.roles, window, roles.stamped)
+    wanted = Written(schema, table, roles.roles, window, roles.stamped, only=only)
+    judging.require_typed(wanted)
     judging.require_free(db, wanted, there)
     judging.require_comparable(db, wanted)
     judging.require_index(wanted, about)

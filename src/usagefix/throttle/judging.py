@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from usagefix.database import Database
-from usagefix.errors import DatabaseRefused, Refused
+from usagefix.errors import ConfigurationError, DatabaseRefused, Refused
 from usagefix.models.notifying import Mode, Returning
 from usagefix.quoting import quoted
 from usagefix.throttle import look
@@ -90,8 +90,23 @@ def require_survivable(schema: str, table: str, missing: tuple[Returning, ...]) 
         )
 
 
-def remarks(wanted: Written, about: Table) -> Iterator[str]:
+def require_typed(wanted: Written) -> None:
+    """Raises ConfigurationError where only some types are asked for, and no column tells them."""
+    if wanted.only and wanted.roles.type is None:
+        raise ConfigurationError(
+            f"no column of {in_words(wanted.schema, wanted.table)} says of what type a notification is",
+            hint="name it with --type-column, or leave --only-type out",
+        )
+
+
+def remarks(wanted: Written, about: Table, types: list[str]) -> Iterator[str]:
+    """What there is to know before it begins. ``types``: some of those that are there."""
     roles = wanted.roles
+    if len(types) > 1 and not wanted.only:
+        yield (
+            f"those of each type are added together ({', '.join(types)}): where the text of one says what the next"
+            " would not, such as a number that was reached, leave that type out with --only-type"
+        )
     if wanted.mode is Mode.DROP:
         yield (
             f"{in_words(wanted.schema, wanted.table)} has no jsonb column for the count, so the mode is drop: a new"

@@ -128,6 +128,18 @@ def keys_of_data(db: Database, schema: str, name: str, there: Table) -> list[str
     return [key for key in kept if key in ACTOR_KEYS]
 
 
+def types(db: Database, written: Written, there: Table) -> list[str]:
+    """Some of the types of notifications that are there; looks at some."""
+    if written.roles.type is None or there.filtered:
+        return []
+    name = quoted(written.roles.type)
+    return db.values(
+        f"SELECT DISTINCT few.type::text FROM (SELECT {name} AS type FROM"  # noqa: S608
+        f" {quoted(written.schema)}.{quoted(written.table)} LIMIT 1000) AS few WHERE few.type IS NOT NULL"
+        " ORDER BY 1 LIMIT 5"
+    )
+
+
 def throttles(db: Database) -> tuple[There, ...]:
     """Every throttle of the database."""
     return tuple(there for there in db.rows(db.query("throttles"), There) if there.written is not None)
@@ -141,7 +153,7 @@ def told(db: Database, there: There, *, counted: bool = True) -> Throttle:
     rows = list[Collapsed]()
     can = counted and there.readable and written.mode is Mode.COLLAPSE and not _missing(there, written)
     if can:
-        rows = db.rows(_collapsed(written), Collapsed)
+        rows = db.rows(_collapsed(db, written), Collapsed)
     return Throttle(
         in_words(written.schema, written.table),
         written.mode,
@@ -154,6 +166,7 @@ def told(db: Database, there: There, *, counted: bool = True) -> Throttle:
         sum(row.collapsed for row in rows) if can else None,
         sum(row.notifications for row in rows) if can else None,
         tuple(rows[:MOST_PRESETS]),
+        written.only,
     )
 
 
@@ -181,12 +194,29 @@ def _missing(there: There, written: Written) -> list[str]:
     return [column for column in written.columns if column not in there.columns]
 
 
-def _collapsed(written: Written) -> str:
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """The columns of ``notified_label.sql``."""
+
+    table_sql: str
+    key: str
+    label: str
+
+
+def _collapsed(db: Database, written: Written) -> str:
     """How many rows were added to others, by preset, by what these say."""
+    about = {"schema": written.schema, "table": written.table, "column": written.roles.preset}
+    label = next(iter(db.rows(db.query("notified_label"), _Label, about)), None)
     data, preset = f"noted.{quoted(str(written.roles.data))}", f"noted.{quoted(written.roles.preset)}"
     uses = f"CASE jsonb_typeof({data} -> 'uses') WHEN 'number' THEN ({data} ->> 'uses')::numeric ELSE 1 END"
+    name = "''"
+    if label is not None:
+        name = (
+            f"COALESCE((SELECT about.{quoted(label.label)}::text FROM {label.table_sql} AS about"  # noqa: S608
+            f" WHERE about.{quoted(label.key)} = {preset}), '')"
+        )
     return (
-        f"SELECT {preset}::text AS id, sum({uses} - 1) AS collapsed, count(*) AS notifications"  # noqa: S608
+        f"SELECT {preset}::text AS id, {name} AS label, sum({uses} - 1) AS collapsed, count(*) AS notifications"  # noqa: S608
         f" FROM {quoted(written.schema)}.{quoted(written.table)} AS noted"
         f" WHERE {uses} > 1 AND {preset} IS NOT NULL GROUP BY {preset} ORDER BY 2 DESC, 1"
     )

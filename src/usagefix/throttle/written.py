@@ -45,7 +45,8 @@ class Written:
     """A throttle as SQL: of which table, with which columns. ``stamped``: the column ``read`` is a time; ``made``: what
     it is called where that is not what it would be today.
 
-    Raises ConfigurationError for a name that would end the function.
+    ``only``: notifications of these types; of all where it is empty. Raises ConfigurationError for a name that would
+    end the function.
     """
 
     schema: str
@@ -54,6 +55,7 @@ class Written:
     window: str
     stamped: bool = False
     made: Made | None = None
+    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in (self.schema, self.table, *self.columns):
@@ -79,7 +81,7 @@ class Written:
         """What the trigger is given."""
         said = [f"{role}={column}" for role, column in asdict(self.roles).items() if column and role != "actor_key"]
         stamped = ["read is a time"] if self.stamped else []
-        return (self.window, self.roles.actor_key or "", *said, *stamped)
+        return (self.window, self.roles.actor_key or "", *said, *stamped, *(f"only={kind}" for kind in self.only))
 
     @property
     def making(self) -> tuple[Statement, ...]:
@@ -113,7 +115,7 @@ class Written:
     @property
     def settings(self) -> str:
         """What its function sets, as the catalog has it, but for quotes that the catalog leaves out."""
-        return f"search_path={', '.join(self.path)}; lock_timeout=250ms"
+        return f"search_path={', '.join(self.path)}; lock_timeout=750ms"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -133,6 +135,7 @@ class Written:
         }  # fmt: skip
         needless = {"actors"} if not (self.roles.actor or self.roles.actor_key) else set()
         needless |= {"actor_in_data"} if not self.roles.actor_key else set()
+        needless |= {"only"} if not self.only else set()
         elsewhere = {_FUNCTION: plain(self.made.schema)} if self.made else {}
         tables = {"NEW": columns, "noted": columns}
         return Renderer(_SCHEMA, words, tables, frozenset(needless), schemas=elsewhere)
@@ -147,7 +150,9 @@ def read(schema: str, table: str, made: Made, arguments: Sequence[str]) -> Writt
     known = {role: column for role, column in given.items() if role in Roles.__dataclass_fields__}
     if not {"recipient", "preset", "time"} <= set(known):
         return None
-    here = Written(schema, table, Roles(**known, actor_key=key or None), window, "read is a time" in rest)
+    only = tuple(part.removeprefix("only=") for part in rest if part.startswith("only="))
+    roles = Roles(**known, actor_key=key or None)
+    here = Written(schema, table, roles, window, "read is a time" in rest, only=only)
     return here if made == Made(here.trigger, schema, here.function) else replace(here, made=made)
 
 

@@ -25,6 +25,7 @@ def notifications(
     ] = None,
     table: options.NotificationsTable = "preset_notifications",
     window: options.Window = "12h",
+    only_type: options.OnlyType = None,
     recipient: options.Recipient = None,
     preset_column: options.PresetColumn = None,
     type_column: options.TypeColumn = None,
@@ -58,7 +59,10 @@ def notifications(
         (schema, name), within = _named(table), throttle.window_of(window)
         of = schema or db.counter.schema
         if action is Throttling.COLLAPSE:
-            return throttle.collapse(db, of, name, window=within, columns=columns, dry_run=dry_run, source=source)
+            only = tuple(dict.fromkeys(only_type or ()))
+            return throttle.collapse(
+                db, of, name, window=within, columns=columns, only=only, dry_run=dry_run, source=source
+            )
         if action is Throttling.OFF:
             return throttle.off(db, of, name, dry_run=dry_run)
         return throttle.state(db, source=source)
