@@ -36,7 +36,7 @@ _TRIGGERS = {
 }
 _NO_NAMES = (
     *("more_keys", "number", "where", "weight", "only", "constants", "creates", "beside", "above", "truth"),
-    *("slug", "partitioned", "baselines", "encoding", "declared", "stored"),
+    *("slug", "partitioned", "baselines", "encoding", "declared", "stored", "recalled"),
 )
 _BARE = re.compile(r"[a-z0-9_]+")
 _SCHEMA = re.compile(r"[\w -]{1,63}")
@@ -66,6 +66,7 @@ class Counter:
 
     ``declared``: fragments as a person wrote them, where the fields have what the server made of them; ``stored``: what
     the server made of them when the counter was applied, by which functions of ours are known and nothing is run.
+    ``recalled``: only the ledger knows it, so that its fragments are nowhere but in ``stored``.
 
     Raises ConfigurationError for what cannot be a name.
     """
@@ -103,6 +104,7 @@ class Counter:
     encoding: str = "utf-8"
     declared: tuple[tuple[str, str], ...] = ()
     stored: tuple[tuple[str, str], ...] = ()
+    recalled: bool = False
 
     def __post_init__(self) -> None:
         given = {field.name: getattr(self, field.name) for field in fields(self)}

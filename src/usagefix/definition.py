@@ -15,7 +15,7 @@ from usagefix.counter import Counter
 from usagefix.errors import ConfigurationError, NotPermitted
 
 # Facts of the database when it was asked, and what is never applied.
-_LEFT_OUT = frozenset({"slug", "partitioned", "baselines", "encoding", "truth", "stored"})
+_LEFT_OUT = frozenset({"slug", "partitioned", "baselines", "encoding", "truth", "stored", "recalled"})
 _FRAGMENTS = ("where", "weight", "only")
 _EVENTS = ("key", "more_keys", "foreign_key", "child", "constants")
 _CERTAIN = frozenset({"schema", "parent", "key", "column", "child", "foreign_key", "number"})
@@ -73,8 +73,18 @@ def settled(wanted: Counter, stored: Counter) -> Counter:
     """A declared counter as it was applied: under the name that it got then. Where its fragments are written as they
     were, those that the server made of them tell its functions from others."""
     same = wanted.written == stored.written
-    fragments = tuple((name, value) for name in _FRAGMENTS if (value := getattr(stored, name)) is not None)
-    return replace(wanted, slug=stored.slug, stored=fragments if same else ())
+    return replace(wanted, slug=stored.slug, stored=_fragments(stored) if same else ())
+
+
+def recalled(stored: Counter) -> Counter:
+    """A counter that the ledger alone knows. Nothing of its fragments is left but what tells its functions from others;
+    what is weighed stays so."""
+    weight = None if stored.weight is None else "0"
+    return replace(stored, where=None, weight=weight, only=None, stored=_fragments(stored), recalled=True)
+
+
+def _fragments(stored: Counter) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name in _FRAGMENTS if (value := getattr(stored, name)) is not None)
 
 
 def changed(wanted: Counter, stored: Counter, gone: frozenset[str] = frozenset()) -> tuple[str, ...]:

@@ -114,7 +114,7 @@ def rollback(
         migrations=tuple(str(m) for m in undone),
         remains=_remains(db, ()),
         daily_limit=agreed.daily_limit if agreed.had_limit else None,
-        counts=verify(db, top=0).counts,
+        counts=None if db.counter.recalled else verify(db, top=0).counts,
         purged=agreed.purge,
         remarks=tuple(dict.fromkeys(db.remarks)),
         counters_restored=restored,

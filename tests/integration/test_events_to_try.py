@@ -111,3 +111,22 @@ def test_an_id_may_be_of_several_events(empty: App) -> None:
         done = apply.apply(db, batch_size=50, on_step=nothing, on_progress=nothing)
     assert done.after is not None
     assert [check.check_id for check in done.after.checks if not check.passed] == []
+
+
+def test_somebody_writes_the_event_that_is_tried(empty: App) -> None:
+    """One pair is left to try; while apply begins, it is written: that is no verdict on the fix."""
+    empty.sql(f"{POSTS}{USERS}{SOME}{LIKES}, PRIMARY KEY (post_id, user_id));")
+    empty.sql("INSERT INTO likes SELECT posts.id, users.id FROM posts, users WHERE (posts.id, users.n) <> (3, 4)")
+    written: list[str] = []
+
+    def write(step: str) -> None:
+        if step.startswith("applying") and not written:
+            written.append(step)
+            empty.sql("INSERT INTO likes SELECT 3, id FROM users WHERE n = 4")
+
+    with looking(empty, COUNTER) as db:
+        done = apply.apply(db, batch_size=50, on_step=write, on_progress=nothing)
+        assert done.after is not None
+        assert [check for check in done.after.checks if not check.passed] == []
+    assert written
+    assert empty.one("SELECT count(*) FROM posts WHERE likes_count <> 9") == 0

@@ -631,3 +631,22 @@ def test_data_of_another_type(fixed: App, kind: str) -> None:
     with serving("counts", fixed.url(), TRACK=track) as api:
         body = probed(fixed, api, "--format", "json").json
     assert (body["verdict"], body["ours"]) == ("counted", 1)
+
+
+def test_a_declared_counter_has_no_such_api(fixed: App, api: Running, tmp_path: Path) -> None:
+    """Nothing is posted for it; beside presets it is left out."""
+    likes = '[[counter]]\ncounter = "presets.likes"\nevents = "likes.preset_id"\n'
+    usual = '[[counter]]\ncounter = "presets.usage_count"\nevents = "preset_usage.preset_id"\n'
+    fixed.sql("ALTER TABLE presets ADD likes integer; CREATE TABLE likes (preset_id uuid REFERENCES presets)")
+    file = tmp_path / "usagefix.toml"
+    file.write_text(likes)
+    counter = fixed.sql(COUNTER, PRESET)[0]
+    alone = probed(fixed, api, "--config", str(file))
+    assert alone.code == 2, alone.stdout
+    assert "probe-api posts uses of presets, and preset_likes counts likes; nothing was posted" in alone.stderr
+    assert (api.seen(), fixed.sql(COUNTER, PRESET)[0]) == ([], counter)
+    file.write_text(likes + usual)
+    both = probed(fixed, api, "--config", str(file), "--format", "json")
+    assert both.code == 0, both.stderr
+    assert (both.json["preset"]["label"], both.json["verdict"]) == (PRESET, "counted")
+    assert "preset_likes is left out: probe-api posts uses of presets" in both.stderr

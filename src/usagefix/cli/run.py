@@ -19,7 +19,7 @@ from usagefix.cli.declaring import flags
 from usagefix.cli.destination import file
 from usagefix.cli.options import VIEWS, Format
 from usagefix.cli.turns import READ, Way, in_turn
-from usagefix.cli.undeclared import require_declared, undeclared
+from usagefix.cli.undeclared import asked_for, recalled, require_declared, undeclared
 from usagefix.counter import Counter
 from usagefix.declaration import Declaration
 from usagefix.declaring import Declared, chosen, declared, unseen
@@ -78,7 +78,7 @@ def execute_offline(
 ) -> NoReturn:
     """The same for a command that needs no database."""
     outcome = Outcome(command, changes=words.outcome(()))
-    with timed(outcome), _caught(outcome):
+    with timed(outcome), caught(outcome):
         outcome.report = work()
     end(outcome, output, file(context))
 
@@ -100,7 +100,7 @@ def on_database(
     """
     db: Database | None = None
     outcome.given = flags(context).as_typed if of_declared else ""
-    with _caught(outcome):
+    with caught(outcome):
         if first is not None:
             first()
         wanted = wanted_counters(context, say) if of_declared else None
@@ -110,13 +110,17 @@ def on_database(
         outcome.target, outcome.place = db.target, db.target.place
         if wanted is not None:
             command = outcome.command
-            missing = _look(db, wanted, vetting=command in VETTING, making=command == "apply")
+            missing = _look(
+                db, wanted, vetting=command in VETTING, making=command == "apply", recalling=command == "rollback"
+            )
             if missing and command == "status":
                 say(f"applied here, but not declared: {', '.join(of.slug for of in missing)}")
-            if outcome.command in VIEWS:
+            if command in VIEWS:
                 _leave_out(db, "there are no events to show")
-            elif outcome.command not in PROVING:
+            elif command not in PROVING:
                 _leave_out(db)
+            if command == "probe-api":
+                _keep_uses(db)
         again_on_a_standby(partial(about, outcome, work, way), db, say)
     outcome.changes = words.outcome(db.changes if db else (), outcome.left)
     if db is not None:
@@ -155,7 +159,8 @@ def timed(outcome: Outcome) -> Iterator[None]:
 
 
 @contextmanager
-def _caught(outcome: Outcome) -> Iterator[None]:
+def caught(outcome: Outcome) -> Iterator[None]:
+    """Notes what ended the block."""
     try:
         yield
     except (Exception, KeyboardInterrupt) as failure:
@@ -274,20 +279,42 @@ def _leave_out(db: Database, why: str = "there is no SQL that keeps it") -> None
         )
 
 
-def _look(db: Database, wanted: Declared, *, vetting: bool, making: bool) -> tuple[Counter, ...]:
+def _keep_uses(db: Database) -> None:
+    """Leave out what no use of a preset counts for. Raises ConfigurationError where that is all."""
+    kept = tuple(counter for counter in db.counters if counter.usual)
+    if not kept:
+        raise ConfigurationError(
+            f"probe-api posts uses of presets, and {db.counter.slug} counts {db.counter.child}; nothing was posted",
+            hint="usagefix smoke tries an event in the database; or use your application once, between two"
+            " usagefix check ID",
+        )
+    for counter in db.counters:
+        if not counter.usual:
+            words.say(f"{counter.slug} is left out: probe-api posts uses of presets")
+    db.counters, db.counter = kept, kept[0]
+
+
+def _look(
+    db: Database, wanted: Declared, *, vetting: bool, making: bool, recalling: bool = False
+) -> tuple[Counter, ...]:
     """Tell the database which counters the command is about. Returns those that are applied and not declared.
 
     Raises Mistaken with all that is wrong, ConfigurationError where a counter is asked for that is applied and not
-    declared; ``making``: and Refused where their triggers would be in each other's way.
+    declared, unless the ledger's word will do (``recalling``); ``making``: and Refused where their triggers would be in
+    each other's way.
     """
     from usagefix import ledger
     from usagefix.picture.resolving import resolved
 
     schema, applied = db.counter.schema, ledger.counters(db)
     missing = undeclared(wanted, schema, applied)
-    require_declared(wanted, missing)
-    asked = chosen(wanted.selected, wanted.counters, wanted.by)
+    kept = recalled(db, wanted, missing) if recalling else ()
+    if not kept:
+        require_declared(wanted, missing)
+    of_ledger = {name for of in missing for name in asked_for(wanted, of)}
+    selected = tuple(name for name in wanted.selected if name not in of_ledger)
+    asked = chosen(selected, wanted.counters, wanted.by) if selected or not kept else ()
     found = resolved(db, wanted.counters, schema, vetting=vetting, asked=asked, applied=applied, making=making)
-    db.counters = tuple(ledger.settled(db, counter) for counter in found)
+    db.counters = (*(ledger.settled(db, counter) for counter in found), *kept)
     db.counter = db.counters[0]
     return missing

@@ -1,17 +1,22 @@
-"""Counters that are applied and no longer declared: named, with the declaration that they had. What the ledger holds of
-them is printed, and never run."""
+"""Counters that are applied and no longer declared: named, with the declaration that they had, and rolled back by their
+names. The SQL that the ledger holds of them is printed, and never run."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from usagefix import definition
 from usagefix.counter import Counter
 from usagefix.declaring import Declared, is_usual
 from usagefix.declaring.files import FILE
 from usagefix.errors import ConfigurationError
 from usagefix.quoting import quoted
+
+if TYPE_CHECKING:
+    from usagefix.database import Database
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -25,19 +30,39 @@ def undeclared(wanted: Declared, schema: str, applied: Sequence[Counter]) -> tup
     return tuple(of for of in applied if (of.schema, of.parent, of.column) not in known)
 
 
+def asked_for(wanted: Declared, of: Counter) -> frozenset[str]:
+    """By which names one that is applied and not declared is asked for."""
+    names = {declaration.name for declaration in wanted.counters}
+    own = {of.slug, f"{of.parent}.{of.column}", f"{of.schema}.{of.parent}.{of.column}"}
+    return frozenset(own.intersection(wanted.selected) - names)
+
+
 def require_declared(wanted: Declared, missing: Sequence[Counter]) -> None:
     """Raise ConfigurationError where a counter is asked for that is applied and not declared."""
-    names = {declaration.name for declaration in wanted.counters}
     for of in missing:
-        asked = {of.slug, f"{of.parent}.{of.column}", f"{of.schema}.{of.parent}.{of.column}"}.intersection(
-            wanted.selected
-        )
-        if asked - names:
+        if asked_for(wanted, of):
             who = f"{wanted.by} does not declare it" if wanted.by else "nothing declares it"
             raise ConfigurationError(
                 f"{of.slug} is applied here, but {who}",
                 hint=f"declare it as it was applied, in {wanted.by or FILE}, and run this again:\n{entry(of)}",
             )
+
+
+def recalled(db: Database, wanted: Declared, missing: Sequence[Counter]) -> tuple[Counter, ...]:
+    """Those of the missing that are asked for, for a rollback: as the ledger has their names. None of their fragments
+    becomes part of a statement, and other tables than those of one owner are none that the ledger may name."""
+    from usagefix import picture
+
+    asked = [of for of in missing if asked_for(wanted, of)]
+    found = []
+    for of in asked:
+        counter = picture.look_up(db, definition.recalled(of))
+        db.counter = counter
+        parent, events = picture.tables(db)
+        if parent.present and events.present and parent.owner != events.owner:
+            require_declared(wanted, [of])
+        found.append(counter)
+    return tuple(found)
 
 
 def entry(of: Counter) -> str:

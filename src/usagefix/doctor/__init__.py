@@ -30,6 +30,7 @@ from usagefix.doctor.surroundings import RULES as SURROUNDINGS
 from usagefix.doctor.throttled import RULES as THROTTLED
 from usagefix.doctor.truth import RULES as TRUTH
 from usagefix.doctor.verified import RULES as VERIFIED
+from usagefix.doctor.views import RULES as VIEWS
 from usagefix.models.advice import Step
 from usagefix.models.diagnosis import DoctorReport, Finding, Severity, SourceRead
 from usagefix.models.verification import COMPLETE, COUNTERS
@@ -39,7 +40,9 @@ from usagefix.reading import scan
 from usagefix.throttle import throttles
 from usagefix.verify import object_checks
 
-RULES = {**TRUTH, **REPLACED, **COUNTING, **HABITS, **RIGHTS, **PRIVILEGES, **SOURCE, **SURROUNDINGS, **THROTTLED}
+RULES = {
+    **TRUTH, **REPLACED, **COUNTING, **HABITS, **RIGHTS, **PRIVILEGES, **SOURCE, **SURROUNDINGS, **VIEWS, **THROTTLED
+}  # fmt: skip
 _WORST_FIRST = list(Severity)
 
 
