@@ -30,7 +30,7 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import Finding, Severity, SourceRead
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
-from usagefix.models.insight import HeatmapReport, TopReport, TrendsReport
+from usagefix.models.insight import DashboardReport, HeatmapReport, TopReport, TrendsReport, WrittenPage
 from usagefix.models.migration import ExportReport, PlannedStatement, RollbackReport, StatusReport
 from usagefix.models.outcome import ABOUT_COUNTERS
 from usagefix.models.probe import ProbeReport
@@ -102,6 +102,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "trends": get_type_hints(TrendsReport),
     "heatmap": get_type_hints(HeatmapReport),
     "top": get_type_hints(TopReport),
+    "dashboard": get_type_hints(DashboardReport),
     "backfill": {"backfill": BackfillReport, "doubt": Doubt},
     "rollback": get_type_hints(RollbackReport),
     "check": get_type_hints(RowReport),
@@ -113,6 +114,8 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "export": get_type_hints(ExportReport),
     "usagefix": {},  # what fails before there is a command
 }
+# What is there once, beside the counters.
+BESIDE: Mapping[str, Mapping[str, Any]] = {"dashboard": get_type_hints(WrittenPage)}
 # The variables that are read elsewhere than where the command line is parsed.
 VARIABLES = {"database_url": "DATABASE_URL"}
 # What needs more than a database to run.
@@ -133,7 +136,7 @@ def schema(command: str, body: Mapping[str, Any]) -> dict[str, Any]:
         part = {name: _schema(kind, definitions) for name, kind in get_type_hints(Entry).items()}
         entry = {"description": _prose(Entry.__doc__)} | _object(part, keys, OPTIONAL.get(command, frozenset()))
         envelope["counters"] = {"type": "array", "items": entry}
-        keys = {}
+        keys = {name: _schema(kind, definitions) for name, kind in BESIDE.get(command, {}).items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"usagefix {command} --format json",

@@ -8,7 +8,6 @@ FROM (
     FROM public.preset_usage AS event
     WHERE event.created_at >= %(since)s::timestamptz AND event.created_at < %(until)s::timestamptz
         AND event.preset_id IS NOT NULL
-        AND EXISTS (SELECT FROM public.presets AS preset WHERE preset.id = event.preset_id) --? restricted
     OFFSET '0'
 ) AS event
 GROUP BY event.hour, event.kind

@@ -9,7 +9,6 @@ WITH seen AS MATERIALIZED (
         FROM public.preset_usage AS event
         WHERE event.created_at >= %(since)s::timestamptz AND event.created_at < %(until)s::timestamptz
             AND event.preset_id IS NOT NULL AND event.user_id IS NOT NULL
-            AND EXISTS (SELECT FROM public.presets AS preset WHERE preset.id = event.preset_id) --? restricted
         OFFSET '0'
     ) AS event
     GROUP BY event.who, event.period
@@ -34,7 +33,6 @@ SELECT count(*) AS among, count(*) FILTER (WHERE newest >= %(recent)s) AS lately
             SELECT FROM public.preset_usage AS event
             WHERE event.user_id = totals.who AND event.created_at < %(since)s::timestamptz
                 AND event.preset_id IS NOT NULL
-                AND EXISTS (SELECT FROM public.presets AS preset WHERE preset.id = event.preset_id) --? restricted
         )
     ) AS returning
 FROM totals

@@ -1,5 +1,6 @@
 -- The roles of Supabase, what the session's role is, what it may look at, which schemas there are, whether a
--- crash empties the events, whose sessions fire no trigger, and how presets was updated so far.
+-- crash empties the events, whose sessions fire no trigger, how presets was updated so far, about how large the events
+-- are, and in the order of which columns they lie.
 WITH looked_at AS (
     SELECT
         CASE tables.relname WHEN 'job' THEN 'jobs' WHEN 'history' THEN 'applied' ELSE 'refused' END AS what,
@@ -33,7 +34,17 @@ SELECT
             AND 'session_replication_role=replica' ILIKE ANY (setconfig)
         ORDER BY 1) AS triggerless,
     COALESCE(statistics.n_tup_upd, 0) AS updates,
-    COALESCE(statistics.n_tup_hot_upd, 0) AS hot_updates
+    COALESCE(statistics.n_tup_hot_upd, 0) AS hot_updates,
+    COALESCE(GREATEST(events.reltuples, 0), 0)::bigint AS event_rows,
+    COALESCE(events.relpages, 0) AS event_pages,
+    COALESCE((
+        SELECT jsonb_object_agg(attname, correlation)
+        FROM pg_catalog.pg_stats
+        WHERE (schemaname, tablename) = (spaces.nspname, events.relname) AND NOT inherited
+            AND correlation IS NOT NULL
+    ), '{}') AS correlations
 FROM pg_catalog.pg_roles AS self
 LEFT JOIN pg_catalog.pg_stat_all_tables AS statistics ON statistics.relid = to_regclass(%(parent)s)
+LEFT JOIN pg_catalog.pg_class AS events ON events.oid = to_regclass(%(child)s)
+LEFT JOIN pg_catalog.pg_namespace AS spaces ON spaces.oid = events.relnamespace
 WHERE self.rolname = current_user

@@ -25,9 +25,10 @@ class Format(StrEnum):
     OPENMETRICS = "openmetrics"
 
 
-VIEWS = ("trends", "heatmap", "top")  # commands that find nothing right or wrong
+LISTS = ("trends", "heatmap", "top")
+VIEWS = (*LISTS, "dashboard")  # commands that end well whatever they find
 # Formats that only some commands have.
-_OF_SOME = {Format.CSV: VIEWS, Format.OPENMETRICS: ("verify",)}
+_OF_SOME = {Format.CSV: LISTS, Format.OPENMETRICS: ("verify",)}
 _OF_FINDINGS = (Format.GITHUB, Format.JUNIT)
 
 
@@ -62,8 +63,8 @@ def _offered(context: typer.Context, value: Format | None) -> Format | None:
         raise typer.BadParameter(f"only {', '.join(commands)} {has} the format {value}")
     if value in _OF_FINDINGS and context.info_name in VIEWS:
         raise typer.BadParameter(
-            f"{value} tells what is wrong, and {context.info_name} finds nothing right or wrong;"
-            " take table, json, markdown or csv"
+            f"{value} tells what is wrong, and {context.info_name} ends well whatever it finds;"
+            f" take table, json{', markdown or csv' if context.info_name in LISTS else ' or markdown'}"
         )
     return value
 

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+_OF_UTC = ("Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "UCT", "Universal", "Zulu")
+
 
 def of_this_machine() -> str:
     """Its name, as Europe/Berlin; UTC where nothing tells."""
-    return next((name for name in _told() if _is_there(name)), "UTC")
+    found = next((name for name in _told() if _is_there(name)), "UTC")
+    return "UTC" if found in _OF_UTC else found
 
 
 def _told() -> Iterator[str]:
@@ -27,6 +30,6 @@ def _told() -> Iterator[str]:
 def _is_there(name: str) -> bool:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):
+    except (OSError, ValueError, KeyError):
         return False
     return True

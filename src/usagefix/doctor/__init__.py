@@ -29,6 +29,7 @@ from usagefix.doctor.source import RULES as SOURCE
 from usagefix.doctor.surroundings import RULES as SURROUNDINGS
 from usagefix.doctor.truth import RULES as TRUTH
 from usagefix.doctor.verified import RULES as VERIFIED
+from usagefix.doctor.views import RULES as VIEWS
 from usagefix.models.advice import Step
 from usagefix.models.diagnosis import DoctorReport, Finding, Severity, SourceRead
 from usagefix.models.verification import COMPLETE, COUNTERS
@@ -37,7 +38,7 @@ from usagefix.planning.outlook import outlook
 from usagefix.reading import scan
 from usagefix.verify import object_checks
 
-RULES = {**TRUTH, **REPLACED, **COUNTING, **HABITS, **RIGHTS, **PRIVILEGES, **SOURCE, **SURROUNDINGS}
+RULES = {**TRUTH, **REPLACED, **COUNTING, **HABITS, **RIGHTS, **PRIVILEGES, **SOURCE, **SURROUNDINGS, **VIEWS}
 _WORST_FIRST = list(Severity)
 
 

@@ -7,23 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from usagefix import keys, picture
-from usagefix.counter import EVENT_TIMES, Counter
+from usagefix.counter import Counter
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError, Refused
 from usagefix.models.insight import Asked
+from usagefix.picture.telling import KINDS, USERS, time_of, times_of
 from usagefix.preset import named
 from usagefix.quoting import literal, quoted
 
 EMAIL_NAMED = re.compile(r"e.?mail", re.IGNORECASE)
-_TIMES = (
-    *EVENT_TIMES, "inserted_at", "occurred_at", "happened_at", "recorded_at", "createdAt", "created", "timestamp",
-    "created_on", "date_created", "time", "date",
-)  # fmt: skip
-_USERS = (
-    "user_id", "userId", "author_id", "actor_id", "account_id", "profile_id", "member_id", "person_id", "voter_id",
-    "creator_id", "owner_id", "customer_id", "donor_id", "follower_id", "created_by", "user", "author",
-)  # fmt: skip
-_KINDS = ("usage_type", "event_type", "kind", "type", "action", "reaction", "reaction_type", "event", "category")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +69,8 @@ def events(db: Database, asked: Asked) -> Events:
 
 
 def _chosen(counter: Counter, table: picture.Table, asked: Asked) -> tuple[str, str | None, str | None]:
-    times = [name for name in table.columns if _is_time(table.type_of(name))]
-    sole = times if len(times) == 1 else []
-    time = _column(table, "--time-column", asked.time_column, (counter.time, *_TIMES, *sole), times)
+    times = times_of(table)
+    time = _column(table, "--time-column", asked.time_column, (time_of(counter, table),), times)
     if time is None:
         raise Refused(
             f"nothing tells when the events of {counter.slug} were: {table.name} has no column that is called after a"
@@ -88,13 +79,13 @@ def _chosen(counter: Counter, table: picture.Table, asked: Asked) -> tuple[str, 
         )
     refers = {column for _, column in counter.keys}
     others = [name for name in table.columns if name not in refers and not EMAIL_NAMED.search(name)]
-    user = _column(table, "--user-column", asked.user_column, (counter.user, *_USERS), others)
+    user = _column(table, "--user-column", asked.user_column, (counter.user, *USERS), others)
     if asked.user_column is not None and EMAIL_NAMED.search(asked.user_column):
         raise ConfigurationError(
             f"--user-column {asked.user_column} is called after an e-mail address, and none is ever read",
             hint="name the column that holds the user's key",
         )
-    kind = _column(table, "--kind-column", asked.kind_column, (counter.kind, *_KINDS), others)
+    kind = _column(table, "--kind-column", asked.kind_column, (counter.kind, *KINDS), others)
     if asked.kind is not None and kind is None:
         raise ConfigurationError(
             f"--kind {asked.kind}: {table.name} has no column that tells kinds", hint="name one with --kind-column"
@@ -115,17 +106,17 @@ def _column(
 
 
 def _restricted(counter: Counter, row: str | None, kind: str | None) -> Counter:
-    """The counter of only the events of a row, or of a kind."""
+    """The counter of only the events of a row, or of a kind; and of rows that have a counter."""
     conditions = [counter.where] if counter.where is not None else []
     if row is not None:
         parts = keys.columns_of(row) if counter.more_keys else (row,)
         pairs = zip(counter.keys, parts, strict=True)
         conditions += [f"event.{quoted(column)} = {literal(part)}" for (_, column), part in pairs]
+    if counter.only is not None:
+        refers = " AND ".join(f"preset.{quoted(key)} = event.{quoted(column)}" for key, column in counter.keys)
+        rows = f"SELECT FROM {counter.parent_sql} AS preset WHERE {refers} AND ({counter.only})"
+        conditions.append(f"EXISTS ({rows})")
     if kind is not None and counter.kind is not None:
         conditions.append(f"COALESCE(event.{quoted(counter.kind)}::pg_catalog.text, '') = {literal(kind)}")
     where = " AND ".join(f"({condition})" for condition in conditions)
     return replace(counter, where=where or None)
-
-
-def _is_time(kind: str) -> bool:
-    return kind == "date" or kind.startswith("timestamp")

@@ -76,7 +76,8 @@ def zone_named(db: Database, wanted: str) -> str:
     """
     if wanted.upper() == "UTC":
         return "UTC"
-    names = db.values("SELECT name FROM pg_catalog.pg_timezone_names")
+    listed = db.values("SELECT name FROM pg_catalog.pg_timezone_names")
+    names = [name for name in listed if not name.startswith(("posix/", "right/"))]
     found = next((name for name in names if name.lower() == wanted.lower()), None)
     if found is None:
         folded = {name.lower(): name for name in names}

@@ -133,7 +133,8 @@ class ForeignKey:
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """The columns of ``picture_surroundings.sql``. ``sees_…`` is None where there is nothing to see;
-    ``triggerless``: whose sessions fire no trigger, as ALTER names them."""
+    ``triggerless``: whose sessions fire no trigger, as ALTER names them; ``event_rows``, ``event_pages``: about how
+    large the events are; ``correlations``: how far they lie in the order of a column, by its name."""
 
     application_roles: list[str]
     superuser: bool
@@ -147,6 +148,9 @@ class Surroundings:
     triggerless: list[str]
     updates: int
     hot_updates: int
+    event_rows: int
+    event_pages: int
+    correlations: dict[str, Amount]
 
 
 @dataclass(frozen=True, slots=True)

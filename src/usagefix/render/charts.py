@@ -28,6 +28,7 @@ def draw_bars(bars: Bars, console: Console) -> None:
     shown = [place for place, column in enumerate(bars.columns) if console.width >= _room(column.extra, bars)]
     cells = [[text(row[place].text, row[place].colour) for place in shown] for row in bars.rows]
     columns = [bars.columns[place] for place in shown]
+    plain = console.options.ascii_only
     widths = [max([len(column.heading), *(row[at].cell_len for row in cells)]) for at, column in enumerate(columns)]
     spare = console.width - len(_INDENT) - sum(widths) - 2 * len(widths)
     for at, column in enumerate(columns):  # what is no number gives way to the bar
@@ -36,18 +37,19 @@ def draw_bars(bars: Bars, console: Console) -> None:
             widths[at], spare = widths[at] - cut, spare + cut
     headings = [Text(column.heading, "dim") for column in columns]
     numbers = [column.number for column in columns]
-    console.print(_line(headings, widths, numbers), no_wrap=True, crop=True, overflow="crop")
+    console.print(_line(headings, widths, numbers, plain=plain), no_wrap=True, crop=True, overflow="crop")
     for row, length in zip(cells, bars.lengths, strict=True):
-        drawn = _line(row, widths, numbers)
+        drawn = _line(row, widths, numbers, plain=plain)
         if spare >= _SHORTEST:
-            drawn.append(_bar(length, min(spare, _LONGEST), plain=console.options.ascii_only), "blue")
+            drawn.append(_bar(length, min(spare, _LONGEST), plain=plain), "blue")
         console.print(drawn, no_wrap=True, overflow="crop")
     console.print()
 
 
 def draw_lines(lines: Lines, console: Console) -> None:
     """Lines of blocks, all to the same scale."""
-    heights = _PLAIN_HEIGHTS if console.options.ascii_only else _HEIGHTS
+    plain = console.options.ascii_only
+    heights = _PLAIN_HEIGHTS if plain else _HEIGHTS
     names = [text(name) for name, _, _ in lines.lines]
     widest = min(max(name.cell_len for name in names), max(console.width // 3, 8))
     totals = max(len(cell.text) for _, _, cell in lines.lines)
@@ -56,7 +58,8 @@ def draw_lines(lines: Lines, console: Console) -> None:
     most = max((max(values, default=0.0) for values in squeezed), default=0.0)
     for name, values, (_, _, cell) in zip(names, squeezed, lines.lines, strict=True):
         drawn = "".join(heights[_step(value, most, len(heights))] for value in values)
-        line = _line([name, Text(cell.text), Text(drawn, "blue")], [widest, totals, len(drawn)], [False, True, False])
+        cells, widths = [name, Text(cell.text), Text(drawn, "blue")], [widest, totals, len(drawn)]
+        line = _line(cells, widths, [False, True, False], plain=plain)
         console.print(line, no_wrap=True, overflow="crop")
     console.print()
 
@@ -72,7 +75,7 @@ def draw_heat(heat: Heat, console: Console) -> None:
     head = "".join(name.ljust(wide * every) for name in heat.columns[::every])
     console.print(Text(f"{_INDENT}{' ' * margin}{head}", "dim"), no_wrap=True, overflow="crop")
     for name, numbers in zip(heat.rows, heat.numbers, strict=True):
-        drawn = Text(f"{_INDENT}{name.ljust(margin)}", "dim")
+        drawn = Text.assemble((f"{_INDENT}{name.ljust(margin)}", "dim"))
         for number in numbers:
             part = share(number, most) if most > 0 and number > 0 else 0.0
             if colours:
@@ -85,12 +88,12 @@ def draw_heat(heat: Heat, console: Console) -> None:
 
 
 def _legend(most: int | Decimal, wide: int, shades: str, *, colours: bool) -> Text:
-    drawn = Text(f"{_INDENT}none ", "dim")
+    drawn = Text.assemble((f"{_INDENT}none ", "dim"))
     if colours:
         for colour in ("grey11", *_BLUES):
             drawn.append(" " * max(wide, 2), f"on {colour}")
     else:
-        drawn.append("".join(shade * wide for shade in shades), "not dim")
+        drawn.append("".join(shade * wide for shade in shades))
     return drawn.append(f" {most:,}", "dim")
 
 
@@ -99,11 +102,11 @@ def _room(extra: bool, bars: Bars) -> int:
     return (_ROOM if len(bars.columns) > 4 else NARROW) if extra else 0  # noqa: PLR2004
 
 
-def _line(cells: Sequence[Text], widths: Sequence[int], numbers: Sequence[bool]) -> Text:
+def _line(cells: Sequence[Text], widths: Sequence[int], numbers: Sequence[bool], *, plain: bool) -> Text:
     line = Text(_INDENT)
     for cell, width, number in zip(cells, widths, numbers, strict=True):
         fitted = cell.copy()
-        fitted.truncate(width, overflow="ellipsis" if width > 1 else "crop")
+        fitted.truncate(width, overflow="crop" if plain or width < 2 else "ellipsis")  # noqa: PLR2004
         gap = " " * (width - fitted.cell_len)
         line.append_text(Text(gap) + fitted if number else fitted + Text(gap))
         line.append("  ")

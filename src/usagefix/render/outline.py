@@ -11,7 +11,7 @@ from usagefix.models.correction import BackfillReport, Baselines
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
-from usagefix.models.insight import HeatmapReport, TopReport, TrendsReport
+from usagefix.models.insight import DashboardReport, HeatmapReport, TopReport, TrendsReport, WrittenPage
 from usagefix.models.migration import (
     ApplyReport,
     ExportReport,
@@ -152,6 +152,8 @@ def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:
             results = counts.of_steps(report.steps)
             steps = Results("", results, (("status", "word"), ("step", "title"), ("seen", "detail")))
             return Outline(results, verdict(report, nouns), (steps,))
+        case DashboardReport() | WrittenPage():
+            return Outline((), verdict(report, nouns))
         case TrendsReport():
             return insights.trend(report, nouns)
         case HeatmapReport():

@@ -11,7 +11,7 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport, Severity
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
-from usagefix.models.insight import HeatmapReport, Of, TopReport, TrendsReport, Window
+from usagefix.models.insight import DashboardReport, HeatmapReport, Of, TopReport, TrendsReport, Window, WrittenPage
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, State, StatusReport
 from usagefix.models.nouns import USUAL, Nouns, plural
 from usagefix.models.probe import Probed, ProbeReport
@@ -77,6 +77,12 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
             return Verdict(f"mode {report.mode}", f"{means} ({was})", GOOD)
         case SmokeReport():
             return _smoked(report, nouns)
+        case DashboardReport():
+            if report.verified is None:
+                return Verdict("not known", "this role may not see what verify looks at", MIND)
+            return _verified(report.verified, nouns)
+        case WrittenPage():
+            return Verdict("written", f"{report.file}, {report.bytes / 1000:,.0f} KB", GOOD)
         case TrendsReport() | HeatmapReport() | TopReport():
             return _seen(report, nouns)
         case DiscoverReport():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import typer
 
 from usagefix.cli.commands.changing import apply, backfill, guard, rollback
+from usagefix.cli.commands.dashboard import dashboard
 from usagefix.cli.commands.insight import heatmap, top, trends
 from usagefix.cli.commands.looking import check, check_preset, discover, doctor, status, verify
 from usagefix.cli.commands.offline import demo, export, schema, sql
@@ -27,6 +28,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "trends": trends,
     "heatmap": heatmap,
     "top": top,
+    "dashboard": dashboard,
     "guard": guard,
     "smoke": smoke,
     "probe-api": probe_api,

@@ -1,0 +1,50 @@
+"""The rule of what trends, heatmap, top and the dashboard read: the events of some time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from usagefix.doctor.case import Case
+from usagefix.doctor.counting import INFO, Rule
+from usagefix.doctor.words import quoted
+from usagefix.models.diagnosis import Finding
+from usagefix.picture.telling import time_of
+
+_LARGE = 1_000_000  # rows; fewer are read in a second
+_IN_ORDER = 0.9  # of a column's values with their places, from which on a BRIN tells where a time is
+_PAGE, _RANGE, _SUMMARY, _ENTRY = 8192, 128, 32, 24  # bytes and pages of a BRIN; bytes of an entry of a b-tree
+
+
+def time_not_indexed(case: Case) -> Iterator[Finding]:
+    """Nothing leads to the events of some days, in a table that is large."""
+    around, time = case.picture.surroundings, time_of(case.counter, case.picture.events)
+    leading = {
+        index.keys[0]
+        for index in case.picture.indexes
+        if index.on_table == "preset_usage" and index.valid and not index.partial
+    }
+    if time is None or time in leading or case.picture.events.partitioned or around.event_rows < _LARGE:
+        return
+    in_order = around.correlations.get(time)
+    if in_order is None or abs(float(in_order)) >= _IN_ORDER:
+        pages = 3 + around.event_pages // _RANGE * _SUMMARY // _PAGE
+        how, why = "USING brin ", "they lie in its order, so that a BRIN is enough"
+    else:
+        pages = around.event_rows * _ENTRY // _PAGE
+        how, why = "", "they do not lie in its order, so that it takes a b-tree"
+    yield Finding(
+        "time_not_indexed",
+        INFO,
+        f"No index on the time of {case.nouns.events}: trends, heatmap and top read all of them",
+        case.events,
+        f"about {around.event_rows:,} rows without an index on {time}; {why}, of about {_size(pages * _PAGE)}",
+        f"CREATE INDEX CONCURRENTLY ON {case.events} {how}({quoted(time)})",
+    )
+
+
+def _size(number: int) -> str:
+    """Bytes as people read them."""
+    return f"{number / 2**10:,.0f} kB" if number < 2**20 else f"{number / 2**20:,.0f} MB"
+
+
+RULES: dict[str, Rule] = {rule.__name__: rule for rule in (time_not_indexed,)}
