@@ -1,5 +1,6 @@
-"""What the functions of some counters do before they count: make parent rows that are not there yet; lock all that any
-of several counters of the same parent may change, in one order. Text for the bodies of the counting functions.
+"""What the functions of some counters do before they count: leave where no event is one that counts; make parent rows
+that are not there yet; lock all that any of several counters of the same parent may change, in one order, and count at
+once what is locked. Text for the bodies of the counting functions.
 
 It stands in front of comments that the SQL files hold for it, in bodies only, and is nothing for the usual counter.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from usagefix.counter import Counter
-from usagefix.preparing.locking import Locking
+from usagefix.preparing.locking import AT_ONCE, Locking
 from usagefix.preparing.making import Making
 
 _INCREMENT = "    -- Most statements insert one event: then nothing is grouped or sorted.\n"
@@ -23,9 +24,14 @@ ANCHORS = (_STARTS, _INCREMENT, _ONE_BY_ONE, _ADJUST, _ROW, _GONE)
 """The comments: where one is missing, functions would count without what goes before."""
 
 
+def at_once(counter: Counter, text: str) -> str:
+    """The bundled SQL, not yet rendered, with what counts rows that are locked."""
+    return Locking(counter).at_once(text) if counter.beside or counter.above else text
+
+
 def prepared(counter: Counter, text: str) -> str:
     """Rendered SQL with what these functions do first."""
-    if not (counter.creates or counter.beside or counter.above):
+    if not (counter.creates or counter.beside or counter.above or counter.where):
         return text
     for anchor, added in _additions(counter).items():
         text = text.replace(anchor, added + anchor)
@@ -41,9 +47,9 @@ def making(counter: Counter) -> str:
 def _additions(counter: Counter) -> Mapping[str, str]:
     made, locked = Making(counter), Locking(counter)
     return {
-        _INCREMENT: made.of_insert() * bool(counter.beside) + locked.of_insert(),
-        _ONE_BY_ONE: made.of_insert() * (not counter.beside),
-        _ADJUST: made.unless_changed() + made.of_update() + locked.of_change(),
+        _INCREMENT: made.unless_any() + made.of_insert() * bool(counter.beside) + locked.of_insert(),
+        **dict.fromkeys((_ONE_BY_ONE, AT_ONCE), made.of_insert() * (not counter.beside)),
+        _ADJUST: made.unless_gone() + made.unless_changed() + made.of_update() + locked.of_change(),
         _ROW: made.of_row() + locked.of_row(),
         _GONE: _NOTED * counter.creates,
         _STARTS: made.of_guard(),
