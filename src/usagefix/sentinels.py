@@ -13,7 +13,7 @@ from functools import cache
 
 from usagefix.counter import STANDARD, Counter
 from usagefix.keys import Keys
-from usagefix.preparing import at_once, prepared
+from usagefix.preparing import adapted, prepared
 from usagefix.quoting import literal
 from usagefix.rendering import PARAMETER, Column, Renderer
 from usagefix.sources import WEIGHT, Fragments
@@ -42,7 +42,7 @@ def render(counter: Counter, text: str) -> str:
     A ``%`` in a name is doubled where the text takes parameters.
     """
     renderer = _renderer(counter, "%%" if PARAMETER.search(text) else "%")
-    return prepared(counter, renderer.render(at_once(counter, text)))
+    return prepared(counter, renderer.render(adapted(counter, text)))
 
 
 @cache

@@ -9,7 +9,7 @@ from usagefix.preparing.finding import Keys
 from usagefix.quoting import quoted
 
 _ONE_BY_ONE = re.compile(
-    r"(?P<before>AS \$function\$\n|\A\$function\$\n)DECLARE\n    used record;\n(?P<between>BEGIN\n.*?)"
+    r"(?P<declared>DECLARE\n    used record;\n)(?P<between>BEGIN\n(?:(?!\$function\$).)*?)"
     r"    -- Else one by one, in the order of their ids\.\n    FOR used IN .*?\n    END LOOP;\n",
     re.DOTALL,
 )
@@ -20,12 +20,12 @@ _COUNTED = f"""{AT_ONCE}    UPDATE public.presets AS preset
     SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) each.uses
       , last_used_at = GREATEST(preset.last_used_at, each.newest) --? presets.last_used_at
     FROM (
-        SELECT pg_catalog.array_agg(used.key) AS keys, pg_catalog.array_agg(used.uses) AS uses,
-            pg_catalog.array_agg(used.newest) AS newest
+        SELECT pg_catalog.array_agg(counted.key) AS keys, pg_catalog.array_agg(counted.uses) AS uses,
+            pg_catalog.array_agg(counted.newest) AS newest
         FROM (
             SELECT written.preset_id AS key, pg_catalog.count(*) AS uses, pg_catalog.max(written.created_at) AS newest
             FROM new_events AS written GROUP BY written.preset_id
-        ) AS used
+        ) AS counted
     ) AS listed
     CROSS JOIN ROWS FROM (
         pg_catalog.unnest(listed.keys), pg_catalog.unnest(listed.uses), pg_catalog.unnest(listed.newest)
@@ -54,7 +54,10 @@ class Locking(Keys):
     def at_once(self, text: str) -> str:
         """SQL that is not rendered yet, with one update in place of a loop: rows that are locked need no order. One
         after another where the key has several columns."""
-        return text if self.counter.more_keys else _ONE_BY_ONE.sub(rf"\g<before>\g<between>{_COUNTED}", text)
+        if self.counter.more_keys:
+            return text
+        declared = r"\g<declared>" * self.counter.of_itself
+        return _ONE_BY_ONE.sub(rf"{declared}\g<between>{_COUNTED}", text)
 
     def of_change(self) -> str:
         if not self._locks:
