@@ -30,6 +30,7 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import Finding, Severity, SourceRead
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
+from usagefix.models.insight import HeatmapReport, TopReport, TrendsReport
 from usagefix.models.migration import ExportReport, PlannedStatement, RollbackReport, StatusReport
 from usagefix.models.outcome import ABOUT_COUNTERS
 from usagefix.models.probe import ProbeReport
@@ -98,6 +99,9 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
         "next": Step | None,
     },
     "discover": get_type_hints(DiscoverReport),
+    "trends": get_type_hints(TrendsReport),
+    "heatmap": get_type_hints(HeatmapReport),
+    "top": get_type_hints(TopReport),
     "backfill": {"backfill": BackfillReport, "doubt": Doubt},
     "rollback": get_type_hints(RollbackReport),
     "check": get_type_hints(RowReport),
@@ -166,6 +170,8 @@ def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"type": "array", "items": _schema(arguments[0], definitions)}
     if origin is dict:
         key, value = arguments
+        if key is str:
+            return {"type": "object", "additionalProperties": _schema(value, definitions)}
         named = {str(name): _schema(value, definitions) for name in key}
         return {"type": "object", "properties": named, "required": list(named), "additionalProperties": False}
     if issubclass(kind, StrEnum):

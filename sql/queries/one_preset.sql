@@ -1,4 +1,5 @@
--- One preset by id (written in any way that its type takes), else all of that exact name. Parameter: wanted.
+-- One preset by id (written in any way that its type takes; of several columns also as a,b), else all of that exact
+-- name. Parameter: wanted.
 SELECT preset.id::text AS id, COALESCE(preset.name::text, '') AS label, preset.usage_count AS displayed_count,
     events.actual AS actual_records, kept.baseline,
     events.actual + kept.baseline - COALESCE(preset.usage_count, 0) AS drift,
@@ -14,8 +15,9 @@ CROSS JOIN LATERAL (
         + COALESCE(noted.baseline, 0) --? baselines
         AS baseline
 ) AS kept
-WHERE preset.id::text = lower(%(wanted)s) OR preset.id::text = %(wanted)s
-    OR (preset.name::text = %(wanted)s
-        AND NOT EXISTS (SELECT FROM public.presets AS preset WHERE preset.id::text IN (%(wanted)s, lower(%(wanted)s))))
+WHERE preset.id::text = %(wanted)s OR concat_ws(',', preset.id) IN (%(wanted)s, lower(%(wanted)s))
+    OR (preset.name::text = %(wanted)s AND NOT EXISTS (
+        SELECT FROM public.presets AS preset
+        WHERE preset.id::text = %(wanted)s OR concat_ws(',', preset.id) IN (%(wanted)s, lower(%(wanted)s))))
 ORDER BY preset.id
 LIMIT 1000

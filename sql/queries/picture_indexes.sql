@@ -1,5 +1,6 @@
--- The indexes of the two tables; those of partitions belong to one of the whole. columns: of keys, expressions and
--- predicate. daily: it lets one person use a preset once a day, whatever its name.
+-- The indexes of the two tables; those of partitions belong to one of the whole. keys: in their order, null for an
+-- expression; columns: of keys, expressions and predicate. daily: it lets one person use a preset once a day, whatever
+-- its name.
 SELECT
     CASE indexed.indrelid WHEN to_regclass(%(parent)s) THEN 'presets' ELSE 'preset_usage' END AS on_table,
     indexed.indexrelid::regclass::text AS name,
@@ -11,8 +12,13 @@ SELECT
     indexed.indpred IS NOT NULL AS partial,
     (SELECT made.conname::text FROM pg_catalog.pg_constraint AS made
      WHERE made.conindid = indexed.indexrelid AND made.contype IN ('p', 'u', 'x')) AS constraint_name,
-    (SELECT attname::text FROM pg_catalog.pg_attribute
-     WHERE attrelid = indexed.indrelid AND attnum = indexed.indkey[0] AND attnum > 0) AS leading,
+    ARRAY(
+        SELECT named.attname::text
+        FROM unnest(indexed.indkey) WITH ORDINALITY AS keys (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS named ON named.attrelid = indexed.indrelid AND named.attnum = keys.number
+            AND named.attnum > 0
+        WHERE keys.place <= indexed.indnkeyatts ORDER BY keys.place
+    ) AS keys,
     ARRAY(
         SELECT used.attname::text
         FROM pg_catalog.pg_attribute AS used

@@ -223,14 +223,16 @@ class Counter:
         Columns, schema and triggers are plain. What ``to_regclass()`` takes (``parent``, ``child``, ``daily``) and what
         ``to_regprocedure()`` takes (``auto_increment``, ``auto_adjust``, ``guard``) is qualified and quoted; the same
         with ``_name`` behind it is plain. ``schema_sql`` is quoted, for ``to_regnamespace()``. ``keys``: the columns by
-        which one row of the parent is found.
+        which one row of the parent is found; ``event_keys``: those by which an event names it.
         """
         plain = {field.name: getattr(self, field.name) for field in fields(self)} | self.objects
         relations = {"parent": self.parent_sql, "child": self.child_sql, "daily": self.daily_sql}
         names = {f"{role}_name": plain[role] for role in (*relations, *_FUNCTIONS)}
         functions = {role: f"{self.schema_sql}.{self.sql(role)}()" for role in _FUNCTIONS}
         keys = [*(ours for ours, _ in self.keys), *(column for column, _ in self.constants)]
-        return {**plain, **names, **relations, **functions, "schema_sql": self.schema_sql, "keys": keys}
+        of_events = [column for _, column in self.keys]
+        lists = {"keys": keys, "event_keys": of_events}
+        return {**plain, **names, **relations, **functions, **lists, "schema_sql": self.schema_sql}
 
     def sql(self, what: str) -> str:
         """One name as SQL writes it: of a field, or of one of :attr:`objects`. A name of the usual application is

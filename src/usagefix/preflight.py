@@ -47,10 +47,16 @@ def require_tables(db: Database) -> tuple[picture.Table, picture.Table]:
 
 
 def require_readable(db: Database) -> None:
-    """The two tables are there with the columns that are certain, and can be read whole.
+    """The two tables are there with the columns that are certain, and can be read whole, and so can baselines.
 
     Raises WrongDatabase or NotPermitted.
     """
+    require_tables_readable(db)
+    require_baselines(db)
+
+
+def require_tables_readable(db: Database) -> None:
+    """The same without baselines, for what says nothing of counters. Raises WrongDatabase or NotPermitted."""
     both = require_tables(db)
     for table in both:
         name = f"{db.counter.schema}.{table.name}"
@@ -66,7 +72,6 @@ def require_readable(db: Database) -> None:
                 + (f", or as {table.owner}, its owner" if not table.force_rls else ""),
             )
     _require_types(db, *both)
-    require_baselines(db)
 
 
 def require_baselines(db: Database) -> None:

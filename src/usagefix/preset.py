@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
 from usagefix import picture, preflight
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError, RowNotFound
@@ -9,21 +13,49 @@ from usagefix.models.verification import COUNTERS, Event, RowCount, RowReport
 from usagefix.verify import next_step
 
 
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=_Identified)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A row's id, and what people call it: empty where nothing is."""
+
+    id: str
+    label: str
+
+
+def named(db: Database, wanted: str) -> Named:
+    """The row with an id or exact name, whatever its counter shows, in the transaction that is open.
+
+    Raises RowNotFound; ConfigurationError where several rows have the name.
+    """
+    return _the_one(db, db.rows(db.query("named_row"), Named, {"wanted": wanted}), wanted)
+
+
 def one_preset(db: Database, wanted: str) -> RowCount:
     """The preset with an id or exact name, in the transaction that is open.
 
     Raises RowNotFound; ConfigurationError where several presets have the name.
     """
-    found = db.rows(db.query("one_preset"), RowCount, {"wanted": wanted})
+    return _the_one(db, db.rows(db.query("one_preset"), RowCount, {"wanted": wanted}), wanted)
+
+
+def _the_one(db: Database, found: Sequence[Row], wanted: str) -> Row:
     if not found:
         parent = picture.tables(db)[0]
         keys = [key for key, _ in db.counter.keys]
         kind = ", ".join(str(parent.columns[key]["type"]) for key in keys)
+        written = f", written {','.join(keys)}" if db.counter.more_keys else ""
         named = "the id or the name" if db.counter.label else "the id"
         exact = "; a name must be exact, capitals too" if db.counter.label else ""
         raise RowNotFound(
             f"no {db.nouns.row} has {named} {wanted!r}",
-            hint=f"ids are of type {kind} here{exact}. usagefix verify lists {db.nouns.rows}",
+            hint=f"ids are of type {kind} here{written}{exact}. usagefix verify lists {db.nouns.rows}",
         )
     if len(found) > 1:
         raise ConfigurationError(

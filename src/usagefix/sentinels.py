@@ -63,6 +63,7 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
         "daily": counter.daily is not None,
         "counted": counter.weight is None,
         "whole": counter.only is None,
+        "restricted": counter.only is not None,
     }
     needless = frozenset(word for word, is_there in needed.items() if not is_there)
     keys = Keys(

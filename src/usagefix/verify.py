@@ -107,8 +107,9 @@ def report(
     if failing := [check.check_id for check in asked if not check.passed]:
         here = outlook(db, seen)
         asked, step = tuple(advice.advised(here, check) for check in asked), advice.next_step(here, failing)
+    turned_away = _refused_writes(db)
     if accuracy is None:
-        return VerifyReport(asked, None, (), next=step)
+        return VerifyReport(asked, None, (), next=step, refused_writes=turned_away)
     return VerifyReport(
         checks=asked,
         counts=Counts(**{column.name: getattr(accuracy, column.name) for column in fields(Counts)}),
@@ -116,7 +117,15 @@ def report(
         dated=db.counter.keeps_last_use,
         doubt=doubt,
         next=step,
+        refused_writes=turned_away,
     )
+
+
+def _refused_writes(db: Database) -> int | None:
+    """How many writes the guard turned away; None where that cannot be read."""
+    if not db.values(db.query("refused_readable"))[0]:
+        return None
+    return int(db.values(db.query("refused_total"))[0])
 
 
 def next_step(db: Database, *also: str) -> Step | None:

@@ -23,7 +23,6 @@ EACH = [
     pytest.param(shape, counter, id=f"{shape}, {counter.slug}")
     for shape in SHAPES
     for counter in COUNTERS.get(shape.name, ())
-    if not counter.more_keys
 ]
 
 

@@ -18,6 +18,7 @@ SENDING = (
     "judging.py", "counter.py", "catalog.py", "rendering.py", "adapting.py", "exporting/*.py", "preset.py", "probe.py", "smoke/rows.py",
     "smoke/stage.py", "smoke/tracker.py", "database/session.py", "database/settings.py", "database/texts.py",
     "database/waiting.py", "reading/*.py", "doctor/*.py", "discovering/*.py",
+    "insight/*.py",
 )  # fmt: skip
 HEAVY = ("psycopg", "rich", "sqlparse", "asyncio", "urllib.request", "http.client", "ssl")
 
@@ -63,7 +64,7 @@ def test_what_does_not_connect_imports_nothing_heavy(arguments: tuple[str, ...])
 
 
 COMMANDS = (
-    "apply", "verify", "doctor", "discover", "backfill", "rollback", "check-preset", "status", "guard", "smoke", "probe-api", "sql", "export", "schema", "demo",
+    "apply", "verify", "doctor", "discover", "backfill", "rollback", "check-preset", "status", "trends", "heatmap", "top", "guard", "smoke", "probe-api", "sql", "export", "schema", "demo",
 )  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def usagefix(
     if context.invoked_subcommand is None:
         words.say(context.get_help())
         nothing = ConfigurationError("no command is given", hint="usagefix --help")
-        printing.show(Outcome("usagefix", error=nothing), printing.wanted(sys.argv, os.environ))
+        printing.show(Outcome("usagefix", error=nothing), *printing.wanted(sys.argv, os.environ))
         raise typer.Exit(2)
     context.obj = Globals(database_url, env_file, checked_schema(schema) if schema else None, wait)
 
@@ -90,7 +90,10 @@ def _failed(error: UsagefixError, command: str = "") -> int:
     """A failure before, or outside of, any command: the result is printed all the same."""
     outcome = Outcome(command or "usagefix", error=error, changes=words.outcome(()))
     words.fail(error, outcome.changes)
-    printing.show(outcome, printing.wanted(sys.argv, os.environ))
+    try:
+        printing.show(outcome, *printing.wanted(sys.argv, os.environ))
+    except typer.Exit as unwritable:  # neither stdout nor the file can be written, which was said
+        return unwritable.exit_code
     return error.exit_code
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from usagefix.cli.adding import adding
 from usagefix.cli.options import option
 from usagefix.declaring import Flags, declared
 from usagefix.errors import UsagefixError
@@ -66,26 +65,15 @@ _OPTIONS: dict[str, Any] = {
 def declares(function: Callable[..., None]) -> Callable[..., None]:
     """A command, or what is before all of them, with these options; :func:`flags` has what was given."""
 
-    @functools.wraps(function)
-    def run(**given: Any) -> None:
-        context: typer.Context = given["context"]
-        own = {name: given.pop(name) for name in _OPTIONS}
+    def take(context: typer.Context, own: dict[str, Any]) -> None:
         before = flags(context)
         # A variable was read before the command already; what is on the command line wins.
         said = own if context.parent is None else {name: own[name] for name in own if _typed(context, name)}
         if said.get("counter") is not None:
             said["counter"] = tuple(said["counter"])
         context.meta[_META] = replace(before, **{name: value for name, value in said.items() if value is not None})
-        function(**given)
 
-    known = inspect.signature(function, eval_str=True)
-    only = inspect.Parameter.KEYWORD_ONLY
-    more = [inspect.Parameter(name, only, default=None, annotation=option) for name, option in _OPTIONS.items()]
-    parameters = [parameter.replace(kind=only) for parameter in known.parameters.values()]
-    run.__signature__ = known.replace(parameters=[*parameters, *more])  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*parameters, *more)}
-    del run.__wrapped__
-    return run
+    return adding(function, _OPTIONS, take)
 
 
 def _typed(context: typer.Context, name: str) -> bool:

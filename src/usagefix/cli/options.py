@@ -21,6 +21,14 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
     GITHUB = "github"
     JUNIT = "junit"
+    CSV = "csv"
+    OPENMETRICS = "openmetrics"
+
+
+VIEWS = ("trends", "heatmap", "top")  # commands that find nothing right or wrong
+# Formats that only some commands have.
+_OF_SOME = {Format.CSV: VIEWS, Format.OPENMETRICS: ("verify",)}
+_OF_FINDINGS = (Format.GITHUB, Format.JUNIT)
 
 
 def versions() -> list[str]:
@@ -44,6 +52,19 @@ def option(name: str, help_text: str, *more: str, **settings: Any) -> Any:
 def _within(value: float | None) -> float | None:
     if value is not None and math.isnan(value):  # which is neither below nor above a bound
         raise typer.BadParameter("nan is not a number")
+    return value
+
+
+def _offered(context: typer.Context, value: Format | None) -> Format | None:
+    commands = _OF_SOME.get(value) if value else None
+    if commands and context.info_name not in commands:
+        has = "has" if len(commands) == 1 else "have"
+        raise typer.BadParameter(f"only {', '.join(commands)} {has} the format {value}")
+    if value in _OF_FINDINGS and context.info_name in VIEWS:
+        raise typer.BadParameter(
+            f"{value} tells what is wrong, and {context.info_name} finds nothing right or wrong;"
+            " take table, json, markdown or csv"
+        )
     return value
 
 
@@ -74,8 +95,10 @@ OutputFormat = Annotated[
     option(
         "--format",
         "table for people, json (exactly one object) for programs, markdown, github (annotations and a step summary), "
-        "junit. Else table, with github's annotations where GITHUB_ACTIONS is true.",
+        "junit; csv of trends, heatmap and top; openmetrics of verify. Else table, with github's annotations where "
+        "GITHUB_ACTIONS is true.",
         show_default=False,
+        callback=_offered,
     ),
 ]
 ToVersion = Annotated[

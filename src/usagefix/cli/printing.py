@@ -7,12 +7,15 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from io import TextIOWrapper
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import TextIO, assert_never
 
 import typer
 
 from usagefix.cli.options import Format
+from usagefix.cli.writing import write_whole
 from usagefix.errors import ConfigurationError
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
@@ -20,35 +23,63 @@ from usagefix.render import words
 # The formats are imported where they are needed: rich takes longer to import than a connection to be made.
 
 
-def show(outcome: Outcome, output: Format | None) -> None:
-    """Print it. None is a table, with annotations where GitHub Actions reads along."""
-    match output:
-        case Format.TABLE:
-            table(outcome)
-        case None:
-            table(outcome)
-            if os.environ.get("GITHUB_ACTIONS") == "true":
-                from usagefix.render.github import annotations
+def show(outcome: Outcome, output: Format | None, file: Path | None = None) -> None:
+    """Print it, or write it to a file. None is a table, with annotations where GitHub Actions reads along."""
+    reads_along = output is None and os.environ.get("GITHUB_ACTIONS") == "true"
+    if file is not None:
+        written(outcome, output, file)
+    elif output in (None, Format.TABLE):
+        table(outcome)
+        if reads_along:
+            from usagefix.render.github import annotations
 
-                _print(outcome, *annotations(outcome))
-                _summarise(outcome)
+            _print("".join(f"{line}\n" for line in annotations(outcome)), outcome.changes)
+    else:
+        if output is Format.OPENMETRICS and isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # the format has no other
+        _print(_laid_out(outcome, output, ascii_only=not _holds_everything(sys.stdout)), outcome.changes)
+    if reads_along or output is Format.GITHUB:
+        _summarise(outcome)
+
+
+def written(outcome: Outcome, output: Format | None, file: Path) -> None:
+    """Write it to a file. Ends the process with exit code 2 where that fails, and says what was changed."""
+    try:
+        write_whole(file, _laid_out(outcome, output))
+    except ConfigurationError as error:
+        words.fail(error, outcome.changes)
+        raise typer.Exit(error.exit_code) from None
+
+
+def _laid_out(outcome: Outcome, output: Format | None, *, ascii_only: bool = False) -> str:  # noqa: PLR0911 - one a format
+    """The whole text. A table is laid out for a file."""
+    match output:
+        case Format.TABLE | None:
+            return _table(outcome, file=True)
         case Format.JSON:
             from usagefix.render.document import document
 
-            _print(outcome, document(outcome, ascii_only=not _holds_everything(sys.stdout)))
+            return document(outcome, ascii_only=ascii_only) + "\n"
         case Format.MARKDOWN:
             from usagefix.render.markdown import markdown
 
-            _print(outcome, markdown(outcome))
+            return markdown(outcome) + "\n"
         case Format.GITHUB:
             from usagefix.render.github import report
 
-            _print(outcome, report(outcome))
-            _summarise(outcome)
+            return report(outcome) + "\n"
         case Format.JUNIT:
             from usagefix.render.junit import junit
 
-            _print(outcome, junit(outcome))
+            return junit(outcome) + "\n"
+        case Format.OPENMETRICS:
+            from usagefix.render.openmetrics import openmetrics
+
+            return openmetrics(outcome) if outcome.command in ("verify", "usagefix") else ""
+        case Format.CSV:
+            from usagefix.render.flat import flat
+
+            return "".join(f"{line}\n" for line in flat(outcome))
         case _:
             assert_never(output)
 
@@ -57,37 +88,48 @@ def line(outcome: Outcome) -> bool:
     """One line of JSON; whether somebody still reads."""
     from usagefix.render.document import document
 
-    text = document(outcome, indent=None, ascii_only=not _holds_everything(sys.stdout))
-    return to_stdout(lambda: print(text), outcome.changes)
+    return _print(document(outcome, indent=None, ascii_only=not _holds_everything(sys.stdout)) + "\n", outcome.changes)
 
 
-def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> Format | None:
-    """The format that a command line asks for which could not be parsed; None where it names none."""
-    said = environment.get("USAGEFIX_FORMAT", "")
-    for place, argument in enumerate(arguments):
-        if argument == "--":
-            break
-        if argument == "--format" and place + 1 < len(arguments):
-            said = arguments[place + 1]
-        elif argument.startswith("--format="):
-            said = argument.removeprefix("--format=")
-    return Format(said) if said in tuple(Format) else None
+def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[Format | None, Path | None]:
+    """The format, and the file, that a command line asks for which could not be parsed; None where it names none.
+
+    A file only in the place of one that a program reads: with no format, there is nothing to write.
+    """
+    form = environment.get("USAGEFIX_FORMAT", "")
+    to = environment.get("USAGEFIX_OUTPUT", "")
+    for argument, behind in pairwise([*takewhile("--".__ne__, arguments), ""]):
+        match argument.partition("="):
+            case ("--format", "", _):
+                form = behind
+            case ("--format", _, said):
+                form = said
+            case ("--output" | "-o", "", _):
+                to = behind
+            case ("--output", _, said):
+                to = said
+            case _ if re.match(r"-o[^=]", argument):
+                to = argument[2:]
+    if form not in tuple(Format):
+        return None, None
+    return Format(form), Path(to) if to and not to.startswith("-") and form != Format.TABLE else None
 
 
 def table(outcome: Outcome) -> bool:
     """The table, if there is a report; whether somebody still reads."""
+    return to_stdout(lambda: print(_table(outcome), end=""), outcome.changes)
+
+
+def _table(outcome: Outcome, *, file: bool = False) -> str:
     if outcome.report is None and not outcome.parts:
-        return True
-    from usagefix.render.layout import stdout_console
+        return ""
+    from usagefix.render.layout import file_console, stdout_console
     from usagefix.render.table import show_all
 
-    def write() -> None:
-        console = stdout_console()
-        with console.capture() as laid_out:  # it flushes stdout when it ends
-            show_all(outcome, console)
-        print(words.unobeyed(re.sub(r" +$", "", laid_out.get(), flags=re.MULTILINE)), end="")
-
-    return to_stdout(write, outcome.changes)
+    console = file_console() if file else stdout_console()
+    with console.capture() as laid_out:  # it flushes what it writes to when it ends
+        show_all(outcome, console)
+    return words.unobeyed(re.sub(r" +$", "", laid_out.get(), flags=re.MULTILINE))
 
 
 def _summarise(outcome: Outcome) -> None:
@@ -107,9 +149,8 @@ def _holds_everything(stream: TextIO) -> bool:
     return codecs.lookup(stream.encoding or "ascii").name == "utf-8"
 
 
-def _print(outcome: Outcome, *lines: str) -> None:
-    if lines:
-        to_stdout(lambda: print(*lines, sep="\n"), outcome.changes)
+def _print(text: str, changes: str) -> bool:
+    return to_stdout(lambda: print(text, end=""), changes) if text else True
 
 
 def to_stdout(write: Callable[[], None], changes: str | None = None) -> bool:

@@ -16,7 +16,8 @@ import typer
 
 from usagefix.cli import printing
 from usagefix.cli.declaring import flags
-from usagefix.cli.options import Format
+from usagefix.cli.destination import file
+from usagefix.cli.options import VIEWS, Format
 from usagefix.cli.turns import READ, Way, in_turn
 from usagefix.cli.undeclared import require_declared, undeclared
 from usagefix.counter import Counter
@@ -30,12 +31,13 @@ from usagefix.render import words
 if TYPE_CHECKING:
     from usagefix.database import Database
     from usagefix.models.reports import Report
+    from usagefix.target import Location
 
     Work = Callable[[Database], Report]
 
 T = TypeVar("T")
 C = TypeVar("C", Counter, Declaration)
-PROVING = ("verify", "check", "check-preset")  # what a counter that is only verified has
+PROVING = ("verify", "check", "check-preset", "status", "doctor")  # what a counter that is only verified has
 VETTING = ("apply", "backfill", "smoke")  # what makes a counter, or tries one
 ATTEMPTS = 3  # of what only reads, on a standby
 
@@ -68,15 +70,17 @@ def execute(
     outcome = Outcome(command)
     with timed(outcome):
         on_database(context, outcome, work, way, first=first, of_declared=of_declared)
-    end(outcome, output)
+    end(outcome, output, file(context))
 
 
-def execute_offline(command: str, output: Format | None, work: Callable[[], Report]) -> NoReturn:
+def execute_offline(
+    context: typer.Context, command: str, output: Format | None, work: Callable[[], Report]
+) -> NoReturn:
     """The same for a command that needs no database."""
     outcome = Outcome(command, changes=words.outcome(()))
     with timed(outcome), _caught(outcome):
         outcome.report = work()
-    end(outcome, output)
+    end(outcome, output, file(context))
 
 
 def on_database(
@@ -100,14 +104,18 @@ def on_database(
         if first is not None:
             first()
         wanted = wanted_counters(context, say) if of_declared else None
-        db = _open(context.obj, say)
-        outcome.target = db.target
+        location, schema = _located(context.obj, say)
+        outcome.place = location.place
+        db = _open(context.obj, location, schema, say)
+        outcome.target, outcome.place = db.target, db.target.place
         if wanted is not None:
             command = outcome.command
             missing = _look(db, wanted, vetting=command in VETTING, making=command == "apply")
             if missing and command == "status":
                 say(f"applied here, but not declared: {', '.join(of.slug for of in missing)}")
-            if outcome.command not in PROVING:
+            if outcome.command in VIEWS:
+                _leave_out(db, "there are no events to show")
+            elif outcome.command not in PROVING:
                 _leave_out(db)
         again_on_a_standby(partial(about, outcome, work, way), db, say)
     outcome.changes = words.outcome(db.changes if db else (), outcome.left)
@@ -161,10 +169,12 @@ def as_error(failure: BaseException) -> UsagefixError:
     return interrupted() if isinstance(failure, KeyboardInterrupt) else internal(failure)
 
 
-def end(outcome: Outcome, output: Format | None) -> NoReturn:
-    """Say what went wrong, print the result, and end the process with its exit code."""
+def end(outcome: Outcome, output: Format | None, to: Path | None = None) -> NoReturn:
+    """Say what went wrong, print the result or write it to a file, and end the process with its exit code."""
     tell(outcome)
-    printing.show(outcome, output)
+    printing.show(outcome, output, to)
+    if to is not None:
+        words.say(f"{to} is written")
     raise typer.Exit(outcome.exit_code)
 
 
@@ -195,15 +205,20 @@ def internal(defect: BaseException) -> InternalError:
     )
 
 
-def _open(options: Globals, say: Callable[[str], None] = words.say) -> Database:
-    from usagefix.database import connect
+def _located(options: Globals, say: Callable[[str], None]) -> tuple[Location, str]:
+    """Where the database is, and the schema of tables that are named without one."""
     from usagefix.target import locate, resolve
 
     address = resolve(options.database_url, options.env_file, os.environ, Path())
     location = locate(address.conninfo, address.source)
     for note in (*address.notes, *location.notes):
         say(note)
-    schema = options.schema or location.schema or "public"
+    return location, options.schema or location.schema or "public"
+
+
+def _open(options: Globals, location: Location, schema: str, say: Callable[[str], None]) -> Database:
+    from usagefix.database import connect
+
     db = connect(location, wait=options.wait, on_wait=say)
     db.counter = Counter(schema=schema)
     say(f"target: {db.target}" + (f", schema {schema}" if schema != "public" else ""))
@@ -227,19 +242,19 @@ def counters_unseen(context: typer.Context) -> tuple[Counter, ...]:
     return tuple(unseen(one, schema) for one in _kept_by_sql(asked))
 
 
-def _kept_by_sql(counters: Sequence[C]) -> Sequence[C]:
+def _kept_by_sql(counters: Sequence[C], why: str = "no SQL keeps it") -> Sequence[C]:
     """Those that are not only verified, unless that is all."""
     kept = [one for one in counters if one.truth is None]
     for one in counters if kept else ():
         if one.truth is not None:
-            words.say(f"{one.slug if isinstance(one, Counter) else one.name} is only verified: no SQL keeps it")
+            words.say(f"{one.slug if isinstance(one, Counter) else one.name} is only verified: {why}")
     return kept or counters
 
 
 def look(context: typer.Context, read: Callable[[Database], T], *, making: bool) -> T:
     """What is read of the database, for a command that prints text; ``making``: which makes triggers."""
     wanted = wanted_counters(context)
-    db = _open(context.obj)
+    db = _open(context.obj, *_located(context.obj, words.say), words.say)
     try:
         _look(db, wanted, vetting=True, making=making)
         _leave_out(db)
@@ -248,13 +263,13 @@ def look(context: typer.Context, read: Callable[[Database], T], *, making: bool)
         db.close()
 
 
-def _leave_out(db: Database) -> None:
+def _leave_out(db: Database, why: str = "there is no SQL that keeps it") -> None:
     """Leave out what is only verified. Raises ConfigurationError where that is all."""
-    db.counters = tuple(_kept_by_sql(db.counters))
+    db.counters = tuple(_kept_by_sql(db.counters, why))
     db.counter = db.counters[0]
     if db.counter.truth is not None:
         raise ConfigurationError(
-            f"{db.counter.slug} is only verified: there is no SQL that keeps it",
+            f"{db.counter.slug} is only verified: {why}",
             hint="usagefix verify proves it; name another with --counter, or declare it with events",
         )
 

@@ -17,10 +17,11 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def undeclared(wanted: Declared, schema: str, applied: Sequence[Counter]) -> tuple[Counter, ...]:
-    """Those that are applied and that nobody declares. None where options declare one: then no file is read."""
+    """Those that are applied and that nobody declares, so that triggers keep them. None where options declare one: then
+    no file is read."""
     if wanted.by is None and not is_usual(wanted.counters[0]):
         return ()
-    known = {(d.parent.schema or schema, d.parent.table, d.column) for d in wanted.counters}
+    known = {(d.parent.schema or schema, d.parent.table, d.column) for d in wanted.counters if d.truth is None}
     return tuple(of for of in applied if (of.schema, of.parent, of.column) not in known)
 
 

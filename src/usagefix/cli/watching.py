@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import NoReturn
 
 import typer
 
 from usagefix.cli import printing, run
+from usagefix.cli.destination import file
 from usagefix.cli.options import Format
 from usagefix.cli.turns import Way
 from usagefix.errors import Busy, CannotConnect, ConfigurationError, Interrupted
@@ -23,22 +25,26 @@ def watch(
 ) -> NoReturn:
     """Run it every so many ``seconds`` until Ctrl-C; the exit code is that of the last whole round.
 
-    A server that goes away after the first round is waited for: rounds fail until it is back.
+    A server that goes away after the first round is waited for: rounds fail until it is back. With ``--output`` each
+    round takes the file's place.
     """
-    if output not in (None, Format.TABLE, Format.JSON):
+    to = file(context)
+    if to is None and output not in (None, Format.TABLE, Format.JSON):
         misuse = ConfigurationError(
-            f"--watch does not print {output}", hint="it shows a table, or with --format json one line of JSON a round"
+            f"--watch does not print {output}",
+            hint="it shows a table, or with --format json one line of JSON a round; --output FILE takes any format",
         )
         run.end(Outcome(command, error=misuse, changes=words.outcome(())), output)
-    live = output is not Format.JSON and sys.stdout.isatty()
+    live = to is None and output is not Format.JSON and sys.stdout.isatty()
     last: Outcome | None = None
-    with suppress(KeyboardInterrupt), _shown(command, output, seconds, live=live) as show:
+    with suppress(KeyboardInterrupt), _shown(command, output, seconds, to, live=live) as show:
         for outcome in _rounds(context, command, seconds, work, way):
             last = outcome
             if not show(outcome):
                 break
     if last is None:
-        run.end(Outcome(command, error=run.interrupted(), changes=words.outcome(())), Format.TABLE)
+        early = Outcome(command, error=run.interrupted(), changes=words.outcome(()))
+        run.end(early, Format.TABLE if to is None else output, to)
     run.tell(last)
     if live:
         printing.show(last, Format.TABLE)
@@ -64,8 +70,13 @@ def _rounds(context: typer.Context, command: str, seconds: float, work: run.Work
 
 
 @contextmanager
-def _shown(command: str, output: Format | None, seconds: float, *, live: bool) -> Iterator[Callable[[Outcome], bool]]:
+def _shown(
+    command: str, output: Format | None, seconds: float, to: Path | None, *, live: bool
+) -> Iterator[Callable[[Outcome], bool]]:
     """What shows a round; it returns whether somebody still looks."""
+    if to is not None:
+        yield _writer(output, to)
+        return
     if not live:
         yield printing.line if output is not Format.TABLE else printing.table
         return
@@ -73,3 +84,16 @@ def _shown(command: str, output: Format | None, seconds: float, *, live: bool) -
 
     with screen(command, seconds) as show:
         yield show
+
+
+def _writer(output: Format | None, to: Path) -> Callable[[Outcome], bool]:
+    told: list[bool] = []
+
+    def write(outcome: Outcome) -> bool:
+        printing.written(outcome, output, to)
+        if not told:
+            words.say(f"{to} is written, and again each round")
+            told.append(True)
+        return True
+
+    return write

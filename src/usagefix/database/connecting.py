@@ -17,7 +17,8 @@ from psycopg.types.datetime import TimestamptzLoader
 from usagefix import catalog
 from usagefix.database import hints
 from usagefix.database.failures import translated
-from usagefix.database.session import Database, Session
+from usagefix.database.link import Session
+from usagefix.database.session import Database
 from usagefix.database.texts import speak
 from usagefix.errors import CannotConnect, ConfigurationError, UsagefixError
 from usagefix.models.target import Target

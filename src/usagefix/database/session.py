@@ -1,4 +1,4 @@
-"""One connection: transactions with time limits, snapshots, retries, rows as dataclasses."""
+"""What writes: transactions with time limits, retries, and what runs as somebody else."""
 
 from __future__ import annotations
 
@@ -11,24 +11,17 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg.rows import class_row, scalar_row, tuple_row
 
-from usagefix import catalog, keys
-from usagefix.counter import STANDARD, Counter
-from usagefix.database.failures import CONFLICTS, RETRYABLE, translated
-from usagefix.database.settings import PATH, alone, reading, writing
-from usagefix.database.texts import codec, encoded, filled_in
-from usagefix.database.waiting import LockHolder, Watch, in_the_way
+from usagefix.database.failures import RETRYABLE, translated
+from usagefix.database.reading import Reading
+from usagefix.database.settings import PATH, alone, writing
+from usagefix.database.texts import filled_in
+from usagefix.database.waiting import Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
-from usagefix.models.nouns import Nouns
-from usagefix.models.target import Target
-from usagefix.nouns import nouns
 from usagefix.quoting import quoted
-from usagefix.rendering import PARAMETER
 
 T = TypeVar("T")
 
-SAID = "UF003"  # the SQLSTATE of what a trial says
 LOCK_KEY = 0x75736167_65666978  # "usagefix" in ASCII; the advisory lock of everything that changes the catalog
 
 
@@ -46,64 +39,8 @@ class Limits:
     longest_pause: float = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What the server says of itself and of this session: the columns of ``session.sql``."""
-
-    server_version: str
-    version_number: int
-    backend_pid: int
-    role: str
-    database: str
-    standby: bool
-    read_only_by: str | None
-    superuser: bool
-    triggerless: bool
-    search_path: str
-    encoding: str
-
-
-class Database:
-    """One connection. ``changes`` lists, in words, what this run has committed so far; ``remarks`` what the scripts
-    had to say.
-
-    ``another`` opens a further one to the same database. ``counter``: what is counted where, see
-    :mod:`usagefix.picture`; a query that takes parameters gets its names beside its own. ``counters``: all that the
-    command is about, in the order in which they are repaired: each in turn is ``counter``. ``codec``: what Python calls
-    the encoding of the database, from the first look on. ``show_queries``: tell the statements of sessions in the way.
-    """
-
-    def __init__(
-        self,
-        connection: psycopg.Connection[Any],
-        session: Session,
-        target: Target,
-        another: Callable[[], psycopg.Connection[Any]],
-    ) -> None:
-        self._connection = connection
-        self._another = another
-        self._pid = session.backend_pid
-        self.codec = "utf-8"
-        self._in_snapshot = False
-        self.show_queries = False
-        self.session = session
-        self.target = target
-        self.counter = STANDARD
-        self.counters: tuple[Counter, ...] = (STANDARD,)
-        self.changes: list[str] = []
-        self.remarks: list[str] = []
-        self.said: list[str] = []
-        connection.add_notice_handler(self._remark)
-        self.on_retry: Callable[[str], None] = lambda _message: None
-
-    def _remark(self, notice: psycopg.errors.Diagnostic) -> None:
-        """Ours only: the application's functions, which the scripts try, may say something too, and quote data."""
-        if notice.sqlstate == SAID:
-            self.said.append(notice.message_primary or "")
-
-    def close(self) -> None:
-        """End the session; an open transaction is rolled back."""
-        self._connection.close()
+class Database(Reading):
+    """The database that a command works on. Reading is there from below; what writes is here."""
 
     @contextmanager
     def transaction(
@@ -135,98 +72,6 @@ class Database:
             if committing:
                 self.changes.append("the last step, or not: the connection was lost while it was being committed")
             raise
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """A REPEATABLE READ, READ ONLY transaction without time limits: every statement sees the same rows.
-
-        A role from which row level security hides rows gets an error instead of a wrong count. Within another one it
-        is that.
-        """
-        if self._in_snapshot:
-            yield
-            return
-        local = reading(self.session.version_number, self.session.encoding)
-        try:
-            with translated(), self._begin(psycopg.IsolationLevel.REPEATABLE_READ, read_only=True):
-                self._set(local)
-                self._in_snapshot = True
-                try:
-                    yield
-                finally:
-                    self._in_snapshot = False
-        except Busy as busy:
-            if self.session.standby and busy.sqlstate in CONFLICTS:
-                raise Busy(
-                    "the standby cancelled the query, because it was in the way of changes from the primary",
-                    hint="run this again, or on the primary; hot_standby_feedback = on or a longer"
-                    " max_standby_streaming_delay lets queries on the standby end",
-                    sqlstate=busy.sqlstate,
-                ) from None
-            raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None
-
-    @contextmanager
-    def apart(self) -> Iterator[None]:
-        """Within a snapshot: what fails in the block leaves it as it was, so that others can still be looked at."""
-        try:
-            with translated(), self._connection.transaction():
-                yield
-        except Busy as busy:
-            if self.can_read_again(busy):
-                raise
-            raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None
-
-    @property
-    def nouns(self) -> Nouns:
-        """The words for the counter in turn."""
-        return nouns(self.counter)
-
-    def can_read_again(self, busy: Busy) -> bool:
-        """Whether what failed only read, on a standby that cancelled it, and the connection is still there."""
-        return busy.sqlstate in CONFLICTS and self.session.standby and not (self.changes or self._connection.closed)
-
-    def query(self, name: str) -> str:
-        """A bundled query, in the names of this database."""
-        return catalog.query(name, self.counter)
-
-    def rows(self, query: str, into: type[T], params: Mapping[str, Any] | None = None) -> list[T]:
-        """Every row as a dataclass; column names are field names."""
-        with self._in_transaction(), translated(), self._connection.cursor(row_factory=class_row(into)) as cursor:
-            return cursor.execute(encoded(self._connection, query), self._with_names(query, params)).fetchall()
-
-    def row(self, query: str, into: type[T], params: Mapping[str, Any] | None = None) -> T:
-        """The one row of a query that always has one."""
-        return self.rows(query, into, params)[0]
-
-    def tuple(self, query: str, params: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
-        """The one row of a query that always has one, as a tuple."""
-        with self._in_transaction(), translated(), self._connection.cursor(row_factory=tuple_row) as cursor:
-            row = cursor.execute(encoded(self._connection, query), self._with_names(query, params)).fetchone()
-            assert row is not None, query  # noqa: S101
-            return row
-
-    def values(self, query: str, params: Mapping[str, Any] | None = None) -> list[Any]:
-        """The only column of a query."""
-        with self._in_transaction(), translated(), self._connection.cursor(row_factory=scalar_row) as cursor:
-            return cursor.execute(encoded(self._connection, query), self._with_names(query, params)).fetchall()
-
-    def described(self, query: str) -> list[str]:
-        """The types of the columns that a query would return, by the catalog's names. The server only reads it: nothing
-        of it is planned or run."""
-        with self._in_transaction():
-            with translated(query):
-                link = self._connection.pgconn
-                for answer in (link.prepare(b"", encoded(self._connection, query)), link.describe_prepared(b"")):
-                    if answer.status != psycopg.pq.ExecStatus.COMMAND_OK:
-                        raise psycopg.errors.error_from_result(answer, encoding=self.codec)
-            kinds = [answer.ftype(column) for column in range(answer.nfields)]
-            named = "SELECT pg_catalog.format_type(kind, NULL) FROM pg_catalog.unnest(%(kinds)s::oid[]) AS given (kind)"
-            return self.values(named, {"kinds": kinds})
-
-    def run(self, statement: str, params: Mapping[str, Any] | None = None) -> int:
-        """Run one statement, or a script without parameters; returns the number of rows it touched."""
-        with translated(statement), self._connection.cursor() as cursor:
-            return cursor.execute(encoded(self._connection, statement), params).rowcount
 
     def run_alone(self, statement: str, seconds: float) -> None:
         """Run what cannot be in a transaction (``… CONCURRENTLY``), cancelled after ``seconds``.
@@ -306,18 +151,6 @@ class Database:
                 sqlstate="55P03" if patiently else None,
             )
 
-    def name_holders(self, *, readers: bool = False) -> str:
-        """A hint that names who holds locks on the two tables now; ``readers``: also those who only read."""
-        params = {"readers": readers, "queries": self.show_queries}
-        holders = self.rows(self.query("lock_holders"), LockHolder, params)
-        return in_the_way(holders) or "nobody holds a lock on the two tables now: run this again"
-
-    def _with_names(self, query: str, params: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-        """A query's parameters, with the counter's names where it asks for any."""
-        if not PARAMETER.search(query):
-            return params
-        return {**self.counter.params, **(params or {}), **keys.parts(query, params or {})}
-
     @contextmanager
     def application_path(self) -> Iterator[None]:
         """Within the block, in a transaction, names are found where the application's sessions find them: for what
@@ -373,28 +206,3 @@ class Database:
         finally:
             with suppress(UsagefixError):
                 self.run("; ".join(f"RESET {name}" for name in settings))
-
-    @contextmanager
-    def _in_transaction(self) -> Iterator[None]:
-        """The transaction that is open; else a snapshot of its own, so that names are found where they should be."""
-        if self._connection.info.transaction_status is not psycopg.pq.TransactionStatus.IDLE:
-            yield
-        else:
-            with self.snapshot():
-                yield
-
-    @contextmanager
-    def _begin(self, isolation: psycopg.IsolationLevel, *, read_only: bool) -> Iterator[None]:
-        self._connection.isolation_level = isolation
-        self._connection.read_only = read_only
-        with self._connection.transaction():
-            yield
-
-    def _set(self, settings: Mapping[str, str], *, local: bool = True) -> None:
-        calls = ", ".join(f"pg_catalog.set_config(%(n{i})s, %(v{i})s, {local})" for i in range(len(settings)))
-        params = {f"n{i}": name for i, name in enumerate(settings)} | {
-            f"v{i}": v for i, v in enumerate(settings.values())
-        }
-        row = self._connection.execute(f"SELECT pg_catalog.pg_backend_pid(), {calls}".encode(), params).fetchone()
-        self._pid = row[0] if row else self._pid  # behind a pooler each transaction may have another
-        self.codec = codec(self._connection)

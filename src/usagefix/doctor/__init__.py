@@ -28,6 +28,7 @@ from usagefix.doctor.rights import RULES as RIGHTS
 from usagefix.doctor.source import RULES as SOURCE
 from usagefix.doctor.surroundings import RULES as SURROUNDINGS
 from usagefix.doctor.truth import RULES as TRUTH
+from usagefix.doctor.verified import RULES as VERIFIED
 from usagefix.models.advice import Step
 from usagefix.models.diagnosis import DoctorReport, Finding, Severity, SourceRead
 from usagefix.models.verification import COMPLETE, COUNTERS
@@ -48,7 +49,7 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
     preflight.require_tables(db)
     with db.snapshot():
         case = Case(look(db), db.counter)
-        here, first = _advice(db, case)
+        here, first = _advice(db, case) if db.counter.truth is None else (Outlook(), None)
     if source is not None:
         case.folder = source
         case.source = scan(source, functions=sorted(case.callable_names), subject=case.subject)
@@ -58,7 +59,7 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
     case.outlook = here
     findings = [
         replace(finding, remedy=advice.remedy(here, finding.remedy, first))
-        for rule in RULES.values()
+        for rule in (RULES if db.counter.truth is None else VERIFIED).values()
         for finding in rule(case)
     ]
     # Whether events are recorded at all comes before what counts them.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from usagefix import catalog
 from usagefix.advice import Outlook
 from usagefix.counter import Counter
-from usagefix.doctor.words import is_script, where
+from usagefix.doctor.words import columns, is_script, where
 from usagefix.models.nouns import Nouns
 from usagefix.nouns import nouns
 from usagefix.picture.code import subject
@@ -55,7 +55,7 @@ class Case:
 
     @property
     def foreign_key(self) -> str:
-        return f"{self.events}.{self.counter.sql('foreign_key')}"
+        return f"{self.events}.{columns(self.counter.keys_sql[1])}"
 
     @cached_property
     def uses(self) -> dict[int, list[Found]]:

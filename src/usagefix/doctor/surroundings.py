@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC
 
+from usagefix.counter import Counter
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
 from usagefix.doctor.words import a, events, quoted
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Index
+from usagefix.tokens import tokens
 
 _LIMITS = {"smallint": 2**15, "integer": 2**31}
 _NEAR = 0.8
@@ -17,19 +19,31 @@ _NEAR = 0.8
 
 def no_index(case: Case) -> Iterator[Finding]:
     """Nothing leads to the events of one preset."""
-    leading = [i for i in _of_events(case) if i.leading == case.counter.foreign_key and i.valid and not i.partial]
+    leading = [index for index in _of_events(case) if _leads(case.counter, index)]
     lasting = [index for index in leading if not index.daily]
     if not lasting:
+        own = ", ".join(column for _, column in case.counter.keys)
         yield Finding(
             "no_index",
             WARNING,
-            f"No index on {case.counter.child}({case.counter.foreign_key})",
+            f"No index on {case.counter.child}({own})",
             case.events,
             f"only the daily limit, {leading[0].name}, which usagefix apply drops"
             if leading
             else f"counting the events of {a(case.nouns.row)}, and deleting {a(case.nouns.row)}, read the whole table",
-            f"CREATE INDEX CONCURRENTLY ON {case.events} ({case.counter.sql('foreign_key')})",
+            f"CREATE INDEX CONCURRENTLY ON {case.events} ({', '.join(case.counter.keys_sql[1])})",
         )
+
+
+def _leads(counter: Counter, index: Index) -> bool:
+    """Whether an index begins with the columns that name the row of the parent, in any order; before or among them may
+    be what the filter reads, such as the kind of a parent."""
+    needed, given = {column for _, column in counter.keys}, {token.name for token in tokens(counter.where or "")}
+    for column in index.keys:
+        if not needed or column not in needed | given:
+            break
+        needed.discard(str(column))
+    return not needed and index.valid and not index.partial
 
 
 def counter_indexed(case: Case) -> Iterator[Finding]:
@@ -69,7 +83,8 @@ def index_invalid(case: Case) -> Iterator[Finding]:
 
 
 def _of_events(case: Case) -> Iterator[Index]:
-    return (index for index in case.picture.indexes if index.on_table == "preset_usage")
+    same = case.events == case.presets
+    return (index for index in case.picture.indexes if same or index.on_table == "preset_usage")
 
 
 def events_without_preset(case: Case) -> Iterator[Finding]:
@@ -87,9 +102,9 @@ def events_without_preset(case: Case) -> Iterator[Finding]:
 
 
 def events_of_gone_presets(case: Case) -> Iterator[Finding]:
-    """Events whose preset is gone."""
+    """Events whose preset is gone; where rows are made when events come, the backfill makes these."""
     strays = case.picture.strays
-    if strays is not None and strays.preset_gone:
+    if strays is not None and strays.preset_gone and not case.counter.creates:
         yield Finding(
             "events_of_gone_presets",
             WARNING,
@@ -98,13 +113,19 @@ def events_of_gone_presets(case: Case) -> Iterator[Finding]:
             else f"Events of rows of {case.nouns.parent} that are not there",
             case.foreign_key,
             f"{events(strays.preset_gone)}: no counter counts them",
-            "delete them, then add a foreign key ON DELETE CASCADE",
+            "delete them" if case.counter.where else "delete them, then add a foreign key ON DELETE CASCADE",
         )
 
 
 def no_foreign_key(case: Case) -> Iterator[Finding]:
-    """Nothing keeps events and presets together."""
+    """Nothing keeps events and presets together; not where rows are made when events come, which one would refuse."""
     keys = [key for key in case.picture.foreign_keys if key.to_presets]
+    of_presets, of_events = case.counter.keys_sql
+    named = "" if case.counter.usual else f" ({', '.join(of_presets)})"
+    made = f"ALTER TABLE {case.events} ADD FOREIGN KEY ({', '.join(of_events)}) REFERENCES {case.presets}{named}"
+    made += " ON DELETE CASCADE NOT VALID, then VALIDATE CONSTRAINT"
+    if case.counter.creates:
+        return
     if not keys:
         yield Finding(
             "no_foreign_key",
@@ -112,9 +133,7 @@ def no_foreign_key(case: Case) -> Iterator[Finding]:
             f"No foreign key from the events to {case.nouns.parent}",
             case.foreign_key,
             f"events can name {a(case.nouns.row)} that is not there, or stay when it goes",
-            f"ALTER TABLE {case.events} ADD FOREIGN KEY ({case.counter.sql('foreign_key')})"
-            f" REFERENCES {case.presets} ON DELETE CASCADE"
-            " NOT VALID, then VALIDATE CONSTRAINT",
+            f"none where it names rows of several tables; else {made}" if case.counter.where else made,
         )
     elif not any(key.validated for key in keys):
         yield Finding(

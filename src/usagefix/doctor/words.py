@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from usagefix import quoting
@@ -30,6 +30,11 @@ def shown(place: Place) -> str:
 def quoted(name: str) -> str:
     """A name as SQL writes it."""
     return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else quoting.quoted(name)
+
+
+def columns(names: Sequence[str]) -> str:
+    """One column, or several in brackets."""
+    return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 
 def said(place: Place) -> str:

@@ -142,3 +142,23 @@ class Insight:
     presets: TopReport
     users: TopReport | None
     verified: VerifyReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody wants to see, in their words. ``since``: a span (``24h``, ``90d``, ``12w``, ``6mo``, ``1y``) or the
+    time when the window begins; ``until``: the time before which it ends, else now. ``tz``: the name of a time zone.
+    ``preset``: the id or exact label of a row; ``kind``: of events. ``user_label``: the column to show of a user,
+    behind its table and a dot where it is in another than the one that events refer to. The ``…_column`` are columns of
+    events, where their names do not tell."""
+
+    since: str = "90d"
+    until: str | None = None
+    tz: str = "UTC"
+    by: Step = Step.DAY
+    preset: str | None = None
+    kind: str | None = None
+    user_label: str | None = None
+    time_column: str | None = None
+    user_column: str | None = None
+    kind_column: str | None = None

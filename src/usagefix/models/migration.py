@@ -44,7 +44,8 @@ class StatusReport(Keyed):
     """Every migration, oldest first, and when the application last recorded a use.
 
     ``dated``: whether events tell when they were. ``baselines``: what counters hold beside their events, on purpose.
-    ``next``: what to do where not every one is applied as released.
+    ``next``: what to do where not every one is applied as released. ``reads``: the tables that the truth of a counter
+    reads that is only verified, for which there is no migration; None of any other.
     """
 
     migrations: tuple[MigrationState, ...]
@@ -52,6 +53,7 @@ class StatusReport(Keyed):
     dated: bool = True
     baselines: Baselines = NO_BASELINES
     next: Step | None = None
+    reads: tuple[str, ...] | None = None
 
     @property
     def ok(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from usagefix.models.nouns import Nouns
+from usagefix.models.target import UNKNOWN, Place
 
 if TYPE_CHECKING:
     from usagefix.errors import UsagefixError
@@ -14,7 +15,21 @@ if TYPE_CHECKING:
     from usagefix.models.target import Target
 
 ABOUT_COUNTERS = frozenset(
-    ("verify", "status", "apply", "backfill", "rollback", "guard", "smoke", "doctor", "check", "check-preset")
+    (
+        "verify",
+        "status",
+        "apply",
+        "backfill",
+        "rollback",
+        "guard",
+        "smoke",
+        "doctor",
+        "check",
+        "check-preset",
+        "trends",
+        "heatmap",
+        "top",
+    )
 )
 
 
@@ -35,7 +50,7 @@ class Part:
 
 @dataclass(slots=True)
 class Outcome:
-    """A command, as far as it came: ``target`` is None where it never connected.
+    """A command, as far as it came: ``target`` is None where it never connected; ``place``: what is known even then.
 
     ``parts``: one for each counter that it was about, in their order, up to one that stopped it, and ``left`` the names
     of those behind that; ``report``: of a command that is about no counter in particular. ``error``: what ended it,
@@ -45,6 +60,7 @@ class Outcome:
 
     command: str
     target: Target | None = None
+    place: Place = UNKNOWN
     report: Report | None = None
     parts: list[Part] = field(default_factory=list)
     left: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
+from usagefix.models.insight import HeatmapReport, TopReport, TrendsReport
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, StatusReport
 from usagefix.models.probe import ProbeReport
 from usagefix.models.smoke import SmokeReport
@@ -22,4 +23,7 @@ Report = (
     | SmokeReport
     | ProbeReport
     | DiscoverReport
+    | TrendsReport
+    | HeatmapReport
+    | TopReport
 )

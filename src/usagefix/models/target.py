@@ -7,6 +7,18 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Which database, as one tells it from others: no user, no password. ``server`` is its host and port; each is empty
+    where it is not known, before there is a connection."""
+
+    database: str = ""
+    server: str = ""
+
+
+UNKNOWN = Place()
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """The database a command acts on. Free of secrets; ``port`` is None where there is none (a Unix socket)."""
 
@@ -17,8 +29,17 @@ class Target:
     server_version: str
     pooler: bool
 
+    @property
+    def place(self) -> Place:
+        """The database and its server."""
+        return Place(self.database, server(self.host, self.port))
+
     def __str__(self) -> str:
-        host = f"[{self.host}]" if re.fullmatch(r"[\da-fA-F:.]*:[^/\s]*", self.host) else self.host
-        where = host if self.port is None else f"{host}:{self.port}"
         how = "through a pooler" if self.pooler else "direct connection"
-        return f"{self.user}@{where}/{self.database}, PostgreSQL {self.server_version}, {how}"
+        return f"{self.user}@{self.place.server}/{self.database}, PostgreSQL {self.server_version}, {how}"
+
+
+def server(host: str, port: int | str | None) -> str:
+    """A host and its port, if any, as in a URL."""
+    shown = f"[{host}]" if re.fullmatch(r"[\da-fA-F:.]*:[^/\s]*", host) else host
+    return shown if port is None else f"{shown}:{port}"

@@ -138,7 +138,8 @@ class VerifyReport(Keyed):
 
     ``counts`` is None and ``rows`` empty when ``--only`` left out every check that counts. ``dated``: whether
     rows keep the time of their last event. ``doubt``: None where the events look like the whole truth. ``next``: what
-    to do about what fails; None where nothing does.
+    to do about what fails; None where nothing does. ``refused_writes``: how many writes of the counter the guard turned
+    away; None where it is not applied, or where the ledger is not for this role to read.
     """
 
     checks: tuple[Check, ...]
@@ -147,6 +148,7 @@ class VerifyReport(Keyed):
     dated: bool = True
     doubt: Doubt | None = None
     next: Step | None = None
+    refused_writes: int | None = None
 
     @property
     def ok(self) -> bool:

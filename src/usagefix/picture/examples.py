@@ -6,7 +6,6 @@ those of the example; of events that count, that count for less than nothing, an
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TypeVar
 from usagefix.counter import Counter
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
+from usagefix.keys import columns_of
 from usagefix.picture.cases import Case, kinds
 from usagefix.picture.differing import Column, Different, different, needing
 from usagefix.quoting import literal, quoted
@@ -77,9 +77,13 @@ def _event(counter: Counter) -> str:
 
 
 def _key(counter: Counter, alias: str) -> str:
-    """A row's key as text: that of its only column, or an array in JSON."""
-    names = [f"{alias}.{quoted(column)}" for column, _ in counter.keys]
-    return _text(names[0]) if len(names) == 1 else f"pg_catalog.jsonb_build_array({', '.join(map(_text, names))})::text"
+    return key_of(alias, [column for column, _ in counter.keys])
+
+
+def key_of(alias: str, columns: Sequence[str]) -> str:
+    """A key as text: that of its only column, or of the ROW of them."""
+    names = [f"{alias}.{quoted(column)}" for column in columns]
+    return _text(names[0]) if len(names) == 1 else f"ROW({', '.join(names)})::text"
 
 
 def _of(counter: Counter, condition: str, apart: Different, key: str | None) -> str:
@@ -121,6 +125,11 @@ def _rows_without(counter: Counter, apart: Different, key: str | None) -> str:
 def _is_key(alias: str, columns: Sequence[str], counter: Counter, key: str) -> str:
     parts = zip(columns, key_texts(counter, key), strict=True)
     return " AND ".join(f"{alias}.{quoted(column)} = {literal(part)}" for column, part in parts)
+
+
+def row_is(alias: str, counter: Counter, key: str) -> str:
+    """The condition that a row of the parent is the one with a key."""
+    return _is_key(alias, [own for own, _ in counter.keys], counter, key)
 
 
 def variants(db: Database, key: str, place: str | None, what: str, apart: Different, number: int = 1) -> Iterator[Case]:
@@ -205,9 +214,9 @@ def _asked(db: Database, query: str, into: type[T]) -> list[T]:
         return []
 
 
-def key_texts(counter: Counter, key: str) -> list[str]:
+def key_texts(counter: Counter, key: str) -> tuple[str, ...]:
     """The parts of a key, as text."""
-    return [str(part) for part in json.loads(key)] if counter.more_keys else [key]
+    return columns_of(key) if counter.more_keys else (key,)
 
 
 def _place(alias: str) -> str:

@@ -32,7 +32,7 @@ class Index:
     valid: bool
     partial: bool
     constraint_name: str | None
-    leading: str | None
+    keys: list[str | None]
     columns: list[str]
     daily: bool
     size: int

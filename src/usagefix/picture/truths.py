@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from usagefix.counter import Counter
+from usagefix.database import Database
 from usagefix.declaration import Declaration
 from usagefix.errors import DatabaseRefused
+from usagefix.nouns import shown
 from usagefix.picture.declared import NUMBERS, Table, Tables
 from usagefix.picture.fitting import number, predicate
 from usagefix.picture.obstacles import said as words_of
@@ -55,6 +57,21 @@ def verified(tables: Tables, declaration: Declaration) -> Counter | None:
         daily=None,
         encoding=tables.db.codec,
     )
+
+
+def tables_read(db: Database) -> tuple[str, ...]:
+    """The tables that the truth of the counter in turn reads, also through views, as the server plans it. It does not
+    run the query."""
+    explained = f"EXPLAIN (VERBOSE, FORMAT JSON) SELECT * FROM ({db.counter.truth}) AS truth"  # noqa: S608 - vetted
+    (plans,) = db.values(explained.replace("%", "%%"))
+    found: set[str] = set()
+    nodes = [plan["Plan"] for plan in plans]
+    while nodes:
+        node = nodes.pop()
+        nodes += node.get("Plans", ())
+        if "Relation Name" in node:
+            found.add(f"{shown(node['Schema'])}.{shown(node['Relation Name'])}")
+    return tuple(sorted(found))
 
 
 def _require_truth(tables: Tables, declaration: Declaration, parent: Table, key: str, source: Source) -> None:

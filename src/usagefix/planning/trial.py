@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from usagefix.catalog import Statement
 from usagefix.counter import Counter
 from usagefix.picture.cases import Case
+from usagefix.picture.examples import key_texts
 from usagefix.planning.scene import Scene
 from usagefix.planning.ways import Try, Way, is_used, named_keys
 from usagefix.quoting import literal, quoted
@@ -107,8 +108,9 @@ def statements(scene: Scene, tries: Sequence[Try], title: str, token: str) -> tu
     it."""
     ways = list(dict.fromkeys(each.way for each in tries))
     rows = ",\n        ".join(
-        f"({n}, {ways.index(each.way)}, {_text(each.case.preset)}, {_text(each.case.user)}, {_text(each.case.claim)},"
-        f" {_text(each.case.kind)}, {each.uses}, {_text(_sample(each.case))}, {_given(each.case)})"
+        f"({n}, {ways.index(each.way)}, {_text(_row(scene.counter, each.case))}, {_text(each.case.user)},"
+        f" {_text(each.case.claim)}, {_text(each.case.kind)}, {each.uses}, {_text(_sample(each.case))},"
+        f" {_given(each.case)})"
         for n, each in enumerate(tries)
     )
     called = (
@@ -134,6 +136,11 @@ $do$;
 DROP FUNCTION {_SIGNATURE};""",  # noqa: S608 - literals of our own
         ),
     )
+
+
+def _row(counter: Counter, case: Case) -> str:
+    """The key of the row that is used: that of several columns as an array in JSON."""
+    return json.dumps(key_texts(counter, case.preset)) if counter.more_keys else case.preset
 
 
 def _sample(case: Case) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from usagefix.fragments import closed
 from usagefix.preparing.finding import Keys
 from usagefix.quoting import literal, quoted
@@ -18,11 +20,17 @@ class Making(Keys):
         own = self.of_events[0]
         keys = ", ".join(f"event.{column}" for column in own)
         wanted = [f"({closed(self.counter.where)})"] if self.counter.where else []
-        wanted.append(f"event.{own[0]} OPERATOR(pg_catalog.=) ANY (%(ids)s)")
+        key, one_of = ", ".join(self.of_parent), "OPERATOR(pg_catalog.=) ANY"
+        if len(own) == 1:
+            wanted.append(f"event.{own[0]} {one_of} (%(ids)s)")
+        else:  # the columns, by which an index is used, and their ROW
+            wanted += [f"event.{column} {one_of} (%(ids_{n})s)" for n, column in enumerate(own, 1)]
+            wanted.append(f"ROW({keys})::pg_catalog.text {one_of} (%(ids)s::pg_catalog.text[])")
+            key = f"ROW({key})"
         found = f"SELECT DISTINCT {keys} FROM {self.counter.child_sql} AS event"  # noqa: S608
-        text = self._insert(f"{found} WHERE {' AND '.join(wanted)}")
-        text = text.replace("%", "%%").replace("%%(ids)s", "%(ids)s")
-        return f"{text}\nRETURNING {self.of_parent[0].replace('%', '%%')}::pg_catalog.text"
+        made = self._insert(f"{found} WHERE {' AND '.join(wanted)}")
+        text = f"{made}\nRETURNING {key}::pg_catalog.text"
+        return re.sub(r"%%(\(ids(_\d+)?\)s)", r"%\1", text.replace("%", "%%"))
 
     def of_insert(self) -> str:
         return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -59,5 +59,5 @@ def _plain(value: object) -> str | None:
     if isinstance(value, Decimal):
         return f"\0{value:f}" if value.is_finite() else None
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return value.isoformat().replace("+00:00", "Z")  # in UTC, but for the hours of a view in its own zone
     return str(value)

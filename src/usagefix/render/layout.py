@@ -5,6 +5,7 @@ Text from the database goes into ``rich.text.Text``: it is never read as markup.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from usagefix.render.pieces import NARROW, Column
 from usagefix.render.verdict import Verdict
 from usagefix.render.words import harmless
 
-PIPE_WIDTH = 160
+PIPE_WIDTH, FILE_WIDTH = 160, 100
 
 
 class _Stdout(Console):
@@ -31,10 +32,21 @@ class _Stdout(Console):
 
 def stdout_console() -> Console:
     """The console for data: the terminal's width, or a width that wraps nothing much in a pipe."""
-    columns = os.environ.get("COLUMNS", "")
-    told = int(columns) if columns.isascii() and columns.isdigit() else 0
-    fixed = told or (None if sys.stdout.isatty() else PIPE_WIDTH)
+    fixed = _told() or (None if sys.stdout.isatty() else PIPE_WIDTH)
     return _Stdout(file=sys.stdout, width=fixed, highlight=False, emoji=False, markup=False, soft_wrap=False)
+
+
+def file_console() -> Console:
+    """The console for what is written to a file: plain text."""
+    return Console(
+        file=io.StringIO(), width=_told() or FILE_WIDTH, force_terminal=False, color_system=None, highlight=False,
+        emoji=False, markup=False, soft_wrap=False,
+    )  # fmt: skip
+
+
+def _told() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isascii() and columns.isdigit() else 0
 
 
 def heading(title: str, command: str, console: Console) -> None:

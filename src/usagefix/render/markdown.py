@@ -8,7 +8,22 @@ from typing import assert_never
 
 from usagefix.models.outcome import Outcome
 from usagefix.render.outline import Chapter, chapters, overall
-from usagefix.render.pieces import Change, Facts, Mark, Notes, Remark, Result, Results, Section, Table
+from usagefix.render.pieces import (
+    Bars,
+    Cell,
+    Change,
+    Column,
+    Facts,
+    Heat,
+    Lines,
+    Mark,
+    Notes,
+    Remark,
+    Result,
+    Results,
+    Section,
+    Table,
+)
 from usagefix.render.words import harmless
 
 # What Markdown or HTML would read as its own; a name in a database may hold any of it. Where a text begins, also what
@@ -85,9 +100,17 @@ def _section(section: Section) -> Iterator[str]:
         case Results():
             yield from _results(section.results)
         case Table():
-            numbers = frozenset(place for place, column in enumerate(section.columns) if column.number)
-            rows = tuple(tuple(_text(cell.text) for cell in row) for row in section.rows)
-            yield from _rows([column.heading for column in section.columns], rows, numbers)
+            yield from _table(section.columns, section.rows)
+        case Bars():
+            yield from _table(section.columns, section.rows)
+        case Lines():
+            totals = tuple((_text(name), _text(cell.text)) for name, _, cell in section.lines)
+            yield from _rows(["", "in all"], totals, frozenset({1}))
+        case Heat():
+            numbers = frozenset(range(1, len(section.columns) + 1))
+            named = zip(section.rows, section.numbers, strict=True)
+            grid = tuple((_text(name), *(f"{number:,}" for number in row)) for name, row in named)
+            yield from _rows(["", *section.columns], grid, numbers)
         case Facts():
             numbers = frozenset(range(len(section.facts)) if section.numbers else ())
             names, cells = zip(*section.facts, strict=True)
@@ -103,6 +126,12 @@ def _section(section: Section) -> Iterator[str]:
             yield ""
         case _:
             assert_never(section)
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
+    numbers = frozenset(place for place, column in enumerate(columns) if column.number)
+    texts = tuple(tuple(_text(cell.text) for cell in row) for row in rows)
+    yield from _rows([column.heading for column in columns], texts, numbers)
 
 
 def _rows(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: frozenset[int]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from usagefix.models.correction import BackfillReport, Baselines
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
+from usagefix.models.insight import HeatmapReport, TopReport, TrendsReport
 from usagefix.models.migration import (
     ApplyReport,
     ExportReport,
@@ -26,7 +27,7 @@ from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
-from usagefix.render import counts, discovery, findings
+from usagefix.render import counts, discovery, findings, insights
 from usagefix.render.phrases import corrections, moment, undone
 from usagefix.render.pieces import Cell, Change, Column, Mark, Notes, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.verdict import FAINT, Verdict, verdict
@@ -151,6 +152,12 @@ def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:
             results = counts.of_steps(report.steps)
             steps = Results("", results, (("status", "word"), ("step", "title"), ("seen", "detail")))
             return Outline(results, verdict(report, nouns), (steps,))
+        case TrendsReport():
+            return insights.trend(report, nouns)
+        case HeatmapReport():
+            return insights.heatmap(report, nouns)
+        case TopReport():
+            return insights.top(report, nouns)
         case DiscoverReport():
             return discovery.discovered(report)
         case ProbeReport():
@@ -204,6 +211,9 @@ def _backfill(report: BackfillReport, nouns: Nouns) -> Result:
 
 
 def _status(report: StatusReport, nouns: Nouns) -> Outline:
+    if report.reads is not None:
+        reads = Result("truth", Mark.OK, "only verified", "Its truth", nouns.column, ", ".join(report.reads))
+        return Outline((reads,), verdict(report), (Results("", (reads,), (("state", "word"), ("reads", "detail"))),))
     results = tuple(_state(migration, str(report.next or "")) for migration in report.migrations)
     states = Results("", results, (("state", "word"), ("version", "object"), ("name", "title"), ("applied", "detail")))
     newest = moment(report.newest_event_at, "%Y-%m-%d %H:%M:%S UTC") if report.newest_event_at else "none yet"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal
 
+from usagefix.models.amount import Amount
 from usagefix.render.verdict import PLAIN, Verdict
 
 NARROW = 60  # columns of a terminal below which a row becomes a few lines
@@ -82,6 +83,34 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Bars:
+    """Rows under headings, each with a bar of a length between 0 and 1 behind it."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    lengths: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Names, each with a line of numbers in the order of time, and what they come to."""
+
+    title: str
+    lines: tuple[tuple[str, tuple[float, ...], Cell], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """Numbers in a grid, the larger the darker: the names of its rows and columns, and the numbers by row."""
+
+    title: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    numbers: tuple[tuple[Amount, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Names, and what each is; ``numbers``: all of them are."""
 
@@ -118,7 +147,7 @@ class Change:
     diff: str
 
 
-Section = Results | Table | Facts | Notes | Remark | Change
+Section = Results | Table | Bars | Lines | Heat | Facts | Notes | Remark | Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,34 @@ def looking_shown(*, first: float = FIRST, then: float = THEN) -> Iterator[Calla
     """The same for how many of all tables of events discover has looked at."""
     with _shown("looking at events", "looked at", "pair of tables", first, then) as show:
         yield show
+
+
+@contextmanager
+def reading_shown(*, first: float = 2.0) -> Iterator[Callable[[int, int], None]]:
+    """The same for which of some questions the events are read; a question may take long, so time tells of it."""
+    so_far = [0, 0]
+    done = threading.Event()
+
+    def tell() -> None:
+        due = first
+        while not done.wait(due):
+            words.say(f"reading the events, question {so_far[0] + 1} of about {max(so_far[1], 1)}")
+            due = THEN
+
+    def show(number: int, total: int) -> None:
+        so_far[:] = number, total
+
+    if sys.stderr is not None and sys.stderr.isatty():
+        with _shown("reading the events", "", "", first, THEN) as bar:
+            yield bar
+        return
+    watcher = threading.Thread(target=tell, daemon=True)
+    watcher.start()
+    try:
+        yield show
+    finally:
+        done.set()
+        watcher.join()
 
 
 @contextmanager

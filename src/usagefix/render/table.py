@@ -12,15 +12,19 @@ from usagefix.models.migration import ExportReport
 from usagefix.models.outcome import Outcome
 from usagefix.models.reports import Report
 from usagefix.render.brief import brief
+from usagefix.render.charts import draw_bars, draw_heat, draw_lines
 from usagefix.render.layout import conclude, grid, item, line, numbers, pairs, text
 from usagefix.render.outline import Chapter, chapters, of_report, overall
 from usagefix.render.pieces import (
     NARROW,
+    Bars,
     Cell,
     Change,
     Column,
     Facts,
     Field,
+    Heat,
+    Lines,
     Mark,
     Notes,
     Remark,
@@ -85,6 +89,12 @@ def draw(sections: Sequence[Section], console: Console) -> None:
                 _results(section, console)
             case Table():
                 _table(section, console)
+            case Bars():
+                draw_bars(section, console)
+            case Lines():
+                draw_lines(section, console)
+            case Heat():
+                draw_heat(section, console)
             case Facts():
                 _facts(section, console)
             case Notes():

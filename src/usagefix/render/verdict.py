@@ -11,6 +11,7 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport, Severity
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
+from usagefix.models.insight import HeatmapReport, Of, TopReport, TrendsReport, Window
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, State, StatusReport
 from usagefix.models.nouns import USUAL, Nouns, plural
 from usagefix.models.probe import Probed, ProbeReport
@@ -76,6 +77,8 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
             return Verdict(f"mode {report.mode}", f"{means} ({was})", GOOD)
         case SmokeReport():
             return _smoked(report, nouns)
+        case TrendsReport() | HeatmapReport() | TopReport():
+            return _seen(report, nouns)
         case DiscoverReport():
             return _discovered(report)
         case ProbeReport():
@@ -98,6 +101,29 @@ def _verified(report: VerifyReport, nouns: Nouns) -> Verdict:
     return Verdict("not right", f"{wrong}{accuracy}", BAD, str(report.next or ""))
 
 
+def _seen(report: TrendsReport | HeatmapReport | TopReport, nouns: Nouns) -> Verdict:
+    said = f"{nouns.total(report.total_uses)} {_window(report.window)}"
+    match report:
+        case TrendsReport():
+            if report.change is None:
+                return Verdict("trend", f"{said}, and {nouns.total(report.before_uses)} in the time before")
+            than = f"{abs(report.change):.1%} {'more' if report.change >= 0 else 'fewer'}".replace("%", " %")
+            return Verdict("trend", f"{said}, {than} than the {report.before_uses:,} in the time before")
+        case HeatmapReport():
+            return Verdict("heatmap", said)
+        case _:
+            what = "users" if report.of is Of.USERS else nouns.rows
+            share = f"{report.top_share:.0%}".replace("%", " %")
+            return Verdict("top", f"{said}; {share} by {len(report.rows):,} of {report.among:,} {what}")
+
+
+def _window(window: Window) -> str:
+    """Which events, in words."""
+    form = "%Y-%m-%d %H:%M"
+    only = f"of kind {window.kind} " * (window.kind is not None) + f"of {window.preset} " * (window.preset is not None)
+    return f"{only}from {window.since.strftime(form)} until {window.until.strftime(form)} ({window.timezone})"
+
+
 def _rolled_back(report: RollbackReport, nouns: Nouns) -> Verdict:
     if report.dry_run and (report.migrations or report.purged):
         return Verdict("dry run", "nothing was changed; the SQL: usagefix sql VERSION rollback --adapt")
@@ -111,6 +137,8 @@ def _rolled_back(report: RollbackReport, nouns: Nouns) -> Verdict:
 
 
 def _standing(report: StatusReport) -> Verdict:
+    if report.reads is not None:
+        return Verdict("only verified", "no trigger keeps it; usagefix verify tells whether it is right")
     states = {migration.state for migration in report.migrations}
     if states <= {State.APPLIED}:
         return Verdict("applied", "every migration; usagefix verify proves the counters", GOOD)
@@ -138,6 +166,8 @@ def _diagnosed(report: DoctorReport) -> Verdict:
 
 def _smoked(report: SmokeReport, nouns: Nouns) -> Verdict:
     failed = [step for step in report.steps if step.status is Status.FAILED]
+    if not failed and any(step.step_id == "first_use" and step.status is Status.SKIPPED for step in report.steps):
+        return Verdict("cannot tell", f"no {nouns.event} was tried", MIND)
     if not failed:
         return Verdict("right", nouns.smoked, GOOD)
     hints = "; ".join(dict.fromkeys(step.hint for step in failed if step.hint))

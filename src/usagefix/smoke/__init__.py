@@ -7,12 +7,15 @@ in a counter, no notification, nothing drawn from a sequence of usagefix's (one 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from usagefix import preflight
+from usagefix.counter import Counter
 from usagefix.database import Database, Limits
 from usagefix.models.smoke import SmokeReport, SmokeStep
 from usagefix.models.verification import Status
+from usagefix.smoke.chained import ChainedPlay, about, chain, not_tried
 from usagefix.smoke.events import EventsPlay
 from usagefix.smoke.further import further
 from usagefix.smoke.play import Play
@@ -41,11 +44,15 @@ def smoke(
     def perform(*, lately: bool) -> _Performance:
         with db.transaction(limits, settings={"usagefix.smoke": "on"}, rollback=True):
             (transaction,) = db.values("SELECT pg_catalog.pg_current_xact_id()::text")
-            beside = further(db, preset=preset, usage_type=usage_type) if db.counter.usual else None
-            stage = set_stage(db, role=role, preset=preset, usage_type=usage_type, lately=lately)
-            play = Play(db, stage, recorder(db, stage), beside) if beside else EventsPlay(db, stage)
-            play.all()
-            return _Performance(stage, play.steps, transaction, recorded=play.recorded)
+            counters, below = chain(db)
+            with about(db, counters[0]):
+                beside = further(db, preset=preset, usage_type=usage_type) if db.counter.usual else None
+                stage = set_stage(db, role=role, preset=preset, usage_type=usage_type, lately=lately)
+                if below is not None:
+                    return _Performance(stage, [*stage.steps, *not_tried(below)], transaction, recorded=False)
+                play = Play(db, stage, recorder(db, stage), beside) if beside else _events(db, stage, counters)
+                play.all()
+                return _Performance(stage, play.steps, transaction, recorded=play.recorded)
 
     first = db.retrying(lambda: perform(lately=False), limits)
     if first.recorded or preset is not None or not db.counter.usual:
@@ -53,6 +60,10 @@ def smoke(
     # Nobody may have used that preset for long because nobody can: it is deleted, or not published.
     second = db.retrying(lambda: perform(lately=True), limits)
     return _undone(db, second if second.recorded else first)
+
+
+def _events(db: Database, stage: Stage, counters: Sequence[Counter]) -> EventsPlay:
+    return ChainedPlay(db, stage, counters) if len(counters) > 1 else EventsPlay(db, stage)
 
 
 @dataclass(frozen=True, slots=True)

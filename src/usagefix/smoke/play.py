@@ -19,7 +19,7 @@ _MADE_UP = frozenset({"23502", "23503", "23514"})  # not null, foreign key, chec
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
+class State:
     """The preset in the middle of the test: the columns of ``smoke_state.sql``."""
 
     counter: int | None
@@ -104,7 +104,7 @@ class Play:
     def _skip(self, step_id: str, title: str, why: str) -> None:
         self.steps.append(SmokeStep(step_id, title, Status.SKIPPED, why))
 
-    def _use(self, begin: _State, uses: int) -> tuple[bool, str]:
+    def _use(self, begin: State, uses: int) -> tuple[bool, str]:
         before = self.now
         with self.stage.acting(self.db):
             said = self.recorder.record(self.db)
@@ -120,7 +120,7 @@ class Play:
         self.recorded |= now.events > before.events
         return good, told
 
-    def _last_use(self, begin: _State) -> None:
+    def _last_use(self, begin: State) -> None:
         usual, parent = self.db.nouns.usual, self.db.nouns.parent
         title = f"The {self.db.nouns.last_event} moves with it"
         if not self.db.counter.keeps_last_use:
@@ -137,16 +137,16 @@ class Play:
         was, since = (str(at or "never")[:19] for at in (begin.last_used_at, now.last_used_at))
         self._step("last_use", title, lambda: (moved, f"{was} → {since}"))
 
-    def _agree(self, begin: _State) -> tuple[bool, str]:
+    def _agree(self, begin: State) -> tuple[bool, str]:
         now = self.now
         return now.shown - begin.shown == now.events - begin.events, moved(begin, now)
 
-    def _insert(self, before: _State) -> tuple[bool, str]:
+    def _insert(self, before: State) -> tuple[bool, str]:
         self.inserted = self.recorder.insert(self.db, ROWS)
         now = self._look()
         return now.shown - before.shown == ROWS and now.events - before.events == ROWS, moved(before, now)
 
-    def _delete(self, before: _State) -> tuple[bool, str]:
+    def _delete(self, before: State) -> tuple[bool, str]:
         full = self.now
         self.recorder.delete(self.db, self.inserted)
         now = self._look()
@@ -157,22 +157,22 @@ class Play:
         self.db.run("ROLLBACK TO SAVEPOINT usagefix_smoke")  # what comes is deferred again
         return True, "no deferred constraint or trigger refuses it"
 
-    def _look(self) -> _State:
+    def _look(self) -> State:
         self.now = self._state()
         return self.now
 
-    def _state(self) -> _State:
+    def _state(self) -> State:
         return self._state_of(self.stage.preset.id)
 
-    def _state_of(self, preset: str) -> _State:
-        return self.db.row(self.db.query("smoke_state"), _State, {"preset": preset})
+    def _state_of(self, preset: str) -> State:
+        return self.db.row(self.db.query("smoke_state"), State, {"preset": preset})
 
     def _counts(self, preset: str) -> tuple[int, int]:
         state = self._state_of(preset)
         return state.shown, state.events
 
 
-def moved(before: _State, after: _State) -> str:
+def moved(before: State, after: State) -> str:
     """What the counter and the events did, in words."""
     shown = "null" if before.counter is None else f"{before.counter:,}"
     return f"counter {shown} → {after.shown:,}, events {before.events:,} → {after.events:,}"

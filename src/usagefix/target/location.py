@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from usagefix.models.target import Place, server
 from usagefix.target import urls
 
 CONNECT_SECONDS = 10
@@ -36,7 +37,17 @@ class Location:
     @property
     def hostaddr(self) -> str:
         """The address that the string or the environment gives for the host, else nothing."""
-        return str(self.parameters.get("hostaddr") or (_defaults()["hostaddr"] or b"").decode())
+        return self._given("hostaddr")
+
+    @property
+    def place(self) -> Place:
+        """Which database that is, as far as it is known before there is a connection."""
+        host, port, database = (self._given(name) for name in ("host", "port", "dbname"))
+        return Place(database, server(host, None if host.startswith("/") else port or "5432") if host else "")
+
+    def _given(self, name: str) -> str:
+        """What the string or the environment says for a parameter, else nothing."""
+        return str(self.parameters.get(name) or (_defaults()[name] or b"").decode())
 
 
 def locate(conninfo: str, source: str) -> Location:

@@ -7,10 +7,12 @@ from collections.abc import Callable
 import typer
 
 from usagefix.cli.commands.changing import apply, backfill, guard, rollback
+from usagefix.cli.commands.insight import heatmap, top, trends
 from usagefix.cli.commands.looking import check, check_preset, discover, doctor, status, verify
 from usagefix.cli.commands.offline import demo, export, schema, sql
 from usagefix.cli.commands.proving import probe_api, smoke
 from usagefix.cli.declaring import Command, declares
+from usagefix.cli.destination import writes
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "apply": apply,
@@ -22,6 +24,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "check": check,
     "check-preset": check_preset,
     "status": status,
+    "trends": trends,
+    "heatmap": heatmap,
+    "top": top,
     "guard": guard,
     "smoke": smoke,
     "probe-api": probe_api,
@@ -37,5 +42,5 @@ _OF_NO_COUNTER = ("discover", "schema", "demo")
 def register(app: typer.Typer) -> None:
     """Add every command."""
     for name, command in _COMMANDS.items():
-        declared = command if name in _OF_NO_COUNTER else declares(command)
-        app.command(name, cls=Command)(declared)
+        written = writes(command)
+        app.command(name, cls=Command)(written if name in _OF_NO_COUNTER else declares(written))

@@ -94,7 +94,7 @@ def export(
             words.say(line)
         return report
 
-    run.execute_offline("export", output, work)
+    run.execute_offline(context, "export", output, work)
 
 
 def schema(

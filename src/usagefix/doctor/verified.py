@@ -1,0 +1,72 @@
+"""The rules of a counter that is only verified: the application counts, and usagefix says where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from usagefix.doctor.case import Case
+from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
+from usagefix.doctor.source import source_scripts
+from usagefix.doctor.surroundings import counter_indexed, counter_near_limit, index_invalid, not_looked_at
+from usagefix.doctor.words import listed, said, where
+from usagefix.models.diagnosis import Finding
+from usagefix.reading import Use
+
+_HERE = "where the counter is wrong, look here: usagefix only verifies it"
+
+
+def differs(case: Case) -> Iterator[Finding]:
+    """What is shown is not what the query says."""
+    totals = case.picture.drift
+    if totals is not None and totals.inaccurate:
+        yield Finding(
+            "drift",
+            ERROR,
+            "Displayed counts are not what the truth says",
+            case.counted_column,
+            f"{totals.inaccurate:,} of {totals.rows:,} {case.nouns.rows} inaccurate, drift"
+            f" {totals.drift_total:+,} in all",
+            "correct it where the application counts: usagefix only verifies a counter with truth",
+        )
+
+
+def counter_writer(case: Case) -> Iterator[Finding]:
+    """Who writes the counter, and who calls that."""
+    for function in case.writers:
+        callers = case.callers(function)
+        yield Finding(
+            "counter_writer",
+            INFO,
+            "A function writes the counter",
+            function.signature,
+            f"called by {listed(callers)}" if callers else f"called by nothing; looked at: {case.looked_at}",
+            _HERE,
+        )
+
+
+def source_writes(case: Case) -> Iterator[Finding]:
+    """The lines of the source that write it."""
+    for place in case.places(Use.WRITES_COUNTER):
+        yield Finding("source_writes", INFO, "The source writes the counter", where(place), said(place), _HERE)
+
+
+def nothing_writes(case: Case) -> Iterator[Finding]:
+    """Nothing keeps it, as far as one can see."""
+    if not case.writers and not any(True for _ in case.places(Use.WRITES_COUNTER)):
+        yield Finding(
+            "nothing_writes",
+            INFO if case.source is None else WARNING,
+            "Nothing was found that writes the counter",
+            case.counted_column,
+            f"looked at: {case.looked_at}",
+            "find out what should keep it; usagefix doctor --source DIR reads the application, too",
+        )
+
+
+RULES: dict[str, Rule] = {
+    rule.__name__: rule
+    for rule in (
+        differs, counter_writer, source_writes, nothing_writes, source_scripts, counter_indexed, counter_near_limit,
+        index_invalid, not_looked_at,
+    )
+}  # fmt: skip

@@ -1,0 +1,131 @@
+"""Which columns of an event tell when it was, by whom, and of what kind; and which events are asked for. Reads only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from usagefix import keys, picture
+from usagefix.counter import EVENT_TIMES, Counter
+from usagefix.database import Database
+from usagefix.errors import ConfigurationError, Refused
+from usagefix.models.insight import Asked
+from usagefix.preset import named
+from usagefix.quoting import literal, quoted
+
+EMAIL_NAMED = re.compile(r"e.?mail", re.IGNORECASE)
+_TIMES = (
+    *EVENT_TIMES, "inserted_at", "occurred_at", "happened_at", "recorded_at", "createdAt", "created", "timestamp",
+    "created_on", "date_created", "time", "date",
+)  # fmt: skip
+_USERS = (
+    "user_id", "userId", "author_id", "actor_id", "account_id", "profile_id", "member_id", "person_id", "voter_id",
+    "creator_id", "owner_id", "customer_id", "donor_id", "follower_id", "created_by", "user", "author",
+)  # fmt: skip
+_KINDS = ("usage_type", "event_type", "kind", "type", "action", "reaction", "reaction_type", "event", "category")
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The events that are asked for: ``counter`` with the columns that they have, and restricted to them;
+    ``of_any_kind``: the same without regard to their kind.
+
+    ``day``: they tell the day, but no hour; ``may_lack_time``: some may have none; ``cannot``: what they do not tell,
+    in sentences. ``zoneless``: their times say no zone."""
+
+    counter: Counter
+    of_any_kind: Counter
+    day: bool
+    zoneless: bool
+    may_lack_time: bool
+    preset: str | None
+    cannot: tuple[str, ...]
+
+
+def events(db: Database, asked: Asked) -> Events:
+    """What there is of the events of the counter in turn, in the snapshot that is open.
+
+    Raises Refused where nothing tells when they were, or there are none; ConfigurationError for a column that is not
+    there, or that holds addresses; RowNotFound.
+    """
+    counter = db.counter
+    if counter.truth is not None:
+        raise Refused(
+            f"{counter.slug} is only verified, by a query: there are no events to show",
+            hint="declare it with events, or name another with --counter",
+        )
+    table = picture.tables(db)[1]
+    time, user, kind = _chosen(counter, table, asked)
+    type_ = table.type_of(time)
+    cannot = []
+    if user is None:
+        cannot.append(f"users: {table.name} has no column that tells who it was; name one with --user-column")
+    if kind is None:
+        cannot.append(f"kinds: {table.name} has no column of that; name one with --kind-column")
+    db.counter = counter = replace(counter, time=time, user=user, kind=kind)
+    row = named(db, asked.preset).id if asked.preset is not None else None
+    return Events(
+        counter=_restricted(counter, row, asked.kind),
+        of_any_kind=_restricted(counter, row, None),
+        day=type_ == "date",
+        zoneless=type_ == "timestamp without time zone",
+        may_lack_time=not table.columns[time]["required"],
+        preset=row,
+        cannot=tuple(cannot),
+    )
+
+
+def _chosen(counter: Counter, table: picture.Table, asked: Asked) -> tuple[str, str | None, str | None]:
+    times = [name for name in table.columns if _is_time(table.type_of(name))]
+    sole = times if len(times) == 1 else []
+    time = _column(table, "--time-column", asked.time_column, (counter.time, *_TIMES, *sole), times)
+    if time is None:
+        raise Refused(
+            f"nothing tells when the events of {counter.slug} were: {table.name} has no column that is called after a"
+            " time",
+            hint=f"name it with --time-column: {', '.join(times)}" if times else "a column of times is needed",
+        )
+    refers = {column for _, column in counter.keys}
+    others = [name for name in table.columns if name not in refers and not EMAIL_NAMED.search(name)]
+    user = _column(table, "--user-column", asked.user_column, (counter.user, *_USERS), others)
+    if asked.user_column is not None and EMAIL_NAMED.search(asked.user_column):
+        raise ConfigurationError(
+            f"--user-column {asked.user_column} is called after an e-mail address, and none is ever read",
+            hint="name the column that holds the user's key",
+        )
+    kind = _column(table, "--kind-column", asked.kind_column, (counter.kind, *_KINDS), others)
+    if asked.kind is not None and kind is None:
+        raise ConfigurationError(
+            f"--kind {asked.kind}: {table.name} has no column that tells kinds", hint="name one with --kind-column"
+        )
+    return time, user, kind
+
+
+def _column(
+    table: picture.Table, option: str, given: str | None, usual: Iterable[str | None], fitting: list[str]
+) -> str | None:
+    """The column that is given, else the first of the usual ones that is there; None where there is none."""
+    if given is None:
+        return next((name for name in usual if name in fitting), None)
+    if given not in table.columns or (option == "--time-column" and given not in fitting):
+        what = "holds no times" if given in table.columns else f"is no column of {table.name}"
+        raise ConfigurationError(f"{option} {given} {what}", hint=f"there are {', '.join(fitting)}")
+    return given
+
+
+def _restricted(counter: Counter, row: str | None, kind: str | None) -> Counter:
+    """The counter of only the events of a row, or of a kind."""
+    conditions = [counter.where] if counter.where is not None else []
+    if row is not None:
+        parts = keys.columns_of(row) if counter.more_keys else (row,)
+        pairs = zip(counter.keys, parts, strict=True)
+        conditions += [f"event.{quoted(column)} = {literal(part)}" for (_, column), part in pairs]
+    if kind is not None and counter.kind is not None:
+        conditions.append(f"COALESCE(event.{quoted(counter.kind)}::pg_catalog.text, '') = {literal(kind)}")
+    where = " AND ".join(f"({condition})" for condition in conditions)
+    return replace(counter, where=where or None)
+
+
+def _is_time(kind: str) -> bool:
+    return kind == "date" or kind.startswith("timestamp")

@@ -1,0 +1,130 @@
+"""Numbers drawn for a terminal: bars, lines of blocks, a grid by colour. Where a terminal lacks blocks or colour, by
+characters that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import pairwise
+
+from rich.console import Console
+from rich.text import Text
+
+from usagefix.models.amount import share
+from usagefix.render.layout import text
+from usagefix.render.pieces import NARROW, Bars, Heat, Lines
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_HEIGHTS, _PLAIN_HEIGHTS = "▁▂▃▄▅▆▇█", "_.-=+*%#"
+_SHADES, _PLAIN_SHADES = " ░▒▓█", " .+*#"
+_BLUES = ("#22324a", "#2a4a73", "#2f659f", "#3d82c8", "#5aa2e6", "#8cc4ff")  # from few to many
+_LONGEST, _SHORTEST = 60, 6
+_ROOM = 120  # columns from which on everything is shown
+_INDENT = "  "
+
+
+def draw_bars(bars: Bars, console: Console) -> None:
+    """Rows with a bar each, as long as there is room for."""
+    shown = [place for place, column in enumerate(bars.columns) if console.width >= _room(column.extra, bars)]
+    cells = [[text(row[place].text, row[place].colour) for place in shown] for row in bars.rows]
+    columns = [bars.columns[place] for place in shown]
+    widths = [max([len(column.heading), *(row[at].cell_len for row in cells)]) for at, column in enumerate(columns)]
+    spare = console.width - len(_INDENT) - sum(widths) - 2 * len(widths)
+    for at, column in enumerate(columns):  # what is no number gives way to the bar
+        if spare < _SHORTEST and not (column.number or column.whole):
+            cut = min(_SHORTEST - spare, max(widths[at] - _SHORTEST, 0))
+            widths[at], spare = widths[at] - cut, spare + cut
+    headings = [Text(column.heading, "dim") for column in columns]
+    numbers = [column.number for column in columns]
+    console.print(_line(headings, widths, numbers), no_wrap=True, crop=True, overflow="crop")
+    for row, length in zip(cells, bars.lengths, strict=True):
+        drawn = _line(row, widths, numbers)
+        if spare >= _SHORTEST:
+            drawn.append(_bar(length, min(spare, _LONGEST), plain=console.options.ascii_only), "blue")
+        console.print(drawn, no_wrap=True, overflow="crop")
+    console.print()
+
+
+def draw_lines(lines: Lines, console: Console) -> None:
+    """Lines of blocks, all to the same scale."""
+    heights = _PLAIN_HEIGHTS if console.options.ascii_only else _HEIGHTS
+    names = [text(name) for name, _, _ in lines.lines]
+    widest = min(max(name.cell_len for name in names), max(console.width // 3, 8))
+    totals = max(len(cell.text) for _, _, cell in lines.lines)
+    room = max(console.width - len(_INDENT) - widest - totals - 4, 1)
+    squeezed = [_squeezed(values, room) for _, values, _ in lines.lines]
+    most = max((max(values, default=0.0) for values in squeezed), default=0.0)
+    for name, values, (_, _, cell) in zip(names, squeezed, lines.lines, strict=True):
+        drawn = "".join(heights[_step(value, most, len(heights))] for value in values)
+        line = _line([name, Text(cell.text), Text(drawn, "blue")], [widest, totals, len(drawn)], [False, True, False])
+        console.print(line, no_wrap=True, overflow="crop")
+    console.print()
+
+
+def draw_heat(heat: Heat, console: Console) -> None:
+    """A grid; its cells have a background alone, or characters where there is no colour."""
+    colours = console.color_system is not None and not console.no_color
+    margin = max(map(len, heat.rows)) + 1
+    wide = max(min((console.width - margin - len(_INDENT)) // len(heat.columns), 4), 1)
+    shades = _PLAIN_SHADES if console.options.ascii_only else _SHADES
+    most = max(max(row) for row in heat.numbers)
+    every = 1 if wide > 2 else 3 if wide > 1 else 6  # noqa: PLR2004 - names that do not run into each other
+    head = "".join(name.ljust(wide * every) for name in heat.columns[::every])
+    console.print(Text(f"{_INDENT}{' ' * margin}{head}", "dim"), no_wrap=True, overflow="crop")
+    for name, numbers in zip(heat.rows, heat.numbers, strict=True):
+        drawn = Text(f"{_INDENT}{name.ljust(margin)}", "dim")
+        for number in numbers:
+            part = share(number, most) if most > 0 and number > 0 else 0.0
+            if colours:
+                drawn.append(" " * wide, f"on {_BLUES[_step(part, 1.0, len(_BLUES))]}" if part else "on grey11")
+            else:
+                drawn.append(shades[0 if not part else 1 + _step(part, 1.0, len(shades) - 1)] * wide)
+        console.print(drawn, no_wrap=True, overflow="crop")
+    console.print(_legend(most, wide, shades, colours=colours), no_wrap=True, overflow="crop")
+    console.print()
+
+
+def _legend(most: int | Decimal, wide: int, shades: str, *, colours: bool) -> Text:
+    drawn = Text(f"{_INDENT}none ", "dim")
+    if colours:
+        for colour in ("grey11", *_BLUES):
+            drawn.append(" " * max(wide, 2), f"on {colour}")
+    else:
+        drawn.append("".join(shade * wide for shade in shades), "not dim")
+    return drawn.append(f" {most:,}", "dim")
+
+
+def _room(extra: bool, bars: Bars) -> int:
+    """How wide a terminal has to be for a column."""
+    return (_ROOM if len(bars.columns) > 4 else NARROW) if extra else 0  # noqa: PLR2004
+
+
+def _line(cells: Sequence[Text], widths: Sequence[int], numbers: Sequence[bool]) -> Text:
+    line = Text(_INDENT)
+    for cell, width, number in zip(cells, widths, numbers, strict=True):
+        fitted = cell.copy()
+        fitted.truncate(width, overflow="ellipsis" if width > 1 else "crop")
+        gap = " " * (width - fitted.cell_len)
+        line.append_text(Text(gap) + fitted if number else fitted + Text(gap))
+        line.append("  ")
+    return line
+
+
+def _bar(length: float, room: int, *, plain: bool) -> str:
+    if plain:
+        return "#" * round(length * room)
+    eighths = round(length * room * 8)
+    return (_EIGHTHS[8] * (eighths // 8) + _EIGHTHS[eighths % 8]).rstrip()
+
+
+def _squeezed(values: Sequence[float], room: int) -> list[float]:
+    """No more numbers than there is room for: the means of neighbours."""
+    if len(values) <= room:
+        return list(values)
+    edges = [round(at * len(values) / room) for at in range(room + 1)]
+    return [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
+
+
+def _step(value: float, most: float, steps: int) -> int:
+    """Which of some steps a number is on."""
+    return min(int(max(value, 0.0) / most * steps), steps - 1) if most > 0 else 0

@@ -1,0 +1,71 @@
+"""smoke of a counter that adds up another counter: it is tried by the events of the lower one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shapes import Shape
+from support import App
+
+SHAPE = Shape("chain")
+CONFIG = ("--config", str(SHAPE.declaration))
+TOTAL = "community_comments_total"
+
+
+@pytest.fixture
+def chain(empty: App) -> App:
+    SHAPE.load(empty)
+    applied = empty.usagefix("apply", *CONFIG)
+    assert applied.code == 0, applied.stderr
+    return empty
+
+
+def steps(result: Any) -> dict[str, dict[str, str]]:
+    """What came of the steps for the total, by id."""
+    entry = next(part for part in result.json["counters"] if part["counter"] == TOTAL)
+    return {step["step_id"]: step for step in entry["steps"]}
+
+
+def test_events_of_the_lower_counter_reach_it(chain: App) -> None:
+    before = chain.dump_all(), SHAPE.wrong(chain)
+    tried = chain.usagefix("smoke", *CONFIG, "--format", "json")
+    assert tried.code == 0, tried.stdout
+    said = steps(tried)
+    assert said["first_use"]["title"] == "A new row of comments counts"
+    for step in ("first_use", "second_use", "events_agree", "many_rows", "delete", "kinds"):
+        assert said[step]["status"] == "ok", said[step]
+    assert (chain.dump_all(), SHAPE.wrong(chain)) == before
+    # The lower one counts, and the upper one does not.
+    chain.sql("ALTER TABLE posts DISABLE TRIGGER trigger_auto_adjust_community_comments_total_update")
+    tried = chain.usagefix("smoke", *CONFIG, "--format", "json")
+    assert tried.code == 1
+    assert steps(tried)["first_use"]["detail"].endswith("recorded, not counted")
+
+
+def test_alone_it_says_what_it_lacks(chain: App) -> None:
+    alone = chain.usagefix("smoke", *CONFIG, "--counter", TOTAL, "--format", "json")
+    assert alone.code == 0, alone.stdout
+    step = steps(alone)["first_use"]
+    assert step["status"] == "skipped"
+    assert "add --counter post_comments_count, and both are tried" in step["detail"]
+    assert "cannot tell: no event was tried" in chain.usagefix("smoke", *CONFIG, "--counter", TOTAL).stdout
+
+
+def test_three_levels(chain: App, tmp_path: Path) -> None:
+    chain.sql(
+        "CREATE TABLE worlds (id integer PRIMARY KEY, total bigint NOT NULL DEFAULT 0); INSERT INTO worlds VALUES (1)"
+    )
+    chain.sql("ALTER TABLE communities ADD world integer REFERENCES worlds; UPDATE communities SET world = 1")
+    chain.sql("CREATE INDEX ON communities (world)")
+    file = tmp_path / "usagefix.toml"
+    more = '\n[[counter]]\ncounter = "worlds.total"\nevents = "communities.world"\nsum = "comments_total"\n'
+    file.write_text(SHAPE.declaration.read_text() + more)
+    applied = chain.usagefix("apply", "--config", str(file))
+    assert applied.code == 0, applied.stdout + applied.stderr
+    tried = chain.usagefix("smoke", "--config", str(file), "--format", "json")
+    assert tried.code == 0, tried.stdout
+    world = next(part for part in tried.json["counters"] if part["counter"] == "world_total")
+    said = {step["step_id"]: step["status"] for step in world["steps"]}
+    assert (said["first_use"], said["many_rows"], said["delete"]) == ("ok", "ok", "ok"), world["steps"]
