@@ -100,7 +100,7 @@ def test_posts_without_an_event_that_counts_are_nobodys(app: App) -> None:
 
 def test_rows_that_are_locked_are_not_counted_one_by_one() -> None:
     """Where the loop of the SQL file reads otherwise than what takes its place expects, it would stay, and be slow."""
-    for of in (LIKES, WOWS, replace(LIKES, beside=(), above=("public", "groups", "id", "group_id"))):
+    for of in (LIKES, WOWS, replace(LIKES, beside=(), above=(("public", "groups", "id", "group_id"),))):
         body = catalog.counting().bodies(of)[0]
         assert ("Else all at once" in body, "LOOP" in body) == (True, False)
     assert "LOOP" in catalog.counting().read(Face.APPLY, replace(LIKES, beside=()))
