@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from usagefix.counter import Counter
-from usagefix.preparing.locking import AT_ONCE, Locking
+from usagefix.preparing.locking import AT_ONCE, COUNTED, Locking
 from usagefix.preparing.making import Making
 
 _INCREMENT = "    -- Most statements insert one event: then nothing is grouped or sorted.\n"
@@ -42,9 +42,9 @@ ANCHORS = (_STARTS, _INCREMENT, _ONE_BY_ONE, _ADJUST, _ROW, _GONE)
 
 
 def adapted(counter: Counter, text: str) -> str:
-    """The bundled SQL, not yet rendered, with what counts otherwise: rows that are locked, and rows that are events."""
-    if counter.beside or counter.above:
-        text = Locking(counter).at_once(text)
+    """The bundled SQL, not yet rendered, with what else counts: rows that are locked, and rows that are events."""
+    if (counter.beside or counter.above) and not counter.more_keys:
+        text = text.replace(_ONE_BY_ONE, COUNTED + _ONE_BY_ONE)
     if _starts_anew(counter):
         text = text.replace(_INCREMENT, _STARTED + _INCREMENT)
     return text
@@ -74,7 +74,7 @@ def _additions(counter: Counter) -> Mapping[str, str]:
     first = _OF_ITSELF if _starts_anew(counter) else _INCREMENT
     return {
         first: made.unless_any() + made.of_insert() * bool(counter.beside) + locked.of_insert(),
-        **dict.fromkeys((_ONE_BY_ONE, AT_ONCE), made.of_insert() * (not counter.beside)),
+        AT_ONCE if counter.above and not counter.more_keys else _ONE_BY_ONE: made.of_insert() * (not counter.beside),
         _ADJUST: made.unless_gone() + made.unless_changed() + made.of_update() + locked.of_change(),
         _ROW: made.of_row() + locked.of_row(),
         _GONE: _NOTED * counter.creates,
