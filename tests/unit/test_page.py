@@ -16,7 +16,7 @@ from year import HOSTILE, KINDS, UNTIL, odd, year
 
 from usagefix.errors import Refused
 from usagefix.models.amount import Amount
-from usagefix.models.insight import Insight, Step, TopReport
+from usagefix.models.insight import OTHERS, Insight, Step, TopReport
 from usagefix.models.nouns import USUAL
 from usagefix.models.target import Target
 from usagefix.models.verification import VerifyReport
@@ -113,6 +113,16 @@ def test_tables_add_up_to_the_total_whatever_is_left_out() -> None:
         assert all(row[0] == sum(row[1:7]) for row in rows), "five kinds and all others"
         assert all(a.first + a.length == b.first for a, b in pairwise(drawn.groups))
         assert drawn.headings[:7] == ("uses", *(f"kind {n}" for n in range(5)), "all others")
+
+
+@pytest.mark.parametrize("kinds", [["a", OTHERS, "b"], [OTHERS, *"abcdefg"]])
+def test_what_is_others_already_is_no_kind_of_its_own(kinds: list[str]) -> None:
+    drawn = chart(year(30, kinds=kinds).trend, USES, Detail.FULL, height=100)
+    assert drawn
+    assert [line.name for line in drawn.lines] == ([*kinds[:1], "b"] if kinds[0] == "a" else list("abcde")) + [
+        "all others"
+    ]
+    assert drawn.lines[-1].place == 5, "grey"
 
 
 @pytest.mark.parametrize(

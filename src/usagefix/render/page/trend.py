@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import IntEnum
 
 from usagefix.models.amount import Amount, minus, plus
-from usagefix.models.insight import Period, Step, TrendsReport
+from usagefix.models.insight import OTHERS, Period, Step, TrendsReport
 from usagefix.render.page.figures import (
     MONTHS,
     Unit,
@@ -151,8 +151,10 @@ def _kinds(periods: Sequence[Period]) -> list[str]:
     for period in periods:
         for kind, uses in period.by_kind.items():
             sums[kind] = sums.get(kind, Decimal(0)) + (Decimal(uses) if _finite(uses) else 0)
-    ranked = sorted(sums, key=lambda kind: (-sums[kind], kind))
-    return ranked if len(ranked) <= KINDS + 1 else [*ranked[:KINDS], _OTHER]
+    ranked = sorted(sums, key=lambda kind: (kind == OTHERS, -sums[kind], kind))
+    if len(ranked) <= KINDS + 1:
+        return [_OTHER if kind == OTHERS else kind for kind in ranked]
+    return [*ranked[:KINDS], _OTHER]
 
 
 def _values(periods: Sequence[Period], kind: str, kinds: Sequence[str]) -> list[Amount]:
