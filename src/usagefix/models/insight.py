@@ -10,7 +10,6 @@ from usagefix.models.amount import Amount
 from usagefix.models.keyed import Keyed
 from usagefix.models.verification import VerifyReport
 
-
 OTHERS = "(others)"  # the kind of events whose kinds are too many, and rare
 
 
