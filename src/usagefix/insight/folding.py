@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
 
-from usagefix.models.amount import Amount, minus, plus, share
+from usagefix.models.amount import Amount, finite, minus, plus, share
 from usagefix.models.insight import Cell, Period
 
 MOST_KINDS, OTHERS = 12, "(others)"
@@ -77,4 +77,4 @@ def periods(
 
 def change(now: Amount, before: Amount) -> float | None:
     """What came since, as a share of what was before."""
-    return share(minus(now, before), before) if before > 0 else None
+    return share(minus(now, before), before) if finite(before) > 0 else None

@@ -10,7 +10,7 @@ from itertools import pairwise
 from rich.console import Console
 from rich.text import Text
 
-from usagefix.models.amount import share
+from usagefix.models.amount import finite, share
 from usagefix.render.layout import text
 from usagefix.render.pieces import NARROW, Bars, Heat, Lines
 
@@ -26,7 +26,7 @@ _INDENT = "  "
 def draw_bars(bars: Bars, console: Console) -> None:
     """Rows with a bar each, as long as there is room for."""
     shown = [place for place, column in enumerate(bars.columns) if console.width >= _room(column.extra, bars)]
-    cells = [[text(row[place].text, row[place].colour) for place in shown] for row in bars.rows]
+    cells = [[_text(row[place].text, row[place].colour) for place in shown] for row in bars.rows]
     columns = [bars.columns[place] for place in shown]
     plain = console.options.ascii_only
     widths = [max([len(column.heading), *(row[at].cell_len for row in cells)]) for at, column in enumerate(columns)]
@@ -50,7 +50,7 @@ def draw_lines(lines: Lines, console: Console) -> None:
     """Lines of blocks, all to the same scale."""
     plain = console.options.ascii_only
     heights = _PLAIN_HEIGHTS if plain else _HEIGHTS
-    names = [text(name) for name, _, _ in lines.lines]
+    names = [_text(name) for name, _, _ in lines.lines]
     widest = min(max(name.cell_len for name in names), max(console.width // 3, 8))
     totals = max(len(cell.text) for _, _, cell in lines.lines)
     room = max(console.width - len(_INDENT) - widest - totals - 4, 1)
@@ -70,11 +70,12 @@ def draw_heat(heat: Heat, console: Console) -> None:
     margin = max(map(len, heat.rows)) + 1
     wide = max(min((console.width - margin - len(_INDENT)) // len(heat.columns), 4), 1)
     shades = _PLAIN_SHADES if console.options.ascii_only else _SHADES
-    most = max(max(row) for row in heat.numbers)
+    grid = [[finite(number) for number in row] for row in heat.numbers]
+    most = max(map(max, grid))
     every = 1 if wide > 2 else 3 if wide > 1 else 6  # noqa: PLR2004 - names that do not run into each other
     head = "".join(name.ljust(wide * every) for name in heat.columns[::every])
     console.print(Text(f"{_INDENT}{' ' * margin}{head}", "dim"), no_wrap=True, overflow="crop")
-    for name, numbers in zip(heat.rows, heat.numbers, strict=True):
+    for name, numbers in zip(heat.rows, grid, strict=True):
         drawn = Text.assemble((f"{_INDENT}{name.ljust(margin)}", "dim"))
         for number in numbers:
             part = share(number, most) if most > 0 and number > 0 else 0.0
@@ -95,6 +96,11 @@ def _legend(most: int | Decimal, wide: int, shades: str, *, colours: bool) -> Te
     else:
         drawn.append("".join(shade * wide for shade in shades))
     return drawn.append(f" {most:,}", "dim")
+
+
+def _text(value: str, colour: str = "") -> Text:
+    """Text from the database, on one line."""
+    return text(value.replace("\n", r"\x0a").replace("\t", r"\x09"), colour)
 
 
 def _room(extra: bool, bars: Bars) -> int:

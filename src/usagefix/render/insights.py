@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from usagefix.models.amount import Amount, share
+from usagefix.models.amount import Amount, finite, plus, share
 from usagefix.models.insight import HeatmapReport, Of, Step, TopReport, TrendsReport, Window
 from usagefix.models.nouns import Nouns
 from usagefix.render.phrases import aligned
@@ -67,11 +67,18 @@ def _over_time(report: TrendsReport, nouns: Nouns) -> Iterator[Section]:
     if left:
         yield Notes("", (f"{left:,} earlier periods are left out here; --format csv has all",))
     kinds = list(report.periods[0].by_kind) if report.periods else []
-    lines = [(kind or NO_KIND, tuple(float(period.by_kind[kind]) for period in report.periods)) for kind in kinds]
-    if len(lines) > 1:
-        totals = [sum(line) for _, line in lines]
-        ordered = sorted(zip(lines, totals, strict=True), key=lambda pair: -pair[1])
-        yield Lines("By kind", tuple((*line, Cell(f"{total:,.0f}")) for line, total in ordered))
+    if len(kinds) > 1:
+        yield _by_kind({kind: [period.by_kind[kind] for period in report.periods] for kind in kinds})
+
+
+def _by_kind(found: Mapping[str, Sequence[Amount]]) -> Lines:
+    """A line for each kind, the most used first."""
+    totals = {kind: plus(*amounts) for kind, amounts in found.items()}
+    ordered = sorted(found, key=lambda kind: finite(totals[kind]), reverse=True)
+    most = max((finite(amount) for amounts in found.values() for amount in amounts), default=0)
+    said = map(Cell, aligned([totals[kind] for kind in ordered]))
+    lines = ((kind or NO_KIND, _parts(found[kind], most), total) for kind, total in zip(ordered, said, strict=True))
+    return Lines("By kind", tuple(lines))
 
 
 def _ranked(report: TopReport, nouns: Nouns) -> Iterator[Section]:
@@ -128,5 +135,9 @@ def _day(at: datetime, window: Window) -> str:
 
 
 def _lengths(amounts: Sequence[Amount]) -> tuple[float, ...]:
-    most = max((*amounts, 0))
-    return tuple(max(share(amount, most), 0.0) if most else 0.0 for amount in amounts)
+    return _parts(amounts, max((0, *map(finite, amounts))))
+
+
+def _parts(amounts: Sequence[Amount], most: Amount) -> tuple[float, ...]:
+    """Each as a share of the most: from 0 to 1."""
+    return tuple(max(share(finite(amount), most), 0.0) if most > 0 else 0.0 for amount in amounts)
