@@ -30,8 +30,9 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import Finding, Severity, SourceRead
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
-from usagefix.models.insight import HeatmapReport, TopReport, TrendsReport
+from usagefix.models.insight import DashboardReport, HeatmapReport, TopReport, TrendsReport, WrittenPage
 from usagefix.models.migration import ExportReport, PlannedStatement, RollbackReport, StatusReport
+from usagefix.models.notifying import NotificationsReport
 from usagefix.models.outcome import ABOUT_COUNTERS
 from usagefix.models.probe import ProbeReport
 from usagefix.models.smoke import SmokeReport
@@ -102,17 +103,21 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "trends": get_type_hints(TrendsReport),
     "heatmap": get_type_hints(HeatmapReport),
     "top": get_type_hints(TopReport),
+    "dashboard": get_type_hints(DashboardReport),
     "backfill": {"backfill": BackfillReport, "doubt": Doubt},
     "rollback": get_type_hints(RollbackReport),
     "check": get_type_hints(RowReport),
     "check-preset": get_type_hints(RowReport),
     "status": get_type_hints(StatusReport),
     "guard": get_type_hints(GuardReport),
+    "notifications": get_type_hints(NotificationsReport),
     "smoke": get_type_hints(SmokeReport),
     "probe-api": get_type_hints(ProbeReport),
     "export": get_type_hints(ExportReport),
     "usagefix": {},  # what fails before there is a command
 }
+# What is there once, beside the counters.
+BESIDE: Mapping[str, Mapping[str, Any]] = {"dashboard": get_type_hints(WrittenPage)}
 # The variables that are read elsewhere than where the command line is parsed.
 VARIABLES = {"database_url": "DATABASE_URL"}
 # What needs more than a database to run.
@@ -133,7 +138,7 @@ def schema(command: str, body: Mapping[str, Any]) -> dict[str, Any]:
         part = {name: _schema(kind, definitions) for name, kind in get_type_hints(Entry).items()}
         entry = {"description": _prose(Entry.__doc__)} | _object(part, keys, OPTIONAL.get(command, frozenset()))
         envelope["counters"] = {"type": "array", "items": entry}
-        keys = {}
+        keys = {name: _schema(kind, definitions) for name, kind in BESIDE.get(command, {}).items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"usagefix {command} --format json",
@@ -203,7 +208,7 @@ def commands() -> Iterator[str]:
     yield "Options before the command, `usagefix [OPTIONS] COMMAND`:"
     yield ""
     yield from _options(group)
-    yield "Which counters, before any command or behind it (all but `schema` and `demo`); [counters.md](counters.md) explains:"
+    yield "Which counters, before any command or behind it (all but `schema`, `demo` and `notifications`); [counters.md](counters.md) explains:"
     yield ""
     yield from _options(group, of_counters=True)
     for name, command in group.commands.items():  # type: ignore[attr-defined]

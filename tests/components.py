@@ -19,6 +19,7 @@ import pytest
 
 HOME = Path(os.environ.get("USAGEFIX_COMPONENTS") or Path(__file__).parents[1] / ".components").absolute()
 REQUIRED = os.environ.get("USAGEFIX_REQUIRE_COMPONENTS", "") not in ("", "0")
+AXE = HOME / "axe-core" / "axe.min.js"
 DEBIAN = Path("/usr/lib/postgresql")
 VERSIONS = (14, 15, 16, 17, 18)
 
@@ -48,10 +49,18 @@ def _extension(name: str) -> Path | None:
 
 
 def find(name: str) -> Path | None:
-    """A program; ``postgresql-15``: the bin folder of a server; ``plpgsql_check``: that of a server with it."""
+    """A program; ``browser``: Chromium, where what drives and what examines it are there, too; ``postgresql-15``: the
+    bin folder of a server; ``plpgsql_check``: that of a server with it."""
     if match := re.fullmatch(r"postgresql-(\d+)", name):
         return SERVERS.get(int(match[1]))
+    if name == "browser":
+        return _browser()
     return _extension(name) if name == "plpgsql_check" else _program(name)
+
+
+def _browser() -> Path | None:
+    there = all((_program("chromium"), _program("chromedriver"), AXE.is_file(), importlib.util.find_spec("selenium")))
+    return _program("chromium") if there else None
 
 
 def needs(name: str) -> pytest.MarkDecorator:

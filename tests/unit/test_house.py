@@ -20,7 +20,7 @@ SENDING = (
     "database/waiting.py", "reading/*.py", "doctor/*.py", "discovering/*.py",
     "insight/*.py",
 )  # fmt: skip
-HEAVY = ("psycopg", "rich", "sqlparse", "asyncio", "urllib.request", "http.client", "ssl")
+HEAVY = ("psycopg", "rich", "jinja2", "sqlparse", "asyncio", "urllib.request", "http.client", "ssl")
 
 
 def test_every_error_has_a_docstring_and_an_exit_code_of_the_contract() -> None:
@@ -64,7 +64,7 @@ def test_what_does_not_connect_imports_nothing_heavy(arguments: tuple[str, ...])
 
 
 COMMANDS = (
-    "apply", "verify", "doctor", "discover", "backfill", "rollback", "check-preset", "status", "trends", "heatmap", "top", "guard", "smoke", "probe-api", "sql", "export", "schema", "demo",
+    "apply", "verify", "doctor", "discover", "backfill", "rollback", "check-preset", "status", "trends", "heatmap", "top", "dashboard", "guard", "smoke", "probe-api", "sql", "export", "schema", "demo",
 )  # fmt: skip
 
 

@@ -25,9 +25,10 @@ class Format(StrEnum):
     OPENMETRICS = "openmetrics"
 
 
-VIEWS = ("trends", "heatmap", "top")  # commands that find nothing right or wrong
+LISTS = ("trends", "heatmap", "top")
+VIEWS = (*LISTS, "dashboard")  # commands that end well whatever they find
 # Formats that only some commands have.
-_OF_SOME = {Format.CSV: VIEWS, Format.OPENMETRICS: ("verify",)}
+_OF_SOME = {Format.CSV: LISTS, Format.OPENMETRICS: ("verify",)}
 _OF_FINDINGS = (Format.GITHUB, Format.JUNIT)
 
 
@@ -62,8 +63,8 @@ def _offered(context: typer.Context, value: Format | None) -> Format | None:
         raise typer.BadParameter(f"only {', '.join(commands)} {has} the format {value}")
     if value in _OF_FINDINGS and context.info_name in VIEWS:
         raise typer.BadParameter(
-            f"{value} tells what is wrong, and {context.info_name} finds nothing right or wrong;"
-            " take table, json, markdown or csv"
+            f"{value} tells what is wrong, and {context.info_name} ends well whatever it finds;"
+            f" take table, json{', markdown or csv' if context.info_name in LISTS else ' or markdown'}"
         )
     return value
 
@@ -256,5 +257,43 @@ CountersOption = Annotated[
     option(
         "--counters",
         "keep leaves them right; restore gives back what each showed before apply, plus what was counted since.",
+    ),
+]
+NotificationsTable = Annotated[
+    str, option("--table", "The table of notifications, in another schema as schema.table.", metavar="TABLE")
+]
+Window = Annotated[
+    str, option("--window", "Add to an unread notification that is at most this old: 30m, 12h, 2d.", metavar="TIME")
+]
+
+
+def _column(name: str, what: str) -> Any:
+    return option(
+        name, f"The column that says {what}; else by its name and type.", metavar="COLUMN", show_default=False
+    )
+
+
+Recipient = Annotated[str | None, _column("--recipient", "whom a notification is for")]
+PresetColumn = Annotated[str | None, _column("--preset-column", "which preset it is about")]
+TypeColumn = Annotated[str | None, _column("--type-column", "of what type it is")]
+OnlyType = Annotated[
+    list[str] | None,
+    option(
+        "--only-type",
+        "Only notifications of this type; may be given again. Else those of each type become one.",
+        metavar="TYPE",
+        show_default=False,
+    ),
+]
+ReadColumn = Annotated[str | None, _column("--read-column", "whether, or when, it was read")]
+DataColumn = Annotated[str | None, _column("--data-column", "more of it, in jsonb: the count goes there")]
+TimeColumn = Annotated[str | None, _column("--time-column", "when it was made")]
+Actor = Annotated[
+    str | None,
+    option(
+        "--actor",
+        "The column, or the key of the data, that says who did it; else by its name.",
+        metavar="NAME",
+        show_default=False,
     ),
 ]

@@ -78,7 +78,7 @@ def execute_offline(
 ) -> NoReturn:
     """The same for a command that needs no database."""
     outcome = Outcome(command, changes=words.outcome(()))
-    with timed(outcome), _caught(outcome):
+    with timed(outcome), caught(outcome):
         outcome.report = work()
     end(outcome, output, file(context))
 
@@ -100,7 +100,7 @@ def on_database(
     """
     db: Database | None = None
     outcome.given = flags(context).as_typed if of_declared else ""
-    with _caught(outcome):
+    with caught(outcome):
         if first is not None:
             first()
         wanted = wanted_counters(context, say) if of_declared else None
@@ -159,7 +159,8 @@ def timed(outcome: Outcome) -> Iterator[None]:
 
 
 @contextmanager
-def _caught(outcome: Outcome) -> Iterator[None]:
+def caught(outcome: Outcome) -> Iterator[None]:
+    """Notes what ended the block."""
     try:
         yield
     except (Exception, KeyboardInterrupt) as failure:

@@ -14,31 +14,37 @@ import typer
 from usagefix.cli import printing, run
 from usagefix.cli.destination import file
 from usagefix.cli.options import Format
-from usagefix.cli.turns import Way
 from usagefix.errors import Busy, CannotConnect, ConfigurationError, Interrupted
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
 
 
 def watch(
-    context: typer.Context, command: str, output: Format | None, seconds: float, work: run.Work, way: Way
+    context: typer.Context,
+    command: str,
+    output: Format | None,
+    seconds: float,
+    once: Callable[..., None],
+    flag: str = "--watch",
+    told: Callable[[Outcome], bool] | None = None,
 ) -> NoReturn:
     """Run it every so many ``seconds`` until Ctrl-C; the exit code is that of the last whole round.
 
-    A server that goes away after the first round is waited for: rounds fail until it is back. With ``--output`` each
-    round takes the file's place.
+    ``once`` is a round: it takes an outcome, and ``say``. ``told`` shows one instead of a table, and returns whether
+    somebody still looks. A server that goes away after the first round is waited for: rounds fail until it is back.
+    With ``--output`` each round takes the file's place.
     """
     to = file(context)
     if to is None and output not in (None, Format.TABLE, Format.JSON):
         misuse = ConfigurationError(
-            f"--watch does not print {output}",
+            f"{flag} does not print {output}",
             hint="it shows a table, or with --format json one line of JSON a round; --output FILE takes any format",
         )
         run.end(Outcome(command, error=misuse, changes=words.outcome(())), output)
-    live = to is None and output is not Format.JSON and sys.stdout.isatty()
+    live = to is None and told is None and output is not Format.JSON and sys.stdout.isatty()
     last: Outcome | None = None
-    with suppress(KeyboardInterrupt), _shown(command, output, seconds, to, live=live) as show:
-        for outcome in _rounds(context, command, seconds, work, way):
+    with suppress(KeyboardInterrupt), _shown(command, output, seconds, to, told, live=live) as show:
+        for outcome in _rounds(command, seconds, once):
             last = outcome
             if not show(outcome):
                 break
@@ -51,12 +57,12 @@ def watch(
     raise typer.Exit(last.exit_code)
 
 
-def _rounds(context: typer.Context, command: str, seconds: float, work: run.Work, way: Way) -> Iterator[Outcome]:
+def _rounds(command: str, seconds: float, once: Callable[..., None]) -> Iterator[Outcome]:
     due, first = time.monotonic(), True
     while True:
         outcome = Outcome(command)
         with run.timed(outcome):
-            run.on_database(context, outcome, work, way, say=words.say if first else lambda _line: None)
+            once(outcome, say=words.say if first else lambda _line: None)
         if isinstance(outcome.error, Interrupted):
             return
         yield outcome
@@ -71,11 +77,20 @@ def _rounds(context: typer.Context, command: str, seconds: float, work: run.Work
 
 @contextmanager
 def _shown(
-    command: str, output: Format | None, seconds: float, to: Path | None, *, live: bool
+    command: str,
+    output: Format | None,
+    seconds: float,
+    to: Path | None,
+    told: Callable[[Outcome], bool] | None,
+    *,
+    live: bool,
 ) -> Iterator[Callable[[Outcome], bool]]:
     """What shows a round; it returns whether somebody still looks."""
     if to is not None:
         yield _writer(output, to)
+        return
+    if told is not None and output is not Format.JSON:
+        yield told
         return
     if not live:
         yield printing.line if output is not Format.TABLE else printing.table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from usagefix.errors import ConfigurationError
@@ -31,6 +31,22 @@ def parameters(asked: Asked) -> dict[str, Any]:
     months = {"mo": 1, "y": 12}.get(unit, 0) * number
     days = {"d": 1, "w": 7}.get(unit, 0) * number
     return found | _time("since", None) | {"hours": number if unit == "h" else None, "months": months, "days": days}
+
+
+def span(since: str, until: str | None, now: datetime) -> timedelta:
+    """About how long a window is; nothing where it cannot be."""
+    end = _about(until, now) or now
+    if found := _SPAN.fullmatch(since):
+        return timedelta(days=min(int(found[1]) * _DAYS[found[2]], LONGEST))
+    return end - (_about(since, now) or end)
+
+
+def _about(text: str | None, now: datetime) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found.replace(tzinfo=found.tzinfo or now.tzinfo)
 
 
 def require_window(asked: Asked, since: datetime, until: datetime, now: datetime, periods: int) -> None:

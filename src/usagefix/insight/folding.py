@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
+from math import isfinite, nan
 
-from usagefix.models.amount import Amount, finite, minus, plus, share
+from usagefix.models.amount import Amount, is_number, minus, plus, share
 from usagefix.models.insight import Cell, Period
 
 MOST_KINDS, OTHERS = 12, "(others)"
@@ -76,5 +77,11 @@ def periods(
 
 
 def change(now: Amount, before: Amount) -> float | None:
-    """What came since, as a share of what was before."""
-    return share(minus(now, before), before) if finite(before) > 0 else None
+    """What came since, as a share of what was before; None where that is none, or no number."""
+    return part(minus(now, before), before) if is_number(before) and before > 0 else None
+
+
+def part(of: Amount, whole: Amount) -> float | None:
+    """The one as a share of the other; None where that is no number."""
+    found = share(of, whole) if is_number(whole) and whole else nan
+    return found if isfinite(found) else None

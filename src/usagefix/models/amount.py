@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from decimal import Context, Decimal
 
 Amount = int | Decimal
@@ -36,14 +35,8 @@ def minus(first: Amount, second: Amount) -> Amount:
 
 
 def share(part: Amount, whole: Amount) -> float:
-    """The one as a share of the other; 0 where there is no such number."""
-    found = float(_ROUGH.divide(Decimal(part), Decimal(whole)))
-    return found if math.isfinite(found) else 0.0
-
-
-def finite(value: Amount) -> Amount:
-    """The number, to compare with others; 0 for what is none: a sum may be NaN or infinite."""
-    return value if is_number(value) else 0
+    """The one as a share of the other."""
+    return float(_ROUGH.divide(Decimal(part), Decimal(whole)))
 
 
 def is_number(value: Amount) -> bool:

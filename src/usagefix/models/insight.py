@@ -145,6 +145,30 @@ class Insight:
 
 
 @dataclass(frozen=True, slots=True)
+class DashboardReport(Keyed):
+    """What the page says of one counter beside its pictures: what verify found; None where the role may not see what it
+    looks at."""
+
+    verified: VerifyReport | None
+
+    @property
+    def ok(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPage(Keyed):
+    """The page: where it is, and how many bytes it has."""
+
+    file: str
+    bytes: int
+
+    @property
+    def ok(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What somebody wants to see, in their words. ``since``: a span (``24h``, ``90d``, ``12w``, ``6mo``, ``1y``) or the
     time when the window begins; ``until``: the time before which it ends, else now. ``tz``: the name of a time zone.

@@ -29,6 +29,7 @@ ABOUT_COUNTERS = frozenset(
         "trends",
         "heatmap",
         "top",
+        "dashboard",
     )
 )
 

@@ -4,8 +4,9 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
-from usagefix.models.insight import HeatmapReport, TopReport, TrendsReport
+from usagefix.models.insight import DashboardReport, HeatmapReport, TopReport, TrendsReport, WrittenPage
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, StatusReport
+from usagefix.models.notifying import NotificationsReport
 from usagefix.models.probe import ProbeReport
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
@@ -23,7 +24,10 @@ Report = (
     | SmokeReport
     | ProbeReport
     | DiscoverReport
+    | NotificationsReport
     | TrendsReport
     | HeatmapReport
     | TopReport
+    | DashboardReport
+    | WrittenPage
 )

@@ -30,7 +30,7 @@ def document(outcome: Outcome, *, indent: int | None = 2, ascii_only: bool = Fal
     }
     if outcome.about_counters:
         body["counters"] = [_part(part, outcome) for part in outcome.parts]
-    elif outcome.report is not None:
+    if outcome.report is not None:
         body |= outcome.report.keys()
     text = _AMOUNT.sub(r"\1", json.dumps(body, ensure_ascii=ascii_only, indent=indent, default=_plain))
     # The runner of GitHub Actions obeys ##[ wherever it stands; the same string, as JSON may also write it.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from usagefix.models.amount import Amount, finite, plus, share
+from usagefix.models.amount import Amount, plus
 from usagefix.models.insight import HeatmapReport, Of, Step, TopReport, TrendsReport, Window
 from usagefix.models.nouns import Nouns
-from usagefix.render.phrases import aligned
+from usagefix.render.phrases import aligned, drawn
 from usagefix.render.pieces import Bars, Cell, Column, Heat, Lines, Mark, Notes, Outline, Result, Section
 from usagefix.render.verdict import FAINT, verdict
 
@@ -68,17 +68,10 @@ def _over_time(report: TrendsReport, nouns: Nouns) -> Iterator[Section]:
         yield Notes("", (f"{left:,} earlier periods are left out here; --format csv has all",))
     kinds = list(report.periods[0].by_kind) if report.periods else []
     if len(kinds) > 1:
-        yield _by_kind({kind: [period.by_kind[kind] for period in report.periods] for kind in kinds})
-
-
-def _by_kind(found: Mapping[str, Sequence[Amount]]) -> Lines:
-    """A line for each kind, the most used first."""
-    totals = {kind: plus(*amounts) for kind, amounts in found.items()}
-    ordered = sorted(found, key=lambda kind: finite(totals[kind]), reverse=True)
-    most = max((finite(amount) for amounts in found.values() for amount in amounts), default=0)
-    said = map(Cell, aligned([totals[kind] for kind in ordered]))
-    lines = ((kind or NO_KIND, _parts(found[kind], most), total) for kind, total in zip(ordered, said, strict=True))
-    return Lines("By kind", tuple(lines))
+        totals = [plus(*(period.by_kind[kind] for period in report.periods)) for kind in kinds]
+        values = [tuple(drawn(period.by_kind[kind]) for period in report.periods) for kind in kinds]
+        told = zip((kind or NO_KIND for kind in kinds), values, map(Cell, aligned(totals)), strict=True)
+        yield Lines("By kind", tuple(sorted(told, key=lambda line: -sum(line[1]))))
 
 
 def _ranked(report: TopReport, nouns: Nouns) -> Iterator[Section]:
@@ -135,9 +128,6 @@ def _day(at: datetime, window: Window) -> str:
 
 
 def _lengths(amounts: Sequence[Amount]) -> tuple[float, ...]:
-    return _parts(amounts, max((0, *map(finite, amounts))))
-
-
-def _parts(amounts: Sequence[Amount], most: Amount) -> tuple[float, ...]:
-    """Each as a share of the most: from 0 to 1."""
-    return tuple(max(share(finite(amount), most), 0.0) if most > 0 else 0.0 for amount in amounts)
+    numbers = [drawn(amount) for amount in amounts]
+    most = max((*numbers, 0.0))
+    return tuple(max(number / most, 0.0) if most else 0.0 for number in numbers)

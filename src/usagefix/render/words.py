@@ -17,7 +17,8 @@ _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\udc
 _COMMAND = re.compile(r"^(?P<indent>[^\S\n]*):(?=:)|##(?=\[)", re.MULTILINE)
 # What begins a command about counters that are declared.
 _COMMANDS = re.compile(
-    r"\busagefix (?=(?:apply|backfill|check|doctor|export|guard|heatmap|rollback|smoke|sql|status|top|trends|verify)\b)"
+    r"\busagefix (?=(?:apply|backfill|check|dashboard|doctor|export|guard|heatmap|rollback|smoke|sql|status|top|trends"
+    r"|verify)\b)"
     r"(?!\w+ --help)"
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,7 +42,7 @@ def verify(
 
     way = LOOK_INTO if whole else READ
     if watch is not None:
-        watching.watch(context, "verify", output, watch, work, way)
+        watching.watch(context, "verify", output, watch, partial(run.on_database, context, work=work, way=way))
     run.execute(context, "verify", output, work, way)
 
 

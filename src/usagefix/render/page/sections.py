@@ -1,0 +1,232 @@
+"""What the page says of one counter: what verify found, the cards, the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from usagefix.models.insight import Insight, Step, TrendsReport, Window
+from usagefix.models.nouns import Nouns, plural
+from usagefix.models.verification import Counts, VerifyReport
+from usagefix.render.page.figures import Unit, clock, date, full, name, percent, short, together, zone
+from usagefix.render.page.heat import Heat, heat
+from usagefix.render.page.ranking import Ranking, ranking
+from usagefix.render.page.trend import Chart, Detail, chart
+
+CHART_HEIGHT = 240
+_MOST_CHECKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """What verify says: a word first; ``tone``, a class, only repeats it."""
+
+    tone: str
+    word: str
+    rest: str
+    details: tuple[str, ...] = ()
+    following: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``▲ 5.9%``: an arrow, and how much; in words for who hears it."""
+
+    arrow: str
+    much: str
+    spoken: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A number to read from afar; ``exact`` where it is rounded; ``spark``: its days as a line."""
+
+    title: str
+    value: str
+    exact: str
+    caption: str
+    change: Change | None = None
+    spark: str = ""
+    sparks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One counter."""
+
+    number: int
+    title: str
+    counted: str
+    unit: Unit
+    length: str
+    rows: str
+    window: str
+    band: Band
+    cards: tuple[Card, ...]
+    chart: Chart | None
+    heat: Heat | None
+    presets: Ranking
+    used: bool
+    users: Ranking | None
+    notes: tuple[str, ...]
+    labelled: bool
+
+
+def section(number: int, nouns: Nouns, insight: Insight, detail: Detail) -> Section:
+    """All of one counter, in the words for it."""
+    unit = Unit(nouns.event, nouns.weighed)
+    title = f"Usage of {nouns.parent}" if nouns.usual else name(nouns.counter, most=80)
+    users = insight.users
+    every = (insight.trend, insight.heatmap, insight.presets, *((users,) if users else ()))
+    return Section(
+        number,
+        title,
+        name(nouns.counted, most=400),
+        unit,
+        _length(insight.trend),
+        nouns.rows,
+        spanned(insight.trend.window),
+        band(insight.verified, nouns),
+        tuple(_cards(insight, nouns)),
+        chart(insight.trend, unit, detail, height=CHART_HEIGHT),
+        heat(insight.heatmap, unit),
+        ranking(insight.presets, nouns.row, nouns.rows, unit),
+        any(period.uses for period in insight.trend.periods) or bool(insight.presets.rows),
+        ranking(users, nouns.row, nouns.rows, unit) if users else None,
+        tuple(dict.fromkeys(name(why, most=400) for report in every for why in report.cannot)),
+        users is not None and any(row.label for row in users.rows),
+    )
+
+
+def spanned(window: Window) -> str:
+    """``26 Nov 2025 to 25 Nov 2026``: its first and its last day; of less than two days with hours."""
+    where = zone(window)
+    since, until = window.since.astimezone(where), window.until.astimezone(where)
+    if until - since < timedelta(days=2):
+        return f"{together(clock(since))} to {together(clock(until))}"
+    last = until if (until.hour, until.minute) != (0, 0) else until - timedelta(days=1)
+    return f"{together(date(since))} to {together(date(last))}"
+
+
+def band(verified: VerifyReport | None, nouns: Nouns) -> Band:
+    """What verify says now."""
+    if verified is None:
+        return Band("mind", "Not known", "this role may not see what verify looks at")
+    failed = [check for check in verified.checks if not check.passed]
+    counts = verified.counts
+    details = [f"{check.title}: {check.detail}" if check.detail else check.title for check in failed]
+    more = len(details) - _MOST_CHECKS
+    details = [name(line, most=300) for line in details[:_MOST_CHECKS]] + ([f"and {more} more"] if more > 0 else [])
+    checks = _checks(len(failed), len(verified.checks))
+    following = str(verified.next or "")
+    if counts is None:
+        return Band(
+            "bad" if failed else "mind", "Wrong" if failed else "Not counted", checks, tuple(details), following
+        )
+    if counts.inaccurate:
+        one = counts.inaccurate == 1
+        those = "differs from its" if one else "differ from their"
+        differ = f"{counts.inaccurate:,} of {plural(counts.rows, 'counter')} {those}"
+        much = f"by {short(counts.drift_magnitude)}{'' if one else ' together'}"
+        return Band("bad", "Wrong", f"{differ} {nouns.events}, {much}", tuple(details), following)
+    if failed:
+        return Band("bad", "Not safe", f"{_agree(counts, nouns)}, but {checks}", tuple(details), following)
+    return Band("good", "Right", f"{_agree(counts, nouns)}; {checks}")
+
+
+def _checks(failed: int, number: int) -> str:
+    if not failed:
+        return {1: "the check passes", 2: "both checks pass"}.get(number, f"all {number} checks pass")
+    return f"{failed} of {plural(number, 'check')} {'fails' if failed == 1 else 'fail'}"
+
+
+def _agree(counts: Counts, nouns: Nouns) -> str:
+    if not counts.rows:
+        return f"there is no {nouns.row} yet"
+    if counts.rows == 1:
+        return f"the one counter agrees with its {nouns.events}"
+    return f"{counts.accurate:,} of {counts.rows:,} counters agree with their {nouns.events}"
+
+
+def _cards(insight: Insight, nouns: Nouns) -> Iterator[Card]:
+    recent, trend = insight.last_30, insight.trend
+    unit = "Sum" if nouns.weighed else nouns.events.capitalize()
+    whole = _length(trend)
+    spark = [period.uses for period in recent.periods]
+    yield Card(
+        f"{unit}, last 30 days",
+        short(recent.total_uses),
+        full(recent.total_uses),
+        f"30 days before: {short(recent.before_uses)}",
+        change(recent),
+        *_spark(spark),
+    )
+    if recent.users is not None:
+        people = [period.users or 0 for period in recent.periods]
+        known = f"{trend.users:,} in {whole}" if trend.users is not None else ""
+        yield Card("Users, last 30 days", short(recent.users), full(recent.users), known, None, *_spark(people))
+    rows = [period.presets for period in recent.periods]
+    there = insight.verified.counts.rows if insight.verified and insight.verified.counts else None
+    known = f"of {there:,} in all" if there else f"{trend.presets:,} in {whole}"
+    yield Card(
+        f"{nouns.rows.capitalize()} in use, last 30 days",
+        short(recent.presets),
+        full(recent.presets),
+        known,
+        None,
+        *_spark(rows),
+    )
+    before = f"{whole} before: {short(trend.before_uses)}" if trend.before_uses else "none before that"
+    everything = [period.uses for period in trend.periods]
+    yield Card(
+        f"{unit}, {whole}",
+        short(trend.total_uses),
+        full(trend.total_uses),
+        before,
+        change(trend),
+        *_spark(_weekly(everything)),
+    )
+
+
+def change(trend: TrendsReport) -> Change | None:
+    """What came since the window before; None where that had nothing."""
+    if trend.change is None:
+        return None
+    rounded = percent(abs(trend.change))
+    if rounded in ("0%", "<0.1%"):
+        return Change("", "±0%", "as many as", "")
+    if trend.change > 0:
+        return Change("▲", rounded, "more than", "up")
+    return Change("▼", rounded, "less than", "down")
+
+
+def _length(trend: TrendsReport) -> str:
+    """``365 days``, ``36 hours``: days of the calendar, of which the last may have just begun."""
+    where, window = zone(trend.window), trend.window
+    hours = round((window.until - window.since) / timedelta(hours=1))
+    if trend.by is Step.HOUR and hours < 48:  # noqa: PLR2004
+        return plural(hours, "hour")
+    last = (window.until - timedelta(microseconds=1)).astimezone(where).date()
+    return plural((last - window.since.astimezone(where).date()).days + 1, "day")
+
+
+def _weekly(values: Sequence[int | Decimal]) -> list[Decimal]:
+    """At most 52 sums, of as many values each; what is left over at the beginning is left out."""
+    size = -(-len(values) // 52)
+    return [sum(map(Decimal, values[end - size : end]), Decimal(0)) for end in range(len(values), size - 1, -size)][
+        ::-1
+    ]
+
+
+def _spark(values: Sequence[int | Decimal]) -> tuple[str, int]:
+    """A line without an axis, 0 to 100 high, from 0; nothing where it would be flat or no numbers."""
+    exact = [Decimal(value) for value in values]
+    if len(exact) < 2 or not all(value.is_finite() and value >= 0 for value in exact) or not max(exact):  # noqa: PLR2004
+        return "", 0
+    heights = [100 - round(90 * float(value / max(exact))) for value in exact]
+    return f"M0 {heights[0]}L" + " ".join(f"{place} {y}" for place, y in enumerate(heights[1:], start=1)), len(
+        exact
+    ) - 1
