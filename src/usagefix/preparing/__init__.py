@@ -19,7 +19,8 @@ _ROW = "    -- What the row changed, preset by preset.\n"
 _GONE = "        CONTINUE WHEN shown IS NULL; -- the preset is gone\n"
 _NOTED = "        too_low := too_low OR shown IS NULL; -- what a backfill has still to add to it may not fit any more\n"
 _STARTS = "    -- A preset that is new, or gets another id, starts with the events that are there."
-ANCHORS = (_STARTS, _INCREMENT, _ONE_BY_ONE, _ADJUST, _ROW, _GONE)
+_INTERRUPTED = "    -- An interrupted run: what it did is done, what it left is counted anew.\n"
+ANCHORS = (_INTERRUPTED, _STARTS, _INCREMENT, _ONE_BY_ONE, _ADJUST, _ROW, _GONE)
 """The comments: where one is missing, functions would count without what goes before."""
 
 
@@ -47,4 +48,5 @@ def _additions(counter: Counter) -> Mapping[str, str]:
         _ROW: made.of_row() + locked.of_row(),
         _GONE: _NOTED * counter.creates,
         _STARTS: made.of_guard(),
+        _INTERRUPTED: made.of_backfill(),
     }
