@@ -228,6 +228,11 @@ def ledger(counter: Counter = STANDARD) -> str:
     return _written(_read(root() / "ledger.sql"), counter)
 
 
+def notifications(name: str) -> str:
+    """The text of a file of ``sql/notifications``, in the names of the usual application."""
+    return _read(root() / "notifications" / f"{name}.sql")
+
+
 def sample(name: str) -> str:
     """The text of a file of ``sql/sample``: the demo's application and its rows."""
     return _read(root() / "sample" / f"{name}.sql")
