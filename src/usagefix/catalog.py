@@ -14,6 +14,7 @@ from itertools import product
 from pathlib import Path
 
 from usagefix.counter import STANDARD, Counter
+from usagefix.doubting import doubting
 from usagefix.errors import ConfigurationError
 from usagefix.models.choices import Trust
 from usagefix.nouns import commented, spoken
@@ -58,7 +59,7 @@ class Migration:
         """The text of one file, for a database with this counter."""
         text = self._file(face)
         if face in (Face.VERIFY, Face.BACKFILL) and not counter.usual:
-            text = spoken(text, counter)
+            text = spoken(doubting(counter, text), counter)
         text = _written(text, counter)
         if face is Face.VERIFY and counter != STANDARD:
             for usual, here in zip(self.checksums(), self.checksums(counter), strict=True):

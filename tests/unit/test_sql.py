@@ -9,7 +9,7 @@ import pytest
 from declared import COUNTERS
 from support import LEDGER, SQL
 
-from usagefix import catalog, preparing
+from usagefix import catalog, doubting, preparing
 from usagefix.counter import STANDARD, Counter
 from usagefix.nouns import commented
 from usagefix.sentinels import render
@@ -71,6 +71,12 @@ def test_every_function_that_stays_is_bounded_here() -> None:
             words = " ".join(code_of(file.read_text()))
             made = len(re.findall(r"\bcreate (?:or replace )?(?:function|procedure)\b", words))
             assert made == file.read_text().count("AS $function$\n")
+
+
+@pytest.mark.parametrize("anchor", doubting.ANCHORS)
+def test_the_rule_of_doubt_has_its_place(anchor: str) -> None:
+    """Where it is missing, scripts for other counters would doubt as those for presets do."""
+    assert sum(path.read_text().count(anchor) for path in FILES) == 1
 
 
 @pytest.mark.parametrize("anchor", preparing.ANCHORS)
