@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from benchmarks import counting, many, notifications, online, server, startup, table, writes
+from benchmarks import counting, insight, many, notifications, online, server, startup, table, writes
 from benchmarks.measure import SCALES, BenchmarkFailed, Row, say, timed
 from usagefix.errors import UsagefixError
 
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[server.Lab], list[Row]]] = {
     "backfill": counting.backfill,
     "latency": online.latency,
     "memory": counting.memory,
+    "insight": insight.insight,
     "startup": startup.startup,
 }
 

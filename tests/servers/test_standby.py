@@ -108,6 +108,9 @@ READING = (
     ("status",),
     ("check-preset", "Neon city", "--recent", "2"),
     ("verify",),
+    ("trends",),
+    ("heatmap",),
+    ("top", "users"),
 )
 WRITING = (
     ("apply",), ("apply", "--dry-run"), ("backfill",), ("rollback", "--yes"), ("guard", "warn"), ("smoke",),

@@ -13,7 +13,7 @@ from usagefix.models.insight import Asked, HeatmapReport, Insight, Of, TopReport
 from usagefix.models.verification import VerifyReport
 from usagefix.verify import verify
 
-__all__ = ["Asked", "heatmap", "insight", "top", "trends"]
+__all__ = ["Asked", "heatmap", "insight", "top", "trends", "views"]
 
 Progress = Callable[[int, int], None]
 
@@ -43,8 +43,14 @@ def top(db: Database, of: Of, asked: Asked, limit: int, on_progress: Progress | 
 def insight(db: Database, asked: Asked, limit: int, on_progress: Progress | None = None) -> Insight:
     """All views, and what verify says now, of the same snapshot. Raises what :func:`trends` does."""
     with db.snapshot():
+        return replace(views(db, asked, limit, on_progress), verified=_verified(db))
+
+
+def views(db: Database, asked: Asked, limit: int, on_progress: Progress | None = None) -> Insight:
+    """All views of the same snapshot, each question asked once. Raises what :func:`trends` does."""
+    with db.snapshot():
         looking = Looking(db, asked, _counting(on_progress, 5), with_last_30=True)
-        found = Insight(
+        return Insight(
             trend=looking.trend(),
             last_30=looking.last_30(),
             heatmap=looking.heatmap(),
@@ -52,7 +58,6 @@ def insight(db: Database, asked: Asked, limit: int, on_progress: Progress | None
             users=looking.top(Of.USERS, limit) if looking.knows_users else None,
             verified=None,
         )
-        return replace(found, verified=_verified(db))
 
 
 def _counting(on_progress: Progress | None, total: int) -> Callable[[], None]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
+from math import isfinite, nan
 
 from usagefix.models.amount import Amount, minus, plus, share
 from usagefix.models.insight import Cell, Period
@@ -76,5 +77,16 @@ def periods(
 
 
 def change(now: Amount, before: Amount) -> float | None:
-    """What came since, as a share of what was before."""
-    return share(minus(now, before), before) if before > 0 else None
+    """What came since, as a share of what was before; None where that is none, or no number."""
+    return part(minus(now, before), before) if is_number(before) and before > 0 else None
+
+
+def part(of: Amount, whole: Amount) -> float | None:
+    """The one as a share of the other; None where that is no number."""
+    found = share(of, whole) if is_number(whole) and whole else nan
+    return found if isfinite(found) else None
+
+
+def is_number(amount: Amount) -> bool:
+    """Whether it is a number: a sum of what is none stays none."""
+    return isinstance(amount, int) or amount.is_finite()

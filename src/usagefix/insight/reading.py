@@ -19,7 +19,7 @@ from usagefix.insight.columns import events
 from usagefix.insight.folding import Hour
 from usagefix.insight.people import labels, without_addresses
 from usagefix.insight.window import Frame, frame, zone_named
-from usagefix.models.amount import Amount, plus, share
+from usagefix.models.amount import Amount, plus
 from usagefix.models.insight import Asked, HeatmapReport, Of, Step, TopReport, TopRow, TrendsReport
 from usagefix.models.nouns import plural
 
@@ -247,4 +247,4 @@ def _moment(text: str) -> datetime:
 
 
 def _share(part: Amount, whole: Amount) -> float:
-    return share(part, whole) if whole else 0.0
+    return folding.part(part, whole) or 0.0

@@ -4,14 +4,14 @@ characters that it has."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from itertools import pairwise
 
 from rich.console import Console
 from rich.text import Text
 
-from usagefix.models.amount import share
+from usagefix.models.amount import Amount
 from usagefix.render.layout import text
+from usagefix.render.phrases import drawn
 from usagefix.render.pieces import NARROW, Bars, Heat, Lines
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -26,23 +26,23 @@ _INDENT = "  "
 def draw_bars(bars: Bars, console: Console) -> None:
     """Rows with a bar each, as long as there is room for."""
     shown = [place for place, column in enumerate(bars.columns) if console.width >= _room(column.extra, bars)]
-    cells = [[text(row[place].text, row[place].colour) for place in shown] for row in bars.rows]
+    cells = [[_text(row[place].text, row[place].colour) for place in shown] for row in bars.rows]
     columns = [bars.columns[place] for place in shown]
     plain = console.options.ascii_only
     widths = [max([len(column.heading), *(row[at].cell_len for row in cells)]) for at, column in enumerate(columns)]
     spare = console.width - len(_INDENT) - sum(widths) - 2 * len(widths)
-    for at, column in enumerate(columns):  # what is no number gives way to the bar
-        if spare < _SHORTEST and not (column.number or column.whole):
-            cut = min(_SHORTEST - spare, max(widths[at] - _SHORTEST, 0))
+    for at, column in enumerate(columns):  # what is no number gives way
+        if spare < 0 and not (column.number or column.whole):
+            cut = min(-spare, max(widths[at] - _SHORTEST, 0))
             widths[at], spare = widths[at] - cut, spare + cut
     headings = [Text(column.heading, "dim") for column in columns]
     numbers = [column.number for column in columns]
     console.print(_line(headings, widths, numbers, plain=plain), no_wrap=True, crop=True, overflow="crop")
     for row, length in zip(cells, bars.lengths, strict=True):
-        drawn = _line(row, widths, numbers, plain=plain)
+        line = _line(row, widths, numbers, plain=plain)
         if spare >= _SHORTEST:
-            drawn.append(_bar(length, min(spare, _LONGEST), plain=plain), "blue")
-        console.print(drawn, no_wrap=True, overflow="crop")
+            line.append(_bar(length, min(spare, _LONGEST), plain=plain), "blue")
+        console.print(line, no_wrap=True, overflow="crop")
     console.print()
 
 
@@ -50,15 +50,15 @@ def draw_lines(lines: Lines, console: Console) -> None:
     """Lines of blocks, all to the same scale."""
     plain = console.options.ascii_only
     heights = _PLAIN_HEIGHTS if plain else _HEIGHTS
-    names = [text(name) for name, _, _ in lines.lines]
+    names = [_text(name) for name, _, _ in lines.lines]
     widest = min(max(name.cell_len for name in names), max(console.width // 3, 8))
     totals = max(len(cell.text) for _, _, cell in lines.lines)
     room = max(console.width - len(_INDENT) - widest - totals - 4, 1)
     squeezed = [_squeezed(values, room) for _, values, _ in lines.lines]
     most = max((max(values, default=0.0) for values in squeezed), default=0.0)
     for name, values, (_, _, cell) in zip(names, squeezed, lines.lines, strict=True):
-        drawn = "".join(heights[_step(value, most, len(heights))] for value in values)
-        cells, widths = [name, Text(cell.text), Text(drawn, "blue")], [widest, totals, len(drawn)]
+        blocks = "".join(heights[_step(value, most, len(heights))] for value in values)
+        cells, widths = [name, Text(cell.text), Text(blocks, "blue")], [widest, totals, len(blocks)]
         line = _line(cells, widths, [False, True, False], plain=plain)
         console.print(line, no_wrap=True, overflow="crop")
     console.print()
@@ -70,31 +70,36 @@ def draw_heat(heat: Heat, console: Console) -> None:
     margin = max(map(len, heat.rows)) + 1
     wide = max(min((console.width - margin - len(_INDENT)) // len(heat.columns), 4), 1)
     shades = _PLAIN_SHADES if console.options.ascii_only else _SHADES
-    most = max(max(row) for row in heat.numbers)
+    darkest = max((number for row in heat.numbers for number in row), key=drawn)
+    most = drawn(darkest)
     every = 1 if wide > 2 else 3 if wide > 1 else 6  # noqa: PLR2004 - names that do not run into each other
     head = "".join(name.ljust(wide * every) for name in heat.columns[::every])
     console.print(Text(f"{_INDENT}{' ' * margin}{head}", "dim"), no_wrap=True, overflow="crop")
     for name, numbers in zip(heat.rows, heat.numbers, strict=True):
-        drawn = Text.assemble((f"{_INDENT}{name.ljust(margin)}", "dim"))
-        for number in numbers:
-            part = share(number, most) if most > 0 and number > 0 else 0.0
+        line = Text.assemble((f"{_INDENT}{name.ljust(margin)}", "dim"))
+        for number in map(drawn, numbers):
             if colours:
-                drawn.append(" " * wide, f"on {_BLUES[_step(part, 1.0, len(_BLUES))]}" if part else "on grey11")
+                line.append(" " * wide, f"on {_BLUES[_step(number, most, len(_BLUES))]}" if number > 0 else "on grey11")
             else:
-                drawn.append(shades[0 if not part else 1 + _step(part, 1.0, len(shades) - 1)] * wide)
-        console.print(drawn, no_wrap=True, overflow="crop")
-    console.print(_legend(most, wide, shades, colours=colours), no_wrap=True, overflow="crop")
+                line.append(shades[0 if number <= 0 else 1 + _step(number, most, len(shades) - 1)] * wide)
+        console.print(line, no_wrap=True, overflow="crop")
+    console.print(_legend(darkest, wide, shades, colours=colours), no_wrap=True, overflow="crop")
     console.print()
 
 
-def _legend(most: int | Decimal, wide: int, shades: str, *, colours: bool) -> Text:
-    drawn = Text.assemble((f"{_INDENT}none ", "dim"))
+def _text(value: str, colour: str = "") -> Text:
+    """Text on one line."""
+    return text(" ".join(value.split()), colour)
+
+
+def _legend(most: Amount, wide: int, shades: str, *, colours: bool) -> Text:
+    line = Text.assemble((f"{_INDENT}none ", "dim"))
     if colours:
         for colour in ("grey11", *_BLUES):
-            drawn.append(" " * max(wide, 2), f"on {colour}")
+            line.append(" " * max(wide, 2), f"on {colour}")
     else:
-        drawn.append("".join(shade * wide for shade in shades))
-    return drawn.append(f" {most:,}", "dim")
+        line.append("".join(shade * wide for shade in shades))
+    return line.append(f" {most:,}", "dim")
 
 
 def _room(extra: bool, bars: Bars) -> int:

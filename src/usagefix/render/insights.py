@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from usagefix.models.amount import Amount, share
+from usagefix.models.amount import Amount, plus
 from usagefix.models.insight import HeatmapReport, Of, Step, TopReport, TrendsReport, Window
 from usagefix.models.nouns import Nouns
-from usagefix.render.phrases import aligned
+from usagefix.render.phrases import aligned, drawn
 from usagefix.render.pieces import Bars, Cell, Column, Heat, Lines, Mark, Notes, Outline, Result, Section
 from usagefix.render.verdict import FAINT, verdict
 
@@ -67,11 +67,11 @@ def _over_time(report: TrendsReport, nouns: Nouns) -> Iterator[Section]:
     if left:
         yield Notes("", (f"{left:,} earlier periods are left out here; --format csv has all",))
     kinds = list(report.periods[0].by_kind) if report.periods else []
-    lines = [(kind or NO_KIND, tuple(float(period.by_kind[kind]) for period in report.periods)) for kind in kinds]
-    if len(lines) > 1:
-        totals = [sum(line) for _, line in lines]
-        ordered = sorted(zip(lines, totals, strict=True), key=lambda pair: -pair[1])
-        yield Lines("By kind", tuple((*line, Cell(f"{total:,.0f}")) for line, total in ordered))
+    if len(kinds) > 1:
+        totals = [plus(*(period.by_kind[kind] for period in report.periods)) for kind in kinds]
+        values = [tuple(drawn(period.by_kind[kind]) for period in report.periods) for kind in kinds]
+        told = zip((kind or NO_KIND for kind in kinds), values, map(Cell, aligned(totals)), strict=True)
+        yield Lines("By kind", tuple(sorted(told, key=lambda line: -sum(line[1]))))
 
 
 def _ranked(report: TopReport, nouns: Nouns) -> Iterator[Section]:
@@ -128,5 +128,6 @@ def _day(at: datetime, window: Window) -> str:
 
 
 def _lengths(amounts: Sequence[Amount]) -> tuple[float, ...]:
-    most = max((*amounts, 0))
-    return tuple(max(share(amount, most), 0.0) if most else 0.0 for amount in amounts)
+    numbers = [drawn(amount) for amount in amounts]
+    most = max((*numbers, 0.0))
+    return tuple(max(number / most, 0.0) if most else 0.0 for number in numbers)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from math import isfinite
 
 from usagefix.models.amount import Amount
 from usagefix.models.choices import DailyLimit
@@ -57,6 +58,12 @@ def aligned(values: Sequence[Amount | None]) -> list[str]:
 def _fraction(value: Amount) -> int:
     exponent = value.as_tuple().exponent if isinstance(value, Decimal) else 0
     return -exponent if isinstance(exponent, int) and exponent < 0 else 0
+
+
+def drawn(value: Amount) -> float:
+    """An amount as a length, or a shade; what is no number, or beyond all of them, is none."""
+    length = float(Decimal(value))
+    return length if isfinite(length) else 0.0
 
 
 def counted(value: Amount | None) -> str:

@@ -121,6 +121,8 @@ def _seen(report: TrendsReport | HeatmapReport | TopReport, nouns: Nouns) -> Ver
         case HeatmapReport():
             return Verdict("heatmap", said)
         case _:
+            if not report.rows:
+                return Verdict("top", said)
             what = "users" if report.of is Of.USERS else nouns.rows
             share = f"{report.top_share:.0%}".replace("%", " %")
             return Verdict("top", f"{said}; {share} by {len(report.rows):,} of {report.among:,} {what}")
