@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from benchmarks import counting, insight, many, online, server, startup, table, writes
+from benchmarks import counting, insight, many, notifications, online, server, startup, table, writes
 from benchmarks.measure import SCALES, BenchmarkFailed, Row, say, timed
 from usagefix.errors import UsagefixError
 
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[server.Lab], list[Row]]] = {
     "single": writes.single,
     "contention": writes.contention,
     "many": many.many,
+    "notifications": notifications.notifications,
     "snapshot": counting.snapshot,
     "backfill": counting.backfill,
     "latency": online.latency,

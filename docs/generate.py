@@ -32,6 +32,7 @@ from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, TopReport, TrendsReport, WrittenPage
 from usagefix.models.migration import ExportReport, PlannedStatement, RollbackReport, StatusReport
+from usagefix.models.notifying import NotificationsReport
 from usagefix.models.outcome import ABOUT_COUNTERS
 from usagefix.models.probe import ProbeReport
 from usagefix.models.smoke import SmokeReport
@@ -109,6 +110,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "check-preset": get_type_hints(RowReport),
     "status": get_type_hints(StatusReport),
     "guard": get_type_hints(GuardReport),
+    "notifications": get_type_hints(NotificationsReport),
     "smoke": get_type_hints(SmokeReport),
     "probe-api": get_type_hints(ProbeReport),
     "export": get_type_hints(ExportReport),
@@ -206,7 +208,7 @@ def commands() -> Iterator[str]:
     yield "Options before the command, `usagefix [OPTIONS] COMMAND`:"
     yield ""
     yield from _options(group)
-    yield "Which counters, before any command or behind it (all but `schema` and `demo`); [counters.md](counters.md) explains:"
+    yield "Which counters, before any command or behind it (all but `schema`, `demo` and `notifications`); [counters.md](counters.md) explains:"
     yield ""
     yield from _options(group, of_counters=True)
     for name, command in group.commands.items():  # type: ignore[attr-defined]

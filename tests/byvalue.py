@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
+from people import people
 from support import App
 
 from usagefix import catalog
@@ -61,10 +62,14 @@ def wrong(app: App, of: Counter) -> list[tuple[Any, ...]]:
 
 @dataclass
 class Writers:
-    """``statements``: how many went through; ``failures``: what the server said to the others."""
+    """``done``: how many statements of each went through; ``failures``: what the server said to the others."""
 
-    statements: int = 0
+    done: list[int]
     failures: list[str] = field(default_factory=list)
+
+    @property
+    def statements(self) -> int:
+        return sum(self.done)
 
     @property
     def deadlocks(self) -> int:
@@ -76,32 +81,15 @@ Write = Callable[[random.Random, psycopg.Connection[Any]], None]
 
 @contextmanager
 def writers(app: App, write: Write, number: int = 6) -> Iterator[Writers]:
-    """People who write until the block ends, each with a session of its own; a statement that fails is noted."""
-    state, stop, lock = Writers(), threading.Event(), threading.Lock()
+    """People who write until the block ends; a statement that fails is noted."""
+    state = Writers([0] * number)
 
-    def work(seed: int) -> None:
-        luck = random.Random(seed)
-        with app.connect() as connection:
-            connection.execute("SET deadlock_timeout = '20ms'")
-            while not stop.is_set():
-                try:
-                    write(luck, connection)
-                except psycopg.Error as error:
-                    with lock:
-                        state.failures.append(str(error))
-                else:
-                    with lock:
-                        state.statements += 1
+    def once(person: int, luck: random.Random, connection: psycopg.Connection[Any]) -> None:
+        write(luck, connection)
+        state.done[person] += 1
 
-    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(number)]
-    for thread in threads:
-        thread.start()
-    try:
+    with people(app, number, once, state.failures, tireless=True, options="-c deadlock_timeout=20ms"):
         yield state
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
 
 
 def until(state: Writers, statements: int, seconds: float = 30.0) -> None:

@@ -4,13 +4,14 @@ wrong, their declaration, what the application writes, and the truth, asked with
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
+from people import people
 from support import ROOT, App
 from traffic import WRITERS, Traffic
 
@@ -62,35 +63,21 @@ WRITTEN = tuple(shape for shape in SHAPES if (FOLDER / shape.name / "writes.sql"
 @contextmanager
 def writing(app: App, shape: Shape) -> Iterator[Traffic]:
     """Writers for the length of the block, each with users of its own."""
-    state, stop = Traffic(), threading.Event()
+    state = Traffic()
 
-    def write(writer: int) -> None:
-        luck = random.Random(writer)
-        try:
-            with psycopg.connect(app.url(), autocommit=True) as connection:
-                while not stop.is_set():
-                    some = [luck.randint(1, 40) for _ in range(luck.choice((1, 1, 3, 12)))]
-                    given = {
-                        "writer": writer,
-                        "user": luck.randint(1, 8) * WRITERS + writer,
-                        "some": some,
-                        "sorted": sorted(set(some)),
-                        "one": luck.randint(1, 40),
-                        "other": luck.randint(1, 40),
-                        "number": luck.randint(0, 20),
-                    }
-                    statement = luck.choice((shape.writes[0], *shape.writes))
-                    state.written[writer] += connection.execute(statement.encode(), given).rowcount
-                    stop.wait(0.002)
-        except psycopg.Error as error:
-            state.failures.append(f"{type(error).__name__}: {error}")
+    def write(writer: int, luck: random.Random, connection: psycopg.Connection[Any]) -> None:
+        some = [luck.randint(1, 40) for _ in range(luck.choice((1, 1, 3, 12)))]
+        given = {
+            "writer": writer,
+            "user": luck.randint(1, 8) * WRITERS + writer,
+            "some": some,
+            "sorted": sorted(set(some)),
+            "one": luck.randint(1, 40),
+            "other": luck.randint(1, 40),
+            "number": luck.randint(0, 20),
+        }
+        statement = luck.choice((shape.writes[0], *shape.writes))
+        state.written[writer] += connection.execute(statement.encode(), given).rowcount
 
-    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(WRITERS)]
-    for thread in threads:
-        thread.start()
-    try:
+    with people(app, WRITERS, write, state.failures, pause=0.002):
         yield state
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()

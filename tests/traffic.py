@@ -7,8 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
+from people import people
 from support import App
 
 WRITERS = 4
@@ -59,32 +61,18 @@ def traffic(
 ) -> Iterator[Traffic]:
     """Writers for the length of the block; up to ``most`` events a statement."""
     insert, delete, move = statements
-    state, stop = Traffic(), threading.Event()
+    state = Traffic()
 
-    def write(number: int) -> None:
-        luck = random.Random(number)
+    def write(number: int, luck: random.Random, connection: psycopg.Connection[Any]) -> None:
+        presets = [luck.randint(1, 40) for _ in range(luck.choice((1, 1, 1, most)))]
+        statement = luck.choice((insert, insert, delete, move)) if every_write else insert
+        user = luck.randint(1, 15) * WRITERS - number
         try:
-            with psycopg.connect(app.url(), autocommit=True) as connection:
-                while not stop.is_set():
-                    presets = [luck.randint(1, 40) for _ in range(luck.choice((1, 1, 1, most)))]
-                    statement = luck.choice((insert, insert, delete, move)) if every_write else insert
-                    user = luck.randint(1, 15) * WRITERS - number
-                    try:
-                        rows = connection.execute(statement.encode(), (user, presets)).rowcount
-                    except psycopg.errors.UniqueViolation:
-                        continue  # the daily limit stands against the move
-                    state.written[number] += rows
-                    state.events[number] += {insert: rows, delete: -rows, move: 0}[statement]
-                    stop.wait(0.001)
-        except psycopg.Error as error:
-            state.failures.append(str(error))
+            rows = connection.execute(statement.encode(), (user, presets)).rowcount
+        except psycopg.errors.UniqueViolation:
+            return  # the daily limit stands against the move
+        state.written[number] += rows
+        state.events[number] += {insert: rows, delete: -rows, move: 0}[statement]
 
-    threads = [threading.Thread(target=write, args=(n,)) for n in range(WRITERS)]
-    for thread in threads:
-        thread.start()
-    try:
+    with people(app, WRITERS, write, state.failures, pause=0.001):
         yield state
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()

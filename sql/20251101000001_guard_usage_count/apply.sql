@@ -78,17 +78,8 @@ CREATE OR REPLACE FUNCTION public.guard_preset_usage_count() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    caller CONSTANT text := COALESCE(NULLIF(current_setting('role'), 'none'), session_user::text);
-    client CONSTANT text := current_setting('application_name');
-    this text;
-    stack text;
-    through text;
-    notes oid;
-    filled boolean;
-    free bigint;
-    nth integer;
-    starts numeric;
-    stays numeric;
+    caller text; client text; this text; stack text; through text;
+    notes oid; filled boolean; free bigint; nth integer; starts numeric; stays numeric;
 BEGIN
     -- A preset that is new, or gets another id, starts with the events that are there. Wait for who deletes that id.
     IF NEW.id IS DISTINCT FROM OLD.id THEN
@@ -111,6 +102,8 @@ BEGIN
                 starts := starts + COALESCE(stays, 0);
             END IF;
         END IF;
+    ELSIF NEW.usage_count IS NOT DISTINCT FROM OLD.usage_count THEN
+        RETURN NEW; -- an update of anything else
     END IF;
     IF TG_OP = 'UPDATE' THEN
         IF NEW.usage_count IS NOT DISTINCT FROM OLD.usage_count THEN
@@ -124,6 +117,8 @@ BEGIN
         NEW.usage_count := COALESCE(starts, NEW.usage_count, 0);
         RETURN NEW;
     END IF;
+    caller := COALESCE(NULLIF(current_setting('role'), 'none'), session_user::text);
+    client := current_setting('application_name');
     -- On a table that was swapped away; or where the counting trigger is gone, or is not the one of usagefix: somebody
     -- else has to count.
     IF COALESCE(pg_partition_root(TG_RELID), TG_RELID) <> to_regclass('public.presets') OR NOT EXISTS (
@@ -197,8 +192,8 @@ REVOKE ALL ON FUNCTION public.guard_preset_usage_count() FROM PUBLIC;
 CREATE OR REPLACE TRIGGER zz_trigger_guard_preset_usage_count
     BEFORE INSERT OR UPDATE ON public.presets
     FOR EACH ROW
-    WHEN ((split_part(current_setting('search_path'), ', ', -1) =
-        'pg_usagefix_preset_usage_count_'::name || NULLIF(pg_trigger_depth(), 0)::text
+    WHEN ((split_part(current_setting('search_path'), 'pg_usagefix_preset_usage_count_'::text, -1) =
+        NULLIF(pg_trigger_depth(), 0)::text
         AND has_table_privilege('public.presets'::regclass, 'TRIGGER WITH GRANT OPTION')) IS NOT TRUE)
     EXECUTE FUNCTION public.guard_preset_usage_count('ignore');
 

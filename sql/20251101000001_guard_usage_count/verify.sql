@@ -23,8 +23,8 @@ WITH guard AS (
                 AND strpos(functions.proconfig::text, concat(', ', 'pg_usagefix_preset_usage_count_1'::name, '"')) > 0
         ) AS counted,
         strpos(replace(pg_get_triggerdef(existing.oid), '"', ''), format(
-            ' WHEN ((((split_part(current_setting(''search_path''::text), '', ''::text, ''-1''::integer) ='
-            ' ((''%s''::name)::text || (NULLIF(pg_trigger_depth(), 0))::text)) AND has_table_privilege('
+            ' WHEN ((((split_part(current_setting(''search_path''::text), ''%s''::text, ''-1''::integer) ='
+            ' (NULLIF(pg_trigger_depth(), 0))::text) AND has_table_privilege('
             '(''%s''::regclass)::oid, ''TRIGGER WITH GRANT OPTION''::text)) IS NOT TRUE)) EXECUTE FUNCTION ',
             'pg_usagefix_preset_usage_count_'::name,
             replace(translate(presets.oid::regclass::text, '"', ''), '''', '''''')
@@ -34,7 +34,7 @@ WITH guard AS (
     LEFT JOIN pg_trigger AS existing
         ON existing.tgrelid = presets.oid AND existing.tgname = 'zz_trigger_guard_preset_usage_count'::name
 ), guard_function AS (
-    SELECT proc.oid, md5(proc.prosrc) = '5b654abdd6351ee6b621b74684f6ba18' AS as_released, proc.prosecdef AS definer,
+    SELECT proc.oid, md5(proc.prosrc) = '1f4aaff2caebca146cde8d8ac622ac09' AS as_released, proc.prosecdef AS definer,
         quote_ident(owners.rolname) AS owner,
         proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)

@@ -167,6 +167,11 @@ class Counter:
         return of_parent, of_event
 
     @property
+    def of_itself(self) -> bool:
+        """Whether its events are rows of the same table, as replies to comments are comments."""
+        return self.child_sql == self.parent_sql
+
+    @property
     def dated(self) -> bool:
         """Whether events tell when they were, and the parent when it was last used."""
         return self.last is not None and self.time is not None

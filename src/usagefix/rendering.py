@@ -162,6 +162,8 @@ def _catalog_type(code: list[Token], index: int) -> str | None:
         return None
     if after[:1] == ["::"]:
         cast = after[3 if after[1:3] == ["pg_catalog", "."] else 1 :][:1]
+        if cast == ["text"] and code[index].text.startswith("'pg_"):  # a permit: no name of an application's
+            return "name"
         return cast[0] if cast and cast[0] in _CATALOG_TYPES else None
     return "regclass" if before[:1] in _LOOKUPS and before[1:] == ["("] and after[:1] == [")"] else None
 

@@ -18,6 +18,7 @@ from usagefix.planning import remembered, undoing
 from usagefix.planning.ahead import Changes, after, undone
 from usagefix.planning.plan import text_of
 from usagefix.planning.scene import Scene, scene
+from usagefix.throttle import throttles
 from usagefix.verify import object_checks, verify
 
 STILL_NEEDED = "2BP01"
@@ -76,7 +77,7 @@ def preview(db: Database, agreed: RollbackPlan) -> RollbackReport:
         daily_limit=agreed.daily_limit if agreed.had_limit else None,
         counts=None,
         purged=agreed.purge,
-        remarks=tuple(dict.fromkeys(remark for one in rehearsed for remark in one.plan.remarks)),
+        remarks=tuple(dict.fromkeys([*(remark for one in rehearsed for remark in one.plan.remarks), *_left(db)])),
         counters_restored=returns(db, catalog.counting().version) if restores else None,
         dry_run=True,
         plan=tuple(step for one in rehearsed for step in one.steps),
@@ -108,6 +109,7 @@ def rollback(
     if agreed.purge:
         db.retrying(lambda: _purge(db, limits), limits)
         db.changes.append("schema usagefix is gone")
+    db.remarks += _left(db)
     return RollbackReport(
         migrations=tuple(str(m) for m in undone),
         remains=_remains(db, ()),
@@ -137,6 +139,13 @@ def _remains(db: Database, undone: tuple[str, ...]) -> str | None:
     with db.snapshot():
         begun = ledger.read(db).begun - set(undone)
     return next((str(m) for m in reversed(catalog.migrations()) if m.version in begun), None)
+
+
+def _left(db: Database) -> list[str]:
+    """What is about no counter, and stays when all of them are rolled back."""
+    with db.snapshot():
+        there = throttles(db) if _is_last(db) else ()
+    return [f"notifications in {one.table} stay throttled; usagefix notifications off ends that" for one in there]
 
 
 def script(

@@ -13,7 +13,7 @@ from functools import cache
 
 from usagefix.counter import STANDARD, Counter
 from usagefix.keys import Keys
-from usagefix.preparing import prepared
+from usagefix.preparing import adapted, prepared
 from usagefix.quoting import literal
 from usagefix.rendering import PARAMETER, Column, Renderer
 from usagefix.sources import WEIGHT, Fragments
@@ -41,7 +41,8 @@ def render(counter: Counter, text: str) -> str:
 
     A ``%`` in a name is doubled where the text takes parameters.
     """
-    return prepared(counter, _renderer(counter, "%%" if PARAMETER.search(text) else "%").render(text))
+    renderer = _renderer(counter, "%%" if PARAMETER.search(text) else "%")
+    return prepared(counter, renderer.render(adapted(counter, text)))
 
 
 @cache

@@ -12,6 +12,7 @@ from usagefix.models.migration import MigrationState, State, StatusReport
 from usagefix.models.verification import Check, Status
 from usagefix.picture.code import code
 from usagefix.picture.truths import tables_read
+from usagefix.throttle import throttles
 from usagefix.verify import object_checks, step_of
 
 # The checks that say whether what a migration makes is there.
@@ -46,11 +47,13 @@ def status(db: Database) -> StatusReport:
             if state.state is not State.APPLIED and all(check.passed for check in checks[state.version])
         ]
         step = step_of(db, seen, checks, *unrecorded)
+        throttled = throttles(db) if db.counter.slug == db.counters[0].slug else ()
     found = tuple(
         replace(state, pushed_by=push.by, pushed_as=push.version) if (push := pushed.get(state.version)) else state
         for state in states
     )
-    return StatusReport(found, newest, dated=db.counter.time is not None, baselines=baselines, next=step)
+    dated = db.counter.time is not None
+    return StatusReport(found, newest, dated=dated, baselines=baselines, next=step, throttles=throttled)
 
 
 def migration_states(written: Ledger, checks: Mapping[str, tuple[Check, ...]]) -> tuple[MigrationState, ...]:

@@ -399,10 +399,11 @@ OF_RIGHTS = {
     "counting_replaced",
 }  # test_doctor_rights.py
 OF_OTHERS = {"stops_at_zero", "counts_anew", "update_forgotten"}  # test_doctor_elsewhere.py
+OF_NOTIFICATIONS = {"throttle_altered"}  # test_notifications.py
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {case.rule for case in CASES} | OF_RIGHTS | OF_TRUTH | OF_OTHERS == set(RULES)
+    assert {case.rule for case in CASES} | OF_RIGHTS | OF_TRUTH | OF_OTHERS | OF_NOTIFICATIONS == set(RULES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}-{case.on.split('(')[0]}")

@@ -16,8 +16,8 @@ CHECKS = {
 SELDOM = "id = (SELECT preset_id FROM preset_usage GROUP BY 1 ORDER BY count(*) LIMIT 1)"
 OLD = f"UPDATE preset_usage SET created_at = '2001-01-01' FROM presets p WHERE p.id = preset_id AND p.{SELDOM}"
 CONDITION = (
-    "(split_part(current_setting('search_path'), ', ', -1) = 'pg_usagefix_preset_usage_count_'::name"
-    " || NULLIF(pg_trigger_depth(), 0)::text"
+    "(split_part(current_setting('search_path'), 'pg_usagefix_preset_usage_count_', -1) ="
+    " NULLIF(pg_trigger_depth(), 0)::text"
     " AND has_table_privilege('public.presets'::regclass, 'TRIGGER WITH GRANT OPTION')) IS NOT TRUE"
 )
 

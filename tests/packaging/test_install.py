@@ -28,7 +28,7 @@ def bundled() -> set[str]:
     return {str(path.relative_to(SQL)) for path in SQL.rglob("*.sql")}
 
 
-def test_the_wheel_carries_the_sql_and_the_schemas(built: Path) -> None:
+def test_the_wheel_carries_the_sql_the_schemas_and_the_page(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"usagefix/sql/{name}" for name in bundled()} <= names
@@ -36,6 +36,8 @@ def test_the_wheel_carries_the_sql_and_the_schemas(built: Path) -> None:
     schemas = {path.name for path in (ROOT / "src" / "usagefix" / "schemas").glob("*.json")}
     assert "verify.json" in schemas
     assert {f"usagefix/schemas/{name}" for name in schemas} <= names
+    templates = (ROOT / "src" / "usagefix" / "render" / "page" / "templates").iterdir()
+    assert {f"usagefix/render/page/templates/{path.name}" for path in templates} <= names
     assert not [name for name in names if name.startswith("tests")]
 
 

@@ -25,7 +25,7 @@ CODE = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
 
 def test_every_folder_is_a_version_with_its_faces() -> None:
     """The backfill, what stops it by hand and what partitions need come with the version that counts; the guard has neither."""
-    folders = {path.name for path in SQL.iterdir() if path.is_dir()} - {"queries", "sample"}
+    folders = {path.name for path in SQL.iterdir() if path.is_dir()} - {"queries", "sample", "notifications"}
     assert folders == {str(migration) for migration in catalog.migrations()}
     every = {f"{face}.sql" for face in Face}
     files = {

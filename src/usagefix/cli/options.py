@@ -259,3 +259,41 @@ CountersOption = Annotated[
         "keep leaves them right; restore gives back what each showed before apply, plus what was counted since.",
     ),
 ]
+NotificationsTable = Annotated[
+    str, option("--table", "The table of notifications, in another schema as schema.table.", metavar="TABLE")
+]
+Window = Annotated[
+    str, option("--window", "Add to an unread notification that is at most this old: 30m, 12h, 2d.", metavar="TIME")
+]
+
+
+def _column(name: str, what: str) -> Any:
+    return option(
+        name, f"The column that says {what}; else by its name and type.", metavar="COLUMN", show_default=False
+    )
+
+
+Recipient = Annotated[str | None, _column("--recipient", "whom a notification is for")]
+PresetColumn = Annotated[str | None, _column("--preset-column", "which preset it is about")]
+TypeColumn = Annotated[str | None, _column("--type-column", "of what type it is")]
+OnlyType = Annotated[
+    list[str] | None,
+    option(
+        "--only-type",
+        "Only notifications of this type; may be given again. Else those of each type become one.",
+        metavar="TYPE",
+        show_default=False,
+    ),
+]
+ReadColumn = Annotated[str | None, _column("--read-column", "whether, or when, it was read")]
+DataColumn = Annotated[str | None, _column("--data-column", "more of it, in jsonb: the count goes there")]
+TimeColumn = Annotated[str | None, _column("--time-column", "when it was made")]
+Actor = Annotated[
+    str | None,
+    option(
+        "--actor",
+        "The column, or the key of the data, that says who did it; else by its name.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]

@@ -38,6 +38,16 @@ def columns(text: str) -> tuple[str, ...]:
     return several or names
 
 
+def table_of(text: str) -> tuple[str | None, str]:
+    """``[schema.]table``: the schema, where one is written, and the table. Raises Unreadable."""
+    read = _Reading(text)
+    names, several = read.path()
+    read.end()
+    if several or not 1 <= len(names) < _MOST:
+        raise Unreadable("is not table or schema.table")
+    return (names[0] if len(names) > 1 else None), names[-1]
+
+
 def function_of(text: str) -> str:
     """The name of a function; it is in the counter's schema. Raises Unreadable."""
     read = _Reading(text)

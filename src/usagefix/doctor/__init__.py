@@ -27,6 +27,7 @@ from usagefix.doctor.replaced import RULES as REPLACED
 from usagefix.doctor.rights import RULES as RIGHTS
 from usagefix.doctor.source import RULES as SOURCE
 from usagefix.doctor.surroundings import RULES as SURROUNDINGS
+from usagefix.doctor.throttled import RULES as THROTTLED
 from usagefix.doctor.truth import RULES as TRUTH
 from usagefix.doctor.verified import RULES as VERIFIED
 from usagefix.doctor.views import RULES as VIEWS
@@ -36,9 +37,12 @@ from usagefix.models.verification import COMPLETE, COUNTERS
 from usagefix.picture.look import look
 from usagefix.planning.outlook import outlook
 from usagefix.reading import scan
+from usagefix.throttle import throttles
 from usagefix.verify import object_checks
 
-RULES = {**TRUTH, **REPLACED, **COUNTING, **HABITS, **RIGHTS, **PRIVILEGES, **SOURCE, **SURROUNDINGS, **VIEWS}
+RULES = {
+    **TRUTH, **REPLACED, **COUNTING, **HABITS, **RIGHTS, **PRIVILEGES, **SOURCE, **SURROUNDINGS, **VIEWS, **THROTTLED
+}  # fmt: skip
 _WORST_FIRST = list(Severity)
 
 
@@ -50,6 +54,7 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
     preflight.require_tables(db)
     with db.snapshot():
         case = Case(look(db), db.counter)
+        case.throttles = throttles(db) if db.counter.slug == db.counters[0].slug else ()
         here, first = _advice(db, case) if db.counter.truth is None else (Outlook(), None)
     if source is not None:
         case.folder = source

@@ -12,6 +12,7 @@ from usagefix import catalog
 from usagefix.advice import Outlook
 from usagefix.counter import Counter
 from usagefix.doctor.words import columns, is_script, where
+from usagefix.models.notifying import Throttle
 from usagefix.models.nouns import Nouns
 from usagefix.nouns import nouns
 from usagefix.picture.code import subject
@@ -31,6 +32,7 @@ class Case:
     source: Scan | None = None
     folder: Path | None = None
     outlook: Outlook = field(default_factory=Outlook)
+    throttles: tuple[Throttle, ...] = ()
     _released: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:

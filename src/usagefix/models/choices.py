@@ -36,6 +36,13 @@ class GuardMode(StrEnum):
     REJECT = "reject"  # the statement fails
 
 
+class Throttling(StrEnum):
+    """What ``notifications`` does about a table of notifications."""
+
+    COLLAPSE = "collapse"  # a new one is added to the unread one that is there
+    OFF = "off"
+
+
 # The checks of verify, in the order of its report.
 CHECKS = (
     "events_complete",

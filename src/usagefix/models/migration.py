@@ -11,6 +11,7 @@ from usagefix.models.advice import Step
 from usagefix.models.choices import Counters, DailyLimit, MigrationTool
 from usagefix.models.correction import NO_BASELINES, BackfillReport, Baselines
 from usagefix.models.keyed import Keyed
+from usagefix.models.notifying import Throttle
 from usagefix.models.verification import Counts, VerifyReport
 
 
@@ -45,7 +46,8 @@ class StatusReport(Keyed):
 
     ``dated``: whether events tell when they were. ``baselines``: what counters hold beside their events, on purpose.
     ``next``: what to do where not every one is applied as released. ``reads``: the tables that the truth of a counter
-    reads that is only verified, for which there is no migration; None of any other.
+    reads that is only verified, for which there is no migration; None of any other. ``throttles``: of notifications,
+    which are about no counter: told with the first one.
     """
 
     migrations: tuple[MigrationState, ...]
@@ -54,6 +56,7 @@ class StatusReport(Keyed):
     baselines: Baselines = NO_BASELINES
     next: Step | None = None
     reads: tuple[str, ...] | None = None
+    throttles: tuple[Throttle, ...] = ()
 
     @property
     def ok(self) -> bool:

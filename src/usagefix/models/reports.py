@@ -6,6 +6,7 @@ from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, TopReport, TrendsReport, WrittenPage
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, StatusReport
+from usagefix.models.notifying import NotificationsReport
 from usagefix.models.probe import ProbeReport
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
@@ -23,6 +24,7 @@ Report = (
     | SmokeReport
     | ProbeReport
     | DiscoverReport
+    | NotificationsReport
     | TrendsReport
     | HeatmapReport
     | TopReport

@@ -74,14 +74,15 @@ class Plan:
 def text_of(statements: tuple[Statement, ...]) -> str:
     """Statements with their comments, as a file; what the first one sets for the transaction is set once."""
     first, *rest = statements
-    text = _commented(first)
+    text = commented(first)
     for statement in rest:
         if statement != first:
-            text += ("\n\n" if statement.purpose else "\n") + _commented(statement)
+            text += ("\n\n" if statement.purpose else "\n") + commented(statement)
     return f"{text}\n"
 
 
-def _commented(statement: Statement) -> str:
+def commented(statement: Statement) -> str:
+    """A statement below what it is for."""
     lines = [f"-- {line}" for line in textwrap.wrap(statement.purpose, 117, break_on_hyphens=False)]
     return "\n".join([*lines, statement.text])
 

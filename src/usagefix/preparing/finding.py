@@ -35,8 +35,30 @@ class Keys:
         pairs = zip(self.of_parent, right, strict=True)
         return " AND ".join(f"{left}.{key} OPERATOR(pg_catalog.=) {other}" for key, other in pairs)
 
+    def unless_any(self) -> str:
+        """Leave where no new event passes the filter. Not where rows are made: they may be for another counter, too."""
+        if self.counter.where is None or self.counter.creates:
+            return ""
+        return f"    -- None of these events counts here.\n    {self._leave_without('new_events')}\n"
+
+    def unless_gone(self) -> str:
+        """Leave where no event that goes passes the filter."""
+        if self.counter.where is None:
+            return ""
+        return (
+            "    -- None of these events counted here.\n"
+            "    IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN\n"
+            f"        {self._leave_without('old_events')}\n    END IF;\n"
+        )
+
+    def _leave_without(self, table: str) -> str:
+        found = f"SELECT FROM {table} AS event WHERE ({closed(str(self.counter.where))})"
+        return f"IF NOT EXISTS ({found}) THEN RETURN NULL; END IF;"
+
     def unless_changed(self) -> str:
         """Leave for updates of anything else: they lock nothing, so they are in nobody's way."""
+        if not (self.counter.creates or self.counter.beside or self.counter.above):
+            return ""
         fragments = [closed(text) for text in (self.counter.where, self.counter.weight) if text]
         read = [*(f"event.{name}" for names in self.of_events for name in names), *fragments]
         read += [f"event.{self.counter.sql('time')}"] * (self.counter.time is not None)

@@ -7,6 +7,35 @@ from collections.abc import Iterator, Sequence
 from usagefix.preparing.finding import Keys
 from usagefix.quoting import quoted
 
+# In the words of the SQL files. Not from the rows of a sub-select: the plan, kept for the session, would be that of its
+# first statement; of an array it is the same for many rows and for few.
+AT_ONCE = "    -- Else all at once, as they are locked, unless triggers of others may change further rows meanwhile.\n"
+COUNTED = f"""{AT_ONCE}    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_trigger AS other
+        WHERE other.tgrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('public.presets')
+            AND other.tgtype OPERATOR(pg_catalog.&) 19 OPERATOR(pg_catalog.=) 19 -- BEFORE UPDATE, of each row
+            AND NOT pg_catalog.starts_with(other.tgname::pg_catalog.text, 'zz_trigger_guard_')
+    ) THEN
+        UPDATE public.presets AS preset
+        SET usage_count = COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) each.uses
+          , last_used_at = GREATEST(preset.last_used_at, each.newest) --? presets.last_used_at
+        FROM (
+            SELECT pg_catalog.array_agg(counted.key) AS keys, pg_catalog.array_agg(counted.uses) AS uses,
+                pg_catalog.array_agg(counted.newest) AS newest
+            FROM (
+                SELECT written.preset_id AS key, pg_catalog.count(*) AS uses,
+                    pg_catalog.max(written.created_at) AS newest
+                FROM new_events AS written GROUP BY written.preset_id
+            ) AS counted
+        ) AS listed
+        CROSS JOIN ROWS FROM (
+            pg_catalog.unnest(listed.keys), pg_catalog.unnest(listed.uses), pg_catalog.unnest(listed.newest)
+        ) AS each (key, uses, newest)
+        WHERE preset.id OPERATOR(pg_catalog.=) each.key;
+        RETURN NULL;
+    END IF;
+"""  # noqa: S608 - its own words
+
 
 class Locking(Keys):
     """Locks every parent row that a counter of this parent may change, in one order: two sets, each in order, one after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from usagefix.fragments import closed
 from usagefix.preparing.finding import Keys
@@ -10,10 +11,14 @@ from usagefix.quoting import literal, quoted
 
 
 class Making(Keys):
-    """Makes the parent rows that events name and that are not there. Two that make the same row: the second waits for
-    the first, and finds its row. Where others count beside, for all of them, unfiltered, as they lock: before that."""
+    """Makes the parent rows that events name and that are not there, each with what older events of it count. Two that
+    make the same row: the second waits for the first, and finds its row. Where others count beside, for all of them,
+    unfiltered, as they lock: before that."""
 
-    _WHY = "    -- Make rows that are not there yet, at 0. Who makes the same one waits, and finds it.\n"
+    _WHY = (
+        "    -- Make rows that are not there yet, with the events of before. Who makes the same one waits, and\n"
+        "    -- finds it.\n"
+    )
 
     def statement(self) -> str:
         """For events that are there: see :func:`usagefix.preparing.making`."""
@@ -32,9 +37,19 @@ class Making(Keys):
         text = f"{made}\nRETURNING {key}::pg_catalog.text"
         return re.sub(r"%%(\(ids(_\d+)?\)s)", r"%\1", text.replace("%", "%%"))
 
+    def of_backfill(self) -> str:
+        """All rows that lack, for the backfill by hand: those of its own events."""
+        if not self.counter.creates:
+            return ""
+        keys = ", ".join(f"event.{column}" for column in self.of_events[0])
+        where = f" WHERE ({closed(self.counter.where)})" if self.counter.where else ""
+        found = self._insert(f"SELECT DISTINCT {keys} FROM {self.counter.child_sql} AS event{where}")  # noqa: S608
+        lines = ["-- Make the rows that are not there yet.", *f"{found};".splitlines()]
+        return "".join(f"    {line}\n" for line in lines)
+
     def of_insert(self) -> str:
         return (
-            self._WHY + self._statement(self.select(["new_events"], self._where), "    ")
+            self._WHY + self._statement(self.select(["new_events"], self._where), "    ", self._before)
             if self.counter.creates
             else ""
         )
@@ -46,7 +61,7 @@ class Making(Keys):
         keys = f"({come})\n            EXCEPT ({gone})"
         return (
             f"{self._WHY}    IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN\n"
-            f"{self._statement(keys, ' ' * 8)}    END IF;\n"
+            f"{self._statement(keys, ' ' * 8, self._before)}    END IF;\n"
         )
 
     def of_row(self) -> str:
@@ -55,20 +70,43 @@ class Making(Keys):
         row = "(SELECT NEW.*)"
         come = self.select([row], self._where)
         return (
-            f"{self._WHY}    IF TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN\n"
-            f"{self._statement(come, ' ' * 8)}    END IF;\n"
+            "    -- Make the row, where it is not there yet, at 0. Who makes the same one waits, and finds it.\n"
+            "    IF TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN\n"
+            f"{self._statement(come, ' ' * 8, '0')}    END IF;\n"
         )
 
     def of_guard(self) -> str:
         """Of another counter that counts the same events: its own function counts next what the row is made for."""
-        if not self.counter.creates:
+        if not self.counter.beside:
             return ""
+        mine = "(pg_current_xact_id()::text::bigint - age(event.xmin))::text::xid8"
+        older = f"CASE WHEN age(event.xmin) <= 0 THEN pg_xact_status({mine}) = 'in progress' END IS NOT TRUE"
+        row = [f"NEW.{key}" for key in self.of_parent]
+        start = self._total(self.counter.child_sql, row, f"\n            AND {older}")
         return (
-            "    -- A row that a function makes which counts the same events starts at 0: these are counted next.\n"
+            "    -- A row that a function makes which counts the same events starts with those of other transactions:\n"
+            "    -- what this one wrote is counted next.\n"
             "    IF TG_OP = 'INSERT' AND current_setting('usagefix.making', true) =\n"
             f"        concat({self._events}::regclass::oid, ' ', pg_trigger_depth() - 1)\n"
-            f"    THEN\n        NEW.{self.counter.sql('column')} := 0;\n        RETURN NEW;\n    END IF;\n"
+            f"    THEN\n        NEW.{self.counter.sql('column')} := {start};\n        RETURN NEW;\n    END IF;\n"
         )
+
+    @property
+    def _before(self) -> str:
+        """What a row that is missing would show without the statement: no event was one of its before an UPDATE that
+        makes some."""
+        row = self._names
+        now, come = self._total(self.counter.child_sql, row), self._total("new_events", row)
+        return f"{now}\n    OPERATOR(pg_catalog.-) {come}"
+
+    def _total(self, table: str, row: Sequence[str], further: str = "") -> str:
+        """What events of one row count for in all, as SQL."""
+        weight, where = (closed(text) if text else "" for text in (self.counter.weight, self.counter.where))
+        total = f"COALESCE(pg_catalog.sum({weight}), 0)" if weight else "pg_catalog.count(*)"
+        pairs = zip(self.of_events[0], row, strict=True)
+        same = " AND ".join(f"event.{column} OPERATOR(pg_catalog.=) {key}" for column, key in pairs)
+        counts = f" AND ({where})" if where else ""
+        return f"(SELECT {total} FROM {table} AS event WHERE {same}{counts}{further})"  # noqa: S608
 
     @property
     def _events(self) -> str:
@@ -78,20 +116,24 @@ class Making(Keys):
     def _where(self) -> str:
         return f" WHERE ({closed(self.counter.where)})" if self.counter.where and not self.counter.beside else ""
 
-    def _statement(self, keys: str, indent: str) -> str:
+    def _statement(self, keys: str, indent: str, start: str) -> str:
         making = f"pg_catalog.to_regclass({self._events})::pg_catalog.oid, ' ', pg_catalog.pg_trigger_depth()"
         text = (
             f"PERFORM pg_catalog.set_config('usagefix.making', pg_catalog.concat(\n    {making}), true);\n"
-            f"{self._insert(keys)};\nPERFORM pg_catalog.set_config('usagefix.making', '', true);"
+            f"{self._insert(keys, start)};\nPERFORM pg_catalog.set_config('usagefix.making', '', true);"
         )
         return "".join(f"{indent}{line}\n" for line in text.splitlines())
 
-    def _insert(self, keys: str) -> str:
-        counter = self.counter
-        names = ["key", *(f"key_{n}" for n, _ in enumerate(counter.more_keys, 2))]
-        of_row = [f"missing.{name}" for name in names]
+    @property
+    def _names(self) -> list[str]:
+        """The key of a row that is missing."""
+        return ["missing.key", *(f"missing.key_{n}" for n, _ in enumerate(self.counter.more_keys, 2))]
+
+    def _insert(self, keys: str, start: str = "0") -> str:
+        counter, of_row = self.counter, self._names
+        names = [name.removeprefix("missing.") for name in of_row]
         columns = [*self.of_parent, counter.sql("column"), *(quoted(name) for name, _ in counter.constants)]
-        values = [*of_row, "0", *(value for _, value in counter.constants)]
+        values = [*of_row, start, *(value for _, value in counter.constants)]
         there = self.equal("preset", of_row) + (f" AND ({closed(counter.only)})" if counter.only else "")
         # Not a mere sub-select: see the locking.
         source = f"({keys})" if counter.more_keys else f"pg_catalog.unnest(ARRAY(\n        {keys}))"

@@ -12,6 +12,7 @@ from usagefix.reading.findings import REQUESTED, Found, Use
 from usagefix.reading.inserts import unknown_columns
 from usagefix.reading.reader import Reader
 from usagefix.reading.recorder import RecorderState, arguments_of
+from usagefix.reading.returned import returned
 from usagefix.reading.routine import Argument, Column, Events, Routine, Uneditable, UserKey
 from usagefix.reading.sql import in_sql
 from usagefix.reading.subject import Subject
@@ -21,5 +22,5 @@ from usagefix.reading.tree import Place, Scan, in_file, scan
 __all__ = [
     "REQUESTED", "Argument", "Column", "Edited", "Events", "Found", "OnlyCounts", "Place", "Reader", "RecorderState",
     "Refused", "Routine", "Scan", "Subject", "Uneditable", "Use", "UserKey", "arguments_of", "in_file", "in_sql",
-    "scan", "unknown_columns", "with_body",
+    "returned", "scan", "unknown_columns", "with_body",
 ]  # fmt: skip

@@ -21,9 +21,11 @@ from usagefix.render.pieces import (
     Remark,
     Result,
     Results,
+    Script,
     Section,
     Table,
 )
+from usagefix.render.verdict import verdict as of_whole
 from usagefix.render.words import harmless
 
 # What Markdown or HTML would read as its own; a name in a database may hold any of it. Where a text begins, also what
@@ -55,6 +57,9 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     if outcome.target is not None:
         yield ""
         yield f"Target: {_text(str(outcome.target))}"
+    if outcome.parts and outcome.report is not None:
+        yield ""
+        yield _text(f"{of_whole(outcome.report)}.")
     yield ""
     for chapter in told:
         yield from _chapter(chapter, several=len(told) > 1)
@@ -69,7 +74,8 @@ def _chapter(chapter: Chapter, *, several: bool) -> Iterator[str]:
     if several:
         yield _text(str(chapter.shown.verdict))
         yield ""
-    yield from _results(chapter.shown.results)
+    if chapter.shown.results:
+        yield from _results(chapter.shown.results)
     for section in chapter.shown.sections:
         yield from _section(section)
 
@@ -121,8 +127,8 @@ def _section(section: Section) -> Iterator[str]:
         case Remark():
             yield f"- {_text(str(section))}"
             yield ""
-        case Change():
-            yield _text(_INDENT.sub(lambda match: "\u00a0" * len(match[0]), section.diff))
+        case Change(diff=code) | Script(sql=code):
+            yield _text(_INDENT.sub(lambda match: "\u00a0" * len(match[0]), code))
             yield ""
         case _:
             assert_never(section)

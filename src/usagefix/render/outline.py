@@ -21,13 +21,14 @@ from usagefix.models.migration import (
     State,
     StatusReport,
 )
+from usagefix.models.notifying import NotificationsReport
 from usagefix.models.nouns import USUAL, Nouns, plural
 from usagefix.models.outcome import Outcome, Part
 from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
-from usagefix.render import counts, discovery, findings, insights
+from usagefix.render import counts, discovery, findings, insights, notifying
 from usagefix.render.phrases import corrections, moment, undone
 from usagefix.render.pieces import Cell, Change, Column, Mark, Notes, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.verdict import FAINT, Verdict, verdict
@@ -162,6 +163,8 @@ def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:
             return insights.top(report, nouns)
         case DiscoverReport():
             return discovery.discovered(report)
+        case NotificationsReport():
+            return notifying.notified(report)
         case ProbeReport():
             return findings.probe(report)
         case _:
@@ -224,6 +227,7 @@ def _status(report: StatusReport, nouns: Nouns) -> Outline:
         *(Remark("pushed", f"{m.version} by {m.pushed_by}, as {m.pushed_as}") for m in pushed),
         *((Remark("newest event", newest),) if report.dated else ()),
         *((Remark("baselines", _based(report.baselines, nouns)),) if report.baselines.rows else ()),
+        *(Remark("notifications", notifying.in_a_line(throttle)) for throttle in report.throttles),
     )
     return Outline(results, verdict(report), (states, *remarks))
 

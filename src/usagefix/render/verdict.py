@@ -6,13 +6,14 @@ import shlex
 from dataclasses import dataclass
 from typing import assert_never
 
-from usagefix.models.choices import GuardMode
+from usagefix.models.choices import GuardMode, Throttling
 from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport, Severity
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, Of, TopReport, TrendsReport, Window, WrittenPage
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, State, StatusReport
+from usagefix.models.notifying import NotificationsReport
 from usagefix.models.nouns import USUAL, Nouns, plural
 from usagefix.models.probe import Probed, ProbeReport
 from usagefix.models.reports import Report
@@ -87,6 +88,8 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
             return _seen(report, nouns)
         case DiscoverReport():
             return _discovered(report)
+        case NotificationsReport():
+            return _throttled(report)
         case ProbeReport():
             return _probed(report)
         case _:
@@ -128,8 +131,9 @@ def _seen(report: TrendsReport | HeatmapReport | TopReport, nouns: Nouns) -> Ver
 def _window(window: Window) -> str:
     """Which events, in words."""
     form = "%Y-%m-%d %H:%M"
-    only = f"of kind {window.kind} " * (window.kind is not None) + f"of {window.preset} " * (window.preset is not None)
-    return f"{only}from {window.since.strftime(form)} until {window.until.strftime(form)} ({window.timezone})"
+    kind = f"of kind {window.kind!r} " * (window.kind is not None)
+    row = f"of {window.preset} " * (window.preset is not None)
+    return f"{kind}{row}from {window.since.strftime(form)} until {window.until.strftime(form)} ({window.timezone})"
 
 
 def _rolled_back(report: RollbackReport, nouns: Nouns) -> Verdict:
@@ -201,6 +205,26 @@ def _discovered(report: DiscoverReport) -> Verdict:
         named = "" if str(written.path) == "usagefix.toml" else f" --config {shlex.quote(str(written.path))}"
         following = f"usagefix{named} verify"
     return Verdict("found", f"{plural(len(report.counters), 'counter')}{added}; {looked}", GOOD, following)
+
+
+def _throttled(report: NotificationsReport) -> Verdict:
+    broken = [throttle.table for throttle in report.throttles if not throttle.works]
+    if report.dry_run:
+        said = "nothing was changed" if report.plan else "there is nothing to do"
+        return Verdict("dry run", said, next="the same without --dry-run" if report.plan else "")
+    if report.action is Throttling.OFF:
+        said = "each notification is a row of its own again" if report.changed else "it was off"
+        return Verdict("off", f"{report.table}: {said}", GOOD)
+    if broken:
+        following = "usagefix notifications collapse makes a throttle anew, off takes it away"
+        return Verdict("not as made", f"{', '.join(broken)}: somebody disabled or altered the throttle", BAD, following)
+    if report.action is Throttling.COLLAPSE:
+        return Verdict("on", f"{report.table}" + ("" if report.changed else ": it was so already"), GOOD)
+    if not report.throttles:
+        return Verdict(
+            "off", "every notification is a row of its own", next="usagefix notifications collapse --dry-run"
+        )
+    return Verdict("on", ", ".join(throttle.table for throttle in report.throttles), GOOD)
 
 
 def _probed(report: ProbeReport) -> Verdict:

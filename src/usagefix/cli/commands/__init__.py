@@ -10,6 +10,7 @@ from usagefix.cli.commands.changing import apply, backfill, guard, rollback
 from usagefix.cli.commands.dashboard import dashboard
 from usagefix.cli.commands.insight import heatmap, top, trends
 from usagefix.cli.commands.looking import check, check_preset, discover, doctor, status, verify
+from usagefix.cli.commands.notifying import notifications
 from usagefix.cli.commands.offline import demo, export, schema, sql
 from usagefix.cli.commands.proving import probe_api, smoke
 from usagefix.cli.declaring import Command, declares
@@ -30,6 +31,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "top": top,
     "dashboard": dashboard,
     "guard": guard,
+    "notifications": notifications,
     "smoke": smoke,
     "probe-api": probe_api,
     "sql": sql,
@@ -38,7 +40,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
 }
 NAMES = frozenset(_COMMANDS)
-_OF_NO_COUNTER = ("discover", "schema", "demo")
+_OF_NO_COUNTER = ("discover", "notifications", "schema", "demo")
 
 
 def register(app: typer.Typer) -> None:

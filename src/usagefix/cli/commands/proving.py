@@ -53,7 +53,7 @@ def probe_api(
     timeout: options.Timeout = POST_SECONDS,
     output: options.OutputFormat = None,
 ) -> None:
-    """Post a use of a preset to the API and see that it counts once.
+    """Post a use of a preset to the API; see it count once.
 
     What one would do with curl, and then look at the counter. The use stays recorded. Exit code 1 when it was refused,
     not recorded, or not counted exactly once.

@@ -1,0 +1,13 @@
+-- Every notification is a row of its own again. What was added together stays so.
+--
+--   usagefix notifications off --dry-run    prints this for a table
+
+-- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
+DO $do$ BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
+END $do$;
+
+-- The trigger, then its function. Readers and writers of the table wait from here to the commit
+DROP TRIGGER IF EXISTS zz_collapse_preset_notifications ON public.preset_notifications;
+DROP FUNCTION IF EXISTS public.collapse_preset_notifications();

@@ -1,0 +1,81 @@
+"""The command about notifications, which is about no counter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from usagefix.cli import options, run
+from usagefix.errors import ConfigurationError
+from usagefix.models.choices import Throttling
+
+if TYPE_CHECKING:
+    from usagefix.database import Database
+    from usagefix.models.reports import Report
+
+
+def notifications(
+    context: typer.Context,
+    action: Annotated[
+        Throttling | None,
+        typer.Argument(
+            metavar="[ACTION]", help="collapse or off: begin or end to add notifications together.", show_default=False
+        ),
+    ] = None,
+    table: options.NotificationsTable = "preset_notifications",
+    window: options.Window = "12h",
+    only_type: options.OnlyType = None,
+    recipient: options.Recipient = None,
+    preset_column: options.PresetColumn = None,
+    type_column: options.TypeColumn = None,
+    read_column: options.ReadColumn = None,
+    data_column: options.DataColumn = None,
+    time_column: options.TimeColumn = None,
+    actor: options.Actor = None,
+    dry_run: options.DryRun = False,
+    source: options.Source = None,
+    show_queries: options.ShowQueries = False,
+    output: options.OutputFormat = None,
+) -> None:
+    """Throttle notifications: unread ones become one.
+
+    collapse: a new notification is added to the recipient's unread one of the same preset and type within the window:
+    data.uses says how many it stands for, and it moves to the new time. Where there is no jsonb column the new one only
+    falls away. off: each is a row of its own again. Without either: what is there, and how many were added together.
+    No apply does it, no rollback undoes it. Exit code 1 where somebody disabled or altered a throttle.
+
+    Example: usagefix notifications collapse --dry-run
+    """
+    from usagefix import throttle
+
+    columns = {
+        "recipient": recipient, "preset": preset_column, "type": type_column, "read": read_column,
+        "data": data_column, "time": time_column, "actor": actor,
+    }  # fmt: skip
+
+    def work(db: Database) -> Report:
+        db.show_queries = show_queries
+        (schema, name), within = _named(table), throttle.window_of(window)
+        of = schema or db.counter.schema
+        if action is Throttling.COLLAPSE:
+            only = tuple(dict.fromkeys(only_type or ()))
+            return throttle.collapse(
+                db, of, name, window=within, columns=columns, only=only, dry_run=dry_run, source=source
+            )
+        if action is Throttling.OFF:
+            return throttle.off(db, of, name, dry_run=dry_run)
+        return throttle.state(db, source=source)
+
+    first = lambda: (_named(table), throttle.window_of(window))  # noqa: E731
+    run.execute(context, "notifications", output, work, first=first, of_declared=False)
+
+
+def _named(table: str) -> tuple[str | None, str]:
+    """Schema and table. Raises ConfigurationError."""
+    from usagefix.declaring.identifiers import Unreadable, table_of
+
+    try:
+        return table_of(table)
+    except Unreadable as why:
+        raise ConfigurationError(f"--table {table!r} {why}", hint="usagefix notifications --help") from None

@@ -1,0 +1,26 @@
+"""The rule of throttles of notifications, which are about no counter in particular."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from usagefix.doctor.case import Case
+from usagefix.doctor.counting import Rule
+from usagefix.models.diagnosis import Finding, Severity
+
+
+def throttle_altered(case: Case) -> Iterator[Finding]:
+    """A throttle that somebody disabled or altered: people get a notification for each use again, or none."""
+    for throttle in case.throttles:
+        if not throttle.works:
+            yield Finding(
+                "throttle_altered",
+                Severity.WARNING,
+                "Notifications are throttled, but not as usagefix made it",
+                throttle.table,
+                "; ".join(throttle.problems),
+                f"usagefix notifications collapse --table {throttle.table} makes it anew, off takes it away",
+            )
+
+
+RULES: dict[str, Rule] = {throttle_altered.__name__: throttle_altered}

@@ -1,0 +1,90 @@
+"""Throttles of notifications, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from usagefix.models.notifying import Mode, NotificationsReport, Throttle
+from usagefix.models.nouns import plural
+from usagefix.render.counts import number
+from usagefix.render.pieces import Cell, Column, Facts, Mark, Notes, Outline, Result, Script, Section, Table
+from usagefix.render.verdict import BAD, GOOD, verdict
+
+_MEANS = {
+    Mode.COLLAPSE: "a new one is added to the unread one that is there",
+    Mode.DROP: "a new one falls away while an unread one is there; nothing says how many did",
+}
+_REPAIR = "usagefix notifications collapse --table {} makes it anew, off takes it away"
+
+
+def notified(report: NotificationsReport) -> Outline:
+    """Each throttle, and what there is to know of it."""
+    results = tuple(_result(throttle) for throttle in report.throttles)
+    nothing = Result("notifications", Mark.NOTE, "off", "Throttling of notifications", detail=str(verdict(report)))
+    return Outline(results or (nothing,), verdict(report), tuple(_sections(report)))
+
+
+def _result(throttle: Throttle) -> Result:
+    found = "; ".join(throttle.problems) or _window(throttle)
+    hint = "" if throttle.works else _REPAIR.format(throttle.table)
+    mark = Mark.OK if throttle.works else Mark.FAILED
+    return Result("notifications", mark, _word(throttle), "Throttling of notifications", throttle.table, found, hint)
+
+
+def in_a_line(throttle: Throttle) -> str:
+    """What status says of one."""
+    found = "; ".join(throttle.problems) or f"unread ones of a preset become one, within {throttle.window}"
+    return f"{throttle.table}, throttled: {found}"
+
+
+def _word(throttle: Throttle) -> str:
+    return "on" if throttle.works else "altered" if throttle.enabled else "disabled"
+
+
+def _window(throttle: Throttle) -> str:
+    return f"{throttle.mode}: {_MEANS[throttle.mode]}; within {throttle.window}"
+
+
+def _sections(report: NotificationsReport) -> Iterator[Section]:
+    for throttle in report.throttles:
+        yield Facts(f"Notifications in {throttle.table}", tuple(_facts(throttle)))
+        if throttle.by_preset:
+            columns = (
+                Column("preset"),
+                Column("added to others", number=True),
+                Column("in notifications", number=True),
+            )
+            rows = tuple(
+                (Cell(one.label or one.id), number(one.collapsed), number(one.notifications))
+                for one in throttle.by_preset
+            )
+            yield Table("Most added together", columns, rows)
+    if report.returning:
+        lines = tuple(f"{one.where}: {one.how}" for one in report.returning)
+        yield Notes("Reads the row that it inserts, and gets none of one that falls away", lines)
+    if report.remarks:
+        yield Notes("", report.remarks)
+    if report.plan:
+        yield Script("What would be run", "\n\n".join(report.plan))
+
+
+def _facts(throttle: Throttle) -> Iterator[tuple[str, Cell]]:
+    yield "state", Cell(_word(throttle), GOOD if throttle.works else BAD)
+    yield from (("problem", Cell(problem, BAD)) for problem in throttle.problems)
+    yield "mode", Cell(f"{throttle.mode}: {_MEANS[throttle.mode]}")
+    yield "window", Cell(throttle.window)
+    if throttle.only:
+        yield "types", Cell(f"only {', '.join(throttle.only)}")
+    roles = asdict(throttle.roles)
+    columns = ", ".join(f"{role} {name}" for role, name in roles.items() if name and role != "actor_key")
+    yield (
+        "columns",
+        Cell(columns + (f", actor {throttle.roles.data}.{roles['actor_key']}" if roles["actor_key"] else "")),
+    )
+    yield "objects", Cell(f"trigger {throttle.trigger}, function {throttle.function}()")
+    if throttle.collapsed is not None:
+        added = f"{throttle.collapsed:,} to {plural(throttle.notifications or 0, 'notification')}"
+        yield "added together", Cell(added if throttle.collapsed else "none yet")
+    elif throttle.mode is Mode.COLLAPSE:
+        yield "added together", Cell("not known: this role may not read all rows, or a column is gone")

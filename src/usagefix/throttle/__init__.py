@@ -1,0 +1,219 @@
+"""Throttling of notifications: a new one is added to the unread one that is there. Opt-in, one trigger a table.
+
+It stands by itself: ``apply`` makes none, ``rollback`` leaves it, and nothing is kept of it but what its trigger says;
+where there is a ledger, its history notes who switched it on and off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from usagefix import forbidden, ledger, preflight
+from usagefix.catalog import Statement
+from usagefix.database import Database, Limits
+from usagefix.errors import ConfigurationError, DatabaseRefused, Refused
+from usagefix.models.choices import Throttling
+from usagefix.models.notifying import NotificationsReport, Returning, Throttle
+from usagefix.planning.plan import commented
+from usagefix.quoting import literal, quoted
+from usagefix.throttle import judging, look, returning
+from usagefix.throttle.look import Table, There, in_words
+from usagefix.throttle.roles import found
+from usagefix.throttle.written import VERSION, Written
+
+LEAST, MOST = 1, 365 * 24 * 3600  # seconds of a window
+_UNITS = {"s": ("second", 1), "m": ("minute", 60), "h": ("hour", 3600), "d": ("day", 86_400)}
+_WINDOW = re.compile(r"(\d{1,9})\s*([smhd])")
+_NEEDED = "2BP01"  # something depends on it
+
+__all__ = ["collapse", "off", "state", "throttles", "window_of"]
+
+
+def window_of(text: str) -> str:
+    """``12h`` as an interval in SQL: ``12 hours``. Raises ConfigurationError."""
+    match = _WINDOW.fullmatch(text.strip().lower())
+    name, seconds = _UNITS[match[2]] if match else ("", 0)
+    if match is None or not LEAST <= int(match[1]) * seconds <= MOST:
+        raise ConfigurationError(
+            f"--window {text!r} is no length of time up to 365d", hint="write it as 30m, 12h or 2d"
+        )
+    number, name = (int(match[1]) * 24, "hour") if name == "day" else (int(match[1]), name)
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
+def throttles(db: Database) -> tuple[Throttle, ...]:
+    """The throttles that are there, without what they have added together. Within a snapshot."""
+    return tuple(look.told(db, there, counted=False) for there in look.throttles(db))
+
+
+def state(db: Database, *, source: Path | None = None) -> NotificationsReport:
+    """Which tables are throttled, and what was added together. Reads only; takes no lock."""
+    with db.snapshot():
+        there = look.throttles(db)
+        shown = tuple(look.told(db, each) for each in there)
+        missing = tuple(one for each in there for one in returning.in_functions(db, each.schema, each.table))
+        hidden = tuple(
+            remark
+            for each in there
+            for remark in judging.of_rows(each.schema, each.table, look.table(db, each.schema, each.table))
+        )
+    if source is not None:
+        missing += tuple(one for each in there for one in returning.in_source(source, each.schema, each.table))
+    return NotificationsReport(shown, returning=missing, remarks=hidden)
+
+
+def collapse(
+    db: Database,
+    schema: str,
+    table: str,
+    *,
+    window: str,
+    columns: Mapping[str, str | None],
+    only: tuple[str, ...] = (),
+    dry_run: bool = False,
+    source: Path | None = None,
+    limits: Limits | None = None,
+) -> NotificationsReport:
+    """Make new notifications of ``table`` add to unread ones, within ``window`` (an interval). ``columns``: what the
+    options say, by role; ``only``: notifications of these types; ``source``: also read there who needs the row that an
+    INSERT returns.
+
+    Writers of the table wait for an instant, at most ``lock_timeout`` an attempt. Raises WrongDatabase,
+    ConfigurationError, NotPermitted and Refused before anything is changed; Busy.
+    """
+    preflight.require_writable(db)
+    with db.snapshot():
+        wanted, about, before = _wanted(db, schema, table, window, columns, only)
+        types = look.types(db, wanted, about)
+        missing = returning.in_functions(db, schema, table)
+        statements = (*_making(wanted, about), *_noted(db, schema, table, "apply"))
+    missing += returning.in_source(source, schema, table) if source is not None else ()
+    judging.require_survivable(schema, table, missing)
+    # A look while it is there says whether it is as it would be made.
+    same = before is not None and before.written == wanted and look.told(db, before, counted=False).works
+    if not same and not dry_run:
+        _run(db, statements, limits, f"notifications of {in_words(schema, table)} are throttled")
+    return _reported(
+        db, Throttling.COLLAPSE, schema, table, statements, missing, tuple(judging.remarks(wanted, about, types)),
+        changed=not same, dry_run=dry_run,
+    )  # fmt: skip
+
+
+def off(
+    db: Database, schema: str, table: str, *, dry_run: bool = False, limits: Limits | None = None
+) -> NotificationsReport:
+    """Take the throttle of a table away: the schema is as it was before. What was added together stays so.
+
+    Readers and writers of the table wait for an instant. Raises WrongDatabase, NotPermitted, Busy, and Refused where
+    something else needs the function.
+    """
+    preflight.require_writable(db)
+    with db.snapshot():
+        there = _there(db, schema, table)
+        left = look.left_over(db, schema, table) if there is None else None
+        if there is None and left is None:
+            look.table(db, schema, table)
+            return NotificationsReport(throttles(db), Throttling.OFF, in_words(schema, table), dry_run=dry_run)
+        told = look.told(db, there) if there is not None else None
+        statements = (*_undoing(db, schema, table, there, left), *_noted(db, schema, table, "rollback"))
+    remarks = [*told.problems] if told else [f"its trigger was gone; function {left} was left"]
+    if told and told.collapsed:
+        remarks.append(f"{told.collapsed:,} notifications stay added to {told.notifications:,} others")
+    if not dry_run:
+        _run(db, statements, limits, f"notifications of {in_words(schema, table)} are not throttled any more")
+    return _reported(
+        db, Throttling.OFF, schema, table, statements, (), tuple(remarks), changed=True, dry_run=dry_run
+    )  # fmt: skip
+
+
+def _undoing(db: Database, schema: str, table: str, there: There | None, left: str | None) -> tuple[Statement, ...]:
+    """The statements that take a throttle away, or a function that is left of one."""
+    if there is None or there.written is None:
+        return (Statement("The function of a throttle whose trigger is gone", f"DROP FUNCTION {left};"),)
+    look.require_changeable(db, schema, table, look.table(db, schema, table))
+    return there.written.undoing
+
+
+def _wanted(
+    db: Database, schema: str, table: str, window: str, columns: Mapping[str, str | None], only: tuple[str, ...]
+) -> tuple[Written, Table, There | None]:
+    """The throttle to make, of which table, and one that is there."""
+    about = look.table(db, schema, table)
+    look.require_plain(schema, table, about)
+    look.require_changeable(db, schema, table, about)
+    there = _there(db, schema, table)
+    roles = found(in_words(schema, table), about.typed, columns, look.keys_of_data(db, schema, table, about))
+    wanted = Written(schema, table, roles.roles, window, roles.stamped, roles.certain, only=only)
+    judging.require_typed(wanted)
+    judging.require_free(db, wanted, there)
+    judging.require_comparable(db, wanted)
+    judging.require_index(wanted, about)
+    return wanted, about, there
+
+
+def _there(db: Database, schema: str, table: str) -> There | None:
+    return next((there for there in look.throttles(db) if (there.schema, there.table) == (schema, table)), None)
+
+
+def _making(wanted: Written, about: Table) -> Iterator[Statement]:
+    """The statements that make it, as the table's owner has it and nobody else may call."""
+    *first, trigger = wanted.making
+    yield from first
+    function = f"{quoted(wanted.schema)}.{quoted(wanted.function)}()"
+    if about.gives:
+        yield Statement("", f"ALTER FUNCTION {function} OWNER TO {quoted(about.owner)};")
+    if about.grantees:
+        yield Statement("", f"REVOKE ALL ON FUNCTION {function} FROM {', '.join(about.grantees)} CASCADE;")
+    yield trigger
+
+
+def _noted(db: Database, schema: str, table: str, action: str) -> Iterator[Statement]:
+    """The line of the ledger's history, where there is one that this role may write to."""
+    may = db.values(
+        "SELECT has_schema_privilege(nspowner, oid, 'USAGE') AND pg_has_role(nspowner, 'MEMBER')"
+        " FROM pg_namespace WHERE nspname = 'usagefix' AND to_regclass('usagefix.history') IS NOT NULL"
+    )
+    if may == [True]:
+        ledger.require_trusted(db)
+        about = literal(f"{schema}.{table}")
+        yield Statement(
+            "Note it in the history",
+            "INSERT INTO usagefix.history (counter, version, action)\n"
+            f"VALUES ({about}, {literal(VERSION)}, {literal(action)});",
+        )
+
+
+def _run(db: Database, statements: tuple[Statement, ...], limits: Limits | None, done: str) -> None:
+    script = "\n".join(statement.text for statement in statements)
+
+    def work() -> None:
+        with db.transaction(limits):
+            db.claim()
+            db.run(script)
+
+    try:
+        with forbidden.named(db):
+            db.retrying(work, limits, readers="DROP TRIGGER" in script)
+    except DatabaseRefused as refused:
+        if refused.sqlstate != _NEEDED:
+            raise
+        raise Refused(
+            f"nothing was changed: something else needs the function of the throttle ({refused.message})",
+            hint="drop that first, then run this again",
+            sqlstate=refused.sqlstate,
+        ) from None
+    db.changes.append(done)
+
+
+def _reported(
+    db: Database, action: Throttling, schema: str, table: str, statements: tuple[Statement, ...],
+    missing: tuple[Returning, ...], remarks: tuple[str, ...], *, changed: bool, dry_run: bool,
+) -> NotificationsReport:  # fmt: skip
+    with db.snapshot():
+        shown = tuple(look.told(db, there) for there in look.throttles(db))
+    return NotificationsReport(
+        shown, action, in_words(schema, table), changed and not dry_run, dry_run,
+        tuple(map(commented, statements)) if dry_run and changed else (), missing, remarks,
+    )  # fmt: skip

@@ -1,0 +1,130 @@
+"""What must be so before a table is throttled, and what a person is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from usagefix.database import Database
+from usagefix.errors import ConfigurationError, DatabaseRefused, Refused
+from usagefix.models.notifying import Mode, Returning
+from usagefix.quoting import quoted
+from usagefix.throttle import look
+from usagefix.throttle.look import Table, There, in_words
+from usagefix.throttle.written import Written
+
+_UNDEFINED = ("42883", "42725")  # no such operator, or several
+
+
+def require_free(db: Database, wanted: Written, there: There | None) -> None:
+    """Raises Refused where something else has the names of a throttle."""
+    names = {
+        "function": f"{quoted(wanted.schema)}.{quoted(wanted.function)}()",
+        "trigger": wanted.trigger,
+        "table": f"{quoted(wanted.schema)}.{quoted(wanted.table)}",
+    }
+    taken = db.values(db.query("throttle_taken"), names)
+    if there is not None and (there.trigger, there.function) != (wanted.trigger, wanted.function):
+        raise Refused(
+            f"{in_words(wanted.schema, wanted.table)} had another name when its throttle was made, which works no more",
+            hint="usagefix notifications off takes that away; then run this again",
+        )
+    if taken and there is None:
+        raise Refused(
+            f"there is {' and '.join(taken)} already, which usagefix did not make",
+            hint="look at it; rename or drop it, then run this again",
+        )
+
+
+def require_comparable(db: Database, wanted: Written) -> None:
+    """Raises Refused for columns whose values cannot be compared, such as json."""
+    roles = wanted.roles
+    for column in filter(None, (roles.recipient, roles.preset, roles.type)):
+        name, table = quoted(column), f"{quoted(wanted.schema)}.{quoted(wanted.table)}"
+        try:
+            db.described(f"SELECT {name} OPERATOR(pg_catalog.=) {name} FROM {table}")  # noqa: S608
+        except DatabaseRefused as refused:
+            if refused.sqlstate not in _UNDEFINED:
+                raise
+            raise Refused(
+                f"{in_words(wanted.schema, wanted.table)}.{column} is of a type that cannot be compared",
+                hint="name another column, see usagefix notifications --help",
+            ) from None
+
+
+def require_index(wanted: Written, about: Table) -> None:
+    """Raises Refused where each notification would read the whole of a large table."""
+    if about.size > look.SMALL and not _indexed(wanted, about):
+        raise Refused(
+            f"no index of {in_words(wanted.schema, wanted.table)} begins with {wanted.roles.recipient} or"
+            f" {wanted.roles.preset}, so each new notification would read all of it",
+            hint=f"{_index(wanted)}; then run this again",
+        )
+
+
+def _indexed(wanted: Written, about: Table) -> bool:
+    return bool({wanted.roles.recipient, wanted.roles.preset} & set(about.leading))
+
+
+def _index(wanted: Written) -> str:
+    roles = wanted.roles
+    columns = ", ".join(quoted(column) for column in (roles.recipient, roles.preset, roles.time))
+    unread = ""
+    if roles.read:
+        read = quoted(roles.read)
+        unread = f" WHERE {read} IS NULL" if wanted.stamped else f" WHERE {read} IS NOT TRUE"
+        unread = f" WHERE NOT {read}" if wanted.certain else unread
+    return f"CREATE INDEX CONCURRENTLY ON {quoted(wanted.schema)}.{quoted(wanted.table)} ({columns}){unread}"
+
+
+def require_survivable(schema: str, table: str, missing: tuple[Returning, ...]) -> None:
+    """Raises Refused where a function of the database fails without the row: then uses would, too."""
+    failing = [one for one in missing if one.fails]
+    if failing:
+        named = "; ".join(f"{one.where} ({one.how})" for one in failing)
+        raise Refused(
+            f"without the row that it inserts into {in_words(schema, table)}, this fails, and with it a use: {named}",
+            hint="let it do without: INTO without STRICT, .maybeSingle() in place of .single(); then run this again",
+        )
+
+
+def require_typed(wanted: Written) -> None:
+    """Raises ConfigurationError where only some types are asked for, and no column tells them."""
+    if wanted.only and wanted.roles.type is None:
+        raise ConfigurationError(
+            f"no column of {in_words(wanted.schema, wanted.table)} says of what type a notification is",
+            hint="name it with --type-column, or leave --only-type out",
+        )
+
+
+def remarks(wanted: Written, about: Table, types: list[str]) -> Iterator[str]:
+    """What there is to know before it begins. ``types``: some of those that are there."""
+    roles = wanted.roles
+    if len(types) > 1 and not wanted.only:
+        yield (
+            f"those of each type are added together ({', '.join(types)}): where the text of one says what the next"
+            " would not, such as a number that was reached, leave that type out with --only-type"
+        )
+    if wanted.mode is Mode.DROP:
+        yield (
+            f"{in_words(wanted.schema, wanted.table)} has no jsonb column for the count, so the mode is drop: a new"
+            f" notification within {wanted.window} of an unread one falls away, and nothing says how many did"
+        )
+    if roles.type is None:
+        yield "no column says of what type a notification is, so those of all types become one; --type-column names it"
+    if roles.read is None:
+        yield (
+            "no column says whether a notification was read, so new ones are added to read ones, too; --read-column"
+            " names it"
+        )
+    if not _indexed(wanted, about):
+        yield f"each new notification reads the whole table, which is small now; before it grows: {_index(wanted)}"
+    yield from of_rows(wanted.schema, wanted.table, about)
+
+
+def of_rows(schema: str, table: str, about: Table) -> Iterator[str]:
+    """Whose rows are never added to others."""
+    if about.hidden:
+        yield (
+            f"{', '.join(about.hidden)} may insert into {in_words(schema, table)}, and not see or not update every row:"
+            " the throttle has no more rights than who inserts, so what they insert is added to no row out of reach"
+        )
