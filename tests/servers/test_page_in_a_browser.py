@@ -20,7 +20,7 @@ from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.target import Target
 from usagefix.render.page import Told, page
 
-pytestmark = [needs("browser"), pytest.mark.xdist_group("browser")]
+pytestmark = needs("browser")
 
 TARGET = Target("app", "db.example.org", 5432, "shop", "15.14", False)
 MADE = datetime(2026, 11, 27, 1, 4, tzinfo=ZONE)
@@ -187,6 +187,15 @@ def test_names_stay_text(browser: Browser) -> None:
         "return Math.max(...[...document.querySelectorAll('.who')].map(e => e.getBoundingClientRect().height))"
     )
     assert tallest < 30, "a long name stays on its line"
+    wide = ["x" * 200, "漢" * 200, "🎨" * 200, "ש" * 200]
+    far = [replace(row, label=label) for row, label in zip(users.rows, wide, strict=False)]
+    counter = replace(LIKES, counter="c" * 34, counted="x" * 300)
+    for width in (360, 768):
+        browser.show(
+            [told(replace(year(90, kinds=wide), users=replace(users, rows=tuple(far))), counter), told(year(6))], width
+        )
+        assert browser.run("return document.documentElement.scrollWidth") <= width
+    browser.show(told(insight))
     alone = browser.run("return [...document.querySelectorAll('tbody th bdi')].map(e => e.textContent)")
     assert "שלום עולם" in alone, "a name that is written from right to left turns nothing else"
 

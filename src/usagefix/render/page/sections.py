@@ -122,7 +122,7 @@ def band(verified: VerifyReport | None, nouns: Nouns, given: str = "") -> Band:
     more = len(details) - _MOST_CHECKS
     details = [name(line, most=300) for line in details[:_MOST_CHECKS]] + ([f"and {more} more"] if more > 0 else [])
     checks = _checks(len(failed), len(verified.checks))
-    following = again(str(verified.next or ""), given)
+    following = name(again(str(verified.next), given), most=400) if verified.next else ""
     if counts is None:
         return Band(
             "bad" if failed else "mind", "Wrong" if failed else "Not counted", checks, tuple(details), following
