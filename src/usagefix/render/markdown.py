@@ -21,6 +21,7 @@ from usagefix.render.pieces import (
     Remark,
     Result,
     Results,
+    Script,
     Section,
     Table,
 )
@@ -126,8 +127,8 @@ def _section(section: Section) -> Iterator[str]:
         case Remark():
             yield f"- {_text(str(section))}"
             yield ""
-        case Change():
-            yield _text(_INDENT.sub(lambda match: "\u00a0" * len(match[0]), section.diff))
+        case Change(diff=code) | Script(sql=code):
+            yield _text(_INDENT.sub(lambda match: "\u00a0" * len(match[0]), code))
             yield ""
         case _:
             assert_never(section)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from usagefix.models.notifying import Mode, NotificationsReport, Throttle
 from usagefix.models.nouns import plural
 from usagefix.render.counts import number
-from usagefix.render.pieces import Cell, Column, Facts, Mark, Notes, Outline, Result, Section, Table
+from usagefix.render.pieces import Cell, Column, Facts, Mark, Notes, Outline, Result, Script, Section, Table
 from usagefix.render.verdict import BAD, GOOD, verdict
 
 _MEANS = {
@@ -66,7 +66,7 @@ def _sections(report: NotificationsReport) -> Iterator[Section]:
     if report.remarks:
         yield Notes("", report.remarks)
     if report.plan:
-        yield Notes("What would be run", tuple(line for text in report.plan for line in (*text.split("\n"), "")))
+        yield Script("What would be run", "\n\n".join(report.plan))
 
 
 def _facts(throttle: Throttle) -> Iterator[tuple[str, Cell]]:

@@ -147,7 +147,15 @@ class Change:
     diff: str
 
 
-Section = Results | Table | Bars | Lines | Heat | Facts | Notes | Remark | Change
+@dataclass(frozen=True, slots=True)
+class Script:
+    """SQL to read, or to copy: no line of it is broken."""
+
+    title: str
+    sql: str
+
+
+Section = Results | Table | Bars | Lines | Heat | Facts | Notes | Remark | Change | Script
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from usagefix.render.pieces import (
     Remark,
     Result,
     Results,
+    Script,
     Section,
     Table,
 )
@@ -106,6 +107,8 @@ def draw(sections: Sequence[Section], console: Console) -> None:
                 line(section.word, section.rest, PLAIN, console)
             case Change():
                 _change(section, console)
+            case Script():
+                console.print(text(section.sql), soft_wrap=True)
             case _:
                 assert_never(section)
 
