@@ -86,12 +86,12 @@ def test_stdout_takes_the_page_alone(app: App) -> None:
     assert done.stdout.endswith("</html>\n")
 
 
-@pytest.mark.parametrize("since", ["24h", "30d", "5y", "20y"])
+@pytest.mark.parametrize("since", ["24h", "20y"])
 def test_any_window(app: App, tmp_path: Path, since: str) -> None:
     file = tmp_path / "usage.html"
     app.use(app.preset())
     assert app.usagefix("dashboard", str(file), "--since", since).code == 0
-    step = {"24h": "hour", "30d": "day", "5y": "week", "20y": "month"}[since]
+    step = {"24h": "hour", "20y": "month"}[since]
     assert f"The numbers, by {step}" in text(file)
 
 
