@@ -22,8 +22,9 @@ from usagefix.models.target import Target
 from usagefix.models.verification import VerifyReport
 from usagefix.render.page import MOST_BYTES, Told, page
 from usagefix.render.page.figures import Unit, full, name, percent, short, tick, ticks
+from usagefix.render.page.periods import Detail
 from usagefix.render.page.sections import band, section, spanned
-from usagefix.render.page.trend import Detail, chart
+from usagefix.render.page.trend import chart
 
 TARGET = Target("app", "db.example.org", 5432, "shop", "15.14", False)
 MADE = datetime(2026, 11, 27, 1, 4, tzinfo=UTC)

@@ -12,8 +12,9 @@ from usagefix.models.nouns import Nouns, plural
 from usagefix.models.verification import Counts, VerifyReport
 from usagefix.render.page.figures import Unit, clock, date, full, name, percent, short, together, zone
 from usagefix.render.page.heat import Heat, heat
+from usagefix.render.page.periods import Detail
 from usagefix.render.page.ranking import Ranking, ranking
-from usagefix.render.page.trend import Chart, Detail, chart, cut_short
+from usagefix.render.page.trend import Chart, chart, cut_short
 from usagefix.render.words import again
 
 CHART_HEIGHT = 240
