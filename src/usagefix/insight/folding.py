@@ -10,9 +10,9 @@ from itertools import product
 from math import isfinite, nan
 
 from usagefix.models.amount import Amount, is_number, minus, plus, share
-from usagefix.models.insight import Cell, Period
+from usagefix.models.insight import OTHERS, Cell, Period
 
-MOST_KINDS, OTHERS = 12, "(others)"
+MOST_KINDS = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,7 +239,7 @@ def lately(asked: Asked) -> Asked:
 
 def _row(entry: Mapping[str, Any], total: Amount) -> TopRow:
     first, last = (_moment(entry[name]) for name in ("first_at", "last_at"))
-    uses = amount(str(entry["uses"]))  # jsonb has no number for NaN
+    uses = amount(str(entry["uses"]))  # jsonb has no number that is none
     return TopRow(entry["id"], entry["label"], uses, _share(uses, total), first, last)
 
 
