@@ -32,6 +32,8 @@ def test_events_that_come_to_no_number(app: App, odd: str) -> None:
     doctor = app.usagefix("doctor", *COUNTER)
     assert doctor.code == 1, doctor.stderr
     assert f"come to {odd}" in " ".join(doctor.stdout.split()), "with all else that it found"
+    page = app.usagefix("dashboard", "-", *COUNTER)
+    assert (page.code, page.stdout.startswith("<!doctype html>")) == (0, True), page.stderr
     row = app.usagefix("check", str(app.one("SELECT preset_id FROM preset_usage ORDER BY id LIMIT 1")), *COUNTER)
     assert (row.code, odd in row.stdout) == (1, True), row.stderr
 

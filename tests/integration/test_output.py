@@ -17,8 +17,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import typer
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read
 from support import App, Result, environment, free_port, process, role, run
+
+from usagefix.cli import app as command_line
 
 # Commands that change nothing, their exit codes on the drifted sample, and a format of each.
 READ_ONLY = {
@@ -28,6 +31,8 @@ READ_ONLY = {
     "check-preset": (("check-preset", "Golden hour"), 1, ("junit",)),
     "discover": (("discover",), 1, ("markdown",)),
     "doctor": (("doctor",), 1, ("table",)),
+    "trends": (("trends", "--until", "2026-01-01", "--since", "2025-12-01"), 0, ("csv",)),
+    "notifications": (("notifications",), 0, ("table",)),
     "guard": (("guard",), 1, ("json",)),
     "smoke": (("smoke",), 1, ("github",)),
     "apply": (("apply", "--dry-run"), 0, ("junit",)),
@@ -70,6 +75,16 @@ def test_what_would_be_on_stdout_is_in_the_file(app: App, command: str, tmp_path
         assert timeless(file.read_text()) == timeless(printed.stdout) != ""
         assert stat.S_IMODE(file.stat().st_mode) == 0o666 & ~_mask(), "who reads metrics is somebody else"
     assert names(tmp_path) == ["report"]
+
+
+def test_every_command_that_has_a_format_has_it() -> None:
+    commands = typer.main.get_command(command_line).commands  # type: ignore[attr-defined]
+    options = {
+        name: {option for given in command.params for option in given.opts} for name, command in commands.items()
+    }
+    assert {name for name, given in options.items() if "--format" in given} == {
+        name for name, given in options.items() if {"--output", "-o"} <= given
+    }
 
 
 def _mask() -> int:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import count
 
 from usagefix.database import Database
-from usagefix.errors import NotPermitted, WrongDatabase
+from usagefix.errors import NotPermitted, Refused, WrongDatabase
 from usagefix.insight.reading import Looking
 from usagefix.models.insight import Asked, HeatmapReport, Insight, Of, TopReport, TrendsReport
 from usagefix.models.verification import VerifyReport
@@ -72,9 +72,10 @@ def _counting(on_progress: Progress | None, total: int) -> Callable[[], None]:
 
 
 def _verified(db: Database) -> VerifyReport | None:
-    """What verify says; None where the role may see the events and not what it needs for that."""
+    """What verify says; None where the role may see the events and not what it needs for that, and where there is
+    nothing to compare: a sum that is no number."""
     try:
         with db.apart():
             return verify(db)
-    except (NotPermitted, WrongDatabase):
+    except (NotPermitted, Refused, WrongDatabase):
         return None

@@ -80,7 +80,7 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
             return _smoked(report, nouns)
         case DashboardReport():
             if report.verified is None:
-                return Verdict("not known", "this role may not see what verify looks at", MIND)
+                return Verdict("not known", "verify has no answer: usagefix verify says why", MIND)
             return _verified(report.verified, nouns)
         case WrittenPage():
             return Verdict("written", f"{report.file}, {report.bytes / 1000:,.0f} KB", GOOD)

@@ -78,7 +78,7 @@ def _bar(of: TopRow, most: Decimal, unit: Unit, where: tzinfo | None) -> Bar:
     ]
     return Bar(
         f"{width:.3g}",
-        uses < 0,
+        not uses.is_nan() and uses < 0,
         called,
         key,
         short(of.uses),

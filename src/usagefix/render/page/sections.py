@@ -116,7 +116,7 @@ def spanned(window: Window) -> str:
 def band(verified: VerifyReport | None, nouns: Nouns, given: str = "") -> Band:
     """What verify says now."""
     if verified is None:
-        return Band("mind", "Not known", "this role may not see what verify looks at")
+        return Band("mind", "Not known", "verify has no answer: usagefix verify says why")
     failed = [check for check in verified.checks if not check.passed]
     counts = verified.counts
     details = [f"{check.title}: {check.detail}" if check.detail else check.title for check in failed]
