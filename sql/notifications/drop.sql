@@ -39,7 +39,8 @@ BEGIN
         WHERE noted.user_id OPERATOR(pg_catalog.=) NEW.user_id
             AND noted.preset_id OPERATOR(pg_catalog.=) NEW.preset_id
             AND noted.type OPERATOR(pg_catalog.=) NEW.type --? noted.type
-            AND noted.is_read IS NOT TRUE --? noted.is_read
+            AND noted.is_read IS NOT TRUE --? noted.is_read, nullable
+            AND NOT noted.is_read --? noted.is_read, certain
             AND noted.read_at IS NULL --? noted.read_at
             AND noted.created_at OPERATOR(pg_catalog.>) (NEW.created_at OPERATOR(pg_catalog.-) span)
             AND noted.created_at OPERATOR(pg_catalog.<) (NEW.created_at OPERATOR(pg_catalog.+) span);

@@ -8,6 +8,7 @@ JOIN pg_catalog.pg_attribute AS columns ON columns.attrelid = links.conrelid AND
 JOIN pg_catalog.pg_attribute AS keys ON keys.attrelid = links.confrelid AND keys.attnum = links.confkey[1]
 JOIN pg_catalog.pg_attribute AS labels ON labels.attrelid = links.confrelid AND NOT labels.attisdropped
     AND labels.attname IN ('name', 'title', 'label')
+    AND labels.atttypid IN ('text'::regtype, 'varchar'::regtype) AND keys.atttypid = columns.atttypid
 WHERE schemas.nspname = %(schema)s AND tables.relname = %(table)s AND columns.attname = %(column)s
     AND links.contype = 'f' AND has_table_privilege(links.confrelid, 'SELECT')
     AND NOT row_security_active(links.confrelid)

@@ -22,7 +22,7 @@ SELECT tables.relkind::text AS kind,
     ARRAY(
         SELECT jsonb_build_object(
             'name', columns.attname, 'type', pg_catalog.format_type(kinds.base, NULL),
-            'written', columns.attgenerated = '', 'refers', (
+            'written', columns.attgenerated = '', 'filled', columns.attnotnull, 'refers', (
                 SELECT min(links.confrelid::regclass::text) FROM pg_catalog.pg_constraint AS links
                 WHERE links.conrelid = tables.oid AND links.contype = 'f' AND links.conkey = ARRAY[columns.attnum]))
         FROM pg_catalog.pg_attribute AS columns

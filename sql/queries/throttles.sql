@@ -14,7 +14,11 @@ SELECT schemas.nspname::text AS schema, tables.relname::text AS table, existing.
     has_table_privilege(tables.oid, 'SELECT') AND NOT row_security_active(tables.oid) AS readable,
     ARRAY(
         SELECT columns.attname::text FROM pg_catalog.pg_attribute AS columns
-        WHERE columns.attrelid = tables.oid AND columns.attnum > 0 AND NOT columns.attisdropped) AS columns
+        WHERE columns.attrelid = tables.oid AND columns.attnum > 0 AND NOT columns.attisdropped) AS columns,
+    ARRAY(
+        SELECT columns.attname::text FROM pg_catalog.pg_attribute AS columns
+        JOIN pg_catalog.pg_type AS types ON types.oid = columns.atttypid
+        WHERE columns.attrelid = tables.oid AND types.typnamespace = 'pg_catalog'::regnamespace) AS plain
 FROM pg_catalog.pg_trigger AS existing
 JOIN pg_catalog.pg_class AS tables ON tables.oid = existing.tgrelid
 JOIN pg_catalog.pg_namespace AS schemas ON schemas.oid = tables.relnamespace

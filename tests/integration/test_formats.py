@@ -50,6 +50,8 @@ WELL = {
     "rollback": ("rollback", "--yes"),
     "guard": ("guard",),
     "guard reject": ("guard", "reject"),
+    "notifications": ("notifications",),
+    "notifications collapse": ("notifications", "collapse"),
     "smoke": ("smoke",),
     "export": ("export", "."),
 }

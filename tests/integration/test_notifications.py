@@ -286,6 +286,52 @@ def test_on_and_off_leave_the_schema_as_it_was(app: App) -> None:
     assert app.dump() == made, "a dry run prints all of it"
 
 
+@pytest.mark.parametrize("gone", [f"DROP TRIGGER {TRIGGER} ON preset_notifications", "DROP TABLE preset_notifications"])
+def test_a_function_that_is_left_goes(throttled: App, gone: str) -> None:
+    throttled.sql(gone)
+    assert throttled.usagefix("notifications").code == 0
+    assert throttled.usagefix("notifications", "off").code == 0
+    assert throttled.one(f"SELECT count(*) FROM pg_proc WHERE proname = '{FUNCTION}'") == 0
+    assert throttled.usagefix("notifications", "off").code == (2 if "TABLE preset" in gone else 0)
+
+
+def test_a_copy_that_takes_the_place_of_the_table(throttled: App) -> None:
+    throttled.sql("ALTER TABLE preset_notifications RENAME TO old")
+    throttled.sql("CREATE TABLE preset_notifications (LIKE old INCLUDING ALL)")
+    refused = throttled.usagefix("notifications", "collapse")
+    assert (refused.code, FUNCTION in refused.stderr) == (1, True)
+    assert throttled.usagefix("notifications", "off", "--table", "old").code == 0
+    collapse(throttled)
+    notify(throttled, times=2)
+    assert [uses for _, uses, _ in rows(throttled)] == [2]
+
+
+def test_code_of_a_type_that_somebody_made_is_not_run(notified: App) -> None:
+    """A superuser looks at a table of somebody's whose columns have casts of their own."""
+    with role(notified, "mallory", grants="GRANT CREATE ON SCHEMA public TO mallory"):
+        notified.db.execute(
+            b"SET ROLE mallory; CREATE TABLE leaked (who text); CREATE TYPE trap AS (v text);"
+            b"CREATE FUNCTION spring(trap) RETURNS text LANGUAGE plpgsql AS"
+            b" 'BEGIN INSERT INTO public.leaked VALUES (current_user); RETURN ''x''; END';"
+            b"CREATE FUNCTION opens(trap) RETURNS jsonb LANGUAGE plpgsql AS"
+            b" 'BEGIN INSERT INTO public.leaked VALUES (current_user); RETURN ''{\"uses\": 3}''; END';"
+            b"CREATE CAST (trap AS text) WITH FUNCTION spring(trap) AS ASSIGNMENT;"
+            b"CREATE CAST (trap AS jsonb) WITH FUNCTION opens(trap) AS IMPLICIT;"
+            b"CREATE TABLE news (user_id integer, preset_id integer, data trap, type trap, created_at timestamptz);"
+            b"INSERT INTO news VALUES (1, 1, ROW('a'), ROW('b'), now());"
+            b"CREATE FUNCTION collapse_news() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+            b"CREATE TRIGGER zz_collapse_news BEFORE INSERT ON news FOR EACH ROW EXECUTE FUNCTION collapse_news("
+            b"'1 hour', '', 'recipient=user_id', 'preset=type', 'time=created_at', 'data=data');"
+            b"CREATE TRIGGER zz_collapse_odd BEFORE INSERT ON news FOR EACH ROW EXECUTE FUNCTION collapse_news("
+            b"'1 hour', '', 'recipient=$do$', 'preset=type', 'time=created_at', 'data=data'); RESET ROLE"
+        )
+        assert notified.usagefix("notifications").code == 1
+        assert notified.usagefix("status").code == 0
+        notified.sql("DROP TRIGGER zz_collapse_news ON news")
+        notified.usagefix("notifications", "collapse", "--table", "news", "--type-column", "type")
+        assert notified.sql("SELECT * FROM leaked") == []
+
+
 def test_apply_and_rollback_pass_it_by(app: App) -> None:
     collapse(app)
     made = app.dump()
@@ -347,7 +393,7 @@ REFUSED = {
     "no index": (
         "INSERT INTO preset_notifications (preset_id, creator_id, type, title, message) SELECT md5('preset 1')::uuid, md5('user 1')::uuid, 'x', 't', repeat('m', 900) FROM generate_series(1, 1500)",
         1,
-        'CREATE INDEX CONCURRENTLY ON "public"."preset_notifications" ("creator_id", "preset_id", "created_at") WHERE "is_read" IS NOT TRUE',
+        'CREATE INDEX CONCURRENTLY ON "public"."preset_notifications" ("creator_id", "preset_id", "created_at") WHERE NOT "is_read"',
     ),
     "INTO STRICT": (
         "CREATE FUNCTION f() RETURNS uuid LANGUAGE plpgsql AS 'DECLARE i uuid; BEGIN INSERT INTO preset_notifications DEFAULT VALUES RETURNING id INTO STRICT i; RETURN i; END'",
@@ -425,13 +471,13 @@ def test_who_reads_the_row_that_it_inserts(throttled: App, tmp_path: Path) -> No
         body = inserts.format(message) + reads
         throttled.sql(f"CREATE FUNCTION {name}(p uuid) RETURNS uuid LANGUAGE sql AS '{body}'")
     (tmp_path / "notify.ts").write_text(
-        "export const a = () => supabase.from('preset_notifications').insert({ type: 'x' });\n\n"
+        "export const a = () => supabase.from('preset_notifications').insert({ type: 'x' })\nconst c = () => supabase.from('presets').select().single()\n\n"
         "export const b = () => supabase\n  .from('preset_notifications')\n  .insert({ type: 'x' })\n  .select('id');\n\n"
         "db.query(`INSERT INTO preset_notifications (type) VALUES ($1)\n RETURNING id`, ['x']);\n"
     )
     report = throttled.usagefix("notifications", "--source", str(tmp_path), "--format", "json").json
     assert {(one["where"], one["how"]) for one in report["returning"]} == {
-        ("reads(uuid)", "RETURNING id"), ("notify.ts:4", ".select"), ("notify.ts:8", "returning"),
+        ("reads(uuid)", "RETURNING id"), ("notify.ts:5", ".select"), ("notify.ts:9", "returning"),
     }  # fmt: skip
     (tmp_path / "notify.ts").write_text("supabase.from('preset_notifications').insert({}).select().single();\n")
     refused = throttled.usagefix("notifications", "collapse", "--source", str(tmp_path))

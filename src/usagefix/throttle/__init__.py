@@ -88,7 +88,7 @@ def collapse(
         wanted, about, before = _wanted(db, schema, table, window, columns, only)
         types = look.types(db, wanted, about)
         missing = returning.in_functions(db, schema, table)
-        statements = (*_making(wanted, about), *_noted(db, wanted, "apply"))
+        statements = (*_making(wanted, about), *_noted(db, schema, table, "apply"))
     missing += returning.in_source(source, schema, table) if source is not None else ()
     judging.require_survivable(schema, table, missing)
     # A look while it is there says whether it is as it would be made.
@@ -96,7 +96,7 @@ def collapse(
     if not same and not dry_run:
         _run(db, statements, limits, f"notifications of {in_words(schema, table)} are throttled")
     return _reported(
-        db, Throttling.COLLAPSE, wanted, statements, missing, tuple(judging.remarks(wanted, about, types)),
+        db, Throttling.COLLAPSE, schema, table, statements, missing, tuple(judging.remarks(wanted, about, types)),
         changed=not same, dry_run=dry_run,
     )  # fmt: skip
 
@@ -111,25 +111,29 @@ def off(
     """
     preflight.require_writable(db)
     with db.snapshot():
-        about = look.table(db, schema, table)
         there = _there(db, schema, table)
-        if there is None:
-            return NotificationsReport(
-                throttles(db), Throttling.OFF, in_words(schema, table), dry_run=dry_run, remarks=()
-            )
-        look.require_changeable(db, schema, table, about)
-        written = there.written
-        assert written is not None  # noqa: S101 - see look.throttles
-        told = look.told(db, there)
-        statements = (*written.undoing, *_noted(db, written, "rollback"))
-    remarks = [*told.problems]
-    if told.collapsed:
+        left = look.left_over(db, schema, table) if there is None else None
+        if there is None and left is None:
+            look.table(db, schema, table)
+            return NotificationsReport(throttles(db), Throttling.OFF, in_words(schema, table), dry_run=dry_run)
+        told = look.told(db, there) if there is not None else None
+        statements = (*_undoing(db, schema, table, there, left), *_noted(db, schema, table, "rollback"))
+    remarks = [*told.problems] if told else [f"its trigger was gone; function {left} was left"]
+    if told and told.collapsed:
         remarks.append(f"{told.collapsed:,} notifications stay added to {told.notifications:,} others")
     if not dry_run:
         _run(db, statements, limits, f"notifications of {in_words(schema, table)} are not throttled any more")
     return _reported(
-        db, Throttling.OFF, written, statements, (), tuple(remarks), changed=True, dry_run=dry_run
+        db, Throttling.OFF, schema, table, statements, (), tuple(remarks), changed=True, dry_run=dry_run
     )  # fmt: skip
+
+
+def _undoing(db: Database, schema: str, table: str, there: There | None, left: str | None) -> tuple[Statement, ...]:
+    """The statements that take a throttle away, or a function that is left of one."""
+    if there is None or there.written is None:
+        return (Statement("The function of a throttle whose trigger is gone", f"DROP FUNCTION {left};"),)
+    look.require_changeable(db, schema, table, look.table(db, schema, table))
+    return there.written.undoing
 
 
 def _wanted(
@@ -141,7 +145,7 @@ def _wanted(
     look.require_changeable(db, schema, table, about)
     there = _there(db, schema, table)
     roles = found(in_words(schema, table), about.typed, columns, look.keys_of_data(db, schema, table, about))
-    wanted = Written(schema, table, roles.roles, window, roles.stamped, only=only)
+    wanted = Written(schema, table, roles.roles, window, roles.stamped, roles.certain, only=only)
     judging.require_typed(wanted)
     judging.require_free(db, wanted, there)
     judging.require_comparable(db, wanted)
@@ -165,7 +169,7 @@ def _making(wanted: Written, about: Table) -> Iterator[Statement]:
     yield trigger
 
 
-def _noted(db: Database, written: Written, action: str) -> Iterator[Statement]:
+def _noted(db: Database, schema: str, table: str, action: str) -> Iterator[Statement]:
     """The line of the ledger's history, where there is one that this role may write to."""
     may = db.values(
         "SELECT has_schema_privilege(nspowner, oid, 'USAGE') AND pg_has_role(nspowner, 'MEMBER')"
@@ -173,7 +177,7 @@ def _noted(db: Database, written: Written, action: str) -> Iterator[Statement]:
     )
     if may == [True]:
         ledger.require_trusted(db)
-        about = literal(f"{written.schema}.{written.table}")
+        about = literal(f"{schema}.{table}")
         yield Statement(
             "Note it in the history",
             "INSERT INTO usagefix.history (counter, version, action)\n"
@@ -204,12 +208,12 @@ def _run(db: Database, statements: tuple[Statement, ...], limits: Limits | None,
 
 
 def _reported(
-    db: Database, action: Throttling, written: Written, statements: tuple[Statement, ...],
+    db: Database, action: Throttling, schema: str, table: str, statements: tuple[Statement, ...],
     missing: tuple[Returning, ...], remarks: tuple[str, ...], *, changed: bool, dry_run: bool,
 ) -> NotificationsReport:  # fmt: skip
     with db.snapshot():
         shown = tuple(look.told(db, there) for there in look.throttles(db))
     return NotificationsReport(
-        shown, action, in_words(written.schema, written.table), changed and not dry_run, dry_run,
+        shown, action, in_words(schema, table), changed and not dry_run, dry_run,
         tuple(map(commented, statements)) if dry_run and changed else (), missing, remarks,
     )  # fmt: skip

@@ -17,16 +17,12 @@ _UNDEFINED = ("42883", "42725")  # no such operator, or several
 
 def require_free(db: Database, wanted: Written, there: There | None) -> None:
     """Raises Refused where something else has the names of a throttle."""
-    function = f"{quoted(wanted.schema)}.{quoted(wanted.function)}()"
-    taken = [
-        *db.values(
-            "SELECT to_regprocedure(%(name)s)::text WHERE to_regprocedure(%(name)s) IS NOT NULL", {"name": function}
-        ),
-        *db.values(
-            "SELECT tgname::text FROM pg_trigger WHERE tgname = %(name)s AND tgrelid = to_regclass(%(table)s)",
-            {"name": wanted.trigger, "table": f"{quoted(wanted.schema)}.{quoted(wanted.table)}"},
-        ),
-    ]
+    names = {
+        "function": f"{quoted(wanted.schema)}.{quoted(wanted.function)}()",
+        "trigger": wanted.trigger,
+        "table": f"{quoted(wanted.schema)}.{quoted(wanted.table)}",
+    }
+    taken = db.values(db.query("throttle_taken"), names)
     if there is not None and (there.trigger, there.function) != (wanted.trigger, wanted.function):
         raise Refused(
             f"{in_words(wanted.schema, wanted.table)} had another name when its throttle was made, which works no more",
@@ -76,6 +72,7 @@ def _index(wanted: Written) -> str:
     if roles.read:
         read = quoted(roles.read)
         unread = f" WHERE {read} IS NULL" if wanted.stamped else f" WHERE {read} IS NOT TRUE"
+        unread = f" WHERE NOT {read}" if wanted.certain else unread
     return f"CREATE INDEX CONCURRENTLY ON {quoted(wanted.schema)}.{quoted(wanted.table)} ({columns}){unread}"
 
 

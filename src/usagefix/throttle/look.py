@@ -12,7 +12,7 @@ from usagefix.models.notifying import Collapsed, Mode, Throttle
 from usagefix.nouns import shown
 from usagefix.quoting import quoted
 from usagefix.throttle.roles import ACTOR_KEYS, Column
-from usagefix.throttle.written import Made, Written, read
+from usagefix.throttle.written import Made, Written, named, read
 
 MOST_PRESETS = 10
 SMALL = 1 << 20  # bytes: a table that may be read whole for each notification
@@ -44,12 +44,13 @@ class Table:
 
     @property
     def typed(self) -> tuple[Column, ...]:
-        return tuple(Column(c["name"], c["type"], c["refers"], c["written"]) for c in self.columns)
+        return tuple(Column(c["name"], c["type"], c["refers"], c["written"], c["filled"]) for c in self.columns)
 
 
 @dataclass(frozen=True, slots=True)
 class There:
-    """A trigger that bears the name of a throttle: the columns of ``throttles.sql``."""
+    """A trigger that bears the name of a throttle: the columns of ``throttles.sql``. ``plain``: columns of PostgreSQL's
+    own types, which run no code that somebody wrote."""
 
     schema: str
     table: str
@@ -64,6 +65,7 @@ class There:
     arguments: list[str] | None
     readable: bool
     columns: list[str]
+    plain: list[str]
 
     @property
     def written(self) -> Written | None:
@@ -130,7 +132,8 @@ def keys_of_data(db: Database, schema: str, name: str, there: Table) -> list[str
 
 def types(db: Database, written: Written, there: Table) -> list[str]:
     """Some of the types of notifications that are there; looks at some."""
-    if written.roles.type is None or there.filtered:
+    plain = any(column.name == written.roles.type and column.plain for column in there.typed)
+    if written.roles.type is None or not plain or there.filtered:
         return []
     name = quoted(written.roles.type)
     return db.values(
@@ -145,13 +148,21 @@ def throttles(db: Database) -> tuple[There, ...]:
     return tuple(there for there in db.rows(db.query("throttles"), There) if there.written is not None)
 
 
+def left_over(db: Database, schema: str, name: str) -> str | None:
+    """The function of a throttle whose trigger is gone, with its table or without, as SQL names it."""
+    signature = f"{quoted(schema)}.{quoted(named('collapse_', name))}()"
+    found = db.values(db.query("throttle_left"), {"function": signature})
+    return signature if found else None
+
+
 def told(db: Database, there: There, *, counted: bool = True) -> Throttle:
     """A throttle for a report; ``counted``: with what it has added together."""
     written = there.written
     assert written is not None  # noqa: S101 - see throttles
     problems = tuple(_problems(there, written))
     rows = list[Collapsed]()
-    can = counted and there.readable and written.mode is Mode.COLLAPSE and not _missing(there, written)
+    plain = {written.roles.data, written.roles.preset} <= set(there.plain)
+    can = counted and there.readable and written.mode is Mode.COLLAPSE and plain
     if can:
         rows = db.rows(_collapsed(db, written), Collapsed)
     return Throttle(

@@ -12,7 +12,7 @@ from usagefix.models.notifying import Returning
 from usagefix.reading import Subject, Use, returned, scan
 
 _READS = re.compile(
-    r"\breturning\b|\.\s*select\s*\(|\.\s*single\s*\(|\.\s*(?:create|save|insertGetId|find_or_create|get_or_create)\w*\s*[!(]"
+    r"\breturning\b|\.\s*select\s*\(|\.\s*single\s*\(|\.\s*(?:create|save|add|persist|insertGetId|find_or_create|get_or_create)\w*\s*[!(]"
     r"|\.\s*(?:create|save)!",
     re.IGNORECASE,
 )
@@ -56,6 +56,15 @@ def _told(folder: Path, places: Sequence[object]) -> Iterator[Returning]:
 
 
 def _statement(text: str) -> str:
-    """A text up to where the statement that it begins with ends, as most languages write it."""
+    """A text up to where the statement that it begins with ends: at a semicolon or a blank line, and, unless it is SQL,
+    at the end of a line that no bracket and no dot carries on."""
     end = re.search(r";|\n\s*\n", text)
-    return text[: end.start()] if end else text
+    text = text[: end.start()] if end else text
+    if re.search(r"\binsert\s+into\b", text.partition("\n")[0], re.IGNORECASE):
+        return text
+    depth, lines = 0, text.split("\n")
+    for number, line in enumerate(lines):
+        if number and depth <= 0 and not line.lstrip().startswith((".", "?.", "&.", "|>", ")")):
+            return "\n".join(lines[:number])
+        depth += sum(line.count(mark) for mark in "([{") - sum(line.count(mark) for mark in ")]}")
+    return text

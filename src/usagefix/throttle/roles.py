@@ -28,20 +28,27 @@ _KINDS = {"read": ("boolean", *_STAMPS), "data": ("jsonb",), "time": _STAMPS}
 @dataclass(frozen=True, slots=True)
 class Column:
     """``type`` by the catalog's name, of a domain what it is made of; ``refers``: the table of its foreign key;
-    ``written``: not generated."""
+    ``written``: not generated; ``filled``: never null."""
 
     name: str
     type: str
     refers: str | None
     written: bool
+    filled: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether its type is PostgreSQL's own: to read it runs no code that somebody wrote."""
+        return "." not in self.type
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """``keys``: of the data, in notifications that are there."""
+    """``stamped``: what says whether one was read is a time; ``certain``: or a boolean that is never null."""
 
     roles: Roles
     stamped: bool
+    certain: bool
 
 
 def found(table: str, columns: Sequence[Column], given: Mapping[str, str | None], keys: Sequence[str]) -> Found:
@@ -69,7 +76,8 @@ def found(table: str, columns: Sequence[Column], given: Mapping[str, str | None]
     _require_apart(roles)
     read = by_name.get(roles["read"] or "")
     whole = Roles(**roles, actor_key=key if roles["data"] else None)  # type: ignore[arg-type] # both are certain by now
-    return Found(whole, stamped=read is not None and read.type in _STAMPS)
+    stamped = read is not None and read.type in _STAMPS
+    return Found(whole, stamped, certain=read is not None and read.filled and not stamped)
 
 
 def _recipient(by_name: Mapping[str, Column]) -> str | None:

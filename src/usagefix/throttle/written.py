@@ -29,6 +29,7 @@ _WORDS = {
 }  # fmt: skip
 _READ = {True: "read_at", False: "is_read"}
 _ARGUMENTS = "'12 hours'"
+_STAMPED, _CERTAIN = "read is a time", "read is never null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A throttle as SQL: of which table, with which columns. ``stamped``: the column ``read`` is a time; ``made``: what
-    it is called where that is not what it would be today.
+    """A throttle as SQL: of which table, with which columns. ``stamped``: the column ``read`` is a time; ``certain``:
+    or is never null; ``made``: what it is called where that is not what it would be today.
 
     ``only``: notifications of these types; of all where it is empty. Raises ConfigurationError for a name that would
     end the function.
@@ -54,6 +55,7 @@ class Written:
     roles: Roles
     window: str
     stamped: bool = False
+    certain: bool = False
     made: Made | None = None
     only: tuple[str, ...] = ()
 
@@ -80,8 +82,8 @@ class Written:
     def arguments(self) -> tuple[str, ...]:
         """What the trigger is given."""
         said = [f"{role}={column}" for role, column in asdict(self.roles).items() if column and role != "actor_key"]
-        stamped = ["read is a time"] if self.stamped else []
-        return (self.window, self.roles.actor_key or "", *said, *stamped, *(f"only={kind}" for kind in self.only))
+        read = [_STAMPED] if self.stamped else [_CERTAIN] if self.certain else []
+        return (self.window, self.roles.actor_key or "", *said, *read, *(f"only={kind}" for kind in self.only))
 
     @property
     def making(self) -> tuple[Statement, ...]:
@@ -136,6 +138,7 @@ class Written:
         needless = {"actors"} if not (self.roles.actor or self.roles.actor_key) else set()
         needless |= {"actor_in_data"} if not self.roles.actor_key else set()
         needless |= {"only"} if not self.only else set()
+        needless |= {"nullable" if self.certain else "certain"}
         elsewhere = {_FUNCTION: plain(self.made.schema)} if self.made else {}
         tables = {"NEW": columns, "noted": columns}
         return Renderer(_SCHEMA, words, tables, frozenset(needless), schemas=elsewhere)
@@ -152,7 +155,10 @@ def read(schema: str, table: str, made: Made, arguments: Sequence[str]) -> Writt
         return None
     only = tuple(part.removeprefix("only=") for part in rest if part.startswith("only="))
     roles = Roles(**known, actor_key=key or None)
-    here = Written(schema, table, roles, window, "read is a time" in rest, only=only)
+    try:
+        here = Written(schema, table, roles, window, _STAMPED in rest, _CERTAIN in rest, only=only)
+    except ConfigurationError:  # whoever owns a table may call a trigger on it so, and write what they like
+        return None
     return here if made == Made(here.trigger, schema, here.function) else replace(here, made=made)
 
 
