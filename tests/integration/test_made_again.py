@@ -78,7 +78,7 @@ STRAIGHT = (
     "INSERT INTO later (id, user_id, shared, value) VALUES (1001, 1, true, 3), (1002, 1, true, 3), (1003, 8, true, 1)",
     "UPDATE later SET user_id = 1, value = 4 WHERE id = 1003",
 )
-PLACES = [(name, TABLES, EVENTS) for name in SHAPES]
+PLACES: list[tuple[str, str, tuple[str, ...]]] = [(name, TABLES, EVENTS) for name in SHAPES]
 PLACES += [(name, PARTITIONED, (*EVENTS, *STRAIGHT)) for name in ("a filter", "three beside")]
 
 
