@@ -21,7 +21,6 @@ from usagefix.cli.options import VIEWS, Format
 from usagefix.cli.subjects import keep_uses, kept_by_sql, leave_out, look_up
 from usagefix.cli.turns import READ, Way, in_turn
 from usagefix.counter import Counter
-from usagefix.declaration import Declaration
 from usagefix.declaring import Declared, chosen, declared, unseen
 from usagefix.errors import Busy, InternalError, Interrupted, UsagefixError
 from usagefix.models.outcome import Outcome
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     Work = Callable[[Database], Report]
 
 T = TypeVar("T")
-C = TypeVar("C", Counter, Declaration)
 PROVING = ("verify", "check", "check-preset", "status", "doctor")  # what a counter that is only verified has
 VETTING = ("apply", "backfill", "smoke")  # what makes a counter, or tries one
 ATTEMPTS = 3  # of what only reads, on a standby
