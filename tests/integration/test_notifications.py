@@ -63,6 +63,10 @@ def test_unread_ones_of_a_preset_become_one(throttled: App) -> None:
     (throttle,) = report["throttles"]
     assert (throttle["mode"], throttle["window"], throttle["collapsed"]) == ("collapse", "12 hours", 4)
     assert throttle["roles"]["recipient"] == "creator_id"
+    notify(throttled, p=4, times=9)
+    assert (
+        throttled.usagefix("notifications", "--format", "json").json["throttles"][0]["by_preset"][0]["collapsed"] == 8
+    )
     assert throttle["by_preset"] == [
         {"id": throttled.preset(1), "label": "Golden hour", "collapsed": 4, "notifications": 1}
     ]

@@ -229,7 +229,7 @@ def _collapsed(db: Database, written: Written) -> str:
     return (
         f"SELECT {preset}::text AS id, {name} AS label, sum({uses} - 1) AS collapsed, count(*) AS notifications"  # noqa: S608
         f" FROM {quoted(written.schema)}.{quoted(written.table)} AS noted"
-        f" WHERE {uses} > 1 AND {preset} IS NOT NULL GROUP BY {preset} ORDER BY 2 DESC, 1"
+        f" WHERE {uses} > 1 AND {preset} IS NOT NULL GROUP BY {preset} ORDER BY 3 DESC, 1"
     )
 
 
