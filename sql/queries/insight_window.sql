@@ -19,10 +19,23 @@ WITH ends AS (
 ), shifted AS (
     SELECT *, make_interval(weeks => ceil(extract(epoch FROM until_local - since_local) / 604800)::int) AS weeks
     FROM clocks
+), days AS (
+    -- In steps of an hour, but for a day in which the clock is changed.
+    SELECT day, CASE WHEN ahead = after THEN interval '1 hour' ELSE interval '15 minutes' END AS step,
+        CASE WHEN ahead = after THEN make_interval(mins => mod(120 - extract(minute FROM ahead)::int, 60))
+            ELSE interval '0' END AS first
+    FROM shifted
+    CROSS JOIN LATERAL generate_series(
+        date_bin('1 day', since, 'epoch') - interval '1 day', until - interval '1 microsecond', '1 day') AS day
+    CROSS JOIN LATERAL (
+        SELECT (day AT TIME ZONE %(zone)s) - (day AT TIME ZONE 'UTC') AS ahead,
+            ((day + interval '1 day') AT TIME ZONE %(zone)s) - ((day + interval '1 day') AT TIME ZONE 'UTC') AS after
+    ) AS offsets
 ), quarters AS (
     SELECT GREATEST(quarter, since) AS at, quarter AT TIME ZONE %(zone)s AS clock
-    FROM shifted CROSS JOIN LATERAL generate_series(
-        date_bin('15 minutes', since, 'epoch'), until - interval '1 microsecond', '15 minutes') AS quarter
+    FROM shifted CROSS JOIN days
+    CROSS JOIN LATERAL generate_series(day + first, day + interval '1 day' - interval '1 microsecond', step) AS quarter
+    WHERE quarter > since - step AND quarter < until
 ), changes AS (
     SELECT at, clock, (date_trunc('hour', clock), clock - (at AT TIME ZONE 'UTC'))
         IS DISTINCT FROM lag((date_trunc('hour', clock), clock - (at AT TIME ZONE 'UTC'))) OVER (ORDER BY at) AS begins

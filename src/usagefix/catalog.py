@@ -14,9 +14,10 @@ from itertools import product
 from pathlib import Path
 
 from usagefix.counter import STANDARD, Counter
+from usagefix.doubting import doubting
 from usagefix.errors import ConfigurationError
 from usagefix.models.choices import Trust
-from usagefix.nouns import spoken
+from usagefix.nouns import commented, spoken
 from usagefix.sentinels import render
 
 _PACKAGED = Path(__file__).parent / "sql"
@@ -57,9 +58,9 @@ class Migration:
     def read(self, face: Face, counter: Counter = STANDARD) -> str:
         """The text of one file, for a database with this counter."""
         text = self._file(face)
-        if face is Face.VERIFY and not counter.usual:
-            text = spoken(text, counter)
-        text = _rendered(text, counter)
+        if face in (Face.VERIFY, Face.BACKFILL) and not counter.usual:
+            text = spoken(doubting(counter, text), counter)
+        text = _written(text, counter)
         if face is Face.VERIFY and counter != STANDARD:
             for usual, here in zip(self.checksums(), self.checksums(counter), strict=True):
                 text = text.replace(usual, here)
@@ -82,7 +83,7 @@ class Migration:
             return self.read(face, counter)
         stops = self.folder / "stops.sql"
         first = [ledger(counter)] if with_ledger else []
-        first += [_rendered(_read(stops), counter)] if stops.exists() else []
+        first += [_written(_read(stops), counter)] if stops.exists() else []
         return "\n".join([*first, self.read(face, counter)])
 
     def statements(self, face: Face, counter: Counter = STANDARD) -> tuple[Statement, ...]:
@@ -91,7 +92,7 @@ class Migration:
 
     def partitions(self, counter: Counter = STANDARD) -> tuple[Statement, ...]:
         """What a partitioned table of events needs beside ``apply.sql``."""
-        return statements(_rendered(_read(self.folder / "partitions.sql"), counter))
+        return statements(_written(_read(self.folder / "partitions.sql"), counter))
 
     def object_checks(self, counter: Counter = STANDARD) -> str:
         """The statement of ``verify.sql`` that checks the catalog, and counts nothing."""
@@ -220,12 +221,12 @@ def released_bodies(counter: Counter = STANDARD) -> frozenset[str]:
     forms = [replace(counter, last=a, time=b, partitioned=c) for a, b, c in facts]
     texts = [_read(file) for migration in migrations() for file in migration.folder.glob("*.sql")]
     quoted = [f"$function${body}$function$" for text in texts for body in _RELEASED_BODY.findall(text)]
-    return frozenset(_rendered(body, form)[10:-10] for body in quoted for form in forms)
+    return frozenset(_written(body, form)[10:-10] for body in quoted for form in forms)
 
 
 def ledger(counter: Counter = STANDARD) -> str:
     """The script that opens schema ``usagefix``, which every migration needs."""
-    return _rendered(_read(root() / "ledger.sql"), counter)
+    return _written(_read(root() / "ledger.sql"), counter)
 
 
 def notifications(name: str) -> str:
@@ -255,6 +256,11 @@ def _rendered(text: str, counter: Counter) -> str:
     if counter == STANDARD or (usual and "--? " not in text):
         return text  # the same, without reading all of it
     return render(counter, text)
+
+
+def _written(text: str, counter: Counter) -> str:
+    """What is left in a database, or read by people: in the words for the counter."""
+    return commented(_rendered(text, counter), counter)
 
 
 def _statement(text: str) -> Statement:

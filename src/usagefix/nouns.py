@@ -8,10 +8,13 @@ from functools import cache
 from usagefix.counter import Counter
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.quoting import quoted
-from usagefix.tokens import Kind, tokens
+from usagefix.rendering import CODE_TAGS, FORMAT
+from usagefix.tokens import Kind, Token, tokens
 
 _ABOUT = ("event", "preset")  # what stands before a column in a fragment
 _NOUN = re.compile(r"\b(?:presets|preset_usage|uses|use)\b")
+_COMMENTED = re.compile(r"\b(?:preset_usage|usage_count|[Pp]resets?|a use|[Uu]ses?)\b")
+_GONE = re.compile(r"[ \t]*\0")  # a comment that was nothing but a mark
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 
 
@@ -92,6 +95,30 @@ def in_words(text: str, words: Nouns) -> str:
     return _NOUN.sub(lambda match: here[match[0]], text)
 
 
+def commented(script: str, counter: Counter) -> str:
+    """A rendered script with the words for another counter in its comments, also in those within functions; without
+    the marks of what a database may lack."""
+    if counter.usual:
+        return script
+    words = nouns(counter)
+
+    def inside(token: Token) -> str:
+        if token.kind is Kind.COMMENT:
+            return in_comment(token.text.partition("--?")[0].rstrip(), words) or "\0"
+        if token.kind is Kind.DOLLAR and token.tag in CODE_TAGS - {FORMAT}:
+            return f"{token.tag}{commented(token.content, counter)}{token.text[len(token.tag) + len(token.content) :]}"
+        return token.text
+
+    return _GONE.sub("", "".join(map(inside, tokens(script))))
+
+
+def in_comment(text: str, words: Nouns) -> str:
+    """A comment about presets, in the words for another counter."""
+    here = {"presets": words.parent, "preset_usage": words.child, "usage_count": words.column.rpartition(".")[2]}
+    here |= {"preset": words.row, "use": words.event, "uses": words.events, "a use": words.an_event}
+    return _COMMENTED.sub(lambda match: here[match[0].lower()], text)
+
+
 def spoken(script: str, counter: Counter) -> str:
     """A bundled script with the words for another counter in what it says to people, which its literals are: those
     with blanks, and the name of a table that is nothing but said."""
@@ -101,11 +128,11 @@ def spoken(script: str, counter: Counter) -> str:
         literal = literal.replace("%s presets", f"%s {words.rows}")
         return _NOUN.sub(lambda match: in_words(match[0], words).replace("'", "''"), literal)
 
+    def inside(token: Token, then: str) -> str:
+        if token.kind is Kind.LITERAL and (" " in token.text or token.text == "'preset_usage'") and then != "::":
+            return said(token.text)
+        return f"$do${spoken(token.content, counter)}$do$" if token.text.startswith("$do$") else token.text
+
     found = list(tokens(script))
     after = [*(token.text for token in found[1:]), ""]
-    return "".join(
-        said(token.text)
-        if token.kind is Kind.LITERAL and (" " in token.text or token.text == "'preset_usage'") and then != "::"
-        else token.text
-        for token, then in zip(found, after, strict=True)
-    )
+    return "".join(inside(token, then) for token, then in zip(found, after, strict=True))

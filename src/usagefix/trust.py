@@ -6,15 +6,15 @@ tell that from a counter that is merely too high, so these ask for what would be
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
 from usagefix.database import Database
-from usagefix.errors import Doubted
-from usagefix.models.amount import Amount, minus, share
+from usagefix.errors import Doubted, Refused
+from usagefix.models.amount import Amount, is_number, minus, share
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.verification import Doubt, RowCount
 from usagefix.quoting import array
@@ -121,13 +121,37 @@ def why_declared(falls: Falls, *, weighed: bool) -> Iterator[str]:
         yield f"{share(fall, max(falls.displayed_magnitude, fall)):.0%} of all that is shown would be gone"
 
 
+def require_numbers(nouns: Nouns, *, events: Sequence[Amount], shown: Sequence[Amount]) -> None:
+    """Raise Refused where what events come to, or what counters show, is NaN or infinite: what is added to that could
+    never be taken away again."""
+    for what, table, amounts in (
+        (f"the {nouns.events} of {nouns.child} come to", nouns.child, events),
+        (f"{nouns.column} holds", nouns.parent, shown),
+    ):
+        for odd in (amount for amount in amounts if not is_number(amount)):
+            raise no_number(f"{what} {odd}", table)
+
+
+def no_number(what: str, table: str) -> Refused:
+    """The error for an amount that is NaN or infinite."""
+    return Refused(
+        f"{what}, which no counter can be compared with",
+        hint=f"correct the rows of {table} that hold NaN or an infinity; a filter (where) leaves events out",
+    )
+
+
 def _is_share(number: int, falls: Falls) -> bool:
     return number >= SHARE * falls.rows_with_count
 
 
 def doubt(db: Database, falls: Falls) -> Doubt | None:
     """What there is to ask, in the transaction that is open; None where nothing is. It reads events only where times
-    can decide: those of the presets whose counters would fall most."""
+    can decide: those of the presets whose counters would fall most. Raises Refused for sums that are no number."""
+    require_numbers(
+        db.nouns,
+        events=(falls.falls_to, falls.truth_total),
+        shown=(falls.displayed_total, falls.falls_from, falls.displayed_magnitude),
+    )
     # Whoever has a daily limit has the application that the fix is for, by whatever names: its counters are too low.
     declared = not db.counter.usual and db.counter.daily is None
     reasons = tuple(

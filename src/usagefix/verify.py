@@ -57,7 +57,7 @@ def verify(db: Database, *, only: Sequence[str] = (), top: int = 10, fail_over: 
 
     Counters that are off by no more than ``fail_over`` uses in all pass, and as many last uses that are behind.
 
-    Raises ConfigurationError for an unknown check id, WrongDatabase, NotPermitted.
+    Raises ConfigurationError for an unknown check id, Refused for sums that are no number, WrongDatabase, NotPermitted.
     """
     with db.snapshot():
         preflight.require_readable(db)
@@ -69,7 +69,7 @@ def verify(db: Database, *, only: Sequence[str] = (), top: int = 10, fail_over: 
 
 def _by_its_truth(db: Database, *, only: Sequence[str], top: int, fail_over: int) -> VerifyReport:
     """The one check of a counter that is only verified: what it shows is what its query says."""
-    accuracy = db.row(db.query("accuracy"), _Accuracy, {"top": top, "falls": 0})
+    accuracy = _accuracy(db, top, 0)
     check = _counters_accurate(db, accuracy, fail_over)
     hint = "correct it where the application counts: usagefix only verifies a counter with truth"
     return VerifyReport(
@@ -80,6 +80,13 @@ def _by_its_truth(db: Database, *, only: Sequence[str], top: int, fail_over: int
         doubt=None,
         next=None,
     )
+
+
+def _accuracy(db: Database, top: int, falls: int) -> _Accuracy:
+    """Counts all. Raises Refused where a sum is no number."""
+    found = db.row(db.query("accuracy"), _Accuracy, {"top": top, "falls": falls})
+    trust.require_numbers(db.nouns, events=(found.actual_total,), shown=(found.displayed_total,))
+    return found
 
 
 def report(
@@ -96,7 +103,7 @@ def report(
         refused = of_uses(db)
         checks.append(_uses_accepted(db.nouns, refused))
     if {COMPLETE, COUNTERS} & wanted:
-        accuracy = db.row(db.query("accuracy"), _Accuracy, {"top": top, "falls": trust.LOOKED_AT})
+        accuracy = _accuracy(db, top, trust.LOOKED_AT)
         doubt = trust.doubt(db, accuracy.falls)
         first = _events_complete(db.nouns, accuracy, doubt, fail_over)
         checks = [first, *checks, _counters_accurate(db, accuracy, fail_over)]

@@ -70,6 +70,11 @@ def test_rows_that_lack_are_made(votes: App, tmp_path: Path) -> None:
     applied = votes.usagefix("apply", *config)
     assert applied.code == 0, applied.stdout + applied.stderr
     assert votes.one("SELECT count(*) FROM vote_totals WHERE content_type_id = 3") == 20
+    assert votes.usagefix("rollback", "--yes", *config).code == 0
+    votes.sql("DELETE FROM vote_totals WHERE content_type_id = 3")
+    done = votes.by_hand(options=config)
+    assert done.returncode == 0, done.stderr
+    assert votes.usagefix("verify", *config).code == 0, "the backfill by hand makes them, too"
     votes.sql("INSERT INTO votes_vote (content_type_id, object_id, user_id) VALUES (4, 'new', 1), (4, 'new', 2)")
     votes.sql("DELETE FROM vote_totals WHERE content_type_id = 1")
     assert votes.usagefix("verify", *config).code == 1

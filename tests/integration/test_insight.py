@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import signal
 import time
 from collections import Counter
@@ -170,6 +171,8 @@ def test_of_one_preset_and_of_one_kind(app: App) -> None:
         (("trends", "--until", "2999-01-01"), 2, "still to come"),
         (("trends", "--since", "99999y"), 2, "too far"),
         (("trends", "--since", "1900-01-01"), 2, "too far"),
+        (("trends", "--since", "0001-01-01"), 2, "--since 0001-01-01 goes back too far"),
+        (("trends", "--until", "0001-01-01"), 2, "--until 0001-01-01 goes back too far"),
         (("trends", "--since", "2026-03-02", "--until", "2026-03-01"), 2, "not before the end"),
         (("trends", "--by", "hour", "--since", "5y"), 2, "take a longer period"),
         (("trends", "--tz", "Berlin"), 2, "is Europe/Berlin meant?"),
@@ -270,6 +273,16 @@ def test_any_counter(app: App, tmp_path: Path) -> None:
     assert "presets" not in text
 
 
+def test_a_sum_that_is_no_number(app: App) -> None:
+    Shape("donations").load(app)
+    app.sql("UPDATE donations SET amount = 'NaN' WHERE id IN (SELECT id FROM donations WHERE status = 'paid' LIMIT 1)")
+    config = ("--config", str(Shape("donations").declaration))
+    for view in (("trends",), ("heatmap",), ("top", "rows"), ("top", "users")):
+        for form in ("table", "json", "csv", "markdown"):
+            result = app.usagefix(*view, *config, "--format", form)
+            assert (result.code, "NaN" in result.stdout) == (0, form != "json"), result.stderr
+
+
 def test_a_key_of_two_columns_and_odd_names(app: App) -> None:
     Shape("composite").load(app)
     app.sql("ALTER TABLE votes_vote ADD created_at timestamptz DEFAULT now() - interval '1 day'")
@@ -365,12 +378,13 @@ def test_any_width_and_any_terminal(app: App, width: int) -> None:
         text = app.usagefix(*view, COLUMNS=str(width)).stdout
         lines = text.splitlines()
         assert max(map(len, lines)) <= width, (view, width)
-        assert any(sign in text for sign in "█▓▁")
+        roomy = width >= 80 or view != ("top", "users")  # else their keys leave none for a bar
+        assert any(sign in text for sign in "█▓▁") is roomy
         assert "\x1b" not in text
         plain = app.usagefix(*view, COLUMNS=str(width), PYTHONIOENCODING="cp1252").stdout
         assert plain.isascii(), view
         assert "\\u" not in plain
-        assert any(sign in plain for sign in "#*")
+        assert any(sign in plain for sign in "#*") is roomy
 
 
 def test_a_heatmap_is_colour_alone_where_there_is_colour(app: App) -> None:
@@ -378,6 +392,34 @@ def test_a_heatmap_is_colour_alone_where_there_is_colour(app: App) -> None:
     assert "48;" in coloured
     assert not set(coloured) & set("░▒▓█")
     assert "░" in app.usagefix("heatmap", FORCE_COLOR="1", NO_COLOR="1", COLUMNS="80", TERM="xterm-256color").stdout
+
+
+def test_a_name_is_on_one_line(app: App) -> None:
+    app.sql(
+        "ALTER TABLE presets ALTER name TYPE text; ALTER TABLE preset_usage DROP CONSTRAINT preset_usage_usage_type_check"
+    )
+    app.sql("UPDATE presets SET name = E'one\ntwo\tthree' WHERE name = 'Golden hour'")
+    app.sql("UPDATE preset_usage SET usage_type = E'a\nb' WHERE usage_type = 'showcase_creation'")
+    assert "one two three  " in app.usagefix("top", "presets").stdout
+    assert "  a b  " in app.usagefix("trends").stdout
+    assert r"uses of kind 'a\nb' from" in app.usagefix("top", "presets", "--kind", "a\nb").stdout
+
+
+@pytest.mark.parametrize("odd", ["NaN", "-Infinity", "1e400"])
+def test_sums_that_no_picture_can_be_drawn_of(app: App, odd: str) -> None:
+    """They are told as they are, and drawn as nothing."""
+    app.sql("ALTER TABLE preset_usage ADD worth numeric DEFAULT 1.5")
+    app.sql(
+        "UPDATE preset_usage SET worth = %s::numeric WHERE id = (SELECT id FROM preset_usage ORDER BY created_at DESC LIMIT 1)",
+        odd,
+    )
+    app.sql("ALTER TABLE presets ADD total numeric DEFAULT 0")
+    counter = ("--counter", "presets.total", "--events", "preset_usage.preset_id", "--sum", "worth")
+    for view in VIEWS:
+        drawn = app.usagefix(*view, *counter)
+        assert drawn.code == 0, (view, drawn.stderr)
+        done = app.usagefix(*view, *counter, "--format", "json")
+        json.loads(done.stdout, parse_constant=pytest.fail)
 
 
 def test_nothing_at_all(app: App) -> None:
@@ -410,17 +452,19 @@ def test_the_machine_tells_the_zone_and_it_is_said(app: App) -> None:
 
 
 def test_ctrl_c_ends_it_at_once(app: App) -> None:
-    """While it waits for the server: a lock is all that keeps it there."""
+    """While it waits for the server, which it says after two seconds: a lock is all that keeps it there."""
     with app.connect(autocommit=False) as holder:
         holder.execute("LOCK TABLE preset_usage")
         running = app.spawn("trends")
         app.wait_for_waiter()
+        assert running.stderr is not None
+        for line in running.stderr:
+            if "reading the events" in line:
+                break
         started = time.monotonic()
         running.send_signal(signal.SIGINT)
         assert running.wait(10) == 130
         assert time.monotonic() - started < 3
-        assert running.stdout is not None
-        assert running.stderr is not None
         running.communicate()
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from usagefix.errors import ConfigurationError
 from usagefix.insight.asking import parameters
-from usagefix.insight.folding import MOST_KINDS, OTHERS, Hour, cells, change, periods, total, without_rare_kinds
-from usagefix.models.insight import Asked
+from usagefix.insight.folding import MOST_KINDS, Hour, cells, change, periods, total, without_rare_kinds
+from usagefix.models.insight import OTHERS, Asked
 
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 HOURS = [START + timedelta(hours=n) for n in range(48)]

@@ -6,13 +6,18 @@ import re
 from pathlib import Path
 
 import pytest
+from declared import COUNTERS
 from support import LEDGER, SQL
 
-from usagefix import catalog, preparing
+from usagefix import catalog, doubting, preparing
+from usagefix.counter import STANDARD, Counter
+from usagefix.nouns import commented
+from usagefix.sentinels import render
 from usagefix.tokens import Kind, tokens
 
 LONGEST_FILE = 250  # lines
 LONGEST_LINE = 120  # characters
+ABOUT_PRESETS = re.compile(r"\b(?:presets?|preset_usage|usage_count|uses?)\b", re.IGNORECASE)
 FILES = sorted(path for path in SQL.rglob("*.sql") if path.parent.name != "sample")
 
 
@@ -68,7 +73,52 @@ def test_every_function_that_stays_is_bounded_here() -> None:
             assert made == file.read_text().count("AS $function$\n")
 
 
+@pytest.mark.parametrize("anchor", doubting.ANCHORS)
+def test_the_rule_of_doubt_has_its_place(anchor: str) -> None:
+    """Where it is missing, scripts for other counters would doubt as those for presets do."""
+    assert sum(path.read_text().count(anchor) for path in FILES) == 1
+
+
 @pytest.mark.parametrize("anchor", preparing.ANCHORS)
 def test_what_functions_do_first_has_its_place(anchor: str) -> None:
     """Where a comment is missing, functions would not lock, or not make rows, and nothing else would say so."""
     assert sum(path.read_text().count(anchor) for path in FILES) in (1, 2), "of the statement, and of the row"
+
+
+def comments_of(text: str) -> list[str]:
+    """The comments of a script, those within code that stays, too."""
+    found: list[str] = []
+    for token in tokens(text):
+        if token.kind is Kind.COMMENT:
+            found.append(token.text)
+        elif token.kind is Kind.DOLLAR and token.tag in ("$function$", "$do$"):
+            found += comments_of(token.content)
+    return found
+
+
+def code_in(text: str) -> list[str]:
+    """All that is no comment and no space, within dollar quotes, too."""
+    return [
+        word
+        for token in tokens(text)
+        if token.kind not in (Kind.COMMENT, Kind.SPACE)
+        for word in (code_in(token.content) if token.kind is Kind.DOLLAR else [token.text])
+    ]
+
+
+@pytest.mark.parametrize("counter", [one for of in COUNTERS.values() for one in of], ids=lambda one: one.slug)
+def test_what_reaches_another_database_speaks_its_words(counter: Counter) -> None:
+    """Comments do, and nothing but comments is another by that."""
+    texts = [catalog.ledger(counter)]
+    for migration in catalog.migrations():
+        texts += [migration.read(face, counter) for face in catalog.Face]
+        if (migration.folder / "partitions.sql").exists():
+            texts += [part.text for part in migration.partitions(counter)]
+    for text in texts:
+        said = [comment for comment in comments_of(text) if ABOUT_PRESETS.search(comment) or "--?" in comment]
+        assert said == []
+        assert [line for line in text.splitlines() if line != line.rstrip()] == []
+    raw = (SQL / "20250930000001_fix_usage_tracking" / "apply.sql").read_text()
+    rendered = render(counter, raw)
+    assert code_in(commented(rendered, counter)) == code_in(rendered)
+    assert commented(raw, STANDARD) == raw

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from usagefix import preflight, trust
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy
-from usagefix.models.amount import Amount
+from usagefix.models.amount import Amount, is_number
 from usagefix.models.choices import Trust
 from usagefix.models.correction import NO_BASELINES, Baselines
 
@@ -31,7 +31,7 @@ class Stored:
 def store_deltas(db: Database, believed: Trust | None = None, *, asks: bool = False) -> Stored:
     """Count in one snapshot, look for later uses, and store what is wrong; what is no drift becomes a baseline.
 
-    Raises Doubted where it ``asks``.
+    Raises Doubted where it ``asks``, Refused for a drift that is no number.
     """
     kept, gone = NO_BASELINES, NO_BASELINES
 
@@ -51,7 +51,12 @@ def store_deltas(db: Database, believed: Trust | None = None, *, asks: bool = Fa
         nonlocal kept
         if believed is Trust.COUNTERS:
             kept = db.row(db.query("keep_surplus"), Baselines, {"run": run})
-        return db.tuple(db.query("store_deltas"), {"run": run})
+        rows, magnitude = db.tuple(db.query("store_deltas"), {"run": run})
+        if not is_number(magnitude):
+            raise trust.no_number(
+                f"the drift of {db.nouns.column} is {magnitude}", f"{db.nouns.parent} or {db.nouns.child}"
+            )
+        return rows, magnitude
 
     stored = new_run(db, store, count)
     return replace(stored, kept=kept, forgotten=gone if believed is Trust.EVENTS else NO_BASELINES)

@@ -213,6 +213,8 @@ def _never(search: _Search, parent: Table, column: Column, looked: Sequence[Link
 
 
 def _worth_a_word(column: Column, judged: Verdict) -> bool:
+    if judged.doubt is Doubt.TIE:
+        return True
     link = judged.best.hypothesis.link
     called = names.speaks_of(column.name, link.child.name, *link.columns) or judged.best.agreement >= ACCEPTED
     return (called and names.is_a_tally(column.name)) or (judged.significant and judged.best.agreement >= _WORTH_A_WORD)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter as Tally
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -53,6 +53,7 @@ class Doubt(StrEnum):
     LOW = "low"  # they agree in less than half of the rows
     FEW = "few"  # too few rows, or values too much alike, to rule out chance
     RIVAL = "rival"  # another hypothesis agrees nearly as often
+    TIE = "tie"  # another one, as simple, gives the same in nearly every row
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,26 @@ def verdict(
         Doubt.LOW if best.agreement < ACCEPTED
         else Doubt.FEW if not enough
         else Doubt.RIVAL if rivalled
+        else Doubt.TIE if (tie := _tie(best.hypothesis, alike, set(named)))
         else None
     )  # fmt: skip
-    return Verdict(best, doubt, runner_up, rival, alike, significant)
+    return Verdict(best, doubt, runner_up, tie if doubt is Doubt.TIE else rival, alike, significant)
+
+
+def _tie(best: Hypothesis, alike: Iterable[Hypothesis], named: Collection[Hypothesis]) -> Hypothesis | None:
+    """One that nothing tells from the best. Of two ends of the same events no name does: followers are counted by the
+    column of those who are followed. Of two tables the one that the column is called after is meant."""
+    for other in alike:
+        of_others = other.link.child is not best.link.child
+        if _twins(best, other) or (of_others and other.cost == best.cost and (best in named) == (other in named)):
+            return other
+    return None
+
+
+def _twins(one: Hypothesis, other: Hypothesis) -> bool:
+    """Whether they are two ends of the same events."""
+    same = one.link.child is other.link.child and (one.where, one.weight) == (other.where, other.weight)
+    return same and one.link.columns != other.link.columns
 
 
 def _rivals(
@@ -144,7 +162,8 @@ def _rivals(
         if LEAD * other.agreement < best.agreement and runner_up:
             break  # nothing behind it comes nearer
         right, wrong, differing = _apart(column, tallied, theirs)
-        if not differing or (not right and not wrong and best.hypothesis.cost <= other.hypothesis.cost):
+        twins = _twins(best.hypothesis, other.hypothesis) and not wrong and right < _FEWEST
+        if twins or not differing or (not right and not wrong and best.hypothesis.cost <= other.hypothesis.cost):
             alike.append(other.hypothesis)
             continue
         if wrong / differing > runner_up or rival is None:

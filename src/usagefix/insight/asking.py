@@ -27,7 +27,7 @@ def parameters(asked: Asked) -> dict[str, Any]:
     if number == 0:
         raise ConfigurationError(f"--since {asked.since} is no time at all", hint=_HINT)
     if number * _DAYS[unit] > LONGEST:
-        raise _too_early(asked.since)
+        raise _too_early("since", asked.since)
     months = {"mo": 1, "y": 12}.get(unit, 0) * number
     days = {"d": 1, "w": 7}.get(unit, 0) * number
     return found | _time("since", None) | {"hours": number if unit == "h" else None, "months": months, "days": days}
@@ -58,18 +58,15 @@ def require_window(asked: Asked, since: datetime, until: datetime, now: datetime
     if since >= until:
         what = "is not before the end of the window" if asked.until is not None else "is still to come"
         raise ConfigurationError(f"--since {asked.since} {what}", hint=_HINT)
-    if since.year < EARLIEST:
-        raise _too_early(asked.since)
     if periods > MOST_PERIODS:
         raise ConfigurationError(
             f"that is {periods:,} periods of one {asked.by}", hint="take a longer period (--by), or a later --since"
         )
 
 
-def _too_early(since: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"--since {since} goes back too far", hint=f"a window is at most {LONGEST:,} days, and begins after {EARLIEST}"
-    )
+def _too_early(what: str, text: str) -> ConfigurationError:
+    limits = f"a window is at most {LONGEST:,} days, and begins in {EARLIEST} or later"
+    return ConfigurationError(f"--{what} {text} goes back too far", hint=limits)
 
 
 def _time(what: str, text: str | None) -> dict[str, str | None]:
@@ -80,5 +77,7 @@ def _time(what: str, text: str | None) -> dict[str, str | None]:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigurationError(f"--{what} {text!r} is neither a span nor a time", hint=_HINT) from None
+    if found.year < EARLIEST:
+        raise _too_early(what, text)
     local = found.tzinfo is None
     return {f"{what}_at": None if local else found.isoformat(), f"{what}_local": found.isoformat() if local else None}

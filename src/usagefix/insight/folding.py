@@ -9,10 +9,10 @@ from datetime import datetime
 from itertools import product
 from math import isfinite, nan
 
-from usagefix.models.amount import Amount, minus, plus, share
-from usagefix.models.insight import Cell, Period
+from usagefix.models.amount import Amount, is_number, minus, plus, share
+from usagefix.models.insight import OTHERS, Cell, Period
 
-MOST_KINDS, OTHERS = 12, "(others)"
+MOST_KINDS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,3 @@ def part(of: Amount, whole: Amount) -> float | None:
     """The one as a share of the other; None where that is no number."""
     found = share(of, whole) if is_number(whole) and whole else nan
     return found if isfinite(found) else None
-
-
-def is_number(amount: Amount) -> bool:
-    """Whether it is a number: a sum of what is none stays none."""
-    return isinstance(amount, int) or amount.is_finite()

@@ -19,7 +19,7 @@ from usagefix.insight.columns import events
 from usagefix.insight.folding import Hour
 from usagefix.insight.people import labels, without_addresses
 from usagefix.insight.window import Frame, frame, zone_named
-from usagefix.models.amount import Amount, plus
+from usagefix.models.amount import Amount, amount, plus
 from usagefix.models.insight import Asked, HeatmapReport, Of, Step, TopReport, TopRow, TrendsReport
 from usagefix.models.nouns import plural
 
@@ -239,7 +239,8 @@ def lately(asked: Asked) -> Asked:
 
 def _row(entry: Mapping[str, Any], total: Amount) -> TopRow:
     first, last = (_moment(entry[name]) for name in ("first_at", "last_at"))
-    return TopRow(entry["id"], entry["label"], entry["uses"], _share(entry["uses"], total), first, last)
+    uses = amount(str(entry["uses"]))  # jsonb has no number that is none
+    return TopRow(entry["id"], entry["label"], uses, _share(uses, total), first, last)
 
 
 def _moment(text: str) -> datetime:

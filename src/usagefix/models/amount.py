@@ -37,3 +37,8 @@ def minus(first: Amount, second: Amount) -> Amount:
 def share(part: Amount, whole: Amount) -> float:
     """The one as a share of the other."""
     return float(_ROUGH.divide(Decimal(part), Decimal(whole)))
+
+
+def is_number(value: Amount) -> bool:
+    """Whether it is finite: a numeric of PostgreSQL may be NaN or infinite, for which JSON has but strings."""
+    return isinstance(value, int) or (isinstance(value, Decimal) and value.is_finite())

@@ -52,7 +52,8 @@ class NeverMaintained:
 class Undecided:
     """A column that may be a counter, with the hypothesis that agrees most.
 
-    ``why`` it is not certain: ``low`` agreement, too ``few`` rows, a ``rival`` that agrees nearly as often.
+    ``why`` it is not certain: ``low`` agreement, too ``few`` rows, a ``rival`` that agrees nearly as often, a ``tie``
+    with a rival that gives the same.
     """
 
     counter: str

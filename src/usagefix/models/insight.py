@@ -10,6 +10,8 @@ from usagefix.models.amount import Amount
 from usagefix.models.keyed import Keyed
 from usagefix.models.verification import VerifyReport
 
+OTHERS = "(others)"  # the kind of events whose kinds are too many, and rare
+
 
 class Step(StrEnum):
     """How long a period is, in the calendar of the time zone."""

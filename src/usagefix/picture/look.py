@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from usagefix import picture, trust
 from usagefix.database import Database
-from usagefix.errors import DatabaseRefused
+from usagefix.errors import DatabaseRefused, Refused
 from usagefix.models.guarding import RefusedWrite
 from usagefix.picture import Table
 from usagefix.picture.code import code
@@ -114,11 +114,11 @@ class _Look:
         return ()
 
     def _attempt(self, what: str, read: Callable[[], T]) -> T | None:
-        """What ``read`` returns; None, and noted, where the server refuses it."""
+        """What ``read`` returns; None, and noted, where the server, or usagefix, refuses it."""
         self.db.run("SAVEPOINT look")
         try:
             seen = read()
-        except DatabaseRefused as refused:
+        except (DatabaseRefused, Refused) as refused:
             self.db.run("ROLLBACK TO SAVEPOINT look")
             self._missed(what, refused.message)
             return None

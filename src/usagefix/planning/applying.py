@@ -149,7 +149,7 @@ def finish(scene: Scene, migration: Migration) -> Plan:
 def _without_by_hand(migration: Migration, scene: Scene, *, alone: bool) -> Iterator[Statement]:
     """What of the file a plan takes. ``alone``: no version before it is in the same transaction."""
     for statement in migration.statements(Face.APPLY, scene.counter):
-        if not statement.is_by_hand and not (alone and statement.purpose.startswith("Lock presets")):
+        if not statement.is_by_hand and not (alone and statement.purpose.startswith("Lock ")):
             yield statement
 
 

@@ -20,6 +20,7 @@ _ROW = "    -- What the row changed, preset by preset.\n"
 _GONE = "        CONTINUE WHEN shown IS NULL; -- the preset is gone\n"
 _NOTED = "        too_low := too_low OR shown IS NULL; -- what a backfill has still to add to it may not fit any more\n"
 _STARTS = "    -- A preset that is new, or gets another id, starts with the events that are there."
+_INTERRUPTED = "    -- An interrupted run: what it did is done, what it left is counted anew.\n"
 _OF_ITSELF = "    -- A row of this statement that its events name began with those before it: they are added below.\n"
 # In the words of the SQL files, for events that are rows of the same table.
 _STARTED = f"""{_OF_ITSELF}    IF EXISTS (SELECT FROM new_events OFFSET 1) THEN
@@ -37,7 +38,7 @@ _STARTED = f"""{_OF_ITSELF}    IF EXISTS (SELECT FROM new_events OFFSET 1) THEN
         END LOOP;
     END IF;
 """  # noqa: S608 - its own words
-ANCHORS = (_STARTS, _INCREMENT, _ONE_BY_ONE, _ADJUST, _ROW, _GONE)
+ANCHORS = (_INTERRUPTED, _STARTS, _INCREMENT, _ONE_BY_ONE, _ADJUST, _ROW, _GONE)
 """The comments: where one is missing, functions would count without what goes before."""
 
 
@@ -79,4 +80,5 @@ def _additions(counter: Counter) -> Mapping[str, str]:
         _ROW: made.of_row() + locked.of_row(),
         _GONE: _NOTED * counter.creates,
         _STARTS: made.of_guard(),
+        _INTERRUPTED: made.of_backfill(),
     }

@@ -37,6 +37,16 @@ class Making(Keys):
         text = f"{made}\nRETURNING {key}::pg_catalog.text"
         return re.sub(r"%%(\(ids(_\d+)?\)s)", r"%\1", text.replace("%", "%%"))
 
+    def of_backfill(self) -> str:
+        """All rows that lack, for the backfill by hand: those of its own events."""
+        if not self.counter.creates:
+            return ""
+        keys = ", ".join(f"event.{column}" for column in self.of_events[0])
+        where = f" WHERE ({closed(self.counter.where)})" if self.counter.where else ""
+        found = self._insert(f"SELECT DISTINCT {keys} FROM {self.counter.child_sql} AS event{where}")  # noqa: S608
+        lines = ["-- Make the rows that are not there yet.", *f"{found};".splitlines()]
+        return "".join(f"    {line}\n" for line in lines)
+
     def of_insert(self) -> str:
         return (
             self._WHY + self._statement(self.select(["new_events"], self._where), "    ", self._before)

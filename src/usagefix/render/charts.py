@@ -31,10 +31,12 @@ def draw_bars(bars: Bars, console: Console) -> None:
     plain = console.options.ascii_only
     widths = [max([len(column.heading), *(row[at].cell_len for row in cells)]) for at, column in enumerate(columns)]
     spare = console.width - len(_INDENT) - sum(widths) - 2 * len(widths)
-    for at, column in enumerate(columns):  # what is no number gives way
-        if spare < 0 and not (column.number or column.whole):
-            cut = min(-spare, max(widths[at] - _SHORTEST, 0))
-            widths[at], spare = widths[at] - cut, spare + cut
+    # Names give way to the bar; what should stay whole, only where there is no room for the numbers.
+    for needed, giving in ((_SHORTEST, (False,)), (0, (False, True))):
+        for at, column in enumerate(columns):
+            if spare < needed and not column.number and column.whole in giving:
+                cut = min(needed - spare, max(widths[at] - _SHORTEST, 0))
+                widths[at], spare = widths[at] - cut, spare + cut
     headings = [Text(column.heading, "dim") for column in columns]
     numbers = [column.number for column in columns]
     console.print(_line(headings, widths, numbers, plain=plain), no_wrap=True, crop=True, overflow="crop")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from usagefix.models.amount import Amount
+from usagefix.models.amount import Amount, is_number
 from usagefix.models.nouns import Nouns
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Check, Counts, RowCount, RowReport, Status, VerifyReport
@@ -161,7 +161,7 @@ def counter(value: Amount | None) -> Cell:
 
 def drift(values: Sequence[Amount], *, wrong: bool) -> Cell:
     """How far a counter is off: the first, with as many digits behind the point as any of them."""
-    sign = "+" if values[0] > 0 else ""
+    sign = "+" if is_number(values[0]) and values[0] > 0 else ""
     return Cell(f"{sign}{aligned(values)[0]}" if values[0] else "0", BAD if wrong else PLAIN)
 
 

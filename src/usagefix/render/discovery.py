@@ -16,6 +16,7 @@ _WHY = {
     "low": "less than half",
     "few": "too few rows, or values too much alike, to rule out chance",
     "rival": "something else agrees nearly as often",
+    "tie": "something else gives the same in nearly every row looked at",
 }
 
 
@@ -45,11 +46,8 @@ def _never(idle: NeverMaintained) -> Result:
 def _undecided(open_: Undecided) -> Result:
     said = f"{_percent(open_.agreement)} of {plural(open_.rows, 'row')} agree: {_WHY[open_.why]}"
     hint = "declare it if you know that it counts these: docs/counters.md"
-    rival = (
-        f" ({open_.rival}: {_percent(open_.runner_up)} where they differ)"
-        if open_.rival and open_.why == "rival"
-        else ""
-    )
+    rival = f" ({open_.rival}: {_percent(open_.runner_up)} where they differ)" if open_.why == "rival" else ""
+    rival = f" ({open_.rival})" if open_.why == "tie" else rival
     return Result("undecided", Mark.NOTE, "undecided", open_.counter, counted(open_), said + rival, hint)
 
 

@@ -83,7 +83,7 @@ def _ranked(report: TopReport, nouns: Nouns) -> Iterator[Section]:
     named = any(row.label for row in rows)
     columns = (
         Column("", number=True),
-        Column(("user" if people else nouns.row) if named else "id"),
+        Column(("user" if people else nouns.row) if named else "id", whole=not named),
         Column(_amounts(nouns), number=True),
         Column("share", number=True),
         Column("first", whole=True, extra=True),

@@ -25,6 +25,7 @@ from usagefix.render.pieces import (
     Section,
     Table,
 )
+from usagefix.render.verdict import verdict as of_whole
 from usagefix.render.words import harmless
 
 # What Markdown or HTML would read as its own; a name in a database may hold any of it. Where a text begins, also what
@@ -56,6 +57,9 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     if outcome.target is not None:
         yield ""
         yield f"Target: {_text(str(outcome.target))}"
+    if outcome.parts and outcome.report is not None:
+        yield ""
+        yield _text(f"{of_whole(outcome.report)}.")
     yield ""
     for chapter in told:
         yield from _chapter(chapter, several=len(told) > 1)
@@ -70,7 +74,8 @@ def _chapter(chapter: Chapter, *, several: bool) -> Iterator[str]:
     if several:
         yield _text(str(chapter.shown.verdict))
         yield ""
-    yield from _results(chapter.shown.results)
+    if chapter.shown.results:
+        yield from _results(chapter.shown.results)
     for section in chapter.shown.sections:
         yield from _section(section)
 

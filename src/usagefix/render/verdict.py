@@ -131,8 +131,9 @@ def _seen(report: TrendsReport | HeatmapReport | TopReport, nouns: Nouns) -> Ver
 def _window(window: Window) -> str:
     """Which events, in words."""
     form = "%Y-%m-%d %H:%M"
-    only = f"of kind {window.kind} " * (window.kind is not None) + f"of {window.preset} " * (window.preset is not None)
-    return f"{only}from {window.since.strftime(form)} until {window.until.strftime(form)} ({window.timezone})"
+    kind = f"of kind {window.kind!r} " * (window.kind is not None)
+    row = f"of {window.preset} " * (window.preset is not None)
+    return f"{kind}{row}from {window.since.strftime(form)} until {window.until.strftime(form)} ({window.timezone})"
 
 
 def _rolled_back(report: RollbackReport, nouns: Nouns) -> Verdict:

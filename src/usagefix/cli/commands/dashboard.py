@@ -47,7 +47,9 @@ def dashboard(
     since: viewing.Since = "365d",
     until: viewing.Until = None,
     zone: viewing.Zone = None,
-    limit: viewing.Most = 10,
+    limit: Annotated[
+        int, options.option("--limit", "How many presets and users to list.", metavar="N", min=1, max=50)
+    ] = 10,
     user_label: viewing.UserLabel = None,
     opens: Annotated[bool, options.option("--open", "Open the page in a browser.")] = False,
     every: Annotated[
@@ -154,7 +156,7 @@ class _Maker:
 
         told = [(p.nouns, p.error or self.found[p.nouns.counter]) for p in outcome.parts]
         assert outcome.target is not None  # noqa: S101
-        text = page(told, outcome.target, datetime.now(UTC)).encode(errors="backslashreplace")
+        text = page(told, outcome.target, datetime.now(UTC), outcome.given).encode(errors="backslashreplace")
         if self.file == _STDOUT:
             printing.to_stdout(partial(_through, text))
             return None

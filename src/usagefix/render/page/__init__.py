@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache, partial
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -25,33 +27,31 @@ MOST_BYTES = 300_000
 Told = tuple[Nouns, Insight | UsagefixError]
 
 
-def page(told: Sequence[Told], target: Target, made_at: datetime) -> str:
+def page(told: Sequence[Told], target: Target, made_at: datetime, given: str = "") -> str:
     """The page, of at most 300 KB. What would make it larger is left out, the least needed first: single days in
-    tables and under the pointer, then weeks, then tables and pointer; at last the counters behind, which it names."""
-    text = ""
+    tables and under the pointer, then weeks, then tables and pointer; at last the counters behind, which it names.
+    ``given``: the options that say which counters, as a command line has them."""
+    write = partial(_written, told, target, made_at, given)
     for detail in Detail:
-        text = _written(told, target, made_at, detail)
-        if len(text.encode()) <= MOST_BYTES:
+        text = write(detail)
+        if _small(text):
             return text
-    for shown in range(len(told) - 1, 0, -1):
-        text = _written(told, target, made_at, Detail.PICTURES, shown)
-        if len(text.encode()) <= MOST_BYTES:
-            break
-    return text
+    # Of how many there is room for: with each further one the page grows.
+    room = bisect_left(range(1, len(told)), True, key=lambda shown: not _small(write(Detail.PICTURES, shown)))
+    return write(Detail.PICTURES, max(1, room))
 
 
-def _written(told: Sequence[Told], target: Target, made_at: datetime, detail: Detail, most: int | None = None) -> str:
-    environment = Environment(
-        loader=PackageLoader("usagefix.render.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+def _small(text: str) -> bool:
+    return len(text.encode()) <= MOST_BYTES
+
+
+def _written(
+    told: Sequence[Told], target: Target, made_at: datetime, given: str, detail: Detail, most: int | None = None
+) -> str:
+    environment = _environment()
     css = environment.get_template("page.css").render()
     sections = [
-        section(number, nouns, found, detail)
+        section(number, nouns, found, detail, given)
         for number, (nouns, found) in enumerate(told, start=1)
         if isinstance(found, Insight)
     ]
@@ -81,6 +81,18 @@ def _written(told: Sequence[Told], target: Target, made_at: datetime, detail: De
         shades=shades(),
         height=CHART_HEIGHT,
         labelled=any(each.labelled for each in sections),
+    )
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("usagefix.render.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
 
 

@@ -7,6 +7,7 @@ from datetime import tzinfo
 from decimal import Decimal
 
 from usagefix.models.insight import Of, TopReport, TopRow
+from usagefix.models.nouns import Nouns
 from usagefix.render.page.figures import Unit, clock, full, name, percent, ratio, short, zone
 
 
@@ -38,21 +39,23 @@ class Ranking:
     column: str
 
 
-def ranking(report: TopReport, row: str, rows: str, unit: Unit) -> Ranking:
-    """The picture of a ranking of ``rows``, of which each is a ``row``."""
+def ranking(report: TopReport, nouns: Nouns, unit: Unit) -> Ranking:
+    """The picture of a ranking, of users or else of what events are of."""
     users = report.of is Of.USERS
-    row, rows = ("user", "users") if users else (row, rows)
+    row, rows = ("user", "users") if users else (nouns.row, nouns.rows)
     where = zone(report.window)
     most = max((abs(Decimal(of.uses)) for of in report.rows if Decimal(of.uses).is_finite()), default=Decimal(0))
     bars = tuple(_bar(of, most, unit, where) for of in report.rows)
     shown = f"{len(bars)} of {report.among:,} {rows}" if report.among > len(bars) else f"all {report.among:,} {rows}"
     if len(bars) == report.among == 1:
         shown = f"the only {row}"
-    new = f"; {report.new:,} are new" if report.new is not None and report.among > 1 else ""
+    new = ""
+    if report.new is not None:
+        new = {0: "; none is new", 1: "; one is new"}.get(report.new, f"; {report.new:,} are new")
     said = f"{shown[:1].upper()}{shown[1:]}, {percent(report.top_share)} {unit.of_all}{new}."
     described = "; ".join(f"{bar.name}: {bar.exact}" for bar in bars[:3])
     return Ranking(
-        "Most active users" if users else f"Most used {rows}",
+        "Most active users" if users else nouns.most,
         bars,
         any(bar.key for bar in bars),
         said if bars else "",

@@ -13,7 +13,8 @@ from usagefix.models.verification import Counts, VerifyReport
 from usagefix.render.page.figures import Unit, clock, date, full, name, percent, short, together, zone
 from usagefix.render.page.heat import Heat, heat
 from usagefix.render.page.ranking import Ranking, ranking
-from usagefix.render.page.trend import Chart, Detail, chart
+from usagefix.render.page.trend import Chart, Detail, chart, cut_short
+from usagefix.render.words import again
 
 CHART_HEIGHT = 240
 _MOST_CHECKS = 5
@@ -62,7 +63,7 @@ class Section:
     counted: str
     unit: Unit
     length: str
-    rows: str
+    when: str
     window: str
     band: Band
     cards: tuple[Card, ...]
@@ -75,8 +76,8 @@ class Section:
     labelled: bool
 
 
-def section(number: int, nouns: Nouns, insight: Insight, detail: Detail) -> Section:
-    """All of one counter, in the words for it."""
+def section(number: int, nouns: Nouns, insight: Insight, detail: Detail, given: str = "") -> Section:
+    """All of one counter, in the words for it; ``given``: the options that say which counters, for what to do next."""
     unit = Unit(nouns.event, nouns.weighed)
     title = f"Usage of {nouns.parent}" if nouns.usual else name(nouns.counter, most=80)
     users = insight.users
@@ -87,15 +88,15 @@ def section(number: int, nouns: Nouns, insight: Insight, detail: Detail) -> Sect
         name(nouns.counted, most=400),
         unit,
         _length(insight.trend),
-        nouns.rows,
+        f"When {nouns.rows} are used" if nouns.usual else f"When {nouns.events} happen",
         spanned(insight.trend.window),
-        band(insight.verified, nouns),
+        band(insight.verified, nouns, given),
         tuple(_cards(insight, nouns)),
         chart(insight.trend, unit, detail, height=CHART_HEIGHT),
         heat(insight.heatmap, unit),
-        ranking(insight.presets, nouns.row, nouns.rows, unit),
+        ranking(insight.presets, nouns, unit),
         any(period.uses for period in insight.trend.periods) or bool(insight.presets.rows),
-        ranking(users, nouns.row, nouns.rows, unit) if users else None,
+        ranking(users, nouns, unit) if users else None,
         tuple(dict.fromkeys(name(why, most=400) for report in every for why in report.cannot)),
         users is not None and any(row.label for row in users.rows),
     )
@@ -111,7 +112,7 @@ def spanned(window: Window) -> str:
     return f"{together(date(since))} to {together(date(last))}"
 
 
-def band(verified: VerifyReport | None, nouns: Nouns) -> Band:
+def band(verified: VerifyReport | None, nouns: Nouns, given: str = "") -> Band:
     """What verify says now."""
     if verified is None:
         return Band("mind", "Not known", "this role may not see what verify looks at")
@@ -121,7 +122,7 @@ def band(verified: VerifyReport | None, nouns: Nouns) -> Band:
     more = len(details) - _MOST_CHECKS
     details = [name(line, most=300) for line in details[:_MOST_CHECKS]] + ([f"and {more} more"] if more > 0 else [])
     checks = _checks(len(failed), len(verified.checks))
-    following = str(verified.next or "")
+    following = again(str(verified.next or ""), given)
     if counts is None:
         return Band(
             "bad" if failed else "mind", "Wrong" if failed else "Not counted", checks, tuple(details), following
@@ -155,7 +156,8 @@ def _cards(insight: Insight, nouns: Nouns) -> Iterator[Card]:
     recent, trend = insight.last_30, insight.trend
     unit = "Sum" if nouns.weighed else nouns.events.capitalize()
     whole = _length(trend)
-    spark = [period.uses for period in recent.periods]
+    over = recent.periods[:-1] if cut_short(recent) else recent.periods
+    spark = [period.uses for period in over]
     yield Card(
         f"{unit}, last 30 days",
         short(recent.total_uses),
@@ -165,14 +167,14 @@ def _cards(insight: Insight, nouns: Nouns) -> Iterator[Card]:
         *_spark(spark),
     )
     if recent.users is not None:
-        people = [period.users or 0 for period in recent.periods]
+        people = [period.users or 0 for period in over]
         known = f"{trend.users:,} in {whole}" if trend.users is not None else ""
         yield Card("Users, last 30 days", short(recent.users), full(recent.users), known, None, *_spark(people))
-    rows = [period.presets for period in recent.periods]
+    rows = [period.presets for period in over]
     there = insight.verified.counts.rows if insight.verified and insight.verified.counts else None
     known = f"of {there:,} in all" if there else f"{trend.presets:,} in {whole}"
     yield Card(
-        f"{nouns.rows.capitalize()} in use, last 30 days",
+        f"{_busy(nouns)}, last 30 days",
         short(recent.presets),
         full(recent.presets),
         known,
@@ -180,7 +182,7 @@ def _cards(insight: Insight, nouns: Nouns) -> Iterator[Card]:
         *_spark(rows),
     )
     before = f"{whole} before: {short(trend.before_uses)}" if trend.before_uses else "none before that"
-    everything = [period.uses for period in trend.periods]
+    everything = [period.uses for period in (trend.periods[:-1] if cut_short(trend) else trend.periods)]
     yield Card(
         f"{unit}, {whole}",
         short(trend.total_uses),
@@ -189,6 +191,11 @@ def _cards(insight: Insight, nouns: Nouns) -> Iterator[Card]:
         change(trend),
         *_spark(_weekly(everything)),
     )
+
+
+def _busy(nouns: Nouns) -> str:
+    """What rows are called that have events."""
+    return f"{nouns.rows.capitalize()} in use" if nouns.usual else nouns.with_events.capitalize()
 
 
 def change(trend: TrendsReport) -> Change | None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import IntEnum
 
 from usagefix.models.amount import Amount, minus, plus
-from usagefix.models.insight import Period, Step, TrendsReport
+from usagefix.models.insight import OTHERS, Period, Step, TrendsReport
 from usagefix.render.page.figures import (
     MONTHS,
     Unit,
@@ -100,7 +100,7 @@ def chart(trend: TrendsReport, unit: Unit, detail: Detail, *, height: int) -> Ch
     kinds = _kinds(periods)
     rows = [_values(periods, kind, kinds) for kind in kinds] or [[period.uses for period in periods]]
     smooth = trend.by is Step.DAY and len(periods) >= 2 * MEAN
-    last = len(periods) - (1 if _cut_short(trend) else 0)
+    last = len(periods) - (1 if cut_short(trend) else 0)
     single = not smooth or detail < Detail.PICTURES
     drawn = [row[:last] if single else _mean(row[:last]) for row in rows]
     finite = [value for row in drawn for value in row if _finite(value)]
@@ -151,8 +151,10 @@ def _kinds(periods: Sequence[Period]) -> list[str]:
     for period in periods:
         for kind, uses in period.by_kind.items():
             sums[kind] = sums.get(kind, Decimal(0)) + (Decimal(uses) if _finite(uses) else 0)
-    ranked = sorted(sums, key=lambda kind: (-sums[kind], kind))
-    return ranked if len(ranked) <= KINDS + 1 else [*ranked[:KINDS], _OTHER]
+    ranked = sorted(sums, key=lambda kind: (kind == OTHERS, -sums[kind], kind))
+    if len(ranked) <= KINDS + 1:
+        return [_OTHER if kind == OTHERS else kind for kind in ranked]
+    return [*ranked[:KINDS], _OTHER]
 
 
 def _values(periods: Sequence[Period], kind: str, kinds: Sequence[str]) -> list[Amount]:
@@ -205,7 +207,7 @@ class _Pen:
         return f"{''.join(found)}M".replace("lM", "h0M").removesuffix("M")  # a point alone is a dot
 
 
-def _cut_short(trend: TrendsReport) -> bool:
+def cut_short(trend: TrendsReport) -> bool:
     """Whether the last period is not over: a line would fall for no reason."""
     last = trend.periods[-1].start
     local = trend.window.until.astimezone(last.tzinfo)
@@ -324,7 +326,7 @@ def _caption(trend: TrendsReport, unit: Unit, *, smooth: bool, single: bool) -> 
     most = max(finite, key=lambda period: period.uses, default=None)
     if most is not None and len(trend.periods) > 1:
         said.append(f"Busiest: {together(_label([most], trend.by))}, with {unit.of(most.uses)}.")
-    if _cut_short(trend):
+    if cut_short(trend):
         said.append(f"The last {trend.by} is not over, so no line goes there.")
     return " ".join(said)
 
