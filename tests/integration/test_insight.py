@@ -49,7 +49,7 @@ def times(app: App, since: str, until: str) -> list[datetime]:
 
 
 def test_all_views_add_up_to_the_events_of_the_window(app: App) -> None:
-    for since in ("90d", "36h", "12w", "6mo", "1y", "2026-01-01"):
+    for since in ("36h", "6mo", "2026-01-01"):
         found = {view: shown(app, *view, "--since", since) for view in VIEWS}
         trend, heat = found["trends",], found["heatmap",]
         window = trend["window"]
@@ -67,6 +67,9 @@ def test_all_views_add_up_to_the_events_of_the_window(app: App) -> None:
 
 
 def test_top_is_what_plain_sql_ranks(app: App) -> None:
+    app.sql("INSERT INTO auth.users SELECT md5('new ' || n)::uuid FROM generate_series(1, 3) AS n")
+    for number in (1, 2, 3):
+        app.use(app.preset(), user=app.one("SELECT md5('new ' || %s)::uuid::text", number))
     for what, column in (("presets", "preset_id"), ("users", "user_id")):
         report = shown(app, "top", what, "--since", "200d", "--limit", "7")
         window = report["window"]
@@ -87,6 +90,7 @@ def test_top_is_what_plain_sql_ranks(app: App) -> None:
                 .replace("%(since)s", f"'{window['since']}'").replace("%(until)s", f"'{window['until']}'")
             )  # fmt: skip
             assert (report["returning"], report["new"]) == (returning, report["among"] - returning)
+            assert report["new"] >= 3
             assert {row["label"] for row in report["rows"]} == {""}
 
 
@@ -369,7 +373,7 @@ def test_hostile_names_stay_text(app: App) -> None:
     assert total == sum(int(row[2]) for row in kinds[1:] if row[1] != "")
 
 
-@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
+@pytest.mark.parametrize("width", [40, 80, 200])
 def test_any_width_and_any_terminal(app: App, width: int) -> None:
     for view in VIEWS:
         text = app.usagefix(*view, COLUMNS=str(width)).stdout
