@@ -14,6 +14,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from support import App
+from traffic import traffic
 
 USES = "coalesce(sum(coalesce((data ->> 'uses')::integer, 1)), 0)"
 INSERT = """
@@ -119,6 +120,26 @@ def test_in_any_order_nothing_fails_or_is_lost_or_waits_long(throttled: App) -> 
     assert slowest < 5
     assert throttled.one(f"SELECT {USES} FROM preset_notifications") == sent
     assert throttled.one("SELECT count(*) FROM preset_notifications") < sent / 2
+
+
+def test_uses_that_notify_and_count(fixed: App) -> None:
+    """The application's trigger notifies within each use, of up to 20 presets in any order, and usagefix counts it."""
+    fixed.db.execute(b"DELETE FROM preset_notifications; DROP TRIGGER presets_notify_usage_milestone ON presets")
+    fixed.sql(
+        "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.preset_notifications"
+        " (preset_id, creator_id, type, title, message) VALUES (NEW.preset_id, NEW.user_id, ''used'', ''t'', ''m'');"
+        " RETURN NULL; END'"
+    )
+    fixed.sql("CREATE TRIGGER tell AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION tell()")
+    assert fixed.usagefix("notifications", "collapse").code == 0
+    events = fixed.one("SELECT count(*) FROM preset_usage")
+    with traffic(fixed) as writers:
+        writers.progress(400)
+    assert writers.failures == []
+    assert fixed.drift() == (0, 0)
+    assert (
+        fixed.one(f"SELECT {USES} FROM preset_notifications") == fixed.one("SELECT count(*) FROM preset_usage") - events
+    )
 
 
 def test_without_the_lock_some_are_unread_twice(throttled: App) -> None:

@@ -86,12 +86,12 @@ def test_stdout_takes_the_page_alone(app: App) -> None:
     assert done.stdout.endswith("</html>\n")
 
 
-@pytest.mark.parametrize("since", ["24h", "30d", "5y", "20y"])
+@pytest.mark.parametrize("since", ["24h", "20y"])
 def test_any_window(app: App, tmp_path: Path, since: str) -> None:
     file = tmp_path / "usage.html"
     app.use(app.preset())
     assert app.usagefix("dashboard", str(file), "--since", since).code == 0
-    step = {"24h": "hour", "30d": "day", "5y": "week", "20y": "month"}[since]
+    step = {"24h": "hour", "20y": "month"}[since]
     assert f"The numbers, by {step}" in text(file)
 
 
@@ -173,3 +173,14 @@ def test_a_browser_opens_it_or_a_person_is_told_to(app: App, tmp_path: Path) -> 
     done = app.usagefix("dashboard", str(file), "--open", BROWSER=str(tmp_path / "absent"), PATH="/nowhere", DISPLAY="")
     assert done.code == 0
     assert f"open {file} yourself" in done.stderr
+
+
+def test_ctrl_c_leaves_no_file(app: App, tmp_path: Path) -> None:
+    with app.connect(autocommit=False) as other:
+        other.execute("LOCK TABLE preset_usage")
+        writing = app.spawn("dashboard", str(tmp_path / "usage.html"))
+        app.wait_for_waiter()
+        writing.send_signal(signal.SIGINT)
+        told, said = writing.communicate(timeout=30)
+    assert (writing.returncode, told) == (130, ""), said
+    assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ import json
 import signal
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from shapes import Shape
 from support import App, role
+
+from usagefix.database import connect
+from usagefix.insight import heatmap, insight, top, trends
+from usagefix.models.insight import Asked, Of, Step
+from usagefix.picture import counter
+from usagefix.target import locate
 
 VIEWS = (("trends",), ("heatmap",), ("top", "presets"), ("top", "users"))
 
@@ -273,16 +280,6 @@ def test_any_counter(app: App, tmp_path: Path) -> None:
     assert "presets" not in text
 
 
-def test_a_sum_that_is_no_number(app: App) -> None:
-    Shape("donations").load(app)
-    app.sql("UPDATE donations SET amount = 'NaN' WHERE id IN (SELECT id FROM donations WHERE status = 'paid' LIMIT 1)")
-    config = ("--config", str(Shape("donations").declaration))
-    for view in (("trends",), ("heatmap",), ("top", "rows"), ("top", "users")):
-        for form in ("table", "json", "csv", "markdown"):
-            result = app.usagefix(*view, *config, "--format", form)
-            assert (result.code, "NaN" in result.stdout) == (0, form != "json"), result.stderr
-
-
 def test_a_key_of_two_columns_and_odd_names(app: App) -> None:
     Shape("composite").load(app)
     app.sql("ALTER TABLE votes_vote ADD created_at timestamptz DEFAULT now() - interval '1 day'")
@@ -392,6 +389,30 @@ def test_a_heatmap_is_colour_alone_where_there_is_colour(app: App) -> None:
     assert "48;" in coloured
     assert not set(coloured) & set("░▒▓█")
     assert "░" in app.usagefix("heatmap", FORCE_COLOR="1", NO_COLOR="1", COLUMNS="80", TERM="xterm-256color").stdout
+
+
+def test_one_look_says_what_each_view_says(partitioned: App) -> None:
+    """The last 30 days, too, which come of the same answers where these reach back; events are partitioned here."""
+    db = connect(locate(partitioned.url(), "a test"))
+    try:
+        db.counter = counter(db, "public")
+        until = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%dT%H:%M:%S.%f}+00:00"
+        for asked in (
+            Asked(until=until),
+            Asked(until=until, since="20d"),
+            Asked(until=until, by=Step.WEEK, tz="Asia/Kolkata"),
+        ):
+            found = insight(db, asked, 5)
+            assert found.trend == trends(db, asked)
+            assert found.last_30 == trends(db, replace(asked, since="30d", by=Step.DAY))
+            assert found.heatmap == heatmap(db, asked)
+            assert found.presets == top(db, Of.PRESETS, asked, 5)
+            assert found.users == top(db, Of.USERS, asked, 5)
+            assert found.last_30.before_uses > 0
+            assert found.verified is not None
+            assert not found.verified.ok
+    finally:
+        db.close()
 
 
 def test_a_name_is_on_one_line(app: App) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from support import App, Result, role
+from support import App, Result, give_everything_to, role
 
 TRIGGER, FUNCTION = "zz_collapse_preset_notifications", "collapse_preset_notifications"
 USES = "CASE jsonb_typeof(data -> 'uses') WHEN 'number' THEN (data ->> 'uses')::numeric ELSE 1 END"
@@ -63,6 +63,10 @@ def test_unread_ones_of_a_preset_become_one(throttled: App) -> None:
     (throttle,) = report["throttles"]
     assert (throttle["mode"], throttle["window"], throttle["collapsed"]) == ("collapse", "12 hours", 4)
     assert throttle["roles"]["recipient"] == "creator_id"
+    notify(throttled, p=4, times=9)
+    assert (
+        throttled.usagefix("notifications", "--format", "json").json["throttles"][0]["by_preset"][0]["collapsed"] == 8
+    )
     assert throttle["by_preset"] == [
         {"id": throttled.preset(1), "label": "Golden hour", "collapsed": 4, "notifications": 1}
     ]
@@ -353,6 +357,42 @@ def test_where_there_is_a_ledger_its_history_notes_it(fixed: App) -> None:
     assert fixed.usagefix("verify").code == 0
 
 
+def test_an_ordinary_owner(app: App) -> None:
+    app.sql("DELETE FROM preset_notifications")
+    with role(app, "maker"):
+        give_everything_to(app, "maker")
+        before = app.dump()
+        as_maker = {"DATABASE_URL": app.url("maker")}
+        assert app.usagefix("notifications", "collapse", **as_maker).code == 0
+        assert app.usagefix("apply", **as_maker).code == 0
+        assert app.usagefix("notifications", "collapse", "--window", "1h", **as_maker).code == 0
+        assert app.one("SELECT count(*) FROM usagefix.history WHERE counter = 'public.preset_notifications'") == 1
+        with app.connect(user="maker") as maker:
+            for _ in range(3):
+                maker.execute(
+                    f"INSERT INTO preset_notifications ({COLUMNS}) VALUES ({VALUES.format(p=1, u=1, kind='x')})".encode()
+                )
+        assert [uses for _, uses, _ in rows(app)] == [3]
+        again = app.usagefix("notifications", "collapse", "--format", "json", **as_maker).json
+        assert "data.uses is in some notifications already" in " ".join(again["remarks"])
+        assert app.usagefix("rollback", "--yes", **as_maker).code == 0
+        assert app.usagefix("notifications", "off", **as_maker).code == 0
+        assert app.dump() == before
+
+
+def test_it_sees_what_other_triggers_make_of_the_row(throttled: App) -> None:
+    throttled.sql("ALTER TABLE preset_notifications ALTER creator_id DROP NOT NULL")
+    throttled.sql(
+        "CREATE FUNCTION whose() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN SELECT user_id INTO NEW.creator_id FROM presets"
+        " WHERE id = NEW.preset_id; RETURN NEW; END'"
+    )
+    throttled.sql("CREATE TRIGGER whose BEFORE INSERT ON preset_notifications FOR EACH ROW EXECUTE FUNCTION whose()")
+    throttled.sql("UPDATE presets SET user_id = md5('user 3')::uuid WHERE id = md5('preset 1')::uuid")
+    for user in (1, 2, 3):
+        notify(throttled, u=user)
+    assert [uses for _, uses, _ in rows(throttled)] == [3]
+
+
 def test_only_who_owns_the_table(app: App) -> None:
     with role(app, "somebody", grants="GRANT ALL ON preset_notifications TO somebody"):
         done = app.usagefix("notifications", "collapse", DATABASE_URL=app.url("somebody"))
@@ -421,6 +461,7 @@ MISUSED = {
     ("--window", "400d"): "30m, 12h or 2d",
     ("--table", "a.b.c"): "is not table or schema.table",
     ("--recipient", "nobody"): "has no column nobody",
+    ("--recipient", "preset_id"): "name the same column",
     ("--data-column", "title"): "is of type text",
     ("--time-column", "is_read"): "is of type boolean",
     ("--read-column", "message"): "is of type text",

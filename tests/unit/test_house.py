@@ -17,7 +17,7 @@ SENDING = (
     "planning/*.py", "ledger.py", "trying.py", "daily_limit.py", "apply.py", "backfill/*.py", "rollback.py", "guard.py", "verify.py",
     "judging.py", "counter.py", "catalog.py", "rendering.py", "adapting.py", "exporting/*.py", "preset.py", "probe.py", "smoke/rows.py",
     "smoke/stage.py", "smoke/tracker.py", "database/session.py", "database/settings.py", "database/texts.py",
-    "database/waiting.py", "reading/*.py", "doctor/*.py", "discovering/*.py",
+    "database/waiting.py", "reading/*.py", "doctor/*.py", "discovering/*.py", "throttle/*.py",
     "insight/*.py",
 )  # fmt: skip
 HEAVY = ("psycopg", "rich", "jinja2", "sqlparse", "asyncio", "urllib.request", "http.client", "ssl")
@@ -64,7 +64,7 @@ def test_what_does_not_connect_imports_nothing_heavy(arguments: tuple[str, ...])
 
 
 COMMANDS = (
-    "apply", "verify", "doctor", "discover", "backfill", "rollback", "check-preset", "status", "trends", "heatmap", "top", "dashboard", "guard", "smoke", "probe-api", "sql", "export", "schema", "demo",
+    "apply", "verify", "doctor", "discover", "backfill", "rollback", "check-preset", "status", "trends", "heatmap", "top", "dashboard", "guard", "notifications", "smoke", "probe-api", "sql", "export", "schema", "demo",
 )  # fmt: skip
 
 

@@ -22,8 +22,9 @@ from usagefix.models.target import Target
 from usagefix.models.verification import VerifyReport
 from usagefix.render.page import MOST_BYTES, Told, page
 from usagefix.render.page.figures import Unit, full, name, percent, short, tick, ticks
+from usagefix.render.page.periods import Detail
 from usagefix.render.page.sections import band, section, spanned
-from usagefix.render.page.trend import Detail, chart
+from usagefix.render.page.trend import chart
 
 TARGET = Target("app", "db.example.org", 5432, "shop", "15.14", False)
 MADE = datetime(2026, 11, 27, 1, 4, tzinfo=UTC)
@@ -216,6 +217,16 @@ def test_other_periods() -> None:
         drawn = chart(replace(trend, by=by), USES, Detail.FULL, height=100)
         assert drawn
         assert (drawn.every, drawn.groups[0].label, drawn.lines[0].thin) == (by, label, "")
+
+
+def test_a_period_is_as_long_as_the_window_asks_for() -> None:
+    from usagefix.cli.commands.dashboard import _step
+
+    spans = {"24h": "hour", "2d": "hour", "3d": "day", "365d": "day", "3y": "week", "12y": "week", "20y": "month"}
+    assert {since: str(_step(since, None)) for since in spans} == spans
+    assert _step("2026-01-01", "2026-01-02T12:00") is Step.HOUR
+    assert _step("2020-01-01", "2026-01-02") is Step.WEEK
+    assert _step("nonsense", None) is Step.HOUR, "which is refused later"
 
 
 def test_users_are_not_named_where_none_are_known() -> None:

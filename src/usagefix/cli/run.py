@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,12 +18,11 @@ from usagefix.cli import printing
 from usagefix.cli.declaring import flags
 from usagefix.cli.destination import file
 from usagefix.cli.options import VIEWS, Format
+from usagefix.cli.subjects import keep_uses, kept_by_sql, leave_out, look_up
 from usagefix.cli.turns import READ, Way, in_turn
-from usagefix.cli.undeclared import asked_for, recalled, require_declared, undeclared
 from usagefix.counter import Counter
-from usagefix.declaration import Declaration
 from usagefix.declaring import Declared, chosen, declared, unseen
-from usagefix.errors import Busy, ConfigurationError, InternalError, Interrupted, UsagefixError
+from usagefix.errors import Busy, InternalError, Interrupted, UsagefixError
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
 
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     Work = Callable[[Database], Report]
 
 T = TypeVar("T")
-C = TypeVar("C", Counter, Declaration)
 PROVING = ("verify", "check", "check-preset", "status", "doctor")  # what a counter that is only verified has
 VETTING = ("apply", "backfill", "smoke")  # what makes a counter, or tries one
 ATTEMPTS = 3  # of what only reads, on a standby
@@ -110,17 +108,17 @@ def on_database(
         outcome.target, outcome.place = db.target, db.target.place
         if wanted is not None:
             command = outcome.command
-            missing = _look(
+            missing = look_up(
                 db, wanted, vetting=command in VETTING, making=command == "apply", recalling=command == "rollback"
             )
             if missing and command == "status":
                 say(f"applied here, but not declared: {', '.join(of.slug for of in missing)}")
             if command in VIEWS:
-                _leave_out(db, "there are no events to show")
+                leave_out(db, "there are no events to show")
             elif command not in PROVING:
-                _leave_out(db)
+                leave_out(db)
             if command == "probe-api":
-                _keep_uses(db)
+                keep_uses(db)
         again_on_a_standby(partial(about, outcome, work, way), db, say)
     outcome.changes = words.outcome(db.changes if db else (), outcome.left)
     if db is not None:
@@ -244,16 +242,7 @@ def counters_unseen(context: typer.Context) -> tuple[Counter, ...]:
     wanted = wanted_counters(context)
     schema = context.obj.schema or "public"
     asked = chosen(wanted.selected, wanted.counters, wanted.by)
-    return tuple(unseen(one, schema) for one in _kept_by_sql(asked))
-
-
-def _kept_by_sql(counters: Sequence[C], why: str = "no SQL keeps it") -> Sequence[C]:
-    """Those that are not only verified, unless that is all."""
-    kept = [one for one in counters if one.truth is None]
-    for one in counters if kept else ():
-        if one.truth is not None:
-            words.say(f"{one.slug if isinstance(one, Counter) else one.name} is only verified: {why}")
-    return kept or counters
+    return tuple(unseen(one, schema) for one in kept_by_sql(asked))
 
 
 def look(context: typer.Context, read: Callable[[Database], T], *, making: bool) -> T:
@@ -261,60 +250,8 @@ def look(context: typer.Context, read: Callable[[Database], T], *, making: bool)
     wanted = wanted_counters(context)
     db = _open(context.obj, *_located(context.obj, words.say), words.say)
     try:
-        _look(db, wanted, vetting=True, making=making)
-        _leave_out(db)
+        look_up(db, wanted, vetting=True, making=making)
+        leave_out(db)
         return read(db)
     finally:
         db.close()
-
-
-def _leave_out(db: Database, why: str = "there is no SQL that keeps it") -> None:
-    """Leave out what is only verified. Raises ConfigurationError where that is all."""
-    db.counters = tuple(_kept_by_sql(db.counters, why))
-    db.counter = db.counters[0]
-    if db.counter.truth is not None:
-        raise ConfigurationError(
-            f"{db.counter.slug} is only verified: {why}",
-            hint="usagefix verify proves it; name another with --counter, or declare it with events",
-        )
-
-
-def _keep_uses(db: Database) -> None:
-    """Leave out what no use of a preset counts for. Raises ConfigurationError where that is all."""
-    kept = tuple(counter for counter in db.counters if counter.usual)
-    if not kept:
-        raise ConfigurationError(
-            f"probe-api posts uses of presets, and {db.counter.slug} counts {db.counter.child}; nothing was posted",
-            hint="usagefix smoke tries an event in the database; or use your application once, between two"
-            " usagefix check ID",
-        )
-    for counter in db.counters:
-        if not counter.usual:
-            words.say(f"{counter.slug} is left out: probe-api posts uses of presets")
-    db.counters, db.counter = kept, kept[0]
-
-
-def _look(
-    db: Database, wanted: Declared, *, vetting: bool, making: bool, recalling: bool = False
-) -> tuple[Counter, ...]:
-    """Tell the database which counters the command is about. Returns those that are applied and not declared.
-
-    Raises Mistaken with all that is wrong, ConfigurationError where a counter is asked for that is applied and not
-    declared, unless the ledger's word will do (``recalling``); ``making``: and Refused where their triggers would be in
-    each other's way.
-    """
-    from usagefix import ledger
-    from usagefix.picture.resolving import resolved
-
-    schema, applied = db.counter.schema, ledger.counters(db)
-    missing = undeclared(wanted, schema, applied)
-    kept = recalled(db, wanted, missing) if recalling else ()
-    if not kept:
-        require_declared(wanted, missing)
-    of_ledger = {name for of in missing for name in asked_for(wanted, of)}
-    selected = tuple(name for name in wanted.selected if name not in of_ledger)
-    asked = chosen(selected, wanted.counters, wanted.by) if selected or not kept else ()
-    found = resolved(db, wanted.counters, schema, vetting=vetting, asked=asked, applied=applied, making=making)
-    db.counters = (*(ledger.settled(db, counter) for counter in found), *kept)
-    db.counter = db.counters[0]
-    return missing

@@ -49,7 +49,7 @@ def events(db: Database, asked: Asked) -> Events:
         )
     table = picture.tables(db)[1]
     time, user, kind = _chosen(counter, table, asked)
-    type_ = table.type_of(time)
+    type_ = table.columns[time]["base"]
     cannot = []
     if user is None:
         cannot.append(f"users: {table.name} has no column that tells who it was; name one with --user-column")

@@ -22,7 +22,7 @@ _LATER = re.compile(r"delet|updat|modif|chang|expir|remov|archiv|until|end|read|
 
 def times_of(table: Table) -> list[str]:
     """The columns that hold times, or days."""
-    kinds = {name: table.type_of(name) for name in table.columns}
+    kinds = {name: str(about["base"]) for name, about in table.columns.items()}
     return [name for name, kind in kinds.items() if kind == "date" or kind.startswith("timestamp")]
 
 

@@ -9,6 +9,15 @@ from usagefix.fragments import closed
 from usagefix.preparing.finding import Keys
 from usagefix.quoting import literal, quoted
 
+_MINE = (
+    "(pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8"
+    " OPERATOR(pg_catalog.-) pg_catalog.age(event.xmin))::pg_catalog.text::pg_catalog.xid8"
+)
+# Its newest version is of another transaction, which has committed since it is seen.
+_OLDER = f"""
+    AND CASE WHEN pg_catalog.age(event.xmin) OPERATOR(pg_catalog.<=) 0 THEN pg_catalog.pg_xact_status(
+        {_MINE}) OPERATOR(pg_catalog.=) 'in progress' END IS NOT TRUE"""
+
 
 class Making(Keys):
     """Makes the parent rows that events name and that are not there, each with what older events of it count. Two that
@@ -58,7 +67,7 @@ class Making(Keys):
         if not self.counter.creates:
             return ""
         come, gone = (self.select([table], self._where) for table in ("new_events", "old_events"))
-        keys = f"({come})\n            EXCEPT ({gone})"
+        keys = _but(come, gone)
         return (
             f"{self._WHY}    IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN\n"
             f"{self._statement(keys, ' ' * 8, self._before)}    END IF;\n"
@@ -67,22 +76,21 @@ class Making(Keys):
     def of_row(self) -> str:
         if not self.counter.creates:
             return ""
-        row = "(SELECT NEW.*)"
-        come = self.select([row], self._where)
+        come, gone = (self.select([f"(SELECT {row}.*)"], self._where) for row in ("NEW", "OLD"))
+        start = self._total(self.counter.child_sql, self._names, _OLDER)
         return (
-            "    -- Make the row, where it is not there yet, at 0. Who makes the same one waits, and finds it.\n"
+            "    -- Make the row, where it is not there yet, with the events of other transactions.\n"
+            "    -- Who makes the same one waits, and finds it.\n"
             "    IF TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN\n"
-            f"{self._statement(come, ' ' * 8, '0')}    END IF;\n"
+            f"{self._statement(_but(come, gone), ' ' * 8, start)}    END IF;\n"
         )
 
     def of_guard(self) -> str:
         """Of another counter that counts the same events: its own function counts next what the row is made for."""
         if not self.counter.beside:
             return ""
-        mine = "(pg_current_xact_id()::text::bigint - age(event.xmin))::text::xid8"
-        older = f"CASE WHEN age(event.xmin) <= 0 THEN pg_xact_status({mine}) = 'in progress' END IS NOT TRUE"
         row = [f"NEW.{key}" for key in self.of_parent]
-        start = self._total(self.counter.child_sql, row, f"\n            AND {older}")
+        start = self._total(self.counter.child_sql, row, _OLDER)
         return (
             "    -- A row that a function makes which counts the same events starts with those of other transactions:\n"
             "    -- what this one wrote is counted next.\n"
@@ -144,3 +152,8 @@ class Making(Keys):
             f" AND NOT EXISTS (\n    SELECT FROM {counter.parent_sql} AS preset WHERE {there})\n"
             f"ORDER BY {', '.join(of_row)}\nON CONFLICT DO NOTHING"
         )
+
+
+def _but(come: str, gone: str) -> str:
+    """The keys that an UPDATE makes events name, and that they did not name before."""
+    return f"({come})\n            EXCEPT ({gone})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from usagefix.models.nouns import USUAL, Nouns, plural
 from usagefix.render import words
 
 FIRST, THEN = 5.0, 30.0  # seconds until the first line of a log, and between two
+_TICK = 0.25  # seconds between two looks at what a person sees
 
 
 @contextmanager
@@ -34,30 +35,37 @@ def looking_shown(*, first: float = FIRST, then: float = THEN) -> Iterator[Calla
 
 @contextmanager
 def reading_shown(*, first: float = 2.0) -> Iterator[Callable[[int, int], None]]:
-    """The same for which of some questions the events are read; a question may take long, so time tells of it."""
-    so_far = [0, 0]
-    done = threading.Event()
-
-    def tell() -> None:
-        due = first
-        while not done.wait(due):
-            words.say(f"reading the events, question {so_far[0] + 1} of about {max(so_far[1], 1)}")
-            due = THEN
+    """The same for which of some questions about events is asked. One alone may take long, so a clock tells of it."""
+    asked, done = [0, 1], threading.Event()
+    watcher = threading.Thread(target=_reading, args=(asked, done, first), daemon=True)
+    watcher.start()
 
     def show(number: int, total: int) -> None:
-        so_far[:] = number, total
+        asked[:] = number, total
 
-    if sys.stderr is not None and sys.stderr.isatty():
-        with _shown("reading the events", "", "", first, THEN) as bar:
-            yield bar
-        return
-    watcher = threading.Thread(target=tell, daemon=True)
-    watcher.start()
     try:
         yield show
     finally:
         done.set()
         watcher.join()
+
+
+def _reading(asked: Sequence[int], done: threading.Event, first: float) -> None:
+    def said() -> str:
+        return f"reading the events, question {asked[0] + 1} of about {asked[1]}"
+
+    if done.wait(first):
+        return
+    if sys.stderr is not None and sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status(said()) as status:
+            while not done.wait(_TICK):
+                status.update(said())
+        return
+    words.say(said())
+    while not done.wait(THEN):
+        words.say(said())
 
 
 @contextmanager

@@ -87,6 +87,7 @@ def collapse(
     with db.snapshot():
         wanted, about, before = _wanted(db, schema, table, window, columns, only)
         types = look.types(db, wanted, about)
+        keys = look.keys_of_data(db, schema, table, about)
         missing = returning.in_functions(db, schema, table)
         statements = (*_making(wanted, about), *_noted(db, schema, table, "apply"))
     missing += returning.in_source(source, schema, table) if source is not None else ()
@@ -96,7 +97,7 @@ def collapse(
     if not same and not dry_run:
         _run(db, statements, limits, f"notifications of {in_words(schema, table)} are throttled")
     return _reported(
-        db, Throttling.COLLAPSE, schema, table, statements, missing, tuple(judging.remarks(wanted, about, types)),
+        db, Throttling.COLLAPSE, schema, table, statements, missing, tuple(judging.remarks(wanted, about, types, keys)),
         changed=not same, dry_run=dry_run,
     )  # fmt: skip
 
@@ -172,8 +173,9 @@ def _making(wanted: Written, about: Table) -> Iterator[Statement]:
 def _noted(db: Database, schema: str, table: str, action: str) -> Iterator[Statement]:
     """The line of the ledger's history, where there is one that this role may write to."""
     may = db.values(
-        "SELECT has_schema_privilege(nspowner, oid, 'USAGE') AND pg_has_role(nspowner, 'MEMBER')"
-        " FROM pg_namespace WHERE nspname = 'usagefix' AND to_regclass('usagefix.history') IS NOT NULL"
+        "SELECT has_schema_privilege(schemas.oid, 'USAGE') AND has_table_privilege(tables.oid, 'INSERT')"
+        " FROM pg_namespace AS schemas JOIN pg_class AS tables ON tables.relnamespace = schemas.oid"
+        " WHERE schemas.nspname = 'usagefix' AND tables.relname = 'history'"
     )
     if may == [True]:
         ledger.require_trusted(db)

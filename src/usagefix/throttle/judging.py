@@ -96,8 +96,8 @@ def require_typed(wanted: Written) -> None:
         )
 
 
-def remarks(wanted: Written, about: Table, types: list[str]) -> Iterator[str]:
-    """What there is to know before it begins. ``types``: some of those that are there."""
+def remarks(wanted: Written, about: Table, types: list[str], keys: list[str]) -> Iterator[str]:
+    """What there is to know before it begins. ``types``: some of those that are there; ``keys``: some of their data."""
     roles = wanted.roles
     if len(types) > 1 and not wanted.only:
         yield (
@@ -108,6 +108,10 @@ def remarks(wanted: Written, about: Table, types: list[str]) -> Iterator[str]:
         yield (
             f"{in_words(wanted.schema, wanted.table)} has no jsonb column for the count, so the mode is drop: a new"
             f" notification within {wanted.window} of an unread one falls away, and nothing says how many did"
+        )
+    if wanted.mode is Mode.COLLAPSE and "uses" in keys:
+        yield (
+            f"{roles.data}.uses is in some notifications already: a number there is taken for how many one stands for"
         )
     if roles.type is None:
         yield "no column says of what type a notification is, so those of all types become one; --type-column names it"

@@ -11,7 +11,7 @@ from usagefix.errors import NotPermitted, Refused, WrongDatabase
 from usagefix.models.notifying import Collapsed, Mode, Throttle
 from usagefix.nouns import shown
 from usagefix.quoting import quoted
-from usagefix.throttle.roles import ACTOR_KEYS, Column
+from usagefix.throttle.roles import Column
 from usagefix.throttle.written import Made, Written, named, read
 
 MOST_PRESETS = 10
@@ -119,16 +119,15 @@ def require_changeable(db: Database, schema: str, name: str, there: Table) -> No
 
 
 def keys_of_data(db: Database, schema: str, name: str, there: Table) -> list[str]:
-    """Which of the keys that may name an actor are in notifications that are there; looks at some."""
+    """Keys of the data of notifications that are there; looks at some."""
     column = next((c.name for c in there.typed if c.type == "jsonb"), None)
     if column is None or there.filtered:
         return []
-    kept = db.values(
+    return db.values(
         f"SELECT DISTINCT had.key FROM (SELECT {quoted(column)} AS data FROM {quoted(schema)}.{quoted(name)} LIMIT 200)"  # noqa: S608
         " AS few CROSS JOIN LATERAL jsonb_object_keys(CASE jsonb_typeof(few.data) WHEN 'object' THEN few.data END)"
         " AS had (key)"
     )
-    return [key for key in kept if key in ACTOR_KEYS]
 
 
 def types(db: Database, written: Written, there: Table) -> list[str]:
@@ -230,7 +229,7 @@ def _collapsed(db: Database, written: Written) -> str:
     return (
         f"SELECT {preset}::text AS id, {name} AS label, sum({uses} - 1) AS collapsed, count(*) AS notifications"  # noqa: S608
         f" FROM {quoted(written.schema)}.{quoted(written.table)} AS noted"
-        f" WHERE {uses} > 1 AND {preset} IS NOT NULL GROUP BY {preset} ORDER BY 2 DESC, 1"
+        f" WHERE {uses} > 1 AND {preset} IS NOT NULL GROUP BY {preset} ORDER BY 3 DESC, 1"
     )
 
 

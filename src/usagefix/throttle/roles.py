@@ -16,7 +16,7 @@ _READ = ("is_read", "read", "seen", "is_seen", "read_at", "seen_at", "opened_at"
 _DATA = ("data", "payload", "metadata", "meta", "details", "context", "extra", "params")
 _TIMES = ("created_at", "inserted_at", "created", "sent_at", "notified_at", "timestamp", "date")
 _ACTORS = ("actor_id", "actor", "from_user_id", "sender_id", "triggered_by", "source_user_id", "from_id")
-ACTOR_KEYS = ("actor_id", "actor", "from_user_id", "sender_id", "used_by", "user_id", "triggered_by")
+_ACTOR_KEYS = ("actor_id", "actor", "from_user_id", "sender_id", "used_by", "user_id", "triggered_by")
 _STAMPS = ("timestamp with time zone", "timestamp without time zone")
 OPTIONS = {
     "recipient": "--recipient", "preset": "--preset-column", "type": "--type-column", "read": "--read-column",
@@ -71,8 +71,13 @@ def found(table: str, columns: Sequence[Column], given: Mapping[str, str | None]
             roles[role] = next((name for name in free if _fits(by_name.get(name), role)), None)
     _require(table, roles["time"], "when a notification was made", "--time-column", columns)
     if key is None and roles["actor"] is None and roles["data"]:
-        key = next((name for name in ACTOR_KEYS if name in keys), None)
+        key = next((name for name in _ACTOR_KEYS if name in keys), None)
     roles["actor"] = None if key else roles["actor"]
+    if key is not None and roles["data"] is None:
+        raise ConfigurationError(
+            f"{table} has no column {key}, and no data in jsonb that could have such a key",
+            hint=f"--actor takes one of {', '.join(by_name)}",
+        )
     _require_apart(roles)
     read = by_name.get(roles["read"] or "")
     whole = Roles(**roles, actor_key=key if roles["data"] else None)  # type: ignore[arg-type] # both are certain by now

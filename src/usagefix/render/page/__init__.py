@@ -19,8 +19,8 @@ from usagefix.models.nouns import Nouns
 from usagefix.models.target import Target
 from usagefix.render.page.figures import clock, name, together, zone
 from usagefix.render.page.heat import shades
+from usagefix.render.page.periods import Detail
 from usagefix.render.page.sections import CHART_HEIGHT, Section, section
-from usagefix.render.page.trend import Detail
 
 MOST_BYTES = 300_000
 

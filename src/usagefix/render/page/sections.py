@@ -12,8 +12,9 @@ from usagefix.models.nouns import Nouns, plural
 from usagefix.models.verification import Counts, VerifyReport
 from usagefix.render.page.figures import Unit, clock, date, full, name, percent, short, together, zone
 from usagefix.render.page.heat import Heat, heat
+from usagefix.render.page.periods import Detail
 from usagefix.render.page.ranking import Ranking, ranking
-from usagefix.render.page.trend import Chart, Detail, chart, cut_short
+from usagefix.render.page.trend import Chart, chart, cut_short
 from usagefix.render.words import again
 
 CHART_HEIGHT = 240
@@ -122,7 +123,7 @@ def band(verified: VerifyReport | None, nouns: Nouns, given: str = "") -> Band:
     more = len(details) - _MOST_CHECKS
     details = [name(line, most=300) for line in details[:_MOST_CHECKS]] + ([f"and {more} more"] if more > 0 else [])
     checks = _checks(len(failed), len(verified.checks))
-    following = again(str(verified.next or ""), given)
+    following = name(again(str(verified.next), given), most=400) if verified.next else ""
     if counts is None:
         return Band(
             "bad" if failed else "mind", "Wrong" if failed else "Not counted", checks, tuple(details), following

@@ -6,17 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import IntEnum
 
 from usagefix.models.amount import Amount, minus, plus
-from usagefix.models.insight import OTHERS, Period, Step, TrendsReport
+from usagefix.models.insight import Step, TrendsReport
 from usagefix.render.page.figures import (
     MONTHS,
     Unit,
     date,
     day,
-    full,
-    name,
     percent,
     ratio,
     short,
@@ -24,22 +21,24 @@ from usagefix.render.page.figures import (
     ticks,
     together,
 )
+from usagefix.render.page.periods import (
+    OTHER,
+    Detail,
+    Group,
+    called,
+    groups,
+    headings,
+    how_often,
+    is_finite,
+    kinds_drawn,
+    label_of,
+    of_kind,
+)
 
 HEIGHT = 1000  # of the picture, which is stretched to the place that it gets
-KINDS = 5  # that have a line of their own
 MEAN = 7  # days, of which each weekday is one
-_OTHER = "\0other"
 _MOST_LABELS, _MOST_NARROW = 13, 5
 _LONG = 62  # days, from which on months are named
-
-
-class Detail(IntEnum):
-    """How much a page holds beside its pictures; less where it would grow too large."""
-
-    FULL = 0
-    WEEKS = 1
-    MONTHS = 2
-    PICTURES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +64,6 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """One or several periods: what the pointer finds, and a row of the table."""
-
-    first: int
-    length: int
-    label: str
-    cells: tuple[str, ...]
-    tip: str
-
-
-@dataclass(frozen=True, slots=True)
 class Chart:
     """All that the template draws. ``zero``: where 0 is, of the height."""
 
@@ -97,25 +85,25 @@ def chart(trend: TrendsReport, unit: Unit, detail: Detail, *, height: int) -> Ch
     periods = trend.periods
     if not any(period.uses for period in periods):
         return None
-    kinds = _kinds(periods)
-    rows = [_values(periods, kind, kinds) for kind in kinds] or [[period.uses for period in periods]]
+    kinds = kinds_drawn(periods)
+    rows = [of_kind(periods, kind, kinds) for kind in kinds] or [[period.uses for period in periods]]
     smooth = trend.by is Step.DAY and len(periods) >= 2 * MEAN
     last = len(periods) - (1 if cut_short(trend) else 0)
     single = not smooth or detail < Detail.PICTURES
     drawn = [row[:last] if single else _mean(row[:last]) for row in rows]
-    finite = [value for row in drawn for value in row if _finite(value)]
+    finite = [value for row in drawn for value in row if is_finite(value)]
     levels = ticks(min(0, 0, *finite), max(0, 0, *finite), whole=all(value == int(value) for value in finite))
     pen = _Pen(levels[0], levels[-1])
-    total = plus(*(value for row in rows for value in row if _finite(value)))
+    total = plus(*(value for row in rows for value in row if is_finite(value)))
     lines = []
     for place, (kind, row) in enumerate(zip(kinds or [""], rows, strict=True)):
         thick = pen.line(_mean(row[:last]), MEAN - 1) if smooth else pen.line(row[:last])
         thin = pen.line(row[:last]) if smooth and single else ""
-        uses = plus(*(value for value in row if _finite(value)))
+        uses = plus(*(value for value in row if is_finite(value)))
         lines.append(
             Line(
-                5 if kind == _OTHER else place,
-                _called(kind) if kinds else unit.plural,
+                5 if kind == OTHER else place,
+                called(kind) if kinds else unit.plural,
                 short(uses),
                 percent(ratio(Decimal(uses), Decimal(total))) if kinds else "",
                 thin,
@@ -125,53 +113,26 @@ def chart(trend: TrendsReport, unit: Unit, detail: Detail, *, height: int) -> Ch
                 else "",
             )
         )
-    groups = tuple(_groups(trend, kinds, unit, detail))
     return Chart(
         len(periods),
         tuple(lines),
         tuple(Label(f"{height * (1 - place / (len(levels) - 1)):.4g}", tick(v)) for place, v in enumerate(levels)),
         f"{pen.zero * height / HEIGHT:.4g}",
         tuple(_dates(trend)),
-        groups,
-        _headings(trend, kinds, unit, detail),
-        _every(trend.by, detail),
+        tuple(groups(trend, kinds, unit, detail)),
+        headings(trend, kinds, unit, detail),
+        how_often(trend.by, detail),
         _caption(trend, unit, smooth=smooth, single=single),
         _described(trend, lines if kinds else [], unit),
         detail < Detail.PICTURES,
     )
 
 
-def _finite(value: Amount) -> bool:
-    return isinstance(value, int) or value.is_finite()
-
-
-def _kinds(periods: Sequence[Period]) -> list[str]:
-    """The kinds that have a line, the most used first; the last stands for all others where there are more."""
-    sums: dict[str, Decimal] = {}
-    for period in periods:
-        for kind, uses in period.by_kind.items():
-            sums[kind] = sums.get(kind, Decimal(0)) + (Decimal(uses) if _finite(uses) else 0)
-    ranked = sorted(sums, key=lambda kind: (kind == OTHERS, -sums[kind], kind))
-    if len(ranked) <= KINDS + 1:
-        return [_OTHER if kind == OTHERS else kind for kind in ranked]
-    return [*ranked[:KINDS], _OTHER]
-
-
-def _values(periods: Sequence[Period], kind: str, kinds: Sequence[str]) -> list[Amount]:
-    if kind != _OTHER:
-        return [period.by_kind.get(kind, 0) for period in periods]
-    return [plus(0, *(uses for of, uses in period.by_kind.items() if of not in kinds)) for period in periods]
-
-
-def _called(kind: str, most: int = 60) -> str:
-    return "all others" if kind == _OTHER else name(kind, most=most) if kind else "no kind"
-
-
 def _mean(values: Sequence[Amount]) -> list[Amount]:
     """The mean of each seven days, from the first seven on."""
     return [
         Decimal(plus(*values[end - MEAN : end])) / MEAN
-        if all(map(_finite, values[end - MEAN : end]))
+        if all(map(is_finite, values[end - MEAN : end]))
         else Decimal("NaN")
         for end in range(MEAN, len(values) + 1)
     ]
@@ -195,7 +156,7 @@ class _Pen:
         """A line through the middle of each period; interrupted where a value is no number."""
         found, before = [], None
         for place, value in enumerate(values, start=begin):
-            if not _finite(value):
+            if not is_finite(value):
                 before = None
                 continue
             y = self._y(value)
@@ -255,66 +216,6 @@ def _dated(start: datetime, trend: TrendsReport, number: int) -> str:
     return str(start.year) if start.month == 1 else MONTHS[start.month - 1]
 
 
-def _groups(trend: TrendsReport, kinds: Sequence[str], unit: Unit, detail: Detail) -> Iterator[Group]:
-    bundles: dict[object, list[int]] = {}
-    for place, period in enumerate(trend.periods):
-        bundles.setdefault(_bundle(period.start, place, trend.by, detail), []).append(place)
-    for places in bundles.values():
-        periods = [trend.periods[place] for place in places]
-        only = periods[0] if len(periods) == 1 else None
-        uses = plus(*(period.uses for period in periods))
-        split = [plus(*_values(periods, kind, kinds)) for kind in kinds]
-        label = _label(periods, trend.by)
-        known = (
-            (*((only.users,) if trend.users is not None else ()), only.presets)
-            if only and _single(trend, detail)
-            else ()
-        )
-        tip = [label, unit.of(uses)]
-        tip += [f"{full(part)} {_called(kind, 24)}" for kind, part in zip(kinds, split, strict=True) if part]
-        cells = (full(uses), *map(full, split), *("" if number is None else full(number) for number in known))
-        yield Group(places[0], len(places), label, cells, "\n".join(tip))
-
-
-def _single(trend: TrendsReport, detail: Detail) -> bool:
-    """Whether a row of the table is one period, so that its users are known."""
-    return detail is Detail.FULL or trend.by is Step.MONTH
-
-
-def _bundle(start: datetime, place: int, by: Step, detail: Detail) -> object:
-    if detail is Detail.FULL or by is Step.MONTH:
-        return place
-    if detail is Detail.WEEKS:
-        return start.date() if by is Step.HOUR else start.isocalendar()[:2]
-    return (start.year, start.month)
-
-
-def _label(periods: Sequence[Period], by: Step) -> str:
-    first, last = periods[0].start, periods[-1].start
-    if len(periods) > 1:
-        return f"{date(first)} to {date(last)}"
-    match by:
-        case Step.HOUR:
-            return f"{day(first)}, {first:%H:%M}"
-        case Step.DAY:
-            return day(first)
-        case Step.WEEK:
-            return f"week of {date(first)}"
-        case Step.MONTH:
-            return f"{MONTHS[first.month - 1]} {first.year}"
-
-
-def _headings(trend: TrendsReport, kinds: Sequence[str], unit: Unit, detail: Detail) -> tuple[str, ...]:
-    more = (*(("users",) if trend.users is not None else ()), "in use") if _single(trend, detail) else ()
-    return (unit.plural, *(_called(kind) for kind in kinds), *more)
-
-
-def _every(by: Step, detail: Detail) -> str:
-    if detail is Detail.FULL or by is Step.MONTH:
-        return str(by)
-    return "day" if by is Step.HOUR and detail is Detail.WEEKS else "week" if detail is Detail.WEEKS else "month"
-
-
 def _caption(trend: TrendsReport, unit: Unit, *, smooth: bool, single: bool) -> str:
     mean = (
         "Thick: the mean of seven days up to each. Thin: single days."
@@ -322,10 +223,10 @@ def _caption(trend: TrendsReport, unit: Unit, *, smooth: bool, single: bool) -> 
         else "The mean of seven days up to each."
     )
     said = [mean if smooth else f"By {trend.by}."]
-    finite = [period for period in trend.periods if _finite(period.uses)]
+    finite = [period for period in trend.periods if is_finite(period.uses)]
     most = max(finite, key=lambda period: period.uses, default=None)
     if most is not None and len(trend.periods) > 1:
-        said.append(f"Busiest: {together(_label([most], trend.by))}, with {unit.of(most.uses)}.")
+        said.append(f"Busiest: {together(label_of([most], trend.by))}, with {unit.of(most.uses)}.")
     if cut_short(trend):
         said.append(f"The last {trend.by} is not over, so no line goes there.")
     return " ".join(said)

@@ -1,0 +1,80 @@
+"""Which counters a command is about, once there is a database: those that are declared, less those it cannot serve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from usagefix.cli.undeclared import asked_for, recalled, require_declared, undeclared
+from usagefix.counter import Counter
+from usagefix.declaration import Declaration
+from usagefix.declaring import Declared, chosen
+from usagefix.errors import ConfigurationError
+from usagefix.render import words
+
+# psycopg takes long to import: where it is needed.
+if TYPE_CHECKING:
+    from usagefix.database import Database
+
+C = TypeVar("C", Counter, Declaration)
+
+
+def look_up(
+    db: Database, wanted: Declared, *, vetting: bool, making: bool, recalling: bool = False
+) -> tuple[Counter, ...]:
+    """Tell the database which counters the command is about. Returns those that are applied and not declared.
+
+    Raises Mistaken with all that is wrong, ConfigurationError where a counter is asked for that is applied and not
+    declared, unless the ledger's word will do (``recalling``); ``making``: and Refused where their triggers would be in
+    each other's way.
+    """
+    from usagefix import ledger
+    from usagefix.picture.resolving import resolved
+
+    schema, applied = db.counter.schema, ledger.counters(db)
+    missing = undeclared(wanted, schema, applied)
+    kept = recalled(db, wanted, missing) if recalling else ()
+    if not kept:
+        require_declared(wanted, missing)
+    of_ledger = {name for of in missing for name in asked_for(wanted, of)}
+    selected = tuple(name for name in wanted.selected if name not in of_ledger)
+    asked = chosen(selected, wanted.counters, wanted.by) if selected or not kept else ()
+    found = resolved(db, wanted.counters, schema, vetting=vetting, asked=asked, applied=applied, making=making)
+    db.counters = (*(ledger.settled(db, counter) for counter in found), *kept)
+    db.counter = db.counters[0]
+    return missing
+
+
+def kept_by_sql(counters: Sequence[C], why: str = "no SQL keeps it") -> Sequence[C]:
+    """Those that are not only verified, unless that is all."""
+    kept = [one for one in counters if one.truth is None]
+    for one in counters if kept else ():
+        if one.truth is not None:
+            words.say(f"{one.slug if isinstance(one, Counter) else one.name} is only verified: {why}")
+    return kept or counters
+
+
+def leave_out(db: Database, why: str = "there is no SQL that keeps it") -> None:
+    """Leave out what is only verified. Raises ConfigurationError where that is all."""
+    db.counters = tuple(kept_by_sql(db.counters, why))
+    db.counter = db.counters[0]
+    if db.counter.truth is not None:
+        raise ConfigurationError(
+            f"{db.counter.slug} is only verified: {why}",
+            hint="usagefix verify proves it; name another with --counter, or declare it with events",
+        )
+
+
+def keep_uses(db: Database) -> None:
+    """Leave out what no use of a preset counts for. Raises ConfigurationError where that is all."""
+    kept = tuple(counter for counter in db.counters if counter.usual)
+    if not kept:
+        raise ConfigurationError(
+            f"probe-api posts uses of presets, and {db.counter.slug} counts {db.counter.child}; nothing was posted",
+            hint="usagefix smoke tries an event in the database; or use your application once, between two"
+            " usagefix check ID",
+        )
+    for counter in db.counters:
+        if not counter.usual:
+            words.say(f"{counter.slug} is left out: probe-api posts uses of presets")
+    db.counters, db.counter = kept, kept[0]
