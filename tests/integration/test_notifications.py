@@ -525,6 +525,15 @@ def test_who_reads_the_row_that_it_inserts(throttled: App, tmp_path: Path) -> No
     assert (refused.code, "notify.ts:1" in refused.stderr) == (1, True)
 
 
+def test_who_holds_the_table_is_named(app: App) -> None:
+    with app.connect(autocommit=False) as holder:
+        holder.execute("LOCK TABLE preset_notifications")
+        pid = holder.info.backend_pid
+        done = app.usagefix("notifications", "collapse")
+    assert done.code == 4
+    assert f"hint: in the way: pid {pid} " in done.stderr, done.stderr
+
+
 def test_every_format(throttled: App) -> None:
     notify(throttled, times=3)
     for form in ("table", "markdown", "github", "junit", "json"):

@@ -45,7 +45,8 @@ class Link:
     ``another`` opens a further one to the same database. ``counter``: what is counted where, see
     :mod:`usagefix.picture`; a query that takes parameters gets its names beside its own. ``counters``: all that the
     command is about, in the order in which they are repaired: each in turn is ``counter``. ``codec``: what Python calls
-    the encoding of the database, from the first look on. ``show_queries``: tell the statements of sessions in the way.
+    the encoding of the database, from the first look on. ``show_queries``: tell the statements of sessions in the way;
+    ``others``: tables that these may hold, beside the two of the counter, as SQL names them.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Link:
         self.codec = "utf-8"
         self._in_snapshot = False
         self.show_queries = False
+        self.others: tuple[str, ...] = ()
         self.session = session
         self.target = target
         self.counter = STANDARD

@@ -101,10 +101,10 @@ class Reading(Link):
             return self.values(named, {"kinds": kinds})
 
     def name_holders(self, *, readers: bool = False) -> str:
-        """A hint that names who holds locks on the two tables now; ``readers``: also those who only read."""
-        params = {"readers": readers, "queries": self.show_queries}
+        """A hint that names who holds locks on the tables now; ``readers``: also those who only read."""
+        params = {"readers": readers, "queries": self.show_queries, "others": list(self.others)}
         holders = self.rows(self.query("lock_holders"), LockHolder, params)
-        return in_the_way(holders) or "nobody holds a lock on the two tables now: run this again"
+        return in_the_way(holders) or "nobody holds a lock on the tables now: run this again"
 
     @contextmanager
     def _in_transaction(self) -> Iterator[None]:

@@ -76,6 +76,7 @@ class There:
 
 def table(db: Database, schema: str, name: str) -> Table:
     """The table. Raises WrongDatabase where it is not there."""
+    db.others = (f"{quoted(schema)}.{quoted(name)}",)
     found = db.rows(db.query("notified_table"), Table, {"schema": schema, "table": name})
     if not found:
         raise WrongDatabase(
