@@ -178,6 +178,7 @@ class World:
             assert tuple(map(int, shown.get(parent, (0, 0, 0)))) == truth, f"parent {parent}"
 
 
+@pytest.mark.timeout(600)  # several declarations, each applied, written under and rolled back
 @settings(
     max_examples=5,
     deadline=None,
