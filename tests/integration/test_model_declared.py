@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-import pytest
 from hypothesis import strategies as st
 from support import App
 
