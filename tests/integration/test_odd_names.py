@@ -16,6 +16,7 @@ from usagefix.preset import check_preset
 from usagefix.smoke import smoke
 from usagefix.target import locate
 
+SINCE, UNTIL = "2026-01-01 00:00:00+00", "2026-02-01 00:00:00+00"
 # What the queries that change nothing are asked.
 ASKED: dict[str, object] = {
     "top": 3, "readers": True, "queries": True, "ids": [PRESET], "id": PRESET, "preset": PRESET, "preset_id": PRESET,
@@ -23,8 +24,14 @@ ASKED: dict[str, object] = {
     "anti_join": True, "lately": False, "pid": 0, "relation": ODD.child_sql, "keys": [PRESET], "deltas": [0],
     "run": 1, "after": 0, "size": 1, "became": [1], "first": 1, "lease": 30.0, "versions": ["x"], "tag": None,
     "falls": 3, "all": True, "owner": "postgres", "schemas": ["x"], "tables": ["y"], "tool": "usagefix", "version": "1",
+    "zone": "Asia/Kolkata", "step": "day", "months": 0, "days": 9, "since": SINCE, "until": UNTIL, "hours": [SINCE, UNTIL],
+    "periods": [SINCE, UNTIL], "most": 3, "returning": True, "since_at": SINCE, "until_at": UNTIL, "since_local": None,
+    "until_local": None, "others": [], "schema": ODD.schema, "table": ODD.child_sql,
+    "trigger": "x", "function": "x()",
 }  # fmt: skip
 OF_ONE: dict[str, dict[str, object]] = {
+    "insight_window": {"hours": 9},
+    "notified_label": {"column": ODD.user},
     "add_deltas": {"newest": [None]},
     "give_back": {"displayed": [None]},
     "mark_applied": {"last": 1},
