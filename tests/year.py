@@ -23,8 +23,19 @@ from usagefix.models.insight import (
     TrendsReport,
     Window,
 )
+from usagefix.models.nouns import USUAL
+from usagefix.models.target import Target
 from usagefix.models.verification import Check, Counts, Status, VerifyReport
 
+TARGET = Target("app", "db.example.org", 5432, "shop", "15.14", False)
+LIKES = replace(
+    USUAL,
+    counter="post_likes_count",
+    counted="posts.likes_count ← likes.post_id",
+    usual=False,
+    row="row",
+    event="event",
+)
 ZONE = ZoneInfo("Europe/Berlin")
 UNTIL = datetime(2026, 11, 27, tzinfo=ZONE)
 KINDS = ("playground generation", "showcase creation", "sample verification")

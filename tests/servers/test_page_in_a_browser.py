@@ -14,24 +14,14 @@ from typing import Any
 
 import pytest
 from components import AXE, needs, path
-from year import HOSTILE, KINDS, ZONE, empty, odd, year
+from year import HOSTILE, KINDS, LIKES, TARGET, ZONE, empty, odd, year
 
 from usagefix.models.nouns import USUAL, Nouns
-from usagefix.models.target import Target
 from usagefix.render.page import Told, page
 
 pytestmark = needs("browser")
 
-TARGET = Target("app", "db.example.org", 5432, "shop", "15.14", False)
 MADE = datetime(2026, 11, 27, 1, 4, tzinfo=ZONE)
-LIKES = replace(
-    USUAL,
-    counter="post_likes_count",
-    counted="posts.likes_count ← likes.post_id",
-    usual=False,
-    row="row",
-    event="event",
-)
 WIDTHS = (360, 768, 1280)
 THEMES = ("light", "dark")
 

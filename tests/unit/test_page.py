@@ -12,13 +12,12 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from year import HOSTILE, KINDS, UNTIL, odd, year
+from year import HOSTILE, KINDS, LIKES, TARGET, UNTIL, odd, year
 
 from usagefix.errors import Refused
 from usagefix.models.amount import Amount
 from usagefix.models.insight import OTHERS, Insight, Step, TopReport
 from usagefix.models.nouns import USUAL
-from usagefix.models.target import Target
 from usagefix.models.verification import VerifyReport
 from usagefix.render.page import MOST_BYTES, Told, page
 from usagefix.render.page.figures import Unit, full, name, percent, short, tick, ticks
@@ -26,16 +25,7 @@ from usagefix.render.page.periods import Detail
 from usagefix.render.page.sections import band, section, spanned
 from usagefix.render.page.trend import chart
 
-TARGET = Target("app", "db.example.org", 5432, "shop", "15.14", False)
 MADE = datetime(2026, 11, 27, 1, 4, tzinfo=UTC)
-LIKES = replace(
-    USUAL,
-    counter="post_likes_count",
-    counted="posts.likes_count ← likes.post_id",
-    usual=False,
-    row="row",
-    event="event",
-)
 USES = Unit("use", False)
 
 

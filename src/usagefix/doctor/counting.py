@@ -78,18 +78,16 @@ def daily_limit(case: Case) -> Iterator[Finding]:
 
 def drift(case: Case) -> Iterator[Finding]:
     """Root cause 4."""
+    yield from out_of_step(case, "Displayed counts are out of step with the events", case.repair, 4)
+
+
+def out_of_step(case: Case, title: str, remedy: str, cause: int | None = None) -> Iterator[Finding]:
+    """Counters that do not show what they should."""
     totals = case.picture.drift
     if totals is not None and totals.inaccurate:
-        yield Finding(
-            "drift",
-            ERROR,
-            "Displayed counts are out of step with the events",
-            case.counted_column,
-            f"{totals.inaccurate:,} of {totals.rows:,} {case.nouns.rows} inaccurate, drift"
-            f" {totals.drift_total:+,} in all",
-            case.repair,
-            4,
-        )
+        evidence = f"{totals.inaccurate:,} of {totals.rows:,} {case.nouns.rows} inaccurate"
+        drift = f"drift {totals.drift_total:+,} in all"
+        yield Finding("drift", ERROR, title, case.counted_column, f"{evidence}, {drift}", remedy, cause)
 
 
 def counter_writer(case: Case) -> Iterator[Finding]:

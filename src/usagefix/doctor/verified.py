@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from usagefix.doctor.case import Case
-from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
+from usagefix.doctor.counting import INFO, WARNING, Rule, out_of_step
 from usagefix.doctor.source import source_scripts
 from usagefix.doctor.surroundings import counter_indexed, counter_near_limit, index_invalid, not_looked_at
 from usagefix.doctor.words import listed, said, where
@@ -17,17 +17,8 @@ _HERE = "where the counter is wrong, look here: usagefix only verifies it"
 
 def differs(case: Case) -> Iterator[Finding]:
     """What is shown is not what the query says."""
-    totals = case.picture.drift
-    if totals is not None and totals.inaccurate:
-        yield Finding(
-            "drift",
-            ERROR,
-            "Displayed counts are not what the truth says",
-            case.counted_column,
-            f"{totals.inaccurate:,} of {totals.rows:,} {case.nouns.rows} inaccurate, drift"
-            f" {totals.drift_total:+,} in all",
-            "correct it where the application counts: usagefix only verifies a counter with truth",
-        )
+    remedy = "correct it where the application counts: usagefix only verifies a counter with truth"
+    yield from out_of_step(case, "Displayed counts are not what the truth says", remedy)
 
 
 def counter_writer(case: Case) -> Iterator[Finding]:
