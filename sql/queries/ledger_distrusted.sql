@@ -22,7 +22,7 @@ CROSS JOIN LATERAL aclexplode(parts.acl) AS granted
 LEFT JOIN pg_catalog.pg_roles AS roles ON roles.oid = granted.grantee
 JOIN pg_catalog.pg_class AS tables ON tables.oid = parts.oid
 WHERE granted.grantee <> parts.owner AND granted.privilege_type <> 'SELECT' AND parts.kind <> 'S'
-    -- usagefix runs and believes nothing of these two. A former owner of presets may write there until apply revokes it.
+    -- usagefix does not trust these two. A former owner of presets may write there until apply revokes it.
     AND NOT (tables.relname IN ('held_at_zero', 'refused_writes') AND granted.privilege_type IN ('INSERT', 'UPDATE'))
     AND NOT (tables.relname = 'baselines' AND granted.privilege_type IN ('UPDATE', 'DELETE'))
 UNION
