@@ -10,6 +10,7 @@ from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
 from usagefix.doctor.words import a, events, quoted
 from usagefix.models.diagnosis import Finding
+from usagefix.models.nouns import plural
 from usagefix.picture.objects import Index
 from usagefix.tokens import tokens
 
@@ -222,9 +223,9 @@ def refused_writes(case: Case) -> Iterator[Finding]:
         yield Finding(
             "refused_writes",
             WARNING,
-            "The guard refused writes of a competing writer",
+            "The guard kept a competing writer from changing the counter",
             refused.application or f"role {refused.role}",
-            f"{refused.writes:,} by role {refused.role}"
+            f"{plural(refused.writes, 'write')} by role {refused.role}"
             + (f" through {refused.via}" if refused.via else ", not through a function")
             + f", last {refused.last_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC (mode {refused.mode})",
             case.remove("remove the write there", recorded=False),
