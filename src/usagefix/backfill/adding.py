@@ -191,7 +191,7 @@ def pending_of(db: Database, batch: Batch) -> list[_Pending]:
 
 
 def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], owner: str) -> tuple[int, Amount, int]:
-    """Add and mark the deltas of what is locked: how many, their sum, and of how many only the last event was behind."""
+    """Add and mark the deltas of what is locked: how many, their sum, of how many only the last event was behind."""
     mine = [found for found in pending if found.row_key in locked]
     keys = [found.row_key for found in mine]
     given: dict[str, Any] = {"keys": keys, "ids": array(keys), "deltas": numbers(found.delta for found in mine)}

@@ -48,7 +48,7 @@ class BackfillReport(Keyed):
 
     ``drift_removed`` is the sum of the deltas added to counters (negative where they showed too much);
     ``magnitude`` the sum of their absolute values. ``batches``: when ``dry_run``, at most so many.
-    ``last_only`` counts those of ``rows_changed`` whose counter was right: only the time of their last event was behind.
+    ``last_only`` counts those of ``rows_changed`` whose counter was right: only their last event was behind.
     ``resumed`` counts rows that an interrupted run had corrected. ``rounds`` is above 1 where events were deleted or
     truncated so that the first count no longer fitted; a row corrected in several rounds counts in each.
     ``unrepaired``: rows that the server refused to update; the others were corrected.

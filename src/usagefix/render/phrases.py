@@ -107,13 +107,11 @@ def _made_right(report: BackfillReport, nouns: Nouns) -> Iterator[str]:
     if report.counters_changed:
         both = f"({report.magnitude:,} up and down together)"
         yield f"{nouns.of(report.counters_changed)} {verb}: drift {signed(report.drift_removed)} {both}"
-    elif report.last_only:
-        yield "every counter was right: no drift to remove"
-    elif not report.unrepaired:
+    elif report.last_only or not report.unrepaired:
         yield "no drift to remove" if report.baselines.rows else "every counter was right: no drift to remove"
     if report.last_only:
         more = "more " if report.counters_changed else ""
-        yield f"the {nouns.last_event} of {report.last_only:,} {more}{nouns.rows if report.last_only != 1 else nouns.row} {moved_on}"
+        yield f"the {nouns.last_event} of {plural(report.last_only, f'{more}{nouns.row}')} {moved_on}"
 
 
 def undone(report: RollbackReport, nouns: Nouns = USUAL) -> Iterator[str]:
