@@ -223,7 +223,7 @@ def refused_writes(case: Case) -> Iterator[Finding]:
         yield Finding(
             "refused_writes",
             WARNING,
-            "The guard refused writes of a competing writer",
+            "The guard kept a competing writer from changing the counter",
             refused.application or f"role {refused.role}",
             f"{plural(refused.writes, 'write')} by role {refused.role}"
             + (f" through {refused.via}" if refused.via else ", not through a function")

@@ -19,7 +19,7 @@ _ADJUST = "    -- What the statement changed, for each preset.\n"
 _ROW = "    -- What the row changed, for each preset.\n"
 _GONE = "        CONTINUE WHEN shown IS NULL; -- the preset is gone\n"
 _NOTED = "        too_low := too_low OR shown IS NULL; -- what a backfill has still to add to it may not fit any more\n"
-_STARTS = "    -- A preset that is new, or gets another id, starts with the events that are there."
+_STARTS = "    -- A new preset, or one with a new id, starts with the events that exist."
 _INTERRUPTED = "    -- An interrupted run: keep what it corrected, and count the rest again.\n"
 _OF_ITSELF = "    -- A row of this statement that its events name began with those before it: they are added below.\n"
 # In the words of the SQL files, for events that are rows of the same table.

@@ -271,7 +271,7 @@ def _guard(report: GuardReport, nouns: Nouns) -> Outline:
     nothing = () if rows else ("nothing else has tried to write the counter",)
     notes = (*nothing, *((rejected,) if report.rejected else ()))
     sections = (
-        *((Table("Refused writes of the counter", columns, rows, _GUARD_WIDTH),) if rows else ()),
+        *((Table("Who else tried to write the counter", columns, rows, _GUARD_WIDTH),) if rows else ()),
         *((Notes("", notes),) if notes else ()),
     )
     result = Result("guard", Mark.OK, report.mode, "The guard's mode", nouns.column, str(verdict(report)))

@@ -56,12 +56,7 @@ def moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
 
 def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
     """What a backfill changed, or would change, a line each; lines about one trigger are indented."""
-    verb = "would be corrected" if report.dry_run else "corrected"
-    if report.rows_changed:
-        both = f"({grouped(report.magnitude)} up and down together)"
-        yield f"{nouns.of(report.rows_changed)} {verb}: drift {signed(report.drift_removed)} {both}"
-    elif not report.unrepaired:
-        yield "no drift to remove" if report.baselines.rows else "every counter was right: no drift to remove"
+    yield from _made_right(report, nouns)
     if report.unrepaired:
         yield f"{nouns.of(len(report.unrepaired))} not corrected, since the server refuses to update the row:"
         yield from (f"  {row.id}: {row.why}" for row in report.unrepaired[:_MOST_UNREPAIRED])
@@ -82,6 +77,19 @@ def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
         for trigger in report.triggers:
             times = f"{'at most ' if trigger.at_most else ''}{plural(trigger.fires, 'time')}"
             yield f"  {trigger.name}: {times}"
+
+
+def _made_right(report: BackfillReport, nouns: Nouns) -> Iterator[str]:
+    verb = "would be corrected" if report.dry_run else "corrected"
+    moved_on = "would be brought up to date" if report.dry_run else "brought up to date"
+    if report.counters_changed:
+        both = f"({grouped(report.magnitude)} up and down together)"
+        yield f"{nouns.of(report.counters_changed)} {verb}: drift {signed(report.drift_removed)} {both}"
+    elif report.last_only or not report.unrepaired:
+        yield "no drift to remove" if report.baselines.rows else "every counter was right: no drift to remove"
+    if report.last_only:
+        more = "more " if report.counters_changed else ""
+        yield f"the {nouns.last_event} of {plural(report.last_only, f'{more}{nouns.row}')} {moved_on}"
 
 
 def undone(report: RollbackReport, nouns: Nouns = USUAL) -> Iterator[str]:

@@ -56,6 +56,9 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
         case BackfillReport():
             if report.dry_run:
                 return Verdict("dry run", "nothing was changed")
+            if not report.ok:
+                left = f"{nouns.of(len(report.unrepaired))} not corrected: the server refuses to update the row"
+                return Verdict("not done", left, BAD, "mend what refuses it, then usagefix backfill")
             return Verdict("done", "the drift is removed; usagefix verify proves it", GOOD)
         case RollbackReport():
             return _rolled_back(report, nouns)
