@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.migration import ExportReport, RollbackReport
 from usagefix.models.nouns import USUAL, Nouns, plural
 from usagefix.models.probe import Post, Probed, ProbeReport
+from usagefix.models.verification import Status
 
 # What becomes of the application's triggers: held off or not, in a dry run or not.
 _FATE = {
@@ -23,6 +25,8 @@ _FATE = {
     (False, False): "fired",
 }
 
+_KINDS = {Status.OK: "passed", Status.SKIPPED: "skipped"}  # all others have failed
+APPLIES_NOT = ("does not apply", "do not apply")
 _COMPETITORS = ("counted_twice", "competing_writer", "counter_writer")
 _MOST_IDS = 3
 _MOST_UNREPAIRED = 10
@@ -40,6 +44,20 @@ class Answers:
         """Outcome and status."""
         status = f" ({self.post.status})" if self.post.status is not None else ""
         return f"{self.post.outcome.replace('_', ' ')}{status}"
+
+
+def tally(statuses: Iterable[Status], noun: str = "check", *, skipped: tuple[str, str] = APPLIES_NOT) -> str:
+    """How many failed, passed and were skipped: ``1 check fails, 15 pass, 2 do not apply``."""
+    kinds = Counter(_KINDS.get(status, "failed") for status in statuses)
+    said = {"failed": ("fails", "fail"), "passed": ("passes", "pass"), "skipped": skipped}
+    counted = [(kinds[kind], verb) for kind, verb in said.items() if kinds[kind]]
+    if not counted:
+        return f"there is no {noun}"
+    (first, verbs), *others = counted
+    who = plural(first, noun)
+    if not others:
+        who = {1: f"the {noun}", 2: f"both {noun}s"}.get(first, f"all {first} {noun}s")
+    return ", ".join([f"{who} {verbs[first > 1]}", *(f"{number} {verb[number > 1]}" for number, verb in others)])
 
 
 def signed(value: Amount) -> str:
