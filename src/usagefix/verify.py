@@ -112,7 +112,7 @@ def report(
         checks.append(_last_used_current(db, fail_over))
     asked = tuple(check for check in checks if check.check_id in wanted)
     step = None
-    if failing := [check.check_id for check in asked if not check.passed]:
+    if failing := [check.check_id for check in asked if check.failed]:
         here = outlook(db, seen)
         asked, step = tuple(advice.advised(here, check) for check in asked), advice.next_step(here, failing)
     turned_away = _refused_writes(db)
@@ -145,7 +145,7 @@ def next_step(db: Database, *also: str) -> Step | None:
 
 def step_of(db: Database, seen: Code, found: Checks, *also: str) -> Step | None:
     """The same, where the checks are known."""
-    failing = [check.check_id for checks in found.values() for check in checks if not check.passed]
+    failing = [check.check_id for checks in found.values() for check in checks if check.failed]
     return advice.next_step(outlook(db, seen), [*failing, *also]) if failing or also else None
 
 

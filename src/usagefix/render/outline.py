@@ -51,19 +51,22 @@ class Chapter:
     shown: Outline
 
 
-def chapters(outcome: Outcome) -> tuple[Chapter, ...]:
-    """The pieces of a command's result, for each counter; an error is a result, too."""
-    told = [_chapter(outcome, part) for part in outcome.parts]
+def chapters(outcome: Outcome, *, whole: bool = True) -> tuple[Chapter, ...]:
+    """The pieces of a command's result, for each counter; an error is a result, too.
+
+    ``whole``: the sections tell of what is right, too.
+    """
+    told = [_chapter(outcome, part, whole=whole) for part in outcome.parts]
     stopped = outcome.error is not None and all(part.error is not outcome.error for part in outcome.parts)
     if stopped or not told:
-        told.append(_chapter(outcome, Part(USUAL, outcome.report, outcome.error)))
+        told.append(_chapter(outcome, Part(USUAL, outcome.report, outcome.error), whole=whole))
     return tuple(told)
 
 
-def _chapter(outcome: Outcome, part: Part) -> Chapter:
+def _chapter(outcome: Outcome, part: Part, *, whole: bool) -> Chapter:
     named = outcome.many or not part.nouns.usual
     if part.error is None and part.report is not None:
-        shown = _again(of_report(part.report, part.nouns), outcome.given)
+        shown = _again(of_report(part.report, part.nouns, whole=whole), outcome.given)
         return Chapter(part.nouns, named, False, part.exit_code, shown)
     return Chapter(part.nouns, named, True, part.exit_code, _again(_failed(part.error, outcome.changes), outcome.given))
 
@@ -125,11 +128,11 @@ def results(told: Sequence[Chapter]) -> tuple[Result, ...]:
     )
 
 
-def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:
-    """The pieces of a report, in the words for its counter."""
+def of_report(report: Report, nouns: Nouns = USUAL, *, whole: bool = True) -> Outline:
+    """The pieces of a report, in the words for its counter; ``whole``: people read what is right, too."""
     match report:
         case VerifyReport():
-            return counts.verified(report, nouns)
+            return counts.verified(report, nouns, whole=whole)
         case ApplyReport():
             return _planned(report, nouns) if report.after is None else _applied(report, report.after, nouns)
         case BackfillReport():
@@ -175,21 +178,20 @@ def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:
 
 
 def _applied(report: ApplyReport, after: VerifyReport, nouns: Nouns) -> Outline:
-    wrong = counts.of_checks([check for check in report.before.checks if not check.passed])
-    now = counts.of_checks(after.checks)
+    wrong = counts.of_checks([check for check in report.before.checks if check.failed])
     done = [f"{version} applied" for version in report.migrations] or ["no migration was pending"]
     sections = (
         *((counts.checked("What was wrong", wrong, extra=True),) if wrong else ()),
         Notes("What was done", (*done, *report.remarks, *corrections(report.backfill, nouns))),
-        counts.checked("What is there now", now),
-        *counts.accuracy(after.counts, nouns),
+        *counts.told(after, nouns, "What is still wrong"),
     )
     migrations = (Result("migration", Mark.OK, "applied", version) for version in report.migrations)
+    now = counts.of_checks(after.checks)
     return Outline((*migrations, _backfill(report.backfill, nouns), *now), verdict(report, nouns), sections)
 
 
 def _planned(report: ApplyReport, nouns: Nouns) -> Outline:
-    wrong = counts.of_checks([check for check in report.before.checks if not check.passed])
+    wrong = counts.of_checks([check for check in report.before.checks if check.failed])
     sections = (
         *((counts.checked("What is wrong", wrong),) if wrong else ()),
         *_plan("apply", report.plan),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from usagefix.models.figures import grouped, out_of, plural, signed
 from usagefix.models.migration import ExportReport, RollbackReport
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.probe import Post, Probed, ProbeReport
+from usagefix.models.verification import Status
 
 # What becomes of the application's triggers: held off or not, in a dry run or not.
 _FATE = {
@@ -24,6 +26,8 @@ _FATE = {
     (False, False): "fired",
 }
 
+_KINDS = {Status.OK: "passed", Status.SKIPPED: "skipped"}  # all others have failed
+APPLIES_NOT = ("does not apply", "do not apply")
 _COMPETITORS = ("counted_twice", "competing_writer", "counter_writer")
 _MOST_IDS = 3
 _MOST_UNREPAIRED = 10
@@ -41,6 +45,21 @@ class Answers:
         """Outcome and status."""
         status = f" ({self.post.status})" if self.post.status is not None else ""
         return f"{self.post.outcome.replace('_', ' ')}{status}"
+
+
+def tally(statuses: Iterable[Status], noun: str = "check", *, skipped: tuple[str, str] = APPLIES_NOT) -> str:
+    """How many failed, passed and were skipped: ``1 check fails, 15 pass, 2 do not apply``."""
+    kinds = Counter(_KINDS.get(status, "failed") for status in statuses)
+    said = {"failed": ("fails", "fail"), "passed": ("passes", "pass"), "skipped": skipped}
+    counted = [(kinds[kind], verb) for kind, verb in said.items() if kinds[kind]]
+    if not counted:
+        return f"there is no {noun}"
+    told = [f"{grouped(number)} {verbs[number > 1]}" for number, verbs in counted]
+    first, verbs = counted[0]
+    who = plural(first, noun)
+    if len(counted) == 1:
+        who = {1: f"the {noun}", 2: f"both {noun}s"}.get(first, f"all {who}")
+    return ", ".join([f"{who} {verbs[first > 1]}", *told[1:]])
 
 
 def drawn(value: Amount) -> float:
