@@ -14,8 +14,8 @@ _DEFAULTS = {"global", "database", "user", "database user"}  # where ALTER ROLE 
 _MEANT_HERE = ("in this session", "leave it out of PGOPTIONS and the URL")
 _MEANT_FOR_ALL = (
     "for the whole of it",
-    "hosters set it where the disk is full, and for a switchover: look at the server's messages, give it more room,"
-    " then run this again",
+    "hosting services set it when the disk is full, and for a switchover: read the server's messages, add"
+    " disk space, then run this again",
 )
 _NUMBERS = {"integer", "bigint", "numeric"}
 
@@ -68,7 +68,7 @@ def require_tables_readable(db: Database) -> None:
         if table.filtered:
             raise NotPermitted(
                 f"row level security hides rows of {name} from role {db.session.role}",
-                hint="counts would be wrong; connect as a role with BYPASSRLS"
+                hint="the counts would be wrong: connect as a role with BYPASSRLS"
                 + (f", or as {table.owner}, its owner" if not table.force_rls else ""),
             )
     _require_types(db, *both)
@@ -79,7 +79,7 @@ def require_baselines(db: Database) -> None:
     there = picture.baselines(db)
     if there is not None and not there.readable:
         raise NotPermitted(
-            f"role {db.session.role} may not read usagefix.baselines, what counters hold beside their events",
+            f"role {db.session.role} may not read usagefix.baselines, which counts need",
             hint=f"GRANT USAGE ON SCHEMA usagefix TO {db.session.role};"
             f" GRANT SELECT ON usagefix.baselines TO {db.session.role}",
         )
@@ -94,7 +94,7 @@ def _require_types(db: Database, presets: picture.Table, events: picture.Table) 
     if kind not in _NUMBERS:
         raise WrongDatabase(
             f"{parent}.{counter.column} is of type {kind}",
-            hint=f"usagefix counts in {', '.join(sorted(_NUMBERS))}: other types round, or are too small",
+            hint=f"usagefix counts in {', '.join(sorted(_NUMBERS))}: other types are not exact, or too small",
         )
     try:
         # Types of the catalog's own wording; the tables are not touched, so no lock is waited for.
@@ -113,7 +113,7 @@ def _require_types(db: Database, presets: picture.Table, events: picture.Table) 
 
 
 def _no_table(db: Database, table: picture.Table) -> WrongDatabase:
-    what = "; that name is not a table there" if table.other_kind else ""
+    what = "; that name is no table there" if table.other_kind else ""
     if table.elsewhere:
         hint = f"{' and '.join(table.elsewhere)} has both tables: usagefix --schema {table.elsewhere[0]} COMMAND"
     else:
@@ -151,9 +151,9 @@ def require_triggers(db: Database) -> None:
     """Triggers fire in sessions like this one. Raises Refused: what is tried here would not be counted."""
     if db.session.triggerless:
         raise Refused(
-            "no trigger fires in sessions like this one: session_replication_role is replica",
-            hint="ALTER ROLE or ALTER DATABASE ... RESET session_replication_role (usagefix doctor says whose it is),"
-            " or connect as another role",
+            "no trigger fires in this role's sessions: session_replication_role is replica",
+            hint="ALTER ROLE or ALTER DATABASE ... RESET session_replication_role (usagefix doctor says which), or"
+            " connect as another role",
         )
 
 

@@ -44,7 +44,7 @@ def give_back(
     done = one_round(db, how)
     db.changes[-1:] = [f"{done.presets} counters show again what they showed before apply"]
     db.remarks += [
-        f"{db.nouns.row} {row.id} keeps its counter, since the server refuses that: {row.why}"
+        f"{db.nouns.row} {row.id} keeps its counter, because the server refuses to change it: {row.why}"
         for row in done.unrepaired
     ]
     return done.presets

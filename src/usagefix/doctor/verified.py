@@ -17,7 +17,7 @@ _HERE = "where the counter is wrong, look here: usagefix only verifies it"
 
 def differs(case: Case) -> Iterator[Finding]:
     """What is shown is not what the query says."""
-    remedy = "correct it where the application counts: usagefix only verifies a counter with truth"
+    remedy = "correct it where the application counts; usagefix only verifies a counter with truth"
     yield from out_of_step(case, "Displayed counts are not what the truth says", remedy)
 
 

@@ -277,7 +277,9 @@ def confined(scene: Scene, question: str) -> str:
     owner = f"ALTER FUNCTION {CONFINED} OWNER TO {scene.around.owner_sql};\n" if scene.around.superuser else ""
     tag = "$question$"
     if tag in question:
-        raise NotPermitted("the ledger holds something else than apply writes there", hint="nothing of it was run")
+        raise NotPermitted(
+            "the ledger holds something that apply does not write there", hint="usagefix ran nothing of it"
+        )
     return (
         f"CREATE FUNCTION {CONFINED} RETURNS pg_catalog.int8 LANGUAGE plpgsql SECURITY DEFINER"
         f" SET search_path = pg_catalog, pg_temp\nAS {tag}BEGIN RETURN ({question}); END{tag};\n{owner}"

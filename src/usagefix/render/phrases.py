@@ -85,20 +85,23 @@ def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
     elif not report.unrepaired:
         yield "no drift to remove" if report.baselines.rows else "every counter was right: no drift to remove"
     if report.unrepaired:
-        yield f"{nouns.of(len(report.unrepaired))} not corrected, since the server refuses to update the row:"
+        yield f"{nouns.of(len(report.unrepaired))} not corrected, because the server refuses to update the row:"
         yield from (f"  {row.id}: {row.why}" for row in report.unrepaired[:_MOST_UNREPAIRED])
     if report.baselines.rows:
         became = "would become" if report.dry_run else "became"
         counters = plural(report.baselines.rows, "counter")
-        yield f"{nouns.total(report.baselines.total)} that {counters} showed beside their events {became} baselines"
+        yield (
+            f"{nouns.total(report.baselines.total)} that {counters} showed in addition to their events {became}"
+            " baselines"
+        )
     if report.forgotten.rows:
         gone = "would be forgotten" if report.dry_run else "forgotten"
         had = plural(report.forgotten.rows, "baseline")
         yield f"{had} of {nouns.total(report.forgotten.total)} {gone}: the events are the truth"
     if report.resumed:
-        yield f"{nouns.of(report.resumed)} had been corrected by a run that was interrupted"
+        yield f"{nouns.of(report.resumed)} were corrected by an earlier run that was interrupted"
     if report.rounds > 1:
-        yield f"counted {report.rounds} times, since events were deleted or truncated meanwhile"
+        yield f"counted {report.rounds} times, because events were deleted or truncated meanwhile"
     if report.rows_changed and report.triggers:
         yield f"your triggers on {nouns.parent} {_FATE[report.triggers[0].held_off, report.dry_run]}:"
         for trigger in report.triggers:
@@ -120,9 +123,9 @@ def undone(report: RollbackReport, nouns: Nouns = USUAL) -> Iterator[str]:
         case None:
             pass
     if report.counters_restored is not None:
-        changed = "would get back" if would else "got back"
+        changed = "would show again" if would else "show again"
         those = plural(report.counters_restored, "counter")
-        yield f"{those} {changed} what was shown before apply, plus later {nouns.events}"
+        yield f"{those} {changed} what they showed before apply, plus later {nouns.events}"
     elif report.migrations and report.counts is not None:
         yield f"the counters keep their values: {report.counts.accurate:,} of {report.counts.rows:,} accurate"
     elif report.migrations:
