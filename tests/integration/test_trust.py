@@ -366,4 +366,4 @@ def test_a_remedy_loses_no_use(app: App, tmp_path: Path, code: str, loses: bool)
         for f in found
         if f["finding_id"] in ("source_writes", "source_calls") and "the guard" in f["remedy"]
     )
-    assert remedy.startswith("record an event there, where none is recorded yet; then") == loses
+    assert remedy.startswith("record an event there, if none is recorded yet; then") == loses
