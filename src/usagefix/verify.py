@@ -72,7 +72,7 @@ def _by_its_truth(db: Database, *, only: Sequence[str], top: int, fail_over: int
     """The one check of a counter that is only verified: what it shows is what its query says."""
     accuracy = _accuracy(db, top, 0)
     check = _counters_accurate(db, accuracy, fail_over)
-    hint = "correct it where the application counts: usagefix only verifies a counter with truth"
+    hint = "correct it where the application counts; usagefix only verifies a counter with truth"
     return VerifyReport(
         checks=(replace(check, hint=hint),) if not only or COUNTERS in only else (),
         counts=Counts(**{column.name: getattr(accuracy, column.name) for column in fields(Counts)}),
@@ -213,7 +213,7 @@ def _last_used_current(db: Database, fail_over: int) -> Check:
     title = f"{nouns.last_event.capitalize()} is up to date"
     check = Check(LAST_USED, title, Status.OK, nouns.last, "", "usagefix backfill")
     if not db.counter.dated:
-        return replace(check, status=Status.SKIPPED, detail=f"no columns that tell when {nouns.an_event} was")
+        return replace(check, status=Status.SKIPPED, detail=f"no columns with the time of {nouns.an_event}")
     behind, rows = db.tuple(db.query("behind"))
     detail = f"{grouped(behind)} of {nouns.of(rows)} behind" + (
         f", up to {grouped(fail_over)} allowed" if fail_over and behind else ""

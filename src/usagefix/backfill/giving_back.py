@@ -46,7 +46,7 @@ def give_back(
     show = "shows" if done.presets == 1 else "show"
     db.changes[-1:] = [f"{plural(done.presets, 'counter')} {show} again what was shown before apply"]
     db.remarks += [
-        f"{db.nouns.row} {row.id} keeps its counter, since the server refuses that: {row.why}"
+        f"{db.nouns.row} {row.id} keeps its counter, because the server refuses to change it: {row.why}"
         for row in done.unrepaired
     ]
     return done.presets

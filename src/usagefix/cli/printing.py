@@ -182,5 +182,5 @@ def unwritable(error: OSError) -> ConfigurationError:
     """What a full disk means: the work is done, its result is lost."""
     return ConfigurationError(
         f"the result cannot be written: {error.strerror}",
-        hint="free some space; usagefix status shows where things stand",
+        hint="free some space; usagefix status shows the present state",
     )

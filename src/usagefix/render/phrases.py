@@ -77,18 +77,21 @@ def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
     """What a backfill changed, or would change, a line each; lines about one trigger are indented."""
     yield from _made_right(report, nouns)
     if report.unrepaired:
-        yield f"{nouns.of(len(report.unrepaired))} not corrected, since the server refuses to update the row:"
+        yield f"{nouns.of(len(report.unrepaired))} not corrected, because the server refuses to update the row:"
         yield from (f"  {row.id}: {row.why}" for row in report.unrepaired[:_MOST_UNREPAIRED])
     if report.baselines.rows:
         became = "would become" if report.dry_run else "became"
         counters = plural(report.baselines.rows, "counter")
-        yield f"{nouns.total(report.baselines.total)} that {counters} showed beside their events {became} baselines"
+        yield (
+            f"{nouns.total(report.baselines.total)} that {counters} showed in addition to their events {became}"
+            " baselines"
+        )
     if report.forgotten.rows:
         gone = "would be forgotten" if report.dry_run else "forgotten"
         had = plural(report.forgotten.rows, "baseline")
         yield f"{had} of {nouns.total(report.forgotten.total)} {gone}: the events are the truth"
     if report.resumed:
-        yield f"{nouns.of(report.resumed)} had been corrected by a run that was interrupted"
+        yield f"{nouns.of(report.resumed)} were corrected by an earlier run that was interrupted"
     if report.rounds > 1:
         yield f"counted {plural(report.rounds, 'time')}, since events were deleted or truncated meanwhile"
     if report.rows_changed and report.triggers:
@@ -125,9 +128,9 @@ def undone(report: RollbackReport, nouns: Nouns = USUAL) -> Iterator[str]:
         case None:
             pass
     if report.counters_restored is not None:
-        changed = "would get back" if would else "got back"
+        changed = "would show again" if would else "show again"
         those = plural(report.counters_restored, "counter")
-        yield f"{those} {changed} what was shown before apply, plus later {nouns.events}"
+        yield f"{those} {changed} what they showed before apply, plus later {nouns.events}"
     elif report.migrations and report.counts is not None:
         yield f"the counters keep their values: {out_of(report.counts.accurate, report.counts.rows)} accurate"
     elif report.migrations:

@@ -24,8 +24,8 @@ from usagefix.render.phrases import moved, tally
 
 GOOD, BAD, MIND, FAINT, PLAIN = "green", "red", "yellow", "dim", ""
 _GUARDED = {
-    GuardMode.IGNORE: "the counter stays as it is, the rest of a statement goes through",
-    GuardMode.WARN: "the counter stays as it is, the rest of a statement goes through, with a warning",
+    GuardMode.IGNORE: "the counter keeps its value, the rest of the statement succeeds",
+    GuardMode.WARN: "the counter keeps its value, the rest of the statement succeeds, with a warning",
     GuardMode.REJECT: "a statement that writes the counter fails",
 }
 
