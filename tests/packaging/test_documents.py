@@ -24,6 +24,7 @@ DATABASES = {"drifted": "app", "fixed": "fixed", "locked": "app", "plain": "plai
 API = "http://localhost:3000"  # in the pages
 # What runs elsewhere: the words of its lines, and the test that runs them.
 ELSEWHERE = {
+    "git clone": ".ci/run",
     "make demo": "tests/packaging/test_demo.py",
     "make test": ".ci/run",
     "pip install": "tests/packaging/test_install.py",

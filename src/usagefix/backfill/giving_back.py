@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from usagefix.models.figures import plural
 from usagefix.backfill.adding import How, ignore, one_round
 from usagefix.backfill.holding import hold_off, triggers_of
 from usagefix.backfill.storing import Stored, new_run
@@ -42,7 +43,7 @@ def give_back(
 
     how = How(BATCH_SIZE, hold_off(db, triggers), limits, 0.0, on_progress, store, "give_back")
     done = one_round(db, how)
-    db.changes[-1:] = [f"{done.presets} counters show again what they showed before apply"]
+    db.changes[-1:] = [f"{plural(done.presets, 'counter')} {'shows' if done.presets == 1 else 'show'} again what was shown before apply"]
     db.remarks += [
         f"{db.nouns.row} {row.id} keeps its counter, since the server refuses that: {row.why}"
         for row in done.unrepaired

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from usagefix.models.figures import plural
 from usagefix import naming
 from usagefix.counter import STANDARD
 from usagefix.declaration import Declaration, Missing, Name
@@ -125,7 +126,7 @@ class _One:
             places=tuple((name, self._entry.place(name)) for name in self._entry.values),
         )
         if key and found.foreign_key and len(key) != len(found.foreign_key):
-            self._wrong("key", f"has {len(key)} columns, events has {len(found.foreign_key)}")
+            self._wrong("key", f"has {plural(len(key), 'column')}, events has {len(found.foreign_key)}")
         return found if len(self._mistakes) == before else None
 
     def _wrong(self, key: str, what: str) -> None:
