@@ -1,6 +1,5 @@
 # `make demo` runs the main job, `make test` the tests, `make coverage` the tests while it measures them, `make bench` the
-# measurements, `make docs` writes what is generated;
-# each sets everything up first, in .venv.
+# measurements; `make docs` writes what is generated. Each sets everything up first, in .venv.
 # Needs Python 3.11 or later with venv, make, and the package registries. PYTHON=python3.12 picks an interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -31,6 +30,7 @@ bench: .venv/dev
 
 docs: .venv/dev
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/pictures.py
 
 clean:
 	rm -rf .venv dist .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
