@@ -11,7 +11,6 @@ import typer
 
 from usagefix import catalog
 from usagefix.models.choices import CHECKS, Counters, DailyLimit, MigrationTool, Trust
-from usagefix.render import words
 
 
 class Format(StrEnum):
