@@ -44,9 +44,6 @@ def time_not_indexed(case: Case) -> Iterator[Finding]:
     )
 
 
-<<<<<<< HEAD
-RULES: dict[str, Rule] = {rule.__name__: rule for rule in (time_not_indexed,)}
-=======
 def materialised_view(case: Case) -> Iterator[Finding]:
     """Materialised views: they keep what they read once."""
     for view in case.picture.views:
@@ -73,17 +70,11 @@ def view_of_counter(case: Case) -> Iterator[Finding]:
         yield Finding(
             "view_of_counter",
             INFO,
-            "A view reads the counter" if len(names) == 1 else f"{len(names)} views read the counter",
+            "A view reads the counter" if len(names) == 1 else f"{plural(len(names), 'view')} read the counter",
             case.counted_column,
             listed(names),
             "none: a view shows the counter as it is now",
         )
 
 
-def _size(number: int) -> str:
-    """Bytes as people read them."""
-    return f"{number / 2**10:,.0f} kB" if number < 2**20 else f"{number / 2**20:,.0f} MB"
-
-
 RULES: dict[str, Rule] = {rule.__name__: rule for rule in (time_not_indexed, materialised_view, view_of_counter)}
->>>>>>> words
