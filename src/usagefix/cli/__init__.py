@@ -63,7 +63,7 @@ def usagefix(
     70 a defect of usagefix, 130 interrupted.
     """
     if context.invoked_subcommand is None:
-        words.say(context.get_help())
+        print(context.get_help(), file=sys.stderr)
         nothing = ConfigurationError("no command is given", hint="usagefix --help")
         printing.show(Outcome("usagefix", error=nothing), *printing.wanted(sys.argv, os.environ))
         raise typer.Exit(2)
