@@ -76,7 +76,7 @@ def _rank(outlook: Outlook, step: Step, check_id: str) -> int:
 
 def advised(outlook: Outlook, check: Check) -> Check:
     """A check with what mends it here."""
-    return check if check.passed else replace(check, hint=str(outlook.step(check.check_id)))
+    return replace(check, hint=str(outlook.step(check.check_id))) if check.failed else check
 
 
 def remedy(outlook: Outlook, said: str, first: Step | None) -> str:

@@ -25,7 +25,7 @@ def code_checks(seen: Code, *, counted: bool) -> list[Check]:
 def _foretold(check: Check, refused: Iterable[Obstacle]) -> Check:
     """A check that has failed, with what apply cannot do about it, and a person must."""
     for obstacle in refused:
-        if not check.passed and check.hint == "usagefix apply":
+        if check.failed and check.hint == "usagefix apply":
             detail = f"{check.detail}; apply cannot change that: {obstacle.what}"
             return replace(check, detail=detail, hint=obstacle.hint.replace("run this again", "run usagefix apply"))
     return check

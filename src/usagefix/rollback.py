@@ -14,6 +14,7 @@ from usagefix.errors import ConfigurationError, DatabaseRefused, Refused, Rollba
 from usagefix.models.choices import Counters, DailyLimit
 from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import RollbackPlan, RollbackReport, State
+from usagefix.picture.obstacles import said
 from usagefix.planning import remembered, undoing
 from usagefix.planning.ahead import Changes, after, undone
 from usagefix.planning.plan import text_of
@@ -262,7 +263,7 @@ def _purge(db: Database, limits: Limits | None, *, rollback: bool = False) -> No
             raise
         raise RollbackRefused(
             "the ledger stays: something outside schema usagefix, such as a view, depends on it",
-            hint=f"drop that first ({refused.message}), then usagefix rollback --purge",
+            hint=f"drop that first ({said(refused)}), then usagefix rollback --purge",
         ) from None
 
 

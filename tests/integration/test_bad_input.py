@@ -327,7 +327,10 @@ def test_a_schema_that_has_the_tables_is_named(app: App) -> None:
     result = app.usagefix("verify")
     assert (result.code, "usagefix --schema shop COMMAND" in result.stderr) == (2, True)
     nowhere = app.usagefix("--schema", "nope", "verify")
-    assert (nowhere.code, "shop has both tables" in nowhere.stderr) == (2, True)
+    assert (nowhere.code, "schema shop has both tables" in nowhere.stderr) == (2, True)
+    app.sql('CREATE SCHEMA "A b" CREATE TABLE presets () CREATE TABLE preset_usage ()')
+    nowhere = app.usagefix("--schema", "nope", "verify")
+    assert "the schemas A b, shop have both tables: usagefix --schema 'A b' COMMAND" in nowhere.stderr
     assert app.usagefix("--schema", "shop", "verify").code == 1
     assert app.usagefix("--schema", "nope", "verify", "--schema", "shop").code == 1
     for wrong in ('x"; DROP TABLE presets', "", "a'b", "usagefix.history"):

@@ -319,7 +319,7 @@ CASES = (
     Case("replication", WARNING, "subscription from_elsewhere", "it is disabled now",
          "CREATE SUBSCRIPTION from_elsewhere CONNECTION 'dbname=nowhere password=S3cretWord' PUBLICATION p WITH (connect = false)",
          "ALTER SUBSCRIPTION from_elsewhere SET (slot_name = NONE); DROP SUBSCRIPTION from_elsewhere"),
-    Case("refused_writes", WARNING, "old-api", "7 by role authenticated through public.bump(uuid), last",
+    Case("refused_writes", WARNING, "old-api", "7 writes by role authenticated through public.bump(uuid), last",
          "INSERT INTO usagefix.refused_writes (counter, mode, role, application, via, in_transaction, writes)"
          " VALUES ('preset_usage_count', 'ignore', 'authenticated', 'old-api', 'public.bump(uuid)', '1', 3), ('preset_usage_count', 'ignore', 'authenticated', 'old-api', 'public.bump(uuid)', '2', 4)",
          "TRUNCATE usagefix.refused_writes"),
@@ -509,7 +509,7 @@ def test_a_role_without_rights_is_told_what_it_does_not_see(app: App) -> None:
             "what was not looked at is not right"
         )
     unseen = {finding.object: finding for finding in report.findings if finding.finding_id == "not_looked_at"}
-    assert set(unseen) == {"the counters and events", "jobs of pg_cron", "writes that the guard refused"}
+    assert set(unseen) == {"the counters and events", "jobs of pg_cron", "writes that the guard kept out"}
     assert "may not read public.presets" in unseen["the counters and events"].evidence
     assert set(whole - keys(report)) == {("drift", f"{PRESETS}.usage_count")}
 

@@ -85,4 +85,5 @@ def backfill(
         baselines=done[0].stored.kept,
         forgotten=done[0].stored.forgotten,
         unrepaired=(*not_made, *done[-1].unrepaired),
+        last_only=sum(r.last_only for r in done),
     )

@@ -125,8 +125,11 @@ Only = Annotated[
         autocompletion=checks,
     ),
 ]
-All = Annotated[bool, option("--all", "Print all of each counter, however many there are.")]
-Top = Annotated[int, option("--top", "How many rows to list.", metavar="N", min=0, max=1000)]
+All = Annotated[bool, option("--all", "Print what is right, too: every check of every counter, and its first rows.")]
+Top = Annotated[
+    int,
+    option("--top", "How many rows to list, where counters are wrong or with --all.", metavar="N", min=0, max=1000),
+]
 FailOver = Annotated[
     int,
     option(

@@ -117,7 +117,7 @@ def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[Fo
 
 def table(outcome: Outcome) -> bool:
     """The table, if there is a report; whether somebody still reads."""
-    return to_stdout(lambda: print(_table(outcome), end=""), outcome.changes)
+    return words.hushed() or to_stdout(lambda: print(_table(outcome), end=""), outcome.changes)
 
 
 def _table(outcome: Outcome, *, file: bool = False) -> str:
@@ -150,7 +150,7 @@ def _holds_everything(stream: TextIO) -> bool:
 
 
 def _print(text: str, changes: str) -> bool:
-    return to_stdout(lambda: print(text, end=""), changes) if text else True
+    return to_stdout(lambda: print(text, end=""), changes) if text and not words.hushed() else True
 
 
 def to_stdout(write: Callable[[], None], changes: str | None = None) -> bool:

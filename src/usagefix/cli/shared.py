@@ -19,7 +19,7 @@ from usagefix.render import words
 
 COUNTERS, EVERY = "Counters", "Every command"
 _RESULT = frozenset({"output", "file"})
-_TARGET = frozenset({"database_url", "env_file", "schema", "wait"})
+_TARGET = frozenset({"database_url", "env_file", "schema", "wait", "quiet"})
 _DECLARING = frozenset(field.name for field in fields(Flags))
 
 
@@ -47,6 +47,12 @@ def _writable(context: typer.Context, value: Path | None) -> Path | None:
 
 def _schema(context: typer.Context, value: str | None) -> str | None:
     return checked_schema(value) if value and not context.resilient_parsing else None
+
+
+def _hush(context: typer.Context, value: bool) -> bool:
+    if value and not context.resilient_parsing:
+        words.hush()
+    return value
 
 
 def _of_every(name: str, help_text: str, *more: str, **settings: Any) -> Any:
@@ -91,6 +97,15 @@ class Shared:
             max=86_400,
         ),
     ] = 0.0
+    quiet: Annotated[
+        bool,
+        _of_every(
+            "--quiet",
+            "Print nothing but errors; the exit code says the rest. --output still writes its file.",
+            "-q",
+            callback=_hush,
+        ),
+    ] = False
     output: Annotated[
         Format | None,
         _of_every(

@@ -16,6 +16,7 @@ from usagefix.errors import (
     NotPermitted,
     ReadOnlyServer,
     UsagefixError,
+    without_urls,
 )
 
 RETRYABLE = frozenset({"55P03", "40P01", "40001"})  # lock not available, deadlock, serialization failure
@@ -33,6 +34,10 @@ _LOST = {
     "25P04": f"transaction_timeout ended the session; {_AGAIN}, or SET it higher for the role",
 }
 _ROLLED_BACK = "the statement's transaction is rolled back; `usagefix status` shows where things stand"
+_WHO = {
+    "UF001": "the guard of usagefix refused a write of the counter",
+    "P0": "a function or trigger in the database refused it",  # RAISE and ASSERT, in PL/pgSQL
+}
 _REFUSED = {
     "57014": "a statement_timeout of the role or the server ended it, or somebody cancelled it; run this again",
     "53100": "the server's disk is full: give it more room, then run this again",
@@ -78,16 +83,17 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:
     if state == "42501":
         if diag.source_function == "check_enable_rls":  # what it says is in the server's language
             said += "; the counts would be wrong"
-            hint = "connect as the owner of the tables, or as a role with BYPASSRLS"
+            hint = "connect as a role with BYPASSRLS, or, unless it is forced on them, as the owner of the tables"
         return NotPermitted(
             f"the role lacks a right: {said}",
-            hint=hint or "grant it, or connect as the owner of the tables",
+            hint=hint or "grant it to this role, or connect as a role that has it",
             sqlstate=state,
         )
     if state == "25006":
         return ReadOnlyServer(f"the server takes no writes: {said}", hint=TO_THE_PRIMARY, sqlstate=state)
+    who = _WHO.get(state, _WHO.get(state[:2], "the server refused a statement"))
     return DatabaseRefused(
-        f"the server refused a statement: {said}",
+        f"{who}: {said}",
         hint=hint or _REFUSED.get(state, _ROLLED_BACK),
         sqlstate=state,
     )
@@ -102,6 +108,13 @@ def _lost(state: str | None, said: str) -> UsagefixError:
             sqlstate=state,
         )
     return CannotConnect(f"the connection was lost: {said}", hint=_LOST.get(state or "", _AGAIN), sqlstate=state)
+
+
+def words_of(error: UsagefixError) -> str:
+    """What the server itself said, without who refused what; the message of an error that did not come from it."""
+    cause = error.__cause__
+    said = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
+    return without_urls(said) if said else error.message
 
 
 def detail_of(error: UsagefixError) -> str:

@@ -8,6 +8,7 @@ from usagefix.doctor.case import Case
 from usagefix.doctor.counting import INFO, Rule
 from usagefix.doctor.words import quoted
 from usagefix.models.diagnosis import Finding
+from usagefix.models.figures import plural, size
 from usagefix.picture.telling import time_of
 
 _LARGE = 1_000_000  # rows; fewer are read in a second
@@ -37,14 +38,9 @@ def time_not_indexed(case: Case) -> Iterator[Finding]:
         INFO,
         f"No index on the time of {case.nouns.events}: trends, heatmap and top read all of them",
         case.events,
-        f"about {around.event_rows:,} rows without an index on {time}; {why}, of about {_size(pages * _PAGE)}",
+        f"about {plural(around.event_rows, 'row')} without an index on {time}; {why}, of about {size(pages * _PAGE)}",
         f"CREATE INDEX CONCURRENTLY ON {case.events} {how}({quoted(time)})",
     )
-
-
-def _size(number: int) -> str:
-    """Bytes as people read them."""
-    return f"{number / 2**10:,.0f} kB" if number < 2**20 else f"{number / 2**20:,.0f} MB"
 
 
 RULES: dict[str, Rule] = {rule.__name__: rule for rule in (time_not_indexed,)}

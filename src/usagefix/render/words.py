@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -43,7 +44,26 @@ def unobeyed(text: str) -> str:
     return _COMMAND.sub(lambda match: r"#\x23" if match["indent"] is None else rf"{match['indent']}\x3a", text)
 
 
+_HUSHED = threading.Event()  # the whole process: a thread that tells of progress, too
+
+
+def hush() -> None:
+    """From now on say only what goes wrong."""
+    _HUSHED.set()
+
+
+def hushed() -> bool:
+    """Whether people want to read only what goes wrong."""
+    return _HUSHED.is_set()
+
+
 def say(line: str) -> None:
+    """One line on stderr, unless hushed."""
+    if not hushed():
+        _write(line)
+
+
+def _write(line: str) -> None:
     """One line on stderr; lost without complaint where nobody reads."""
     if sys.stderr is not None:
         with suppress(OSError, ValueError):
@@ -58,13 +78,13 @@ def again(text: str, given: str) -> str:
 def fail(error: UsagefixError, changes: str | None, about: str = "", given: str = "") -> None:
     """An error: what happened, ``about`` which counters where there are several, whether the database changed, what to
     do, ``given`` the options that said which counters."""
-    say(f"error: {about and f'{about}: '}{error.message}")
+    _write(f"error: {about and f'{about}: '}{error.message}")
     for detail in error.details:
-        say(f"       {detail}")
+        _write(f"       {detail}")
     if changes:
-        say(f"       {changes}")
+        _write(f"       {changes}")
     if error.hint:
-        say(f"hint: {again(error.hint, given)}")
+        _write(f"hint: {again(error.hint, given)}")
 
 
 def outcome(changes: Sequence[str], left: Sequence[str] = ()) -> str:
