@@ -26,7 +26,9 @@ def diagnosis(report: DoctorReport) -> Outline:
     others = []
     if not report.counted:
         unseen = "the counters and the events were not looked at"
-        others.append(Result("not_counted", Mark.FAILED, "cannot tell", unseen, hint="connect as the tables' owner"))
+        said = (finding.remedy for finding in report.findings if finding.object == "the counters and events")
+        hint = next(said, "connect as a role that may read both tables")
+        others.append(Result("not_counted", Mark.FAILED, "cannot tell", unseen, hint=hint))
     elif not findings:
         others.append(Result("nothing_found", Mark.OK, "ok", "Nothing found"))
     sections = (*((Results("", findings),) if findings else ()), *_source(report))

@@ -64,19 +64,22 @@ class Chapter:
     shown: Outline
 
 
-def chapters(outcome: Outcome) -> tuple[Chapter, ...]:
-    """The pieces of a command's result, for each counter; an error is a result, too."""
-    told = [_chapter(outcome, part) for part in outcome.parts]
+def chapters(outcome: Outcome, *, whole: bool = True) -> tuple[Chapter, ...]:
+    """The pieces of a command's result, for each counter; an error is a result, too.
+
+    ``whole``: the sections tell of what is right, too.
+    """
+    told = [_chapter(outcome, part, whole=whole) for part in outcome.parts]
     stopped = outcome.error is not None and all(part.error is not outcome.error for part in outcome.parts)
     if stopped or not told:
-        told.append(_chapter(outcome, Part(USUAL, outcome.report, outcome.error)))
+        told.append(_chapter(outcome, Part(USUAL, outcome.report, outcome.error), whole=whole))
     return tuple(told)
 
 
-def _chapter(outcome: Outcome, part: Part) -> Chapter:
+def _chapter(outcome: Outcome, part: Part, *, whole: bool) -> Chapter:
     named, nouns = outcome.many or not part.nouns.usual, each_text(part.nouns, harmless)
     if part.error is None and part.report is not None:
-        shown = _again(of_report(part.report, part.nouns), outcome.given)
+        shown = _again(of_report(part.report, part.nouns, whole=whole), outcome.given)
         return Chapter(nouns, named, False, part.exit_code, shown)
     failed = each_text(_failed(part.error, outcome.changes), harmless)
     return Chapter(nouns, named, True, part.exit_code, _again(failed, outcome.given))
@@ -140,15 +143,18 @@ def results(told: Sequence[Chapter]) -> tuple[Result, ...]:
     )
 
 
-def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:
-    """The pieces of a report, in the words for its counter. No text in them has what a terminal would obey."""
-    return each_text(_of_report(report, nouns), harmless)
+def of_report(report: Report, nouns: Nouns = USUAL, *, whole: bool = True) -> Outline:
+    """The pieces of a report, in the words for its counter; ``whole``: people read what is right, too.
+
+    No text in them has what a terminal would obey.
+    """
+    return each_text(_of_report(report, nouns, whole=whole), harmless)
 
 
-def _of_report(report: Report, nouns: Nouns) -> Outline:
+def _of_report(report: Report, nouns: Nouns, *, whole: bool) -> Outline:
     match report:
         case VerifyReport():
-            return counts.verified(report, nouns)
+            return counts.verified(report, nouns, whole=whole)
         case ApplyReport():
             return _planned(report, nouns) if report.after is None else _applied(report, report.after, nouns)
         case BackfillReport():
@@ -194,21 +200,20 @@ def _of_report(report: Report, nouns: Nouns) -> Outline:
 
 
 def _applied(report: ApplyReport, after: VerifyReport, nouns: Nouns) -> Outline:
-    wrong = counts.of_checks([check for check in report.before.checks if not check.passed])
-    now = counts.of_checks(after.checks)
+    wrong = counts.of_checks([check for check in report.before.checks if check.failed])
     done = [f"{version} applied" for version in report.migrations] or ["no migration was pending"]
     sections = (
         *((counts.checked("What was wrong", wrong, extra=True),) if wrong else ()),
         Notes("What was done", (*done, *report.remarks, *corrections(report.backfill, nouns))),
-        counts.checked("What is there now", now),
-        *counts.accuracy(after.counts, nouns),
+        *counts.told(after, nouns, "What is still wrong"),
     )
     migrations = (Result("migration", Mark.OK, "applied", version) for version in report.migrations)
+    now = counts.of_checks(after.checks)
     return Outline((*migrations, _backfill(report.backfill, nouns), *now), verdict(report, nouns), sections)
 
 
 def _planned(report: ApplyReport, nouns: Nouns) -> Outline:
-    wrong = counts.of_checks([check for check in report.before.checks if not check.passed])
+    wrong = counts.of_checks([check for check in report.before.checks if check.failed])
     sections = (
         *((counts.checked("What is wrong", wrong),) if wrong else ()),
         *_plan("apply", report.plan),
@@ -294,7 +299,7 @@ def _guard(report: GuardReport, nouns: Nouns) -> Outline:
     nothing = () if rows else ("nothing else has tried to write the counter",)
     notes = (*nothing, *((rejected,) if report.rejected else ()))
     sections = (
-        *((Table("Refused writes of the counter", columns, rows, _GUARD_WIDTH),) if rows else ()),
+        *((Table("Who else tried to write the counter", columns, rows, _GUARD_WIDTH),) if rows else ()),
         *((Notes("", notes),) if notes else ()),
     )
     result = Result("guard", Mark.OK, report.mode, "The guard's mode", nouns.column, str(verdict(report)))

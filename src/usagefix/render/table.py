@@ -40,13 +40,13 @@ WIDE = 120  # columns that four of prose fit into
 _COLOUR = {Mark.OK: GOOD, Mark.NOTE: PLAIN, Mark.WARNING: MIND, Mark.FAILED: BAD, Mark.SKIPPED: FAINT}
 
 
-def show(report: Report, console: Console) -> None:
-    """Print one report."""
+def show(report: Report, console: Console, *, whole: bool = True) -> None:
+    """Print one report; ``whole``: what is right, too."""
     if isinstance(report, ExportReport):  # its files are all there is on stdout
         for path in report.files:
             console.print(text(path), soft_wrap=True)
         return
-    shown = of_report(report)
+    shown = of_report(report, whole=whole)
     draw(shown.sections, console)
     conclude(shown.verdict, console)
 
@@ -57,7 +57,7 @@ def show_all(outcome: Outcome, console: Console) -> None:
         show(outcome.report, console)
     if not outcome.parts:
         return
-    told = chapters(outcome)
+    told = chapters(outcome, whole=outcome.whole)
     several = len(told) > 1
     if outcome.brief:
         draw((brief(outcome),), console)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -74,7 +75,26 @@ def unobeyed(text: str) -> str:
     return _COMMAND.sub(lambda match: r"#\x23" if match["indent"] is None else rf"{match['indent']}\x3a", text)
 
 
+_HUSHED = threading.Event()  # the whole process: a thread that tells of progress, too
+
+
+def hush() -> None:
+    """From now on say only what goes wrong."""
+    _HUSHED.set()
+
+
+def hushed() -> bool:
+    """Whether people want to read only what goes wrong."""
+    return _HUSHED.is_set()
+
+
 def say(line: str) -> None:
+    """One line on stderr, unless hushed."""
+    if not hushed():
+        _write(line)
+
+
+def _write(line: str) -> None:
     """One line on stderr; lost without complaint where nobody reads."""
     if sys.stderr is not None:
         with suppress(OSError, ValueError):
@@ -89,19 +109,19 @@ def again(text: str, given: str) -> str:
 def fail(error: UsagefixError, changes: str | None, about: str = "", given: str = "") -> None:
     """An error: what happened, ``about`` which counters where there are several, whether the database changed, what to
     do, ``given`` the options that said which counters."""
-    _say_all("error: ", f"{about and f'{about}: '}{error.message}", in_lines=error.in_lines)
+    _write_all("error: ", f"{about and f'{about}: '}{error.message}", in_lines=error.in_lines)
     for detail in (*error.details, *((changes,) if changes else ())):
-        say(f"       {detail}")
+        _write(f"       {detail}")
     if error.hint:
-        _say_all("hint: ", again(error.hint, given), in_lines=error.in_lines)
+        _write_all("hint: ", again(error.hint, given), in_lines=error.in_lines)
 
 
-def _say_all(word: str, text: str, *, in_lines: bool) -> None:
+def _write_all(word: str, text: str, *, in_lines: bool) -> None:
     """A text behind a word, and its further lines below it."""
     first, *further = text.split("\n") if in_lines else [text]
-    say(f"{word}{first}")
+    _write(f"{word}{first}")
     for line in further:
-        say(f"{' ' * len(word)}{line}")
+        _write(f"{' ' * len(word)}{line}")
 
 
 def outcome(changes: Sequence[str], left: Sequence[str] = ()) -> str:

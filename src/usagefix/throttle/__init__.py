@@ -17,6 +17,7 @@ from usagefix.errors import ConfigurationError, DatabaseRefused, Refused
 from usagefix.models.choices import Throttling
 from usagefix.models.figures import plural
 from usagefix.models.notifying import NotificationsReport, Returning, Throttle
+from usagefix.picture.obstacles import said
 from usagefix.planning.plan import commented
 from usagefix.quoting import literal, quoted
 from usagefix.throttle import judging, look, returning
@@ -206,7 +207,7 @@ def _run(db: Database, statements: tuple[Statement, ...], limits: Limits | None,
         if refused.sqlstate != _NEEDED:
             raise
         raise Refused(
-            f"nothing was changed: something else needs the function of the throttle ({refused.message})",
+            f"nothing was changed: something else needs the function of the throttle ({said(refused)})",
             hint="drop that first, then run this again",
             sqlstate=refused.sqlstate,
         ) from None
