@@ -1,5 +1,5 @@
--- Mark the corrections that were added, in the same transaction: once, whatever happens. Parameters: run, keys,
--- became, first and last (the places that were looked at), lease (seconds).
+-- Mark the added corrections, in the transaction that added them, so that each is added once. Parameters: run, keys,
+-- became, first and last (the places of the batch), lease (seconds).
 WITH marked AS (
     UPDATE usagefix.corrections SET applied_at = clock_timestamp(), became = done.became
     FROM unnest(%(keys)s::text[], %(became)s::numeric[]) AS done (row_key, became)

@@ -16,6 +16,7 @@ from usagefix.database import Database, Limits
 from usagefix.errors import Refused
 from usagefix.models.choices import BATCH_SIZE, GuardMode, Trust
 from usagefix.models.correction import BackfillProgress
+from usagefix.models.figures import plural
 from usagefix.models.migration import ApplyReport, PlannedStatement, State
 from usagefix.models.verification import VerifyReport
 from usagefix.nouns import in_words
@@ -210,7 +211,7 @@ def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) ->
         time.sleep(0.02)
         older &= set(db.values(db.query("older_transactions")))
     if older:
-        on_step(f"not waiting any longer for {len(older)} older transactions to end")
+        on_step(f"not waiting any longer for {plural(len(older), 'older transaction')} to end")
 
 
 def _run(db: Database, seen: Scene, plan: Plan, trials: Trials, limits: Limits | None) -> None:

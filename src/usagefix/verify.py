@@ -13,6 +13,7 @@ from usagefix.errors import ConfigurationError
 from usagefix.judging import code_checks
 from usagefix.models.advice import Step
 from usagefix.models.amount import Amount, minus
+from usagefix.models.figures import grouped, plural
 from usagefix.models.nouns import Nouns
 from usagefix.models.verification import (
     ACCEPTED,
@@ -166,9 +167,10 @@ def _events_complete(nouns: Nouns, accuracy: _Accuracy, doubt: Doubt | None, fai
     falls = minus(accuracy.falls_from, accuracy.falls_to)
     detail = "no counter shows more than that"
     if falls:
-        detail = f"{accuracy.falling:,} counters show {nouns.total(falls)} too many, too few to doubt the events"
+        detail = f"{plural(accuracy.falling, 'counter')} {'shows' if accuracy.falling == 1 else 'show'}"
+        detail += f" {nouns.total(falls)} too many, too few to doubt the events"
     if accuracy.rows_with_baseline:
-        kept = f"{accuracy.rows_with_baseline:,} with a baseline, {nouns.total(accuracy.baseline_total)} in all"
+        kept = f"{grouped(accuracy.rows_with_baseline)} with a baseline, {nouns.total(accuracy.baseline_total)} in all"
         detail = f"{kept}; {detail}"
     tolerated = doubt is None or 0 < fail_over >= falls
     return Check(
@@ -190,11 +192,11 @@ def _uses_accepted(nouns: Nouns, refused: tuple[Obstacle, ...]) -> Check:
 
 def _counters_accurate(db: Database, accuracy: _Accuracy, fail_over: int) -> Check:
     nouns, lacking = db.nouns, (accuracy.orphans or 0) if db.counter.creates else 0
-    detail = f"{accuracy.inaccurate} of {accuracy.rows} {nouns.rows} inaccurate"
+    detail = f"{grouped(accuracy.inaccurate)} of {nouns.of(accuracy.rows)} inaccurate"
     if lacking:  # a row that is to be made lacks all of its events
-        detail += f"; events of {nouns.rows} that are not there: {lacking}"
+        detail += f"; events of {nouns.rows} that are not there: {grouped(lacking)}"
     if fail_over and accuracy.inaccurate:
-        detail += f", off by {accuracy.drift_magnitude} in all, up to {fail_over} allowed"
+        detail += f", off by {grouped(accuracy.drift_magnitude)} in all, up to {grouped(fail_over)} allowed"
     tolerated = not accuracy.inaccurate or 0 < fail_over >= accuracy.drift_magnitude
     return Check(
         check_id=COUNTERS,
@@ -213,7 +215,7 @@ def _last_used_current(db: Database, fail_over: int) -> Check:
     if not db.counter.dated:
         return replace(check, status=Status.SKIPPED, detail=f"no columns that tell when {nouns.an_event} was")
     behind, rows = db.tuple(db.query("behind"))
-    detail = f"{behind} of {rows} {nouns.rows} behind" + (
-        f", up to {fail_over} allowed" if fail_over and behind else ""
+    detail = f"{grouped(behind)} of {nouns.of(rows)} behind" + (
+        f", up to {grouped(fail_over)} allowed" if fail_over and behind else ""
     )
     return replace(check, status=Status.FAILED if behind > fail_over else Status.OK, detail=detail)

@@ -156,7 +156,7 @@ def stopped(app: App, what: str, version: Path) -> Iterator[None]:
 
 
 def assert_stopped(said: str, version: Path, face: str) -> None:
-    assert "nothing was changed, since this file is not enough here: " in said
+    assert "nothing was changed, because this file is not enough here: " in said
     assert f"usagefix sql {version.name[:14]} {face} --adapt prints the script for this database" in said
 
 
@@ -270,7 +270,7 @@ def test_apply_needs_a_look_in_its_transaction(plain: App, looked: bool) -> None
     with stopped(plain, "apply", MIGRATION):
         done = plain.psql(APPLY[0], *APPLY[2:])
         assert done.returncode != 0
-        assert "nothing was changed, since stops.sql did not run before this file in its transaction" in done.stderr
+        assert "nothing was changed, because stops.sql did not run before this file in its transaction" in done.stderr
 
 
 def test_apply_stops_for_another_owner(plain: App) -> None:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from usagefix.models.figures import duration
 from usagefix.models.probe import Post, PostOutcome
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def judged(answer: Answer, url: str, token: str) -> Post:
     outcome = _outcome(answer)
     match outcome:
         case PostOutcome.TIMED_OUT:
-            detail = f"no answer in {answer.seconds:.1f} s"
+            detail = f"no answer in {duration(answer.seconds)}"
         case PostOutcome.NO_ANSWER:
             detail = "the connection was closed, or what came is not HTTP"
         case PostOutcome.REDIRECTED:

@@ -14,6 +14,7 @@ from usagefix.database import Database, Limits
 from usagefix.errors import Busy, DatabaseRefused, UsagefixError
 from usagefix.models.amount import Amount, amount, plus
 from usagefix.models.correction import BackfillProgress, Unrepaired
+from usagefix.models.figures import grouped, out_of
 from usagefix.picture.obstacles import said
 from usagefix.quoting import array, numbers
 
@@ -64,9 +65,10 @@ def one_round(db: Database, how: How) -> Done:
     """Count in one snapshot, store what is wrong, add it: where the server refuses a row, to all others."""
     stored, nouns = db.retrying(lambda: how.store(db), how.limits), db.nouns
     if stored.kept.rows:
-        db.changes.append(f"{stored.kept.rows} {nouns.rows} have a baseline of {stored.kept.total} {nouns.events}")
+        have = "has" if stored.kept.rows == 1 else "have"
+        db.changes.append(f"{nouns.of(stored.kept.rows)} {have} a baseline of {nouns.total(stored.kept.total)}")
     how.on_progress(BackfillProgress(0, stored.presets))
-    db.changes.append(f"{stored.presets:,} wrong {nouns.rows} noted in the ledger, none corrected yet")
+    db.changes.append(f"{grouped(stored.presets)} wrong {nouns.rows} noted in the ledger, none corrected yet")
     done, last_only, removed, batches = 0, 0, plus(), 0
     refused: dict[str, Unrepaired] = {}
     batch = Batch(stored.run, min(how.batch_size, FIRST_SIZE), how.hold, how.adding)
@@ -93,7 +95,7 @@ def one_round(db: Database, how: How) -> Done:
             continue
         done, removed, batches = done + step.taken, plus(removed, step.drift), batches + 1
         last_only += step.last_only
-        db.changes[-1:] = [f"{done:,} of {stored.presets:,} wrong {nouns.rows} corrected"]
+        db.changes[-1:] = [f"{out_of(done, stored.presets)} wrong {nouns.rows} corrected"]
         how.on_progress(BackfillProgress(done, stored.presets))
         time.sleep(how.pause)
     with db.transaction(how.limits):

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from usagefix import catalog
+from usagefix.models.figures import duration
 
 WATCH_SECONDS = 0.3  # a wait shorter than this is not looked at
 
@@ -38,7 +39,7 @@ class LockHolder:
         who = f"pid {self.pid}" + (f" ({what})" if what else "")
         if self.process:
             return who
-        since = f", in a transaction for {self.seconds:.0f} s" if self.seconds is not None else ""
+        since = f", in a transaction for {duration(self.seconds)}" if self.seconds is not None else ""
         statement = f": {' '.join(self.query.split())}" if self.query else ""
         return f"{who} {self.state or f'of role {self.role}'}{since}{statement}"
 

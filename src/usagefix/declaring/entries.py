@@ -14,6 +14,7 @@ from usagefix.declaration import Declaration, Missing, Name
 from usagefix.declaring import fragments
 from usagefix.declaring.identifiers import Unreadable, column_of, columns, function_of
 from usagefix.errors import ConfigurationError
+from usagefix.models.figures import plural
 
 KEYS = ("counter", "events", "where", "sum", "last", "key", "missing", "only", "label", "name", "recorder", "truth")
 _WITH_TRUTH = frozenset(("counter", "truth", "key", "only", "label", "name"))
@@ -125,7 +126,7 @@ class _One:
             places=tuple((name, self._entry.place(name)) for name in self._entry.values),
         )
         if key and found.foreign_key and len(key) != len(found.foreign_key):
-            self._wrong("key", f"has {len(key)} columns, events has {len(found.foreign_key)}")
+            self._wrong("key", f"has {plural(len(key), 'column')}, events has {len(found.foreign_key)}")
         return found if len(self._mistakes) == before else None
 
     def _wrong(self, key: str, what: str) -> None:

@@ -12,6 +12,7 @@ from usagefix import catalog
 from usagefix.advice import Outlook
 from usagefix.counter import Counter
 from usagefix.doctor.words import columns, is_script, where
+from usagefix.models.figures import plural
 from usagefix.models.notifying import Throttle
 from usagefix.models.nouns import Nouns
 from usagefix.nouns import nouns
@@ -268,7 +269,7 @@ class Case:
     @property
     def looked_at(self) -> str:
         """Where a caller was looked for."""
-        source = f"{self.source.files_read:,} files of the source" if self.source else ""
+        source = f"{plural(self.source.files_read, 'file')} of the source" if self.source else ""
         jobs = "jobs of pg_cron" if self.picture.surroundings.sees_jobs else ""
         return ", ".join(part for part in ("triggers", "functions", jobs, source) if part) + (
             "" if source else "; not the source (--source DIR)"

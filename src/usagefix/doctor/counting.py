@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from usagefix.doctor.case import Case
 from usagefix.doctor.words import a, listed, quoted, where
 from usagefix.models.diagnosis import Finding, Severity
+from usagefix.models.figures import grouped, plural, signed
 from usagefix.picture.objects import Function
 from usagefix.reading import Use, in_sql
 
@@ -85,8 +86,8 @@ def out_of_step(case: Case, title: str, remedy: str, cause: int | None = None) -
     """Counters that do not show what they should."""
     totals = case.picture.drift
     if totals is not None and totals.inaccurate:
-        evidence = f"{totals.inaccurate:,} of {totals.rows:,} {case.nouns.rows} inaccurate"
-        drift = f"drift {totals.drift_total:+,} in all"
+        evidence = f"{grouped(totals.inaccurate)} of {case.nouns.of(totals.rows)} inaccurate"
+        drift = f"drift {signed(totals.drift_total)} in all"
         yield Finding("drift", ERROR, title, case.counted_column, f"{evidence}, {drift}", remedy, cause)
 
 
@@ -151,7 +152,7 @@ def counted_twice(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "counted_twice",
                 ERROR,
-                f"Triggers count each {event} {len(found)} times",
+                f"Triggers count each {event} {plural(len(found), 'time')}",
                 case.events,
                 listed(map(str, found)),
                 "usagefix apply holds off all but its own",

@@ -8,9 +8,9 @@ from datetime import UTC
 from usagefix.counter import Counter
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
-from usagefix.doctor.words import a, events, quoted
+from usagefix.doctor.words import a, quoted
 from usagefix.models.diagnosis import Finding
-from usagefix.models.nouns import plural
+from usagefix.models.figures import grouped, parts, percent, plural
 from usagefix.picture.objects import Index
 from usagefix.tokens import tokens
 
@@ -51,8 +51,8 @@ def counter_indexed(case: Case) -> Iterator[Finding]:
     """An index that every counted use has to change."""
     around = case.picture.surroundings
     measured = (
-        f"{around.hot_updates:,} of {around.updates:,} updates of {case.nouns.parent} so far were HOT"
-        f" ({around.hot_updates / around.updates:.0%})"
+        f"{parts(around.hot_updates, around.updates, 'update')} of {case.nouns.parent} so far were HOT"
+        f" ({percent(around.hot_updates / around.updates)})"
         if around.updates
         else f"no update of {case.nouns.parent} was measured yet"
     )
@@ -97,7 +97,7 @@ def events_without_preset(case: Case) -> Iterator[Finding]:
             INFO,
             f"Events name no {case.nouns.row}" if case.nouns.usual else f"Events name no row of {case.nouns.parent}",
             case.foreign_key,
-            f"{events(strays.without_preset)} with NULL: no counter counts them",
+            f"{plural(strays.without_preset, 'event')} with NULL: no counter counts them",
             "SET NOT NULL when every event should have one",
         )
 
@@ -113,7 +113,7 @@ def events_of_gone_presets(case: Case) -> Iterator[Finding]:
             if case.nouns.usual
             else f"Events of rows of {case.nouns.parent} that are not there",
             case.foreign_key,
-            f"{events(strays.preset_gone)}: no counter counts them",
+            f"{plural(strays.preset_gone, 'event')}: no counter counts them",
             "delete them" if case.counter.where else "delete them, then add a foreign key ON DELETE CASCADE",
         )
 
@@ -256,8 +256,8 @@ def counter_near_limit(case: Case) -> Iterator[Finding]:
             WARNING,
             "A counter is near the limit of its type",
             case.counted_column,
-            f"the largest is {largest:,}; {kind} ends at {_LIMITS[kind] - 1:,}, and then no {case.nouns.event} can be"
-            " recorded",
+            f"the largest is {grouped(largest)}; {kind} ends at {grouped(_LIMITS[kind] - 1)}, and then no"
+            f" {case.nouns.event} can be recorded",
             f"ALTER TABLE {case.presets} ALTER COLUMN {case.counter.sql('column')} TYPE bigint (rewrites the table)",
         )
 

@@ -10,6 +10,7 @@ from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, WARNING, Rule
 from usagefix.doctor.words import a, listed, where
 from usagefix.models.diagnosis import Finding
+from usagefix.models.figures import plural
 from usagefix.reading import Place, Use
 from usagefix.trust import DECLARATION
 
@@ -42,7 +43,7 @@ def events_not_recorded(case: Case) -> Iterator[Finding]:
     seen = case.picture.recorded
     if seen is None or not seen.counters:
         return
-    title, evidence = "", f"{seen.counters:,} counters are above zero"
+    title, evidence = "", f"{plural(seen.counters, 'counter')} {'is' if seen.counters == 1 else 'are'} above zero"
     if not seen.events:
         title = "No event was ever recorded, and there are counters above zero"
     elif seen.newest and seen.last_use and seen.last_use - seen.newest > _LONG:

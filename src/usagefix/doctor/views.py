@@ -9,6 +9,7 @@ from usagefix.doctor.case import Case
 from usagefix.doctor.counting import INFO, Rule
 from usagefix.doctor.words import listed, quoted
 from usagefix.models.diagnosis import Finding
+from usagefix.models.figures import plural, size
 from usagefix.picture.telling import time_of
 
 _LARGE = 1_000_000  # rows; fewer are read in a second
@@ -38,7 +39,7 @@ def time_not_indexed(case: Case) -> Iterator[Finding]:
         INFO,
         f"No index on the time of {case.nouns.events}: trends, heatmap and top read all of them",
         case.events,
-        f"about {around.event_rows:,} rows without an index on {time}; {why}, of about {_size(pages * _PAGE)}",
+        f"about {plural(around.event_rows, 'row')} without an index on {time}; {why}, of about {size(pages * _PAGE)}",
         f"CREATE INDEX CONCURRENTLY ON {case.events} {how}({quoted(time)})",
     )
 
@@ -69,16 +70,11 @@ def view_of_counter(case: Case) -> Iterator[Finding]:
         yield Finding(
             "view_of_counter",
             INFO,
-            "A view reads the counter" if len(names) == 1 else f"{len(names)} views read the counter",
+            "A view reads the counter" if len(names) == 1 else f"{plural(len(names), 'view')} read the counter",
             case.counted_column,
             listed(names),
             "none: a view shows the counter as it is now",
         )
-
-
-def _size(number: int) -> str:
-    """Bytes as people read them."""
-    return f"{number / 2**10:,.0f} kB" if number < 2**20 else f"{number / 2**20:,.0f} MB"
 
 
 RULES: dict[str, Rule] = {rule.__name__: rule for rule in (time_not_indexed, materialised_view, view_of_counter)}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from usagefix.counter import Counter
 from usagefix.database import Database, detail_of, words_of
 from usagefix.errors import Busy, DatabaseRefused, NotPermitted, ReadOnlyServer
+from usagefix.models.figures import grouped
 from usagefix.models.nouns import Nouns
 from usagefix.picture import Table
 from usagefix.picture.code import Limit
@@ -263,7 +264,7 @@ def _holds_for_any(db: Database, check: _RowCheck) -> bool:
 
 def _refused(words: Nouns, check: _RowCheck, broken: list[_Broken], *, ahead: bool) -> Obstacle:
     number, names = broken[0].rows, ", ".join(row.id for row in broken)
-    which = f"{names}{' …' if number > len(broken) else ''} ({number:,} in all)"
+    which = f"{names}{' …' if number > len(broken) else ''} ({grouped(number)} in all)"
     if check.counted and ahead:
         return Obstacle(
             f"{check} would refuse the next {words.event} of {words.rows} whose events are counted: {which}",

@@ -57,7 +57,7 @@ BEGIN
             AND left_behind IS NOT NULL AND prosrc IS DISTINCT FROM left_behind
     ) AS reasons;
     IF why IS NOT NULL THEN
-        RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why
+        RAISE EXCEPTION 'nothing was changed, because this file is not enough here: %', why
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'usagefix rollback does it.';
     END IF;
 END $do$;""",  # noqa: S608 - literals of our own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from usagefix.models.figures import parts
 from usagefix.models.outcome import Outcome, Part
 from usagefix.models.verification import VerifyReport
 from usagefix.render import counts
@@ -46,7 +47,7 @@ def _row(chapter: Chapter, part: Part | None, *, counted: bool) -> Iterator[Cell
             yield counts.number(totals.inaccurate, wrong=totals.inaccurate > 0)
             yield counts.drift((totals.drift_total,), wrong=totals.drift_total != 0)
         failing = [check.check_id for check in report.checks if not check.passed]
-        many = f"{len(failing)} of {len(report.checks)} checks fail"
+        many = f"{parts(len(failing), len(report.checks), 'check')} fail"
         yield Cell(", ".join(failing) if len(failing) <= _MOST_NAMED else many)
     else:
         yield from (Cell("", PLAIN),) * (3 if counted else 0)

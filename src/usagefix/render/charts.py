@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from usagefix.models.amount import Amount
+from usagefix.models.figures import grouped
 from usagefix.render.layout import text
 from usagefix.render.phrases import drawn
 from usagefix.render.pieces import NARROW, Bars, Heat, Lines
@@ -101,7 +102,7 @@ def _legend(most: Amount, wide: int, shades: str, *, colours: bool) -> Text:
             line.append(" " * max(wide, 2), f"on {colour}")
     else:
         line.append("".join(shade * wide for shade in shades))
-    return line.append(f" {most:,}", "dim")
+    return line.append(f" {grouped(most)}", "dim")
 
 
 def _room(extra: bool, bars: Bars) -> int:

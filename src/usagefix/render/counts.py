@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from usagefix.models.amount import Amount, is_number
+from usagefix.models.figures import aligned, counted, grouped, plural, signed
 from usagefix.models.nouns import Nouns
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Check, Counts, RowCount, RowReport, Status, VerifyReport
 from usagefix.render import phrases
-from usagefix.render.phrases import aligned
 from usagefix.render.pieces import Cell, Column, Facts, Mark, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.verdict import BAD, FAINT, PLAIN, verdict
 
@@ -72,7 +72,7 @@ def accuracy(counts: Counts | None, nouns: Nouns) -> Iterator[Facts | Remark]:
     )
     yield Facts("Accuracy", facts, numbers=True)
     if counts.orphans:
-        those = "is 1 event" if counts.orphans == 1 else f"are {counts.orphans:,} events"
+        those = f"{'is' if counts.orphans == 1 else 'are'} {plural(counts.orphans, 'event')}"
         yield Remark("orphans", f"there {those} of {nouns.rows} that are not there")
 
 
@@ -116,9 +116,9 @@ def row(report: RowReport, nouns: Nouns) -> Outline:
         Status.OK if report.ok else Status.FAILED,
         f"{one.called}: the counter equals {'baseline and events' if one.baseline else 'the events'}",
         one.id,
-        f"displayed {phrases.counted(one.displayed_count)}, actual {one.actual_records:,}, "
-        f"{f'baseline {one.baseline:,}, ' if one.baseline else ''}"
-        f"drift {phrases.signed(one.drift)}",
+        f"displayed {counted(one.displayed_count)}, actual {grouped(one.actual_records)}, "
+        f"{f'baseline {grouped(one.baseline)}, ' if one.baseline else ''}"
+        f"drift {signed(one.drift)}",
         str(report.next or ""),
     )
     sections: list[Section] = [_facts(one, nouns, dated=report.dated)]
@@ -151,12 +151,12 @@ def _facts(one: RowCount, nouns: Nouns, *, dated: bool) -> Facts:
 
 def number(value: Amount, *, wrong: bool = False) -> Cell:
     """How many."""
-    return Cell(f"{value:,}", BAD if wrong else PLAIN)
+    return Cell(grouped(value), BAD if wrong else PLAIN)
 
 
 def counter(value: Amount | None) -> Cell:
     """A counter, which may be null."""
-    return Cell(phrases.counted(value), BAD if value is None else PLAIN)
+    return Cell(counted(value), BAD if value is None else PLAIN)
 
 
 def drift(values: Sequence[Amount], *, wrong: bool) -> Cell:

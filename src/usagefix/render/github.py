@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from usagefix.models.figures import grouped
 from usagefix.models.outcome import Outcome
 from usagefix.render.markdown import markdown
 from usagefix.render.outline import chapters, overall
@@ -54,7 +55,7 @@ def _of(mark: Mark, results: tuple[Result, ...]) -> Iterator[str]:
         yield _annotation(_COMMANDS[mark], result)
     if len(found) > len(fitting):
         rest = ", ".join(dict.fromkeys(result.id for result in found[len(fitting) :]))
-        yield f"::{_COMMANDS[mark]} title=usagefix::{_message(f'{len(found) - len(fitting)} more: {rest}')}"
+        yield f"::{_COMMANDS[mark]} title=usagefix::{_message(f'{grouped(len(found) - len(fitting))} more: {rest}')}"
 
 
 def _annotation(command: str, result: Result) -> str:

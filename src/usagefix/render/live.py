@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.control import Control
 from rich.text import Text
 
+from usagefix.models.figures import duration
 from usagefix.models.outcome import Outcome
 from usagefix.models.verification import VerifyReport
 from usagefix.render.brief import brief
@@ -27,7 +28,7 @@ def screen(command: str, seconds: float) -> Iterator[Callable[[Outcome], bool]]:
     def drawn(outcome: Outcome) -> bool:
         with console.capture() as captured:
             now = datetime.now(UTC).strftime("%H:%M:%S UTC")
-            console.print(Text(f"usagefix {command} every {seconds:g} s, {now}; Ctrl-C ends", style="dim"))
+            console.print(Text(f"usagefix {command} every {duration(seconds)}, {now}; Ctrl-C ends", style="dim"))
             console.print(text(str(outcome.target or "")))
             console.print()
             _draw(outcome, console)

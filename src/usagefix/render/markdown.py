@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
+from usagefix.models.figures import grouped
 from usagefix.models.outcome import Outcome
 from usagefix.render.outline import Chapter, chapters, overall
 from usagefix.render.pieces import (
@@ -115,7 +116,7 @@ def _section(section: Section) -> Iterator[str]:
         case Heat():
             numbers = frozenset(range(1, len(section.columns) + 1))
             named = zip(section.rows, section.numbers, strict=True)
-            grid = tuple((_text(name), *(f"{number:,}" for number in row)) for name, row in named)
+            grid = tuple((_text(name), *(grouped(number) for number in row)) for name, row in named)
             yield from _rows(["", *section.columns], grid, numbers)
         case Facts():
             numbers = frozenset(range(len(section.facts)) if section.numbers else ())

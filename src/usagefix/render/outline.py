@@ -10,6 +10,7 @@ from usagefix.errors import UsagefixError
 from usagefix.models.correction import BackfillReport, Baselines
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.discovery import DiscoverReport
+from usagefix.models.figures import grouped, parts, plural
 from usagefix.models.guarding import GuardReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, TopReport, TrendsReport, WrittenPage
 from usagefix.models.migration import (
@@ -22,7 +23,7 @@ from usagefix.models.migration import (
     StatusReport,
 )
 from usagefix.models.notifying import NotificationsReport
-from usagefix.models.nouns import USUAL, Nouns, plural
+from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.outcome import Outcome, Part
 from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
@@ -104,11 +105,13 @@ def overall(told: Sequence[Chapter]) -> Verdict:
         return verdict
     alike = [chapter.nouns.counter for chapter in told if chapter.shown.verdict.word == verdict.word]
     if len(alike) == len(told):
-        rest = f"all {len(told)} counters"
+        rest = f"all {plural(len(told), 'counter')}"
     else:
-        more = f" and {len(alike) - _MOST_NAMES} more" if len(alike) > _MOST_NAMES else ""
-        others = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words) if word != verdict.word)
-        rest = f"{', '.join(alike[:_MOST_NAMES])}{more} ({len(alike)} of {len(told)} counters; {others})"
+        more = f" and {grouped(len(alike) - _MOST_NAMES)} more" if len(alike) > _MOST_NAMES else ""
+        others = ", ".join(
+            f"{grouped(words.count(word))} {word}" for word in dict.fromkeys(words) if word != verdict.word
+        )
+        rest = f"{', '.join(alike[:_MOST_NAMES])}{more} ({parts(len(alike), len(told), 'counter')}; {others})"
     steps = dict.fromkeys(chapter.shown.verdict.next for chapter in told if chapter.shown.verdict.next)
     return replace(verdict, rest=rest, next=verdict.next if len(steps) > 1 else "".join(steps))
 

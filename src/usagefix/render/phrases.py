@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,8 +11,9 @@ from math import isfinite
 from usagefix.models.amount import Amount
 from usagefix.models.choices import DailyLimit
 from usagefix.models.correction import BackfillReport
+from usagefix.models.figures import grouped, out_of, plural, signed
 from usagefix.models.migration import ExportReport, RollbackReport
-from usagefix.models.nouns import USUAL, Nouns, plural
+from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.probe import Post, Probed, ProbeReport
 
 # What becomes of the application's triggers: held off or not, in a dry run or not.
@@ -42,33 +43,10 @@ class Answers:
         return f"{self.post.outcome.replace('_', ' ')}{status}"
 
 
-def signed(value: Amount) -> str:
-    """A drift."""
-    return f"{value:+,}" if value else "0"
-
-
-def aligned(values: Sequence[Amount | None]) -> list[str]:
-    """Numbers of one column, each with as many digits behind the point as any."""
-    digits = max((_fraction(value) for value in values if value is not None), default=0)
-    return [
-        "null" if value is None else f"{Decimal(value):,.{digits}f}" if digits else f"{value:,}" for value in values
-    ]
-
-
-def _fraction(value: Amount) -> int:
-    exponent = value.as_tuple().exponent if isinstance(value, Decimal) else 0
-    return -exponent if isinstance(exponent, int) and exponent < 0 else 0
-
-
 def drawn(value: Amount) -> float:
     """An amount as a length, or a shade; what is no number, or beyond all of them, is none."""
     length = float(Decimal(value))
     return length if isfinite(length) else 0.0
-
-
-def counted(value: Amount | None) -> str:
-    """A counter, which may be null."""
-    return "null" if value is None else f"{value:,}"
 
 
 def moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
@@ -98,7 +76,7 @@ def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
     if report.resumed:
         yield f"{nouns.of(report.resumed)} had been corrected by a run that was interrupted"
     if report.rounds > 1:
-        yield f"counted {report.rounds} times, since events were deleted or truncated meanwhile"
+        yield f"counted {plural(report.rounds, 'time')}, since events were deleted or truncated meanwhile"
     if report.rows_changed and report.triggers:
         yield f"your triggers on {nouns.parent} {_FATE[report.triggers[0].held_off, report.dry_run]}:"
         for trigger in report.triggers:
@@ -110,7 +88,7 @@ def _made_right(report: BackfillReport, nouns: Nouns) -> Iterator[str]:
     verb = "would be corrected" if report.dry_run else "corrected"
     moved_on = "would be brought up to date" if report.dry_run else "brought up to date"
     if report.counters_changed:
-        both = f"({report.magnitude:,} up and down together)"
+        both = f"({grouped(report.magnitude)} up and down together)"
         yield f"{nouns.of(report.counters_changed)} {verb}: drift {signed(report.drift_removed)} {both}"
     elif report.last_only or not report.unrepaired:
         yield "no drift to remove" if report.baselines.rows else "every counter was right: no drift to remove"
@@ -137,7 +115,7 @@ def undone(report: RollbackReport, nouns: Nouns = USUAL) -> Iterator[str]:
         those = plural(report.counters_restored, "counter")
         yield f"{those} {changed} what was shown before apply, plus later {nouns.events}"
     elif report.migrations and report.counts is not None:
-        yield f"the counters keep their values: {report.counts.accurate:,} of {report.counts.rows:,} accurate"
+        yield f"the counters keep their values: {out_of(report.counts.accurate, report.counts.rows)} accurate"
     elif report.migrations:
         yield "the counters keep their values"
     if report.purged:
@@ -157,7 +135,7 @@ def moved(report: ProbeReport) -> str:
     """What a probe did, and what came of it."""
     did = f"{plural(report.expected, 'use')} posted"
     if report.refused:
-        did = f"{report.refused:,} of {plural(report.expected, 'post')} refused"
+        did = f"{grouped(report.refused)} of {plural(report.expected, 'post')} refused"
     counter = f"counter {signed(report.counted)}" if report.counted else "the counter did not move"
     return f"{did}, {plural(report.recorded, 'event')} recorded, {counter}"
 
@@ -179,8 +157,8 @@ def remarks(report: ProbeReport) -> Iterator[str]:
     if report.events:
         some = ", ".join(report.events[:_MOST_IDS])
         more = len(report.events) - _MOST_IDS
-        stays = "the event stays" if len(report.events) == 1 else f"the {len(report.events)} events stay"
-        yield f"{stays} recorded: {some}" + (f" and {more} more" if more > 0 else "")
+        stays = "the event stays" if len(report.events) == 1 else f"the {plural(len(report.events), 'event')} stay"
+        yield f"{stays} recorded: {some}" + (f" and {grouped(more)} more" if more > 0 else "")
     elif report.recorded > 0:
         yield f"{'what was' if report.recorded == 1 else 'all that was'} recorded stays recorded"
     if not report.preset.accurate:
@@ -194,7 +172,7 @@ def _whose(report: ProbeReport) -> Iterator[str]:
     elif report.ours == 0 and report.verdict is Probed.UNCLEAR:
         yield "none of them carries what was posted: the API keeps no usageData, or others used the preset"
     elif report.recorded > report.ours:
-        yield f"{plural(report.ours, 'event')} of ours, {report.recorded - report.ours:,} of others meanwhile"
+        yield f"{plural(report.ours, 'event')} of ours, {grouped(report.recorded - report.ours)} of others meanwhile"
 
 
 def exported(report: ExportReport) -> Iterator[str]:

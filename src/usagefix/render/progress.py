@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from usagefix.models.correction import BackfillProgress
-from usagefix.models.nouns import USUAL, Nouns, plural
+from usagefix.models.figures import grouped, plural
+from usagefix.models.nouns import USUAL, Nouns
 from usagefix.render import words
 
 FIRST, THEN = 5.0, 30.0  # seconds until the first line of a log, and between two
@@ -99,5 +100,5 @@ class _Log:
     def __call__(self, so_far: int, total: int) -> None:
         now = time.monotonic()
         if now >= self.due and so_far < total:
-            words.say(f"{self.done} {so_far:,} of {plural(total, self.what)}")
+            words.say(f"{self.done} {grouped(so_far)} of {plural(total, self.what)}")
             self.due = now + self.apart

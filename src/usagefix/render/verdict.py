@@ -10,11 +10,12 @@ from usagefix.models.choices import GuardMode, Throttling
 from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport, Severity
 from usagefix.models.discovery import DiscoverReport
+from usagefix.models.figures import grouped, out_of, parts, percent, plural, size
 from usagefix.models.guarding import GuardReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, Of, TopReport, TrendsReport, Window, WrittenPage
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, State, StatusReport
 from usagefix.models.notifying import NotificationsReport
-from usagefix.models.nouns import USUAL, Nouns, plural
+from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.probe import Probed, ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
@@ -86,7 +87,7 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
                 return Verdict("not known", "verify has no answer: usagefix verify says why", MIND)
             return _verified(report.verified, nouns)
         case WrittenPage():
-            return Verdict("written", f"{report.file}, {report.bytes / 1000:,.0f} KB", GOOD)
+            return Verdict("written", f"{report.file}, {size(report.bytes)}", GOOD)
         case TrendsReport() | HeatmapReport() | TopReport():
             return _seen(report, nouns)
         case DiscoverReport():
@@ -102,13 +103,13 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
 def _verified(report: VerifyReport, nouns: Nouns) -> Verdict:
     failed = [check for check in report.checks if not check.passed]
     counts = report.counts
-    accuracy = f", {counts.accurate:,} of {nouns.of(counts.rows)} accurate" if counts else ""
+    accuracy = f", {grouped(counts.accurate)} of {nouns.of(counts.rows)} accurate" if counts else ""
     checks = len(report.checks)
     if not failed:
-        passed = {1: "the check passes", 2: "both checks pass"}.get(checks, f"all {checks} checks pass")
+        passed = {1: "the check passes", 2: "both checks pass"}.get(checks, f"all {grouped(checks)} checks pass")
         allowed = ", the drift is within what is allowed" if counts and counts.inaccurate else ""
         return Verdict("right", f"{passed}{accuracy}{allowed}", GOOD)
-    number = f"{len(failed)} of {checks} checks {'fails' if len(failed) == 1 else 'fail'}"
+    number = f"{parts(len(failed), checks, 'check')} {'fails' if len(failed) == 1 else 'fail'}"
     wrong = number if checks > 1 else "the check fails"
     return Verdict("not right", f"{wrong}{accuracy}", BAD, str(report.next or ""))
 
@@ -119,16 +120,16 @@ def _seen(report: TrendsReport | HeatmapReport | TopReport, nouns: Nouns) -> Ver
         case TrendsReport():
             if report.change is None:
                 return Verdict("trend", f"{said}, and {nouns.total(report.before_uses)} in the time before")
-            than = f"{abs(report.change):.1%} {'more' if report.change >= 0 else 'fewer'}".replace("%", " %")
-            return Verdict("trend", f"{said}, {than} than the {report.before_uses:,} in the time before")
+            than = f"{percent(abs(report.change))} {'more' if report.change >= 0 else 'fewer'}"
+            return Verdict("trend", f"{said}, {than} than the {grouped(report.before_uses)} in the time before")
         case HeatmapReport():
             return Verdict("heatmap", said)
         case _:
             if not report.rows:
                 return Verdict("top", said)
             what = "users" if report.of is Of.USERS else nouns.rows
-            share = f"{report.top_share:.0%}".replace("%", " %")
-            return Verdict("top", f"{said}; {share} by {len(report.rows):,} of {report.among:,} {what}")
+            share = percent(report.top_share)
+            return Verdict("top", f"{said}; {share} by {out_of(len(report.rows), report.among)} {what}")
 
 
 def _window(window: Window) -> str:
@@ -160,15 +161,13 @@ def _standing(report: StatusReport) -> Verdict:
     if State.OUTDATED in states or State.FOREIGN in states:
         return Verdict("not as released", "usagefix verify names what differs", BAD, str(report.next or ""))
     pending = sum(migration.state is State.PENDING for migration in report.migrations)
-    return Verdict(
-        "pending", f"{pending} of {plural(len(report.migrations), 'migration')}", MIND, str(report.next or "")
-    )
+    return Verdict("pending", f"{parts(pending, len(report.migrations), 'migration')}", MIND, str(report.next or ""))
 
 
 def _diagnosed(report: DoctorReport) -> Verdict:
     errors = report.count(Severity.ERROR)
     said = f"{plural(errors, 'error')}, {plural(report.count(Severity.WARNING), 'warning')}, "
-    said += f"{report.count(Severity.INFO):,} good to know"
+    said += f"{grouped(report.count(Severity.INFO))} good to know"
     following = str(report.next or "")
     following += " --dry-run" if following == "usagefix apply" else ""
     following = next((f.remedy for f in report.findings if f.finding_id == "events_incomplete"), following)
@@ -186,12 +185,12 @@ def _smoked(report: SmokeReport, nouns: Nouns) -> Verdict:
     if not failed:
         return Verdict("right", nouns.smoked, GOOD)
     hints = "; ".join(dict.fromkeys(step.hint for step in failed if step.hint))
-    said = f"{len(failed)} of {plural(len(report.steps), 'step')} {'fails' if len(failed) == 1 else 'fail'}"
+    said = f"{parts(len(failed), len(report.steps), 'step')} {'fails' if len(failed) == 1 else 'fail'}"
     return Verdict("not right", f"{said}; all of it is undone", BAD, hints)
 
 
 def _exported(report: ExportReport) -> Verdict:
-    written = f"{plural(len(report.files), 'file')} written, {len(report.there)} there already"
+    written = f"{plural(len(report.files), 'file')} written, {grouped(len(report.there))} there already"
     return Verdict("exported", written, GOOD, f"{report.runs}, then usagefix verify")
 
 
@@ -201,7 +200,7 @@ def _discovered(report: DiscoverReport) -> Verdict:
         following = "declare a counter that you know yourself, see docs/counters.md; usagefix verify then counts it"
         return Verdict("none found", looked, MIND, following)
     written = report.written
-    added = f", {len(written.added)} written to {written.path}" if written else ""
+    added = f", {grouped(len(written.added))} written to {written.path}" if written else ""
     following = "usagefix discover --write usagefix.toml"
     if written:
         # A file of another name, or in another folder, is read only where somebody says so.

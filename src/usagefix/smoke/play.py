@@ -8,6 +8,7 @@ from datetime import datetime
 
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
+from usagefix.models.figures import counted, grouped
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
 from usagefix.picture.obstacles import said
@@ -175,5 +176,5 @@ class Play:
 
 def moved(before: State, after: State) -> str:
     """What the counter and the events did, in words."""
-    shown = "null" if before.counter is None else f"{before.counter:,}"
-    return f"counter {shown} → {after.shown:,}, events {before.events:,} → {after.events:,}"
+    counter = f"counter {counted(before.counter)} → {grouped(after.shown)}"
+    return f"{counter}, events {grouped(before.events)} → {grouped(after.events)}"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
+from usagefix.models.figures import grouped, out_of, parts, plural
 from usagefix.models.insight import Insight, Step, TrendsReport, Window
-from usagefix.models.nouns import Nouns, plural
+from usagefix.models.nouns import Nouns
 from usagefix.models.verification import Counts, VerifyReport
 from usagefix.render.page.figures import Unit, clock, date, full, name, percent, short, together, zone
 from usagefix.render.page.heat import Heat, heat
@@ -131,7 +132,7 @@ def band(verified: VerifyReport | None, nouns: Nouns, given: str = "") -> Band:
     if counts.inaccurate:
         one = counts.inaccurate == 1
         those = "differs from its" if one else "differ from their"
-        differ = f"{counts.inaccurate:,} of {plural(counts.rows, 'counter')} {those}"
+        differ = f"{parts(counts.inaccurate, counts.rows, 'counter')} {those}"
         much = f"by {short(counts.drift_magnitude)}{'' if one else ' together'}"
         return Band("bad", "Wrong", f"{differ} {nouns.events}, {much}", tuple(details), following)
     if failed:
@@ -141,8 +142,8 @@ def band(verified: VerifyReport | None, nouns: Nouns, given: str = "") -> Band:
 
 def _checks(failed: int, number: int) -> str:
     if not failed:
-        return {1: "the check passes", 2: "both checks pass"}.get(number, f"all {number} checks pass")
-    return f"{failed} of {plural(number, 'check')} {'fails' if failed == 1 else 'fail'}"
+        return {1: "the check passes", 2: "both checks pass"}.get(number, f"all {grouped(number)} checks pass")
+    return f"{parts(failed, number, 'check')} {'fails' if failed == 1 else 'fail'}"
 
 
 def _agree(counts: Counts, nouns: Nouns) -> str:
@@ -150,7 +151,7 @@ def _agree(counts: Counts, nouns: Nouns) -> str:
         return f"there is no {nouns.row} yet"
     if counts.rows == 1:
         return f"the one counter agrees with its {nouns.events}"
-    return f"{counts.accurate:,} of {counts.rows:,} counters agree with their {nouns.events}"
+    return f"{out_of(counts.accurate, counts.rows)} counters agree with their {nouns.events}"
 
 
 def _cards(insight: Insight, nouns: Nouns) -> Iterator[Card]:
@@ -169,11 +170,11 @@ def _cards(insight: Insight, nouns: Nouns) -> Iterator[Card]:
     )
     if recent.users is not None:
         people = [period.users or 0 for period in over]
-        known = f"{trend.users:,} in {whole}" if trend.users is not None else ""
+        known = f"{grouped(trend.users)} in {whole}" if trend.users is not None else ""
         yield Card("Users, last 30 days", short(recent.users), full(recent.users), known, None, *_spark(people))
     rows = [period.presets for period in over]
     there = insight.verified.counts.rows if insight.verified and insight.verified.counts else None
-    known = f"of {there:,} in all" if there else f"{trend.presets:,} in {whole}"
+    known = f"of {grouped(there)} in all" if there else f"{grouped(trend.presets)} in {whole}"
     yield Card(
         f"{_busy(nouns)}, last 30 days",
         short(recent.presets),
