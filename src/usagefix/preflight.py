@@ -16,8 +16,8 @@ _DEFAULTS = {"global", "database", "user", "database user"}  # where ALTER ROLE 
 _MEANT_HERE = ("in this session", "leave it out of PGOPTIONS and the URL")
 _MEANT_FOR_ALL = (
     "for the whole of it",
-    "hosters set it where the disk is full, and for a switchover: look at the server's messages, give it more room,"
-    " then run this again",
+    "hosting services set it when the disk is full, and for a switchover: read the server's messages, add"
+    " disk space, then run this again",
 )
 _NUMBERS = {"integer", "bigint", "numeric"}
 
@@ -87,7 +87,7 @@ def _require_types(db: Database, presets: picture.Table, events: picture.Table) 
     if kind not in _NUMBERS:
         raise WrongDatabase(
             f"{parent}.{counter.column} is of type {kind}",
-            hint=f"usagefix counts in {', '.join(sorted(_NUMBERS))}: other types round, or are too small",
+            hint=f"usagefix counts in {', '.join(sorted(_NUMBERS))}: other types are not exact, or too small",
         )
     try:
         # Types of the catalog's own wording; the tables are not touched, so no lock is waited for.
@@ -147,9 +147,9 @@ def require_triggers(db: Database) -> None:
     """Triggers fire in sessions like this one. Raises Refused: what is tried here would not be counted."""
     if db.session.triggerless:
         raise Refused(
-            "no trigger fires in sessions like this one: session_replication_role is replica",
-            hint="ALTER ROLE or ALTER DATABASE ... RESET session_replication_role (usagefix doctor says whose it is),"
-            " or connect as another role",
+            "no trigger fires in this role's sessions: session_replication_role is replica",
+            hint="ALTER ROLE or ALTER DATABASE ... RESET session_replication_role (usagefix doctor says which), or"
+            " connect as another role",
         )
 
 

@@ -41,8 +41,8 @@ most rows have no event; what a wrong declaration gets right, it does by chance.
 EACH = 5
 """And where most are right, a fall asks only where a counter loses so much on average: small ones are off by one."""
 DECLARATION = (
-    "look at the declaration first: is it this column, and what of the events, the filter (where), the sum and its"
-    " sign, the key? usagefix discover lists what agrees with the data"
+    "check the declaration first: the column, the events, the filter (where), the sum and its sign, the key;"
+    " usagefix discover lists what agrees with the data"
 )
 LISTED = 10
 """How many of the largest falls are listed."""
@@ -190,15 +190,16 @@ def refused(doubt: Doubt) -> Doubted:
     if doubt.definition is not None:
         return Doubted(
             f"the counters do not look like what these events count: {doubt}",
-            hint=f"{DECLARATION}. If it is right, --trust events lets the events count, --trust counters keeps what the"
-            " counters show and adds events to it",
+            hint=f"{DECLARATION}. If it is right, --trust events sets the counters to the events, --trust counters"
+            " keeps what they show and adds new events",
             details=("the largest falls:", *(_line(one) for one in doubt.largest)) if doubt.largest else (),
             keys={"doubt": doubt},
         )
     return Doubted(
         f"the events do not look like the whole truth: {doubt}",
-        hint="usagefix doctor --source DIR finds out why no events are recorded; or say which side is true:"
-        " --trust counters keeps what the counters show and adds events to it, --trust events lets the counters fall",
+        hint="find out why no events are recorded with usagefix doctor --source DIR; or say which side is right:"
+        " --trust counters keeps what the counters show and adds new events, --trust events lets the counters"
+        " fall",
         details=("the largest falls:", *(_line(one) for one in doubt.largest)),
         keys={"doubt": doubt},
     )

@@ -72,7 +72,7 @@ def _by_its_truth(db: Database, *, only: Sequence[str], top: int, fail_over: int
     """The one check of a counter that is only verified: what it shows is what its query says."""
     accuracy = _accuracy(db, top, 0)
     check = _counters_accurate(db, accuracy, fail_over)
-    hint = "correct it where the application counts: usagefix only verifies a counter with truth"
+    hint = "correct it where the application counts; usagefix only verifies a counter with truth"
     return VerifyReport(
         checks=(replace(check, hint=hint),) if not only or COUNTERS in only else (),
         counts=Counts(**{column.name: getattr(accuracy, column.name) for column in fields(Counts)}),
@@ -112,7 +112,7 @@ def report(
         checks.append(_last_used_current(db, fail_over))
     asked = tuple(check for check in checks if check.check_id in wanted)
     step = None
-    if failing := [check.check_id for check in asked if not check.passed]:
+    if failing := [check.check_id for check in asked if check.failed]:
         here = outlook(db, seen)
         asked, step = tuple(advice.advised(here, check) for check in asked), advice.next_step(here, failing)
     turned_away = _refused_writes(db)
@@ -145,7 +145,7 @@ def next_step(db: Database, *also: str) -> Step | None:
 
 def step_of(db: Database, seen: Code, found: Checks, *also: str) -> Step | None:
     """The same, where the checks are known."""
-    failing = [check.check_id for checks in found.values() for check in checks if not check.passed]
+    failing = [check.check_id for checks in found.values() for check in checks if check.failed]
     return advice.next_step(outlook(db, seen), [*failing, *also]) if failing or also else None
 
 
@@ -213,7 +213,7 @@ def _last_used_current(db: Database, fail_over: int) -> Check:
     title = f"{nouns.last_event.capitalize()} is up to date"
     check = Check(LAST_USED, title, Status.OK, nouns.last, "", "usagefix backfill")
     if not db.counter.dated:
-        return replace(check, status=Status.SKIPPED, detail=f"no columns that tell when {nouns.an_event} was")
+        return replace(check, status=Status.SKIPPED, detail=f"no columns with the time of {nouns.an_event}")
     behind, rows = db.tuple(db.query("behind"))
     detail = f"{grouped(behind)} of {nouns.of(rows)} behind" + (
         f", up to {grouped(fail_over)} allowed" if fail_over and behind else ""

@@ -160,7 +160,7 @@ def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | Non
         (still_open,) = db.values(db.query("run_open"), {"run": batch.run})
         if not still_open or not db.values(db.query("counting"))[0]:
             raise UsagefixError(
-                "somebody rolled the fix back, or disabled its trigger, while the backfill was going",
+                "somebody rolled the fix back, or disabled its trigger, during the backfill",
                 hint="usagefix verify says what to do",
             )
         pending = pending_of(db, batch)
@@ -176,7 +176,7 @@ def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | Non
             keys = db.values(db.query("lock_batch"), {"ids": array([found.row_key for found in pending])})
         if batch.wait and not keys and db.values(db.query("there"), {"id": pending[0].row_key}):
             raise Busy(
-                f"the server is busy: somebody holds the rows of {db.nouns.parent}",
+                f"the server is busy: other sessions hold locks on rows of {db.nouns.parent}",
                 hint="run this again",
                 sqlstate="55P03",
             )

@@ -44,11 +44,10 @@ def give_back(
 
     how = How(BATCH_SIZE, hold_off(db, triggers), limits, 0.0, on_progress, store, "give_back")
     done = one_round(db, how)
-    db.changes[-1:] = [
-        f"{plural(done.presets, 'counter')} {'shows' if done.presets == 1 else 'show'} again what was shown before apply"
-    ]
+    show = "shows" if done.presets == 1 else "show"
+    db.changes[-1:] = [f"{plural(done.presets, 'counter')} {show} again what was shown before apply"]
     db.remarks += [
-        f"{db.nouns.row} {row.id} keeps its counter, since the server refuses that: {row.why}"
+        f"{db.nouns.row} {row.id} keeps its counter, because the server refuses to change it: {row.why}"
         for row in done.unrepaired
     ]
     db.remarks += [f"a materialised view still shows the counters as they were: {refresh}" for refresh in stale(db)]

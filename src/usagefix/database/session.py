@@ -66,12 +66,12 @@ class Database(Reading):
                     raise psycopg.Rollback
         except psycopg.Rollback:  # psycopg swallows it, but not where the undoing fails
             raise CannotConnect(
-                "the connection was lost while a trial was being undone",
+                "the connection was lost during the rollback of a trial",
                 hint="the server rolls an open transaction back; run this again",
             ) from None
         except CannotConnect:
             if committing:
-                self.changes.append("the last step, or not: the connection was lost while it was being committed")
+                self.changes.append("the last step, or not: the connection was lost during its commit")
             raise
 
     def run_alone(self, statement: str, seconds: float) -> None:
@@ -147,7 +147,7 @@ class Database(Reading):
         )
         if not mine:
             raise Busy(
-                "another run of usagefix is going on this database",
+                "another run of usagefix is active on this database",
                 hint="wait for it to end, then run this again",
                 sqlstate="55P03" if patiently else None,
             )

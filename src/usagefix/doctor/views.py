@@ -30,10 +30,10 @@ def time_not_indexed(case: Case) -> Iterator[Finding]:
     in_order = around.correlations.get(time)
     if in_order is None or abs(float(in_order)) >= _IN_ORDER:
         pages = 3 + around.event_pages // _RANGE * _SUMMARY // _PAGE
-        how, why = "USING brin ", "they lie in its order, so that a BRIN is enough"
+        how, why = "USING brin ", "they are stored in its order, so a BRIN index is enough"
     else:
         pages = around.event_rows * _ENTRY // _PAGE
-        how, why = "", "they do not lie in its order, so that it takes a b-tree"
+        how, why = "", "they are not stored in its order, so it takes a b-tree"
     yield Finding(
         "time_not_indexed",
         INFO,

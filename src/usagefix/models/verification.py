@@ -39,9 +39,9 @@ class Check:
     hint: str
 
     @property
-    def passed(self) -> bool:
-        """Skipped checks pass: they had nothing to look at, and say so."""
-        return self.status in (Status.OK, Status.SKIPPED)
+    def failed(self) -> bool:
+        """Whether something is wrong. A skipped check neither fails nor passes: it does not apply."""
+        return self.status not in (Status.OK, Status.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ class VerifyReport(Keyed):
 
     @property
     def ok(self) -> bool:
-        return all(check.passed for check in self.checks)
+        return not any(check.failed for check in self.checks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def of_checks(checks: Sequence[Check], *, failed: Mark = Mark.FAILED) -> tuple[R
     """The checks as results."""
     return tuple(
         Result(
-            c.check_id, _STATUS.get(c.status, failed), c.status, c.title, c.object, c.detail, "" if c.passed else c.hint
+            c.check_id, _STATUS.get(c.status, failed), c.status, c.title, c.object, c.detail, c.hint if c.failed else ""
         )
         for c in checks
     )
@@ -39,17 +39,16 @@ def of_steps(steps: Sequence[SmokeStep]) -> tuple[Result, ...]:
     )
 
 
-def verified(report: VerifyReport, nouns: Nouns) -> Outline:
-    """The whole report of verify."""
-    results = of_checks(report.checks)
-    sections = (checked("", results), *accuracy(report.counts, nouns), *_rows(report, nouns))
-    return Outline(results, verdict(report, nouns), sections)
+def verified(report: VerifyReport, nouns: Nouns, *, whole: bool) -> Outline:
+    """The report of verify; ``whole``: people read what is right, too."""
+    return Outline(of_checks(report.checks), verdict(report, nouns), told(report, nouns, whole=whole))
 
 
-def digest(report: VerifyReport, nouns: Nouns) -> tuple[Section, ...]:
-    """What is wrong, and how far."""
-    wrong = of_checks([check for check in report.checks if not check.passed])
-    return (*((checked("", wrong),) if wrong else ()), *accuracy(report.counts, nouns), *_rows(report, nouns))
+def told(report: VerifyReport, nouns: Nouns, title: str = "", *, whole: bool = False) -> tuple[Section, ...]:
+    """The checks that fail, the totals, and the rows that are wrong; ``whole``: all checks, and rows that are right."""
+    checks = of_checks([check for check in report.checks if whole or check.failed])
+    rows = _rows(report, nouns) if whole or any(not row.accurate for row in report.rows) else ()
+    return (*((checked(title, checks),) if checks else ()), *accuracy(report.counts, nouns), *rows)
 
 
 def accuracy(counts: Counts | None, nouns: Nouns) -> Iterator[Facts | Remark]:

@@ -14,7 +14,6 @@ from usagefix.models.figures import duration
 from usagefix.models.outcome import Outcome
 from usagefix.models.verification import VerifyReport
 from usagefix.render.brief import brief
-from usagefix.render.counts import digest
 from usagefix.render.layout import conclude, line, stdout_console, text
 from usagefix.render.outline import chapters, overall
 from usagefix.render.table import draw, draw_chapter
@@ -46,7 +45,7 @@ def _draw(outcome: Outcome, console: Console) -> None:
     if not any(isinstance(part.report, VerifyReport) for part in outcome.parts):
         return
     # The verdict first: what does not fit on the screen is cut off at the end.
-    told = chapters(outcome)
+    told = chapters(outcome, whole=outcome.whole)
     conclude(overall(told), console)
     console.print()
     if outcome.brief:
@@ -54,4 +53,4 @@ def _draw(outcome: Outcome, console: Console) -> None:
         return
     for chapter, part in zip(told, outcome.parts, strict=False):
         if isinstance(part.report, VerifyReport):
-            draw_chapter(digest(part.report, part.nouns), chapter, console)
+            draw_chapter(chapter.shown.sections, chapter, console)

@@ -15,7 +15,7 @@ _MEANS = {
     Mode.COLLAPSE: "a new one is added to the unread one that is there",
     Mode.DROP: "a new one falls away while an unread one is there; nothing says how many did",
 }
-_REPAIR = "usagefix notifications collapse --table {} makes it anew, off takes it away"
+_REPAIR = "usagefix notifications collapse --table {} creates it again, off removes it"
 
 
 def notified(report: NotificationsReport) -> Outline:

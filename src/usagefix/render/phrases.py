@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from usagefix.models.figures import grouped, out_of, plural, signed
 from usagefix.models.migration import ExportReport, RollbackReport
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.probe import Post, Probed, ProbeReport
+from usagefix.models.verification import Status
 
 # What becomes of the application's triggers: held off or not, in a dry run or not.
 _FATE = {
@@ -24,6 +26,8 @@ _FATE = {
     (False, False): "fired",
 }
 
+_KINDS = {Status.OK: "passed", Status.SKIPPED: "skipped"}  # all others have failed
+APPLIES_NOT = ("does not apply", "do not apply")
 _COMPETITORS = ("counted_twice", "competing_writer", "counter_writer")
 _MOST_IDS = 3
 _MOST_UNREPAIRED = 10
@@ -43,6 +47,21 @@ class Answers:
         return f"{self.post.outcome.replace('_', ' ')}{status}"
 
 
+def tally(statuses: Iterable[Status], noun: str = "check", *, skipped: tuple[str, str] = APPLIES_NOT) -> str:
+    """How many failed, passed and were skipped: ``1 check fails, 15 pass, 2 do not apply``."""
+    kinds = Counter(_KINDS.get(status, "failed") for status in statuses)
+    said = {"failed": ("fails", "fail"), "passed": ("passes", "pass"), "skipped": skipped}
+    counted = [(kinds[kind], verb) for kind, verb in said.items() if kinds[kind]]
+    if not counted:
+        return f"there is no {noun}"
+    told = [f"{grouped(number)} {verbs[number > 1]}" for number, verbs in counted]
+    first, verbs = counted[0]
+    who = plural(first, noun)
+    if len(counted) == 1:
+        who = {1: f"the {noun}", 2: f"both {noun}s"}.get(first, f"all {who}")
+    return ", ".join([f"{who} {verbs[first > 1]}", *told[1:]])
+
+
 def drawn(value: Amount) -> float:
     """An amount as a length, or a shade; what is no number, or beyond all of them, is none."""
     length = float(Decimal(value))
@@ -58,12 +77,15 @@ def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
     """What a backfill changed, or would change, a line each; lines about one trigger are indented."""
     yield from _made_right(report, nouns)
     if report.unrepaired:
-        yield f"{nouns.of(len(report.unrepaired))} not corrected, since the server refuses to update the row:"
+        yield f"{nouns.of(len(report.unrepaired))} not corrected, because the server refuses to update the row:"
         yield from (f"  {row.id}: {row.why}" for row in report.unrepaired[:_MOST_UNREPAIRED])
     if report.baselines.rows:
         became = "would become" if report.dry_run else "became"
         counters = plural(report.baselines.rows, "counter")
-        yield f"{nouns.total(report.baselines.total)} that {counters} showed beside their events {became} baselines"
+        yield (
+            f"{nouns.total(report.baselines.total)} that {counters} showed in addition to their events {became}"
+            " baselines"
+        )
     if report.forgotten.rows:
         gone = "would be forgotten" if report.dry_run else "forgotten"
         had = plural(report.forgotten.rows, "baseline")
@@ -74,7 +96,7 @@ def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
         yield f"{kept} {shows} the counters as they were, until you run:"
         yield from (f"  {statement};" for statement in report.refresh)
     if report.resumed:
-        yield f"{nouns.of(report.resumed)} had been corrected by a run that was interrupted"
+        yield f"{nouns.of(report.resumed)} were corrected by an earlier run that was interrupted"
     if report.rounds > 1:
         yield f"counted {plural(report.rounds, 'time')}, since events were deleted or truncated meanwhile"
     if report.rows_changed and report.triggers:
@@ -111,9 +133,9 @@ def undone(report: RollbackReport, nouns: Nouns = USUAL) -> Iterator[str]:
         case None:
             pass
     if report.counters_restored is not None:
-        changed = "would get back" if would else "got back"
+        changed = "would show again" if would else "show again"
         those = plural(report.counters_restored, "counter")
-        yield f"{those} {changed} what was shown before apply, plus later {nouns.events}"
+        yield f"{those} {changed} what they showed before apply, plus later {nouns.events}"
     elif report.migrations and report.counts is not None:
         yield f"the counters keep their values: {out_of(report.counts.accurate, report.counts.rows)} accurate"
     elif report.migrations:

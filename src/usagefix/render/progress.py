@@ -55,7 +55,7 @@ def _reading(asked: Sequence[int], done: threading.Event, first: float) -> None:
     def said() -> str:
         return f"reading the events, question {asked[0] + 1} of about {asked[1]}"
 
-    if done.wait(first):
+    if done.wait(first) or words.hushed():
         return
     if sys.stderr is not None and sys.stderr.isatty():
         from rich.console import Console
@@ -71,7 +71,7 @@ def _reading(asked: Sequence[int], done: threading.Event, first: float) -> None:
 
 @contextmanager
 def _shown(doing: str, done: str, what: str, first: float, then: float) -> Iterator[Callable[[int, int], None]]:
-    if sys.stderr is None or not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty() or words.hushed():
         yield _Log(done, what, time.monotonic() + first, then)
         return
 

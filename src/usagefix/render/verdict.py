@@ -20,12 +20,12 @@ from usagefix.models.probe import Probed, ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, Status, VerifyReport
-from usagefix.render.phrases import moved
+from usagefix.render.phrases import moved, tally
 
 GOOD, BAD, MIND, FAINT, PLAIN = "green", "red", "yellow", "dim", ""
 _GUARDED = {
-    GuardMode.IGNORE: "the counter stays as it is, the rest of a statement goes through",
-    GuardMode.WARN: "the counter stays as it is, the rest of a statement goes through, with a warning",
+    GuardMode.IGNORE: "the counter keeps its value, the rest of the statement succeeds",
+    GuardMode.WARN: "the counter keeps its value, the rest of the statement succeeds, with a warning",
     GuardMode.REJECT: "a statement that writes the counter fails",
 }
 
@@ -101,17 +101,15 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
 
 
 def _verified(report: VerifyReport, nouns: Nouns) -> Verdict:
-    failed = [check for check in report.checks if not check.passed]
     counts = report.counts
-    accuracy = f", {grouped(counts.accurate)} of {nouns.of(counts.rows)} accurate" if counts else ""
-    checks = len(report.checks)
-    if not failed:
-        passed = {1: "the check passes", 2: "both checks pass"}.get(checks, f"all {grouped(checks)} checks pass")
-        allowed = ", the drift is within what is allowed" if counts and counts.inaccurate else ""
-        return Verdict("right", f"{passed}{accuracy}{allowed}", GOOD)
-    number = f"{parts(len(failed), checks, 'check')} {'fails' if len(failed) == 1 else 'fail'}"
-    wrong = number if checks > 1 else "the check fails"
-    return Verdict("not right", f"{wrong}{accuracy}", BAD, str(report.next or ""))
+    accuracy = f"; {grouped(counts.accurate)} of {nouns.of(counts.rows)} accurate" if counts else ""
+    said = f"{tally(check.status for check in report.checks)}{accuracy}"
+    if not report.ok:
+        return Verdict("not right", said, BAD, str(report.next or ""))
+    if not any(check.status is Status.OK for check in report.checks):
+        return Verdict("cannot tell", said, MIND)
+    allowed = ", the drift is within what is allowed" if counts and counts.inaccurate else ""
+    return Verdict("right", f"{said}{allowed}", GOOD)
 
 
 def _seen(report: TrendsReport | HeatmapReport | TopReport, nouns: Nouns) -> Verdict:
@@ -182,11 +180,12 @@ def _smoked(report: SmokeReport, nouns: Nouns) -> Verdict:
     failed = [step for step in report.steps if step.status is Status.FAILED]
     if not failed and any(step.step_id == "first_use" and step.status is Status.SKIPPED for step in report.steps):
         return Verdict("cannot tell", f"no {nouns.event} was tried", MIND)
+    steps = tally((step.status for step in report.steps), "step", skipped=("was not tried", "were not tried"))
     if not failed:
-        return Verdict("right", nouns.smoked, GOOD)
+        some = any(step.status is Status.SKIPPED for step in report.steps)
+        return Verdict("right", f"{nouns.smoked} ({steps})" if some else nouns.smoked, GOOD)
     hints = "; ".join(dict.fromkeys(step.hint for step in failed if step.hint))
-    said = f"{parts(len(failed), len(report.steps), 'step')} {'fails' if len(failed) == 1 else 'fail'}"
-    return Verdict("not right", f"{said}; all of it is undone", BAD, hints)
+    return Verdict("not right", f"{steps}; all of it is undone", BAD, hints)
 
 
 def _exported(report: ExportReport) -> Verdict:

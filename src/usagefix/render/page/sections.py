@@ -16,6 +16,7 @@ from usagefix.render.page.heat import Heat, heat
 from usagefix.render.page.periods import Detail
 from usagefix.render.page.ranking import Ranking, ranking
 from usagefix.render.page.trend import Chart, chart, cut_short
+from usagefix.render.phrases import tally
 from usagefix.render.words import again
 
 CHART_HEIGHT = 240
@@ -118,12 +119,12 @@ def band(verified: VerifyReport | None, nouns: Nouns, given: str = "") -> Band:
     """What verify says now."""
     if verified is None:
         return Band("mind", "Not known", "verify has no answer: usagefix verify says why")
-    failed = [check for check in verified.checks if not check.passed]
+    failed = [check for check in verified.checks if check.failed]
     counts = verified.counts
     details = [f"{check.title}: {check.detail}" if check.detail else check.title for check in failed]
     more = len(details) - _MOST_CHECKS
     details = [name(line, most=300) for line in details[:_MOST_CHECKS]] + ([f"and {more} more"] if more > 0 else [])
-    checks = _checks(len(failed), len(verified.checks))
+    checks = tally(check.status for check in verified.checks)
     following = name(again(str(verified.next), given), most=400) if verified.next else ""
     if counts is None:
         return Band(
@@ -138,12 +139,6 @@ def band(verified: VerifyReport | None, nouns: Nouns, given: str = "") -> Band:
     if failed:
         return Band("bad", "Not safe", f"{_agree(counts, nouns)}, but {checks}", tuple(details), following)
     return Band("good", "Right", f"{_agree(counts, nouns)}; {checks}")
-
-
-def _checks(failed: int, number: int) -> str:
-    if not failed:
-        return {1: "the check passes", 2: "both checks pass"}.get(number, f"all {grouped(number)} checks pass")
-    return f"{parts(failed, number, 'check')} {'fails' if failed == 1 else 'fail'}"
 
 
 def _agree(counts: Counts, nouns: Nouns) -> str:
