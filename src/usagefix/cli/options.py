@@ -11,6 +11,7 @@ import typer
 
 from usagefix import catalog
 from usagefix.models.choices import CHECKS, Counters, DailyLimit, MigrationTool, Trust
+from usagefix.render import words
 
 
 class Format(StrEnum):
