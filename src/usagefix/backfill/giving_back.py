@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from usagefix.backfill.adding import How, ignore, one_round
 from usagefix.backfill.holding import hold_off, triggers_of
+from usagefix.backfill.previewing import stale
 from usagefix.backfill.storing import Stored, new_run
 from usagefix.database import Database, Limits
 from usagefix.models.choices import BATCH_SIZE
@@ -49,6 +50,7 @@ def give_back(
         f"{db.nouns.row} {row.id} keeps its counter, because the server refuses to change it: {row.why}"
         for row in done.unrepaired
     ]
+    db.remarks += [f"a materialised view still shows the counters as they were: {refresh}" for refresh in stale(db)]
     return done.presets
 
 

@@ -50,12 +50,13 @@ class Mistake:
 
 
 class Mistaken(ConfigurationError):
-    """What declares the counters is wrong; the message has every mistake."""
+    """What declares the counters is wrong; the message has every mistake, a line each."""
+
+    in_lines = True
 
     def __init__(self, mistakes: Sequence[Mistake], *, hint: str = "") -> None:
-        said = [str(mistake) for mistake in sorted(mistakes, key=lambda mistake: mistake.line)]
-        count = f"{plural(len(said), 'mistake')} in the counters"
-        message = said[0] if len(said) == 1 else "\n       ".join((count, *said))
+        said = [" ".join(str(mistake).split()) for mistake in sorted(mistakes, key=lambda mistake: mistake.line)]
+        message = said[0] if len(said) == 1 else "\n".join((f"{plural(len(said), 'mistake')} in the counters", *said))
         super().__init__(message, hint=hint or "docs/counters.md lists the keys, each with an example")
 
 

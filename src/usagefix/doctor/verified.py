@@ -8,6 +8,7 @@ from usagefix.doctor.case import Case
 from usagefix.doctor.counting import INFO, WARNING, Rule, out_of_step
 from usagefix.doctor.source import source_scripts
 from usagefix.doctor.surroundings import counter_indexed, counter_near_limit, index_invalid, not_looked_at
+from usagefix.doctor.views import materialised_view, view_of_counter
 from usagefix.doctor.words import listed, said, where
 from usagefix.models.diagnosis import Finding
 from usagefix.reading import Use
@@ -58,6 +59,6 @@ RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
         differs, counter_writer, source_writes, nothing_writes, source_scripts, counter_indexed, counter_near_limit,
-        index_invalid, not_looked_at,
+        index_invalid, not_looked_at, materialised_view, view_of_counter,
     )
 }  # fmt: skip

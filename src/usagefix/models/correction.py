@@ -53,6 +53,7 @@ class BackfillReport(Keyed):
     truncated so that the first count no longer fitted; a row corrected in several rounds counts in each.
     ``unrepaired``: rows that the server refused to update; the others were corrected.
     ``baselines``: what counters showed too much, and now hold on purpose; ``forgotten``: what they no longer do.
+    ``refresh``: statements for the materialised views that still show the counters as they were, in their order.
     """
 
     rows_changed: int
@@ -67,6 +68,7 @@ class BackfillReport(Keyed):
     forgotten: Baselines = NO_BASELINES
     unrepaired: tuple[Unrepaired, ...] = ()
     last_only: int = 0
+    refresh: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

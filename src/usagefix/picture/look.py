@@ -31,6 +31,7 @@ from usagefix.picture.objects import (
     Subscription,
     Surroundings,
     Unseen,
+    View,
 )
 from usagefix.picture.obstacles import Obstacle, distributed, of_any_use, of_deletes, of_keys, of_limits, of_uses
 
@@ -71,6 +72,7 @@ class _Look:
                 self.db.rows(self.db.query("picture_grants"), Grant, {"functions": [f.oid for f in seen.functions]})
             ),
             readers=self._rows("picture_readers", Reader),
+            views=self._rows("picture_views", View),
             applied=self._permitted(around.sees_applied, "the ledger's history", self._applied),
             subscriptions=self._permitted(
                 around.sees_subscriptions,

@@ -90,6 +90,11 @@ def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
         gone = "would be forgotten" if report.dry_run else "forgotten"
         had = plural(report.forgotten.rows, "baseline")
         yield f"{had} of {nouns.total(report.forgotten.total)} {gone}: the events are the truth"
+    if report.refresh:
+        kept = plural(len(report.refresh), "materialised view")
+        shows = "would still show" if report.dry_run else "still shows" if len(report.refresh) == 1 else "still show"
+        yield f"{kept} {shows} the counters as they were, until you run:"
+        yield from (f"  {statement};" for statement in report.refresh)
     if report.resumed:
         yield f"{nouns.of(report.resumed)} were corrected by an earlier run that was interrupted"
     if report.rounds > 1:

@@ -13,7 +13,7 @@ from usagefix.models.outcome import Outcome
 from usagefix.models.reports import Report
 from usagefix.render.brief import brief
 from usagefix.render.charts import draw_bars, draw_heat, draw_lines
-from usagefix.render.layout import conclude, grid, item, line, numbers, pairs, text
+from usagefix.render.layout import conclude, grid, hanging, in_characters_of, item, line, numbers, pairs, text
 from usagefix.render.outline import Chapter, chapters, of_report, overall
 from usagefix.render.pieces import (
     NARROW,
@@ -75,13 +75,14 @@ def show_all(outcome: Outcome, console: Console) -> None:
 def draw_chapter(sections: Sequence[Section], chapter: Chapter, console: Console) -> None:
     """Print some pieces about one counter, headed by what it is where people are told."""
     if chapter.named:
-        console.print(text(chapter.nouns.heading, "bold"), overflow="fold")
+        hanging(text(in_characters_of(console, chapter.nouns.heading), "bold"), console)
         console.print()
     draw(sections, console)
 
 
 def draw(sections: Sequence[Section], console: Console) -> None:
     """Print some pieces, with a blank line after each; after notes only where something follows."""
+    sections = in_characters_of(console, tuple(sections))
     for section in sections:
         if section.title:
             console.print(Text(section.title, style="bold"))
@@ -108,7 +109,7 @@ def draw(sections: Sequence[Section], console: Console) -> None:
             case Change():
                 _change(section, console)
             case Script():
-                console.print(text(section.sql), soft_wrap=True)
+                console.print(Text(section.code), soft_wrap=True)
             case _:
                 assert_never(section)
 
@@ -164,6 +165,6 @@ def _cell(cell: Cell) -> Text:
 
 
 def _change(section: Change, console: Console) -> None:
-    for changed in section.diff.splitlines():
+    for changed in section.code.expandtabs(4).splitlines():
         console.print(text(f"  {changed}", {"+": GOOD, "-": BAD}.get(changed[:1], FAINT)))
     console.print()
