@@ -274,7 +274,7 @@ def main() -> int:
     """Write the files; or only compare them, and say which are stale."""
     stale = [(path, text) for path, text in files() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path, text in stale:
-        print(path.relative_to(ROOT))  # noqa: T201
+        print(path.relative_to(ROOT))
         if "--check" not in sys.argv:
             path.write_text(text, encoding="utf-8")
     return 1 if stale and "--check" in sys.argv else 0

@@ -16,6 +16,7 @@ from usagefix.database import Database, Limits
 from usagefix.errors import Refused
 from usagefix.models.choices import BATCH_SIZE, GuardMode, Trust
 from usagefix.models.correction import BackfillProgress
+from usagefix.models.figures import plural
 from usagefix.models.migration import ApplyReport, PlannedStatement, State
 from usagefix.models.verification import VerifyReport
 from usagefix.nouns import in_words
@@ -73,7 +74,7 @@ def apply(
     on_step("counting events")
     filled = backfill(db, batch_size=batch_size, pause=pause, limits=limits, on_progress=on_progress, believed=believed)
     if seen.choices.limit_stays and seen.scene.code.limit is not None:
-        on_step("dropping the daily limit (it waits for older transactions, and stops nobody)")
+        on_step("dropping the daily limit (waits for older transactions, stops nobody)")
         daily_limit.lift(db, seen.scene.code.limit.name)
         _finish(db, seen, limits)
     db.changes += [f"{migration} applied" for migration in seen.todo]
@@ -107,7 +108,7 @@ def plan(
         steps.append(
             PlannedStatement(
                 catalog.counting().version,
-                "Drop the daily limit on its own, readers and writers go on (not tried in a dry run)",
+                "Drop the daily limit by itself, without stopping readers or writers (a dry run does not try this)",
                 daily_limit.lifting(seen.scene.code.limit.name),
                 (f"{db.counter.schema}.{db.counter.child}: ShareUpdateExclusiveLock",),
             )
@@ -210,7 +211,7 @@ def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) ->
         time.sleep(0.02)
         older &= set(db.values(db.query("older_transactions")))
     if older:
-        on_step(f"not waiting any longer for {len(older)} older transactions to end")
+        on_step(f"not waiting any longer for {plural(len(older), 'older transaction')} to end")
 
 
 def _run(db: Database, seen: Scene, plan: Plan, trials: Trials, limits: Limits | None) -> None:

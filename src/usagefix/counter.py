@@ -115,7 +115,7 @@ class Counter:
         for fragment in (self.where, self.weight, self.only):
             if fragment is not None and any(tag in fragment for tag in CODE_TAGS):
                 raise ConfigurationError(
-                    f"{fragment!r} cannot be written into a function", hint=f"write it without {', '.join(CODE_TAGS)}"
+                    f"{fragment!r} cannot be part of a function", hint=f"write it without {', '.join(CODE_TAGS)}"
                 )
 
     def md5(self, text: str) -> str:

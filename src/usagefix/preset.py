@@ -59,7 +59,7 @@ def _the_one(db: Database, found: Sequence[Row], wanted: str) -> Row:
         )
     if len(found) > 1:
         raise ConfigurationError(
-            f"{len(found)} {db.nouns.rows} have the name {wanted!r}",
+            f"{db.nouns.of(len(found))} have the name {wanted!r}",
             hint=f"name one by its id: {', '.join(preset.id for preset in found[:5])}",
         )
     return found[0]

@@ -20,6 +20,7 @@ from usagefix.errors import CannotConnect, DatabaseRefused, RowNotFound, Usagefi
 from usagefix.guard import guard
 from usagefix.models.choices import POST_SECONDS, USAGE_TYPE
 from usagefix.models.diagnosis import Finding
+from usagefix.models.figures import plural
 from usagefix.models.probe import Post, PostOutcome, Probed, ProbeReport
 from usagefix.models.verification import RowCount
 from usagefix.preset import check_preset
@@ -125,7 +126,7 @@ def probe(
     if api.plain:
         on_step(f"warning: the token goes unencrypted to {api.host}; https would protect it")
     before, known = watch.first()
-    uses = "1 use was" if count == 1 else f"{count} uses were"
+    uses = f"{plural(count, 'use')} {'was' if count == 1 else 'were'}"
     db.changes.append(f"{uses} posted to the API, which may have recorded {'it' if count == 1 else 'them'}")
     body = json.dumps({"usageType": usage_type, "usageData": {"test": True}}).encode()
     try:

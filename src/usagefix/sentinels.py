@@ -90,8 +90,8 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
 
 def _said(counter: Counter) -> dict[str, str]:
     """What the guard says of ``presets.usage_count``, and of this counter."""
-    refuses = "the counter {} is not for this to write: "
-    hint = "The triggers on {} count each event by themselves: leave {} out."
+    refuses = "the guard refused a write of the counter {}: "
+    hint = "The triggers on {} count each event: remove {} from the statement."
     usual, column = STANDARD.column, counter.column
     return {
         literal(f"{refuses.format(usual)}%"): literal(f"{refuses.format(column.replace('%', '%%'))}%"),

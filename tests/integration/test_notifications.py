@@ -157,7 +157,7 @@ def test_a_throttle_that_fails_fails_no_use(throttled: App) -> None:
     throttled.sql("ALTER TABLE preset_notifications ADD CONSTRAINT small CHECK (data = '{}')")
     notify(throttled, times=2)
     assert len(rows(throttled)) == 3
-    assert "a notification stays by itself: new row for relation" in told[-1]
+    assert "a notification was not merged: new row for relation" in told[-1]
     throttled.sql("ALTER TABLE preset_notifications DROP CONSTRAINT small")
     throttled.sql("ALTER TABLE preset_notifications RENAME is_read TO was_read")
     notify(throttled)

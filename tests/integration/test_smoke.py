@@ -491,7 +491,7 @@ NOT_OTHERS = (
     [
         (NOTIFIES % "type <> 'preset_used'", "presets", 'somebody else\'s preset: the server refused a statement: new row for relation "preset_notifications"'),
         (NOT_OTHERS, "presets", "somebody else's preset: counter"),
-        (ONE_KIND, "kinds", "sample_verification: the server refused a statement: no such kind"),
+        (ONE_KIND, "kinds", "sample_verification: a function or trigger in the database refused it: no such kind"),
     ],
     ids=("a check of what others are told", "others' are not counted", "one kind is refused"),
 )  # fmt: skip

@@ -116,3 +116,32 @@ def test_version() -> None:
     from usagefix import __version__
 
     assert run("--version").stdout.strip() == f"usagefix {__version__}"
+
+
+def test_one_module_writes_numbers_for_people() -> None:
+    """Digits in groups, shares and lengths: elsewhere no format does it, and no mere ``len()`` stands in a sentence."""
+    found = []
+    for source in sorted((ROOT / "src" / "usagefix").rglob("*.py")):
+        if source.name != "figures.py":
+            said = [node for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.JoinedStr)]
+            found += [f"{source.name}:{text.lineno}" for text in said if _writes_a_number(text)]
+    assert found == []
+
+
+def _writes_a_number(text: ast.JoinedStr) -> bool:
+    """Whether a sentence formats a number itself."""
+    pieces = [ast.unparse(part) for part in text.values]
+    for at, part in enumerate(text.values):
+        if not isinstance(part, ast.FormattedValue):
+            continue
+        form = "".join(
+            str(piece.value) for piece in getattr(part.format_spec, "values", ()) if isinstance(piece, ast.Constant)
+        )
+        follows = text.values[at + 1] if at + 1 < len(pieces) else None
+        words = str(follows.value) if isinstance(follows, ast.Constant) else ""
+        if "," in form or ("%" in form and not any(sign in form for sign in ("%Y", "%H", "%m"))):
+            return True
+        counts = isinstance(part.value, ast.Call) and ast.unparse(part.value.func) == "len"
+        if words.startswith((" s ", " s,", " ms", " kB", " KB")) or (counts and words.startswith(" ")):
+            return True
+    return False

@@ -10,6 +10,7 @@ from usagefix.backfill.storing import Stored, new_run
 from usagefix.database import Database, Limits
 from usagefix.models.choices import BATCH_SIZE
 from usagefix.models.correction import BackfillProgress
+from usagefix.models.figures import plural
 
 _RETURNED = """, stored AS (
     INSERT INTO usagefix.corrections (counter, run, place, row_key, displayed, delta)
@@ -42,9 +43,10 @@ def give_back(
 
     how = How(BATCH_SIZE, hold_off(db, triggers), limits, 0.0, on_progress, store, "give_back")
     done = one_round(db, how)
-    db.changes[-1:] = [f"{done.presets} counters show again what they showed before apply"]
+    show = "shows" if done.presets == 1 else "show"
+    db.changes[-1:] = [f"{plural(done.presets, 'counter')} {show} again what was shown before apply"]
     db.remarks += [
-        f"{db.nouns.row} {row.id} keeps its counter, since the server refuses that: {row.why}"
+        f"{db.nouns.row} {row.id} keeps its counter, because the server refuses to change it: {row.why}"
         for row in done.unrepaired
     ]
     return done.presets

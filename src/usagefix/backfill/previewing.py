@@ -21,6 +21,7 @@ wrong AS (SELECT * FROM drift WHERE delta >= 0 OR NOT %(keep)s),
 kept AS (SELECT * FROM drift WHERE delta < 0 AND %(keep)s)
 SELECT
     (SELECT count(*) FROM (SELECT preset_id FROM wrong UNION SELECT preset_id FROM last_use) AS found) AS rows,
+    (SELECT count(*) FROM (SELECT preset_id FROM last_use EXCEPT SELECT preset_id FROM wrong) AS later) AS last_only,
     (SELECT COALESCE(sum(delta), 0) FROM wrong) AS drift,
     (SELECT COALESCE(sum(abs(delta)), 0) FROM wrong) AS magnitude,
     (SELECT jsonb_build_object('rows', count(*), 'total', COALESCE(-sum(delta), 0)) FROM kept) AS kept,
@@ -61,6 +62,7 @@ def preview(
         dry_run=True,
         baselines=Baselines(**seen.kept),
         forgotten=forgotten,
+        last_only=seen.last_only,
     )
 
 
@@ -69,6 +71,7 @@ class _Previewed:
     """The columns of ``_PREVIEW``."""
 
     rows: int
+    last_only: int
     drift: Amount
     magnitude: Amount
     kept: dict[str, Any]

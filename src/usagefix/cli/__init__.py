@@ -50,6 +50,7 @@ def usagefix(
     env_file: options.EnvFile = None,
     schema: options.Schema = None,
     wait: options.Wait = 0.0,
+    _quiet: options.Quiet = False,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,

@@ -11,6 +11,7 @@ import typer
 
 from usagefix import catalog
 from usagefix.models.choices import CHECKS, Counters, DailyLimit, MigrationTool, Trust
+from usagefix.render import words
 
 
 class Format(StrEnum):
@@ -91,6 +92,23 @@ Schema = Annotated[
 Wait = Annotated[
     float, option("--wait", "Wait this long for a server that is starting.", metavar="SECONDS", min=0, max=86_400)
 ]
+
+
+def _hush(wanted: bool) -> bool:
+    if wanted:
+        words.hush()
+    return wanted
+
+
+Quiet = Annotated[
+    bool,
+    option(
+        "--quiet",
+        "Print nothing but errors; the exit code says the rest. --output still writes its file.",
+        "-q",
+        callback=_hush,
+    ),
+]
 OutputFormat = Annotated[
     Format | None,
     option(
@@ -146,8 +164,11 @@ Only = Annotated[
         autocompletion=checks,
     ),
 ]
-All = Annotated[bool, option("--all", "Print all of each counter, however many there are.")]
-Top = Annotated[int, option("--top", "How many rows to list.", metavar="N", min=0, max=1000)]
+All = Annotated[bool, option("--all", "Print what is right, too: every check of every counter, and its first rows.")]
+Top = Annotated[
+    int,
+    option("--top", "How many rows to list, where counters are wrong or with --all.", metavar="N", min=0, max=1000),
+]
 FailOver = Annotated[
     int,
     option(

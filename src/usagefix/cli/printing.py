@@ -117,7 +117,7 @@ def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[Fo
 
 def table(outcome: Outcome) -> bool:
     """The table, if there is a report; whether somebody still reads."""
-    return to_stdout(lambda: print(_table(outcome), end=""), outcome.changes)
+    return _print(_table(outcome), outcome.changes)
 
 
 def _table(outcome: Outcome, *, file: bool = False) -> str:
@@ -150,7 +150,9 @@ def _holds_everything(stream: TextIO) -> bool:
 
 
 def _print(text: str, changes: str) -> bool:
-    return to_stdout(lambda: print(text, end=""), changes) if text else True
+    if not text or words.hushed():
+        return True
+    return to_stdout(lambda: print(words.spelled(text, sys.stdout.encoding or "ascii"), end=""), changes)
 
 
 def to_stdout(write: Callable[[], None], changes: str | None = None) -> bool:
@@ -180,5 +182,5 @@ def unwritable(error: OSError) -> ConfigurationError:
     """What a full disk means: the work is done, its result is lost."""
     return ConfigurationError(
         f"the result cannot be written: {error.strerror}",
-        hint="free some space; usagefix status shows where things stand",
+        hint="free some space; usagefix status shows the present state",
     )

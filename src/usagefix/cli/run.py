@@ -195,7 +195,7 @@ def step_of(db: Database) -> Callable[[str], None]:
 
 def interrupted() -> Interrupted:
     """What Ctrl-C and SIGTERM mean: the statement is cancelled, its transaction rolled back."""
-    return Interrupted("interrupted", hint="run the command again: it goes on from where things stand")
+    return Interrupted("interrupted", hint="run the command again: it continues")
 
 
 def internal(defect: BaseException) -> InternalError:
@@ -204,7 +204,7 @@ def internal(defect: BaseException) -> InternalError:
     where = f"{Path(last.filename).name}:{last.lineno}"
     return InternalError(
         f"usagefix failed: {type(defect).__name__} at {where}",
-        hint="this is a defect of usagefix; please report it with this line. usagefix status shows where things stand",
+        hint=("this is a defect of usagefix; please report it with this line. usagefix status shows the present state"),
     )
 
 

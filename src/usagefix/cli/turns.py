@@ -25,6 +25,7 @@ class Way:
     ``snapshot``: all of them are looked at in one, so the work opens none of its own that writes. ``stops``: at the
     first that fails, since it changes something. ``backwards``: what was made last goes first. ``looks_for``: a counter
     without the row that is asked for is left out where another has it. ``brief``: of many, people read a line each.
+    ``whole``: people read what is right, too.
     """
 
     snapshot: bool = False
@@ -32,11 +33,12 @@ class Way:
     backwards: bool = False
     looks_for: bool = False
     brief: bool = False
+    whole: bool = False
 
 
 MANY = 4  # counters, from which on people read a line each
 READ, TRY, CHANGE = Way(snapshot=True, brief=True), Way(), Way(stops=True)
-LOOK_INTO = Way(snapshot=True)
+LOOK_INTO = Way(snapshot=True, whole=True)
 LOOK_FOR = Way(snapshot=True, looks_for=True)
 
 
@@ -52,6 +54,7 @@ def in_turn(
     counters = db.counters[::-1] if way.backwards else db.counters
     many = len(counters) > 1
     outcome.brief = way.brief and len(counters) >= MANY
+    outcome.whole = way.whole
     with db.snapshot() if many and way.snapshot else nullcontext():
         for number, counter in enumerate(counters, start=1):
             db.counter = counter

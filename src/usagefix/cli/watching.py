@@ -41,7 +41,7 @@ def watch(
             hint="it shows a table, or with --format json one line of JSON a round; --output FILE takes any format",
         )
         run.end(Outcome(command, error=misuse, changes=words.outcome(())), output)
-    live = to is None and told is None and output is not Format.JSON and sys.stdout.isatty()
+    live = to is None and told is None and output is not Format.JSON and sys.stdout.isatty() and not words.hushed()
     last: Outcome | None = None
     with suppress(KeyboardInterrupt), _shown(command, output, seconds, to, told, live=live) as show:
         for outcome in _rounds(command, seconds, once):

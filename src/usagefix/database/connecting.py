@@ -21,6 +21,7 @@ from usagefix.database.link import Session
 from usagefix.database.session import Database
 from usagefix.database.texts import speak
 from usagefix.errors import CannotConnect, ConfigurationError, UsagefixError
+from usagefix.models.figures import duration
 from usagefix.models.target import Target
 from usagefix.target import Location
 
@@ -54,7 +55,7 @@ def _connected(location: Location, wait: float, on_wait: Callable[[str], None]) 
             if lasting or time.monotonic() >= deadline:
                 raise failure from None
             if not told:
-                on_wait(f"waiting up to {wait:g} s for the database: {hints.cause(failure.message)}")
+                on_wait(f"waiting up to {duration(wait)} for the database: {hints.cause(failure.message)}")
                 told = True
             time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
 

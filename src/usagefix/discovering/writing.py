@@ -20,6 +20,7 @@ from usagefix.declaring.identifiers import column_of
 from usagefix.discovering.tables import USUAL_SCHEMA
 from usagefix.errors import ConfigurationError
 from usagefix.models.discovery import FoundCounter, Written
+from usagefix.models.figures import grouped, percent, plural, signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,9 @@ def _entry(found: FoundCounter, header: str) -> str:
     today = datetime.now(UTC).strftime("%Y-%m-%d")
     sampled = " of a sample" if found.sampled else ""
     lines = [
-        f"# usagefix discover, {today}: {found.agreement:.1%} of {found.rows} rows{sampled} agree,"
-        f" {found.inaccurate} {'does' if found.inaccurate == 1 else 'do'} not, drift {found.drift_total:+}",
+        f"# usagefix discover, {today}: {percent(found.agreement)} of {plural(found.rows, 'row')}{sampled} agree,"
+        f" {grouped(found.inaccurate)} {'does' if found.inaccurate == 1 else 'do'} not,"
+        f" drift {signed(found.drift_total)}",
         *(f"# gives the same in every row: {_text(other)}" for other in found.alike),
         f"[[{header}]]",
         f"counter = {_text(found.counter)}",

@@ -82,7 +82,7 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
 def _advice(db: Database, case: Case) -> tuple[Outlook, Step | None]:
     """What verify would say to do, and what that rests on."""
     seen, totals = case.picture.code, case.picture.drift
-    failing = [check.check_id for checks in object_checks(db, seen).values() for check in checks if not check.passed]
+    failing = [check.check_id for checks in object_checks(db, seen).values() for check in checks if check.failed]
     here = outlook(db, seen)
     failing += [COUNTERS] if totals and totals.inaccurate else []
     failing += [COMPLETE] if totals and totals.doubt else []

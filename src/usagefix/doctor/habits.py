@@ -41,10 +41,10 @@ def stops_at_zero(case: Case) -> Iterator[Finding]:
         yield Finding(
             "stops_at_zero",
             WARNING,
-            "The counter stops at zero, which hides what was counted wrong",
+            "The counter stops at zero, which hides wrong counts",
             case.counted_column,
-            f"in {listed(found)}: what is taken off a counter that is too low already is lost",
-            f"take it out there: {case.who_counts}",
+            f"in {listed(found)}: a counter that is already too low loses what it should subtract",
+            f"remove it there: {case.who_counts}",
         )
 
 
@@ -54,10 +54,10 @@ def counts_anew(case: Case) -> Iterator[Finding]:
         yield Finding(
             "counts_anew",
             WARNING,
-            "The counter is set to a count, which misses what others are writing",
+            "The counter is set to a count, which misses concurrent writes",
             case.counted_column,
-            f"in {listed(found)}: events that are not committed yet, or come meanwhile, are lost",
-            f"take it out there: {case.who_counts}, and usagefix backfill is exact while people write",
+            f"in {listed(found)}: it loses events that are not committed yet, or come meanwhile",
+            f"remove it there: {case.who_counts}, and usagefix backfill is exact under load",
         )
 
 
@@ -71,7 +71,7 @@ def update_forgotten(case: Case) -> Iterator[Finding]:
         WARNING,
         "An UPDATE can change what an event counts for, and no trigger counts it",
         case.events,
-        f"{case.counters_of('INSERT')[0]} counts new events; what {', '.join(told)} become later, nothing counts",
+        f"{case.counters_of('INSERT')[0]} counts new events; nothing counts later changes of {', '.join(told)}",
         "usagefix apply",
     )
 

@@ -12,13 +12,13 @@ from usagefix.doctor.words import listed, said, where
 from usagefix.models.diagnosis import Finding
 from usagefix.reading import Use
 
-_HERE = "where the counter is wrong, look here: usagefix only verifies it"
+_HERE = "if the counter is wrong, look here: usagefix only verifies it"
 
 
 def differs(case: Case) -> Iterator[Finding]:
     """What is shown is not what the query says."""
-    remedy = "correct it where the application counts: usagefix only verifies a counter with truth"
-    yield from out_of_step(case, "Displayed counts are not what the truth says", remedy)
+    remedy = "correct it where the application counts; usagefix only verifies a counter with truth"
+    yield from out_of_step(case, "Displayed counts differ from the truth query", remedy)
 
 
 def counter_writer(case: Case) -> Iterator[Finding]:
@@ -30,7 +30,7 @@ def counter_writer(case: Case) -> Iterator[Finding]:
             INFO,
             "A function writes the counter",
             function.signature,
-            f"called by {listed(callers)}" if callers else f"called by nothing; looked at: {case.looked_at}",
+            f"called by {listed(callers)}" if callers else f"no caller found in: {case.looked_at}",
             _HERE,
         )
 
@@ -47,10 +47,10 @@ def nothing_writes(case: Case) -> Iterator[Finding]:
         yield Finding(
             "nothing_writes",
             INFO if case.source is None else WARNING,
-            "Nothing was found that writes the counter",
+            "doctor found nothing that writes the counter",
             case.counted_column,
-            f"looked at: {case.looked_at}",
-            "find out what should keep it; usagefix doctor --source DIR reads the application, too",
+            f"searched: {case.looked_at}",
+            "find out what should maintain it; usagefix doctor --source DIR also reads the application",
         )
 
 

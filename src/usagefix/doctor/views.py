@@ -8,6 +8,7 @@ from usagefix.doctor.case import Case
 from usagefix.doctor.counting import INFO, Rule
 from usagefix.doctor.words import quoted
 from usagefix.models.diagnosis import Finding
+from usagefix.models.figures import plural, size
 from usagefix.picture.telling import time_of
 
 _LARGE = 1_000_000  # rows; fewer are read in a second
@@ -28,23 +29,18 @@ def time_not_indexed(case: Case) -> Iterator[Finding]:
     in_order = around.correlations.get(time)
     if in_order is None or abs(float(in_order)) >= _IN_ORDER:
         pages = 3 + around.event_pages // _RANGE * _SUMMARY // _PAGE
-        how, why = "USING brin ", "they lie in its order, so that a BRIN is enough"
+        how, why = "USING brin ", "they are stored in its order, so a BRIN index is enough"
     else:
         pages = around.event_rows * _ENTRY // _PAGE
-        how, why = "", "they do not lie in its order, so that it takes a b-tree"
+        how, why = "", "they are not stored in its order, so it takes a b-tree"
     yield Finding(
         "time_not_indexed",
         INFO,
         f"No index on the time of {case.nouns.events}: trends, heatmap and top read all of them",
         case.events,
-        f"about {around.event_rows:,} rows without an index on {time}; {why}, of about {_size(pages * _PAGE)}",
+        f"about {plural(around.event_rows, 'row')} without an index on {time}; {why}, of about {size(pages * _PAGE)}",
         f"CREATE INDEX CONCURRENTLY ON {case.events} {how}({quoted(time)})",
     )
-
-
-def _size(number: int) -> str:
-    """Bytes as people read them."""
-    return f"{number / 2**10:,.0f} kB" if number < 2**20 else f"{number / 2**20:,.0f} MB"
 
 
 RULES: dict[str, Rule] = {rule.__name__: rule for rule in (time_not_indexed,)}

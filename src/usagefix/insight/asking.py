@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from usagefix.errors import ConfigurationError
+from usagefix.models.figures import grouped
 from usagefix.models.insight import Asked
 
 LONGEST = 20_000  # days
@@ -60,12 +61,13 @@ def require_window(asked: Asked, since: datetime, until: datetime, now: datetime
         raise ConfigurationError(f"--since {asked.since} {what}", hint=_HINT)
     if periods > MOST_PERIODS:
         raise ConfigurationError(
-            f"that is {periods:,} periods of one {asked.by}", hint="take a longer period (--by), or a later --since"
+            f"that is {grouped(periods)} periods of one {asked.by}",
+            hint="take a longer period (--by), or a later --since",
         )
 
 
 def _too_early(what: str, text: str) -> ConfigurationError:
-    limits = f"a window is at most {LONGEST:,} days, and begins in {EARLIEST} or later"
+    limits = f"a window is at most {grouped(LONGEST)} days, and begins in {EARLIEST} or later"
     return ConfigurationError(f"--{what} {text} goes back too far", hint=limits)
 
 

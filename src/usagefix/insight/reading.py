@@ -20,8 +20,8 @@ from usagefix.insight.folding import Hour
 from usagefix.insight.people import labels, without_addresses
 from usagefix.insight.window import Frame, frame, zone_named
 from usagefix.models.amount import Amount, amount, plus
+from usagefix.models.figures import plural
 from usagefix.models.insight import Asked, HeatmapReport, Of, Step, TopReport, TopRow, TrendsReport
-from usagefix.models.nouns import plural
 
 T = TypeVar("T")
 

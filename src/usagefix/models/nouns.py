@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from usagefix.models.amount import Amount
+from usagefix.models.figures import grouped, plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,7 @@ class Nouns:
 
     def total(self, amount: Amount) -> str:
         """``1 use``, ``2 uses``; of what is weighed, a mere number."""
-        return f"{amount:,}" if self.weighed else plural(amount, self.event)
-
-
-def plural(number: Amount, noun: str) -> str:
-    """``1 preset``, ``2 presets``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+        return grouped(amount) if self.weighed else plural(amount, self.event)
 
 
 USUAL = Nouns()

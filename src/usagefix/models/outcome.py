@@ -56,7 +56,8 @@ class Outcome:
     ``parts``: one for each counter that it was about, in their order, up to one that stopped it, and ``left`` the names
     of those behind that; ``report``: of a command that is about no counter in particular. ``error``: what ended it,
     beside those of its parts. ``changes`` says in words what a failed command has left in the database. ``brief``:
-    people read a line of each part. ``given``: the options that say which counters, as a command line has them.
+    people read a line of each part; ``whole``: they read what is right, too. ``given``: the options that say which
+    counters, as a command line has them.
     """
 
     command: str
@@ -68,6 +69,7 @@ class Outcome:
     error: UsagefixError | None = None
     changes: str = ""
     brief: bool = False
+    whole: bool = False
     given: str = ""
     duration_ms: int = 0
 

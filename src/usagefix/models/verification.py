@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from usagefix.models.advice import Step
 from usagefix.models.amount import Amount, plus
+from usagefix.models.figures import grouped, parts
 from usagefix.models.keyed import Keyed
 
 COUNTERS, LAST_USED, ACCEPTED = "counters_accurate", "last_used_current", "uses_accepted"
@@ -38,9 +39,9 @@ class Check:
     hint: str
 
     @property
-    def passed(self) -> bool:
-        """Skipped checks pass: they had nothing to look at, and say so."""
-        return self.status in (Status.OK, Status.SKIPPED)
+    def failed(self) -> bool:
+        """Whether something is wrong. A skipped check neither fails nor passes: it does not apply."""
+        return self.status not in (Status.OK, Status.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,10 @@ class Doubt:
     def __str__(self) -> str:
         if self.definition is not None:
             shown, said = self.definition
-            return f"they show {shown:,} in all, the events say {said:,} ({'; '.join(self.reasons)})"
+            return f"they show {grouped(shown)} in all, the events say {grouped(said)} ({'; '.join(self.reasons)})"
         return (
-            f"{self.falling:,} of {self.rows_with_count:,} counters would fall, their sum from {self.falls_from:,}"
-            f" to {self.falls_to:,} ({'; '.join(self.reasons)})"
+            f"{parts(self.falling, self.rows_with_count, 'counter')} would fall, their sum from"
+            f" {grouped(self.falls_from)} to {grouped(self.falls_to)} ({'; '.join(self.reasons)})"
         )
 
 
@@ -152,7 +153,7 @@ class VerifyReport(Keyed):
 
     @property
     def ok(self) -> bool:
-        return all(check.passed for check in self.checks)
+        return not any(check.failed for check in self.checks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from usagefix.counter import Counter
-from usagefix.database import Database, detail_of
+from usagefix.database import Database, detail_of, words_of
 from usagefix.errors import Busy, DatabaseRefused, NotPermitted, ReadOnlyServer
+from usagefix.models.figures import grouped
 from usagefix.models.nouns import Nouns
 from usagefix.picture import Table
 from usagefix.picture.code import Limit
@@ -215,7 +216,7 @@ def _undone(db: Database) -> Iterator[None]:
 def said(refused: DatabaseRefused) -> str:
     """The server's own words."""
     detail = detail_of(refused)
-    return refused.message.removeprefix("the server refused a statement: ") + (f" ({detail})" if detail else "")
+    return words_of(refused) + (f" ({detail})" if detail else "")
 
 
 def _breaking(db: Database, check: _RowCheck, *, ahead: bool) -> str:
@@ -263,7 +264,7 @@ def _holds_for_any(db: Database, check: _RowCheck) -> bool:
 
 def _refused(words: Nouns, check: _RowCheck, broken: list[_Broken], *, ahead: bool) -> Obstacle:
     number, names = broken[0].rows, ", ".join(row.id for row in broken)
-    which = f"{names}{' …' if number > len(broken) else ''} ({number:,} in all)"
+    which = f"{names}{' …' if number > len(broken) else ''} ({grouped(number)} in all)"
     if check.counted and ahead:
         return Obstacle(
             f"{check} would refuse the next {words.event} of {words.rows} whose events are counted: {which}",

@@ -39,7 +39,7 @@ def _stop(scene: Scene, version: str, saved: tuple[Saved, ...]) -> Statement:
     known = folded([entry.identity for entry in saved if entry.definition is not None])
     of = f"counter = {literal(scene.counter.slug)} AND version"
     return Statement(
-        "Stop where apply replaced something else than this brings back, or what it left was changed since",
+        "Stop if apply replaced something that this does not restore, or if what it left has changed since",
         f"""DO $do$ DECLARE
     why text;
 BEGIN
@@ -57,7 +57,7 @@ BEGIN
             AND left_behind IS NOT NULL AND prosrc IS DISTINCT FROM left_behind
     ) AS reasons;
     IF why IS NOT NULL THEN
-        RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why
+        RAISE EXCEPTION 'nothing was changed, because this file is not enough here: %', why
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'usagefix rollback does it.';
     END IF;
 END $do$;""",  # noqa: S608 - literals of our own

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from usagefix.models.diagnosis import DoctorReport, Finding, Severity
-from usagefix.models.nouns import plural
+from usagefix.models.figures import counted, duration, grouped, plural, signed
 from usagefix.models.probe import ProbeReport
 from usagefix.render import counts
-from usagefix.render.phrases import answers, counted, remarks, signed
+from usagefix.render.phrases import answers, remarks
 from usagefix.render.pieces import Cell, Column, Facts, Mark, Notes, Outline, Remark, Result, Results, Table
 from usagefix.render.verdict import BAD, verdict
 
@@ -25,7 +25,9 @@ def diagnosis(report: DoctorReport) -> Outline:
     others = []
     if not report.counted:
         unseen = "the counters and the events were not looked at"
-        others.append(Result("not_counted", Mark.FAILED, "cannot tell", unseen, hint="connect as the tables' owner"))
+        said = (finding.remedy for finding in report.findings if finding.object == "the counters and events")
+        hint = next(said, "connect as a role that may read both tables")
+        others.append(Result("not_counted", Mark.FAILED, "cannot tell", unseen, hint=hint))
     elif not findings:
         others.append(Result("nothing_found", Mark.OK, "ok", "Nothing found"))
     sections = (*((Results("", findings),) if findings else ()), *_source(report))
@@ -52,7 +54,7 @@ def _by_reason(skipped: tuple[str, ...]) -> Iterator[str]:
         path, _, why = passed.partition(": ")
         reasons.setdefault(why, []).append(path)
     for why, paths in sorted(reasons.items(), key=lambda reason: len(reason[1])):
-        more = f" and {len(paths) - _MOST_SKIPPED:,} more" if len(paths) > _MOST_SKIPPED else ""
+        more = f" and {grouped(len(paths) - _MOST_SKIPPED)} more" if len(paths) > _MOST_SKIPPED else ""
         yield f"{why}: {', '.join(paths[:_MOST_SKIPPED])}{more}"
 
 
@@ -108,14 +110,14 @@ def probe(report: ProbeReport) -> Outline:
 
 def _posted(report: ProbeReport) -> Facts:
     preset = report.preset
-    numbers = ", ".join(f"{alike.number:,} {alike.word}" for alike in answers(report))
+    numbers = ", ".join(f"{grouped(alike.number)} {alike.word}" for alike in answers(report))
     slowest = max(post.seconds for post in report.posts)
     facts = (
         *((("preset", Cell(preset.label)),) if preset.label else ()),
         ("id", Cell(preset.id)),
         ("posted to", Cell(report.url)),
-        ("answers", Cell(f"{numbers}, within {slowest:.2f} s")),
-        ("events", Cell(f"{signed(report.recorded)}, now {preset.actual_records:,}")),
+        ("answers", Cell(f"{numbers}, within {duration(slowest)}")),
+        ("events", Cell(f"{signed(report.recorded)}, now {grouped(preset.actual_records)}")),
         ("counter", Cell(f"{signed(report.counted)}, now {counted(preset.displayed_count)}")),
     )
     return Facts("", facts)

@@ -1,12 +1,13 @@
 """Reports as workflow commands of GitHub Actions: the runner reads them from stdout and makes annotations of them.
 
-The escapes are those of the runner's own toolkit: ``%``, CR and LF in messages, ``:`` and ``,`` too in properties.
+The escapes are those of the runner's own toolkit: ``%`` in messages, ``:`` and ``,`` too in properties.
 """
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from usagefix.models.figures import grouped
 from usagefix.models.outcome import Outcome
 from usagefix.render.markdown import markdown
 from usagefix.render.outline import chapters, overall
@@ -24,7 +25,7 @@ _CUT = "\n\nThe rest is left out: the summary of a step holds no more than 1 MiB
 
 def report(outcome: Outcome) -> str:
     """The annotations, and the verdict as a plain line."""
-    said = " ".join(f"usagefix {outcome.command}: {overall(chapters(outcome))}".splitlines())
+    said = f"usagefix {outcome.command}: {overall(chapters(outcome))}"
     return "\n".join((*annotations(outcome), unobeyed(harmless(said))))
 
 
@@ -54,7 +55,7 @@ def _of(mark: Mark, results: tuple[Result, ...]) -> Iterator[str]:
         yield _annotation(_COMMANDS[mark], result)
     if len(found) > len(fitting):
         rest = ", ".join(dict.fromkeys(result.id for result in found[len(fitting) :]))
-        yield f"::{_COMMANDS[mark]} title=usagefix::{_message(f'{len(found) - len(fitting)} more: {rest}')}"
+        yield f"::{_COMMANDS[mark]} title=usagefix::{_message(f'{grouped(len(found) - len(fitting))} more: {rest}')}"
 
 
 def _annotation(command: str, result: Result) -> str:
@@ -73,8 +74,8 @@ def _in_the_repository(path: str) -> str:
 
 
 def _message(text: str) -> str:
-    # A line that begins with :: would be a command of whoever wrote the name of a preset.
-    return harmless(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
+    # Without a line's end: a line that begins with :: would be a command of whoever wrote the name of a preset.
+    return harmless(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:

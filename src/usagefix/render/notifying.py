@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from usagefix.models.figures import grouped, plural
 from usagefix.models.notifying import Mode, NotificationsReport, Throttle
-from usagefix.models.nouns import plural
 from usagefix.render.counts import number
 from usagefix.render.pieces import Cell, Column, Facts, Mark, Notes, Outline, Result, Script, Section, Table
 from usagefix.render.verdict import BAD, GOOD, verdict
@@ -15,7 +15,7 @@ _MEANS = {
     Mode.COLLAPSE: "a new one is added to the unread one that is there",
     Mode.DROP: "a new one falls away while an unread one is there; nothing says how many did",
 }
-_REPAIR = "usagefix notifications collapse --table {} makes it anew, off takes it away"
+_REPAIR = "usagefix notifications collapse --table {} creates it again, off removes it"
 
 
 def notified(report: NotificationsReport) -> Outline:
@@ -84,7 +84,7 @@ def _facts(throttle: Throttle) -> Iterator[tuple[str, Cell]]:
     )
     yield "objects", Cell(f"trigger {throttle.trigger}, function {throttle.function}()")
     if throttle.collapsed is not None:
-        added = f"{throttle.collapsed:,} to {plural(throttle.notifications or 0, 'notification')}"
+        added = f"{grouped(throttle.collapsed)} to {plural(throttle.notifications or 0, 'notification')}"
         yield "added together", Cell(added if throttle.collapsed else "none yet")
     elif throttle.mode is Mode.COLLAPSE:
         yield "added together", Cell("not known: this role may not read all rows, or a column is gone")

@@ -13,7 +13,7 @@ from usagefix.models.outcome import Outcome
 from usagefix.models.reports import Report
 from usagefix.render.brief import brief
 from usagefix.render.charts import draw_bars, draw_heat, draw_lines
-from usagefix.render.layout import conclude, grid, item, line, numbers, pairs, text
+from usagefix.render.layout import conclude, grid, hanging, in_characters_of, item, line, numbers, pairs, text
 from usagefix.render.outline import Chapter, chapters, of_report, overall
 from usagefix.render.pieces import (
     NARROW,
@@ -40,13 +40,13 @@ WIDE = 120  # columns that four of prose fit into
 _COLOUR = {Mark.OK: GOOD, Mark.NOTE: PLAIN, Mark.WARNING: MIND, Mark.FAILED: BAD, Mark.SKIPPED: FAINT}
 
 
-def show(report: Report, console: Console) -> None:
-    """Print one report."""
+def show(report: Report, console: Console, *, whole: bool = True) -> None:
+    """Print one report; ``whole``: what is right, too."""
     if isinstance(report, ExportReport):  # its files are all there is on stdout
         for path in report.files:
             console.print(text(path), soft_wrap=True)
         return
-    shown = of_report(report)
+    shown = of_report(report, whole=whole)
     draw(shown.sections, console)
     conclude(shown.verdict, console)
 
@@ -57,7 +57,7 @@ def show_all(outcome: Outcome, console: Console) -> None:
         show(outcome.report, console)
     if not outcome.parts:
         return
-    told = chapters(outcome)
+    told = chapters(outcome, whole=outcome.whole)
     several = len(told) > 1
     if outcome.brief:
         draw((brief(outcome),), console)
@@ -75,13 +75,14 @@ def show_all(outcome: Outcome, console: Console) -> None:
 def draw_chapter(sections: Sequence[Section], chapter: Chapter, console: Console) -> None:
     """Print some pieces about one counter, headed by what it is where people are told."""
     if chapter.named:
-        console.print(text(chapter.nouns.heading, "bold"), overflow="fold")
+        hanging(text(in_characters_of(console, chapter.nouns.heading), "bold"), console)
         console.print()
     draw(sections, console)
 
 
 def draw(sections: Sequence[Section], console: Console) -> None:
     """Print some pieces, with a blank line after each; after notes only where something follows."""
+    sections = in_characters_of(console, tuple(sections))
     for section in sections:
         if section.title:
             console.print(Text(section.title, style="bold"))
@@ -108,7 +109,7 @@ def draw(sections: Sequence[Section], console: Console) -> None:
             case Change():
                 _change(section, console)
             case Script():
-                console.print(text(section.sql), soft_wrap=True)
+                console.print(Text(section.code), soft_wrap=True)
             case _:
                 assert_never(section)
 
@@ -164,6 +165,6 @@ def _cell(cell: Cell) -> Text:
 
 
 def _change(section: Change, console: Console) -> None:
-    for changed in section.diff.splitlines():
+    for changed in section.code.expandtabs(4).splitlines():
         console.print(text(f"  {changed}", {"+": GOOD, "-": BAD}.get(changed[:1], FAINT)))
     console.print()

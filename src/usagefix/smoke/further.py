@@ -12,6 +12,7 @@ from itertools import groupby
 
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
+from usagefix.models.figures import grouped
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
 from usagefix.picture.cases import OTHERS, Case, cases, kinds
@@ -114,7 +115,7 @@ def _recorded(db: Database, stage: Stage, case: Case, before: Look, look: Look) 
         used.record(db)
     db.act("SET CONSTRAINTS ALL IMMEDIATE", role=used.owner, returns=False)
     shown_now, events_now = look(case.preset)
-    told = f"counter {shown:,} → {shown_now:,}, events {events:,} → {events_now:,}"
+    told = f"counter {grouped(shown)} → {grouped(shown_now)}, events {grouped(events)} → {grouped(events_now)}"
     if shown_now - shown != events_now - events:
         return _Came(case, False, told)
     return _Came(case, True if events_now > events else None, told)

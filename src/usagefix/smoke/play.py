@@ -8,8 +8,10 @@ from datetime import datetime
 
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
+from usagefix.models.figures import counted, grouped
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
+from usagefix.picture.obstacles import said
 from usagefix.smoke.further import Further, steps
 from usagefix.smoke.stage import Stage
 from usagefix.smoke.tracker import Recorder
@@ -90,7 +92,7 @@ class Play:
         except DatabaseRefused as refused:
             self.db.run("ROLLBACK TO SAVEPOINT usagefix_smoke")
             if excused(refused):
-                self._skip(step_id, title, f"no such events can be made up: {refused.message}")
+                self._skip(step_id, title, f"no such events can be made up: {said(refused)}")
                 return False
             good, detail = False, refused.message
             if refused.sqlstate in _MADE_UP:
@@ -107,12 +109,12 @@ class Play:
     def _use(self, begin: State, uses: int) -> tuple[bool, str]:
         before = self.now
         with self.stage.acting(self.db):
-            said = self.recorder.record(self.db)
+            returned = self.recorder.record(self.db)
         now = self._look()
         good = now.shown - begin.shown == uses and now.events - begin.events == uses
         told = moved(begin, now)
         if now.events == before.events:
-            told += f": {self.recorder.name} recorded nothing" + (f" and returned {said}" if said else "")
+            told += f": {self.recorder.name} recorded nothing" + (f" and returned {returned}" if returned else "")
         elif now.shown == before.shown:
             told += ": recorded, not counted"
         elif now.shown - before.shown > now.events - before.events:
@@ -174,5 +176,5 @@ class Play:
 
 def moved(before: State, after: State) -> str:
     """What the counter and the events did, in words."""
-    shown = "null" if before.counter is None else f"{before.counter:,}"
-    return f"counter {shown} → {after.shown:,}, events {before.events:,} → {after.events:,}"
+    counter = f"counter {counted(before.counter)} → {grouped(after.shown)}"
+    return f"{counter}, events {grouped(before.events)} → {grouped(after.events)}"

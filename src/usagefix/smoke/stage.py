@@ -16,9 +16,11 @@ from usagefix.errors import ConfigurationError, DatabaseRefused, NotPermitted, R
 from usagefix.models.choices import USAGE_TYPE
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
+from usagefix.nouns import shown
 from usagefix.picture.cases import Case, Users
 from usagefix.picture.differing import different
 from usagefix.picture.examples import examples, variants
+from usagefix.picture.obstacles import said
 from usagefix.preset import one_preset
 from usagefix.smoke.rows import temporary_row
 
@@ -176,7 +178,7 @@ def _require_role(db: Database, role: str, own: str) -> None:
     except DatabaseRefused as refused:
         raise NotPermitted(
             f"role {db.session.role} may not act as {role}",
-            hint=f"GRANT {role} TO {db.session.role}, or name another role with --as",
+            hint=f"GRANT {shown(role)} TO {shown(db.session.role)}, or name another role with --as",
             sqlstate=refused.sqlstate,
         ) from None
     _set(db, {"role": own})
@@ -197,7 +199,7 @@ def _unasked(db: Database, *, lately: bool) -> Preset:
         made = temporary_row(db, counter.parent_sql, counter.sql("key"), given)
     except DatabaseRefused as refused:
         none = "there is no preset to use, and none can be made for the test"
-        raise RowNotFound(none, hint=f"name one with --preset: {refused.message}") from None
+        raise RowNotFound(f"{none}: {said(refused)}", hint="name one with --preset") from None
     return Preset(made, "", temporary=True)
 
 

@@ -15,7 +15,9 @@ from usagefix.catalog import Statement
 from usagefix.database import Database, Limits
 from usagefix.errors import ConfigurationError, DatabaseRefused, Refused
 from usagefix.models.choices import Throttling
+from usagefix.models.figures import plural
 from usagefix.models.notifying import NotificationsReport, Returning, Throttle
+from usagefix.picture.obstacles import said
 from usagefix.planning.plan import commented
 from usagefix.quoting import literal, quoted
 from usagefix.throttle import judging, look, returning
@@ -40,7 +42,7 @@ def window_of(text: str) -> str:
             f"--window {text!r} is no length of time up to 365d", hint="write it as 30m, 12h or 2d"
         )
     number, name = (int(match[1]) * 24, "hour") if name == "day" else (int(match[1]), name)
-    return f"{number} {name}{'' if number == 1 else 's'}"
+    return f"{number} {name}{'' if number == 1 else 's'}"  # an interval, for the server
 
 
 def throttles(db: Database) -> tuple[Throttle, ...]:
@@ -121,7 +123,10 @@ def off(
         statements = (*_undoing(db, schema, table, there, left), *_noted(db, schema, table, "rollback"))
     remarks = [*told.problems] if told else [f"its trigger was gone; function {left} was left"]
     if told and told.collapsed:
-        remarks.append(f"{told.collapsed:,} notifications stay added to {told.notifications:,} others")
+        remarks.append(
+            f"{plural(told.collapsed, 'notification')} {'stays' if told.collapsed == 1 else 'stay'} added to"
+            f" {plural(told.notifications or 0, 'other')}"
+        )
     if not dry_run:
         _run(db, statements, limits, f"notifications of {in_words(schema, table)} are not throttled any more")
     return _reported(
@@ -202,7 +207,7 @@ def _run(db: Database, statements: tuple[Statement, ...], limits: Limits | None,
         if refused.sqlstate != _NEEDED:
             raise
         raise Refused(
-            f"nothing was changed: something else needs the function of the throttle ({refused.message})",
+            f"nothing was changed: something else needs the function of the throttle ({said(refused)})",
             hint="drop that first, then run this again",
             sqlstate=refused.sqlstate,
         ) from None

@@ -18,6 +18,7 @@ from usagefix.cli.destination import file
 from usagefix.cli.turns import READ
 from usagefix.cli.writing import require_writable, write_whole
 from usagefix.errors import Busy, CannotConnect, ConfigurationError
+from usagefix.models.figures import duration
 from usagefix.models.insight import Asked, DashboardReport, Insight, Step, WrittenPage
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
@@ -195,9 +196,9 @@ class _Told:
         """Say what is new in a round; somebody always looks."""
         failure = outcome.failure
         if outcome.report is not None and (self.failing or not self.written):
-            words.say(f"{self.file} is written, and again every {self.seconds:g} s")
+            words.say(f"{self.file} is written, and again every {duration(self.seconds)}")
         elif outcome.report is None and self.written and isinstance(failure, CannotConnect | Busy):
-            words.say(f"{failure.message}; {self.file} stays as it is, and is tried again in {self.seconds:g} s")
+            words.say(f"{failure.message}; {self.file} stays as it is, and is tried again in {duration(self.seconds)}")
         self.failing = outcome.report is None
         self.written = self.written or outcome.report is not None
         return True
