@@ -123,13 +123,11 @@ def table(outcome: Outcome) -> bool:
 def _table(outcome: Outcome, *, file: bool = False) -> str:
     if outcome.report is None and not outcome.parts:
         return ""
-    from usagefix.render.layout import file_console, stdout_console
+    from usagefix.render.layout import drawn, file_console, stdout_console
     from usagefix.render.table import show_all
 
     console = file_console() if file else stdout_console()
-    with console.capture() as laid_out:  # it flushes what it writes to when it ends
-        show_all(outcome, console)
-    return words.unobeyed(re.sub(r" +$", "", laid_out.get(), flags=re.MULTILINE))
+    return words.unobeyed(drawn(console, lambda: show_all(outcome, console)))
 
 
 def _summarise(outcome: Outcome) -> None:

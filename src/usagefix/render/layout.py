@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +22,9 @@ from usagefix.render.verdict import Verdict
 from usagefix.render.words import harmless
 
 PIPE_WIDTH, FILE_WIDTH = 160, 100
+# Blanks at a line's end, and what switches a terminal's colours between them; that of a background colour shows.
+_BLANKS = re.compile(r"(?: |\x1b\[[\d;]*m)* (?:\x1b\[[\d;]*m)*$", re.MULTILINE)
+_COLOURED = re.compile(r"[\[;](?:4[0-8]|10[0-7])[;m]")
 
 
 class _Stdout(Console):
@@ -49,12 +52,13 @@ def _told() -> int:
     return int(columns) if columns.isascii() and columns.isdigit() else 0
 
 
-def heading(title: str, command: str, console: Console) -> None:
-    """A chapter of the demo."""
-    console.print()
-    console.print(Rule(Text(title, style="bold"), style="dim", align="left"))
-    console.print(Text(f"$ {command}", style="dim"))
-    console.print()
+def drawn(console: Console, draw: Callable[[], None]) -> str:
+    """What is drawn there, without blanks at the ends of lines: rich fills up what it lays out."""
+    with console.capture() as laid_out:  # it flushes what it writes to when it ends
+        draw()
+    return _BLANKS.sub(
+        lambda found: found[0] if _COLOURED.search(found[0]) else found[0].replace(" ", ""), laid_out.get()
+    )
 
 
 def grid(columns: Sequence[Column], rows: Sequence[Sequence[Text]], console: Console, *, width: int = NARROW) -> None:
