@@ -14,6 +14,13 @@ DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
     PERFORM set_config('TimeZone', 'UTC', true); -- for times without a zone
+    IF NOT EXISTS (SELECT FROM pg_attribute --? dated
+            WHERE attrelid = to_regclass('public.presets') AND attname = 'last_used_at'::name) --? dated
+        OR NOT EXISTS (SELECT FROM pg_attribute --? dated
+            WHERE attrelid = to_regclass('public.preset_usage') AND attname = 'created_at'::name) THEN --? dated
+        RAISE EXCEPTION 'nothing was changed, since a time that this file reads has another name here' --? dated
+            USING HINT = 'usagefix sql 20250930000001 backfill --adapt prints the script for this database.'; --? dated
+    END IF; --? dated
 END $do$;
 
 -- By hand: keep the application's triggers on presets from firing; if the role may not set that, disable each

@@ -16,14 +16,19 @@ DO $do$ BEGIN
         PERFORM set_config('usagefix.baselines', jsonb_object_agg(row_key, baseline)::text, false)
         FROM usagefix.baselines WHERE counter = 'preset_usage_count'::name HAVING count(*) > 0;
     END IF;
+    IF NOT EXISTS (SELECT FROM pg_attribute --? dated
+            WHERE attrelid = to_regclass('public.presets') AND attname = 'last_used_at'::name) --? dated
+        OR NOT EXISTS (SELECT FROM pg_attribute --? dated
+            WHERE attrelid = to_regclass('public.preset_usage') AND attname = 'created_at'::name) THEN --? dated
+        RAISE EXCEPTION 'a time that this file reads has another name here' USING HINT = --? dated
+            'usagefix sql 20250930000001 verify --adapt prints the script for this database.'; END IF; --? dated
 END $do$;
 
 -- Objects
 WITH RECURSIVE tree AS (
     SELECT tables.oid AS relation, tables.relkind AS kind, true AS whole
     FROM pg_class AS tables WHERE tables.oid = to_regclass('public.preset_usage')
-    UNION ALL SELECT parents.inhrelid, tables.relkind, false
-    FROM tree
+    UNION ALL SELECT parents.inhrelid, tables.relkind, false FROM tree
     JOIN pg_inherits AS parents ON parents.inhparent = tree.relation
     JOIN pg_class AS tables ON tables.oid = parents.inhrelid
 ), released AS (
@@ -108,8 +113,7 @@ WITH RECURSIVE tree AS (
     LEFT JOIN pg_roles AS owners ON owners.oid = proc.proowner
     LEFT JOIN pg_class AS presets ON presets.oid = to_regclass('public.presets')
 )
-SELECT 'trigger_enabled' AS check_id,
-    'New uses are counted' AS title,
+SELECT 'trigger_enabled' AS check_id, 'New uses are counted' AS title,
     CASE WHEN NOT present OR relation IS NULL THEN 'missing' WHEN NOT enabled OR above IS NOT NULL THEN 'failed'
         WHEN NOT as_released THEN 'outdated' ELSE 'ok' END AS status,
     'trigger_auto_increment_preset_usage_count'::name::text AS object,
@@ -129,16 +133,14 @@ UNION ALL SELECT CASE WHEN kinds.inserts THEN 'partitions_counted' ELSE 'partiti
     CASE WHEN kinds.inserts THEN 'Partitions are counted' ELSE 'Partitions'' deletes are counted' END,
     CASE WHEN partitions.present IS NULL OR counting.present IS NOT TRUE THEN 'skipped'
         WHEN partitions.wrong > 0 THEN 'failed' ELSE 'ok' END,
-    'preset_usage',
-    CASE WHEN partitions.present IS NULL THEN 'not partitioned'
+    'preset_usage', CASE WHEN partitions.present IS NULL THEN 'not partitioned'
         WHEN counting.present IS NOT TRUE THEN 'nothing is counted yet'
         WHEN partitions.wrong > 0 THEN format('%s of %s partitions not counted once when written to directly: %s',
             partitions.wrong, partitions.present, partitions.names)
         WHEN partitions.later > 0 THEN format('%s partitions, %s of them counted row by row (apply makes them faster)',
             partitions.present, partitions.later)
         ELSE format('%s partitions', partitions.present) END,
-    'usagefix apply'
-FROM (VALUES (true), (false)) AS kinds (inserts)
+    'usagefix apply' FROM (VALUES (true), (false)) AS kinds (inserts)
 CROSS JOIN counting
 LEFT JOIN partitions USING (inserts)
 UNION ALL SELECT 'changes_counted', 'Deletes and moves are counted',
@@ -161,13 +163,11 @@ UNION ALL SELECT prefix || '_current', title || ' as released',
     CASE WHEN oid IS NULL THEN 'missing' WHEN NOT as_released THEN 'outdated' ELSE 'ok' END, name,
     CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body or path is not the released one'
         ELSE 'its body is the released one' END,
-    'usagefix apply'
-FROM functions
+    'usagefix apply' FROM functions
 UNION ALL SELECT prefix || '_secure', title || ' is safe',
     CASE WHEN oid IS NULL THEN 'skipped' WHEN NOT definer OR hidden OR misowned OR open OR NOT pinned THEN 'failed'
         ELSE 'ok' END,
-    name,
-    CASE WHEN oid IS NULL THEN 'no such function'
+    name, CASE WHEN oid IS NULL THEN 'no such function'
         WHEN NOT definer THEN 'not SECURITY DEFINER: RLS makes it miss counters'
         WHEN misowned THEN 'its owner is not the owner of presets'
         WHEN hidden THEN 'RLS hides presets from its owner'

@@ -19,9 +19,7 @@ def with_fix(scene: Scene, trials: Trials, *, limit_stays: bool) -> Made:
     tries += [Try(way, case) for case in trials.cases for way in trials.ways]
     tries += [Try(way, case) for case in trials.cases[:1] for way in trials.whole]
     called = f"{scene.counter.recorder}(), " if calls else ""
-    return made(
-        scene, tries, f"Try {called}a plain INSERT and a DELETE before this is committed; what they do is undone"
-    )
+    return made(scene, tries, f"Before the commit, try {called}a plain INSERT and a DELETE, and undo them")
 
 
 class NotAcceptable(Exception):

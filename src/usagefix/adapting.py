@@ -98,7 +98,9 @@ def _backfill(db: Database, migration: Migration, believed: Trust | None) -> str
     after += [f"{hold.after};"] if hold.after else []
     opening, *work = (s for s in migration.statements(Face.BACKFILL, db.counter) if not s.is_by_hand)
     off = (
-        [Statement("Hold the application's own triggers off: a repair is no use", "\n".join(before))] if before else []
+        [Statement("Keep the application's own triggers from firing, because a repair is not a use", "\n".join(before))]
+        if before
+        else []
     )
-    on = [Statement("Let them go", "\n".join(after))] if after else []
+    on = [Statement("Let them fire again", "\n".join(after))] if after else []
     return catalog.decided(text_of((opening, *off, *work, *on)), believed)

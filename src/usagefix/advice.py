@@ -16,8 +16,8 @@ from usagefix.models.verification import ACCEPTED, COMPLETE, COUNTING_CHECKS, Ch
 
 APPLY, BACKFILL = "usagefix apply", "usagefix backfill"
 WHICH_SIDE = Step(
-    "usagefix doctor finds out why; then usagefix apply --trust events, or --trust counters",
-    "the events do not look like the whole truth: a person has to say which side is true",
+    "find out why with usagefix doctor; then usagefix apply --trust events, or --trust counters",
+    "the events do not look like the whole truth: you have to say which side is right",
 )
 
 
@@ -39,7 +39,7 @@ class Outlook:
     @property
     def apply(self) -> Step:
         """How to get apply through."""
-        why = "it makes whatever is missing or not as released, and then counts"
+        why = "it creates what is missing or not as released, and then counts"
         return self.barred or self.refusal or Step(APPLY, why)
 
     def step(self, check_id: str) -> Step:
@@ -51,9 +51,7 @@ class Outlook:
         if check_id in self.by_hand:
             return self.by_hand[check_id]
         if check_id in COUNTING_CHECKS and self.exact:
-            return Step(
-                BACKFILL, f"new {self.nouns.events} are counted; what was counted wrong before is not mended by itself"
-            )
+            return Step(BACKFILL, f"new {self.nouns.events} are counted; only a backfill repairs the old counts")
         return self.apply
 
 

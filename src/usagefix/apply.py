@@ -74,7 +74,7 @@ def apply(
     on_step("counting events")
     filled = backfill(db, batch_size=batch_size, pause=pause, limits=limits, on_progress=on_progress, believed=believed)
     if seen.choices.limit_stays and seen.scene.code.limit is not None:
-        on_step("dropping the daily limit (it waits for older transactions, and stops nobody)")
+        on_step("dropping the daily limit (waits for older transactions, stops nobody)")
         daily_limit.lift(db, seen.scene.code.limit.name)
         _finish(db, seen, limits)
     db.changes += [f"{migration} applied" for migration in seen.todo]
@@ -108,7 +108,7 @@ def plan(
         steps.append(
             PlannedStatement(
                 catalog.counting().version,
-                "Drop the daily limit on its own, readers and writers go on (not tried in a dry run)",
+                "Drop the daily limit by itself, without stopping readers or writers (a dry run does not try this)",
                 daily_limit.lifting(seen.scene.code.limit.name),
                 (f"{db.counter.schema}.{db.counter.child}: ShareUpdateExclusiveLock",),
             )

@@ -26,8 +26,8 @@ WAIT_SECONDS = 20.0
 BUILD_SECONDS = 900.0
 _WAITS = Limits(attempts=3)
 _CHOICES = (
-    "usagefix rollback --daily-limit skip leaves the limit off, and keeps the track_preset_usage() of now;"
-    " or delete the uses that are too many, and run this again"
+    "usagefix rollback --daily-limit skip leaves the limit off, and keeps the present track_preset_usage();"
+    " or delete the surplus uses, and run this again"
 )
 # What completes an index with a statement on its table.
 _INDEX_OF_TABLE = re.compile(r"\AALTER TABLE .* (REPLICA IDENTITY USING INDEX|CLUSTER ON) .*\Z", re.DOTALL)
@@ -73,8 +73,8 @@ def refuse_if_taken(db: Database, seen: Scene, limit: Saved) -> None:
     taken = db.values("SELECT pg_catalog.to_regclass(%(name)s) IS NOT NULL", {"name": limit.identity})[0]
     if taken and (there is None or there.name != limit.identity):
         raise RollbackRefused(
-            f"the daily limit cannot come back: {limit.identity} is the name of something else by now",
-            hint=f"rename that, then run this again; or {_CHOICES.partition(';')[0]}",
+            f"the daily limit cannot come back: {limit.identity} is now the name of another object",
+            hint=f"rename that object, then run this again; or {_CHOICES.partition(';')[0]}",
         )
 
 
@@ -119,8 +119,8 @@ def refuse_if_edited(seen: Scene) -> None:
         # The loose one is there after a rollback that was interrupted.
         if function.body not in (saved.left_behind, loose_body(seen, saved, function)):
             raise RollbackRefused(
-                f"{function.name}() was changed after apply; going back would lose that change",
-                hint="usagefix rollback --daily-limit skip keeps the function of now",
+                f"{function.name}() was changed after apply; rollback would lose that change",
+                hint="usagefix rollback --daily-limit skip keeps the present function",
             )
 
 
@@ -139,7 +139,7 @@ def restore(db: Database, seen: Scene, limit: Saved, limits: Limits | None = Non
         build = (limit.definition or "").replace("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY", 1)
         db.run_alone(build, BUILD_SECONDS)
     except BaseException as error:
-        db.changes.append("an unfinished daily limit may be left, which usagefix apply removes")
+        db.changes.append("an unfinished daily limit may be left; usagefix apply removes it")
         with suppress(UsagefixError):
             db.run_alone(lifting(limit.identity), WAIT_SECONDS)
             db.retrying(lambda: _loosen(db, seen, limits, loose=False), limits)

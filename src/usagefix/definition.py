@@ -34,8 +34,8 @@ def counter_of(slug: str, definition: Mapping[str, Any]) -> Counter:
         return Counter(slug=slug, **{field.name: _value(field.name, definition.get(field.name)) for field in _KEPT})
     except (ConfigurationError, TypeError, ValueError):
         raise NotPermitted(
-            f"the ledger holds something else than apply writes there, for the counter {slug}",
-            hint="look at usagefix.counters; nothing of it was run",
+            f"the ledger holds something that apply does not write there, for the counter {slug}",
+            hint="look at usagefix.counters; usagefix ran nothing of it",
         ) from None
 
 

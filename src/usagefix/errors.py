@@ -40,9 +40,11 @@ class UsagefixError(Exception):
 
     ``message`` says what happened, ``hint`` what to do next. ``sqlstate`` is the server's five-character code where
     the server spoke, else None. ``details`` are lines with more of what happened, ``keys`` the same for programs.
+    ``in_lines``: message and hint have lines that usagefix broke itself; any other line's end is of a name.
     """
 
     exit_code = 1
+    in_lines = False
     details: tuple[str, ...] = ()
     keys: Mapping[str, object] = {}
 

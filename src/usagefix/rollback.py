@@ -14,6 +14,7 @@ from usagefix.errors import ConfigurationError, DatabaseRefused, Refused, Rollba
 from usagefix.models.choices import Counters, DailyLimit
 from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import RollbackPlan, RollbackReport, State
+from usagefix.picture.obstacles import said
 from usagefix.planning import remembered, undoing
 from usagefix.planning.ahead import Changes, after, undone
 from usagefix.planning.plan import text_of
@@ -48,14 +49,14 @@ def plan(
     strangers = db.values(db.query("ledger_strangers")) if purge else []
     if strangers:
         raise RollbackRefused(
-            f"schema usagefix holds what usagefix did not put there: {', '.join(strangers)}",
-            hint="move that to another schema, or roll back without --purge",
+            f"schema usagefix holds objects that usagefix did not create: {', '.join(strangers)}",
+            hint="move them to another schema, or roll back without --purge",
         )
     lost = [m for m in catalog.migrations() if m not in undone and m.version > keep and _counts_unrecorded(seen, m)]
     if lost or (not undone and not purge and _foreign(db, seen)):
         raise RollbackRefused(
-            "the trigger or its function is there, but usagefix did not record what they replaced",
-            hint="run usagefix apply first, which takes them over and records them",
+            "the trigger or its function exists, but usagefix did not record what they replaced",
+            hint="run usagefix apply first: it records them",
         )
     for migration in undone:
         undoing.plan(seen, migration, limit)  # refuses before anything is changed
@@ -100,7 +101,7 @@ def rollback(
         _restore_limit(db, _look(db), limits)
     restored = None
     if agreed.counters is Counters.RESTORE:
-        on_step("giving the counters back what they showed")
+        on_step("restoring the old values of the counters")
         restored = give_back(db, catalog.counting().version, limits=limits, on_progress=on_progress)
     for migration, one in zip(undone, rehearsed, strict=True):
         on_step(f"rolling back {migration}")
@@ -158,7 +159,7 @@ def script(
     if later or migration.version not in seen.ledger.begun:
         raise Refused(
             f"version {later[-1].version} is applied" if later else f"version {migration.version} is not applied",
-            hint="roll back the newest first; usagefix status shows where things stand",
+            hint="roll back the newest first; usagefix status shows the present state",
         )
     _require_last(db, seen, [migration])
     plan = undoing.plan(seen, migration, limit, by_hand=True)
@@ -206,8 +207,8 @@ def _require_last(db: Database, seen: Scene, undone: list[Migration], *, purge: 
 
 def _ledger_needed(left: list[str]) -> RollbackRefused:
     return RollbackRefused(
-        f"the ledger stays: it serves {', '.join(left)}, too",
-        hint="roll back those first, or leave --purge out",
+        f"the ledger stays, because it also serves {', '.join(left)}",
+        hint="roll those back first, or omit --purge",
     )
 
 
@@ -261,8 +262,8 @@ def _purge(db: Database, limits: Limits | None, *, rollback: bool = False) -> No
         if refused.sqlstate != STILL_NEEDED:
             raise
         raise RollbackRefused(
-            "the ledger stays: something outside schema usagefix, such as a view, depends on it",
-            hint=f"drop that first ({refused.message}), then usagefix rollback --purge",
+            "the ledger stays, because something outside schema usagefix, such as a view, depends on it",
+            hint=f"drop that first ({said(refused)}), then usagefix rollback --purge",
         ) from None
 
 

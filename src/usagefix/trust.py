@@ -41,8 +41,8 @@ most rows have no event; what a wrong declaration gets right, it does by chance.
 EACH = 5
 """And where most are right, a fall asks only where a counter loses so much on average: small ones are off by one."""
 DECLARATION = (
-    "look at the declaration first: is it this column, and what of the events, the filter (where), the sum and its"
-    " sign, the key? usagefix discover lists what agrees with the data"
+    "check the declaration first: the column, the events, the filter (where), the sum and its sign, the key;"
+    " usagefix discover lists what agrees with the data"
 )
 LISTED = 10
 """How many of the largest falls are listed."""
@@ -92,7 +92,7 @@ def why(falls: Falls, used_later: int = 0, nouns: Nouns = USUAL) -> Iterator[str
     if falls.without_event and falls.without_event >= many and _is_share(falls.without_event, falls) and matters:
         yield _without_event(falls)
     if fall >= USES and fall * FALL >= falls.displayed_total:
-        yield f"{percent(share(fall, max(falls.displayed_total, fall)))} of all {nouns.events} shown would be gone"
+        yield f"{percent(share(fall, max(falls.displayed_total, fall)))} of all {nouns.events} shown would go"
     yield from _late(falls, used_later, nouns)
 
 
@@ -124,7 +124,7 @@ def why_declared(falls: Falls, *, weighed: bool) -> Iterator[str]:
     if not weighed and matters and falls.without_event >= MANY and _is_share(falls.without_event, falls):
         yield _without_event(falls)
     if matters and fall * FALL >= falls.displayed_magnitude:
-        yield f"{percent(share(fall, max(falls.displayed_magnitude, fall)))} of all that is shown would be gone"
+        yield f"{percent(share(fall, max(falls.displayed_magnitude, fall)))} of all that is shown would go"
 
 
 def require_numbers(nouns: Nouns, *, events: Sequence[Amount], shown: Sequence[Amount]) -> None:
@@ -190,15 +190,16 @@ def refused(doubt: Doubt) -> Doubted:
     if doubt.definition is not None:
         return Doubted(
             f"the counters do not look like what these events count: {doubt}",
-            hint=f"{DECLARATION}. If it is right, --trust events lets the events count, --trust counters keeps what the"
-            " counters show and adds events to it",
+            hint=f"{DECLARATION}. If it is right, --trust events sets the counters to the events, --trust counters"
+            " keeps what they show and adds new events",
             details=("the largest falls:", *(_line(one) for one in doubt.largest)) if doubt.largest else (),
             keys={"doubt": doubt},
         )
     return Doubted(
         f"the events do not look like the whole truth: {doubt}",
-        hint="usagefix doctor --source DIR finds out why no events are recorded; or say which side is true:"
-        " --trust counters keeps what the counters show and adds events to it, --trust events lets the counters fall",
+        hint="find out why no events are recorded with usagefix doctor --source DIR; or say which side is right:"
+        " --trust counters keeps what the counters show and adds new events, --trust events lets the counters"
+        " fall",
         details=("the largest falls:", *(_line(one) for one in doubt.largest)),
         keys={"doubt": doubt},
     )

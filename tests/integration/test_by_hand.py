@@ -387,3 +387,10 @@ def test_a_backfill_without_counting_stops(plain: App) -> None:
         assert done.returncode != 0
         assert "new uses are not counted yet" in done.stderr
     assert checks(plain.usagefix("verify", "--format", "json"))["trigger_enabled"] == "missing"
+
+
+def test_what_reads_times_points_to_the_script_for_other_columns(plain: App) -> None:
+    plain.sql("ALTER TABLE preset_usage RENAME created_at TO used_at")
+    for face in ("verify", "backfill"):
+        refused = plain.psql(MIGRATION / f"{face}.sql")
+        assert f"usagefix sql {VERSION} {face} --adapt prints the script" in refused.stderr

@@ -124,7 +124,7 @@ def texts(section: Section) -> Iterator[str]:
         case Remark():
             yield str(section)
         case Change():
-            yield section.diff
+            yield section.code
 
 
 def _told(result: Result, section: Results) -> tuple[str, ...]:

@@ -43,13 +43,13 @@ class Api:
 
 def _base(url: str) -> str:
     if not _PRINTABLE.fullmatch(url):
-        wrong = "is empty" if not url else "holds a space, a control character or one beyond ASCII"
+        wrong = "is empty" if not url else "holds a space, a control character or a character that is not ASCII"
         raise _malformed(wrong, f"{_FORM}; percent-encode what is not ASCII")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise _malformed("has a host or a port that cannot be read") from None
+        raise _malformed("has a host or a port that usagefix cannot read") from None
     if wrong := _wrong(parts, port):
         raise _malformed(wrong)
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
@@ -62,7 +62,7 @@ def _wrong(parts: SplitResult, port: int | None) -> str:
     if "@" in parts.netloc + parts.path:  # a password with a slash in it ends the host
         return "holds a user or a password"
     if not re.fullmatch(r"[\w.-]+|\[[\w.:%]+\]", re.sub(r":\d*$", "", parts.netloc)) or port == 0:
-        return "has a host or a port that cannot be read"
+        return "has a host or a port that usagefix cannot read"
     if parts.query or parts.fragment:
         return "has a query or a fragment"
     return ""
@@ -77,7 +77,7 @@ def _token(token: str) -> str:
         raise ConfigurationError("the token is empty", hint="set USAGEFIX_TOKEN to the access token of a user")
     if not _PRINTABLE.fullmatch(token):
         raise ConfigurationError(
-            "the token holds a space, a control character or one beyond ASCII",
+            "the token holds a space, a control character or a character that is not ASCII",
             hint="give the access token alone, without the word Bearer and without a line end",
         )
     return token

@@ -23,18 +23,18 @@ _STATUS = {
 }  # fmt: skip
 _HINTS = {
     PostOutcome.ACCEPTED: "",
-    PostOutcome.UNAUTHORIZED: "the token may be expired, or of another project: sign in, and take a new one",
-    PostOutcome.FORBIDDEN: "this user may not use this preset: take another user's token, or a public preset",
+    PostOutcome.UNAUTHORIZED: "the token may be expired, or belong to another project: sign in, and use a new one",
+    PostOutcome.FORBIDDEN: "this user may not use this preset: use another user's token, or a public preset",
     PostOutcome.NOT_FOUND: "check --url (/api/presets/ID/usage is added to it), and that the API and the database"
     " belong together",
-    PostOutcome.INVALID: "the API does not take this body: check --usage-type, and what the route expects",
-    PostOutcome.TOO_MANY: "a rate limit: wait, or take a smaller --count",
-    PostOutcome.SERVER_ERROR: "look into the application's log for this moment",
-    PostOutcome.REDIRECTED: "the token was not sent there; give the URL that answers itself, or sign in",
-    PostOutcome.NOT_JSON: "a page, not the API: check --url, and whether a sign-in or a proxy stands before it",
-    PostOutcome.ERROR_INSIDE: "the API itself says so, whatever the status: look into the application's log",
-    PostOutcome.TIMED_OUT: "--timeout SECONDS waits longer; look into the application's log for this moment",
-    PostOutcome.NO_ANSWER: "look into the log of the application, and of a proxy before it",
+    PostOutcome.INVALID: "the API does not accept this body: check --usage-type, and what the route expects",
+    PostOutcome.TOO_MANY: "a rate limit: wait, or use a smaller --count",
+    PostOutcome.SERVER_ERROR: "read the application's log for this moment",
+    PostOutcome.REDIRECTED: "usagefix did not send the token there: give the URL without a redirect, or sign in",
+    PostOutcome.NOT_JSON: "this is a page, not the API: check --url, and whether a sign-in or a proxy answers first",
+    PostOutcome.ERROR_INSIDE: "the API itself says so, in spite of the status: read the application's log",
+    PostOutcome.TIMED_OUT: "--timeout SECONDS waits longer; read the application's log for this moment",
+    PostOutcome.NO_ANSWER: "read the log of the application, and of a proxy before it",
     PostOutcome.UNEXPECTED: "check --url, and what the route expects",
 }
 
@@ -46,7 +46,7 @@ def judged(answer: Answer, url: str, token: str) -> Post:
         case PostOutcome.TIMED_OUT:
             detail = f"no answer in {duration(answer.seconds)}"
         case PostOutcome.NO_ANSWER:
-            detail = "the connection was closed, or what came is not HTTP"
+            detail = "the connection was closed, or the answer is not HTTP"
         case PostOutcome.REDIRECTED:
             detail = f"to {_target(url, answer.location, token)}"
         case _:
@@ -85,12 +85,12 @@ def _of_content(body: bytes) -> PostOutcome:
 def _target(url: str, location: str, token: str) -> str:
     """Where a redirect leads to: without a query, which may hold secrets, and without a user."""
     if not location:
-        return "nowhere: it names no place"
+        return "nowhere: it has no location"
     try:
         parts = urlsplit(urljoin(url, location))
         there = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     except ValueError:
-        return "a place that cannot be read"
+        return "a location that usagefix cannot read"
     return excerpt(there.encode("utf-8", "replace"), token)
 
 

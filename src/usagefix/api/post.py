@@ -95,15 +95,15 @@ def _reason(reason: object) -> tuple[str, str]:  # noqa: PLR0911 - a match
             )
         case ssl.SSLError():
             said = (reason.reason or "no TLS").replace("_", " ").lower()
-            return f"TLS failed: {said}", "does the API speak https there, or http?"
+            return f"TLS failed: {said}", "check whether the API uses https or http there"
         case socket.gaierror() | UnicodeError():
             return "no such host", "check the host name in --url"
         case ConnectionRefusedError():
-            return "connection refused", "is the application running, and are host and port of --url right?"
+            return "connection refused", "check that the application runs, and the host and port of --url"
         case TimeoutError():
             return "no connection in time", "check host, port and firewall; --timeout SECONDS waits longer"
         case OSError() if "Tunnel connection failed" in str(reason):
-            return "the proxy did not let it through", "check the proxy (https_proxy), or name the host in no_proxy"
+            return "the proxy refused the connection", "check the proxy (https_proxy), or name the host in no_proxy"
         case OSError(strerror=str(said)):
             return said.lower(), "check host, port, network and proxies (http_proxy, https_proxy, no_proxy)"
         case _:

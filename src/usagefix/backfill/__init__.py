@@ -17,7 +17,7 @@ from usagefix.backfill.adding import How, ignore, one_round
 from usagefix.backfill.giving_back import give_back, returns
 from usagefix.backfill.holding import Hold, fired, hold_off, how_to_hold_off, triggers_of
 from usagefix.backfill.making import make_rows
-from usagefix.backfill.previewing import preview
+from usagefix.backfill.previewing import preview, stale
 from usagefix.backfill.storing import store_deltas
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy, UsagefixError
@@ -54,7 +54,7 @@ def backfill(
         if not ledger.exists(db) or not db.values(db.query("counting"))[0]:
             step = next_step(db, COUNTERS)
             raise UsagefixError(
-                f"new {db.nouns.events} are not counted yet, so no backfill can be exact",
+                f"new {db.nouns.events} are not counted yet, so a backfill cannot be exact",
                 hint=str(step) if step else "",
             )
         ledger.require_trusted(db)
@@ -68,11 +68,12 @@ def backfill(
     while done[-1].count_again:
         if len(done) == ROUNDS:
             raise Busy(
-                f"events are being deleted or truncated faster than they can be counted ({ROUNDS} rounds)",
-                hint="run usagefix backfill when that has ended",
+                f"events are deleted or truncated faster than usagefix can count them ({ROUNDS} rounds)",
+                hint="run usagefix backfill when that ends",
             )
         # Whatever shows too much now, a delta that no longer fitted made it so: that is nothing to ask, or to keep.
         done.append(one_round(db, replace(how, store=store_deltas)))
+    last_only = sum(r.last_only for r in done)
     presets, batches = sum(r.presets for r in done), sum(r.batches for r in done)
     return BackfillReport(
         rows_changed=presets,
@@ -85,4 +86,6 @@ def backfill(
         baselines=done[0].stored.kept,
         forgotten=done[0].stored.forgotten,
         unrepaired=(*not_made, *done[-1].unrepaired),
+        last_only=last_only,
+        refresh=stale(db) if presets > last_only else (),
     )

@@ -54,6 +54,7 @@ class Done:
 
     stored: Stored
     presets: int
+    last_only: int
     drift: Amount
     batches: int
     count_again: bool
@@ -67,8 +68,8 @@ def one_round(db: Database, how: How) -> Done:
         have = "has" if stored.kept.rows == 1 else "have"
         db.changes.append(f"{nouns.of(stored.kept.rows)} {have} a baseline of {nouns.total(stored.kept.total)}")
     how.on_progress(BackfillProgress(0, stored.presets))
-    db.changes.append(f"{grouped(stored.presets)} wrong {nouns.rows} noted in the ledger, none corrected yet")
-    done, removed, batches = 0, plus(), 0
+    db.changes.append(f"{grouped(stored.presets)} wrong {nouns.rows} recorded in the ledger, none corrected yet")
+    done, last_only, removed, batches = 0, 0, plus(), 0
     refused: dict[str, Unrepaired] = {}
     batch = Batch(stored.run, min(how.batch_size, FIRST_SIZE), how.hold, how.adding)
     while True:
@@ -93,12 +94,13 @@ def one_round(db: Database, how: How) -> Done:
         if not step.taken:
             continue
         done, removed, batches = done + step.taken, plus(removed, step.drift), batches + 1
+        last_only += step.last_only
         db.changes[-1:] = [f"{out_of(done, stored.presets)} wrong {nouns.rows} corrected"]
         how.on_progress(BackfillProgress(done, stored.presets))
         time.sleep(how.pause)
     with db.transaction(how.limits):
         (count_again,) = db.values(db.query("close_run"), {"run": stored.run})
-    return Done(stored, done, removed, batches, count_again, tuple(refused.values()))
+    return Done(stored, done, last_only, removed, batches, count_again, tuple(refused.values()))
 
 
 def _next_size(size: int, step: Step, how: How) -> int:
@@ -138,12 +140,13 @@ class _Pending:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a batch did: the last place it looked at, how many deltas it took, and their sum; for how many seconds it
-    held their rows."""
+    """What a batch did: the last place it looked at, how many deltas it took, and their sum; of how many of these rows
+    only the last event was behind; for how many seconds it held them."""
 
     last: int
     taken: int
     drift: Amount
+    last_only: int
     held: float
 
 
@@ -157,7 +160,7 @@ def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | Non
         (still_open,) = db.values(db.query("run_open"), {"run": batch.run})
         if not still_open or not db.values(db.query("counting"))[0]:
             raise UsagefixError(
-                "somebody rolled the fix back, or disabled its trigger, while the backfill was going",
+                "somebody rolled the fix back, or disabled its trigger, during the backfill",
                 hint="usagefix verify says what to do",
             )
         pending = pending_of(db, batch)
@@ -173,14 +176,14 @@ def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | Non
             keys = db.values(db.query("lock_batch"), {"ids": array([found.row_key for found in pending])})
         if batch.wait and not keys and db.values(db.query("there"), {"id": pending[0].row_key}):
             raise Busy(
-                f"the server is busy: somebody holds the rows of {db.nouns.parent}",
+                f"the server is busy: other sessions hold locks on rows of {db.nouns.parent}",
                 hint="run this again",
                 sqlstate="55P03",
             )
-        taken, drift = _add(db, batch, pending, set(keys), owner) if keys else (0, 0)
+        taken, drift, last_only = _add(db, batch, pending, set(keys), owner) if keys else (0, 0, 0)
         if batch.hold.after:
             db.run(batch.hold.after)
-    return Step(pending[-1].place, taken, drift, time.perf_counter() - since)
+    return Step(pending[-1].place, taken, drift, last_only, time.perf_counter() - since)
 
 
 def pending_of(db: Database, batch: Batch) -> list[_Pending]:
@@ -189,8 +192,8 @@ def pending_of(db: Database, batch: Batch) -> list[_Pending]:
     return db.rows(db.query("next_pending"), _Pending, where)
 
 
-def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], owner: str) -> tuple[int, Amount]:
-    """Add and mark the deltas of what is locked: how many, and their sum."""
+def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], owner: str) -> tuple[int, Amount, int]:
+    """Add and mark the deltas of what is locked: how many, their sum, of how many only the last event was behind."""
     mine = [found for found in pending if found.row_key in locked]
     keys = [found.row_key for found in mine]
     given: dict[str, Any] = {"keys": keys, "ids": array(keys), "deltas": numbers(found.delta for found in mine)}
@@ -204,5 +207,5 @@ def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], 
         "first": pending[0].place,
         "last": pending[-1].place,
     }
-    taken, drift = db.tuple(db.query("mark_applied"), {**marks, "run": batch.run, "lease": LEASE_SECONDS})
-    return taken, drift
+    taken, drift, last_only = db.tuple(db.query("mark_applied"), {**marks, "run": batch.run, "lease": LEASE_SECONDS})
+    return taken, drift, last_only

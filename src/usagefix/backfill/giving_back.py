@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from usagefix.models.figures import plural
 from usagefix.backfill.adding import How, ignore, one_round
 from usagefix.backfill.holding import hold_off, triggers_of
+from usagefix.backfill.previewing import stale
 from usagefix.backfill.storing import Stored, new_run
 from usagefix.database import Database, Limits
 from usagefix.models.choices import BATCH_SIZE
 from usagefix.models.correction import BackfillProgress
+from usagefix.models.figures import plural
 
 _RETURNED = """, stored AS (
     INSERT INTO usagefix.corrections (counter, run, place, row_key, displayed, delta)
@@ -43,11 +44,13 @@ def give_back(
 
     how = How(BATCH_SIZE, hold_off(db, triggers), limits, 0.0, on_progress, store, "give_back")
     done = one_round(db, how)
-    db.changes[-1:] = [f"{plural(done.presets, 'counter')} {'shows' if done.presets == 1 else 'show'} again what was shown before apply"]
+    show = "shows" if done.presets == 1 else "show"
+    db.changes[-1:] = [f"{plural(done.presets, 'counter')} {show} again what was shown before apply"]
     db.remarks += [
-        f"{db.nouns.row} {row.id} keeps its counter, since the server refuses that: {row.why}"
+        f"{db.nouns.row} {row.id} keeps its counter, because the server refuses to change it: {row.why}"
         for row in done.unrepaired
     ]
+    db.remarks += [f"a materialised view still shows the counters as they were: {refresh}" for refresh in stale(db)]
     return done.presets
 
 

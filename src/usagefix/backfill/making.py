@@ -40,7 +40,7 @@ def make_rows(db: Database, limits: Limits | None = None) -> tuple[Unrepaired, .
                 except DatabaseRefused as error:
                     refused.append(Unrepaired(key, said(error)))
     if made:
-        db.changes.append(f"{made} missing rows of {db.counter.parent_sql} made, with the counter at 0")
+        db.changes.append(f"{made} missing rows of {db.counter.parent_sql} created, with the counter at 0")
     return tuple(refused)
 
 

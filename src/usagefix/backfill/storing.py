@@ -70,7 +70,7 @@ def new_run(
         db.claim(counting=True)
         going = db.rows(db.query("running_backfill"), _Running)
         if going:
-            raise Busy(f"another backfill is going ({going[0]})", hint="wait for it to end, then run this again")
+            raise Busy(f"another backfill is running ({going[0]})", hint="wait for it to end, then run this again")
         runs, left_over, corrected = db.tuple(db.query("close_interrupted"))
         count()
         (run,) = db.tuple(db.query("open_run"), {"lease": LEASE_SECONDS})

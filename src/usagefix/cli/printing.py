@@ -33,11 +33,11 @@ def show(outcome: Outcome, output: Format | None, file: Path | None = None) -> N
         if reads_along:
             from usagefix.render.github import annotations
 
-            _print("".join(f"{line}\n" for line in annotations(outcome)), outcome.changes)
+            put("".join(f"{line}\n" for line in annotations(outcome)), outcome.changes)
     else:
         if output is Format.OPENMETRICS and isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")  # the format has no other
-        _print(_laid_out(outcome, output, ascii_only=not _holds_everything(sys.stdout)), outcome.changes)
+        put(_laid_out(outcome, output, ascii_only=not _holds_everything(sys.stdout)), outcome.changes)
     if reads_along or output is Format.GITHUB:
         _summarise(outcome)
 
@@ -88,7 +88,7 @@ def line(outcome: Outcome) -> bool:
     """One line of JSON; whether somebody still reads."""
     from usagefix.render.document import document
 
-    return _print(document(outcome, indent=None, ascii_only=not _holds_everything(sys.stdout)) + "\n", outcome.changes)
+    return put(document(outcome, indent=None, ascii_only=not _holds_everything(sys.stdout)) + "\n", outcome.changes)
 
 
 def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[Format | None, Path | None]:
@@ -117,7 +117,7 @@ def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[Fo
 
 def table(outcome: Outcome) -> bool:
     """The table, if there is a report; whether somebody still reads."""
-    return words.hushed() or to_stdout(lambda: print(_table(outcome), end=""), outcome.changes)
+    return put(_table(outcome), outcome.changes)
 
 
 def _table(outcome: Outcome, *, file: bool = False) -> str:
@@ -147,8 +147,11 @@ def _holds_everything(stream: TextIO) -> bool:
     return codecs.lookup(stream.encoding or "ascii").name == "utf-8"
 
 
-def _print(text: str, changes: str) -> bool:
-    return to_stdout(lambda: print(text, end=""), changes) if text and not words.hushed() else True
+def put(text: str, changes: str = "") -> bool:
+    """Text on stdout, unless hushed; whether somebody still reads."""
+    if not text or words.hushed():
+        return True
+    return to_stdout(lambda: print(words.spelled(text, sys.stdout.encoding or "ascii"), end=""), changes)
 
 
 def to_stdout(write: Callable[[], None], changes: str | None = None) -> bool:
@@ -178,5 +181,5 @@ def unwritable(error: OSError) -> ConfigurationError:
     """What a full disk means: the work is done, its result is lost."""
     return ConfigurationError(
         f"the result cannot be written: {error.strerror}",
-        hint="free some space; usagefix status shows where things stand",
+        hint="free some space; usagefix status shows the present state",
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from usagefix import embedded
+from usagefix.cli.printing import put as printed
 from usagefix.cli.printing import to_stdout
 from usagefix.database import Database, connect
 from usagefix.demo import Told, load_sample, story
@@ -33,7 +34,7 @@ def play(*, keep: bool, full: bool) -> None:
     kept = False
     try:
         telling = Telling(stdout_console(), full)
-        tell(server, telling, lambda draw: _print(drawn(telling.console, draw)))
+        tell(server, telling, lambda draw: printed(words.unobeyed(drawn(telling.console, draw))))
         if keep:
             _drifted(server)
         kept = keep
@@ -62,11 +63,6 @@ def tell(server: embedded.Server, telling: Telling, put: Callable[[Draw], None] 
         put(lambda: telling.end(moral.before, moral.after, moral.tried, moral.used, _program()))
     finally:
         db.close()
-
-
-def _print(text: str) -> None:
-    if not words.hushed():
-        to_stdout(lambda: print(words.unobeyed(text), end=""))
 
 
 def _nothing(_: object) -> None:

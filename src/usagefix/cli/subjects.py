@@ -71,10 +71,10 @@ def keep_uses(db: Database) -> None:
     if not kept:
         raise ConfigurationError(
             f"probe-api posts uses of presets, and {db.counter.slug} counts {db.counter.child}; nothing was posted",
-            hint="usagefix smoke tries an event in the database; or use your application once, between two"
+            hint="try an event in the database with usagefix smoke; or use your application once, between two"
             " usagefix check ID",
         )
     for counter in db.counters:
         if not counter.usual:
-            words.say(f"{counter.slug} is left out: probe-api posts uses of presets")
+            words.say(f"{counter.slug} is skipped, because probe-api posts uses of presets")
     db.counters, db.counter = kept, kept[0]

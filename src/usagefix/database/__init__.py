@@ -5,8 +5,8 @@ and nothing is prepared on the server.
 """
 
 from usagefix.database.connecting import connect
-from usagefix.database.failures import context_of, detail_of
+from usagefix.database.failures import context_of, detail_of, words_of
 from usagefix.database.link import Session
 from usagefix.database.session import Database, Limits
 
-__all__ = ["Database", "Limits", "Session", "connect", "context_of", "detail_of"]
+__all__ = ["Database", "Limits", "Session", "connect", "context_of", "detail_of", "words_of"]

@@ -66,12 +66,12 @@ class Database(Reading):
                     raise psycopg.Rollback
         except psycopg.Rollback:  # psycopg swallows it, but not where the undoing fails
             raise CannotConnect(
-                "the connection was lost while a trial was being undone",
+                "the connection was lost during the rollback of a trial",
                 hint="the server rolls an open transaction back; run this again",
             ) from None
         except CannotConnect:
             if committing:
-                self.changes.append("the last step, or not: the connection was lost while it was being committed")
+                self.changes.append("the last step, or not: the connection was lost during its commit")
             raise
 
     def run_alone(self, statement: str, seconds: float) -> None:
@@ -130,7 +130,7 @@ class Database(Reading):
             pause = min(limits.longest_pause, limits.first_pause * 2 ** (attempt - 1))
             pause *= random.uniform(0.5, 1.5)  # noqa: S311 - so that two who collided do not collide again
             by = f" by {'; '.join(map(str, watch.blockers))}" if watch.blockers else ""
-            self.on_retry(f"a lock is taken{by}; attempt {attempt + 1} of {limits.attempts} in {duration(pause)}")
+            self.on_retry(f"waiting for a lock{by}; attempt {attempt + 1} of {limits.attempts} in {duration(pause)}")
             time.sleep(pause)
         raise AssertionError("unreachable")
 
@@ -147,7 +147,7 @@ class Database(Reading):
         )
         if not mine:
             raise Busy(
-                "another run of usagefix is going on this database",
+                "another run of usagefix is active on this database",
                 hint="wait for it to end, then run this again",
                 sqlstate="55P03" if patiently else None,
             )

@@ -34,7 +34,7 @@ class LockHolder:
         if self.pid is None:
             return "a prepared transaction (see pg_prepared_xacts)"
         if self.replayed:
-            return "a lock that a session on the primary took, and that this standby replays"
+            return "a lock of a session on the primary, which this standby replays"
         what = self.application or self.process
         who = f"pid {self.pid}" + (f" ({what})" if what else "")
         if self.process:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from usagefix.models.figures import plural
 from usagefix import naming
 from usagefix.counter import STANDARD
 from usagefix.declaration import Declaration, Missing, Name
 from usagefix.declaring import fragments
 from usagefix.declaring.identifiers import Unreadable, column_of, columns, function_of
 from usagefix.errors import ConfigurationError
+from usagefix.models.figures import plural
 
 KEYS = ("counter", "events", "where", "sum", "last", "key", "missing", "only", "label", "name", "recorder", "truth")
 _WITH_TRUTH = frozenset(("counter", "truth", "key", "only", "label", "name"))
@@ -50,11 +50,13 @@ class Mistake:
 
 
 class Mistaken(ConfigurationError):
-    """What declares the counters is wrong; the message has every mistake."""
+    """What declares the counters is wrong; the message has every mistake, a line each."""
+
+    in_lines = True
 
     def __init__(self, mistakes: Sequence[Mistake], *, hint: str = "") -> None:
-        said = [str(mistake) for mistake in sorted(mistakes, key=lambda mistake: mistake.line)]
-        message = said[0] if len(said) == 1 else "\n       ".join((f"{len(said)} mistakes in the counters", *said))
+        said = [" ".join(str(mistake).split()) for mistake in sorted(mistakes, key=lambda mistake: mistake.line)]
+        message = said[0] if len(said) == 1 else "\n".join((f"{plural(len(said), 'mistake')} in the counters", *said))
         super().__init__(message, hint=hint or "docs/counters.md lists the keys, each with an example")
 
 

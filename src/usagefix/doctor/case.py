@@ -222,7 +222,7 @@ class Case:
         to remove it would lose events."""
         if recorded:
             return f"{what}: {self.who_counts}"
-        return f"record an event there, where none is recorded yet; then {what}: {self.who_counts}, and nothing else"
+        return f"record an event there, if none is recorded yet; then {what}: {self.who_counts}, and nothing else"
 
     def records_there(self, place: Place) -> bool:
         """Whether the file of a place of the source records events, too."""
@@ -237,7 +237,7 @@ class Case:
     def repair(self) -> str:
         """What makes the counter right."""
         if self.picture.drift and self.picture.drift.doubt:
-            return "not before it is known which side is true: the counters, or the events"
+            return "first decide which side is right: the counters, or the events"
         return "usagefix backfill" if self.counted else "usagefix apply"
 
     def callers(self, function: Function) -> list[str]:

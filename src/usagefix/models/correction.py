@@ -48,10 +48,12 @@ class BackfillReport(Keyed):
 
     ``drift_removed`` is the sum of the deltas added to counters (negative where they showed too much);
     ``magnitude`` the sum of their absolute values. ``batches``: when ``dry_run``, at most so many.
+    ``last_only`` counts those of ``rows_changed`` whose counter was right: only their last event was behind.
     ``resumed`` counts rows that an interrupted run had corrected. ``rounds`` is above 1 where events were deleted or
     truncated so that the first count no longer fitted; a row corrected in several rounds counts in each.
     ``unrepaired``: rows that the server refused to update; the others were corrected.
     ``baselines``: what counters showed too much, and now hold on purpose; ``forgotten``: what they no longer do.
+    ``refresh``: statements for the materialised views that still show the counters as they were, in their order.
     """
 
     rows_changed: int
@@ -65,10 +67,17 @@ class BackfillReport(Keyed):
     baselines: Baselines = NO_BASELINES
     forgotten: Baselines = NO_BASELINES
     unrepaired: tuple[Unrepaired, ...] = ()
+    last_only: int = 0
+    refresh: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
         return not self.unrepaired
+
+    @property
+    def counters_changed(self) -> int:
+        """How many counters were wrong."""
+        return self.rows_changed - self.last_only
 
     def keys(self) -> dict[str, Any]:
         return {"backfill": asdict(self)}

@@ -57,5 +57,5 @@ class Outcome:
         if self.fails:
             return f"fails: {self.complaint}"
         if not self.tried:
-            return "could not be tried: the preset is held by another session, or gone"
+            return "could not be tried: another session has locked the preset, or it is deleted"
         return f"{self.counted} counted, {self.recorded} recorded"

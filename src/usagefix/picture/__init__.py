@@ -13,6 +13,7 @@ from typing import Any
 
 from usagefix.counter import EVENT_TIMES, STANDARD, Counter
 from usagefix.database import Database
+from usagefix.nouns import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,14 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a role cannot read all rows of a table, and what to do about it."""
+
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Baselines:
     """The columns of ``baselines_there.sql``."""
 
@@ -53,6 +62,25 @@ def tables(db: Database) -> tuple[Table, Table]:
     """The table with the counter, and that of the events."""
     parent, child = db.rows(db.query("tables"), Table)
     return parent, child
+
+
+def unreadable(db: Database, table: Table) -> Unreadable | None:
+    """Why this role cannot read all rows of one of the two tables; None where it can. Nobody is told to connect as the
+    role that they are."""
+    role, name = db.session.role, f"{db.counter.schema}.{table.name}"
+    qualified = f"{shown(db.counter.schema)}.{shown(table.name)}"
+    if not table.readable:
+        as_owner = f", or connect as {table.owner}, who owns it" if table.owner != role else ""
+        grant = f"GRANT SELECT ON {qualified} TO {shown(role)}"
+        return Unreadable(f"role {role} may not read {name}", grant + as_owner)
+    if not table.filtered:
+        return None
+    remedy = "connect as a role with BYPASSRLS"
+    if not table.force_rls:
+        remedy += f", or as {table.owner}, who owns it"
+    elif table.owned:
+        remedy += f", or ALTER TABLE {qualified} NO FORCE ROW LEVEL SECURITY"
+    return Unreadable(f"row level security hides rows of {name} from role {role}", f"counts would be wrong; {remedy}")
 
 
 def counter(db: Database, schema: str) -> Counter:

@@ -33,11 +33,11 @@ def of_triggers(code: Code) -> Iterator[Obstacle]:
         of = routine(function)
         verdict = code.reader.of_trigger(of)
         if isinstance(verdict, Refused):
-            why = f"trigger {trigger} counts too: {verdict.reason}{_where(verdict.line, of)}"
+            why = f"trigger {trigger} also counts: {verdict.reason}{_where(verdict.line, of)}"
             yield Obstacle(
                 why,
-                f"remove from {of.signature} what changes the counter, or, where it does nothing else,"
-                f" ALTER TABLE {trigger.on_table} DISABLE TRIGGER {quoted(trigger.name)}, then run this again",
+                f"remove from {of.signature} what changes the counter or, if it does nothing else, ALTER TABLE"
+                f" {trigger.on_table} DISABLE TRIGGER {quoted(trigger.name)}, then run this again",
             )
 
 
@@ -53,9 +53,9 @@ def of_needing(code: Code) -> Iterator[Obstacle]:
         names = ", ".join(each.signature for each in needing)
         called = any(code.calls(each.name) for each in needing)
         yield Obstacle(
-            f"without the daily limit these functions would fail: {names}",
-            "take the ON CONFLICT clause out of them (the insert is all they need)"
-            + ("" if called else f", or, where nothing calls it, DROP FUNCTION {names}")
+            f"these functions would fail without the daily limit: {names}",
+            "remove the ON CONFLICT clause from them (they only need the insert)"
+            + ("" if called else f" or, if nothing calls it, DROP FUNCTION {names}")
             + ", then run this again",
         )
 

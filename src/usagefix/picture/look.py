@@ -31,6 +31,7 @@ from usagefix.picture.objects import (
     Subscription,
     Surroundings,
     Unseen,
+    View,
 )
 from usagefix.picture.obstacles import Obstacle, distributed, of_any_use, of_deletes, of_keys, of_limits, of_uses
 
@@ -71,6 +72,7 @@ class _Look:
                 self.db.rows(self.db.query("picture_grants"), Grant, {"functions": [f.oid for f in seen.functions]})
             ),
             readers=self._rows("picture_readers", Reader),
+            views=self._rows("picture_views", View),
             applied=self._permitted(around.sees_applied, "the ledger's history", self._applied),
             subscriptions=self._permitted(
                 around.sees_subscriptions,
@@ -80,7 +82,7 @@ class _Look:
             jobs=self._permitted(around.sees_jobs, "jobs of pg_cron", lambda: self._rows("picture_jobs", Job)),
             refused=self._permitted(
                 around.sees_refused,
-                "writes that the guard refused",
+                "writes that the guard kept out",
                 lambda: self._rows("refused_writes", RefusedWrite),
             ),
             drift=self._drift() if readable else None,
@@ -131,16 +133,9 @@ class _Look:
     def _readable(self, *both: Table) -> bool:
         """Whether the rows of both tables can be counted."""
         for table in both:
-            name = f"{self.db.counter.schema}.{table.name}"
-            if not table.readable:
-                why = f"role {self.db.session.role} may not read {name}"
-                self._missed(
-                    "the counters and events", why, f"connect as {table.owner}, or grant SELECT on both tables"
-                )
-                return False
-            if table.filtered:
-                why = f"row level security hides rows of {name} from role {self.db.session.role}"
-                self._missed("the counters and events", why, f"connect as {table.owner}, or as a role with BYPASSRLS")
+            unreadable = picture.unreadable(self.db, table)
+            if unreadable is not None:
+                self._missed("the counters and events", unreadable.why, unreadable.remedy)
                 return False
         return True
 

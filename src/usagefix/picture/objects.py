@@ -207,6 +207,28 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """A view that reads the counter, or, where it is materialised, the events: the columns of ``picture_views.sql``.
+
+    ``name``, ``through`` and ``owner`` are as SQL writes them.
+    """
+
+    name: str
+    materialised: bool
+    populated: bool
+    counter: bool
+    through: list[str]
+    keyed: bool
+    owner: str
+    owned: bool
+
+    @property
+    def refresh(self) -> str:
+        """The statement that makes a materialised view show what is there now. Readers go on where it can be so."""
+        return f"REFRESH MATERIALIZED VIEW {'CONCURRENTLY ' if self.keyed and self.populated else ''}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """A role that reads the whole application, and not the ledger: ``picture_readers.sql``."""
 
@@ -269,6 +291,7 @@ class Picture:
     creators: tuple[Creator, ...]
     grants: tuple[Grant, ...]
     readers: tuple[Reader, ...]
+    views: tuple[View, ...]
     applied: tuple[str, ...]
     subscriptions: tuple[Subscription, ...]
     jobs: tuple[Job, ...]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from usagefix.counter import Counter
-from usagefix.database import Database, detail_of
+from usagefix.database import Database, detail_of, words_of
 from usagefix.errors import Busy, DatabaseRefused, NotPermitted, ReadOnlyServer
 from usagefix.models.figures import grouped
 from usagefix.models.nouns import Nouns
@@ -216,7 +216,7 @@ def _undone(db: Database) -> Iterator[None]:
 def said(refused: DatabaseRefused) -> str:
     """The server's own words."""
     detail = detail_of(refused)
-    return refused.message.removeprefix("the server refused a statement: ") + (f" ({detail})" if detail else "")
+    return words_of(refused) + (f" ({detail})" if detail else "")
 
 
 def _breaking(db: Database, check: _RowCheck, *, ahead: bool) -> str:

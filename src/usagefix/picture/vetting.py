@@ -111,7 +111,7 @@ def vetted(db: Database, fragment: str, source: Source) -> Vetted:
         role, database = quoted(db.session.role), quoted(db.session.database)
         grant = f"GRANT TEMPORARY ON DATABASE {database}"
         if db.values(_MAY_COPY)[0]:  # but not read what is to be copied
-            grant = f"connect as the owner of the table, or GRANT SELECT ON {source.table}"
+            grant = f"GRANT SELECT ON {source.table}"
         raise NotPermitted(
             refused.message,
             hint=f"{grant} TO {role}: the server judges SQL on an empty copy",

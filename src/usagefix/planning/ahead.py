@@ -39,7 +39,7 @@ def _stop(scene: Scene, version: str, saved: tuple[Saved, ...]) -> Statement:
     known = folded([entry.identity for entry in saved if entry.definition is not None])
     of = f"counter = {literal(scene.counter.slug)} AND version"
     return Statement(
-        "Stop where apply replaced something else than this brings back, or what it left was changed since",
+        "Stop if apply replaced something that this does not restore, or if what it left has changed since",
         f"""DO $do$ DECLARE
     why text;
 BEGIN

@@ -83,14 +83,14 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
             statements += [statement for edit in changed for statement in _edited(edit)]
             statements += [_left_behind(scene, migration, edit) for edit in changed]
             if choices.by_hand and scene.code.limit:
-                statements.append(Statement("Lift the daily limit", f"DROP INDEX IF EXISTS {scene.code.limit.name};"))
+                statements.append(Statement("Drop the daily limit", f"DROP INDEX IF EXISTS {scene.code.limit.name};"))
             if choices.limit_stays:
                 statements += saving.kept(scene)
                 continue  # the version is recorded when the limit is gone
             statements += saving.kept(scene)
         statements.append(statement)
     remarks = tuple(item.remark for item in triggers) + tuple(
-        f"trigger {trigger} counts too: its function {edit.function.signature} does the rest of its work without that"
+        f"trigger {trigger} also counts: its function {edit.function.signature} keeps the rest of its work"
         for edit in edits
         for trigger in scene.code.counting_triggers
         if trigger.function == edit.function.oid
@@ -104,11 +104,13 @@ def _of_limit(scene: Scene) -> Iterator[str]:
     table = scene.counter.child_sql
     extras = scene.code.limit.extras if scene.code.limit else []
     if any(" CLUSTER ON " in extra for extra in extras):
-        yield f"CLUSTER ordered {table} by the daily limit, which goes: name another index, CLUSTER {table} USING"
+        yield (
+            f"CLUSTER ordered {table} by the daily limit, which apply drops: name another index, CLUSTER {table} USING"
+        )
     if any(" REPLICA IDENTITY USING INDEX " in extra for extra in extras):
         yield (
-            f"the daily limit, which goes, was the replica identity of {table}: before you publish that, ALTER TABLE"
-            f" {table} REPLICA IDENTITY DEFAULT"
+            f"apply drops the daily limit, which was the replica identity of {table}: before you publish that"
+            f" table, ALTER TABLE {table} REPLICA IDENTITY DEFAULT"
         )
 
 

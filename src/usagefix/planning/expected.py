@@ -27,8 +27,8 @@ def require(scene: Scene, saved: Saved) -> None:
         _is_extra(scene, saved, extra) for extra in saved.extras
     ):
         raise NotPermitted(
-            f"the ledger holds something else than apply writes there, for {saved.identity}",
-            hint="look at usagefix.saved_objects; nothing of it was run",
+            f"the ledger holds something that apply does not write there, for {saved.identity}",
+            hint="look at usagefix.saved_objects; usagefix ran nothing of it",
         )
 
 

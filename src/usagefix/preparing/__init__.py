@@ -19,9 +19,9 @@ _ADJUST = "    -- What the statement changed, for each preset.\n"
 _ROW = "    -- What the row changed, for each preset.\n"
 _GONE = "        CONTINUE WHEN shown IS NULL; -- the preset is gone\n"
 _NOTED = "        too_low := too_low OR shown IS NULL; -- what a backfill has still to add to it may not fit any more\n"
-_STARTS = "    -- A preset that is new, or gets another id, starts with the events that are there."
+_STARTS = "    -- A new preset, or one with a new id, starts with the events that exist."
 _INTERRUPTED = "    -- An interrupted run: keep what it corrected, and count the rest again.\n"
-_OF_ITSELF = "    -- A row of this statement that its events name began with those before it: they are added below.\n"
+_OF_ITSELF = "    -- A row of this statement that its events name began with earlier events: they are added below.\n"
 # In the words of the SQL files, for events that are rows of the same table.
 _STARTED = f"""{_OF_ITSELF}    IF EXISTS (SELECT FROM new_events OFFSET 1) THEN
         FOR used IN SELECT named.key, pg_catalog.sum(named.uses) AS uses

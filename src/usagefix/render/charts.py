@@ -27,7 +27,7 @@ _INDENT = "  "
 def draw_bars(bars: Bars, console: Console) -> None:
     """Rows with a bar each, as long as there is room for."""
     shown = [place for place, column in enumerate(bars.columns) if console.width >= _room(column.extra, bars)]
-    cells = [[_text(row[place].text, row[place].colour) for place in shown] for row in bars.rows]
+    cells = [[text(row[place].text, row[place].colour) for place in shown] for row in bars.rows]
     columns = [bars.columns[place] for place in shown]
     plain = console.options.ascii_only
     widths = [max([len(column.heading), *(row[at].cell_len for row in cells)]) for at, column in enumerate(columns)]
@@ -38,7 +38,7 @@ def draw_bars(bars: Bars, console: Console) -> None:
             if spare < needed and not column.number and column.whole in giving:
                 cut = min(needed - spare, max(widths[at] - _SHORTEST, 0))
                 widths[at], spare = widths[at] - cut, spare + cut
-    headings = [Text(column.heading, "dim") for column in columns]
+    headings = [text(column.heading, "dim") for column in columns]
     numbers = [column.number for column in columns]
     console.print(_line(headings, widths, numbers, plain=plain), no_wrap=True, crop=True, overflow="crop")
     for row, length in zip(cells, bars.lengths, strict=True):
@@ -53,7 +53,7 @@ def draw_lines(lines: Lines, console: Console) -> None:
     """Lines of blocks, all to the same scale."""
     plain = console.options.ascii_only
     heights = _PLAIN_HEIGHTS if plain else _HEIGHTS
-    names = [_text(name) for name, _, _ in lines.lines]
+    names = [text(name) for name, _, _ in lines.lines]
     widest = min(max(name.cell_len for name in names), max(console.width // 3, 8))
     totals = max(len(cell.text) for _, _, cell in lines.lines)
     room = max(console.width - len(_INDENT) - widest - totals - 4, 1)
@@ -88,11 +88,6 @@ def draw_heat(heat: Heat, console: Console) -> None:
         console.print(line, no_wrap=True, overflow="crop")
     console.print(_legend(darkest, wide, shades, colours=colours), no_wrap=True, overflow="crop")
     console.print()
-
-
-def _text(value: str, colour: str = "") -> Text:
-    """Text on one line."""
-    return text(" ".join(value.split()), colour)
 
 
 def _legend(most: Amount, wide: int, shades: str, *, colours: bool) -> Text:

@@ -16,7 +16,7 @@ from decimal import Decimal
 from usagefix.models.amount import Amount
 from usagefix.models.outcome import Outcome, Part
 from usagefix.models.verification import Status, VerifyReport
-from usagefix.render.words import harmless
+from usagefix.render.words import harmless_lines
 
 # Name: what it is. In their order; a name that ends in a unit says so.
 _FAMILIES = {
@@ -124,7 +124,7 @@ def _add(exposition: _Exposition, part: Part) -> None:
 
 def _escaped(text: str) -> str:
     # The runner of GitHub Actions obeys ##[ wherever it stands.
-    return harmless(text).replace("##[", r"#\x23[").translate(_ESCAPED)
+    return harmless_lines(text).replace("##[", r"#\x23[").translate(_ESCAPED)
 
 
 def _number(value: Amount | float) -> str:

@@ -31,9 +31,22 @@ from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
 from usagefix.render import counts, discovery, findings, insights, notifying
 from usagefix.render.phrases import corrections, moment, undone
-from usagefix.render.pieces import Cell, Change, Column, Mark, Notes, Outline, Remark, Result, Results, Section, Table
+from usagefix.render.pieces import (
+    Cell,
+    Change,
+    Column,
+    Mark,
+    Notes,
+    Outline,
+    Remark,
+    Result,
+    Results,
+    Section,
+    Table,
+    each_text,
+)
 from usagefix.render.verdict import FAINT, Verdict, verdict
-from usagefix.render.words import again
+from usagefix.render.words import again, harmless
 
 _STATE = {State.APPLIED: Mark.OK, State.PENDING: Mark.NOTE, State.OUTDATED: Mark.FAILED, State.FOREIGN: Mark.FAILED}
 _MOST_NAMES = 3  # of counters, in a verdict
@@ -64,11 +77,12 @@ def chapters(outcome: Outcome, *, whole: bool = True) -> tuple[Chapter, ...]:
 
 
 def _chapter(outcome: Outcome, part: Part, *, whole: bool) -> Chapter:
-    named = outcome.many or not part.nouns.usual
+    named, nouns = outcome.many or not part.nouns.usual, each_text(part.nouns, harmless)
     if part.error is None and part.report is not None:
         shown = _again(of_report(part.report, part.nouns, whole=whole), outcome.given)
-        return Chapter(part.nouns, named, False, part.exit_code, shown)
-    return Chapter(part.nouns, named, True, part.exit_code, _again(_failed(part.error, outcome.changes), outcome.given))
+        return Chapter(nouns, named, False, part.exit_code, shown)
+    failed = each_text(_failed(part.error, outcome.changes), harmless)
+    return Chapter(nouns, named, True, part.exit_code, _again(failed, outcome.given))
 
 
 def _again(shown: Outline, given: str) -> Outline:
@@ -88,6 +102,7 @@ def _again(shown: Outline, given: str) -> Outline:
 
 def _failed(error: UsagefixError | None, changes: str) -> Outline:
     message, hint = (error.message, error.hint) if error is not None else ("no result", "")
+    message, hint = (text.replace("\n", "; ") if error and error.in_lines else text for text in (message, hint))
     found = "; ".join(filter(None, (message, changes)))
     failed = Result("error", Mark.FAILED, "error", "The command failed", detail=found, hint=hint)
     return Outline((failed,), Verdict("error", message, "red", hint))
@@ -129,7 +144,14 @@ def results(told: Sequence[Chapter]) -> tuple[Result, ...]:
 
 
 def of_report(report: Report, nouns: Nouns = USUAL, *, whole: bool = True) -> Outline:
-    """The pieces of a report, in the words for its counter; ``whole``: people read what is right, too."""
+    """The pieces of a report, in the words for its counter; ``whole``: people read what is right, too.
+
+    No text in them has what a terminal would obey.
+    """
+    return each_text(_of_report(report, nouns, whole=whole), harmless)
+
+
+def _of_report(report: Report, nouns: Nouns, *, whole: bool) -> Outline:
     match report:
         case VerifyReport():
             return counts.verified(report, nouns, whole=whole)
@@ -208,7 +230,11 @@ def _plan(command: str, plan: tuple[PlannedStatement, ...]) -> Iterator[Section]
     title = f"What {command} would do (tried in a transaction that was rolled back)"
     locking = [step for step in plan if step.locks]
     if locking:
-        rows = tuple((Cell(step.purpose), Cell("\n".join(step.locks))) for step in locking)
+        rows = tuple(
+            (Cell("" if place else step.purpose), Cell(lock))
+            for step in locking
+            for place, lock in enumerate(step.locks)
+        )
         yield Table(title, (Column("step"), Column("table locks it takes")), rows)
     others = plural(len(plan) - len(locking), "further step")
     said = f"{others} on functions and the ledger, which lock no table of the application"
@@ -273,7 +299,7 @@ def _guard(report: GuardReport, nouns: Nouns) -> Outline:
     nothing = () if rows else ("nothing else has tried to write the counter",)
     notes = (*nothing, *((rejected,) if report.rejected else ()))
     sections = (
-        *((Table("Refused writes of the counter", columns, rows, _GUARD_WIDTH),) if rows else ()),
+        *((Table("Who else tried to write the counter", columns, rows, _GUARD_WIDTH),) if rows else ()),
         *((Notes("", notes),) if notes else ()),
     )
     result = Result("guard", Mark.OK, report.mode, "The guard's mode", nouns.column, str(verdict(report)))

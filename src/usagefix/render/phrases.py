@@ -75,25 +75,28 @@ def moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
 
 def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
     """What a backfill changed, or would change, a line each; lines about one trigger are indented."""
-    verb = "would be corrected" if report.dry_run else "corrected"
-    if report.rows_changed:
-        both = f"({grouped(report.magnitude)} up and down together)"
-        yield f"{nouns.of(report.rows_changed)} {verb}: drift {signed(report.drift_removed)} {both}"
-    elif not report.unrepaired:
-        yield "no drift to remove" if report.baselines.rows else "every counter was right: no drift to remove"
+    yield from _made_right(report, nouns)
     if report.unrepaired:
-        yield f"{nouns.of(len(report.unrepaired))} not corrected, since the server refuses to update the row:"
+        yield f"{nouns.of(len(report.unrepaired))} not corrected, because the server refuses to update the row:"
         yield from (f"  {row.id}: {row.why}" for row in report.unrepaired[:_MOST_UNREPAIRED])
     if report.baselines.rows:
         became = "would become" if report.dry_run else "became"
         counters = plural(report.baselines.rows, "counter")
-        yield f"{nouns.total(report.baselines.total)} that {counters} showed beside their events {became} baselines"
+        yield (
+            f"{nouns.total(report.baselines.total)} that {counters} showed in addition to their events {became}"
+            " baselines"
+        )
     if report.forgotten.rows:
         gone = "would be forgotten" if report.dry_run else "forgotten"
         had = plural(report.forgotten.rows, "baseline")
         yield f"{had} of {nouns.total(report.forgotten.total)} {gone}: the events are the truth"
+    if report.refresh:
+        kept = plural(len(report.refresh), "materialised view")
+        shows = "would still show" if report.dry_run else "still shows" if len(report.refresh) == 1 else "still show"
+        yield f"{kept} {shows} the counters as they were, until you run:"
+        yield from (f"  {statement};" for statement in report.refresh)
     if report.resumed:
-        yield f"{nouns.of(report.resumed)} had been corrected by a run that was interrupted"
+        yield f"{nouns.of(report.resumed)} were corrected by an earlier run that was interrupted"
     if report.rounds > 1:
         yield f"counted {plural(report.rounds, 'time')}, since events were deleted or truncated meanwhile"
     if report.rows_changed and report.triggers:
@@ -101,6 +104,19 @@ def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
         for trigger in report.triggers:
             times = f"{'at most ' if trigger.at_most else ''}{plural(trigger.fires, 'time')}"
             yield f"  {trigger.name}: {times}"
+
+
+def _made_right(report: BackfillReport, nouns: Nouns) -> Iterator[str]:
+    verb = "would be corrected" if report.dry_run else "corrected"
+    moved_on = "would be brought up to date" if report.dry_run else "brought up to date"
+    if report.counters_changed:
+        both = f"({grouped(report.magnitude)} up and down together)"
+        yield f"{nouns.of(report.counters_changed)} {verb}: drift {signed(report.drift_removed)} {both}"
+    elif report.last_only or not report.unrepaired:
+        yield "no drift to remove" if report.baselines.rows else "every counter was right: no drift to remove"
+    if report.last_only:
+        more = "more " if report.counters_changed else ""
+        yield f"the {nouns.last_event} of {plural(report.last_only, f'{more}{nouns.row}')} {moved_on}"
 
 
 def undone(report: RollbackReport, nouns: Nouns = USUAL) -> Iterator[str]:
@@ -117,9 +133,9 @@ def undone(report: RollbackReport, nouns: Nouns = USUAL) -> Iterator[str]:
         case None:
             pass
     if report.counters_restored is not None:
-        changed = "would get back" if would else "got back"
+        changed = "would show again" if would else "show again"
         those = plural(report.counters_restored, "counter")
-        yield f"{those} {changed} what was shown before apply, plus later {nouns.events}"
+        yield f"{those} {changed} what they showed before apply, plus later {nouns.events}"
     elif report.migrations and report.counts is not None:
         yield f"the counters keep their values: {out_of(report.counts.accurate, report.counts.rows)} accurate"
     elif report.migrations:

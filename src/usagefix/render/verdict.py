@@ -24,8 +24,8 @@ from usagefix.render.phrases import moved, tally
 
 GOOD, BAD, MIND, FAINT, PLAIN = "green", "red", "yellow", "dim", ""
 _GUARDED = {
-    GuardMode.IGNORE: "the counter stays as it is, the rest of a statement goes through",
-    GuardMode.WARN: "the counter stays as it is, the rest of a statement goes through, with a warning",
+    GuardMode.IGNORE: "the counter keeps its value, the rest of the statement succeeds",
+    GuardMode.WARN: "the counter keeps its value, the rest of the statement succeeds, with a warning",
     GuardMode.REJECT: "a statement that writes the counter fails",
 }
 
@@ -56,6 +56,9 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
         case BackfillReport():
             if report.dry_run:
                 return Verdict("dry run", "nothing was changed")
+            if not report.ok:
+                left = f"{nouns.of(len(report.unrepaired))} not corrected: the server refuses to update the row"
+                return Verdict("not done", left, BAD, "mend what refuses it, then usagefix backfill")
             return Verdict("done", "the drift is removed; usagefix verify proves it", GOOD)
         case RollbackReport():
             return _rolled_back(report, nouns)
@@ -214,10 +217,10 @@ def _throttled(report: NotificationsReport) -> Verdict:
         said = "each notification is a row of its own again" if report.changed else "it was off"
         return Verdict("off", f"{report.table}: {said}", GOOD)
     if broken:
-        following = "usagefix notifications collapse makes a throttle anew, off takes it away"
+        following = "usagefix notifications collapse creates a throttle again, off removes it"
         return Verdict("not as made", f"{', '.join(broken)}: somebody disabled or altered the throttle", BAD, following)
     if report.action is Throttling.COLLAPSE:
-        return Verdict("on", f"{report.table}" + ("" if report.changed else ": it was so already"), GOOD)
+        return Verdict("on", f"{report.table}" + ("" if report.changed else ": this was already so"), GOOD)
     if not report.throttles:
         return Verdict(
             "off", "every notification is a row of its own", next="usagefix notifications collapse --dry-run"

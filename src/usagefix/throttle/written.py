@@ -63,7 +63,7 @@ class Written:
         for name in (self.schema, self.table, *self.columns):
             if any(tag in name for tag in CODE_TAGS):
                 raise ConfigurationError(
-                    f"{name!r} cannot be written into a function", hint=f"rename it, without {', '.join(CODE_TAGS)}"
+                    f"{name!r} cannot be part of a function", hint=f"rename it, without {', '.join(CODE_TAGS)}"
                 )
 
     @property

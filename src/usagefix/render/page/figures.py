@@ -136,7 +136,7 @@ def clock(moment: datetime) -> str:
 def name(text: str, *, most: int = 200) -> str:
     """A name of the database on one line, with what a terminal obeys or what turns the direction of writing written
     out; cut off at ``most`` characters that are as wide as letters."""
-    line = " ".join(harmless(text).split())
+    line = harmless(" ".join(text.split()))
     if sum(_widths(line)) <= most:
         return line or "(empty)"
     kept, room = [], most - 1
