@@ -46,7 +46,7 @@ def play(*, keep: bool, full: bool) -> None:
         _say_how_to_go_on(server)
 
 
-def tell(server: embedded.Server, telling: Telling, put: Callable[[Draw], None] = lambda draw: draw()) -> None:
+def tell(server: embedded.Server, telling: Telling, put: Callable[[Draw], object] = lambda draw: draw()) -> None:
     """Tell the story in a new database of the server. ``put`` has each piece drawn."""
     db = _database(server, DATABASE)
     words.say(f"target: {db.target}")
