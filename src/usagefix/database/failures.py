@@ -89,7 +89,7 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:
             said += "; the counts would be wrong"
             hint = "connect as a role with BYPASSRLS, or, unless it is forced on them, as the owner of the tables"
         return NotPermitted(
-            f"the role lacks a right: {said}",
+            f"the role lacks a privilege: {said}",
             hint=hint or "grant it to this role, or connect as a role that has it",
             sqlstate=state,
         )
