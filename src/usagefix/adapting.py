@@ -23,7 +23,7 @@ def script(
     """What to run for a face of a version here, for each counter. ``limit``: what a rollback does about the daily
     limit; ``believed``: the side that a backfill takes for true.
 
-    Raises Refused where a person has something to do first.
+    Raises Refused if a person has something to do first.
     """
     texts, before, opened = list[str](), list[Changes](), set[str]()
     for counter in reversed(db.counters) if face is Face.ROLLBACK else db.counters:
@@ -68,7 +68,7 @@ def _local(name: str, value: str) -> str:
 
 def steps(db: Database, to: str | None, believed: Trust | None, limit: DailyLimit) -> list[Step]:
     """What to export for the counters of this database: each version of each is a transaction of its own, with its way
-    back. Raises Refused where a person has something to do first."""
+    back. Raises Refused if a person has something to do first."""
     found, before, opened = list[Step](), list[Changes](), set[str]()
     for counter in db.counters:
         db.counter = counter

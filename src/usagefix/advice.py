@@ -56,7 +56,7 @@ class Outlook:
 
 
 def next_step(outlook: Outlook, failing: Iterable[str]) -> Step | None:
-    """The step that comes first, for these checks; None where none fails."""
+    """The step that comes first, for these checks; None if none fails."""
     steps = {outlook.step(check_id): check_id for check_id in failing}
     return min(steps, key=lambda step: _rank(outlook, step, steps[step]), default=None)
 

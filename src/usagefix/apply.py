@@ -60,7 +60,7 @@ def apply(
 
     Writers wait only for the triggers' creation, at most ``lock_timeout`` an attempt, and while track_preset_usage() is
     tried; readers never. ``believed``: see :func:`usagefix.backfill.backfill`. Raises Busy, NotPermitted,
-    WrongDatabase, Refused where a person has something to do first; a failed migration is rolled back whole.
+    WrongDatabase, Refused if a person has something to do first; a failed migration is rolled back whole.
     """
     seen = _look(db, to, limits, believed)
     for place, migration in enumerate(seen.todo):
@@ -130,7 +130,7 @@ def scripts(
     """What is there, and the plans to write down for psql or a migration tool, by version. ``alone``: each is one
     transaction; ``before``: what other plans make of the database first.
 
-    Raises Refused where a person has something to do first.
+    Raises Refused if a person has something to do first.
     """
     with db.snapshot():
         preflight.require_tables(db)

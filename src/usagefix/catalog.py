@@ -165,7 +165,7 @@ class Statement:
 
 
 def root() -> Path:
-    """The folder of the bundled SQL. Raises ConfigurationError where an installation lost it."""
+    """The folder of the bundled SQL. Raises ConfigurationError if an installation lost it."""
     for candidate in (_PACKAGED, _CHECKOUT):
         if (candidate / "queries").is_dir():
             return candidate

@@ -82,7 +82,7 @@ def refused_of_copy(db: Database, seen: Scene, extras: Iterable[str]) -> dict[st
     """Build the limit on an empty copy of the table, and complete it: which of these statements the server refuses, and
     why. All of it is undone.
 
-    Raises RollbackRefused where the limit itself cannot be built.
+    Raises RollbackRefused if the limit itself cannot be built.
     """
     limit, table = seen.ledger.limit, seen.tree[0].name
     assert limit is not None  # noqa: S101
@@ -151,7 +151,7 @@ def restore(db: Database, seen: Scene, limit: Saved, limits: Limits | None = Non
 
 
 def present(db: Database) -> Limit | None:
-    """The limit in this database; None where it is gone."""
+    """The limit in this database; None if it is gone."""
     with db.snapshot():
         return scene(db).code.limit
 

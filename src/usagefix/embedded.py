@@ -54,7 +54,7 @@ class Server:
 def find_binaries(wanted: Path | None = None) -> Path:
     """The folder that holds ``initdb`` and ``postgres``: the one asked for, else PATH's, else the package's.
 
-    Raises ConfigurationError where there is none, naming the command that installs them.
+    Raises ConfigurationError if there is none, naming the command that installs them.
     """
     if wanted is not None:
         wanted = wanted.absolute()

@@ -73,7 +73,7 @@ class _Watch:
         return self.db.counter.data is not None
 
     def look(self) -> _Seen:
-        """The counter and the events in one snapshot. Raises RowNotFound where the preset is gone."""
+        """The counter and the events in one snapshot. Raises RowNotFound if the preset is gone."""
         with self.db.snapshot():
             return self._counts()
 
@@ -117,7 +117,7 @@ def probe(
 ) -> ProbeReport:
     """Post ``count`` uses of the preset with an id or exact name at once; tell whether each counted exactly once.
 
-    ``timeout``: seconds for each post. Raises RowNotFound before anything is posted, CannotConnect where no post
+    ``timeout``: seconds for each post. Raises RowNotFound before anything is posted, CannotConnect if no post
     reached the API.
     """
     preset = check_preset(db, wanted).row
@@ -148,7 +148,7 @@ def probe(
 
 
 def _post_all(send: Callable[[], Post], count: int, timeout: float) -> tuple[Post, ...]:
-    """Call ``send`` so many times at once. Raises CannotConnect where no call reached the API.
+    """Call ``send`` so many times at once. Raises CannotConnect if no call reached the API.
 
     Threads cannot be ended, so nobody waits for one that is late: its answer may come byte by byte for ever.
     """

@@ -44,7 +44,7 @@ def rehearse(
 ) -> Rehearsed:  # fmt: skip
     """The plan that undoes a version without what the server refuses, which stays as it is, with a remark.
 
-    Raises RollbackRefused where the daily limit cannot come back, or what apply made cannot go; Busy.
+    Raises RollbackRefused if the daily limit cannot come back, or what apply made cannot go; Busy.
     """
     without: dict[str, str] = {}
     while True:

@@ -83,7 +83,7 @@ def crossed(counters: Sequence[Counter]) -> tuple[Circle, ...]:
 
 
 def _back_to(start: str, before: Mapping[str, Mapping[str, object]]) -> tuple[str, ...]:
-    """The shortest way from a table to itself; empty where there is none."""
+    """The shortest way from a table to itself; empty if there is none."""
     ways: list[tuple[str, ...]] = [(start,)]
     seen = {start}
     for way in ways:

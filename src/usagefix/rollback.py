@@ -31,8 +31,8 @@ def plan(
     """What a rollback to just after version ``to`` (None: to before the first) would undo, newest first; ``purge``: and
     whether the ledger goes, too; ``counters``: what becomes of those that were corrected.
 
-    Raises RollbackRefused where the objects there are not recorded, where the daily limit cannot come back, where
-    another counter needs the ledger or was applied to the same function later, or where somebody keeps things of their
+    Raises RollbackRefused if the objects there are not recorded, if the daily limit cannot come back, if
+    another counter needs the ledger or was applied to the same function later, or if somebody keeps things of their
     own in the ledger's schema.
     """
     if purge and to is not None:
@@ -125,7 +125,7 @@ def rollback(
 def _rehearse(
     db: Database, agreed: RollbackPlan, limits: Limits | None, *, locks: bool = False
 ) -> list[rehearsal.Rehearsed]:
-    """Each version's plan as the server accepts it. Raises RollbackRefused where one cannot be undone, or the ledger
+    """Each version's plan as the server accepts it. Raises RollbackRefused if one cannot be undone, or the ledger
     not be dropped."""
     seen = _look(db)
     undone = [catalog.migration(version) for version in agreed.versions]
@@ -249,7 +249,7 @@ class _Parts:
 
 
 def _purge(db: Database, limits: Limits | None, *, rollback: bool = False) -> None:
-    """Drop the ledger, and nothing that somebody else made of it. Raises RollbackRefused where there is such."""
+    """Drop the ledger, and nothing that somebody else made of it. Raises RollbackRefused if there is such."""
     try:
         with db.transaction(limits, rollback=rollback):
             db.claim()

@@ -84,7 +84,7 @@ class Falls:
 
 
 def why(falls: Falls, used_later: int = 0, nouns: Nouns = USUAL) -> Iterator[str]:
-    """Why to ask, in words; nothing where the drift is small or rises. ``used_later``: how many of the largest falls
+    """Why to ask, in words; nothing if the drift is small or rises. ``used_later``: how many of the largest falls
     are of presets that were used later than their newest event."""
     fall = minus(falls.falls_from, falls.falls_to)
     many = min(MANY, falls.rows_with_count)
@@ -151,7 +151,7 @@ def _is_share(number: int, falls: Falls) -> bool:
 
 
 def doubt(db: Database, falls: Falls) -> Doubt | None:
-    """What there is to ask, in the transaction that is open; None where nothing is. It reads events only where times
+    """What there is to ask, in the transaction that is open; None if nothing is. It reads events only where times
     can decide: those of the presets whose counters would fall most. Raises Refused for sums that are no number."""
     require_numbers(
         db.nouns,

@@ -77,7 +77,7 @@ class Made:
     token: str
 
     def outcomes(self, said: Sequence[str]) -> tuple[Outcome, ...]:
-        """What came of each. Raises Busy where every preset is held."""
+        """What came of each. Raises Busy if every preset is held."""
         found = [_NOTHING] * len(self.tries)
         for text in said:
             with suppress(ValueError, TypeError, KeyError):

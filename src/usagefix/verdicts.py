@@ -28,7 +28,7 @@ _SAME_ROW = "27000"  # triggered_data_change_violation: a BEFORE trigger changed
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A plan with trials of what it makes; none where it makes nothing that counts."""
+    """A plan with trials of what it makes; none if it makes nothing that counts."""
 
     plan: Plan
     trials: Trials

@@ -84,7 +84,7 @@ def _by_its_truth(db: Database, *, only: Sequence[str], top: int, fail_over: int
 
 
 def _accuracy(db: Database, top: int, falls: int) -> _Accuracy:
-    """Counts all. Raises Refused where a sum is no number."""
+    """Counts all. Raises Refused if a sum is no number."""
     found = db.row(db.query("accuracy"), _Accuracy, {"top": top, "falls": falls})
     trust.require_numbers(db.nouns, events=(found.actual_total,), shown=(found.displayed_total,))
     return found
@@ -130,7 +130,7 @@ def report(
 
 
 def _refused_writes(db: Database) -> int | None:
-    """How many writes the guard turned away; None where that cannot be read."""
+    """How many writes the guard turned away; None if that cannot be read."""
     if not db.values(db.query("refused_readable"))[0]:
         return None
     return int(db.values(db.query("refused_total"))[0])

@@ -56,7 +56,7 @@ def _base(url: str) -> str:
 
 
 def _wrong(parts: SplitResult, port: int | None) -> str:
-    """What is wrong with a URL; empty where nothing is."""
+    """What is wrong with a URL; empty if nothing is."""
     if parts.scheme not in ("http", "https"):
         return "does not begin with https:// or http://"
     if "@" in parts.netloc + parts.path:  # a password with a slash in it ends the host

@@ -20,9 +20,9 @@ LONGEST = 1 << 20  # bytes of an answer that are read
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: ``status`` is None where nothing did, within its time (``timed_out``) or at all.
+    """What came back: ``status`` is None if nothing did, within its time (``timed_out``) or at all.
 
-    ``location``: where a redirect leads to, empty where there is none; ``seconds`` until all was there.
+    ``location``: where a redirect leads to, empty if there is none; ``seconds`` until all was there.
     """
 
     status: int | None
@@ -55,7 +55,7 @@ def prepare() -> None:
 def post(url: str, token: str, body: bytes, timeout: float) -> Answer:
     """POST a JSON body to an http or https URL; ``timeout`` in seconds, for each wait of the connection.
 
-    Raises CannotConnect where nothing was sent: no such host, refused, no TLS that can be trusted.
+    Raises CannotConnect if nothing was sent: no such host, refused, no TLS that can be trusted.
     """
     request = Request(url, data=body, method="POST")  # noqa: S310 - the scheme is checked where the URL comes from
     request.add_header("Content-Type", "application/json")

@@ -45,8 +45,8 @@ def backfill(
     """Make every counter equal to its baseline and events; ``pause`` seconds between batches of ``batch_size`` presets.
 
     ``believed``: the side that is true where a counter shows more than its events. None asks, where that matters.
-    Raises Doubted then, before anything is changed; UsagefixError where new uses are not counted yet, Busy where
-    another backfill is going or locks stay taken, NotPermitted where the role lacks a right.
+    Raises Doubted then, before anything is changed; UsagefixError if new uses are not counted yet, Busy if
+    another backfill is going or locks stay taken, NotPermitted if the role lacks a right.
     """
     with db.snapshot():
         preflight.require_changeable(db)

@@ -21,7 +21,7 @@ PATIENCE = 50
 
 
 def make_rows(db: Database, limits: Limits | None = None) -> tuple[Unrepaired, ...]:
-    """Make them, in small transactions; none where the counter leaves missing rows alone. Returns those that the server
+    """Make them, in small transactions; none if the counter leaves missing rows alone. Returns those that the server
     refuses."""
     if not db.counter.creates:
         return ()

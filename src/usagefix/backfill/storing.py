@@ -31,7 +31,7 @@ class Stored:
 def store_deltas(db: Database, believed: Trust | None = None, *, asks: bool = False) -> Stored:
     """Count in one snapshot, look for later uses, and store what is wrong; what is no drift becomes a baseline.
 
-    Raises Doubted where it ``asks``, Refused for a drift that is no number.
+    Raises Doubted if it ``asks``, Refused for a drift that is no number.
     """
     kept, gone = NO_BASELINES, NO_BASELINES
 

@@ -92,7 +92,7 @@ def line(outcome: Outcome) -> bool:
 
 
 def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[Format | None, Path | None]:
-    """The format, and the file, that a command line asks for which could not be parsed; None where it names none.
+    """The format, and the file, that a command line asks for which could not be parsed; None if it names none.
 
     A file only in the place of one that a program reads: with no format, there is nothing to write.
     """

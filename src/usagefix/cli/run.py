@@ -136,7 +136,7 @@ def about(outcome: Outcome, work: Work, way: Way, db: Database) -> None:
 def again_on_a_standby(work: Callable[[Database], T], db: Database, say: Callable[[str], None]) -> T:
     """What comes of the work, which a standby may cancel for the sake of changes from the primary.
 
-    Raises Busy where it does so each time, or ends the session.
+    Raises Busy if it does so each time, or ends the session.
     """
     for attempt in range(2, ATTEMPTS + 1):
         try:

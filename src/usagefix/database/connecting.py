@@ -32,7 +32,7 @@ SECRET_LENGTH = 8
 def connect(location: Location, *, wait: float = 0.0, on_wait: Callable[[str], None] = lambda _: None) -> Database:
     """Open a connection, trying for ``wait`` seconds while the server is not there; ``on_wait`` hears of it, once.
 
-    Raises ConfigurationError where the parameters are at fault or the server is too old, CannotConnect otherwise.
+    Raises ConfigurationError if the parameters are at fault or the server is too old, CannotConnect otherwise.
     """
     # It warns of what cannot be undone on a lost connection; our own error says that, too.
     logging.getLogger("psycopg").addHandler(logging.NullHandler())

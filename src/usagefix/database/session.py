@@ -138,7 +138,7 @@ class Database(Reading):
         """Take usagefix's advisory locks until the transaction ends: that of the counter in turn, and, but for
         ``counting``, which changes rows alone, the one of all that changes the catalog.
 
-        Raises Busy where another run holds one; ``patiently``: as a lock that :meth:`retrying` waits for.
+        Raises Busy if another run holds one; ``patiently``: as a lock that :meth:`retrying` waits for.
         """
         (mine,) = self.values(
             "SELECT (%(counting)s OR pg_catalog.pg_try_advisory_xact_lock(%(all)s)) AND"

@@ -49,7 +49,7 @@ _WORST_FIRST = list(Severity)
 def doctor(db: Database, source: Path | None = None) -> DoctorReport:
     """Look at the database, and at the application's source below ``source``.
 
-    Raises WrongDatabase where the tables, or the columns that are certain, are missing.
+    Raises WrongDatabase if the tables, or the columns that are certain, are missing.
     """
     preflight.require_tables(db)
     with db.snapshot():

@@ -43,7 +43,7 @@ class SourceRead:
 
 @dataclass(frozen=True, slots=True)
 class DoctorReport(Keyed):
-    """Every finding, the worst first. ``source`` is None where no source was given; ``counted``: whether the role could
+    """Every finding, the worst first. ``source`` is None if no source was given; ``counted``: whether the role could
     read the counters and the events, without which nothing is known to be right; ``next``: what to do about errors that
     apply or backfill mends."""
 

@@ -29,7 +29,7 @@ class RefusedWrite:
 class GuardReport(Keyed):
     """The guard's mode and what it has refused, the latest first.
 
-    ``was``: the mode before, None where none was asked for. ``rejected`` counts the writes that failed; they are undone
+    ``was``: the mode before, None if none was asked for. ``rejected`` counts the writes that failed; they are undone
     with their transactions, so nothing else is known of them. ``unnoted`` counts those that came too often to be noted,
     of which no more is known either.
     """

@@ -43,9 +43,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """One period of the trend: ``start`` in the window's time zone. ``users``: how many different ones; None where
+    """One period of the trend: ``start`` in the window's time zone. ``users``: how many different ones; None if
     events name none. ``presets``: how many rows had an event. ``by_kind``: uses by kind, all kinds of the window in
-    each period; empty where events have no kind."""
+    each period; empty if events have no kind."""
 
     start: datetime
     uses: Amount
@@ -57,7 +57,7 @@ class Period:
 @dataclass(frozen=True, slots=True)
 class TrendsReport(Keyed):
     """Uses over time, without gaps. ``before_uses``: those of the window of the same length before, which ends so that
-    weekdays fall on weekdays; ``change``: what came since, as a share of them (0.059 is 5.9 % more); None where there
+    weekdays fall on weekdays; ``change``: what came since, as a share of them (0.059 is 5.9 % more); None if there
     were none. ``users``, ``presets``: how many different ones in the window. ``cannot``: what this view cannot show,
     and why, in sentences."""
 
@@ -102,7 +102,7 @@ class HeatmapReport(Keyed):
 
 @dataclass(frozen=True, slots=True)
 class TopRow:
-    """``label``: what people call it, empty where nothing is (or may be shown); ``share`` of all uses of the window."""
+    """``label``: what people call it, empty if nothing is (or may be shown); ``share`` of all uses of the window."""
 
     id: str
     label: str
@@ -136,7 +136,7 @@ class TopReport(Keyed):
 @dataclass(frozen=True, slots=True)
 class Insight:
     """All views of one counter, from one snapshot. ``last_30``: its trend by day over the last 30 days, for the cards;
-    ``users`` is None where events name none; ``verified``: what verify says now."""
+    ``users`` is None if events name none; ``verified``: what verify says now."""
 
     trend: TrendsReport
     last_30: TrendsReport
@@ -148,7 +148,7 @@ class Insight:
 
 @dataclass(frozen=True, slots=True)
 class DashboardReport(Keyed):
-    """What the page says of one counter beside its pictures: what verify found; None where the role may not see what it
+    """What the page says of one counter beside its pictures: what verify found; None if the role may not see what it
     looks at."""
 
     verified: VerifyReport | None

@@ -146,8 +146,8 @@ class RollbackPlan:
 class RollbackReport(Keyed):
     """What a rollback undid, newest first; in a dry run, what it would undo.
 
-    ``remains`` is the newest version still there, None where none is; ``daily_limit`` is None where there was none to
-    restore; ``counters_restored``: how many counters got back what they showed before apply, None where they keep their
+    ``remains`` is the newest version still there, None if none is; ``daily_limit`` is None if there was none to
+    restore; ``counters_restored``: how many counters got back what they showed before apply, None if they keep their
     values; ``purged``: the ledger is gone, too; ``remarks``: what changed since apply and stays as it is; ``plan``: the
     statements of a dry run, each with the table locks that it took.
     """

@@ -35,7 +35,7 @@ class Roles:
 @dataclass(frozen=True, slots=True)
 class Collapsed:
     """Of one preset: how many notifications were added to others, and to how many. ``label``: what people call it,
-    empty where nothing is."""
+    empty if nothing is."""
 
     id: str
     label: str

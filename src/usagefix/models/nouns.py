@@ -15,7 +15,7 @@ class Nouns:
     ``counter`` is its name, ``counted`` what is counted where, in a line; ``usual``: it is the one that needs no name;
     ``weighed``: an event counts for more or less than 1. ``row``: what a row of ``parent`` is, ``event``: what one of
     ``child`` is. ``column`` and ``last`` are the counter and the time of the last event, behind their table;
-    ``recorder`` is the function that records an event, empty where nobody named one. The rest are
+    ``recorder`` is the function that records an event, empty if nobody named one. The rest are
     headings and what a smoke test has shown.
     """
 

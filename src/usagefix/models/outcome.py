@@ -51,7 +51,7 @@ class Part:
 
 @dataclass(slots=True)
 class Outcome:
-    """A command, as far as it came: ``target`` is None where it never connected; ``place``: what is known even then.
+    """A command, as far as it came: ``target`` is None if it never connected; ``place``: what is known even then.
 
     ``parts``: one for each counter that it was about, in their order, up to one that stopped it, and ``left`` the names
     of those behind that; ``report``: of a command that is about no counter in particular. ``error``: what ended it,

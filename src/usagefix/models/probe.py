@@ -43,9 +43,9 @@ class PostOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One post. ``status``: of HTTP, None where no answer came; ``seconds`` until the whole answer was there.
+    """One post. ``status``: of HTTP, None if no answer came; ``seconds`` until the whole answer was there.
 
-    ``detail``: what was seen, without the token; ``hint``: what to do, empty where nothing is.
+    ``detail``: what was seen, without the token; ``hint``: what to do, empty if nothing is.
     """
 
     outcome: PostOutcome
@@ -69,8 +69,8 @@ class ProbeReport(Keyed):
     """What was posted, answered, recorded and counted; ``preset`` is as it was afterwards.
 
     ``counted`` and ``recorded``: by how much the counter moved, and by how many events, anybody's. ``ours``: how many
-    of these carry the data of the probe, None where that cannot be told. ``why``: what the catalog knows that explains
-    it, competing writers before all. ``guard``: in words, empty where it was not asked. ``events``: the ids of ours, or
+    of these carry the data of the probe, None if that cannot be told. ``why``: what the catalog knows that explains
+    it, competing writers before all. ``guard``: in words, empty if it was not asked. ``events``: the ids of ours, or
     of all that came where ours cannot be told; they stay recorded. ``dated``: whether presets keep their last use.
     """
 

@@ -20,7 +20,7 @@ UNKNOWN = Place()
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The database a command acts on. Free of secrets; ``port`` is None where there is none (a Unix socket)."""
+    """The database a command acts on. Free of secrets; ``port`` is None if there is none (a Unix socket)."""
 
     user: str
     host: str

@@ -53,7 +53,7 @@ class Counts:
     ``drift_magnitude`` is the sum of what each row is wrong by.
     ``rows_with_count`` have a counter that is not 0, ``rows_with_events`` events that come to anything but 0;
     ``rows_with_baseline`` hold something beside their events on purpose, ``baseline_total`` in all. ``orphans`` are
-    events of rows that are not there, which is no drift; None where they were not counted.
+    events of rows that are not there, which is no drift; None if they were not counted.
     """
 
     rows: int
@@ -72,8 +72,8 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class RowCount:
-    """One row's counter beside its events. ``label``: what people call it, empty where nothing is. ``displayed_count``
-    is None where the counter is null; ``baseline``: what it holds beside its events on purpose; ``last_event_at``: as
+    """One row's counter beside its events. ``label``: what people call it, empty if nothing is. ``displayed_count``
+    is None if the counter is null; ``baseline``: what it holds beside its events on purpose; ``last_event_at``: as
     the row tells it."""
 
     id: str
@@ -138,9 +138,9 @@ class VerifyReport(Keyed):
     """Every check, the totals and the rows to look at, all from one snapshot.
 
     ``counts`` is None and ``rows`` empty when ``--only`` left out every check that counts. ``dated``: whether
-    rows keep the time of their last event. ``doubt``: None where the events look like the whole truth. ``next``: what
-    to do about what fails; None where nothing does. ``refused_writes``: how many writes of the counter the guard turned
-    away; None where it is not applied, or where the ledger is not for this role to read.
+    rows keep the time of their last event. ``doubt``: None if the events look like the whole truth. ``next``: what
+    to do about what fails; None if nothing does. ``refused_writes``: how many writes of the counter the guard turned
+    away; None if it is not applied, or where the ledger is not for this role to read.
     """
 
     checks: tuple[Check, ...]

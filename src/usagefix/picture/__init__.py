@@ -65,7 +65,7 @@ def tables(db: Database) -> tuple[Table, Table]:
 
 
 def unreadable(db: Database, table: Table) -> Unreadable | None:
-    """Why this role cannot read all rows of one of the two tables; None where it can. Nobody is told to connect as the
+    """Why this role cannot read all rows of one of the two tables; None if it can. Nobody is told to connect as the
     role that they are."""
     role, name = db.session.role, f"{db.counter.schema}.{table.name}"
     qualified = f"{shown(db.counter.schema)}.{shown(table.name)}"
@@ -116,7 +116,7 @@ def look_up(db: Database, wanted: Counter) -> Counter:
 
 
 def baselines(db: Database) -> Baselines | None:
-    """The table of the ledger that holds them; None where it is not there, or nothing was ever written to it.
+    """The table of the ledger that holds them; None if it is not there, or nothing was ever written to it.
 
     Asked in a snapshot, it misses nothing that this snapshot sees.
     """

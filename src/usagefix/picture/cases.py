@@ -75,7 +75,7 @@ def kinds(db: Database) -> tuple[str, ...]:
 
 
 def cases(db: Database) -> tuple[Case, ...]:
-    """Up to three presets and users for each way a preset may be somebody's, the likeliest to work first. Empty where
+    """Up to three presets and users for each way a preset may be somebody's, the likeliest to work first. Empty if
     there is no preset. Who may read no users' table gets those whom events and presets name."""
     users = next(iter(db.rows(db.query("smoke_users"), Users)), None) if db.counter.user else None
     users = users if users is not None and users.readable else None

@@ -42,7 +42,7 @@ def number(tables: Tables, declaration: Declaration, parent: Table) -> str:
 
 
 def predicate(tables: Tables, declaration: Declaration, key: str, text: str | None, source: Source) -> str | None:
-    """A condition as the counter has it; None where there is none, or, and noted, where it cannot be one."""
+    """A condition as the counter has it; None if there is none, or, and noted, where it cannot be one."""
     found = _sql(tables, declaration, key, text, source)
     if found is not None and found.kind != "boolean":
         tables.wrong(declaration, key, f"is of type {found.kind}; it should be true or false")

@@ -107,7 +107,7 @@ class _Look:
         return tuple(self.db.values(f"SELECT version FROM ({latest}) AS latest WHERE action = 'apply'"))  # noqa: S608
 
     def _permitted(self, sees: bool | None, what: str, read: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
-        """What ``read`` returns, for which a right is needed; nothing where there is nothing to see, or no right."""
+        """What ``read`` returns, for which a right is needed; nothing if there is nothing to see, or no right."""
         if sees is None:
             return ()
         if sees:

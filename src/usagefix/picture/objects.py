@@ -132,7 +132,7 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The columns of ``picture_surroundings.sql``. ``sees_…`` is None where there is nothing to see;
+    """The columns of ``picture_surroundings.sql``. ``sees_…`` is None if there is nothing to see;
     ``triggerless``: whose sessions fire no trigger, as ALTER names them; ``event_rows``, ``event_pages``: about how
     large the events are; ``correlations``: how far they lie in the order of a column, by its name."""
 
@@ -237,7 +237,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Strays:
-    """Events without a preset, and events whose preset is gone: None where a foreign key rules that out."""
+    """Events without a preset, and events whose preset is gone: None if a foreign key rules that out."""
 
     without_preset: int
     preset_gone: int | None
@@ -245,7 +245,7 @@ class Strays:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The totals of ``accuracy.sql`` that matter here; ``doubt``: None where the events look like the whole truth."""
+    """The totals of ``accuracy.sql`` that matter here; ``doubt``: None if the events look like the whole truth."""
 
     rows: int
     inaccurate: int
@@ -275,7 +275,7 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Everything around the counter and the events, from one snapshot. ``drift`` and ``strays`` are None where they
+    """Everything around the counter and the events, from one snapshot. ``drift`` and ``strays`` are None if they
     could not be counted; ``unseen`` then says why. ``applied``: the versions that the ledger says are; ``obstacles``:
     why apply would refuse, and uses may be refused; ``refuses_deletes``: why the server refuses to delete events."""
 

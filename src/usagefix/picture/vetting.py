@@ -100,7 +100,7 @@ def glanced(db: Database, fragment: str, source: Source) -> Vetted:
 
 
 def vetted(db: Database, fragment: str, source: Source) -> Vetted:
-    """The piece as the server prints it, in a transaction that is undone. Raises Unsound, or NotPermitted where the
+    """The piece as the server prints it, in a transaction that is undone. Raises Unsound, or NotPermitted if the
     role may make no temporary table."""
     require_known(db, fragment, source)
     try:

@@ -34,8 +34,8 @@ def smoke(
 ) -> SmokeReport:
     """Use a preset and see it counted. ``role`` is authenticated on Supabase, else the session's own, unless given.
 
-    Raises RowNotFound, Busy where the preset is held, NotPermitted where the session may not do this at all,
-    ReadOnlyServer where nobody may.
+    Raises RowNotFound, Busy if the preset is held, NotPermitted if the session may not do this at all,
+    ReadOnlyServer if nobody may.
     """
     preflight.require_writable(db)
     preflight.require_triggers(db)

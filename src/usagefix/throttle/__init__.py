@@ -109,7 +109,7 @@ def off(
 ) -> NotificationsReport:
     """Take the throttle of a table away: the schema is as it was before. What was added together stays so.
 
-    Readers and writers of the table wait for an instant. Raises WrongDatabase, NotPermitted, Busy, and Refused where
+    Readers and writers of the table wait for an instant. Raises WrongDatabase, NotPermitted, Busy, and Refused if
     something else needs the function.
     """
     preflight.require_writable(db)

@@ -145,7 +145,7 @@ class Written:
 
 
 def read(schema: str, table: str, made: Made, arguments: Sequence[str]) -> Written | None:
-    """The throttle whose trigger has these names and arguments; None where they are not those of one."""
+    """The throttle whose trigger has these names and arguments; None if they are not those of one."""
     if len(arguments) < len(("window", "key")):
         return None
     window, key, *rest = arguments
