@@ -1,4 +1,4 @@
-"""What is counted where in one database: one frozen value, the only place that knows names."""
+"""What is counted, and where, in one database: one frozen value. No other module knows names."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""The whole story on the sample application: drifted, fixed, proven, used twice on one day.
-
-Yields one chapter after the other; showing them is for the caller. The database must be empty and the role a superuser.
-"""
+"""The whole story on the sample application: drifted, fixed, proven, used twice on one day. Yields one chapter after
+the other; the caller shows them. The database must be empty and the role a superuser."""
 
 from __future__ import annotations
 

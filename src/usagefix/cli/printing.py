@@ -1,4 +1,4 @@
-"""Where a result goes: stdout in the format asked for, and what GitHub Actions reads beside it."""
+"""Prints a result: on stdout in the format asked for, and as annotations and a summary for GitHub Actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Which counters a command is about, once there is a database: those that are declared, less those it cannot serve."""
+"""The counters that a command works on, once there is a database: the declared ones, without those that it cannot
+serve."""
 
 from __future__ import annotations
 

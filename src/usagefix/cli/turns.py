@@ -1,4 +1,4 @@
-"""The counters of a command, one after the other."""
+"""Runs a command for its counters, one after the other."""
 
 from __future__ import annotations
 

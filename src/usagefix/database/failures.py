@@ -1,4 +1,4 @@
-"""psycopg's errors as ours: by SQLSTATE, with what to do, and never with a secret."""
+"""Translates psycopg's errors into ours: by SQLSTATE, with what to do, and never with a secret."""
 
 from __future__ import annotations
 

@@ -75,10 +75,8 @@ class Database(Reading):
             raise
 
     def run_alone(self, statement: str, seconds: float) -> None:
-        """Run what cannot be in a transaction (``… CONCURRENTLY``), cancelled after ``seconds``.
-
-        A session setting could do that too, but would stay behind in a pooler. Raises Busy when cancelled.
-        """
+        """Run what cannot be in a transaction (``… CONCURRENTLY``), and cancel it after ``seconds``. A session
+        setting could do that, too, but would stay behind in a pooler. Raises Busy if it was cancelled."""
         overdue = threading.Event()
 
         def cancel() -> None:
@@ -107,11 +105,9 @@ class Database(Reading):
             timer.join()
 
     def retrying(self, work: Callable[[], T], limits: Limits | None = None, *, readers: bool = False) -> T:
-        """Call ``work``, a whole transaction, again while it fails for want of a lock, after longer and longer pauses.
-
-        ``readers``: the work waits for those who only read, too. Raises Busy, naming the sessions in the way, when the
-        last attempt fails as well.
-        """
+        """Call ``work``, a whole transaction, again while it fails for lack of a lock, after longer and longer
+        pauses. ``readers``: the work also waits for sessions that only read. Raises Busy, with the sessions that
+        block, if the last attempt fails, too."""
         limits = limits or Limits()
         for attempt in range(1, limits.attempts + 1):
             watch = Watch(self._another, self._pid, queries=self.show_queries)

@@ -1,4 +1,4 @@
-"""Who is in the way of a session that waits for a lock."""
+"""The sessions for which another session waits."""
 
 from __future__ import annotations
 
