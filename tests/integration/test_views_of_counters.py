@@ -6,7 +6,6 @@ from odd import ODD, make
 from several import POSTS
 from support import App
 
-from usagefix import picture
 from usagefix.counter import Counter
 from usagefix.database import connect
 from usagefix.picture.objects import View
@@ -50,7 +49,7 @@ def views(app: App, counter: Counter) -> list[View]:
 
 def test_views_that_read_the_counter_are_found_and_refreshed(app: App) -> None:
     app.sql(VIEWS)
-    found = views(app, picture.Counter())
+    found = views(app, Counter())
     assert {view.name for view in found if view.counter and not view.materialised} == {
         f"public.{name}" for name in ("plain", "filters", "whole")
     }

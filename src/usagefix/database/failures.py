@@ -35,8 +35,8 @@ _LOST = {
 }
 _ROLLED_BACK = "the statement's transaction is rolled back; `usagefix status` shows where things stand"
 _WHO = {
-    "UF001": "the guard of usagefix refused a write of the counter",
-    "P0": "a function or trigger in the database refused it",  # RAISE and ASSERT, in PL/pgSQL
+    "UF001": "",  # the guard says so itself
+    "P0": "a function or trigger in the database refused it: ",  # RAISE and ASSERT, in PL/pgSQL
 }
 _REFUSED = {
     "57014": (
@@ -95,9 +95,8 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:
         )
     if state == "25006":
         return ReadOnlyServer(f"the server takes no writes: {said}", hint=TO_THE_PRIMARY, sqlstate=state)
-    who = _WHO.get(state, _WHO.get(state[:2], "the server refused a statement"))
     return DatabaseRefused(
-        f"{who}: {said}",
+        _WHO.get(state, _WHO.get(state[:2], "the server refused a statement: ")) + said,
         hint=hint or _REFUSED.get(state, _ROLLED_BACK),
         sqlstate=state,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, WARNING, Rule
+from usagefix.doctor.excerpts import of_names
 from usagefix.doctor.words import a, listed
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Function
@@ -66,6 +67,7 @@ def tracker_unknown_columns(case: Case) -> Iterator[Finding]:
                 function.signature,
                 f"it names columns that {case.counter.child} lacks: {', '.join(unknown)}",
                 str(case.outlook.by_hand.get("tracker_inserts_only", "usagefix apply repairs it if possible")),
+                excerpt=of_names(function, unknown),
             )
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, timedelta
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, WARNING, Rule
+from usagefix.doctor.excerpts import first, of_function, of_place
 from usagefix.doctor.words import a, listed, where
 from usagefix.models.diagnosis import Finding
 from usagefix.models.figures import plural
@@ -73,12 +74,11 @@ def user_key_elsewhere(case: Case) -> Iterator[Finding]:
     key = case.picture.code.facts.user_key
     if key is None or not key.profile or case.counter.user is None:
         return
-    by = [function.signature for function in case.recorders if _gives_session(case, function.body, key.table)]
-    by += [
-        where(place)
-        for place in case.places(Use.INSERTS_EVENT)
-        if _gives_session(case, _statement(case, place), key.table)
+    functions = [function for function in case.recorders if _gives_session(case, function.body, key.table)]
+    places = [
+        place for place in case.places(Use.INSERTS_EVENT) if _gives_session(case, _statement(case, place), key.table)
     ]
+    by = [*(function.signature for function in functions), *map(where, places)]
     doubted = bool(case.picture.drift and case.picture.drift.doubt)
     if by or (doubted and case.source is None):
         column = f"{case.events}.{case.counter.sql('user')}"
@@ -94,6 +94,10 @@ def user_key_elsewhere(case: Case) -> Iterator[Finding]:
             + (f" {listed(by)} inserts the session's user" if by else " not read: the source (--source DIR)"),
             f"insert {key.table}.{key.key} of the row whose user_id is the session's user; or let the foreign"
             " key refer to auth.users",
+            excerpt=first(
+                *(of_function(case, function, Use.INSERTS_EVENT) for function in functions),
+                *(of_place(case, place) for place in places),
+            ),
         )
 
 

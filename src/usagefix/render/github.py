@@ -60,9 +60,14 @@ def _of(mark: Mark, results: tuple[Result, ...]) -> Iterator[str]:
 
 def _annotation(command: str, result: Result) -> str:
     path = None if result.path is None else _in_the_repository(result.path)
-    properties = {"file": path, "line": result.line, "title": f"usagefix {result.id}: {result.title}"}
+    properties = {
+        "file": path,
+        "line": result.line,
+        "col": result.column,
+        "title": f"usagefix {result.id}: {result.title}",
+    }
     said = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items() if value is not None)
-    parts = (result.object if path is None else "", result.detail, result.hint and f"hint: {result.hint}")
+    parts = (result.object if path is None else "", result.detail, result.hint and f"hint: {result.hint}", result.link)
     return f"::{command} {said}::{_message('. '.join(filter(None, parts)) or result.title)}"
 
 

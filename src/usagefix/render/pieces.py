@@ -26,8 +26,32 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """A few lines of code: those ``above`` and ``below`` the one with the number ``line``, of which ``marked`` is
+    meant. ``place`` says whose they are; ``told``: the line without blanks around it."""
+
+    place: str
+    line: int
+    above: tuple[str, ...]
+    before: str
+    marked: str
+    after: str
+    below: tuple[str, ...]
+
+    @property
+    def last(self) -> int:
+        """The largest number."""
+        return self.line + len(self.below)
+
+    @property
+    def told(self) -> str:
+        return f"{self.before}{self.marked}{self.after}".strip()
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
-    """One thing that was looked at. ``word``: its status in the report's words; ``path`` and ``line``: of source."""
+    """One thing that was looked at. ``word``: its status in the report's words; ``path``, ``line`` and ``column``: of
+    source; ``link``: to where it is explained."""
 
     id: str
     mark: Mark
@@ -38,6 +62,9 @@ class Result:
     hint: str = ""
     path: str | None = None
     line: int | None = None
+    column: int | None = None
+    code: Code | None = None
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

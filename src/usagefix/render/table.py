@@ -11,12 +11,12 @@ from rich.text import Text
 from usagefix.models.migration import ExportReport
 from usagefix.models.outcome import Outcome
 from usagefix.models.reports import Report
+from usagefix.render.blocks import draw_blocks
 from usagefix.render.brief import brief
 from usagefix.render.charts import draw_bars, draw_heat, draw_lines
 from usagefix.render.layout import conclude, grid, hanging, in_characters_of, item, line, numbers, pairs, text
 from usagefix.render.outline import Chapter, chapters, of_report, overall
 from usagefix.render.pieces import (
-    NARROW,
     Bars,
     Cell,
     Change,
@@ -118,16 +118,8 @@ def _results(section: Results, console: Console) -> None:
     if section.fields:
         columns = [Column(heading, whole=name in ("word", "object")) for heading, name in section.fields]
         grid(columns, [[_field(result, name) for _, name in section.fields] for result in section.results], console)
-    elif console.width >= WIDE:
-        columns = [Column("severity", whole=True), Column("what"), Column("evidence"), Column("remedy")]
-        grid(columns, [(_word(r), _what(r), text(r.detail), text(r.hint)) for r in section.results], console)
     else:
-        paragraphs = [Text("\n").join((_what(r), text(r.detail), _remedy(r))) for r in section.results]
-        if console.width >= NARROW:
-            for paragraph in paragraphs[:-1]:
-                paragraph.append("\n")  # a blank line between two rows of a table
-        rows = [(_word(r), paragraph) for r, paragraph in zip(section.results, paragraphs, strict=True)]
-        grid([Column("severity", whole=True), Column("what")], rows, console)
+        draw_blocks(section.results, [_COLOUR[result.mark] for result in section.results], console)
 
 
 def _field(result: Result, name: Field) -> Text:
@@ -136,14 +128,6 @@ def _field(result: Result, name: Field) -> Text:
 
 def _word(result: Result) -> Text:
     return text(result.word, _COLOUR[result.mark])
-
-
-def _what(result: Result) -> Text:
-    return Text.assemble(text(result.title), "\n", text(result.object, FAINT))
-
-
-def _remedy(result: Result) -> Text:
-    return Text.assemble(("do: ", FAINT), text(result.hint))
 
 
 def _table(table: Table, console: Console) -> None:

@@ -61,7 +61,6 @@ def export(
     adapt: options.Adapt = False,
     trust: options.TrustIn = None,
     daily_limit: options.Limit = DailyLimit.RESTORE,
-    output: options.OutputFormat = None,
 ) -> None:
     """Write migration files for the tool that you have. Does not connect, but for --adapt.
 
@@ -94,7 +93,7 @@ def export(
             words.say(line)
         return report
 
-    run.execute_offline(context, "export", output, work)
+    run.execute_offline(context, "export", work)
 
 
 def schema(
