@@ -37,8 +37,7 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding of ``doctor``. ``cause`` is 1 to 4 where it is one of the four root causes, see ``usagefix.doctor``.
-    ``excerpt`` is the code that it is about, where there is one; ``docs`` is where the documentation explains it."""
+    """One finding of ``doctor``. ``cause`` is 1 to 4 for one of the four root causes, see ``usagefix.doctor``."""
 
     finding_id: str
     severity: Severity

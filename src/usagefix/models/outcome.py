@@ -1,4 +1,4 @@
-"""How a command ended: what every format of its result is made of."""
+"""The result of a command, from which every format is made."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ABOUT_COUNTERS = frozenset(
 
 @dataclass(slots=True)
 class Part:
-    """What came of a command for one counter: a report, or an error."""
+    """The result of a command for one counter: a report, or an error."""
 
     nouns: Nouns
     report: Report | None = None
