@@ -1,4 +1,4 @@
-"""One preset: what is shown, what is true. Reads only."""
+"""One preset: the value shown, and the true value. Reads only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Row = TypeVar("Row", bound=_Identified)
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A row's id, and what people call it: empty if nothing is."""
+    """A row's id, and what people call it: empty if it has no name."""
 
     id: str
     label: str

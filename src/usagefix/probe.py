@@ -1,7 +1,5 @@
-"""Is a use counted that comes the way a user's does? Posts uses to the application's API and watches the counter.
-
-Writes nothing itself; what the API records stays.
-"""
+"""Does a use count that takes the same way as a user's? Posts uses to the application's API and watches the counter.
+Writes nothing itself; what the API records stays."""
 
 from __future__ import annotations
 
@@ -148,10 +146,8 @@ def probe(
 
 
 def _post_all(send: Callable[[], Post], count: int, timeout: float) -> tuple[Post, ...]:
-    """Call ``send`` so many times at once. Raises CannotConnect if no call reached the API.
-
-    Threads cannot be ended, so nobody waits for one that is late: its answer may come byte by byte for ever.
-    """
+    """Call ``send`` so many times at once. Raises CannotConnect if no call reached the API. It does not wait for a
+    late thread: its answer may come byte by byte for ever, and nobody can end a thread."""
     prepare()
     together, done = threading.Barrier(count + 1), SimpleQueue[Post | Exception]()
 
@@ -228,7 +224,7 @@ def _verdict(posts: Sequence[Post], moved: _Seen, ours: int | None) -> Probed:
 def _explained(
     db: Database, verdict: Probed, posts: Sequence[Post], moved: _Seen, ours: int | None
 ) -> tuple[tuple[Finding, ...], str]:
-    """What the catalog knows that explains it, and where something counts beside the trigger, the guard's state."""
+    """What in the catalog explains the result and, if something else counts besides the trigger, the guard's state."""
     rules: list[str] = []
     if (moved.events if ours is None else ours) < sum(post.outcome in _REACHED for post in posts):
         rules += _NOT_RECORDED

@@ -1,5 +1,5 @@
-"""What counters have to do with each other: which count the same events for the same rows, which count what others
-changed, and in which order all of them lock."""
+"""How counters depend on each other: which ones count the same events for the same rows, which ones count what
+others change, and in which order all of them lock."""
 
 from __future__ import annotations
 

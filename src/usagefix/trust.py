@@ -1,7 +1,7 @@
-"""Are the events the whole truth? Judged from one count, before anything is changed; only a person can answer.
+"""Are the events the whole truth? Judged from one count, before any change; only a person can answer.
 
-Where the application moved a counter without recording events, a backfill would make a true number false. No rule can
-tell that from a counter that is merely too high, so these ask for what would be bad to lose, and let small things pass.
+If the application changed a counter without recording events, a backfill would make a true number false. No rule can
+tell that from a counter that is merely too high. So these rules ask if the loss would be bad, and ignore small falls.
 """
 
 from __future__ import annotations
@@ -128,8 +128,8 @@ def why_declared(falls: Falls, *, weighed: bool) -> Iterator[str]:
 
 
 def require_numbers(nouns: Nouns, *, events: Sequence[Amount], shown: Sequence[Amount]) -> None:
-    """Raise Refused where what events come to, or what counters show, is NaN or infinite: what is added to that could
-    never be taken away again."""
+    """Raise Refused if the sum of the events, or a counter, is NaN or infinite: no later subtraction can change
+    that."""
     for what, table, amounts in (
         (f"the {nouns.events} of {nouns.child} come to", nouns.child, events),
         (f"{nouns.column} holds", nouns.parent, shown),
@@ -186,7 +186,7 @@ def row(entry: dict[str, Any]) -> RowCount:
 
 
 def refused(doubt: Doubt) -> Doubted:
-    """The question, as what stops a command before it changes anything."""
+    """The question, as an error that stops a command before it changes anything."""
     if doubt.definition is not None:
         return Doubted(
             f"the counters do not look like what these events count: {doubt}",

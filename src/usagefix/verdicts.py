@@ -1,4 +1,4 @@
-"""What trials have to say to a person: why apply stops and what is to blame, or what could not be tried."""
+"""What trials tell a person: why apply stops and what is the cause, or what could not be tried."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _of_way(words: Nouns, name: str, tries: list[tuple[Try, Outcome]]) -> Iterat
 
 
 def refused(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> Refused:
-    """Why apply stops: what was tried, all that the server said, what is to blame, and what to change."""
+    """Why apply stops: what it tried, all that the server said, the cause, and what to change."""
     what, said = error.what, error.said
     if said.fails:
         told = f"tried with the fix, {what.way.name} {said}. Before the fix it worked ({what.case})"

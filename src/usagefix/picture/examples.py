@@ -1,8 +1,6 @@
-"""Events to try, of any table: copies of events that are there, with what must differ made to differ. Reads only.
-
-What a unique key lets a person do once is done by another person, or to another row; columns that nothing fills are
-those of the example; of events that count, that count for less than nothing, and that do not, one each is tried.
-"""
+"""Events to try, for any table: copies of existing events, changed where they must differ. Reads only. If a unique
+key allows something only once, the copy is by another person, or for another row. Columns that nothing fills have
+the example's values. One event each is tried that counts, that counts less than nothing, and that does not count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One declared counter that is kept from events, made to fit the tables that are there."""
+"""Fits one declared counter with events to the tables of a database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from usagefix.picture.vetting import Source, Unsound, Vetted, glanced, vetted
 
 
 def fitted(tables: Tables, declaration: Declaration) -> Counter | None:
-    """The counter; None, and noted, where it cannot be."""
+    """The counter; otherwise None, with a mistake."""
     assert declaration.events is not None  # noqa: S101
     parent = tables.table(declaration, "counter", declaration.parent)
     events = tables.table(declaration, "events", declaration.events)

@@ -1,7 +1,5 @@
-"""Looks at everything around the counter and the events, in the snapshot that is open. Reads only.
-
-What the role may not see is no error: it is named in ``Picture.unseen``.
-"""
+"""Reads everything around the counter and the events, in the open snapshot. Reads only. What the role may not see is
+no error: ``Picture.unseen`` lists it."""
 
 from __future__ import annotations
 

@@ -224,7 +224,7 @@ class View:
 
     @property
     def refresh(self) -> str:
-        """The statement that makes a materialised view show what is there now. Readers go on where it can be so."""
+        """The statement that refreshes a materialised view, without stopping readers if that is possible."""
         return f"REFRESH MATERIALIZED VIEW {'CONCURRENTLY ' if self.keyed and self.populated else ''}{self.name}"
 
 
@@ -266,7 +266,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """What could not be looked at, and why."""
+    """Something that usagefix could not read, and why."""
 
     what: str
     why: str
@@ -276,8 +276,9 @@ class Unseen:
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Everything around the counter and the events, from one snapshot. ``drift`` and ``strays`` are None if they
-    could not be counted; ``unseen`` then says why. ``applied``: the versions that the ledger says are; ``obstacles``:
-    why apply would refuse, and uses may be refused; ``refuses_deletes``: why the server refuses to delete events."""
+    could not be counted; ``unseen`` then says why. ``applied``: the versions that the ledger lists as applied;
+    ``obstacles``: why apply would refuse, and why uses may be refused; ``refuses_deletes``: why the server refuses
+    to delete events."""
 
     presets: Table
     events: Table

@@ -1,5 +1,5 @@
-"""Declared counters in one database: the names that are there, the types, the keys, and what the server says of their
-SQL. Reads only, but for SQL that is vetted where the caller says so. What is wrong is told all at once."""
+"""Declared counters in one database: the existing names, the types, the keys, and what the server says of their SQL.
+Reads only, except for SQL that the server judges if the caller allows it. Reports all mistakes at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways in which the application writes events, as a trial makes them: text in PL/pgSQL."""
+"""The ways in which the application writes events, as a trial does: text in PL/pgSQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which functions count, and which of their statements do nothing else."""
+"""Finds the functions that count, and their statements that only count."""
 
 from __future__ import annotations
 

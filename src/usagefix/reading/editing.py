@@ -1,4 +1,4 @@
-"""Edits a function that records uses: it only inserts the event, with the daily limit or without."""
+"""Edits a function that records uses, so that it only inserts the event, with the daily limit or without."""
 
 from __future__ import annotations
 

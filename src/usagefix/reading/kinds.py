@@ -1,4 +1,4 @@
-"""Which files of an application are read, and why the others are not."""
+"""Which files of an application usagefix reads, and why it does not read the others."""
 
 from __future__ import annotations
 

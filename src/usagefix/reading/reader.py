@@ -1,4 +1,4 @@
-"""What the code of one database does: every question about it is asked here."""
+"""Answers every question about what the code of one database does."""
 
 from __future__ import annotations
 

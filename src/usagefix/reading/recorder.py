@@ -1,4 +1,4 @@
-"""What a function that records uses does, how it is called, and one written anew."""
+"""What a function that records uses does, how to call it, and how to write a new one."""
 
 from __future__ import annotations
 

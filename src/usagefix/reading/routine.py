@@ -1,4 +1,4 @@
-"""What is known of a function and of the table of events: the facts that code is read and written with."""
+"""The facts about a function and the table of events with which usagefix reads and writes code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes the counting out of a function: the trigger counts. Every other character stays."""
+"""Removes the counting from a function, because the trigger counts. It keeps every other character."""
 
 from __future__ import annotations
 

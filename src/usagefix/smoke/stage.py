@@ -1,7 +1,5 @@
-"""Who uses what in a smoke test: a preset that is held by nobody, a user, the application's role.
-
-Each is a real one where there is one, else a temporary one, made in the same transaction and undone with it.
-"""
+"""The actors of a smoke test: a preset that nobody has locked, a user, the application's role. Each is real if there
+is one, else created in the same transaction and undone with it."""
 
 from __future__ import annotations
 

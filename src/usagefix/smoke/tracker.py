@@ -1,4 +1,4 @@
-"""How a use is recorded: through track_preset_usage(), or by an INSERT where there is no such function."""
+"""How smoke records a use: through track_preset_usage(), or by an INSERT if there is no such function."""
 
 from __future__ import annotations
 

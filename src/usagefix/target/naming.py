@@ -1,4 +1,4 @@
-"""Where the database is: the option, the environment, ``.env``, else libpq's own settings, in that order."""
+"""The name of the database: from the option, the environment, ``.env``, else libpq's own settings, in that order."""
 
 from __future__ import annotations
 

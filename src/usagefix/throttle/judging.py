@@ -1,4 +1,4 @@
-"""What must be so before a table is throttled, and what a person is told of it."""
+"""What must be true before a table is throttled, and what to tell a person about it."""
 
 from __future__ import annotations
 

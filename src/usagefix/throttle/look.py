@@ -1,4 +1,4 @@
-"""What there is: the table of notifications with its surroundings, and the throttles of the database."""
+"""The table of notifications with its surroundings, and the throttles of the database."""
 
 from __future__ import annotations
 
