@@ -1,4 +1,4 @@
-"""Where a result goes: stdout in the format asked for, and what GitHub Actions reads beside it."""
+"""Prints a result: on stdout in the format asked for, and as annotations and a summary for GitHub Actions."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def line(outcome: Outcome) -> bool:
 
 
 def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[Format | None, Path | None]:
-    """The format, and the file, that a command line asks for which could not be parsed; None where it names none.
+    """The format, and the file, that a command line asks for which could not be parsed; None if it names none.
 
     A file only in the place of one that a program reads: with no format, there is nothing to write.
     """
