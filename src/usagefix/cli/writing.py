@@ -1,4 +1,4 @@
-"""A file that is written whole or not at all: who reads it meanwhile finds the one before, or the new one."""
+"""Writes a file as a whole or not at all: a reader sees either the old file or the new one."""
 
 from __future__ import annotations
 

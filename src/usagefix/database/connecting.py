@@ -1,4 +1,4 @@
-"""Opening a connection, and saying well what is wrong when there is none."""
+"""Opens a connection, and explains why there is none."""
 
 from __future__ import annotations
 
@@ -30,10 +30,8 @@ SECRET_LENGTH = 8
 
 
 def connect(location: Location, *, wait: float = 0.0, on_wait: Callable[[str], None] = lambda _: None) -> Database:
-    """Open a connection, trying for ``wait`` seconds while the server is not there; ``on_wait`` hears of it, once.
-
-    Raises ConfigurationError where the parameters are at fault or the server is too old, CannotConnect otherwise.
-    """
+    """Open a connection. If the server is not there, try for ``wait`` seconds; ``on_wait`` is called once then.
+    Raises ConfigurationError if the parameters are wrong or the server is too old, CannotConnect otherwise."""
     # It warns of what cannot be undone on a lost connection; our own error says that, too.
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
     connection = _connected(location, wait, on_wait)

@@ -1,4 +1,4 @@
-"""psycopg's errors as ours: by SQLSTATE, with what to do, and never with a secret."""
+"""Translates psycopg's errors into ours: by SQLSTATE, with what to do, and never with a secret."""
 
 from __future__ import annotations
 
@@ -121,12 +121,12 @@ def words_of(error: UsagefixError) -> str:
 
 
 def detail_of(error: UsagefixError) -> str:
-    """The server's DETAIL of what it refused; it may quote a row. Empty where it gave none."""
+    """The server's DETAIL of what it refused; it may quote a row. Empty if it gave none."""
     cause = error.__cause__
     return (cause.diag.message_detail or "") if isinstance(cause, psycopg.Error) else ""
 
 
 def context_of(error: UsagefixError) -> str:
-    """The functions in which the server refused something, as it tells them. Empty where it was in none."""
+    """The functions in which the server refused something, as it tells them. Empty if it was in none."""
     cause = error.__cause__
     return (cause.diag.context or "") if isinstance(cause, psycopg.Error) else ""

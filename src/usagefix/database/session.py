@@ -75,10 +75,8 @@ class Database(Reading):
             raise
 
     def run_alone(self, statement: str, seconds: float) -> None:
-        """Run what cannot be in a transaction (``… CONCURRENTLY``), cancelled after ``seconds``.
-
-        A session setting could do that too, but would stay behind in a pooler. Raises Busy when cancelled.
-        """
+        """Run what cannot be in a transaction (``… CONCURRENTLY``), and cancel it after ``seconds``. A session
+        setting could do that, too, but would stay behind in a pooler. Raises Busy if it was cancelled."""
         overdue = threading.Event()
 
         def cancel() -> None:
@@ -107,11 +105,9 @@ class Database(Reading):
             timer.join()
 
     def retrying(self, work: Callable[[], T], limits: Limits | None = None, *, readers: bool = False) -> T:
-        """Call ``work``, a whole transaction, again while it fails for want of a lock, after longer and longer pauses.
-
-        ``readers``: the work waits for those who only read, too. Raises Busy, naming the sessions in the way, when the
-        last attempt fails as well.
-        """
+        """Call ``work``, a whole transaction, again while it fails for lack of a lock, after longer and longer
+        pauses. ``readers``: the work also waits for sessions that only read. Raises Busy, with the sessions that
+        block, if the last attempt fails, too."""
         limits = limits or Limits()
         for attempt in range(1, limits.attempts + 1):
             watch = Watch(self._another, self._pid, queries=self.show_queries)
@@ -138,7 +134,7 @@ class Database(Reading):
         """Take usagefix's advisory locks until the transaction ends: that of the counter in turn, and, but for
         ``counting``, which changes rows alone, the one of all that changes the catalog.
 
-        Raises Busy where another run holds one; ``patiently``: as a lock that :meth:`retrying` waits for.
+        Raises Busy if another run holds one; ``patiently``: as a lock that :meth:`retrying` waits for.
         """
         (mine,) = self.values(
             "SELECT (%(counting)s OR pg_catalog.pg_try_advisory_xact_lock(%(all)s)) AND"

@@ -90,7 +90,7 @@ class _Times:
 def limited(db: Database, clock: Clock) -> Iterator[None]:
     """A snapshot whose statements end in time.
 
-    Raises OutOfTime, and Unlooked where the server refuses, or takes too long for one statement.
+    Raises OutOfTime, and Unlooked if the server refuses, or takes too long for one statement.
     """
     limit = clock.limit()
     try:

@@ -229,7 +229,7 @@ def counting_blocked(case: Case) -> Iterator[Finding]:
 
 
 def _blocked(case: Case, function: Function) -> str:
-    """Why a counting function may miss counters; empty where it does not."""
+    """Why a counting function may miss counters; empty if it does not."""
     chain = case.way_to_counter(function)
     acting = next((found for found in reversed(chain) if found.security_definer), None)
     if acting is None:

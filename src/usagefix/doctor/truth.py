@@ -102,7 +102,7 @@ def user_key_elsewhere(case: Case) -> Iterator[Finding]:
 
 
 def _statement(case: Case, place: Place) -> str:
-    """The lines from one on that an insert may go on for; empty where the file can no longer be read."""
+    """The lines from one on that an insert may go on for; empty if the file can no longer be read."""
     if case.folder is None:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""Where the database is: the option, the environment, ``.env``, else libpq's own settings, in that order."""
+"""The name of the database: from the option, the environment, ``.env``, else libpq's own settings, in that order."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def resolve(database_url: str | None, env_file: Path | None, environment: Mappin
     """The address to connect to.
 
     ``.env`` in ``folder`` is read only when nothing before it names a database; ``env_file``, when given, must exist
-    and ranks above ``.env`` but never overrides the environment. Raises ConfigurationError where nothing names one.
+    and ranks above ``.env`` but never overrides the environment. Raises ConfigurationError if nothing names one.
     """
     if env_file is not None and not _is_file(env_file):
         raise ConfigurationError(f"there is no file {env_file} to read", hint="check the path in --env-file")
