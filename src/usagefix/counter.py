@@ -270,7 +270,7 @@ def _require_name(name: str) -> None:
     ):
         raise ConfigurationError(
             f"{name!r} cannot be a name",
-            hint=f"a name in PostgreSQL has 1 to {LONGEST_NAME} bytes; ours come from the slug",
+            hint=f"a name in PostgreSQL has 1 to {LONGEST_NAME} bytes; ours come from the counter's name",
         )
 
 
@@ -279,7 +279,7 @@ def checked_schema(schema: str) -> str:
     if not _SCHEMA.fullmatch(schema) or schema in ("usagefix", "information_schema") or schema.startswith("pg_"):
         raise ConfigurationError(
             f"the schema {schema!r} cannot be used",
-            hint="name the application's own schema, without quotes; letters, digits, _, - and spaces can be in it",
+            hint="name the application's own schema, without quotes; it may have letters, digits, _, - and spaces",
         )
     return schema
 

@@ -37,8 +37,8 @@ def named(db: Database, tag: str | None = None) -> Iterator[None]:
         names = ", ".join(guilty)
         ways = "; ".join(f"ALTER EVENT TRIGGER {name} DISABLE" for name in guilty)
         raise Refused(
-            f"event trigger {names} forbids {tag or 'what this does'}: {said(refused)}",
-            hint=f"{ways}, run this again, then ENABLE it; or let its function pass this",
+            f"event trigger {names} forbids {tag or 'this statement'}: {said(refused)}",
+            hint=f"{ways}, run this again, then ENABLE it; or make its function allow this",
             sqlstate=refused.sqlstate,
         ) from None
 

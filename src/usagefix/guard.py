@@ -54,7 +54,9 @@ def _mode(db: Database) -> GuardMode:
         wrong = "is disabled" if known else "is not applied here"
         raise UsagefixError(f"the guard {wrong}, so anything may write the counter", hint="run usagefix apply")
     if not ledger.exists(db) or not found.ledger:
-        raise UsagefixError("the guard works, but its ledger, schema usagefix, is gone", hint="run usagefix apply")
+        raise UsagefixError(
+            "the guard works, but its ledger, schema usagefix, does not exist", hint="run usagefix apply"
+        )
     return GuardMode(found.mode or "")
 
 

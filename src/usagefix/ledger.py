@@ -215,7 +215,7 @@ def require_trusted(db: Database) -> None:
     if distrusted:
         raise NotPermitted(
             f"{'; '.join(distrusted)}: what is recorded in schema usagefix cannot be trusted",
-            hint="look at it; revoke the grants, or drop what acts on it",
+            hint="check it; revoke the grants, or drop what acts on it",
         )
 
 

@@ -33,7 +33,7 @@ def nouns(counter: Counter) -> Nouns:
         event="event",
         an_event="an event",
         does="records it",
-        untried="no event could be tried, since there is no row to try one with",
+        untried="smoke could try no event, because there is no row for one",
         parent=parent,
         child=shown(counter.child),
         column=f"{parent}.{shown(counter.column)}",

@@ -72,7 +72,7 @@ def require_baselines(db: Database) -> None:
     there = picture.baselines(db)
     if there is not None and not there.readable:
         raise NotPermitted(
-            f"role {db.session.role} may not read usagefix.baselines, what counters hold beside their events",
+            f"role {db.session.role} may not read usagefix.baselines, which counts need",
             hint=f"GRANT USAGE ON SCHEMA usagefix TO {shown(db.session.role)};"
             f" GRANT SELECT ON usagefix.baselines TO {shown(db.session.role)}",
         )

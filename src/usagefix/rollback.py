@@ -262,7 +262,7 @@ def _purge(db: Database, limits: Limits | None, *, rollback: bool = False) -> No
         if refused.sqlstate != STILL_NEEDED:
             raise
         raise RollbackRefused(
-            "the ledger stays: something outside schema usagefix, such as a view, depends on it",
+            "the ledger stays, because something outside schema usagefix, such as a view, depends on it",
             hint=f"drop that first ({said(refused)}), then usagefix rollback --purge",
         ) from None
 

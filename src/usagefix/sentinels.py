@@ -90,11 +90,11 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
 
 def _said(counter: Counter) -> dict[str, str]:
     """What the guard says of ``presets.usage_count``, and of this counter."""
-    refuses = "the guard refused a write of the counter {}: "
+    said = ("the guard refused a write of the counter {}: ", "the guard left the counter {} as it was: ")
     hint = "The triggers on {} count each event: remove {} from the statement."
     usual, column = STANDARD.column, counter.column
     return {
-        literal(f"{refuses.format(usual)}%"): literal(f"{refuses.format(column.replace('%', '%%'))}%"),
+        **{literal(f"{of.format(usual)}%"): literal(f"{of.format(column.replace('%', '%%'))}%") for of in said},
         literal(usual): literal(column),
         literal(hint.format(STANDARD.child, usual)): literal(hint.format(counter.child, column)),
     }

@@ -93,7 +93,7 @@ def why(falls: Falls, used_later: int = 0, nouns: Nouns = USUAL) -> Iterator[str
     if falls.without_event and falls.without_event >= many and _is_share(falls.without_event, falls) and matters:
         yield _without_event(falls)
     if fall >= USES and fall * FALL >= falls.displayed_total:
-        yield f"{percent(share(fall, max(falls.displayed_total, fall)))} of all {nouns.events} shown would be gone"
+        yield f"{percent(share(fall, max(falls.displayed_total, fall)))} of all {nouns.events} shown would go"
     yield from _late(falls, used_later, nouns)
 
 
@@ -125,7 +125,7 @@ def why_declared(falls: Falls, *, weighed: bool) -> Iterator[str]:
     if not weighed and matters and falls.without_event >= MANY and _is_share(falls.without_event, falls):
         yield _without_event(falls)
     if matters and fall * FALL >= falls.displayed_magnitude:
-        yield f"{percent(share(fall, max(falls.displayed_magnitude, fall)))} of all that is shown would be gone"
+        yield f"{percent(share(fall, max(falls.displayed_magnitude, fall)))} of all that is shown would go"
 
 
 def require_numbers(nouns: Nouns, *, events: Sequence[Amount], shown: Sequence[Amount]) -> None:

@@ -168,7 +168,7 @@ def _events_complete(nouns: Nouns, accuracy: _Accuracy, doubt: Doubt | None, fai
     detail = "no counter shows more than that"
     if falls:
         detail = f"{plural(accuracy.falling, 'counter')} {'shows' if accuracy.falling == 1 else 'show'}"
-        detail += f" {nouns.total(falls)} too many, too few to doubt the events"
+        detail += f" {nouns.total(falls)} too many, which is too little to doubt the events"
     if accuracy.rows_with_baseline:
         kept = f"{grouped(accuracy.rows_with_baseline)} with a baseline, {nouns.total(accuracy.baseline_total)} in all"
         detail = f"{kept}; {detail}"
@@ -194,7 +194,7 @@ def _counters_accurate(db: Database, accuracy: _Accuracy, fail_over: int) -> Che
     nouns, lacking = db.nouns, (accuracy.orphans or 0) if db.counter.creates else 0
     detail = f"{grouped(accuracy.inaccurate)} of {nouns.of(accuracy.rows)} inaccurate"
     if lacking:  # a row that is to be made lacks all of its events
-        detail += f"; events of {nouns.rows} that are not there: {grouped(lacking)}"
+        detail += f"; events of missing {nouns.rows}: {grouped(lacking)}"
     if fail_over and accuracy.inaccurate:
         detail += f", off by {grouped(accuracy.drift_magnitude)} in all, up to {grouped(fail_over)} allowed"
     tolerated = not accuracy.inaccurate or 0 < fail_over >= accuracy.drift_magnitude

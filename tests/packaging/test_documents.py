@@ -124,7 +124,7 @@ def test_every_mention_is_a_command() -> None:
             continue
         command = group.commands.get(words[0])  # type: ignore[attr-defined]
         assert command is not None, (page, line)
-        known = {option for p in command.params for option in p.opts} | {"--help"}
+        known = {option for p in (*command.params, *group.params) for option in p.opts} | {"--help"}
         options = [word.split("=")[0] for word in words[1:] if re.match(r"--\w", word)]
         assert set(options) <= known, (page, line)
         seen += 1

@@ -68,7 +68,7 @@ def one_round(db: Database, how: How) -> Done:
         have = "has" if stored.kept.rows == 1 else "have"
         db.changes.append(f"{nouns.of(stored.kept.rows)} {have} a baseline of {nouns.total(stored.kept.total)}")
     how.on_progress(BackfillProgress(0, stored.presets))
-    db.changes.append(f"{grouped(stored.presets)} wrong {nouns.rows} noted in the ledger, none corrected yet")
+    db.changes.append(f"{grouped(stored.presets)} wrong {nouns.rows} recorded in the ledger, none corrected yet")
     done, last_only, removed, batches = 0, 0, plus(), 0
     refused: dict[str, Unrepaired] = {}
     batch = Batch(stored.run, min(how.batch_size, FIRST_SIZE), how.hold, how.adding)

@@ -7,7 +7,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -15,9 +14,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import typer
 
 from usagefix.cli import printing
-from usagefix.cli.declaring import flags
-from usagefix.cli.destination import file
 from usagefix.cli.options import VIEWS, Format
+from usagefix.cli.shared import Shared, shared
 from usagefix.cli.subjects import keep_uses, kept_by_sql, leave_out, look_up
 from usagefix.cli.turns import READ, Way, in_turn
 from usagefix.counter import Counter
@@ -40,20 +38,9 @@ VETTING = ("apply", "backfill", "smoke")  # what makes a counter, or tries one
 ATTEMPTS = 3  # of what only reads, on a standby
 
 
-@dataclass(frozen=True, slots=True)
-class Globals:
-    """The options before the command."""
-
-    database_url: str | None
-    env_file: Path | None
-    schema: str | None
-    wait: float
-
-
 def execute(
     context: typer.Context,
     command: str,
-    output: Format | None,
     work: Work,
     way: Way = READ,
     *,
@@ -68,17 +55,15 @@ def execute(
     outcome = Outcome(command)
     with timed(outcome):
         on_database(context, outcome, work, way, first=first, of_declared=of_declared)
-    end(outcome, output, file(context))
+    end(outcome, shared(context).output, shared(context).file)
 
 
-def execute_offline(
-    context: typer.Context, command: str, output: Format | None, work: Callable[[], Report]
-) -> NoReturn:
+def execute_offline(context: typer.Context, command: str, work: Callable[[], Report]) -> NoReturn:
     """The same for a command that needs no database."""
     outcome = Outcome(command, changes=words.outcome(()))
     with timed(outcome), caught(outcome):
         outcome.report = work()
-    end(outcome, output, file(context))
+    end(outcome, shared(context).output, shared(context).file)
 
 
 def on_database(
@@ -97,14 +82,14 @@ def on_database(
     words on the way.
     """
     db: Database | None = None
-    outcome.given = flags(context).as_typed if of_declared else ""
+    outcome.given = shared(context).flags.as_typed if of_declared else ""
     with caught(outcome):
         if first is not None:
             first()
         wanted = wanted_counters(context, say) if of_declared else None
-        location, schema = _located(context.obj, say)
+        location, schema = _located(shared(context), say)
         outcome.place = location.place
-        db = _open(context.obj, location, schema, say)
+        db = _open(shared(context), location, schema, say)
         outcome.target, outcome.place = db.target, db.target.place
         if wanted is not None:
             command = outcome.command
@@ -208,7 +193,7 @@ def internal(defect: BaseException) -> InternalError:
     )
 
 
-def _located(options: Globals, say: Callable[[str], None]) -> tuple[Location, str]:
+def _located(options: Shared, say: Callable[[str], None]) -> tuple[Location, str]:
     """Where the database is, and the schema of tables that are named without one."""
     from usagefix.target import locate, resolve
 
@@ -219,7 +204,7 @@ def _located(options: Globals, say: Callable[[str], None]) -> tuple[Location, st
     return location, options.schema or location.schema or "public"
 
 
-def _open(options: Globals, location: Location, schema: str, say: Callable[[str], None]) -> Database:
+def _open(options: Shared, location: Location, schema: str, say: Callable[[str], None]) -> Database:
     from usagefix.database import connect
 
     db = connect(location, wait=options.wait, on_wait=say)
@@ -231,7 +216,7 @@ def _open(options: Globals, location: Location, schema: str, say: Callable[[str]
 
 def wanted_counters(context: typer.Context, say: Callable[[str], None] = words.say) -> Declared:
     """What the options and the file in the working directory declare. Raises ConfigurationError."""
-    found = declared(flags(context), Path())
+    found = declared(shared(context).flags, Path())
     for note in found.notes:
         say(note)
     return found
@@ -240,7 +225,7 @@ def wanted_counters(context: typer.Context, say: Callable[[str], None] = words.s
 def counters_unseen(context: typer.Context) -> tuple[Counter, ...]:
     """The counters that SQL is written for without a look at a database, in the schema given."""
     wanted = wanted_counters(context)
-    schema = context.obj.schema or "public"
+    schema = shared(context).schema or "public"
     asked = chosen(wanted.selected, wanted.counters, wanted.by)
     return tuple(unseen(one, schema) for one in kept_by_sql(asked))
 
@@ -248,7 +233,7 @@ def counters_unseen(context: typer.Context) -> tuple[Counter, ...]:
 def look(context: typer.Context, read: Callable[[Database], T], *, making: bool) -> T:
     """What is read of the database, for a command that prints text; ``making``: which makes triggers."""
     wanted = wanted_counters(context)
-    db = _open(context.obj, *_located(context.obj, words.say), words.say)
+    db = _open(shared(context), *_located(shared(context), words.say), words.say)
     try:
         look_up(db, wanted, vetting=True, making=making)
         leave_out(db)

@@ -35,8 +35,8 @@ _LOST = {
 }
 _ROLLED_BACK = "the statement's transaction is rolled back; `usagefix status` shows where things stand"
 _WHO = {
-    "UF001": "the guard of usagefix refused a write of the counter",
-    "P0": "a function or trigger in the database refused it",  # RAISE and ASSERT, in PL/pgSQL
+    "UF001": "",  # the guard says so itself
+    "P0": "a function or trigger in the database refused it: ",  # RAISE and ASSERT, in PL/pgSQL
 }
 _REFUSED = {
     "57014": (
@@ -89,15 +89,14 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:
             said += "; the counts would be wrong"
             hint = "connect as a role with BYPASSRLS, or, unless it is forced on them, as the owner of the tables"
         return NotPermitted(
-            f"the role lacks a right: {said}",
+            f"the role lacks a privilege: {said}",
             hint=hint or "grant it to this role, or connect as a role that has it",
             sqlstate=state,
         )
     if state == "25006":
         return ReadOnlyServer(f"the server takes no writes: {said}", hint=TO_THE_PRIMARY, sqlstate=state)
-    who = _WHO.get(state, _WHO.get(state[:2], "the server refused a statement"))
     return DatabaseRefused(
-        f"{who}: {said}",
+        _WHO.get(state, _WHO.get(state[:2], "the server refused a statement: ")) + said,
         hint=hint or _REFUSED.get(state, _ROLLED_BACK),
         sqlstate=state,
     )

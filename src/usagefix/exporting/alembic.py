@@ -50,9 +50,9 @@ class Alembic(Tool):
     choice = MigrationTool.ALEMBIC
     runs = "alembic upgrade head"
     told = (
-        "Alembic runs all new revisions in one transaction, and writers wait until the last is done, unless env.py "
-        "gives transaction_per_migration=True to context.configure(). Safe to run again; then: usagefix verify. "
-        "--? marks what other databases do without."
+        "Alembic runs all new revisions in one transaction, and writers wait until the last ends, unless"
+        " env.py gives transaction_per_migration=True to context.configure(). Safe to run again; then:"
+        " usagefix verify. --? marks lines that some databases do not need."
     )
     usual = ("alembic/versions", "migrations/versions")
     comment = "#"

@@ -23,7 +23,7 @@ def timestamps(taken: Iterable[str], count: int, hint: str) -> list[str]:
         return [_digits(first + timedelta(seconds=n)) for n in range(count)]
     except (ValueError, OverflowError):
         raise ConfigurationError(
-            f"no migration can come after version {newest}, which is no timestamp", hint=hint
+            f"no migration can follow version {newest}, because that is no timestamp", hint=hint
         ) from None
 
 

@@ -27,7 +27,7 @@ class Nouns:
     event: str = "use"
     an_event: str = "a use"
     does: str = "uses the preset"
-    untried: str = "no use could be tried, since there is no preset with a user to use it"
+    untried: str = "smoke could try no use, because there is no preset with a user"
     parent: str = "presets"
     child: str = "preset_usage"
     column: str = "presets.usage_count"

@@ -65,6 +65,16 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
+class Notified:
+    """How many notifications of the preset arose in a table since the first post, anybody's, and for how many people;
+    None where the server does not tell."""
+
+    table: str
+    rows: int | None
+    people: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeReport(Keyed):
     """What was posted, answered, recorded and counted; ``preset`` is as it was afterwards.
 
@@ -72,6 +82,7 @@ class ProbeReport(Keyed):
     of these carry the data of the probe, None where that cannot be told. ``why``: what the catalog knows that explains
     it, competing writers before all. ``guard``: in words, empty where it was not asked. ``events``: the ids of ours, or
     of all that came where ours cannot be told; they stay recorded. ``dated``: whether presets keep their last use.
+    ``notified``: the notifications that arose, by the tables that functions of the database write them to.
     """
 
     preset: RowCount
@@ -87,6 +98,7 @@ class ProbeReport(Keyed):
     guard: str = ""
     events: tuple[str, ...] = ()
     dated: bool = True
+    notified: tuple[Notified, ...] = ()
 
     @property
     def ok(self) -> bool:

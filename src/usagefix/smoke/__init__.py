@@ -88,6 +88,6 @@ def _undone(db: Database, done: _Performance) -> SmokeReport:
     if any(step.status is Status.FAILED and not step.hint for step in steps):
         with db.snapshot():
             next_ = next_step(db)
-        hint = str(next_) if next_ else "usagefix doctor finds what else counts, or keeps from counting"
+        hint = str(next_) if next_ else "usagefix doctor finds what else counts, or prevents counting"
         steps = [replace(s, hint=hint) if s.status is Status.FAILED and not s.hint else s for s in steps]
     return SmokeReport(done.stage.role, preset.id, preset.temporary, tuple(steps))

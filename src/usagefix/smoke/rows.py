@@ -94,5 +94,5 @@ def temporary_row(db: Database, relation: str, key: str, given: Mapping[str, str
     )
     inserted = db.act(statement, made.params, role=owner)
     if not inserted:
-        raise DatabaseRefused(f"{relation} took no row", hint="")
+        raise DatabaseRefused(f"{relation} accepted no row", hint="")
     return str(inserted[0])

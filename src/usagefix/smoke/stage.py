@@ -136,7 +136,7 @@ def _of_events(db: Database, role: str, own: str, wanted: str | None) -> Stage:
     chosen = next((case for case in found if _is_held(db, case)), None)
     if chosen is None:
         raise RowNotFound(
-            f"no row of {db.counter.parent} takes another row of {db.counter.child} now, or each is held",
+            f"no row of {db.counter.parent} accepts another row of {db.counter.child} now, or all are locked",
             hint="run this again, or name one with --preset",
         )
     events = tuple(variants(db, chosen.preset, chosen.example, chosen.whose, different(db), EVENTS))
@@ -198,7 +198,7 @@ def _unasked(db: Database, *, lately: bool) -> Preset:
     try:
         made = temporary_row(db, counter.parent_sql, counter.sql("key"), given)
     except DatabaseRefused as refused:
-        none = "there is no preset to use, and none can be made for the test"
+        none = "there is no preset, and smoke cannot create one for the test"
         raise RowNotFound(f"{none}: {said(refused)}", hint="name one with --preset") from None
     return Preset(made, "", temporary=True)
 
@@ -226,7 +226,7 @@ def _who(user: User, role: str) -> str:
 
 
 def _found(step_id: str, title: str, what: str, *, temporary: bool) -> SmokeStep:
-    return SmokeStep(step_id, title, Status.OK, f"{what}, made for the test" if temporary else what)
+    return SmokeStep(step_id, title, Status.OK, f"{what}, created for the test" if temporary else what)
 
 
 def _set(db: Database, settings: Mapping[str, str]) -> None:

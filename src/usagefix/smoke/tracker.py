@@ -111,8 +111,8 @@ def call_of_recorder(db: Database, key_type: str) -> str | None:
     if not trackers:
         return None
     raise ConfigurationError(
-        f"{trackers[0].signature} cannot be called with a preset, a kind of use and data only",
-        hint="it needs more arguments than usagefix knows; usagefix probe-api tests the application instead",
+        f"{trackers[0].signature} needs other arguments than a preset, a kind of use and data",
+        hint="usagefix does not know these arguments; test the application with usagefix probe-api",
     )
 
 

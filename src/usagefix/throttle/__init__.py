@@ -121,14 +121,14 @@ def off(
             return NotificationsReport(throttles(db), Throttling.OFF, in_words(schema, table), dry_run=dry_run)
         told = look.told(db, there) if there is not None else None
         statements = (*_undoing(db, schema, table, there, left), *_noted(db, schema, table, "rollback"))
-    remarks = [*told.problems] if told else [f"its trigger was gone; function {left} was left"]
+    remarks = [*told.problems] if told else [f"its trigger was missing; only function {left} was left"]
     if told and told.collapsed:
         remarks.append(
             f"{plural(told.collapsed, 'notification')} {'stays' if told.collapsed == 1 else 'stay'} added to"
             f" {plural(told.notifications or 0, 'other')}"
         )
     if not dry_run:
-        _run(db, statements, limits, f"notifications of {in_words(schema, table)} are not throttled any more")
+        _run(db, statements, limits, f"notifications of {in_words(schema, table)} are no longer throttled")
     return _reported(
         db, Throttling.OFF, schema, table, statements, (), tuple(remarks), changed=True, dry_run=dry_run
     )  # fmt: skip
@@ -137,7 +137,7 @@ def off(
 def _undoing(db: Database, schema: str, table: str, there: There | None, left: str | None) -> tuple[Statement, ...]:
     """The statements that take a throttle away, or a function that is left of one."""
     if there is None or there.written is None:
-        return (Statement("The function of a throttle whose trigger is gone", f"DROP FUNCTION {left};"),)
+        return (Statement("The function of a throttle whose trigger is missing", f"DROP FUNCTION {left};"),)
     look.require_changeable(db, schema, table, look.table(db, schema, table))
     return there.written.undoing
 
@@ -186,7 +186,7 @@ def _noted(db: Database, schema: str, table: str, action: str) -> Iterator[State
         ledger.require_trusted(db)
         about = literal(f"{schema}.{table}")
         yield Statement(
-            "Note it in the history",
+            "Record it in the history",
             "INSERT INTO usagefix.history (counter, version, action)\n"
             f"VALUES ({about}, {literal(VERSION)}, {literal(action)});",
         )
