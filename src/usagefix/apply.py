@@ -67,7 +67,7 @@ def apply(
     for place, migration in enumerate(seen.todo):
         on_step(f"applying {migration}")
         plan = applying.plan(seen.scene, migration, seen.choices, with_ledger=place == 0)
-        # The version that lifts the daily limit keeps it, and is not recorded, until the limit can go.
+        # The version that drops the daily limit is not recorded until the limit is dropped.
         _run(db, seen.scene, plan, seen.trials, limits)
         db.changes.append(in_words(migration.effect, db.nouns))
         db.remarks += plan.remarks
@@ -80,7 +80,7 @@ def apply(
         _finish(db, seen, limits)
     db.changes += [f"{migration} applied" for migration in seen.todo]
     db.remarks += [
-        f"pg_dump as role {reader.role} ends with an error, since it may not read schema usagefix: GRANT USAGE ON"
+        f"pg_dump as role {reader.role} fails, because it may not read schema usagefix: GRANT USAGE ON"
         f" SCHEMA usagefix TO {reader.role}; GRANT SELECT ON ALL TABLES IN SCHEMA usagefix TO {reader.role};"
         f" GRANT SELECT ON ALL SEQUENCES IN SCHEMA usagefix TO {reader.role}; or dump with --exclude-schema=usagefix"
         for reader in db.rows(db.query("picture_readers"), Reader)
@@ -148,14 +148,14 @@ def _look(db: Database, to: str | None, limits: Limits | None, believed: Trust |
         checks = object_checks(db, seen.code)
         states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
         anew, whole = _by_row(seen) or seen.renewed or seen.ledger.outdated(db.counter), ledger.whole(db)
-        if seen.renewed:  # what is noted beside other events is forgotten
+        if seen.renewed:  # baselines that belong to other events are forgotten
             db.counter = replace(db.counter, baselines=False)
         todo = tuple(
             m for m in wanted
             if states[m.version] is not State.APPLIED or not whole or (anew and m.kind is MigrationKind.COUNTING)
         )  # fmt: skip
         if todo:
-            require_countable(seen, of_uses(db, ahead=True))  # else it may be what cannot be read, too
+            require_countable(seen, of_uses(db, ahead=True))  # otherwise unreadable text may be counted, too
         before = report(db, seen.code, checks)
         if before.doubt is not None and believed is None:
             raise trust.refused(before.doubt)

@@ -9,7 +9,7 @@ from typing import Any
 from usagefix.cli.options import formats
 from usagefix.cli.shared import COUNTERS, EVERY
 
-_WIDEST = 28  # what a column of names may take
+_WIDEST = 28  # the most columns for names
 _BOUNDS = ((r"^(\S+)<=x<=(\S+)$", r"\1 to \2"), (r"^x>=(\S+)$", r"at least \1"), (r"^(default: \d+)\.0$", r"\1"))
 _MORE = "`usagefix help COMMAND` shows the options of a command, and those that declare counters."
 _VARIABLES = "Each option is a variable, too: --dry-run is USAGEFIX_DRY_RUN."

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     Work = Callable[[Database], Report]
 
 T = TypeVar("T")
-PROVING = ("verify", "check", "check-preset", "status", "doctor")  # what a counter that is only verified has
-VETTING = ("apply", "backfill", "smoke")  # what makes a counter, or tries one
-ATTEMPTS = 3  # of what only reads, on a standby
+PROVING = ("verify", "check", "check-preset", "status", "doctor")  # commands for a counter that is only verified
+VETTING = ("apply", "backfill", "smoke")  # commands that create a counter, or try one
+ATTEMPTS = 3  # attempts of a command that only reads, on a standby
 
 
 def execute(
