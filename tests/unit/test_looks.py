@@ -85,7 +85,7 @@ def table(outcome: Outcome, width: int, encoding: str = "utf-8") -> str:
     console = Console(file=file, width=width, highlight=False, emoji=False, markup=False)
     show_all(outcome, console)
     file.flush()
-    return file.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+    return file.buffer.getvalue().decode(encoding)
 
 
 def outcome_of(report: Report, name: str = "") -> Outcome:
