@@ -1,5 +1,5 @@
-"""Numbers drawn for a terminal: bars, lines of blocks, a grid by colour. Where a terminal lacks blocks or colour, by
-characters that it has."""
+"""Charts for a terminal: bars, lines of blocks, a grid in colours. If a terminal lacks blocks or colour, in other
+characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report is made of, whatever draws it: results, tables, facts, notes, a change of code. Needs no rich."""
+"""The pieces of a report, for every format: results, tables, facts, notes, a change of code. Needs no rich."""
 
 from __future__ import annotations
 
