@@ -1,4 +1,4 @@
-"""What event triggers forbid: said by their names, and, for what apply can only do late, before it begins."""
+"""What event triggers forbid: names them, and tries before apply begins what apply can do only late."""
 
 from __future__ import annotations
 

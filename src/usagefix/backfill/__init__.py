@@ -1,9 +1,9 @@
-"""Removing drift while people use the application: exact, in small transactions, each delta once.
+"""Remove drift while people use the application: exactly, in small transactions, each delta once.
 
-Once the trigger counts, an event and its count commit together, so what a counter lacks (its drift) stays the same
-whatever is written. One snapshot without locks computes it; the deltas are stored in the ledger; each is added later
-and marked in the same transaction. An interrupted run leaves marked deltas, which are in the counters, and unmarked
-ones, which are not: the next run drops the unmarked ones and counts anew, so it repeats nothing and trusts nothing old.
+Once the trigger counts, an event and its count commit together. So what a counter lacks (its drift) stays the same,
+whatever is written. One snapshot without locks computes it, and the ledger stores the deltas. Later transactions add
+each delta and mark it. An interrupted run leaves marked deltas, which are in the counters, and unmarked ones, which are
+not. The next run drops the unmarked ones and counts again, so it repeats nothing and relies on nothing old.
 """
 
 from __future__ import annotations
@@ -42,11 +42,12 @@ def backfill(
     on_progress: Callable[[BackfillProgress], None] = ignore,
     believed: Trust | None = None,
 ) -> BackfillReport:
-    """Make every counter equal to its baseline and events; ``pause`` seconds between batches of ``batch_size`` presets.
+    """Make every counter equal to its baseline plus its events.
 
-    ``believed``: the side that is true where a counter shows more than its events. None asks, where that matters.
-    Raises Doubted then, before anything is changed; UsagefixError where new uses are not counted yet, Busy where
-    another backfill is going or locks stay taken, NotPermitted where the role lacks a right.
+    ``pause``: seconds between batches; ``batch_size``: presets in a batch. ``believed``: the side that is right if a
+    counter shows more than its events; None asks if that matters. Raises Doubted then, before any change; UsagefixError
+    if new uses are not counted yet; Busy if another backfill is running or a lock is not to be had; NotPermitted if the
+    role lacks a privilege.
     """
     with db.snapshot():
         preflight.require_changeable(db)
@@ -71,7 +72,7 @@ def backfill(
                 f"events are deleted or truncated faster than usagefix can count them ({ROUNDS} rounds)",
                 hint="run usagefix backfill when that ends",
             )
-        # Whatever shows too much now, a delta that no longer fitted made it so: that is nothing to ask, or to keep.
+        # If a counter shows too much now, a stale delta is the reason: do not ask again, and keep no baseline.
         done.append(one_round(db, replace(how, store=store_deltas)))
     last_only = sum(r.last_only for r in done)
     presets, batches = sum(r.presets for r in done), sum(r.batches for r in done)

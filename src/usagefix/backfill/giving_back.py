@@ -1,4 +1,4 @@
-"""Corrections taken back: each counter shows what it showed before, plus what was counted since."""
+"""Undoes corrections: each counter shows what it showed before, plus what was counted since."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def give_back(
     limits: Limits | None = None,
     on_progress: Callable[[BackfillProgress], None] = ignore,
 ) -> int:
-    """Take back what was corrected since ``version`` was applied: each counter shows what it showed before that, plus
-    what was counted since. Returns how many.
+    """Undo the corrections since ``version`` was applied: each counter shows what it showed before that, plus what was
+    counted since. Returns how many.
 
-    A run of its own, of the opposite deltas: killed at any instant and run again, the end is the same. The triggers
-    must still count. Raises what :func:`usagefix.backfill.backfill` raises.
+    It is a run of its own, of the opposite deltas: you can kill it at any instant and run it again. The triggers must
+    still count. Raises what :func:`usagefix.backfill.backfill` raises.
     """
     with db.snapshot():
         triggers = triggers_of(db)

@@ -1,4 +1,5 @@
-"""What every command goes through: connect, name the target, call one verb, print its report; and the one catch."""
+"""What every command does: connect, print the target, call one verb, print its report. It has the only ``except``
+that ends a command."""
 
 from __future__ import annotations
 
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     Work = Callable[[Database], Report]
 
 T = TypeVar("T")
-PROVING = ("verify", "check", "check-preset", "status", "doctor")  # what a counter that is only verified has
-VETTING = ("apply", "backfill", "smoke")  # what makes a counter, or tries one
-ATTEMPTS = 3  # of what only reads, on a standby
+PROVING = ("verify", "check", "check-preset", "status", "doctor")  # commands for a counter that is only verified
+VETTING = ("apply", "backfill", "smoke")  # commands that create a counter, or try one
+ATTEMPTS = 3  # attempts of a command that only reads, on a standby
 
 
 def execute(
@@ -47,11 +48,8 @@ def execute(
     first: Callable[[], object] | None = None,
     of_declared: bool = True,
 ) -> NoReturn:
-    """Run a command on the database and end the process with its exit code.
-
-    ``way``: how it goes over its counters; ``first``: what may fail before there is a connection; ``of_declared``:
-    whether it is about counters that are declared.
-    """
+    """Run a command on the database and end the process with its exit code. ``way``: how it goes over its counters;
+    ``first``: what may fail before there is a connection; ``of_declared``: whether it works on declared counters."""
     outcome = Outcome(command)
     with timed(outcome):
         on_database(context, outcome, work, way, first=first, of_declared=of_declared)
@@ -76,20 +74,17 @@ def on_database(
     say: Callable[[str], None] = words.say,
     of_declared: bool = True,
 ) -> None:
-    """Connect, work, close; what comes of it is in the outcome.
-
-    ``way``: how it goes over its counters; ``first``: what may fail before there is a connection; ``say`` takes the
-    words on the way.
-    """
+    """Connect, work, close. The outcome has the result. ``way``: how it goes over its counters; ``first``: what may
+    fail before there is a connection; ``say`` gets the words for stderr."""
     db: Database | None = None
     outcome.given = shared(context).flags.as_typed if of_declared else ""
     with caught(outcome):
         if first is not None:
             first()
         wanted = wanted_counters(context, say) if of_declared else None
-        location, schema = _located(shared(context), say)
-        outcome.place = location.place
-        db = _open(shared(context), location, schema, say)
+        where = _located(shared(context), say)
+        outcome.place = where[0].place
+        db = _open(shared(context), *where, say)
         outcome.target, outcome.place = db.target, db.target.place
         if wanted is not None:
             command = outcome.command
@@ -119,10 +114,8 @@ def about(outcome: Outcome, work: Work, way: Way, db: Database) -> None:
 
 
 def again_on_a_standby(work: Callable[[Database], T], db: Database, say: Callable[[str], None]) -> T:
-    """What comes of the work, which a standby may cancel for the sake of changes from the primary.
-
-    Raises Busy where it does so each time, or ends the session.
-    """
+    """The result of the work. A standby may cancel it because of changes from the primary; then it runs again.
+    Raises Busy if the standby cancels it each time, or ends the session."""
     for attempt in range(2, ATTEMPTS + 1):
         try:
             return work(db)
@@ -135,7 +128,7 @@ def again_on_a_standby(work: Callable[[Database], T], db: Database, say: Callabl
 
 @contextmanager
 def timed(outcome: Outcome) -> Iterator[None]:
-    """Notes how long the block took."""
+    """Record how long the block took."""
     started = time.monotonic()
     yield
     outcome.duration_ms = round((time.monotonic() - started) * 1000)
@@ -143,7 +136,7 @@ def timed(outcome: Outcome) -> Iterator[None]:
 
 @contextmanager
 def caught(outcome: Outcome) -> Iterator[None]:
-    """Notes what ended the block."""
+    """Record the exception that ended the block."""
     try:
         yield
     except (Exception, KeyboardInterrupt) as failure:
@@ -151,7 +144,7 @@ def caught(outcome: Outcome) -> Iterator[None]:
 
 
 def as_error(failure: BaseException) -> UsagefixError:
-    """What any exception means to a person."""
+    """Any exception as an error for a person."""
     if isinstance(failure, UsagefixError):
         return failure
     return interrupted() if isinstance(failure, KeyboardInterrupt) else internal(failure)
@@ -167,24 +160,24 @@ def end(outcome: Outcome, output: Format | None, to: Path | None = None) -> NoRe
 
 
 def tell(outcome: Outcome) -> None:
-    """Say each error, and at the last what is left in the database."""
+    """Print each error, and at the end what stays in the database."""
     failures = list(outcome.failures)
     for number, (about, error) in enumerate(failures, start=1):
         words.fail(error, outcome.changes if number == len(failures) else "", about, outcome.given)
 
 
 def step_of(db: Database) -> Callable[[str], None]:
-    """Says a step; of several counters, whose it is."""
+    """Print a step; with several counters, also the counter."""
     return lambda step: words.say(f"{db.nouns.counter}: {step}" if len(db.counters) > 1 else step)
 
 
 def interrupted() -> Interrupted:
-    """What Ctrl-C and SIGTERM mean: the statement is cancelled, its transaction rolled back."""
+    """The error for Ctrl-C and SIGTERM: the server cancels the statement and rolls its transaction back."""
     return Interrupted("interrupted", hint="run the command again: it continues")
 
 
 def internal(defect: BaseException) -> InternalError:
-    """What a defect of usagefix says: where it is, but not the message, which may quote data."""
+    """The error for a defect of usagefix: where it is, but not its message, which may quote data."""
     last = traceback.extract_tb(defect.__traceback__)[-1]
     where = f"{Path(last.filename).name}:{last.lineno}"
     return InternalError(
@@ -193,23 +186,25 @@ def internal(defect: BaseException) -> InternalError:
     )
 
 
-def _located(options: Shared, say: Callable[[str], None]) -> tuple[Location, str]:
-    """Where the database is, and the schema of tables that are named without one."""
-    from usagefix.target import locate, resolve
+def _located(options: Shared, say: Callable[[str], None]) -> tuple[Location, str, str]:
+    """Where the database is, who says so, and the schema of tables that are named without one."""
+    from usagefix.target import locate, origin, resolve
 
     address = resolve(options.database_url, options.env_file, os.environ, Path())
     location = locate(address.conninfo, address.source)
     for note in (*address.notes, *location.notes):
         say(note)
-    return location, options.schema or location.schema or "public"
+    return location, origin(address, location, os.environ), options.schema or location.schema or "public"
 
 
-def _open(options: Shared, location: Location, schema: str, say: Callable[[str], None]) -> Database:
+def _open(options: Shared, location: Location, named_by: str, schema: str, say: Callable[[str], None]) -> Database:
     from usagefix.database import connect
 
     db = connect(location, wait=options.wait, on_wait=say)
     db.counter = Counter(schema=schema)
-    say(f"target: {db.target}" + (f", schema {schema}" if schema != "public" else ""))
+    among = f", schema {schema}" if schema != "public" else ""
+    for line in words.folded(f"target: {db.target}{among} (from {named_by})"):
+        say(line)
     db.on_retry = say
     return db
 

@@ -1,4 +1,4 @@
-"""A command again and again: a live table on a terminal, one line of JSON a round in a pipe."""
+"""Repeats a command: a live table in a terminal, one line of JSON each time in a pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""psycopg's errors as ours: by SQLSTATE, with what to do, and never with a secret."""
+"""Translates psycopg's errors into ours: by SQLSTATE, with what to do, and never with a secret."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from usagefix.errors import (
 
 RETRYABLE = frozenset({"55P03", "40P01", "40001"})  # lock not available, deadlock, serialization failure
 CONFLICTS = RETRYABLE - {"55P03"}  # on a standby also: with changes from the primary
-_ENDED = frozenset({"25P03", "25P04"})  # as 08 and 57P the session's end: idle in a transaction, too long a transaction
+_ENDED = frozenset(
+    {"25P03", "25P04"}
+)  # these end the session, as 08 and 57P do: idle in a transaction, too long a transaction
 _AGAIN = "the server rolls an open transaction back; run this again"
 _BACK = f"{_AGAIN} when it is back (--wait SECONDS waits for it)"
 _LOST = {
@@ -122,12 +124,12 @@ def words_of(error: UsagefixError) -> str:
 
 
 def detail_of(error: UsagefixError) -> str:
-    """The server's DETAIL of what it refused; it may quote a row. Empty where it gave none."""
+    """The server's DETAIL of what it refused; it may quote a row. Empty if it gave none."""
     cause = error.__cause__
     return (cause.diag.message_detail or "") if isinstance(cause, psycopg.Error) else ""
 
 
 def context_of(error: UsagefixError) -> str:
-    """The functions in which the server refused something, as it tells them. Empty where it was in none."""
+    """The functions in which the server refused something, as it tells them. Empty if it was in none."""
     cause = error.__cause__
     return (cause.diag.context or "") if isinstance(cause, psycopg.Error) else ""

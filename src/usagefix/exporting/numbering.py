@@ -13,7 +13,7 @@ _UNIX = 10  # digits of seconds since 1970
 
 def timestamps(taken: Iterable[str], count: int, hint: str) -> list[str]:
     """The next ones, a second apart: from now on, or after the newest taken. Raises ConfigurationError with the hint
-    where that is none."""
+    if that is none."""
     newest = max(taken, default="")
     try:
         first = datetime.now(UTC)

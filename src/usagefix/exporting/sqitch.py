@@ -68,7 +68,7 @@ class Sqitch(Tool):
 
 
 class _Places:
-    """Where the plan and the scripts are, as ``sqitch.conf`` says. Raises ConfigurationError where that is none."""
+    """Where the plan and the scripts are, as ``sqitch.conf`` says. Raises ConfigurationError if that is none."""
 
     def __init__(self, folder: Path) -> None:
         parser = configparser.ConfigParser(

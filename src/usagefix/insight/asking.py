@@ -35,7 +35,7 @@ def parameters(asked: Asked) -> dict[str, Any]:
 
 
 def span(since: str, until: str | None, now: datetime) -> timedelta:
-    """About how long a window is; nothing where it cannot be."""
+    """About how long a window is; nothing if it cannot be."""
     end = _about(until, now) or now
     if found := _SPAN.fullmatch(since):
         return timedelta(days=min(int(found[1]) * _DAYS[found[2]], LONGEST))

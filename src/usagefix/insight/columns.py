@@ -38,7 +38,7 @@ class Events:
 def events(db: Database, asked: Asked) -> Events:
     """What there is of the events of the counter in turn, in the snapshot that is open.
 
-    Raises Refused where nothing tells when they were, or there are none; ConfigurationError for a column that is not
+    Raises Refused if nothing tells when they were, or there are none; ConfigurationError for a column that is not
     there, or that holds addresses; RowNotFound.
     """
     counter = db.counter
@@ -95,7 +95,7 @@ def _chosen(counter: Counter, table: picture.Table, asked: Asked) -> tuple[str, 
 def _column(
     table: picture.Table, option: str, given: str | None, usual: Iterable[str | None], fitting: list[str]
 ) -> str | None:
-    """The column that is given, else the first of the usual ones that is there; None where there is none."""
+    """The column that is given, else the first of the usual ones that is there; None if there is none."""
     if given is None:
         return next((name for name in usual if name in fitting), None)
     if given not in table.columns or (option == "--time-column" and given not in fitting):

@@ -58,7 +58,7 @@ class Labels:
 def labels(db: Database, wanted: str) -> Labels:
     """The column ``wanted``, as ``table.column`` or ``column``, of a table that the users of events lead to.
 
-    Raises ConfigurationError where there is none, or where it holds addresses.
+    Raises ConfigurationError if there is none, or if it holds addresses.
     """
     *before, column = wanted.split(".")
     tables = db.rows(db.query("user_tables"), _Table)

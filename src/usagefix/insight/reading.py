@@ -114,7 +114,7 @@ class Looking:
         )
 
     def top(self, of: Of, limit: int) -> TopReport:
-        """The most used, or the most active. Raises Refused where events name no user."""
+        """The most used, or the most active. Raises Refused if events name no user."""
         if of is Of.USERS and not self.knows_users:
             raise Refused(
                 f"{self._db.nouns.child} has no column with the user",

@@ -73,7 +73,7 @@ def frame(db: Database, asked: Asked, zone: str) -> Frame:
 
 
 def zone_named(db: Database, wanted: str) -> str:
-    """The time zone of that name, as the server writes it. Raises ConfigurationError where it knows none.
+    """The time zone of that name, as the server writes it. Raises ConfigurationError if it knows none.
 
     Not what PostgreSQL would take for one besides: ``UTC+3`` is west of Greenwich to it, and ``nonsense7`` is a zone.
     """

@@ -37,8 +37,7 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding of ``doctor``. ``cause`` is 1 to 4 where it is one of the four root causes, see ``usagefix.doctor``.
-    ``excerpt`` is the code that it is about, where there is one; ``docs`` is where the documentation explains it."""
+    """One finding of ``doctor``. ``cause`` is 1 to 4 for one of the four root causes, see ``usagefix.doctor``."""
 
     finding_id: str
     severity: Severity
@@ -66,7 +65,7 @@ class SourceRead:
 
 @dataclass(frozen=True, slots=True)
 class DoctorReport(Keyed):
-    """Every finding, the worst first. ``source`` is None where no source was given; ``counted``: whether the role could
+    """Every finding, the worst first. ``source`` is None if no source was given; ``counted``: whether the role could
     read the counters and the events, without which nothing is known to be right; ``next``: what to do about errors that
     apply or backfill mends."""
 

@@ -1,7 +1,5 @@
-"""Looks at everything around the counter and the events, in the snapshot that is open. Reads only.
-
-What the role may not see is no error: it is named in ``Picture.unseen``.
-"""
+"""Reads everything around the counter and the events, in the open snapshot. Reads only. What the role may not see is
+no error: ``Picture.unseen`` lists it."""
 
 from __future__ import annotations
 
@@ -107,7 +105,7 @@ class _Look:
         return tuple(self.db.values(f"SELECT version FROM ({latest}) AS latest WHERE action = 'apply'"))  # noqa: S608
 
     def _permitted(self, sees: bool | None, what: str, read: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
-        """What ``read`` returns, for which a right is needed; nothing where there is nothing to see, or no right."""
+        """What ``read`` returns, for which a right is needed; nothing if there is nothing to see, or no right."""
         if sees is None:
             return ()
         if sees:

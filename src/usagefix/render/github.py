@@ -1,7 +1,5 @@
-"""Reports as workflow commands of GitHub Actions: the runner reads them from stdout and makes annotations of them.
-
-The escapes are those of the runner's own toolkit: ``%`` in messages, ``:`` and ``,`` too in properties.
-"""
+"""Reports as workflow commands of GitHub Actions: the runner reads them from stdout and creates annotations. The
+escapes are those of the runner's own toolkit: ``%`` in messages, also ``:`` and ``,`` in properties."""
 
 import os
 from collections.abc import Iterator

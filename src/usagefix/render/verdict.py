@@ -1,4 +1,4 @@
-"""The last line of each report: a word, what it rests on, and what to do next."""
+"""The last line of each report: one word, the reason, and what to do next."""
 
 from __future__ import annotations
 

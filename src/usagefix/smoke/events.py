@@ -29,7 +29,7 @@ _ALONE = "a second such row is not allowed"
 
 def recorder(db: Database, stage: Stage, cases: Sequence[Case], *, plain: bool = False) -> Recorder:
     """What records these events: the first of them through the function where there is one, unless ``plain``; all of
-    them in one INSERT. Raises ConfigurationError where the function cannot be called."""
+    them in one INSERT. Raises ConfigurationError if the function cannot be called."""
     parent, events = picture.tables(db)
     relation, rows, params = in_text(db.counter.child_sql), list[str](), dict[str, str | None]()
     names = list(written(db.counter, events.columns, different(db)))

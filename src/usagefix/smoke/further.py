@@ -37,7 +37,7 @@ class Further:
 
 @dataclass(frozen=True, slots=True)
 class _Came:
-    """What came of a use. ``good``: None where that tells nothing."""
+    """What came of a use. ``good``: None if that tells nothing."""
 
     case: Case
     good: bool | None

@@ -1,4 +1,4 @@
-"""The steps of a smoke test, each in a savepoint of its own: one that the server refuses does not end the others."""
+"""The steps of a smoke test, each in its own savepoint: if the server refuses one, the others go on."""
 
 from __future__ import annotations
 

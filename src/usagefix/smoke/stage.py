@@ -1,7 +1,5 @@
-"""Who uses what in a smoke test: a preset that is held by nobody, a user, the application's role.
-
-Each is a real one where there is one, else a temporary one, made in the same transaction and undone with it.
-"""
+"""The actors of a smoke test: a preset that nobody has locked, a user, the application's role. Each is real if there
+is one, else created in the same transaction and undone with it."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ class Preset:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whose use it is: ``key`` as preset_usage.user_id has it, ``claim`` as the session's token has it; None where
+    """Whose use it is: ``key`` as preset_usage.user_id has it, ``claim`` as the session's token has it; None if
     events have no user."""
 
     key: str | None
@@ -66,7 +64,7 @@ class Stage:
     def acting(self, db: Database) -> Iterator[None]:
         """Within the block the session is the application's role, under row level security, with the user's claims.
 
-        Raises NotPermitted where the session may not become that role.
+        Raises NotPermitted if the session may not become that role.
         """
         claims = {"sub": self.user.claim, "role": self.role, "aud": "authenticated"} if self.user.claim else {}
         _set(db, {

@@ -1,4 +1,4 @@
-"""What must be so before a table is throttled, and what a person is told of it."""
+"""What must be true before a table is throttled, and what to tell a person about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNDEFINED = ("42883", "42725")  # no such operator, or several
 
 
 def require_free(db: Database, wanted: Written, there: There | None) -> None:
-    """Raises Refused where something else has the names of a throttle."""
+    """Raises Refused if something else has the names of a throttle."""
     names = {
         "function": f"{quoted(wanted.schema)}.{quoted(wanted.function)}()",
         "trigger": wanted.trigger,
@@ -55,7 +55,7 @@ def require_comparable(db: Database, wanted: Written) -> None:
 
 
 def require_index(wanted: Written, about: Table) -> None:
-    """Raises Refused where each notification would read the whole of a large table."""
+    """Raises Refused if each notification would read the whole of a large table."""
     if about.size > look.SMALL and not _indexed(wanted, about):
         raise Refused(
             f"no index of {in_words(wanted.schema, wanted.table)} begins with {wanted.roles.recipient} or"
@@ -80,7 +80,7 @@ def _index(wanted: Written) -> str:
 
 
 def require_survivable(schema: str, table: str, missing: tuple[Returning, ...]) -> None:
-    """Raises Refused where a function of the database fails without the row: then uses would, too."""
+    """Raises Refused if a function of the database fails without the row: then uses would, too."""
     failing = [one for one in missing if one.fails]
     if failing:
         named = "; ".join(f"{one.where} ({one.how})" for one in failing)
@@ -96,7 +96,7 @@ def require_survivable(schema: str, table: str, missing: tuple[Returning, ...]) 
 
 
 def require_typed(wanted: Written) -> None:
-    """Raises ConfigurationError where only some types are asked for, and no column tells them."""
+    """Raises ConfigurationError if only some types are asked for, and no column tells them."""
     if wanted.only and wanted.roles.type is None:
         raise ConfigurationError(
             f"no column of {in_words(wanted.schema, wanted.table)} has the type of a notification",

@@ -1,4 +1,4 @@
-"""What there is: the table of notifications with its surroundings, and the throttles of the database."""
+"""The table of notifications with its surroundings, and the throttles of the database."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ class There:
 
     @property
     def written(self) -> Written | None:
-        """What it says of itself; None where it is none of ours."""
+        """What it says of itself; None if it is none of ours."""
         made = Made(self.trigger, self.function_schema, self.function)
         return read(self.schema, self.table, made, self.arguments or ())
 
 
 def table(db: Database, schema: str, name: str) -> Table:
-    """The table. Raises WrongDatabase where it is not there."""
+    """The table. Raises WrongDatabase if it is not there."""
     db.others = (f"{quoted(schema)}.{quoted(name)}",)
     found = db.rows(db.query("notified_table"), Table, {"schema": schema, "table": name})
     if not found:
@@ -87,7 +87,7 @@ def table(db: Database, schema: str, name: str) -> Table:
 
 
 def require_plain(schema: str, name: str, there: Table) -> None:
-    """Raises Refused where it is no table that can be throttled, or no row of it could be added to."""
+    """Raises Refused if it is no table that can be throttled, or no row of it could be added to."""
     shown_name = in_words(schema, name)
     if there.kind in _KINDS or there.kind != "r":
         why = _KINDS.get(there.kind, "is no table")
@@ -105,7 +105,7 @@ def require_plain(schema: str, name: str, there: Table) -> None:
 
 
 def require_changeable(db: Database, schema: str, name: str, there: Table) -> None:
-    """Raises NotPermitted where this role may not make a trigger there."""
+    """Raises NotPermitted if this role may not make a trigger there."""
     if not there.owned:
         raise NotPermitted(
             f"role {db.session.role} does not own table {in_words(schema, name)}; its owner is {there.owner}",

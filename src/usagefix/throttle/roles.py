@@ -54,7 +54,7 @@ class Found:
 def found(table: str, columns: Sequence[Column], given: Mapping[str, str | None], keys: Sequence[str]) -> Found:
     """What is what. ``given``: what the options say, by role; ``keys``: those of the data of some notifications.
 
-    Raises ConfigurationError where nothing tells recipient, preset or time, or an option names what cannot be it.
+    Raises ConfigurationError if nothing tells recipient, preset or time, or an option names what cannot be it.
     """
     by_name = {column.name: column for column in columns}
     said = {role: name for role, name in given.items() if name}
