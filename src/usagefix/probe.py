@@ -21,6 +21,7 @@ from usagefix.models.diagnosis import Finding
 from usagefix.models.figures import plural
 from usagefix.models.probe import Post, PostOutcome, Probed, ProbeReport
 from usagefix.models.verification import RowCount
+from usagefix.notices import notices, notified
 from usagefix.preset import check_preset
 
 GRACE = 1.0  # seconds for an answer that comes byte by byte, so that no single wait is too long
@@ -123,6 +124,10 @@ def probe(
     url = api.usage_url(preset.id)
     if api.plain:
         on_step(f"warning: the token goes unencrypted to {api.host}; https would protect it")
+    with db.snapshot():
+        there = notices(db)
+    for line in there.ahead:
+        on_step(line)
     before, known = watch.first()
     uses = f"{plural(count, 'use')} {'was' if count == 1 else 'were'}"
     db.changes.append(f"{uses} posted to the API, which may have recorded {'it' if count == 1 else 'them'}")
@@ -141,7 +146,7 @@ def probe(
     return ProbeReport(
         preset=shown, url=url, usage_type=usage_type, posts=posts, expected=count, counted=moved.counter,
         recorded=moved.events, ours=ours, verdict=verdict, why=why, guard=state, events=came,
-        dated=db.counter.keeps_last_use,
+        dated=db.counter.keeps_last_use, notified=notified(db, there, preset.id),
     )  # fmt: skip
 
 

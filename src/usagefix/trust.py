@@ -6,6 +6,7 @@ tell that from a counter that is merely too high. So these rules ask if the loss
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -192,7 +193,7 @@ def refused(doubt: Doubt) -> Doubted:
             f"the counters do not look like what these events count: {doubt}",
             hint=f"{DECLARATION}. If it is right, --trust events sets the counters to the events, --trust counters"
             " keeps what they show and adds new events",
-            details=("the largest falls:", *(_line(one) for one in doubt.largest)) if doubt.largest else (),
+            details=("the largest falls:", *_lines(doubt.largest)) if doubt.largest else (),
             keys={"doubt": doubt},
         )
     return Doubted(
@@ -200,11 +201,15 @@ def refused(doubt: Doubt) -> Doubted:
         hint="find out why no events are recorded with usagefix doctor --source DIR; or say which side is right:"
         " --trust counters keeps what the counters show and adds new events, --trust events lets the counters"
         " fall",
-        details=("the largest falls:", *(_line(one) for one in doubt.largest)),
+        details=("the largest falls:", *_lines(doubt.largest)),
         keys={"doubt": doubt},
     )
 
 
-def _line(one: RowCount) -> str:
-    used = f", last used {one.last_event_at:%Y-%m-%d}" if one.last_event_at else ""
-    return f"  {one.called}: {counted(one.displayed_count)} → {grouped(one.truth)}{used}"
+def _lines(rows: Sequence[RowCount]) -> Iterator[str]:
+    """A line for each row; where several have one name, also the id."""
+    often = Counter(one.called for one in rows)
+    for one in rows:
+        used = f", last used {one.last_event_at:%Y-%m-%d}" if one.last_event_at else ""
+        called = one.called if often[one.called] == 1 else f"{one.called} ({one.id})"
+        yield f"  {called}: {counted(one.displayed_count)} → {grouped(one.truth)}{used}"

@@ -128,7 +128,7 @@ Only = Annotated[
 All = Annotated[bool, option("--all", "Print what is right, too: every check of every counter, and its first rows.")]
 Top = Annotated[
     int,
-    option("--top", "How many rows to list: of what is wrong, or of all.", metavar="N", min=0, max=1000),
+    option("--top", "How many rows to list, where counters are wrong or with --all.", metavar="N", min=0, max=1000),
 ]
 FailOver = Annotated[
     int,

@@ -63,12 +63,23 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
+class Notified:
+    """How many notifications of the preset arose in a table since the first post, anybody's, and for how many people;
+    None where the server does not tell."""
+
+    table: str
+    rows: int | None
+    people: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeReport(Keyed):
     """What was posted, answered, recorded and counted; ``preset`` is as it was afterwards. ``counted``: the change
     of the counter; ``recorded``: the number of new events, anybody's; ``ours``: how many of these carry the data of
     the probe, None if nobody can tell. ``why``: what in the catalog explains the result, competing writers first.
     ``guard``: its state in words, empty if probe-api did not look. ``events``: the ids of ours, or of all new ones
-    if nobody can tell; they stay recorded. ``dated``: whether presets keep their last use."""
+    if nobody can tell; they stay recorded. ``dated``: whether presets keep their last use.
+    ``notified``: the notifications that arose, by the tables that functions of the database write them to."""
 
     preset: RowCount
     url: str
@@ -83,6 +94,7 @@ class ProbeReport(Keyed):
     guard: str = ""
     events: tuple[str, ...] = ()
     dated: bool = True
+    notified: tuple[Notified, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 from usagefix.models.figures import grouped, plural
 from usagefix.models.notifying import Mode, NotificationsReport, Throttle
-from usagefix.render.counts import number
+from usagefix.render.counts import names_of, number
 from usagefix.render.pieces import Cell, Column, Facts, Mark, Notes, Outline, Result, Script, Section, Table
-from usagefix.render.verdict import BAD, GOOD, verdict
+from usagefix.render.verdict import BAD, FAINT, GOOD, verdict
 
 _MEANS = {
     Mode.COLLAPSE: "a new one is merged into the unread one",
@@ -54,10 +54,12 @@ def _sections(report: NotificationsReport) -> Iterator[Section]:
                 Column("preset"),
                 Column("merged into others", number=True),
                 Column("in notifications", number=True),
+                Column("id", whole=True, extra=True),
             )
+            names = names_of([(one.label, one.id) for one in throttle.by_preset])
             rows = tuple(
-                (Cell(one.label or one.id), number(one.collapsed), number(one.notifications))
-                for one in throttle.by_preset
+                (name, number(one.collapsed), number(one.notifications), Cell(one.id, FAINT))
+                for one, name in zip(throttle.by_preset, names, strict=True)
             )
             yield Table("Most merged", columns, rows)
     if report.returning:

@@ -15,7 +15,7 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.figures import grouped, out_of, plural, signed
 from usagefix.models.migration import ExportReport, RollbackReport
 from usagefix.models.nouns import USUAL, Nouns
-from usagefix.models.probe import Post, Probed, ProbeReport
+from usagefix.models.probe import Notified, Post, Probed, ProbeReport
 from usagefix.models.verification import Status
 
 # What becomes of the application's triggers: held off or not, in a dry run or not.
@@ -176,6 +176,7 @@ def remarks(report: ProbeReport) -> Iterator[str]:
             yield f"no competing writer is known to the catalog: the application's own code must do it{by}"
         yield report.guard or "the guard was not looked at"
     yield from _whose(report)
+    yield from map(_notified, report.notified)
     if report.events:
         some = ", ".join(report.events[:_MOST_IDS])
         more = len(report.events) - _MOST_IDS
@@ -185,6 +186,19 @@ def remarks(report: ProbeReport) -> Iterator[str]:
         yield f"{'what was' if report.recorded == 1 else 'all that was'} recorded stays recorded"
     if not report.preset.accurate:
         yield f"the preset's drift is {signed(report.preset.drift)}"
+
+
+def _notified(one: Notified) -> str:
+    if one.rows is None:
+        return f"{one.table}: notifications may have arisen; the server does not tell how many"
+    if not one.rows:
+        return f"{one.table}: no notification of the preset arose"
+    return f"{one.table}: {plural(one.rows, 'notification')} of the preset arose, for {people(one.people or 0)}"
+
+
+def people(number: int) -> str:
+    """``1 person``, ``2 people``."""
+    return "1 person" if number == 1 else f"{grouped(number)} people"
 
 
 def _whose(report: ProbeReport) -> Iterator[str]:

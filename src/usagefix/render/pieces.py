@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import ClassVar, Literal, TypeVar
@@ -69,10 +70,12 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Text from anywhere, never markup; the colour only repeats what it says."""
+    """Text from anywhere, never markup; the colour only repeats what it says. ``id`` tells it from others that look
+    alike; it is shown where they do."""
 
     text: str
     colour: str = PLAIN
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,12 @@ class Column:
     number: bool = False
     whole: bool = False
     extra: bool = False
+
+
+def told_apart(cells: Sequence[Cell], shown: Sequence[str]) -> list[str]:
+    """What is to stand behind each of some cells as they are shown: its id, where another one looks the same."""
+    often = Counter(shown)
+    return [f" ({cell.id})" if cell.id and often[text] > 1 else "" for cell, text in zip(cells, shown, strict=True)]
 
 
 Field = Literal["word", "title", "object", "detail"]

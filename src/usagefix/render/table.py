@@ -33,6 +33,7 @@ from usagefix.render.pieces import (
     Script,
     Section,
     Table,
+    told_apart,
 )
 from usagefix.render.verdict import BAD, FAINT, GOOD, MIND, PLAIN
 
@@ -133,6 +134,10 @@ def _word(result: Result) -> Text:
 def _table(table: Table, console: Console) -> None:
     shown = [place for place, column in enumerate(table.columns) if console.width >= WIDE or not column.extra]
     rows = [[_cell(row[place]) for place in shown] for row in table.rows]
+    for at, place in enumerate(shown if len(shown) < len(table.columns) else ()):
+        column = [row[place] for row in table.rows]
+        for row, behind in zip(rows, told_apart(column, [cell.text for cell in column]), strict=True):
+            row[at].append(behind, FAINT)
     grid([table.columns[place] for place in shown], rows, console, width=table.width)
 
 

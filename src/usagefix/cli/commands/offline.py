@@ -117,6 +117,7 @@ def demo(
         bool,
         options.option("--keep", "Leave the server running, and print the DATABASE_URL of the sample before the fix."),
     ] = False,
+    full: Annotated[bool, options.option("--full", "Show every check, each step, and the totals.")] = False,
 ) -> None:
     """Play the whole story on an embedded PostgreSQL.
 
@@ -126,4 +127,4 @@ def demo(
     """
     from usagefix.cli.stage import play
 
-    play(keep=keep)
+    play(keep=keep, full=full)
