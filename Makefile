@@ -1,5 +1,6 @@
 # `make demo` runs the main job, `make test` the tests, `make coverage` the tests while it measures them, `make bench` the
 # measurements; `make docs` writes what is generated. Each sets everything up first, in .venv.
+# `make demo ARGS=--full` shows every check and each step.
 # Needs Python 3.11 or later with venv, make, and the package registries. PYTHON=python3.12 picks an interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +8,7 @@ BIN := .venv/bin
 .PHONY: demo test coverage lint bench docs clean
 
 demo: .venv/demo
-	@$(BIN)/usagefix demo
+	@$(BIN)/usagefix demo $(ARGS)
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)

@@ -177,7 +177,7 @@ BEGIN
             USING ERRCODE = 'UF001', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'usage_count',
                   HINT = 'The triggers on preset_usage count each event: remove usage_count from the statement.';
     ELSIF TG_ARGV[0] = 'warn' THEN
-        RAISE WARNING 'the guard refused a write of the counter usage_count: %', COALESCE(NULLIF(through, ''), TG_OP);
+        RAISE WARNING 'the guard left the counter usage_count as it was: %', COALESCE(NULLIF(through, ''), TG_OP);
     END IF;
     NEW.usage_count := COALESCE(starts, CASE WHEN TG_OP = 'INSERT' THEN 0 ELSE OLD.usage_count END);
     RETURN NEW;

@@ -1,4 +1,4 @@
-"""Uses tried with the fix in place, before it is committed: what worked before has to work, and count."""
+"""Tries uses with the fix in place, before the commit: what worked before has to work, and to count once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from usagefix.trying import Made, Trials, made
 
 
 def with_fix(scene: Scene, trials: Trials, *, limit_stays: bool) -> Made:
-    """The trials with the fix in place, for the same transaction."""
+    """The trials with the fix in place, to run in the same transaction."""
     calls = [way for way in (ways.of_recorder(scene, t.function) for t in trials.functions) if way]
     uses = 1 if limit_stays or scene.counter.daily is None else 2
     tries = [Try(way, case, uses) for case in trials.cases for way in calls]
@@ -23,7 +23,7 @@ def with_fix(scene: Scene, trials: Trials, *, limit_stays: bool) -> Made:
 
 
 class NotAcceptable(Exception):
-    """What worked before does not with the fix, or does not count right."""
+    """A use that worked before fails with the fix, or does not count right."""
 
     def __init__(self, what: Try, before: Outcome, said: Outcome) -> None:
         super().__init__(str(said))
@@ -38,7 +38,7 @@ def require(
     found = tried.outcomes(said)
     for what, outcome in zip(tried.tries, found, strict=True):
         if events and outcome.table == events and outcome.state == LIMITED and not trials.limited:
-            continue  # we write no event: somebody wrote this very one since it was chosen
+            continue  # we write no event: somebody has written the same one meanwhile
         then, how = trials.before(what.way, what.case), trials.how(what.way)
         if not acceptable(what, then, outcome, how, limit_stays=limit_stays, limited=trials.limited):
             raise NotAcceptable(what, then, outcome)
@@ -46,14 +46,14 @@ def require(
 
 
 def acceptable(what: Try, before: Outcome, now: Outcome, how: str, *, limit_stays: bool, limited: bool = True) -> bool:
-    """Whether a use may end so with the fix. The daily limit, where there is one (``limited``), may turn one away while
-    it stays; any other unique key for good."""
+    """Whether a use may end so with the fix. The daily limit, if there is one (``limited``), may refuse a use until
+    apply drops it. Any other unique key refuses for good."""
     if how == "kept" or not now.tried:
         return True
     if now.fails:
         if limit_stays and now.state == LIMITED and (how != "edited" or before.state == LIMITED):
             return True
-        # Of the daily limit others may well have had their use recorded.
+        # The daily limit may refuse this use because other uses were recorded.
         return before.fails and not (limited and before.state == LIMITED)
     if not now.agrees:
         return False

@@ -1,4 +1,4 @@
-"""Applying migrations: a short transaction for the catalog, then the backfill, then proof."""
+"""Apply migrations: a short transaction for the catalog, then the backfill, then verify."""
 
 from __future__ import annotations
 
@@ -56,17 +56,18 @@ def apply(
     on_progress: Callable[[BackfillProgress], None],
     believed: Trust | None = None,
 ) -> ApplyReport:
-    """Apply what is pending or outdated up to version ``to`` (all), remove drift, verify.
+    """Apply what is pending or outdated up to version ``to`` (default: all), remove drift, and verify.
 
-    Writers wait only for the triggers' creation, at most ``lock_timeout`` an attempt, and while track_preset_usage() is
-    tried; readers never. ``believed``: see :func:`usagefix.backfill.backfill`. Raises Busy, NotPermitted,
-    WrongDatabase, Refused where a person has something to do first; a failed migration is rolled back whole.
+    Writers wait only while apply creates the triggers, at most ``lock_timeout`` an attempt, and while it tries
+    track_preset_usage(). Readers never wait. ``believed``: see :func:`usagefix.backfill.backfill`. Raises Busy,
+    NotPermitted, WrongDatabase, and Refused if a person has something to do first. A migration that fails is rolled
+    back as a whole.
     """
     seen = _look(db, to, limits, believed)
     for place, migration in enumerate(seen.todo):
         on_step(f"applying {migration}")
         plan = applying.plan(seen.scene, migration, seen.choices, with_ledger=place == 0)
-        # The version that lifts the daily limit keeps it, and is not recorded, until the limit can go.
+        # The version that drops the daily limit is not recorded until the limit is dropped.
         _run(db, seen.scene, plan, seen.trials, limits)
         db.changes.append(in_words(migration.effect, db.nouns))
         db.remarks += plan.remarks
@@ -79,7 +80,7 @@ def apply(
         _finish(db, seen, limits)
     db.changes += [f"{migration} applied" for migration in seen.todo]
     db.remarks += [
-        f"pg_dump as role {reader.role} ends with an error, since it may not read schema usagefix: GRANT USAGE ON"
+        f"pg_dump as role {reader.role} fails, because it may not read schema usagefix: GRANT USAGE ON"
         f" SCHEMA usagefix TO {reader.role}; GRANT SELECT ON ALL TABLES IN SCHEMA usagefix TO {reader.role};"
         f" GRANT SELECT ON ALL SEQUENCES IN SCHEMA usagefix TO {reader.role}; or dump with --exclude-schema=usagefix"
         for reader in db.rows(db.query("picture_readers"), Reader)
@@ -92,10 +93,8 @@ def apply(
 def plan(
     db: Database, *, to: str | None = None, batch_size: int = BATCH_SIZE, believed: Trust | None = None
 ) -> ApplyReport:
-    """What :func:`apply` would do: each migration runs in a transaction that is rolled back.
-
-    The locks are those it really took; like apply it waits for them no longer than ``lock_timeout``.
-    """
+    """What :func:`apply` would do. Each migration runs in a transaction that is rolled back, so the locks are those
+    that it really took. Like apply it waits for them no longer than ``lock_timeout``."""
     seen = _look(db, to, None, believed)
     steps, difference = list[PlannedStatement](), ""
     if seen.todo:
@@ -127,11 +126,8 @@ def plan(
 def scripts(
     db: Database, to: str | None = None, *, alone: bool = False, before: Iterable[Changes] = ()
 ) -> tuple[Scene, dict[Migration, Plan]]:
-    """What is there, and the plans to write down for psql or a migration tool, by version. ``alone``: each is one
-    transaction; ``before``: what other plans make of the database first.
-
-    Raises Refused where a person has something to do first.
-    """
+    """The scene and the plans to write for psql or a migration tool, by version. ``alone``: each is one transaction;
+    ``before``: what other plans change in the database first. Raises Refused if a person has something to do first."""
     with db.snapshot():
         preflight.require_tables(db)
         seen = reduce(after, before, scene(db))
@@ -141,7 +137,7 @@ def scripts(
 
 
 def _look(db: Database, to: str | None, limits: Limits | None, believed: Trust | None) -> _Seen:
-    """One look at the database, and what follows from it before anything is changed. Raises Doubted, Refused."""
+    """One look at the database, and the conclusions from it, before anything is changed. Raises Doubted, Refused."""
     wanted = _wanted(to)
     with db.snapshot():
         preflight.require_changeable(db)
@@ -152,14 +148,14 @@ def _look(db: Database, to: str | None, limits: Limits | None, believed: Trust |
         checks = object_checks(db, seen.code)
         states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
         anew, whole = _by_row(seen) or seen.renewed or seen.ledger.outdated(db.counter), ledger.whole(db)
-        if seen.renewed:  # what is noted beside other events is forgotten
+        if seen.renewed:  # baselines that belong to other events are forgotten
             db.counter = replace(db.counter, baselines=False)
         todo = tuple(
             m for m in wanted
             if states[m.version] is not State.APPLIED or not whole or (anew and m.kind is MigrationKind.COUNTING)
         )  # fmt: skip
         if todo:
-            require_countable(seen, of_uses(db, ahead=True))  # else it may be what cannot be read, too
+            require_countable(seen, of_uses(db, ahead=True))  # otherwise unreadable text may be counted, too
         before = report(db, seen.code, checks)
         if before.doubt is not None and believed is None:
             raise trust.refused(before.doubt)
@@ -178,7 +174,7 @@ def _look(db: Database, to: str | None, limits: Limits | None, believed: Trust |
 
 
 def _by_row(seen: Scene) -> bool:
-    """Whether a partition that came later is still counted row by row."""
+    """Whether a partition that was created later is still counted row by row."""
     leaves = {table.name for table in seen.tree if table.kind == "r"}
     name = seen.counter.objects["trigger_auto_count_row"]
     return any(t.cloned and t.fires and t.name == name and t.on_table in leaves for t in seen.code.triggers)
@@ -189,7 +185,7 @@ def _final(seen: _Seen) -> dict[int, tuple[str, str]]:
 
 
 def _mode(seen: Scene) -> GuardMode:
-    """The guard's mode now; the first one where it is not there."""
+    """The present mode of the guard; the first one if there is no guard."""
     name = seen.counter.objects["zz_trigger_guard"]
     found = next((t for t in seen.triggers_on("presets") if t.name == name), None)
     return next((mode for mode in GuardMode if found and f"('{mode}')" in found.definition), GuardMode.IGNORE)
@@ -201,10 +197,8 @@ def _wanted(to: str | None) -> tuple[Migration, ...]:
 
 
 def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) -> None:
-    """A call of the old track_preset_usage() may still run: it may count by itself, and needs the daily limit.
-
-    Waits for the transactions that are open now, but not for long: most are something else.
-    """
+    """Wait for the open transactions, but not for long. One of them may still run the old track_preset_usage(),
+    which may count by itself and needs the daily limit; most are something else."""
     older = set(db.values(db.query("older_transactions")))
     deadline = time.monotonic() + OLDER_SECONDS
     while older and time.monotonic() < deadline:

@@ -1,8 +1,6 @@
-"""What the ledger keeps of a counter: its names, its fragments and what a person wrote, as JSON and back.
-
-What is read back is data that a role may have written who is less than the reader. It is taken for names and texts, and
-no fragment of it is ever part of a statement: it is compared with what is declared, and with the bodies of functions.
-"""
+"""What the ledger keeps of a counter: its names, its fragments and what a person wrote, as JSON and back. A role
+with fewer rights than the reader may have written it. So usagefix takes it for names and texts, and never puts a
+fragment of it into a statement: it compares it with what is declared, and with the bodies of functions."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from typing import Any
 from usagefix.counter import Counter
 from usagefix.errors import ConfigurationError, NotPermitted
 
-# Facts of the database when it was asked, and what is never applied.
+# Facts of the database at that time, and what is never applied.
 _LEFT_OUT = frozenset({"slug", "partitioned", "baselines", "encoding", "truth", "stored", "recalled"})
 _FRAGMENTS = ("where", "weight", "only")
 _EVENTS = ("key", "more_keys", "foreign_key", "child", "constants")

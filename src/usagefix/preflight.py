@@ -1,4 +1,4 @@
-"""What must be true of a database before a command looks at it or changes it; each failure names what is missing."""
+"""What must be true of a database before a command reads or changes it. Each failure names what is missing."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _NUMBERS = {"integer", "bigint", "numeric"}
 
 @dataclass(frozen=True, slots=True)
 class MissingRight:
-    """A right that the role lacks, and what grants it: the columns of ``rights.sql``."""
+    """A privilege that the role lacks, and its GRANT: the columns of ``rights.sql``."""
 
     missing: str
     remedy: str
 
 
 def require_tables(db: Database) -> tuple[picture.Table, picture.Table]:
-    """The two tables are there with the columns that are certain. Raises WrongDatabase."""
+    """The two tables exist, with the columns that usagefix needs. Raises WrongDatabase."""
     both = picture.tables(db)
     for table in both:
         if not table.present:
@@ -49,16 +49,14 @@ def require_tables(db: Database) -> tuple[picture.Table, picture.Table]:
 
 
 def require_readable(db: Database) -> None:
-    """The two tables are there with the columns that are certain, and can be read whole, and so can baselines.
-
-    Raises WrongDatabase or NotPermitted.
-    """
+    """The two tables exist, with the columns that usagefix needs, and the role can read all of their rows and the
+    baselines. Raises WrongDatabase or NotPermitted."""
     require_tables_readable(db)
     require_baselines(db)
 
 
 def require_tables_readable(db: Database) -> None:
-    """The same without baselines, for what says nothing of counters. Raises WrongDatabase or NotPermitted."""
+    """The same without baselines, for commands that report no counters. Raises WrongDatabase or NotPermitted."""
     both = require_tables(db)
     for table in both:
         unreadable = picture.unreadable(db, table)
@@ -68,11 +66,11 @@ def require_tables_readable(db: Database) -> None:
 
 
 def require_baselines(db: Database) -> None:
-    """What counters hold beside their events can be read, where there is any; else every count would be wrong."""
+    """The role can read the baselines, if there are any; otherwise every count would be wrong. Raises NotPermitted."""
     there = picture.baselines(db)
     if there is not None and not there.readable:
         raise NotPermitted(
-            f"role {db.session.role} may not read usagefix.baselines, what counters hold beside their events",
+            f"role {db.session.role} may not read usagefix.baselines, which counts need",
             hint=f"GRANT USAGE ON SCHEMA usagefix TO {shown(db.session.role)};"
             f" GRANT SELECT ON usagefix.baselines TO {shown(db.session.role)}",
         )
@@ -122,11 +120,8 @@ def _no_table(db: Database, table: picture.Table) -> WrongDatabase:
 
 
 def require_writable(db: Database) -> None:
-    """The server takes writes. Raises ReadOnlyServer.
-
-    What a role or a database is set to is a default, which a transaction that says so may pass; what the whole server
-    is set to, or the person's own session, is meant.
-    """
+    """The server accepts writes. Raises ReadOnlyServer. The setting of a role or a database is a default, which a
+    transaction may override; usagefix respects the setting of the whole server, and of the person's own session."""
     if db.session.standby:
         raise ReadOnlyServer("this is a standby, which takes no writes", hint=TO_THE_PRIMARY)
     by = db.session.read_only_by
@@ -144,7 +139,7 @@ def require_writable(db: Database) -> None:
 
 
 def require_triggers(db: Database) -> None:
-    """Triggers fire in sessions like this one. Raises Refused: what is tried here would not be counted."""
+    """Triggers fire in sessions of this role. Raises Refused, because a trial would not be counted."""
     if db.session.triggerless:
         raise Refused(
             "no trigger fires in this role's sessions: session_replication_role is replica",
@@ -154,10 +149,8 @@ def require_triggers(db: Database) -> None:
 
 
 def require_changeable(db: Database) -> None:
-    """The server takes writes, and the role has every right that apply, backfill and rollback need.
-
-    Raises WrongDatabase, ReadOnlyServer or NotPermitted, naming each right and what grants it.
-    """
+    """The server accepts writes, and the role has every privilege that apply, backfill and rollback need. Raises
+    WrongDatabase, ReadOnlyServer or NotPermitted, with each missing privilege and its GRANT."""
     require_writable(db)
     for table in require_tables(db):
         if not table.owned:
@@ -175,6 +168,6 @@ def require_changeable(db: Database) -> None:
 
 
 def require_usable(db: Database) -> None:
-    """Nothing refuses each count, or makes something else of it. Raises Refused."""
+    """Nothing refuses or changes each count. Raises Refused."""
     for obstacle in of_any_use(db):
         raise Refused(obstacle.what, hint=obstacle.hint)

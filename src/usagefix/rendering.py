@@ -1,4 +1,4 @@
-"""Names in the bundled SQL, replaced token by token: in code only, never in comments, literals or double quotes."""
+"""Replaces names in the bundled SQL, token by token: in code only, never in comments, literals or double quotes."""
 
 from __future__ import annotations
 

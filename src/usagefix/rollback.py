@@ -1,4 +1,5 @@
-"""Back to the state before apply: what was replaced comes back, what did not exist is gone, the counters stay right."""
+"""Restores the state before apply: it restores what apply replaced, drops what did not exist, and keeps the counters
+right."""
 
 from __future__ import annotations
 
@@ -31,8 +32,8 @@ def plan(
     """What a rollback to just after version ``to`` (None: to before the first) would undo, newest first; ``purge``: and
     whether the ledger goes, too; ``counters``: what becomes of those that were corrected.
 
-    Raises RollbackRefused where the objects there are not recorded, where the daily limit cannot come back, where
-    another counter needs the ledger or was applied to the same function later, or where somebody keeps things of their
+    Raises RollbackRefused if the objects there are not recorded, if the daily limit cannot come back, if
+    another counter needs the ledger or was applied to the same function later, or if somebody keeps things of their
     own in the ledger's schema.
     """
     if purge and to is not None:
@@ -89,11 +90,9 @@ def rollback(
     db: Database, agreed: RollbackPlan, *, limits: Limits | None = None, on_step: Callable[[str], None],
     on_progress: Callable[[BackfillProgress], None] = lambda _: None,
 ) -> RollbackReport:  # fmt: skip
-    """Undo what was agreed to. Readers and writers wait only while the trigger is dropped.
-
-    What the server would refuse is found before the first change: it stays as it is, with a remark, or all does. Raises
-    RollbackRefused, Busy; each version is undone whole or not at all.
-    """
+    """Undo what the person agreed to. Readers and writers wait only while rollback drops the triggers. It finds out
+    before the first change what the server would refuse; that stays, with a remark, or all does. Raises
+    RollbackRefused, Busy; each version is undone as a whole or not at all."""
     undone = [catalog.migration(version) for version in agreed.versions]
     rehearsed = _rehearse(db, agreed, limits)
     if agreed.had_limit and agreed.daily_limit is DailyLimit.RESTORE:
@@ -125,7 +124,7 @@ def rollback(
 def _rehearse(
     db: Database, agreed: RollbackPlan, limits: Limits | None, *, locks: bool = False
 ) -> list[rehearsal.Rehearsed]:
-    """Each version's plan as the server accepts it. Raises RollbackRefused where one cannot be undone, or the ledger
+    """Each version's plan as the server accepts it. Raises RollbackRefused if one cannot be undone, or the ledger
     not be dropped."""
     seen = _look(db)
     undone = [catalog.migration(version) for version in agreed.versions]
@@ -249,7 +248,8 @@ class _Parts:
 
 
 def _purge(db: Database, limits: Limits | None, *, rollback: bool = False) -> None:
-    """Drop the ledger, and nothing that somebody else made of it. Raises RollbackRefused where there is such."""
+    """Drop the ledger, but nothing that somebody else created in it. Raises RollbackRefused if there is such an
+    object."""
     try:
         with db.transaction(limits, rollback=rollback):
             db.claim()
@@ -262,7 +262,7 @@ def _purge(db: Database, limits: Limits | None, *, rollback: bool = False) -> No
         if refused.sqlstate != STILL_NEEDED:
             raise
         raise RollbackRefused(
-            "the ledger stays: something outside schema usagefix, such as a view, depends on it",
+            "the ledger stays, because something outside schema usagefix, such as a view, depends on it",
             hint=f"drop that first ({said(refused)}), then usagefix rollback --purge",
         ) from None
 

@@ -1,4 +1,4 @@
-"""Which migrations are applied here, and whether what they made is still as released. Reads only."""
+"""Which migrations are applied here, and whether their objects are still as released. Reads only."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
-"""Are the events the whole truth? Judged from one count, before anything is changed; only a person can answer.
+"""Are the events the whole truth? Judged from one count, before any change; only a person can answer.
 
-Where the application moved a counter without recording events, a backfill would make a true number false. No rule can
-tell that from a counter that is merely too high, so these ask for what would be bad to lose, and let small things pass.
+If the application changed a counter without recording events, a backfill would make a true number false. No rule can
+tell that from a counter that is merely too high. So these rules ask if the loss would be bad, and ignore small falls.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -84,7 +85,7 @@ class Falls:
 
 
 def why(falls: Falls, used_later: int = 0, nouns: Nouns = USUAL) -> Iterator[str]:
-    """Why to ask, in words; nothing where the drift is small or rises. ``used_later``: how many of the largest falls
+    """Why to ask, in words; nothing if the drift is small or rises. ``used_later``: how many of the largest falls
     are of presets that were used later than their newest event."""
     fall = minus(falls.falls_from, falls.falls_to)
     many = min(MANY, falls.rows_with_count)
@@ -92,7 +93,7 @@ def why(falls: Falls, used_later: int = 0, nouns: Nouns = USUAL) -> Iterator[str
     if falls.without_event and falls.without_event >= many and _is_share(falls.without_event, falls) and matters:
         yield _without_event(falls)
     if fall >= USES and fall * FALL >= falls.displayed_total:
-        yield f"{percent(share(fall, max(falls.displayed_total, fall)))} of all {nouns.events} shown would be gone"
+        yield f"{percent(share(fall, max(falls.displayed_total, fall)))} of all {nouns.events} shown would go"
     yield from _late(falls, used_later, nouns)
 
 
@@ -124,12 +125,12 @@ def why_declared(falls: Falls, *, weighed: bool) -> Iterator[str]:
     if not weighed and matters and falls.without_event >= MANY and _is_share(falls.without_event, falls):
         yield _without_event(falls)
     if matters and fall * FALL >= falls.displayed_magnitude:
-        yield f"{percent(share(fall, max(falls.displayed_magnitude, fall)))} of all that is shown would be gone"
+        yield f"{percent(share(fall, max(falls.displayed_magnitude, fall)))} of all that is shown would go"
 
 
 def require_numbers(nouns: Nouns, *, events: Sequence[Amount], shown: Sequence[Amount]) -> None:
-    """Raise Refused where what events come to, or what counters show, is NaN or infinite: what is added to that could
-    never be taken away again."""
+    """Raise Refused if the sum of the events, or a counter, is NaN or infinite: no later subtraction can change
+    that."""
     for what, table, amounts in (
         (f"the {nouns.events} of {nouns.child} come to", nouns.child, events),
         (f"{nouns.column} holds", nouns.parent, shown),
@@ -151,7 +152,7 @@ def _is_share(number: int, falls: Falls) -> bool:
 
 
 def doubt(db: Database, falls: Falls) -> Doubt | None:
-    """What there is to ask, in the transaction that is open; None where nothing is. It reads events only where times
+    """What there is to ask, in the transaction that is open; None if nothing is. It reads events only where times
     can decide: those of the presets whose counters would fall most. Raises Refused for sums that are no number."""
     require_numbers(
         db.nouns,
@@ -186,13 +187,13 @@ def row(entry: dict[str, Any]) -> RowCount:
 
 
 def refused(doubt: Doubt) -> Doubted:
-    """The question, as what stops a command before it changes anything."""
+    """The question, as an error that stops a command before it changes anything."""
     if doubt.definition is not None:
         return Doubted(
             f"the counters do not look like what these events count: {doubt}",
             hint=f"{DECLARATION}. If it is right, --trust events sets the counters to the events, --trust counters"
             " keeps what they show and adds new events",
-            details=("the largest falls:", *(_line(one) for one in doubt.largest)) if doubt.largest else (),
+            details=("the largest falls:", *_lines(doubt.largest)) if doubt.largest else (),
             keys={"doubt": doubt},
         )
     return Doubted(
@@ -200,11 +201,15 @@ def refused(doubt: Doubt) -> Doubted:
         hint="find out why no events are recorded with usagefix doctor --source DIR; or say which side is right:"
         " --trust counters keeps what the counters show and adds new events, --trust events lets the counters"
         " fall",
-        details=("the largest falls:", *(_line(one) for one in doubt.largest)),
+        details=("the largest falls:", *_lines(doubt.largest)),
         keys={"doubt": doubt},
     )
 
 
-def _line(one: RowCount) -> str:
-    used = f", last used {one.last_event_at:%Y-%m-%d}" if one.last_event_at else ""
-    return f"  {one.called}: {counted(one.displayed_count)} → {grouped(one.truth)}{used}"
+def _lines(rows: Sequence[RowCount]) -> Iterator[str]:
+    """A line for each row; where several have one name, also the id."""
+    often = Counter(one.called for one in rows)
+    for one in rows:
+        used = f", last used {one.last_event_at:%Y-%m-%d}" if one.last_event_at else ""
+        called = one.called if often[one.called] == 1 else f"{one.called} ({one.id})"
+        yield f"  {called}: {counted(one.displayed_count)} → {grouped(one.truth)}{used}"

@@ -1,4 +1,4 @@
-"""What trials have to say to a person: why apply stops and what is to blame, or what could not be tried."""
+"""What trials tell a person: why apply stops and what is the cause, or what could not be tried."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SAME_ROW = "27000"  # triggered_data_change_violation: a BEFORE trigger changed
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A plan with trials of what it makes; none where it makes nothing that counts."""
+    """A plan with trials of what it makes; none if it makes nothing that counts."""
 
     plan: Plan
     trials: Trials
@@ -104,7 +104,7 @@ def _of_way(words: Nouns, name: str, tries: list[tuple[Try, Outcome]]) -> Iterat
 
 
 def refused(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> Refused:
-    """Why apply stops: what was tried, all that the server said, what is to blame, and what to change."""
+    """Why apply stops: what it tried, all that the server said, the cause, and what to change."""
     what, said = error.what, error.said
     if said.fails:
         told = f"tried with the fix, {what.way.name} {said}. Before the fix it worked ({what.case})"

@@ -1,4 +1,4 @@
-"""Is it right now? Reads only: one REPEATABLE READ, READ ONLY transaction, no locks."""
+"""Are the counters right now? Reads only: one REPEATABLE READ, READ ONLY transaction, no locks that block."""
 
 from __future__ import annotations
 
@@ -54,12 +54,9 @@ class _Accuracy(Counts):
 
 
 def verify(db: Database, *, only: Sequence[str] = (), top: int = 10, fail_over: int = 0) -> VerifyReport:
-    """Run every check, or those of ``only``, and count; ``top`` rows are listed, the largest drift first.
-
-    Counters that are off by no more than ``fail_over`` uses in all pass, and as many last uses that are behind.
-
-    Raises ConfigurationError for an unknown check id, Refused for sums that are no number, WrongDatabase, NotPermitted.
-    """
+    """Run every check, or those of ``only``, and count; list ``top`` rows, the largest drift first. Counters pass if
+    they are off by at most ``fail_over`` uses together, and so do as many last uses that are too old. Raises
+    ConfigurationError for an unknown check id, Refused for sums that are no number, WrongDatabase, NotPermitted."""
     with db.snapshot():
         preflight.require_readable(db)
         if db.counter.truth is not None:
@@ -84,7 +81,7 @@ def _by_its_truth(db: Database, *, only: Sequence[str], top: int, fail_over: int
 
 
 def _accuracy(db: Database, top: int, falls: int) -> _Accuracy:
-    """Counts all. Raises Refused where a sum is no number."""
+    """Counts all. Raises Refused if a sum is no number."""
     found = db.row(db.query("accuracy"), _Accuracy, {"top": top, "falls": falls})
     trust.require_numbers(db.nouns, events=(found.actual_total,), shown=(found.displayed_total,))
     return found
@@ -130,7 +127,7 @@ def report(
 
 
 def _refused_writes(db: Database) -> int | None:
-    """How many writes the guard turned away; None where that cannot be read."""
+    """How many writes the guard turned away; None if that cannot be read."""
     if not db.values(db.query("refused_readable"))[0]:
         return None
     return int(db.values(db.query("refused_total"))[0])
@@ -168,7 +165,7 @@ def _events_complete(nouns: Nouns, accuracy: _Accuracy, doubt: Doubt | None, fai
     detail = "no counter shows more than that"
     if falls:
         detail = f"{plural(accuracy.falling, 'counter')} {'shows' if accuracy.falling == 1 else 'show'}"
-        detail += f" {nouns.total(falls)} too many, too few to doubt the events"
+        detail += f" {nouns.total(falls)} too many, which is too little to doubt the events"
     if accuracy.rows_with_baseline:
         kept = f"{grouped(accuracy.rows_with_baseline)} with a baseline, {nouns.total(accuracy.baseline_total)} in all"
         detail = f"{kept}; {detail}"
@@ -184,7 +181,7 @@ def _events_complete(nouns: Nouns, accuracy: _Accuracy, doubt: Doubt | None, fai
 
 
 def _uses_accepted(nouns: Nouns, refused: tuple[Obstacle, ...]) -> Check:
-    """Whether the server would take an UPDATE of each preset, which each use is."""
+    """Whether the server would accept an UPDATE of each preset, because each use is one."""
     title, status = f"Nothing refuses {nouns.an_event}", Status.FAILED if refused else Status.OK
     detail = "; ".join(obstacle.what for obstacle in refused) or f"the server takes an update of each {nouns.row}"
     return Check(ACCEPTED, title, status, nouns.parent, detail, refused[0].hint if refused else "usagefix doctor")
@@ -194,7 +191,7 @@ def _counters_accurate(db: Database, accuracy: _Accuracy, fail_over: int) -> Che
     nouns, lacking = db.nouns, (accuracy.orphans or 0) if db.counter.creates else 0
     detail = f"{grouped(accuracy.inaccurate)} of {nouns.of(accuracy.rows)} inaccurate"
     if lacking:  # a row that is to be made lacks all of its events
-        detail += f"; events of {nouns.rows} that are not there: {grouped(lacking)}"
+        detail += f"; events of missing {nouns.rows}: {grouped(lacking)}"
     if fail_over and accuracy.inaccurate:
         detail += f", off by {grouped(accuracy.drift_magnitude)} in all, up to {grouped(fail_over)} allowed"
     tolerated = not accuracy.inaccurate or 0 < fail_over >= accuracy.drift_magnitude

@@ -331,6 +331,12 @@ CASES = (
          "DROP INDEX idx_preset_usage_created_at; UPDATE pg_class SET reltuples = 9300000, relpages = 130000 WHERE oid = 'preset_usage'::regclass;"
          "DELETE FROM pg_statistic WHERE starelid = 'preset_usage'::regclass",
          "CREATE INDEX idx_preset_usage_created_at ON preset_usage USING brin (created_at)"),
+    Case("materialised_view", INFO, "public.trending", "it shows the counter as of its last REFRESH",
+         "CREATE MATERIALIZED VIEW trending AS SELECT id, usage_count FROM presets", "DROP MATERIALIZED VIEW trending"),
+    Case("materialised_view", INFO, "public.daily", "it was never filled",
+         "CREATE MATERIALIZED VIEW daily AS SELECT preset_id FROM preset_usage WITH NO DATA", "DROP MATERIALIZED VIEW daily"),
+    Case("view_of_counter", INFO, "public.presets.usage_count", "public.popular",
+         "CREATE VIEW popular AS SELECT id FROM presets WHERE usage_count > 10", "DROP VIEW popular"),
     Case("counter_indexed", WARNING, "public.by_ten", "by_ten ON public.presets",
          "CREATE INDEX by_ten ON presets ((usage_count / 10))", "DROP INDEX by_ten"),
     Case("counter_indexed", WARNING, "public.used", "WHERE (usage_count > 0)",

@@ -815,7 +815,7 @@ BREAKS = {
     "not applied": (None, "is not applied here"),
     "a trigger is gone": (f"DROP TRIGGER {GUARDING} ON presets", "is not applied here"),
     "disabled": (f"ALTER TABLE presets DISABLE TRIGGER {GUARDING}", "is disabled"),
-    "no ledger": ("DROP SCHEMA usagefix CASCADE", "its ledger, schema usagefix, is gone"),
+    "no ledger": ("DROP SCHEMA usagefix CASCADE", "its ledger, schema usagefix, does not exist"),
 }
 
 

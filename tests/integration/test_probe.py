@@ -650,3 +650,26 @@ def test_a_declared_counter_has_no_such_api(fixed: App, api: Running, tmp_path: 
     assert both.code == 0, both.stderr
     assert (both.json["preset"]["label"], both.json["verdict"]) == (PRESET, "counted")
     assert "preset_likes is skipped, because probe-api posts uses of presets" in both.stderr
+
+
+def test_people_who_are_notified_are_named_before_and_counted_afterwards(fixed: App, api: Running) -> None:
+    fixed.sql(
+        "CREATE FUNCTION tell(preset uuid, whom uuid) RETURNS void LANGUAGE sql AS $$INSERT INTO preset_notifications"
+        " (preset_id, creator_id, type, title, message) VALUES (preset, whom, 'x', 'x', 'x')$$;"
+        "CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM tell(NEW.preset_id, NEW.user_id);"
+        " RETURN NULL; END$$; CREATE TABLE preset_log (preset_id uuid, created_at timestamptz DEFAULT now());"
+        "CREATE TRIGGER tells AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION told();"
+        "UPDATE presets SET user_id = md5('user 9')::uuid WHERE name = 'Golden hour'"
+    )
+    result = probed(fixed, api, "--count", "3", "--format", "json")
+    by = "track_preset_usage(uuid,text,jsonb)"
+    ahead = next(line for line in result.stderr.splitlines() if line.startswith("each use is real and stays"))
+    assert "it may notify people by preset_notifications (" in ahead
+    assert all(name in ahead for name in (by, "tell(uuid,uuid)", "trigger presets_notify_usage_milestone on"))
+    assert result.json["notified"] == [{"table": "preset_notifications", "rows": 6, "people": 2}]
+    fixed.sql("DROP TRIGGER tells ON preset_usage; UPDATE presets SET user_id = NULL")
+    assert "\n  preset_notifications: no notification of the preset arose\n" in probed(fixed, api).stdout
+    fixed.sql("ALTER TABLE preset_notifications ALTER created_at TYPE timestamp")
+    assert "the server does not tell how many\n" in probed(fixed, api).stdout
+    fixed.sql("ALTER TABLE preset_notifications RENAME creator_id TO whoever")
+    assert "no function of the database is known to notify anybody of it\n" in probed(fixed, api).stderr

@@ -129,7 +129,9 @@ def test_a_user_that_no_rule_lets_in(secured: Secured, tmp_path: Path) -> None:
     """libpq tries without TLS then, and the answer to that is not the cause."""
     result = verify(secured.url(who="nobody"), tmp_path)
     assert (result.code, "SSL encryption" in result.stderr) == (3, True), result.stderr
-    assert "hint: the server's pg_hba.conf does not allow this user to connect from here to this database" in result.stderr
+    assert (
+        "hint: the server's pg_hba.conf does not allow this user to connect from here to this database" in result.stderr
+    )
 
 
 def test_the_password(secured: Secured, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def is_constant(token: Token) -> bool:
         for name in (str(ODD.daily), str(ODD.last), str(ODD.time), *PLAIN, *ODD.objects.values())
     }
     names |= {ODD.permit, ODD.first_permit}
-    of_guard = content in ("usage_count", ODD.column) or "guard refused" in content or "count each event" in content
+    of_guard = content in ("usage_count", ODD.column) or "the guard " in content or "count each event" in content
     return token.kind is Kind.LITERAL and (
         of_guard or content in ANYWHERE or content.removeprefix('"My Schema".') in names
     )

@@ -1,4 +1,4 @@
-"""Where the API is, and the token for it: checked before anything is sent."""
+"""The URL of the API and the token, checked before usagefix sends anything."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ class Api:
 
     @classmethod
     def at(cls, url: str, token: str) -> Api:
-        """Raises ConfigurationError for a URL or a token that cannot be used; the message quotes neither."""
+        """The API at a URL. Raises ConfigurationError if the URL or the token is not usable; the message quotes
+        neither."""
         return cls(_base(url), _token(token))
 
     def usage_url(self, preset_id: str) -> str:
-        """Where the uses of a preset are posted to."""
+        """The URL to which the uses of a preset are posted."""
         return f"{self.base}/api/presets/{quote(preset_id, safe='')}/usage"
 
     @property
@@ -36,7 +37,7 @@ class Api:
 
     @property
     def plain(self) -> bool:
-        """Whether what is sent leaves this machine unencrypted."""
+        """Whether the request leaves this machine unencrypted."""
         parts = urlsplit(self.base)
         return parts.scheme == "http" and not _is_local(parts.hostname or "")
 
@@ -56,7 +57,7 @@ def _base(url: str) -> str:
 
 
 def _wrong(parts: SplitResult, port: int | None) -> str:
-    """What is wrong with a URL; empty where nothing is."""
+    """What is wrong with a URL; empty if nothing is."""
     if parts.scheme not in ("http", "https"):
         return "does not begin with https:// or http://"
     if "@" in parts.netloc + parts.path:  # a password with a slash in it ends the host

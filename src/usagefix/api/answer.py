@@ -1,4 +1,4 @@
-"""What an answer of the API means, what was seen of it, and what to do about it."""
+"""What an answer of the API means, what usagefix saw of it, and what to do about it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from usagefix.api.post import Answer
 
 MOST = 160  # characters of an answer that are shown
-READ = 4_000  # of those that are looked at for that
-PIECE = 8  # characters of the token that tell something of it
+READ = 4_000  # of those that usagefix searches for that
+PIECE = 8  # a piece of the token with so many characters is a secret
 HIDDEN = "***"
 
 _STATUS = {
@@ -40,7 +40,7 @@ _HINTS = {
 
 
 def judged(answer: Answer, url: str, token: str) -> Post:
-    """What an answer to a post to ``url`` means."""
+    """The meaning of an answer to a post to ``url``."""
     outcome = _outcome(answer)
     match outcome:
         case PostOutcome.TIMED_OUT:
@@ -70,7 +70,7 @@ def _outcome(answer: Answer) -> PostOutcome:
 
 
 def _of_content(body: bytes) -> PostOutcome:
-    """An answer that is well: empty, or JSON that does not say the contrary."""
+    """The meaning of a successful answer: it must be empty, or JSON that reports no error."""
     if not body.strip():
         return PostOutcome.ACCEPTED
     try:
@@ -95,14 +95,14 @@ def _target(url: str, location: str, token: str) -> str:
 
 
 def excerpt(body: bytes, token: str) -> str:
-    """The beginning of an answer on one line, without what a terminal obeys and without any piece of the token."""
+    """The beginning of an answer on one line, without control characters and without any piece of the token."""
     text = without(body.decode("utf-8", "replace")[:READ], token)
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= MOST else f"{line[: MOST - 2]} …"
 
 
 def without(text: str, secret: str) -> str:
-    """The text with every piece of the secret taken out: a server may cut it, wrap it, or escape parts of it."""
+    """The text without any piece of the secret: a server may cut it, wrap it, or escape parts of it."""
     size = min(PIECE, len(secret))
     pieces = {secret[start : start + size] for start in range(len(secret) - size + 1)}
     hidden = bytearray(len(text))

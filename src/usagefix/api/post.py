@@ -1,4 +1,4 @@
-"""One POST, with the standard library's own idea of proxies and certificates. The only module that speaks HTTP."""
+"""One POST, with the proxies and certificates of the standard library. The only module that speaks HTTP."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ LONGEST = 1 << 20  # bytes of an answer that are read
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: ``status`` is None where nothing did, within its time (``timed_out``) or at all.
-
-    ``location``: where a redirect leads to, empty where there is none; ``seconds`` until all was there.
-    """
+    """The answer. ``status`` is None if there was none, within the time (``timed_out``) or at all. ``location``: the
+    target of a redirect, else empty; ``seconds``: the time until the whole answer was there."""
 
     status: int | None
     body: bytes
@@ -33,7 +31,8 @@ class Answer:
 
 
 class _AsTheyAre(HTTPErrorProcessor):
-    """Hands every answer on: a redirect is not followed, so the token goes nowhere else; a failure is not raised."""
+    """Passes every answer on. It does not follow redirects, so the token goes nowhere else, and raises no error for
+    a failure."""
 
     def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:  # noqa: ARG002 - urllib's own
         return response
@@ -43,19 +42,19 @@ class _AsTheyAre(HTTPErrorProcessor):
 
 @cache
 def _opener() -> OpenerDirector:
-    # One context for all: to read the certificates takes longer than a post.
+    # One context for all, because reading the certificates takes longer than a post.
     return build_opener(_AsTheyAre(), HTTPSHandler(context=ssl.create_default_context()))
 
 
 def prepare() -> None:
-    """Do what takes time, so that posts in threads begin together."""
+    """Do the slow preparations, so that posts in threads begin at the same time."""
     _opener()
 
 
 def post(url: str, token: str, body: bytes, timeout: float) -> Answer:
     """POST a JSON body to an http or https URL; ``timeout`` in seconds, for each wait of the connection.
 
-    Raises CannotConnect where nothing was sent: no such host, refused, no TLS that can be trusted.
+    Raises CannotConnect if nothing was sent: no such host, refused, no TLS that can be trusted.
     """
     request = Request(url, data=body, method="POST")  # noqa: S310 - the scheme is checked where the URL comes from
     request.add_header("Content-Type", "application/json")
@@ -68,10 +67,10 @@ def post(url: str, token: str, body: bytes, timeout: float) -> Answer:
             status, location = response.status, response.headers.get("Location", "")
             return Answer(status, response.read(LONGEST), location, time.monotonic() - started)
     except URLError as error:
-        # Raised until the request is sent; a connection that breaks while it is sent may have brought it all.
+        # Raised only before the request is sent: if the connection breaks later, the whole request may have arrived.
         if not isinstance(error.reason, BrokenPipeError | ConnectionResetError):
             raise _not_connected(url, error.reason) from None
-    except UnicodeError as error:  # a host that no name server could be asked for
+    except UnicodeError as error:  # a host that no name server can look up
         raise _not_connected(url, error) from None
     except TimeoutError:
         return Answer(None, b"", "", time.monotonic() - started, timed_out=True)

@@ -1,4 +1,4 @@
-"""The deltas of one run, added batch by batch: each once, marked in the transaction that adds it."""
+"""Adds the deltas of one run, batch by batch: each once, marked in the transaction that adds it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from usagefix.picture.obstacles import said
 from usagefix.quoting import array, numbers
 
 _PAST_THE_GUARD = {"usagefix.bypass_guard": "on"}
-# Who uses a preset of a batch waits until it commits: batches grow up to their size while this is no longer than that.
+# A use of a preset in a batch waits until the batch commits: batches grow only while that takes no longer than this.
 HELD_SECONDS = 0.015
 FIRST_SIZE = 100
-SAME_FOR_ALL = 20  # rows that are refused before any is corrected: then it is not about them
+SAME_FOR_ALL = 20  # if the server refuses so many rows before one is corrected, the reason is not the rows
 # Classes of SQLSTATEs: the connection, the transaction, a conflict, the statement, resources, a state, the server.
 _NOT_OF_A_ROW = ("08", "25", "40", "42", "53", "55", "57", "58", "XX")
 
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How a backfill goes about it: what :func:`backfill` was asked for."""
+    """The options of a backfill: what :func:`backfill` was asked for."""
 
     batch_size: int
     hold: Hold
@@ -46,11 +46,9 @@ def ignore(_progress: BackfillProgress) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a round did.
-
-    ``count_again``: a counter that was still too low stopped at zero as events were deleted, or all events were
-    truncated, so what was stored no longer fitted. After a round no counter is too low: what the next one stores fits.
-    """
+    """The result of a round. ``count_again``: a counter that was still too low stopped at zero when events were
+    deleted, or all events were truncated, so the stored deltas were wrong. After a round no counter is too low, so
+    the next deltas are right."""
 
     stored: Stored
     presets: int
@@ -62,13 +60,13 @@ class Done:
 
 
 def one_round(db: Database, how: How) -> Done:
-    """Count in one snapshot, store what is wrong, add it: where the server refuses a row, to all others."""
+    """Count in one snapshot, store the deltas, and add them. If the server refuses a row, go on with the others."""
     stored, nouns = db.retrying(lambda: how.store(db), how.limits), db.nouns
     if stored.kept.rows:
         have = "has" if stored.kept.rows == 1 else "have"
         db.changes.append(f"{nouns.of(stored.kept.rows)} {have} a baseline of {nouns.total(stored.kept.total)}")
     how.on_progress(BackfillProgress(0, stored.presets))
-    db.changes.append(f"{grouped(stored.presets)} wrong {nouns.rows} noted in the ledger, none corrected yet")
+    db.changes.append(f"{grouped(stored.presets)} wrong {nouns.rows} recorded in the ledger, none corrected yet")
     done, last_only, removed, batches = 0, 0, plus(), 0
     refused: dict[str, Unrepaired] = {}
     batch = Batch(stored.run, min(how.batch_size, FIRST_SIZE), how.hold, how.adding)
@@ -78,7 +76,7 @@ def one_round(db: Database, how: How) -> Done:
         except DatabaseRefused as error:
             if not _of_a_row(error) or (not done and len(refused) == SAME_FOR_ALL):
                 raise
-            if batch.size > 1:  # less and less, down to the row that is meant
+            if batch.size > 1:  # smaller batches, down to the row that is refused
                 batch = replace(batch, size=batch.size // 2)
                 continue
             (row,) = pending_of(db, batch)
@@ -88,7 +86,7 @@ def one_round(db: Database, how: How) -> Done:
         if step is None and batch.wait:
             break
         if step is None:
-            batch = replace(batch, after=0, size=1, wait=True)  # what somebody held, one by one
+            batch = replace(batch, after=0, size=1, wait=True)  # rows that others had locked, one by one
             continue
         batch = replace(batch, after=step.last, size=batch.size if batch.wait else _next_size(batch.size, step, how))
         if not step.taken:
@@ -104,20 +102,20 @@ def one_round(db: Database, how: How) -> Done:
 
 
 def _next_size(size: int, step: Step, how: How) -> int:
-    """As many presets as this machine corrects, now, while nobody waits for long."""
+    """The number of presets that this machine can correct now without making anybody wait for long."""
     fitting = min(2 * size, int(size * HELD_SECONDS / step.held))
     return min(how.batch_size, max(min(FIRST_SIZE, 2 * size), fitting))
 
 
 def _of_a_row(error: DatabaseRefused) -> bool:
-    """Whether it may be about one row, and not about the server, the session, or the statement."""
+    """Whether the error may concern one row, and not the server, the session, or the statement."""
     return error.sqlstate is not None and not error.sqlstate.startswith(_NOT_OF_A_ROW)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One transaction of a run: of the next ``size`` presets after the place ``after`` those that nobody holds; or,
-    with ``wait``, all of them."""
+    """One transaction of a run: the next ``size`` presets after the place ``after`` that nobody has locked; with
+    ``wait``, all of them."""
 
     run: int
     size: int
@@ -129,7 +127,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A correction that waits: the columns of ``next_pending.sql``."""
+    """A pending correction: the columns of ``next_pending.sql``."""
 
     place: int
     row_key: str
@@ -140,8 +138,8 @@ class _Pending:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a batch did: the last place it looked at, how many deltas it took, and their sum; of how many of these rows
-    only the last event was behind; for how many seconds it held them."""
+    """The result of a batch: the last place that it read, the number of deltas, their sum, the number of rows of
+    which only the last event was too old, and for how many seconds it held its locks."""
 
     last: int
     taken: int
@@ -151,10 +149,8 @@ class Step:
 
 
 def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | None:
-    """One short transaction: lock in id order, add, mark. None when there is no further preset.
-
-    It never waits for a row while it holds another row or a table, so nobody waits for what it waits for.
-    """
+    """One short transaction: lock in the order of ids, add, mark. None if no preset is left. It never waits for a
+    row while it holds another row or a table, so nobody waits for what it waits for."""
     with db.transaction(limits, settings=batch.hold.settings | _PAST_THE_GUARD):
         db.claim(patiently=True, counting=True)
         (still_open,) = db.values(db.query("run_open"), {"run": batch.run})

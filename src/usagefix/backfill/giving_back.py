@@ -1,4 +1,4 @@
-"""Corrections taken back: each counter shows what it showed before, plus what was counted since."""
+"""Undoes corrections: each counter shows what it showed before, plus what was counted since."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from usagefix.backfill.adding import How, ignore, one_round
 from usagefix.backfill.holding import hold_off, triggers_of
+from usagefix.backfill.previewing import stale
 from usagefix.backfill.storing import Stored, new_run
 from usagefix.database import Database, Limits
 from usagefix.models.choices import BATCH_SIZE
@@ -28,11 +29,11 @@ def give_back(
     limits: Limits | None = None,
     on_progress: Callable[[BackfillProgress], None] = ignore,
 ) -> int:
-    """Take back what was corrected since ``version`` was applied: each counter shows what it showed before that, plus
-    what was counted since. Returns how many.
+    """Undo the corrections since ``version`` was applied: each counter shows what it showed before that, plus what was
+    counted since. Returns how many.
 
-    A run of its own, of the opposite deltas: killed at any instant and run again, the end is the same. The triggers
-    must still count. Raises what :func:`usagefix.backfill.backfill` raises.
+    It is a run of its own, of the opposite deltas: you can kill it at any instant and run it again. The triggers must
+    still count. Raises what :func:`usagefix.backfill.backfill` raises.
     """
     with db.snapshot():
         triggers = triggers_of(db)
@@ -49,6 +50,7 @@ def give_back(
         f"{db.nouns.row} {row.id} keeps its counter, because the server refuses to change it: {row.why}"
         for row in done.unrepaired
     ]
+    db.remarks += [f"a materialised view still shows the counters as they were: {refresh}" for refresh in stale(db)]
     return done.presets
 
 

@@ -1,8 +1,6 @@
-"""Parent rows that events name and that are not there: made before anything is counted, with the counter at 0.
-
-A row at 0 lacks exactly what a missing one lacked, so it may come at any time: events that are written meanwhile are
-added to it, and the count that follows finds the rest.
-"""
+"""Creates the parent rows that events name and that are missing, before it counts anything, with the counter at 0. A
+row at 0 lacks exactly what a missing one lacked, so it may come at any time: the triggers add later events to it,
+and the next count finds the rest."""
 
 from __future__ import annotations
 
@@ -16,12 +14,12 @@ from usagefix.preparing import making
 from usagefix.quoting import array
 
 AT_ONCE = 100
-# Less than a server waits before it looks for a deadlock: whoever waits for us in a circle never knows.
+# Shorter than deadlock_timeout: a session that waits for us in a circle is not cancelled.
 PATIENCE = 50
 
 
 def make_rows(db: Database, limits: Limits | None = None) -> tuple[Unrepaired, ...]:
-    """Make them, in small transactions; none where the counter leaves missing rows alone. Returns those that the server
+    """Create the rows in small transactions; none if the counter ignores missing rows. Returns those that the server
     refuses."""
     if not db.counter.creates:
         return ()
@@ -34,7 +32,7 @@ def make_rows(db: Database, limits: Limits | None = None) -> tuple[Unrepaired, .
         try:
             made += _make(db, batch, replace(limits or Limits(), lock_timeout=PATIENCE))
         except (Busy, DatabaseRefused):
-            for key in batch:  # which holds no other row while it waits for one
+            for key in batch:  # it holds no other row while it waits for one
                 try:
                     made += db.retrying(lambda key=key: _make(db, [key], limits), limits)  # type: ignore[misc]
                 except DatabaseRefused as error:

@@ -13,8 +13,9 @@ from usagefix.database import Database
 from usagefix.models.amount import Amount
 from usagefix.models.choices import BATCH_SIZE, Trust
 from usagefix.models.correction import NO_BASELINES, BackfillReport, Baselines
+from usagefix.picture.objects import View
 
-# What a backfill would do, in one pass over the events: corrections, new baselines, and what there is to ask.
+# What a backfill would do, in one pass over the events: corrections, new baselines, and the facts for the question.
 _PREVIEW = """
 WITH drift AS MATERIALIZED ({drift}), last_use AS ({last_use}), falls AS ({falls}),
 wrong AS (SELECT * FROM drift WHERE delta >= 0 OR NOT %(keep)s),
@@ -63,7 +64,14 @@ def preview(
         baselines=Baselines(**seen.kept),
         forgotten=forgotten,
         last_only=seen.last_only,
+        refresh=stale(db) if seen.rows > seen.last_only else (),
     )
+
+
+def stale(db: Database) -> tuple[str, ...]:
+    """Statements that let materialised views show the counters as they are now, each after those that it reads."""
+    views = db.rows(db.query("picture_views"), View)
+    return tuple(view.refresh for view in views if view.materialised and view.counter)
 
 
 @dataclass(frozen=True, slots=True)

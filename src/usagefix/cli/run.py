@@ -1,4 +1,5 @@
-"""What every command goes through: connect, name the target, call one verb, print its report; and the one catch."""
+"""What every command does: connect, print the target, call one verb, print its report. It has the only ``except``
+that ends a command."""
 
 from __future__ import annotations
 
@@ -7,7 +8,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import typer
 
 from usagefix.cli import printing
-from usagefix.cli.declaring import flags
-from usagefix.cli.destination import file
 from usagefix.cli.options import VIEWS, Format
+from usagefix.cli.shared import Shared, shared
 from usagefix.cli.subjects import keep_uses, kept_by_sql, leave_out, look_up
 from usagefix.cli.turns import READ, Way, in_turn
 from usagefix.counter import Counter
@@ -35,50 +34,34 @@ if TYPE_CHECKING:
     Work = Callable[[Database], Report]
 
 T = TypeVar("T")
-PROVING = ("verify", "check", "check-preset", "status", "doctor")  # what a counter that is only verified has
-VETTING = ("apply", "backfill", "smoke")  # what makes a counter, or tries one
-ATTEMPTS = 3  # of what only reads, on a standby
-
-
-@dataclass(frozen=True, slots=True)
-class Globals:
-    """The options before the command."""
-
-    database_url: str | None
-    env_file: Path | None
-    schema: str | None
-    wait: float
+PROVING = ("verify", "check", "check-preset", "status", "doctor")  # commands for a counter that is only verified
+VETTING = ("apply", "backfill", "smoke")  # commands that create a counter, or try one
+ATTEMPTS = 3  # attempts of a command that only reads, on a standby
 
 
 def execute(
     context: typer.Context,
     command: str,
-    output: Format | None,
     work: Work,
     way: Way = READ,
     *,
     first: Callable[[], object] | None = None,
     of_declared: bool = True,
 ) -> NoReturn:
-    """Run a command on the database and end the process with its exit code.
-
-    ``way``: how it goes over its counters; ``first``: what may fail before there is a connection; ``of_declared``:
-    whether it is about counters that are declared.
-    """
+    """Run a command on the database and end the process with its exit code. ``way``: how it goes over its counters;
+    ``first``: what may fail before there is a connection; ``of_declared``: whether it works on declared counters."""
     outcome = Outcome(command)
     with timed(outcome):
         on_database(context, outcome, work, way, first=first, of_declared=of_declared)
-    end(outcome, output, file(context))
+    end(outcome, shared(context).output, shared(context).file)
 
 
-def execute_offline(
-    context: typer.Context, command: str, output: Format | None, work: Callable[[], Report]
-) -> NoReturn:
+def execute_offline(context: typer.Context, command: str, work: Callable[[], Report]) -> NoReturn:
     """The same for a command that needs no database."""
     outcome = Outcome(command, changes=words.outcome(()))
     with timed(outcome), caught(outcome):
         outcome.report = work()
-    end(outcome, output, file(context))
+    end(outcome, shared(context).output, shared(context).file)
 
 
 def on_database(
@@ -91,20 +74,17 @@ def on_database(
     say: Callable[[str], None] = words.say,
     of_declared: bool = True,
 ) -> None:
-    """Connect, work, close; what comes of it is in the outcome.
-
-    ``way``: how it goes over its counters; ``first``: what may fail before there is a connection; ``say`` takes the
-    words on the way.
-    """
+    """Connect, work, close. The outcome has the result. ``way``: how it goes over its counters; ``first``: what may
+    fail before there is a connection; ``say`` gets the words for stderr."""
     db: Database | None = None
-    outcome.given = flags(context).as_typed if of_declared else ""
+    outcome.given = shared(context).flags.as_typed if of_declared else ""
     with caught(outcome):
         if first is not None:
             first()
         wanted = wanted_counters(context, say) if of_declared else None
-        location, schema = _located(context.obj, say)
-        outcome.place = location.place
-        db = _open(context.obj, location, schema, say)
+        where = _located(shared(context), say)
+        outcome.place = where[0].place
+        db = _open(shared(context), *where, say)
         outcome.target, outcome.place = db.target, db.target.place
         if wanted is not None:
             command = outcome.command
@@ -134,10 +114,8 @@ def about(outcome: Outcome, work: Work, way: Way, db: Database) -> None:
 
 
 def again_on_a_standby(work: Callable[[Database], T], db: Database, say: Callable[[str], None]) -> T:
-    """What comes of the work, which a standby may cancel for the sake of changes from the primary.
-
-    Raises Busy where it does so each time, or ends the session.
-    """
+    """The result of the work. A standby may cancel it because of changes from the primary; then it runs again.
+    Raises Busy if the standby cancels it each time, or ends the session."""
     for attempt in range(2, ATTEMPTS + 1):
         try:
             return work(db)
@@ -150,7 +128,7 @@ def again_on_a_standby(work: Callable[[Database], T], db: Database, say: Callabl
 
 @contextmanager
 def timed(outcome: Outcome) -> Iterator[None]:
-    """Notes how long the block took."""
+    """Record how long the block took."""
     started = time.monotonic()
     yield
     outcome.duration_ms = round((time.monotonic() - started) * 1000)
@@ -158,7 +136,7 @@ def timed(outcome: Outcome) -> Iterator[None]:
 
 @contextmanager
 def caught(outcome: Outcome) -> Iterator[None]:
-    """Notes what ended the block."""
+    """Record the exception that ended the block."""
     try:
         yield
     except (Exception, KeyboardInterrupt) as failure:
@@ -166,7 +144,7 @@ def caught(outcome: Outcome) -> Iterator[None]:
 
 
 def as_error(failure: BaseException) -> UsagefixError:
-    """What any exception means to a person."""
+    """Any exception as an error for a person."""
     if isinstance(failure, UsagefixError):
         return failure
     return interrupted() if isinstance(failure, KeyboardInterrupt) else internal(failure)
@@ -182,24 +160,24 @@ def end(outcome: Outcome, output: Format | None, to: Path | None = None) -> NoRe
 
 
 def tell(outcome: Outcome) -> None:
-    """Say each error, and at the last what is left in the database."""
+    """Print each error, and at the end what stays in the database."""
     failures = list(outcome.failures)
     for number, (about, error) in enumerate(failures, start=1):
         words.fail(error, outcome.changes if number == len(failures) else "", about, outcome.given)
 
 
 def step_of(db: Database) -> Callable[[str], None]:
-    """Says a step; of several counters, whose it is."""
+    """Print a step; with several counters, also the counter."""
     return lambda step: words.say(f"{db.nouns.counter}: {step}" if len(db.counters) > 1 else step)
 
 
 def interrupted() -> Interrupted:
-    """What Ctrl-C and SIGTERM mean: the statement is cancelled, its transaction rolled back."""
+    """The error for Ctrl-C and SIGTERM: the server cancels the statement and rolls its transaction back."""
     return Interrupted("interrupted", hint="run the command again: it continues")
 
 
 def internal(defect: BaseException) -> InternalError:
-    """What a defect of usagefix says: where it is, but not the message, which may quote data."""
+    """The error for a defect of usagefix: where it is, but not its message, which may quote data."""
     last = traceback.extract_tb(defect.__traceback__)[-1]
     where = f"{Path(last.filename).name}:{last.lineno}"
     return InternalError(
@@ -208,30 +186,32 @@ def internal(defect: BaseException) -> InternalError:
     )
 
 
-def _located(options: Globals, say: Callable[[str], None]) -> tuple[Location, str]:
-    """Where the database is, and the schema of tables that are named without one."""
-    from usagefix.target import locate, resolve
+def _located(options: Shared, say: Callable[[str], None]) -> tuple[Location, str, str]:
+    """Where the database is, who says so, and the schema of tables that are named without one."""
+    from usagefix.target import locate, origin, resolve
 
     address = resolve(options.database_url, options.env_file, os.environ, Path())
     location = locate(address.conninfo, address.source)
     for note in (*address.notes, *location.notes):
         say(note)
-    return location, options.schema or location.schema or "public"
+    return location, origin(address, location, os.environ), options.schema or location.schema or "public"
 
 
-def _open(options: Globals, location: Location, schema: str, say: Callable[[str], None]) -> Database:
+def _open(options: Shared, location: Location, named_by: str, schema: str, say: Callable[[str], None]) -> Database:
     from usagefix.database import connect
 
     db = connect(location, wait=options.wait, on_wait=say)
     db.counter = Counter(schema=schema)
-    say(f"target: {db.target}" + (f", schema {schema}" if schema != "public" else ""))
+    among = f", schema {schema}" if schema != "public" else ""
+    for line in words.folded(f"target: {db.target}{among} (from {named_by})"):
+        say(line)
     db.on_retry = say
     return db
 
 
 def wanted_counters(context: typer.Context, say: Callable[[str], None] = words.say) -> Declared:
     """What the options and the file in the working directory declare. Raises ConfigurationError."""
-    found = declared(flags(context), Path())
+    found = declared(shared(context).flags, Path())
     for note in found.notes:
         say(note)
     return found
@@ -240,7 +220,7 @@ def wanted_counters(context: typer.Context, say: Callable[[str], None] = words.s
 def counters_unseen(context: typer.Context) -> tuple[Counter, ...]:
     """The counters that SQL is written for without a look at a database, in the schema given."""
     wanted = wanted_counters(context)
-    schema = context.obj.schema or "public"
+    schema = shared(context).schema or "public"
     asked = chosen(wanted.selected, wanted.counters, wanted.by)
     return tuple(unseen(one, schema) for one in kept_by_sql(asked))
 
@@ -248,7 +228,7 @@ def counters_unseen(context: typer.Context) -> tuple[Counter, ...]:
 def look(context: typer.Context, read: Callable[[Database], T], *, making: bool) -> T:
     """What is read of the database, for a command that prints text; ``making``: which makes triggers."""
     wanted = wanted_counters(context)
-    db = _open(context.obj, *_located(context.obj, words.say), words.say)
+    db = _open(shared(context), *_located(shared(context), words.say), words.say)
     try:
         look_up(db, wanted, vetting=True, making=making)
         leave_out(db)

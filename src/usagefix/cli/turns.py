@@ -1,4 +1,4 @@
-"""The counters of a command, one after the other."""
+"""Runs a command for its counters, one after the other."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def in_turn(
     """Do the work for each counter; what comes of it is in the outcome's parts.
 
     ``failed`` makes an error of any exception. Raises what is about no counter but the connection, or the person who
-    waits; where the way stops, the error of a counter, too.
+    waits; if the way stops, the error of a counter, too.
     """
     outcome.parts.clear()
     counters = db.counters[::-1] if way.backwards else db.counters

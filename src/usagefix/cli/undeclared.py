@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def undeclared(wanted: Declared, schema: str, applied: Sequence[Counter]) -> tuple[Counter, ...]:
-    """Those that are applied and that nobody declares, so that triggers keep them. None where options declare one: then
+    """Those that are applied and that nobody declares, so that triggers keep them. None if options declare one: then
     no file is read."""
     if wanted.by is None and not is_usual(wanted.counters[0]):
         return ()

@@ -1,4 +1,4 @@
-"""Opening a connection, and saying well what is wrong when there is none."""
+"""Opens a connection, and explains why there is none."""
 
 from __future__ import annotations
 
@@ -30,10 +30,8 @@ SECRET_LENGTH = 8
 
 
 def connect(location: Location, *, wait: float = 0.0, on_wait: Callable[[str], None] = lambda _: None) -> Database:
-    """Open a connection, trying for ``wait`` seconds while the server is not there; ``on_wait`` hears of it, once.
-
-    Raises ConfigurationError where the parameters are at fault or the server is too old, CannotConnect otherwise.
-    """
+    """Open a connection. If the server is not there, try for ``wait`` seconds; ``on_wait`` is called once then.
+    Raises ConfigurationError if the parameters are wrong or the server is too old, CannotConnect otherwise."""
     # It warns of what cannot be undone on a lost connection; our own error says that, too.
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
     connection = _connected(location, wait, on_wait)
@@ -98,7 +96,7 @@ def _opened(connection: psycopg.Connection[Any], location: Location) -> Database
 
 def _where(info: psycopg.ConnectionInfo, location: Location) -> str:
     """The host; where PGHOSTADDR or ``hostaddr`` leads elsewhere than its name says, both."""
-    # psycopg looks names up itself, and what it finds is then the connection's hostaddr.
+    # psycopg resolves names itself, and the result is then the connection's hostaddr.
     given = location.hostaddr if location.has_host else info.get_parameters().get("hostaddr")
     return info.host if not given or given == info.host else f"{info.host} ({given})"
 
@@ -123,7 +121,7 @@ def _connection_failure(error: psycopg.Error | UnicodeError, parameters: Mapping
 def _without_secrets(text: str, parsed: Mapping[str, Any]) -> str:
     for name in ("password", "sslpassword"):
         secret = str(parsed.get(name) or "")
-        # libpq does not print passwords; a short one is a part of many words, and replacing it would tell it.
+        # libpq prints no passwords. A short one is part of many words, and replacing it would reveal it.
         if len(secret) >= SECRET_LENGTH:
             text = text.replace(secret, "***")
     return text

@@ -1,4 +1,4 @@
-"""psycopg's errors as ours: by SQLSTATE, with what to do, and never with a secret."""
+"""Translates psycopg's errors into ours: by SQLSTATE, with what to do, and never with a secret."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from usagefix.errors import (
 
 RETRYABLE = frozenset({"55P03", "40P01", "40001"})  # lock not available, deadlock, serialization failure
 CONFLICTS = RETRYABLE - {"55P03"}  # on a standby also: with changes from the primary
-_ENDED = frozenset({"25P03", "25P04"})  # as 08 and 57P the session's end: idle in a transaction, too long a transaction
+_ENDED = frozenset(
+    {"25P03", "25P04"}
+)  # these end the session, as 08 and 57P do: idle in a transaction, too long a transaction
 _AGAIN = "the server rolls an open transaction back; run this again"
 _BACK = f"{_AGAIN} when it is back (--wait SECONDS waits for it)"
 _LOST = {
@@ -35,8 +37,8 @@ _LOST = {
 }
 _ROLLED_BACK = "the statement's transaction is rolled back; `usagefix status` shows where things stand"
 _WHO = {
-    "UF001": "the guard of usagefix refused a write of the counter",
-    "P0": "a function or trigger in the database refused it",  # RAISE and ASSERT, in PL/pgSQL
+    "UF001": "",  # the guard says so itself
+    "P0": "a function or trigger in the database refused it: ",  # RAISE and ASSERT, in PL/pgSQL
 }
 _REFUSED = {
     "57014": (
@@ -89,15 +91,14 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:
             said += "; the counts would be wrong"
             hint = "connect as a role with BYPASSRLS, or, unless it is forced on them, as the owner of the tables"
         return NotPermitted(
-            f"the role lacks a right: {said}",
+            f"the role lacks a privilege: {said}",
             hint=hint or "grant it to this role, or connect as a role that has it",
             sqlstate=state,
         )
     if state == "25006":
         return ReadOnlyServer(f"the server takes no writes: {said}", hint=TO_THE_PRIMARY, sqlstate=state)
-    who = _WHO.get(state, _WHO.get(state[:2], "the server refused a statement"))
     return DatabaseRefused(
-        f"{who}: {said}",
+        _WHO.get(state, _WHO.get(state[:2], "the server refused a statement: ")) + said,
         hint=hint or _REFUSED.get(state, _ROLLED_BACK),
         sqlstate=state,
     )
@@ -122,12 +123,12 @@ def words_of(error: UsagefixError) -> str:
 
 
 def detail_of(error: UsagefixError) -> str:
-    """The server's DETAIL of what it refused; it may quote a row. Empty where it gave none."""
+    """The server's DETAIL of what it refused; it may quote a row. Empty if it gave none."""
     cause = error.__cause__
     return (cause.diag.message_detail or "") if isinstance(cause, psycopg.Error) else ""
 
 
 def context_of(error: UsagefixError) -> str:
-    """The functions in which the server refused something, as it tells them. Empty where it was in none."""
+    """The functions in which the server refused something, as it tells them. Empty if it was in none."""
     cause = error.__cause__
     return (cause.diag.context or "") if isinstance(cause, psycopg.Error) else ""

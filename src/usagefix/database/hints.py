@@ -1,4 +1,4 @@
-"""What to do about a connection that failed, by what libpq or the server said. Text only."""
+"""What to do about a failed connection, by the message of libpq or the server. Text only."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def cause(message: str) -> str:
 
 
 def may_pass(text: str) -> bool:
-    """Whether waiting can help: a server that is not there yet, not one that says no."""
+    """Whether waiting can help: the server is not there yet. It does not help if the server refuses."""
     return "starting up" in text or not re.search(_LASTING, text)
 
 

@@ -64,7 +64,7 @@ class Database(Reading):
                 committing = not rollback
                 if rollback:
                     raise psycopg.Rollback
-        except psycopg.Rollback:  # psycopg swallows it, but not where the undoing fails
+        except psycopg.Rollback:  # psycopg swallows it, unless the rollback fails
             raise CannotConnect(
                 "the connection was lost during the rollback of a trial",
                 hint="the server rolls an open transaction back; run this again",
@@ -75,10 +75,8 @@ class Database(Reading):
             raise
 
     def run_alone(self, statement: str, seconds: float) -> None:
-        """Run what cannot be in a transaction (``… CONCURRENTLY``), cancelled after ``seconds``.
-
-        A session setting could do that too, but would stay behind in a pooler. Raises Busy when cancelled.
-        """
+        """Run what cannot be in a transaction (``… CONCURRENTLY``), and cancel it after ``seconds``. A session
+        setting could do that, too, but would stay behind in a pooler. Raises Busy if it was cancelled."""
         overdue = threading.Event()
 
         def cancel() -> None:
@@ -107,11 +105,9 @@ class Database(Reading):
             timer.join()
 
     def retrying(self, work: Callable[[], T], limits: Limits | None = None, *, readers: bool = False) -> T:
-        """Call ``work``, a whole transaction, again while it fails for want of a lock, after longer and longer pauses.
-
-        ``readers``: the work waits for those who only read, too. Raises Busy, naming the sessions in the way, when the
-        last attempt fails as well.
-        """
+        """Call ``work``, a whole transaction, again while it fails for lack of a lock, after longer and longer
+        pauses. ``readers``: the work also waits for sessions that only read. Raises Busy, with the sessions that
+        block, if the last attempt fails, too."""
         limits = limits or Limits()
         for attempt in range(1, limits.attempts + 1):
             watch = Watch(self._another, self._pid, queries=self.show_queries)
@@ -130,7 +126,7 @@ class Database(Reading):
             pause = min(limits.longest_pause, limits.first_pause * 2 ** (attempt - 1))
             pause *= random.uniform(0.5, 1.5)  # noqa: S311 - so that two who collided do not collide again
             by = f" by {'; '.join(map(str, watch.blockers))}" if watch.blockers else ""
-            self.on_retry(f"a lock is taken{by}; attempt {attempt + 1} of {limits.attempts} in {duration(pause)}")
+            self.on_retry(f"waiting for a lock{by}; attempt {attempt + 1} of {limits.attempts} in {duration(pause)}")
             time.sleep(pause)
         raise AssertionError("unreachable")
 
@@ -138,7 +134,7 @@ class Database(Reading):
         """Take usagefix's advisory locks until the transaction ends: that of the counter in turn, and, but for
         ``counting``, which changes rows alone, the one of all that changes the catalog.
 
-        Raises Busy where another run holds one; ``patiently``: as a lock that :meth:`retrying` waits for.
+        Raises Busy if another run holds one; ``patiently``: as a lock that :meth:`retrying` waits for.
         """
         (mine,) = self.values(
             "SELECT (%(counting)s OR pg_catalog.pg_try_advisory_xact_lock(%(all)s)) AND"
@@ -158,7 +154,7 @@ class Database(Reading):
         fires its triggers or calls its functions. Statements of ours in it name everything with its schema."""
         self.values("SELECT pg_catalog.set_config('search_path', %(path)s, true)", {"path": self.session.search_path})
         yield
-        # Where the block fails, the transaction does, or the savepoint before it brings the other path back.
+        # If the block fails, so does the transaction, or the savepoint before it restores the other path.
         self.values("SELECT pg_catalog.set_config('search_path', %(path)s, true)", {"path": PATH["search_path"]})
 
     def act(

@@ -1,4 +1,4 @@
-"""Who is in the way of a session that waits for a lock."""
+"""The sessions for which another session waits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from usagefix import catalog
 from usagefix.models.figures import duration
 
-WATCH_SECONDS = 0.3  # a wait shorter than this is not looked at
+WATCH_SECONDS = 0.3  # a shorter wait is ignored
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Watch:
 
 
 def in_the_way(holders: list[LockHolder]) -> str:
-    """A hint that names them; empty where there is nobody."""
+    """A hint that names them; empty if there is nobody."""
     if not holders:
         return ""
     end = "Wait for them, or end them" if not any(holder.replayed for holder in holders) else "Wait, or end it there"

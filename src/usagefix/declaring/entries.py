@@ -44,7 +44,7 @@ class Mistake:
 
     @property
     def line(self) -> int:
-        """The line in its file; 0 where it is in none."""
+        """The line in its file; 0 if it is in none."""
         found = re.search(r":(\d+): ", self.place)
         return int(found[1]) if found else 0
 
@@ -99,7 +99,7 @@ class _One:
         self._mistakes = mistakes
 
     def declaration(self) -> Declaration | None:
-        """None where anything is wrong."""
+        """None if anything is wrong."""
         before = len(self._mistakes)
         self._keys()
         schema, parent, column = self._counter()

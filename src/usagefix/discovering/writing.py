@@ -30,9 +30,9 @@ class Declarations:
     path: Path
 
     def read(self) -> tuple[Declaration, ...]:
-        """What it declares now; nothing where it is not there, or says nothing of counters.
+        """What it declares now; nothing if it is not there, or says nothing of counters.
 
-        Raises ConfigurationError where it cannot be read, or nothing can be written beside it.
+        Raises ConfigurationError if it cannot be read, or nothing can be written beside it.
         """
         folder = self._file.parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
@@ -47,7 +47,7 @@ class Declarations:
     def add(self, found: Sequence[FoundCounter]) -> Written:
         """Add those that it lacks, all at once or not at all, in place of the file that is there.
 
-        Raises ConfigurationError where the file cannot be read or written, or nothing can be added to it.
+        Raises ConfigurationError if the file cannot be read or written, or nothing can be added to it.
         """
         there = {(d.parent.schema or USUAL_SCHEMA, d.parent.table, d.column) for d in self.read()}
         new = [one for one in found if _identity(one) not in there]
@@ -61,7 +61,7 @@ class Declarations:
 
     @property
     def _file(self) -> Path:
-        return self.path.resolve()  # what a link leads to, not the link, is replaced
+        return self.path.resolve()  # replace the target of a link, not the link
 
     @property
     def _of_project(self) -> bool:

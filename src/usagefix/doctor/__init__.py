@@ -2,12 +2,12 @@
 
 The four root causes, which ``Finding.cause`` numbers:
 
-1. ``increment_preset_usage()`` exists, but nothing calls it.
-2. The counter is updated in one place, and not where a use is recorded.
-3. A daily limit refuses the second use on a day.
-4. So the displayed counts are out of step with the events.
+    1. ``increment_preset_usage()`` exists, but nothing calls it.
+    2. The counter is updated in one place, and not where a use is recorded.
+    3. A daily limit refuses the second use on a day.
+    4. Therefore the displayed counts differ from the events.
 
-One snapshot for everything in the database; the source, if there is one, is read after it has ended.
+doctor reads everything in the database in one snapshot, and the source, if there is one, after that.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _WORST_FIRST = list(Severity)
 def doctor(db: Database, source: Path | None = None) -> DoctorReport:
     """Look at the database, and at the application's source below ``source``.
 
-    Raises WrongDatabase where the tables, or the columns that are certain, are missing.
+    Raises WrongDatabase if the tables, or the columns that are certain, are missing.
     """
     preflight.require_tables(db)
     with db.snapshot():
@@ -68,7 +68,7 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
         for rule in (RULES if db.counter.truth is None else VERIFIED).values()
         for finding in rule(case)
     ]
-    # Whether events are recorded at all comes before what counts them.
+    # First whether events are recorded at all, then what counts them.
     findings.sort(key=lambda f: (_WORST_FIRST.index(f.severity), f.finding_id not in TRUTH, f.cause or 9))
     wrong = any(finding.severity is Severity.ERROR for finding in findings)
     return DoctorReport(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from usagefix.doctor.case import Case
+from usagefix.doctor.excerpts import first, of_function, of_place
 from usagefix.doctor.words import a, listed, quoted, where
 from usagefix.models.diagnosis import Finding, Severity
 from usagefix.models.figures import grouped, plural, signed
@@ -31,6 +32,7 @@ def increment_not_called(case: Case) -> Iterator[Finding]:
             if counted
             else "usagefix apply: a trigger counts each event",
             None if counted else 1,
+            of_function(case, function, Use.WRITES_COUNTER),
         )
 
 
@@ -59,6 +61,10 @@ def use_not_counted(case: Case) -> Iterator[Finding]:
         f"no trigger counts new events, and {evidence}",
         "usagefix apply: a trigger counts each event, whoever inserts it",
         2,
+        first(
+            *(of_function(case, f, Use.INSERTS_EVENT) for f in case.recorders if f.signature in uncounted),
+            *(of_place(case, place) for place in case.places(Use.INSERTS_EVENT)),
+        ),
     )
 
 
@@ -106,6 +112,7 @@ def counter_writer(case: Case) -> Iterator[Finding]:
                 f"called by {listed(callers)}" if callers else f"no caller found in: {case.looked_at}",
                 f"{case.who_counts}: anything else that writes the counter competes with it"
                 + ("" if function in case.recording else "; if a caller records no event, record one there"),
+                excerpt=of_function(case, function, Use.WRITES_COUNTER),
             )
 
 
@@ -119,10 +126,11 @@ def competing_writer(case: Case) -> Iterator[Finding]:
         function = next((found for found in case.counting if found.oid == trigger.function), None)
         if function is None or not trigger.fires or case.released(function):
             continue
-        if trigger.place == "elsewhere" or "UPDATE" in trigger.events:  # what a new preset begins with is no use
+        if trigger.place == "elsewhere" or "UPDATE" in trigger.events:  # the first value of a new preset is no use
             evidence = f"it calls {function.signature}, which writes the counter {said}"
             remedy = case.remove("drop the trigger", recorded=function in case.recording)
-            yield Finding("competing_writer", severity, title, str(trigger), evidence, remedy)
+            code = of_function(case, function, Use.WRITES_COUNTER, Use.CALLS)
+            yield Finding("competing_writer", severity, title, str(trigger), evidence, remedy, excerpt=code)
     names = [function.name for function in case.counting if not function.is_trigger]
     for job in case.picture.jobs:
         uses = {use.use for use in in_sql(job.command, functions=names, subject=case.subject)}
@@ -140,7 +148,8 @@ def competing_writer(case: Case) -> Iterator[Finding]:
                 remedy = (
                     f"usagefix apply removes the counting from {case.counter.recorder}(); remove it from others by hand"
                 )
-            yield Finding("competing_writer", severity, title, function.signature, evidence, remedy)
+            code = of_function(case, function, Use.WRITES_COUNTER, Use.CALLS)
+            yield Finding("competing_writer", severity, title, function.signature, evidence, remedy, excerpt=code)
 
 
 def counted_twice(case: Case) -> Iterator[Finding]:
@@ -215,11 +224,12 @@ def counting_blocked(case: Case) -> Iterator[Finding]:
                         f"usagefix apply creates its own, which runs as the owner of {case.nouns.parent}",
                     )
                 ),
+                excerpt=of_function(case, function, Use.WRITES_COUNTER, Use.CALLS),
             )
 
 
 def _blocked(case: Case, function: Function) -> str:
-    """Why a counting function may miss counters; empty where it does not."""
+    """Why a counting function may miss counters; empty if it does not."""
     chain = case.way_to_counter(function)
     acting = next((found for found in reversed(chain) if found.security_definer), None)
     if acting is None:
@@ -252,6 +262,10 @@ def removal_not_counted(case: Case) -> Iterator[Finding]:
         f"{case.counters_of('INSERT')[0]} counts new events; no trigger counts deletes"
         + (f", and these delete: {listed(deleting)}" if deleting else ""),
         "usagefix apply",
+        excerpt=first(
+            *(of_function(case, function, Use.DELETES_EVENT) for function in case.picture.functions),
+            *(of_place(case, place) for place in case.places(Use.DELETES_EVENT)),
+        ),
     )
 
 

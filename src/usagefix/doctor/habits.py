@@ -7,28 +7,30 @@ from collections.abc import Iterator
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import WARNING, Rule
+from usagefix.doctor.excerpts import first, of_function, of_place
 from usagefix.doctor.words import listed, where
-from usagefix.models.diagnosis import Finding
+from usagefix.models.diagnosis import Excerpt, Finding
 from usagefix.picture.differing import read_by
 from usagefix.reading import Use, in_sql
 from usagefix.reading.habits import Habit, of_body, of_line
 
 
-def _places(case: Case, habit: Habit) -> list[str]:
-    """The functions and lines of source that do it."""
+def _places(case: Case, habit: Habit) -> list[tuple[str, Excerpt | None]]:
+    """The functions and lines of source that do it, each with its code."""
     if case.nouns.usual:
         return []
     found = [
-        function.signature
+        (function.signature, of_function(case, function, Use.WRITES_COUNTER))
         for function in case.writers
         if not case.released(function) and habit in of_body(function.body, case.subject)
     ]
     found += [
-        f"job {job.name}"
+        (f"job {job.name}", None)
         for job in case.picture.jobs
         if _writes(case, job.command) and habit in of_body(job.command, case.subject)
     ]
-    return found + [where(place) for place in case.places(Use.WRITES_COUNTER) if habit in of_line(place.found.text)]
+    lines = (place for place in case.places(Use.WRITES_COUNTER) if habit in of_line(place.found.text))
+    return found + [(where(place), of_place(case, place)) for place in lines]
 
 
 def _writes(case: Case, command: str) -> bool:
@@ -43,8 +45,9 @@ def stops_at_zero(case: Case) -> Iterator[Finding]:
             WARNING,
             "The counter stops at zero, which hides wrong counts",
             case.counted_column,
-            f"in {listed(found)}: a counter that is already too low loses what it should subtract",
+            f"in {listed(name for name, _ in found)}: a counter that is already too low loses what it should subtract",
             f"remove it there: {case.who_counts}",
+            excerpt=first(*(code for _, code in found)),
         )
 
 
@@ -56,8 +59,9 @@ def counts_anew(case: Case) -> Iterator[Finding]:
             WARNING,
             "The counter is set to a count, which misses concurrent writes",
             case.counted_column,
-            f"in {listed(found)}: it loses events that are not committed yet, or come meanwhile",
+            f"in {listed(name for name, _ in found)}: it loses events that are not committed yet, or come meanwhile",
             f"remove it there: {case.who_counts}, and usagefix backfill is exact under load",
+            excerpt=first(*(code for _, code in found)),
         )
 
 

@@ -33,7 +33,7 @@ def counting_replaced(case: Case) -> Iterator[Finding]:
 
 
 def _unlike(trigger: Trigger, function: Function | None, event: str) -> str:
-    """What makes a trigger another one than the released; empty where nothing does."""
+    """What makes a trigger another one than the released; empty if nothing does."""
     if function is None or trigger.function != function.oid:
         return "it calls another function"
     if trigger.for_each_row or trigger.timing != "AFTER" or trigger.events != [event]:

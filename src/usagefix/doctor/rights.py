@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, WARNING, Rule
+from usagefix.doctor.excerpts import of_names
 from usagefix.doctor.words import a, listed
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Function
@@ -38,7 +39,7 @@ def open_to_everybody(case: Case) -> Iterator[Finding]:
         if not function.everybody or not (counts or function.name == case.counter.recorder):
             continue
         if function.is_trigger and not function.security_definer:
-            continue  # nobody can call it, and as a trigger elsewhere it does what its user may do anyway
+            continue  # nobody can call it; as a trigger on another table it does what its user may do anyway
         roles = listed(role for role in function.executors if role != "authenticated")
         attach, does = (
             "attach" if function.is_trigger else "call",
@@ -66,6 +67,7 @@ def tracker_unknown_columns(case: Case) -> Iterator[Finding]:
                 function.signature,
                 f"it names columns that {case.counter.child} lacks: {', '.join(unknown)}",
                 str(case.outlook.by_hand.get("tracker_inserts_only", "usagefix apply repairs it if possible")),
+                excerpt=of_names(function, unknown),
             )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
+from usagefix.doctor.excerpts import of_place
 from usagefix.doctor.words import a, is_script, listed, said, shown, where
-from usagefix.models.diagnosis import Finding
+from usagefix.models.diagnosis import Excerpt, Finding
 from usagefix.reading import REQUESTED, Place, Use
 
 
@@ -23,6 +24,7 @@ def source_writes(case: Case) -> Iterator[Finding]:
             said(place),
             f"{case.remove(take_out, recorded=case.records_there(place))}; until then the guard"
             " ignores it, see usagefix guard",
+            excerpt=of_place(case, place),
         )
 
 
@@ -42,6 +44,7 @@ def source_carries(case: Case) -> Iterator[Finding]:
             said(place),
             f"remove {case.counter.column} from it: a new {case.nouns.row} has no events yet, and its"
             f" count is 0 by default{anybody if requested else ''}",
+            excerpt=of_place(case, place),
         )
 
 
@@ -65,7 +68,7 @@ def source_calls(case: Case) -> Iterator[Finding]:
             severity, does = WARNING, "which does not exist"
             remedy = "create the function, or remove the call"
         title = f"The source calls {name}(), {does}"
-        yield Finding("source_calls", severity, title, where(place), said(place), remedy)
+        yield Finding("source_calls", severity, title, where(place), said(place), remedy, excerpt=of_place(case, place))
 
 
 def source_inserts(case: Case) -> Iterator[Finding]:
@@ -79,15 +82,18 @@ def source_inserts(case: Case) -> Iterator[Finding]:
             said(place),
             f"none: {case.who_counts}"
             + (f"; but it bypasses {case.counter.recorder}()" if case.counter.recorder is not None else ""),
+            excerpt=of_place(case, place),
         )
 
 
 def source_scripts(case: Case) -> Iterator[Finding]:
     """Scripts that write the counter: what functions they made is judged in the database."""
     lines: dict[str, list[str]] = {}
+    begins: dict[str, Excerpt | None] = {}
     for place in case.all_places(Use.WRITES_COUNTER):
         if is_script(place):
             lines.setdefault(shown(place), []).append(str(place.found.line))
+            begins.setdefault(shown(place), of_place(case, place))
     for path, numbers in lines.items():
         yield Finding(
             "source_scripts",
@@ -96,6 +102,7 @@ def source_scripts(case: Case) -> Iterator[Finding]:
             path,
             f"line {listed(numbers, 10)}",
             "doctor judges its functions as they are in the database; do not run the script again",
+            excerpt=begins[path],
         )
 
 

@@ -98,7 +98,7 @@ def events_without_preset(case: Case) -> Iterator[Finding]:
             f"Events name no {case.nouns.row}" if case.nouns.usual else f"Events name no row of {case.nouns.parent}",
             case.foreign_key,
             f"{plural(strays.without_preset, 'event')} with NULL: no counter counts them",
-            "SET NOT NULL when every event should have one",
+            "SET NOT NULL if every event should have one",
         )
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, timedelta
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, WARNING, Rule
+from usagefix.doctor.excerpts import first, of_function, of_place
 from usagefix.doctor.words import a, listed, where
 from usagefix.models.diagnosis import Finding
 from usagefix.models.figures import plural
@@ -16,7 +17,7 @@ from usagefix.trust import DECLARATION
 
 _LONG = timedelta(days=7)
 _STATEMENT = 25  # lines that an insert goes on for, at most
-# What code calls the id of who is signed in; one of a profile says so.
+# Names in code for the id of the signed-in user; the name of a profile's id says so.
 _OF_SESSION = re.compile(
     r"\b(?:session|auth|claims|token|jwt|payload|current_?user|user)\b[\w.?!()\[\]'\"]*"
     r"(?:\.(?:id|sub|uid)\b|\[['\"](?:id|sub|uid)['\"]\])|\bauth\.uid\(\)|\b(?:session_?|auth_?)?user_?id\b|\buid\b",
@@ -73,12 +74,11 @@ def user_key_elsewhere(case: Case) -> Iterator[Finding]:
     key = case.picture.code.facts.user_key
     if key is None or not key.profile or case.counter.user is None:
         return
-    by = [function.signature for function in case.recorders if _gives_session(case, function.body, key.table)]
-    by += [
-        where(place)
-        for place in case.places(Use.INSERTS_EVENT)
-        if _gives_session(case, _statement(case, place), key.table)
+    functions = [function for function in case.recorders if _gives_session(case, function.body, key.table)]
+    places = [
+        place for place in case.places(Use.INSERTS_EVENT) if _gives_session(case, _statement(case, place), key.table)
     ]
+    by = [*(function.signature for function in functions), *map(where, places)]
     doubted = bool(case.picture.drift and case.picture.drift.doubt)
     if by or (doubted and case.source is None):
         column = f"{case.events}.{case.counter.sql('user')}"
@@ -91,14 +91,18 @@ def user_key_elsewhere(case: Case) -> Iterator[Finding]:
                 f"its foreign key refers to {key.table}({key.key}), which has the session's user in another"
                 " column, user_id;"
             )
-            + (f" the session's user is inserted by {listed(by)}" if by else " not read: the source (--source DIR)"),
+            + (f" {listed(by)} inserts the session's user" if by else " not read: the source (--source DIR)"),
             f"insert {key.table}.{key.key} of the row whose user_id is the session's user; or let the foreign"
             " key refer to auth.users",
+            excerpt=first(
+                *(of_function(case, function, Use.INSERTS_EVENT) for function in functions),
+                *(of_place(case, place) for place in places),
+            ),
         )
 
 
 def _statement(case: Case, place: Place) -> str:
-    """The lines from one on that an insert may go on for; empty where the file can no longer be read."""
+    """The lines from one on that an insert may go on for; empty if the file can no longer be read."""
     if case.folder is None:
         return ""
     try:
@@ -115,7 +119,7 @@ def _gives_session(case: Case, text: str, profiles: str) -> bool:
         return False
     user = re.escape(case.counter.user or "")
     given = re.search(rf"\b{user}\b['\"]?\s*(?:=>|:=?|=)\s*(?P<value>[^\n,]*)", text)
-    # An insert of SQL gives its values in another place than their names.
+    # An INSERT in SQL has its values in another place than their names.
     return bool(_OF_SESSION.search(given["value"] if given else "")) or bool(re.search(r"\bauth\.uid\(\)", text))
 
 

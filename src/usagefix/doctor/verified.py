@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import INFO, WARNING, Rule, out_of_step
+from usagefix.doctor.excerpts import of_function, of_place
 from usagefix.doctor.source import source_scripts
 from usagefix.doctor.surroundings import counter_indexed, counter_near_limit, index_invalid, not_looked_at
+from usagefix.doctor.views import materialised_view, view_of_counter
 from usagefix.doctor.words import listed, said, where
 from usagefix.models.diagnosis import Finding
 from usagefix.reading import Use
@@ -32,13 +34,15 @@ def counter_writer(case: Case) -> Iterator[Finding]:
             function.signature,
             f"called by {listed(callers)}" if callers else f"no caller found in: {case.looked_at}",
             _HERE,
+            excerpt=of_function(case, function, Use.WRITES_COUNTER),
         )
 
 
 def source_writes(case: Case) -> Iterator[Finding]:
     """The lines of the source that write it."""
     for place in case.places(Use.WRITES_COUNTER):
-        yield Finding("source_writes", INFO, "The source writes the counter", where(place), said(place), _HERE)
+        title, code = "The source writes the counter", of_place(case, place)
+        yield Finding("source_writes", INFO, title, where(place), said(place), _HERE, excerpt=code)
 
 
 def nothing_writes(case: Case) -> Iterator[Finding]:
@@ -58,6 +62,6 @@ RULES: dict[str, Rule] = {
     rule.__name__: rule
     for rule in (
         differs, counter_writer, source_writes, nothing_writes, source_scripts, counter_indexed, counter_near_limit,
-        index_invalid, not_looked_at,
+        index_invalid, not_looked_at, materialised_view, view_of_counter,
     )
 }  # fmt: skip

@@ -1,4 +1,5 @@
-"""The rule of what trends, heatmap, top and the dashboard read: the events of some time."""
+"""The rules of what reads the counter and the events: views of the application, and trends, heatmap, top and the
+dashboard, which read the events of some time."""
 
 from __future__ import annotations
 
@@ -6,13 +7,13 @@ from collections.abc import Iterator
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import INFO, Rule
-from usagefix.doctor.words import quoted
+from usagefix.doctor.words import listed, quoted
 from usagefix.models.diagnosis import Finding
 from usagefix.models.figures import plural, size
 from usagefix.picture.telling import time_of
 
 _LARGE = 1_000_000  # rows; fewer are read in a second
-_IN_ORDER = 0.9  # of a column's values with their places, from which on a BRIN tells where a time is
+_IN_ORDER = 0.9  # the correlation of a column from which on a BRIN index is useful
 _PAGE, _RANGE, _SUMMARY, _ENTRY = 8192, 128, 32, 24  # bytes and pages of a BRIN; bytes of an entry of a b-tree
 
 
@@ -43,4 +44,37 @@ def time_not_indexed(case: Case) -> Iterator[Finding]:
     )
 
 
-RULES: dict[str, Rule] = {rule.__name__: rule for rule in (time_not_indexed,)}
+def materialised_view(case: Case) -> Iterator[Finding]:
+    """Materialised views: they keep what they read once."""
+    for view in case.picture.views:
+        if not view.materialised:
+            continue
+        what = "the counter" if view.counter else case.nouns.events
+        shows = "it shows them" if what == case.nouns.events else "it shows the counter"
+        evidence = f"{shows} as of its last REFRESH" if view.populated else "it was never filled"
+        evidence += "" if view.keyed else "; without a unique index, its readers wait while it is refreshed"
+        yield Finding(
+            "materialised_view",
+            INFO,
+            f"A materialised view reads {what}",
+            view.name,
+            evidence + (f"; it reads {listed(view.through)}" if view.through else ""),
+            view.refresh + (f", as {view.owner}, who owns it" if not view.owned else ""),
+        )
+
+
+def view_of_counter(case: Case) -> Iterator[Finding]:
+    """Plain views: what shows the counter beside its column."""
+    names = [view.name for view in case.picture.views if not view.materialised]
+    if names:
+        yield Finding(
+            "view_of_counter",
+            INFO,
+            "A view reads the counter" if len(names) == 1 else f"{plural(len(names), 'view')} read the counter",
+            case.counted_column,
+            listed(names),
+            "none: a view shows the counter as it is now",
+        )
+
+
+RULES: dict[str, Rule] = {rule.__name__: rule for rule in (time_not_indexed, materialised_view, view_of_counter)}

@@ -1,4 +1,4 @@
-"""How a command ended: what every format of its result is made of."""
+"""The result of a command, from which every format is made."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ABOUT_COUNTERS = frozenset(
 
 @dataclass(slots=True)
 class Part:
-    """What came of a command for one counter: a report, or an error."""
+    """The result of a command for one counter: a report, or an error."""
 
     nouns: Nouns
     report: Report | None = None
@@ -51,7 +51,7 @@ class Part:
 
 @dataclass(slots=True)
 class Outcome:
-    """A command, as far as it came: ``target`` is None where it never connected; ``place``: what is known even then.
+    """A command, as far as it came: ``target`` is None if it never connected; ``place``: what is known even then.
 
     ``parts``: one for each counter that it was about, in their order, up to one that stopped it, and ``left`` the names
     of those behind that; ``report``: of a command that is about no counter in particular. ``error``: what ended it,

@@ -1,8 +1,7 @@
 """What one database looks like to usagefix: the two tables, their columns, and their names in SQL. Reads only.
 
-Everything that depends on how a database was made asks here. Only three columns are certain: ``presets.id``,
-``presets.usage_count`` and ``preset_usage.preset_id``, or what they are called here; the others are used
-where they are.
+Code that depends on how a database was made asks here. usagefix needs only three columns: ``presets.id``,
+``presets.usage_count`` and ``preset_usage.preset_id``, or their names here. It uses the others if they exist.
 """
 
 from __future__ import annotations
@@ -18,11 +17,9 @@ from usagefix.nouns import shown
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One of the two tables as this role sees it: the columns of ``tables.sql``.
-
-    ``owned``: the role may act as its owner; ``filtered``: row level security hides rows from the role; ``elsewhere``:
-    other schemas that have both tables.
-    """
+    """One of the two tables as this role sees it: the columns of ``tables.sql``. ``owned``: the role may act as its
+    owner; ``filtered``: row level security hides rows from the role; ``elsewhere``: other schemas that have both
+    tables."""
 
     name: str
     present: bool
@@ -65,7 +62,7 @@ def tables(db: Database) -> tuple[Table, Table]:
 
 
 def unreadable(db: Database, table: Table) -> Unreadable | None:
-    """Why this role cannot read all rows of one of the two tables; None where it can. Nobody is told to connect as the
+    """Why this role cannot read all rows of one of the two tables; None if it can. Nobody is told to connect as the
     role that they are."""
     role, name = db.session.role, f"{db.counter.schema}.{table.name}"
     qualified = f"{shown(db.counter.schema)}.{shown(table.name)}"
@@ -89,10 +86,8 @@ def counter(db: Database, schema: str) -> Counter:
 
 
 def look_up(db: Database, wanted: Counter) -> Counter:
-    """The counter that is ``wanted``, without the columns that are not there; all of it where a table is missing.
-
-    A time of the events that has the usual name may have another one of ``EVENT_TIMES`` instead.
-    """
+    """The counter that is ``wanted``, without columns that do not exist; unchanged if a table is missing. If the
+    time of the events has the usual name, it may be another one of ``EVENT_TIMES`` instead."""
     db.counter = wanted
     parent, events = tables(db)
     wanted = replace(wanted, encoding=db.codec)
@@ -116,10 +111,8 @@ def look_up(db: Database, wanted: Counter) -> Counter:
 
 
 def baselines(db: Database) -> Baselines | None:
-    """The table of the ledger that holds them; None where it is not there, or nothing was ever written to it.
-
-    Asked in a snapshot, it misses nothing that this snapshot sees.
-    """
+    """The ledger's table of baselines; None if it does not exist, or nothing was ever written to it. Within a
+    snapshot it misses nothing that this snapshot sees."""
     found = db.rows(db.query("baselines_there"), Baselines)
     return found[0] if found and found[0].there else None
 

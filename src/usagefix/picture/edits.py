@@ -1,4 +1,4 @@
-"""What apply would have to take out of a function, and cannot: a person must. Reads only, and changes nothing."""
+"""What apply would have to remove from a function and cannot, so that a person must. Reads only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def of_recorders(code: Code) -> Iterator[Obstacle]:
 
 
 def of_triggers(code: Code) -> Iterator[Obstacle]:
-    """Triggers that count beside the one of the fix, and do more than that."""
+    """Triggers that count in addition to the one of the fix, and do more than that."""
     for trigger in code.counting_triggers:
         function = code.function(trigger.function)
         if function is None or code.is_released(function):
@@ -42,7 +42,7 @@ def of_triggers(code: Code) -> Iterator[Obstacle]:
 
 
 def of_needing(code: Code) -> Iterator[Obstacle]:
-    """Functions that need the daily limit, which goes."""
+    """Functions that need the daily limit, which apply drops."""
     if not code.limits:
         return
     try:

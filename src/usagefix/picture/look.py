@@ -1,7 +1,5 @@
-"""Looks at everything around the counter and the events, in the snapshot that is open. Reads only.
-
-What the role may not see is no error: it is named in ``Picture.unseen``.
-"""
+"""Reads everything around the counter and the events, in the open snapshot. Reads only. What the role may not see is
+no error: ``Picture.unseen`` lists it."""
 
 from __future__ import annotations
 
@@ -31,6 +29,7 @@ from usagefix.picture.objects import (
     Subscription,
     Surroundings,
     Unseen,
+    View,
 )
 from usagefix.picture.obstacles import Obstacle, distributed, of_any_use, of_deletes, of_keys, of_limits, of_uses
 
@@ -71,6 +70,7 @@ class _Look:
                 self.db.rows(self.db.query("picture_grants"), Grant, {"functions": [f.oid for f in seen.functions]})
             ),
             readers=self._rows("picture_readers", Reader),
+            views=self._rows("picture_views", View),
             applied=self._permitted(around.sees_applied, "the ledger's history", self._applied),
             subscriptions=self._permitted(
                 around.sees_subscriptions,
@@ -105,7 +105,7 @@ class _Look:
         return tuple(self.db.values(f"SELECT version FROM ({latest}) AS latest WHERE action = 'apply'"))  # noqa: S608
 
     def _permitted(self, sees: bool | None, what: str, read: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
-        """What ``read`` returns, for which a right is needed; nothing where there is nothing to see, or no right."""
+        """What ``read`` returns, for which a right is needed; nothing if there is nothing to see, or no right."""
         if sees is None:
             return ()
         if sees:

@@ -1,4 +1,4 @@
-"""A counter that is only verified: a query says what is true, and no trigger keeps it."""
+"""A counter that is only verified: a query says what is true, and no trigger maintains it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""Plans of apply: each version's statements for one database, in full.
-
-Raises Refused for what a person must do first.
-"""
+"""Plans of apply: each version's statements for one database, in full. Raises Refused if a person must do something
+first."""
 
 from __future__ import annotations
 
@@ -138,7 +136,7 @@ def guard_trigger(scene: Scene, mode: GuardMode) -> str:
 
 
 def finish(scene: Scene, migration: Migration) -> Plan:
-    """The statements that are left when the daily limit is gone: functions that record uses as they are in the end."""
+    """The statements that run after the daily limit is dropped: functions that record uses, as they are in the end."""
     edits = recorder_edits(scene, Choices())
     changed = [edit for edit in edits if edit.changes]
     first, *_, recorded = migration.statements(Face.APPLY, scene.counter)
@@ -160,8 +158,8 @@ def _records(statement: Statement) -> bool:
 
 
 def _in_order(statements: list[Statement]) -> list[Statement]:
-    """What notes what was there before goes before what replaces it; the stop, before all. What makes writers wait goes
-    last, before the version is recorded."""
+    """Statements that record what was there come before those that replace it; the stop comes first. Statements that
+    make writers wait come last, before the version is recorded."""
     first = [s for s in statements if s.purpose.startswith(("Note what", "Stop "))]
     last = [s for s in statements if s.text.startswith(_LOCKING) or _records(s)]
     rest = [s for s in statements if s not in first and s not in last]

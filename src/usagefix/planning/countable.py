@@ -1,4 +1,4 @@
-"""Whether events can be counted exactly here, and the daily limit lifted. Raises before anything is changed."""
+"""Whether usagefix can count events exactly here, and drop the daily limit. Raises before any change."""
 
 from __future__ import annotations
 

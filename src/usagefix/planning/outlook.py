@@ -1,4 +1,4 @@
-"""What stands before apply and backfill here, found without running either. Reads only."""
+"""What would stop apply and backfill here, found without running either. Reads only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECURE = ("function_secure", "adjusting_function_secure", "guard_function_secur
 
 
 def outlook(db: Database, seen: Code) -> Outlook:
-    """In the snapshot that is open, which goes on whatever the server refuses."""
+    """The outlook, in the open snapshot, which goes on even if the server refuses something."""
     db.run("SAVEPOINT usagefix_outlook")
     try:
         preflight.require_changeable(db)
@@ -39,7 +39,7 @@ def outlook(db: Database, seen: Code) -> Outlook:
 
 
 def _refusal(db: Database, refused: tuple[Obstacle, ...]) -> Step | None:
-    """What apply would stop at, before it has changed or tried anything."""
+    """Why apply would stop before it changed or tried anything."""
     try:
         now = scene(db)
         require_countable(now, refused)

@@ -115,7 +115,7 @@ class _Work:
         self._not_ours(functions)
 
     def _restore(self, statement: Statement, what: str) -> Iterator[Statement]:
-        """A statement that brings something back; none where the server refuses it."""
+        """A statement that brings something back; none if the server refuses it."""
         if statement.text in self.without:
             self.remarks.append(f"{what} does not come back: {self.without[statement.text]}")
             return

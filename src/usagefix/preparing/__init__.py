@@ -1,8 +1,8 @@
-"""What the functions of some counters do before they count: leave where no event is one that counts; make parent rows
-that are not there yet; lock all that any of several counters of the same parent may change, in one order, and count at
-once what is locked. Text for the bodies of the counting functions.
+"""What the functions of some counters do before they count: return if no event counts; create missing parent rows; lock
+all rows that any counter of the same parent may change, in one order; and count at once the rows that are locked.
 
-It stands in front of comments that the SQL files hold for it, in bodies only, and is nothing for the usual counter.
+The text goes into the bodies of the counting functions, in front of comments that mark the places in the SQL files. The
+usual counter needs none of it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ANCHORS = (_INTERRUPTED, _STARTS, _INCREMENT, _ONE_BY_ONE, _ADJUST, _ROW, _GONE)
 
 
 def adapted(counter: Counter, text: str) -> str:
-    """The bundled SQL, not yet rendered, with what else counts: rows that are locked, and rows that are events."""
+    """The bundled SQL, not yet rendered, with further ways to count: rows that are locked, and rows that are events."""
     if (counter.beside or counter.above) and not counter.more_keys:
         text = text.replace(_ONE_BY_ONE, COUNTED + _ONE_BY_ONE)
     if _starts_anew(counter):
@@ -52,7 +52,7 @@ def adapted(counter: Counter, text: str) -> str:
 
 
 def prepared(counter: Counter, text: str) -> str:
-    """Rendered SQL with what these functions do first."""
+    """Rendered SQL, with the code that these functions run first."""
     if not (counter.creates or counter.beside or counter.above or counter.where):
         return text
     for anchor, added in _additions(counter).items():

@@ -1,4 +1,4 @@
-"""Parent rows that a statement may change, locked before it is counted."""
+"""Locks the parent rows that a statement may change, before it is counted."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ COUNTED = f"""{AT_ONCE}    IF NOT EXISTS (
 
 
 class Locking(Keys):
-    """Locks every parent row that a counter of this parent may change, in one order: two sets, each in order, one after
-    the other, would be two orders."""
+    """Locks every parent row that a counter of this parent may change, in one order. Two sets, each in order but one
+    after the other, would be two orders."""
 
     _WHY = (
         "    -- Other functions also count these events for the same rows: lock all that any of them may change\n"

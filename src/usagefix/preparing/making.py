@@ -1,4 +1,4 @@
-"""Parent rows that events name and that are not there yet, made before the events are counted."""
+"""Creates missing parent rows that events name, before it counts the events."""
 
 from __future__ import annotations
 

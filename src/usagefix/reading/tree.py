@@ -56,7 +56,7 @@ def scan(root: Path, *, functions: Collection[str] = (), subject: Subject = USUA
     """The uses in every source file under a folder.
 
     Symbolic links are not followed: what they lead to inside the root is read in its own place. Raises
-    ConfigurationError where the root is no folder.
+    ConfigurationError if the root is no folder.
     """
     if not _is_folder(root):
         raise ConfigurationError(f"there is no folder {root} to read", hint="check the path of the source folder")

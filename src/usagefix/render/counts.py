@@ -14,6 +14,7 @@ from usagefix.render import phrases
 from usagefix.render.pieces import Cell, Column, Facts, Mark, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.verdict import BAD, FAINT, PLAIN, verdict
 
+_SHORT, _LENGTHS = 12, (8, 13, 18, 23)  # of an id that is shown whole, and the places where one of a uuid may end
 _STATUS = {Status.OK: Mark.OK, Status.SKIPPED: Mark.SKIPPED}  # all others are what the report makes of them
 
 
@@ -93,7 +94,7 @@ def _rows(report: VerifyReport, nouns: Nouns) -> Iterator[Table]:
     )
     drifts = [row.drift for row in rows]
     cells = zip(
-        (Cell(row.called if named else row.id) for row in rows),
+        names_of([(row.label, row.id) for row in rows]),
         (Cell(said, BAD if said == "null" else PLAIN) for said in aligned([row.displayed_count for row in rows])),
         map(Cell, aligned([row.actual_records for row in rows])),
         *((map(Cell, aligned([row.baseline for row in rows])),) if based else ()),
@@ -146,6 +147,19 @@ def _facts(one: RowCount, nouns: Nouns, *, dated: bool) -> Facts:
         *(((nouns.last_event, moment(one.last_event_at, "%Y-%m-%d %H:%M:%S UTC")),) if dated else ()),
     )
     return Facts("", facts)
+
+
+def names_of(rows: Sequence[tuple[str, str]]) -> list[Cell]:
+    """The names of some rows, each with its id: as much of it as tells it from the others. Without a name, that."""
+    ids = [of for _, of in rows]
+    lengths = (*_LENGTHS, max(map(len, ids), default=0))
+    length = next(length for length in lengths if len({of[:length] for of in ids}) == len(set(ids)))
+    short = [of if len(of) <= _SHORT else of[:length] for of in ids]
+    shorter = any(label for label, _ in rows)
+    return [
+        Cell(label or (f"{cut}…" if shorter and cut != of else of), id="" if of == label else cut)
+        for (label, of), cut in zip(rows, short, strict=True)
+    ]
 
 
 def number(value: Amount, *, wrong: bool = False) -> Cell:

@@ -7,16 +7,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from usagefix.models.diagnosis import DoctorReport, Finding, Severity
+from usagefix.models.diagnosis import DoctorReport, Excerpt, Finding, Severity
 from usagefix.models.figures import counted, duration, grouped, plural, signed
 from usagefix.models.probe import ProbeReport
 from usagefix.render import counts
 from usagefix.render.phrases import answers, remarks
-from usagefix.render.pieces import Cell, Column, Facts, Mark, Notes, Outline, Remark, Result, Results, Table
+from usagefix.render.pieces import Cell, Code, Column, Facts, Mark, Notes, Outline, Remark, Result, Results, Table
 from usagefix.render.verdict import BAD, verdict
 
 _MARK = {Severity.ERROR: Mark.FAILED, Severity.WARNING: Mark.WARNING, Severity.INFO: Mark.NOTE}
 _MOST_SKIPPED = 5
+_PLACE = re.compile(r"(?P<path>.+):(?P<line>\d+)")
 
 
 def diagnosis(report: DoctorReport) -> Outline:
@@ -60,15 +61,32 @@ def _by_reason(skipped: tuple[str, ...]) -> Iterator[str]:
 
 def _finding(finding: Finding, folder: str | None = None) -> Result:
     title = f"{finding.title} (root cause {finding.cause})" if finding.cause else finding.title
-    path, line = None, None
-    if folder is not None and finding.finding_id.startswith("source_"):
-        place = re.fullmatch(r"(?P<path>.+):(?P<line>\d+)", finding.object)
-        if place:
-            path, line = os.path.normpath(f"{folder}/{place['path']}"), int(place["line"])
-    mark = _MARK[finding.severity]
-    return Result(
-        finding.finding_id, mark, finding.severity, title, finding.object, finding.evidence, finding.remedy, path, line
-    )
+    excerpt = finding.excerpt
+    found = Result(
+        finding.finding_id, _MARK[finding.severity], finding.severity, title, finding.object, finding.evidence,
+        finding.remedy, code=_code(excerpt) if excerpt is not None else None, link=finding.docs,
+    )  # fmt: skip
+    place = _PLACE.fullmatch(finding.object) if finding.finding_id.startswith("source_") else None
+    if folder is None or place is None:
+        return found
+    path = os.path.normpath(f"{folder}/{place['path']}")
+    return replace(found, path=path, line=int(place["line"]), column=excerpt.column if excerpt else None)
+
+
+def _code(excerpt: Excerpt) -> Code:
+    """The lines without the blanks that all of them begin with."""
+    at, start = excerpt.line - excerpt.first_line, excerpt.column - 1
+    marked = excerpt.lines[at]
+    pieces = (marked[:start].expandtabs(4), marked[start : start + excerpt.length], marked[start + excerpt.length :])
+    above, below = ([line.expandtabs(4) for line in lines] for lines in (excerpt.lines[:at], excerpt.lines[at + 1 :]))
+    lines = [*above, "".join(pieces), *below]
+    inset = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
+    inset = min(inset, len(pieces[0]))
+    whose = f"{excerpt.file}:{excerpt.line}" if excerpt.file else f"{excerpt.function}, line {excerpt.line}"
+    return Code(
+        whose, excerpt.line, tuple(line[inset:] for line in above), pieces[0][inset:], *pieces[1:],
+        tuple(line[inset:] for line in below),
+    )  # fmt: skip
 
 
 def probe(report: ProbeReport) -> Outline:

@@ -22,7 +22,7 @@ _HEADINGS = {
 
 
 def flat(outcome: Outcome) -> tuple[str, ...]:
-    """The lines of one table, headed; of several counters each is named in front. None where nothing came of it."""
+    """The lines of one table, headed; of several counters each is named in front. None if nothing came of it."""
     written = io.StringIO()
     table = csv.writer(written, lineterminator="\n")
     parts = [part for part in outcome.parts if part.report is not None]

@@ -1,7 +1,5 @@
-"""Reports as workflow commands of GitHub Actions: the runner reads them from stdout and makes annotations of them.
-
-The escapes are those of the runner's own toolkit: ``%`` in messages, ``:`` and ``,`` too in properties.
-"""
+"""Reports as workflow commands of GitHub Actions: the runner reads them from stdout and creates annotations. The
+escapes are those of the runner's own toolkit: ``%`` in messages, also ``:`` and ``,`` in properties."""
 
 import os
 from collections.abc import Iterator
@@ -60,9 +58,14 @@ def _of(mark: Mark, results: tuple[Result, ...]) -> Iterator[str]:
 
 def _annotation(command: str, result: Result) -> str:
     path = None if result.path is None else _in_the_repository(result.path)
-    properties = {"file": path, "line": result.line, "title": f"usagefix {result.id}: {result.title}"}
+    properties = {
+        "file": path,
+        "line": result.line,
+        "col": result.column,
+        "title": f"usagefix {result.id}: {result.title}",
+    }
     said = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items() if value is not None)
-    parts = (result.object if path is None else "", result.detail, result.hint and f"hint: {result.hint}")
+    parts = (result.object if path is None else "", result.detail, result.hint and f"hint: {result.hint}", result.link)
     return f"::{command} {said}::{_message('. '.join(filter(None, parts)) or result.title)}"
 
 

@@ -9,6 +9,7 @@ from usagefix.models.amount import Amount, plus
 from usagefix.models.figures import aligned, grouped, percent
 from usagefix.models.insight import HeatmapReport, Of, Step, TopReport, TrendsReport, Window
 from usagefix.models.nouns import Nouns
+from usagefix.render import counts
 from usagefix.render.phrases import drawn
 from usagefix.render.pieces import Bars, Cell, Column, Heat, Lines, Mark, Notes, Outline, Result, Section
 from usagefix.render.verdict import FAINT, verdict
@@ -91,18 +92,18 @@ def _ranked(report: TopReport, nouns: Nouns) -> Iterator[Section]:
         Column("last", whole=True, extra=True),
         *((Column("id", whole=True, extra=True),) if named else ()),
     )
-    amounts = aligned([row.uses for row in rows])
+    amounts, names = aligned([row.uses for row in rows]), counts.names_of([(row.label, row.id) for row in rows])
     cells = tuple(
         (
             Cell(grouped(number)),
-            Cell(row.label or row.id),
+            name,
             Cell(amount),
             Cell(percent(row.share)),
             Cell(_day(row.first_at, report.window), FAINT),
             Cell(_day(row.last_at, report.window), FAINT),
             *((Cell(row.id, FAINT),) if named else ()),
         )
-        for number, (row, amount) in enumerate(zip(rows, amounts, strict=True), start=1)
+        for number, (row, amount, name) in enumerate(zip(rows, amounts, names, strict=True), start=1)
     )
     yield Bars("Most active users" if people else nouns.most, columns, cells, _lengths([row.uses for row in rows]))
     if report.new is not None and report.returning is not None:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +24,9 @@ from usagefix.render.verdict import Verdict
 from usagefix.render.words import harmless, spelled
 
 PIPE_WIDTH, FILE_WIDTH = 160, 100
+# Blanks at a line's end, and what switches a terminal's colours between them; that of a background colour shows.
+_BLANKS = re.compile(r"(?: |\x1b\[[\d;]*m)* (?:\x1b\[[\d;]*m)*$", re.MULTILINE)
+_COLOURED = re.compile(r"[\[;](?:4[0-8]|10[0-7])[;m]")
 # A rule below the headings, in characters that every terminal has, as wide as the one that most have.
 _PLAIN = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 
@@ -56,17 +59,18 @@ def _told() -> int:
     return int(columns) if columns.isascii() and columns.isdigit() else 0
 
 
+def drawn(console: Console, draw: Callable[[], None]) -> str:
+    """What is drawn there, without blanks at the ends of lines: rich fills up what it lays out."""
+    with console.capture() as laid_out:  # it flushes what it writes to when it ends
+        draw()
+    return _BLANKS.sub(
+        lambda found: found[0] if _COLOURED.search(found[0]) else found[0].replace(" ", ""), laid_out.get()
+    )
+
+
 def in_characters_of(console: Console, piece: T) -> T:
     """The same piece in characters that the console has: what it lacks is written out before it is measured."""
     return each_text(piece, partial(spelled, encoding=console.encoding))
-
-
-def heading(title: str, command: str, console: Console) -> None:
-    """A chapter of the demo."""
-    console.print()
-    console.print(Rule(Text(title, style="bold"), style="dim", align="left"))
-    console.print(Text(f"$ {command}", style="dim"))
-    console.print()
 
 
 def grid(columns: Sequence[Column], rows: Sequence[Sequence[Text]], console: Console, *, width: int = NARROW) -> None:

@@ -1,8 +1,6 @@
-"""verify as OpenMetrics 1.0 text, for Prometheus and what reads the same: always a whole exposition, on failure too.
-
-Gauges and one counter, and no timestamps: so the textfile collector of node_exporter takes it, which reads the format
-that was before.
-"""
+"""verify as OpenMetrics 1.0 text, for Prometheus and compatible programs: always a complete exposition, even on
+failure. It has only gauges, one counter, and no timestamps, so that the textfile collector of node_exporter, which
+reads the older format, accepts it."""
 
 from __future__ import annotations
 

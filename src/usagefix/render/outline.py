@@ -1,4 +1,4 @@
-"""One outline of each report: what is drawn for a terminal, a page and a CI server is drawn from it."""
+"""One outline of each report, from which usagefix draws the terminal, the page and the CI report."""
 
 from __future__ import annotations
 

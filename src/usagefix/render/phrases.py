@@ -15,7 +15,7 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.figures import grouped, out_of, plural, signed
 from usagefix.models.migration import ExportReport, RollbackReport
 from usagefix.models.nouns import USUAL, Nouns
-from usagefix.models.probe import Post, Probed, ProbeReport
+from usagefix.models.probe import Notified, Post, Probed, ProbeReport
 from usagefix.models.verification import Status
 
 # What becomes of the application's triggers: held off or not, in a dry run or not.
@@ -90,6 +90,11 @@ def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
         gone = "would be forgotten" if report.dry_run else "forgotten"
         had = plural(report.forgotten.rows, "baseline")
         yield f"{had} of {nouns.total(report.forgotten.total)} {gone}: the events are the truth"
+    if report.refresh:
+        kept = plural(len(report.refresh), "materialised view")
+        shows = "would still show" if report.dry_run else "still shows" if len(report.refresh) == 1 else "still show"
+        yield f"{kept} {shows} the counters as they were, until you run:"
+        yield from (f"  {statement};" for statement in report.refresh)
     if report.resumed:
         yield f"{nouns.of(report.resumed)} were corrected by an earlier run that was interrupted"
     if report.rounds > 1:
@@ -171,6 +176,7 @@ def remarks(report: ProbeReport) -> Iterator[str]:
             yield f"no competing writer is known to the catalog: the application's own code must do it{by}"
         yield report.guard or "the guard was not looked at"
     yield from _whose(report)
+    yield from map(_notified, report.notified)
     if report.events:
         some = ", ".join(report.events[:_MOST_IDS])
         more = len(report.events) - _MOST_IDS
@@ -180,6 +186,19 @@ def remarks(report: ProbeReport) -> Iterator[str]:
         yield f"{'what was' if report.recorded == 1 else 'all that was'} recorded stays recorded"
     if not report.preset.accurate:
         yield f"the preset's drift is {signed(report.preset.drift)}"
+
+
+def _notified(one: Notified) -> str:
+    if one.rows is None:
+        return f"{one.table}: notifications may have arisen; the server does not tell how many"
+    if not one.rows:
+        return f"{one.table}: no notification of the preset arose"
+    return f"{one.table}: {plural(one.rows, 'notification')} of the preset arose, for {people(one.people or 0)}"
+
+
+def people(number: int) -> str:
+    """``1 person``, ``2 people``."""
+    return "1 person" if number == 1 else f"{grouped(number)} people"
 
 
 def _whose(report: ProbeReport) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""How far a backfill or a search is, on stderr: a bar where a person watches, else a plain line now and then."""
+"""The progress of a backfill or a search, on stderr: a bar if a person watches, else a plain line now and then."""
 
 from __future__ import annotations
 

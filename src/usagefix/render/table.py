@@ -11,12 +11,12 @@ from rich.text import Text
 from usagefix.models.migration import ExportReport
 from usagefix.models.outcome import Outcome
 from usagefix.models.reports import Report
+from usagefix.render.blocks import draw_blocks
 from usagefix.render.brief import brief
 from usagefix.render.charts import draw_bars, draw_heat, draw_lines
 from usagefix.render.layout import conclude, grid, hanging, in_characters_of, item, line, numbers, pairs, text
 from usagefix.render.outline import Chapter, chapters, of_report, overall
 from usagefix.render.pieces import (
-    NARROW,
     Bars,
     Cell,
     Change,
@@ -33,6 +33,7 @@ from usagefix.render.pieces import (
     Script,
     Section,
     Table,
+    told_apart,
 )
 from usagefix.render.verdict import BAD, FAINT, GOOD, MIND, PLAIN
 
@@ -118,16 +119,8 @@ def _results(section: Results, console: Console) -> None:
     if section.fields:
         columns = [Column(heading, whole=name in ("word", "object")) for heading, name in section.fields]
         grid(columns, [[_field(result, name) for _, name in section.fields] for result in section.results], console)
-    elif console.width >= WIDE:
-        columns = [Column("severity", whole=True), Column("what"), Column("evidence"), Column("remedy")]
-        grid(columns, [(_word(r), _what(r), text(r.detail), text(r.hint)) for r in section.results], console)
     else:
-        paragraphs = [Text("\n").join((_what(r), text(r.detail), _remedy(r))) for r in section.results]
-        if console.width >= NARROW:
-            for paragraph in paragraphs[:-1]:
-                paragraph.append("\n")  # a blank line between two rows of a table
-        rows = [(_word(r), paragraph) for r, paragraph in zip(section.results, paragraphs, strict=True)]
-        grid([Column("severity", whole=True), Column("what")], rows, console)
+        draw_blocks(section.results, [_COLOUR[result.mark] for result in section.results], console)
 
 
 def _field(result: Result, name: Field) -> Text:
@@ -138,17 +131,13 @@ def _word(result: Result) -> Text:
     return text(result.word, _COLOUR[result.mark])
 
 
-def _what(result: Result) -> Text:
-    return Text.assemble(text(result.title), "\n", text(result.object, FAINT))
-
-
-def _remedy(result: Result) -> Text:
-    return Text.assemble(("do: ", FAINT), text(result.hint))
-
-
 def _table(table: Table, console: Console) -> None:
     shown = [place for place, column in enumerate(table.columns) if console.width >= WIDE or not column.extra]
     rows = [[_cell(row[place]) for place in shown] for row in table.rows]
+    for at, place in enumerate(shown if len(shown) < len(table.columns) else ()):
+        column = [row[place] for row in table.rows]
+        for row, behind in zip(rows, told_apart(column, [cell.text for cell in column]), strict=True):
+            row[at].append(behind, FAINT)
     grid([table.columns[place] for place in shown], rows, console, width=table.width)
 
 

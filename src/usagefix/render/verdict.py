@@ -1,4 +1,4 @@
-"""The last line of each report: a word, what it rests on, and what to do next."""
+"""The last line of each report: one word, the reason, and what to do next."""
 
 from __future__ import annotations
 
@@ -217,10 +217,10 @@ def _throttled(report: NotificationsReport) -> Verdict:
         said = "each notification is a row of its own again" if report.changed else "it was off"
         return Verdict("off", f"{report.table}: {said}", GOOD)
     if broken:
-        following = "usagefix notifications collapse makes a throttle anew, off takes it away"
+        following = "usagefix notifications collapse creates a throttle again, off removes it"
         return Verdict("not as made", f"{', '.join(broken)}: somebody disabled or altered the throttle", BAD, following)
     if report.action is Throttling.COLLAPSE:
-        return Verdict("on", f"{report.table}" + ("" if report.changed else ": it was so already"), GOOD)
+        return Verdict("on", f"{report.table}" + ("" if report.changed else ": this was already so"), GOOD)
     if not report.throttles:
         return Verdict(
             "off", "every notification is a row of its own", next="usagefix notifications collapse --dry-run"

@@ -1,4 +1,4 @@
-"""The steps of a smoke test, each in a savepoint of its own: one that the server refuses does not end the others."""
+"""The steps of a smoke test, each in its own savepoint: if the server refuses one, the others go on."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ class Play:
             self._last_use(begin)
         used = self._step("second_use", "A second use on the same day counts", lambda: self._use(begin, 2))
         if self.recorded:
-            self._step("events_agree", "Counter and events moved alike", lambda: self._agree(begin))
+            self._step("events_agree", "Counter and events changed alike", lambda: self._agree(begin))
         else:
-            self._skip("events_agree", "Counter and events moved alike", "no use was recorded")
+            self._skip("events_agree", "Counter and events changed alike", "no use was recorded")
         before = self.now
         inserted = self._step(
             "many_rows",
@@ -72,9 +72,9 @@ class Play:
             lambda refused: used and refused.sqlstate in _MADE_UP,
         )
         if inserted:
-            self._step("delete", "Deleting them takes them off again", lambda: self._delete(before))
+            self._step("delete", "Deleting them subtracts them again", lambda: self._delete(before))
         else:
-            self._skip("delete", "Deleting them takes them off again", "it needs those of the step before")
+            self._skip("delete", "Deleting them subtracts them again", "it needs the events of the step before")
         deferred = self._step("deferred", "What is checked at the commit agrees", self._deferred)
         self.steps += steps(self.db, self.stage, self._counts, self.beside if first and deferred else None)
 
@@ -92,13 +92,13 @@ class Play:
         except DatabaseRefused as refused:
             self.db.run("ROLLBACK TO SAVEPOINT usagefix_smoke")
             if excused(refused):
-                self._skip(step_id, title, f"no such events can be made up: {said(refused)}")
+                self._skip(step_id, title, f"smoke cannot make up such events: {said(refused)}")
                 return False
             good, detail = False, refused.message
             if refused.sqlstate in _MADE_UP:
-                hint = "name a kind of use that the application knows with --usage-type, or a preset with --preset"
+                hint = "name a valid kind of use with --usage-type, or a preset with --preset"
             if refused.sqlstate == "42501":
-                hint = f"grant it to {self.stage.role}, or name the role that the application acts as with --as"
+                hint = f"grant it to {self.stage.role}, or name the application's role with --as"
         status = Status.OK if good else Status.FAILED
         self.steps.append(SmokeStep(step_id, title, status, detail, "" if good else hint))
         return good

@@ -27,7 +27,6 @@ def apply(
     pause: options.Pause = 0.0,
     trust: options.TrustIn = None,
     show_queries: options.ShowQueries = False,
-    output: options.OutputFormat = None,
 ) -> None:
     """Fix it: count every write, remove the drift, verify.
 
@@ -55,7 +54,7 @@ def apply(
                 believed=trust,
             )
 
-    run.execute(context, "apply", output, work, TRY if dry_run else CHANGE)
+    run.execute(context, "apply", work, TRY if dry_run else CHANGE)
 
 
 def backfill(
@@ -66,7 +65,6 @@ def backfill(
     fire_triggers: options.FireTriggers = False,
     trust: options.TrustIn = None,
     show_queries: options.ShowQueries = False,
-    output: options.OutputFormat = None,
 ) -> None:
     """Remove drift while the application runs.
 
@@ -92,7 +90,7 @@ def backfill(
                 believed=trust,
             )
 
-    run.execute(context, "backfill", output, work, TRY if dry_run else CHANGE)
+    run.execute(context, "backfill", work, TRY if dry_run else CHANGE)
 
 
 def rollback(
@@ -104,7 +102,6 @@ def rollback(
     counters: options.CountersOption = Counters.KEEP,
     purge: options.Purge = False,
     show_queries: options.ShowQueries = False,
-    output: options.OutputFormat = None,
 ) -> None:
     """Go back to the state before apply.
 
@@ -127,7 +124,7 @@ def rollback(
         with progress_shown(db.nouns) as on_progress:
             return verb(db, agreed, on_step=run.step_of(db), on_progress=on_progress)
 
-    run.execute(context, "rollback", output, work, replace(TRY if dry_run else CHANGE, backwards=True))
+    run.execute(context, "rollback", work, replace(TRY if dry_run else CHANGE, backwards=True))
 
 
 def _ask(db: Database, agreed: RollbackPlan) -> None:
@@ -155,7 +152,6 @@ def guard(
         ),
     ] = None,
     show_queries: options.ShowQueries = False,
-    output: options.OutputFormat = None,
 ) -> None:
     """Show who else tries to write the counter; set a mode.
 
@@ -170,4 +166,4 @@ def guard(
         db.show_queries = show_queries
         return verb(db, mode)
 
-    run.execute(context, "guard", output, work, READ if mode is None else CHANGE)
+    run.execute(context, "guard", work, READ if mode is None else CHANGE)

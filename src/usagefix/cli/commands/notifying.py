@@ -36,7 +36,6 @@ def notifications(
     dry_run: options.DryRun = False,
     source: options.Source = None,
     show_queries: options.ShowQueries = False,
-    output: options.OutputFormat = None,
 ) -> None:
     """Throttle notifications: unread ones become one.
 
@@ -68,7 +67,7 @@ def notifications(
         return throttle.state(db, source=source)
 
     first = lambda: (_named(table), throttle.window_of(window))  # noqa: E731
-    run.execute(context, "notifications", output, work, first=first, of_declared=False)
+    run.execute(context, "notifications", work, first=first, of_declared=False)
 
 
 def _named(table: str) -> tuple[str | None, str]:

@@ -196,7 +196,7 @@ def _busy(nouns: Nouns) -> str:
 
 
 def change(trend: TrendsReport) -> Change | None:
-    """What came since the window before; None where that had nothing."""
+    """What came since the window before; None if that had nothing."""
     if trend.change is None:
         return None
     rounded = percent(abs(trend.change))
@@ -226,7 +226,7 @@ def _weekly(values: Sequence[int | Decimal]) -> list[Decimal]:
 
 
 def _spark(values: Sequence[int | Decimal]) -> tuple[str, int]:
-    """A line without an axis, 0 to 100 high, from 0; nothing where it would be flat or no numbers."""
+    """A line without an axis, 0 to 100 high, from 0; nothing if it would be flat or no numbers."""
     exact = [Decimal(value) for value in values]
     if len(exact) < 2 or not all(value.is_finite() and value >= 0 for value in exact) or not max(exact):  # noqa: PLR2004
         return "", 0
