@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
-from support import APPLICATIONS, FORKS, SQL, App, Connection
+from pytest_postgresql import factories
+from support import APPLICATIONS, FORKS, SQL, App, run
 
 from usagefix import embedded
 
@@ -45,28 +47,17 @@ def pytest_sessionfinish() -> None:
 
 @dataclass(frozen=True)
 class TestServer:
-    """The server of this worker. ``templates``: the databases that are there to be cloned; each is made at its first use."""
+    """What pytest-postgresql asks of a server that somebody else started."""
 
     __test__ = False
     host: str
     binaries: Path
-    templates: set[str] = field(default_factory=set)
     port: int = 5432
     user: str = "postgres"
-
-    def database(self, name: str) -> App:
-        """One of its databases."""
-        return App(self.host, self.port, name, self.binaries)
-
-    def template(self, name: str) -> str:
-        """The database of that name in :data:`TEMPLATES`, which nobody is connected to."""
-        template = f"{name}_template"
-        if template not in self.templates:
-            with self.database("postgres").connect() as maintenance:
-                maintenance.execute(f"CREATE DATABASE {template}".encode())
-            TEMPLATES[name](self.database(template))
-            self.templates.add(template)
-        return template
+    password: None = None
+    options: str = ""
+    maintenance_dbname: str = "postgres"
+    template_dbname: None = None
 
 
 def _in_memory() -> bool:
@@ -89,102 +80,77 @@ def server() -> Iterator[TestServer]:
         embedded.stop(running)
 
 
-def nothing(_: App) -> None:
-    """What an empty database is loaded with."""
-
-
-def load_sample(app: App) -> None:
-    with app.connect(autocommit=False) as connection:
+def load_sample(**arguments: Any) -> None:
+    arguments.pop("autocommit", None)
+    with psycopg.connect(**arguments) as connection:
         for name in ("schema", "data"):
             connection.execute((SQL / "sample" / f"{name}.sql").read_bytes())
 
 
-def load_partitioned(app: App) -> None:
-    load_sample(app)
-    with app.connect(autocommit=False) as connection:
+def load_partitioned(**arguments: Any) -> None:
+    load_sample(**arguments)
+    arguments.pop("autocommit", None)
+    with psycopg.connect(**arguments) as connection:
         connection.execute((APPLICATIONS / "partitioned.sql").read_bytes())
 
 
-def apply_fix(app: App) -> None:
-    result = app.usagefix("apply")
+def apply_fix(**arguments: Any) -> None:
+    url = App(arguments["host"], arguments["port"], arguments["dbname"], Path()).url()
+    result = run("apply", DATABASE_URL=url)
     assert result.code == 0, result.stderr
 
 
-def load_fixed(app: App) -> None:
-    load_sample(app)
-    apply_fix(app)
-
-
-def load_counted(app: App) -> None:
-    load_partitioned(app)
-    apply_fix(app)
-
-
-# What loads each state of the application that tests begin with.
-TEMPLATES: dict[str, Callable[[App], None]] = {
-    "empty": nothing,
-    "sample": load_sample,
-    "fixed": load_fixed,
-    "partitioned": load_partitioned,
-    "counted": load_counted,
-}
-
-
-@pytest.fixture(scope="session")
-def maintenance(server: TestServer) -> Iterator[Connection]:
-    """The connection that creates and drops the databases of tests."""
-    with server.database("postgres").connect() as connection:
-        yield connection
-
-
-CONNECTED = "SELECT pid FROM pg_stat_activity WHERE datname = %s"
+# A template for each state of the application that tests begin with.
+sample_server = factories.postgresql_noproc(depends_on="server", dbname="sample", load=[load_sample])
+fixed_server = factories.postgresql_noproc(depends_on="server", dbname="fixed", load=[load_sample, apply_fix])
+partitioned_server = factories.postgresql_noproc(depends_on="server", dbname="partitioned", load=[load_partitioned])
+counted_server = factories.postgresql_noproc(depends_on="server", dbname="counted", load=[load_partitioned, apply_fix])
+empty_server = factories.postgresql_noproc(depends_on="server", dbname="empty")
+empty_database = factories.postgresql("empty_server")
+sample_database = factories.postgresql("sample_server")
+fixed_database = factories.postgresql("fixed_server")
+partitioned_database = factories.postgresql("partitioned_server")
+counted_database = factories.postgresql("counted_server")
 
 
 @contextmanager
-def cloned(template: str, server: TestServer, maintenance: Connection) -> Iterator[App]:
-    maintenance.execute(f"CREATE DATABASE {template} TEMPLATE {server.template(template)}".encode())
-    app = server.database(template)
-    try:
-        yield app
-    finally:
-        app.close()
-        for _ in range(50):  # the server looks ten times a second whether everybody has left
-            if maintenance.execute(CONNECTED, (template,)).fetchone() is None:
-                break
-            time.sleep(0.002)
-        maintenance.execute(f"DROP DATABASE {template} WITH (FORCE)".encode())
+def opened(database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
+    app = App(server.host, server.port, database.info.dbname, server.binaries)
+    database.close()
+    yield app
+    app.close()
 
 
 @pytest.fixture
-def empty(server: TestServer, maintenance: Connection) -> Iterator[App]:
+def empty(empty_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
     """A database with nothing in it."""
-    with cloned("empty", server, maintenance) as app:
+    with opened(empty_database, server) as app:
         yield app
 
 
 @pytest.fixture
-def app(server: TestServer, maintenance: Connection) -> Iterator[App]:
+def app(sample_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
     """The drifted sample application."""
-    with cloned("sample", server, maintenance) as app:
+    with opened(sample_database, server) as app:
         yield app
 
 
 @pytest.fixture
-def fixed(server: TestServer, maintenance: Connection) -> Iterator[App]:
+def fixed(fixed_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
     """The sample application after ``usagefix apply``."""
-    with cloned("fixed", server, maintenance) as app:
+    with opened(fixed_database, server) as app:
         yield app
 
 
 @pytest.fixture
-def partitioned(server: TestServer, maintenance: Connection) -> Iterator[App]:
+def partitioned(partitioned_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
     """The sample application with partitioned events, drifted."""
-    with cloned("partitioned", server, maintenance) as app:
+    with opened(partitioned_database, server) as app:
         yield app
 
 
 @pytest.fixture
-def counted(server: TestServer, maintenance: Connection) -> Iterator[App]:
+def counted(counted_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
     """The sample application with partitioned events, after ``usagefix apply``."""
-    with cloned("counted", server, maintenance) as app:
+    with opened(counted_database, server) as app:
         yield app

@@ -82,7 +82,7 @@ def checked(checker: App, request: pytest.FixtureRequest) -> Iterator[App]:
     name = f"checked_{request.param.__name__}"
     checker.sql(f"CREATE DATABASE {name}")
     app = App(checker.host, checker.port, name, checker.binaries)
-    request.param(app)
+    request.param(conninfo=app.url())
     applied = app.usagefix("apply")
     assert applied.code == 0, applied.stderr
     app.sql("CREATE EXTENSION plpgsql_check")

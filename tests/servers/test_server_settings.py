@@ -232,7 +232,7 @@ def test_settings_that_later_versions_have() -> None:
         maintenance = App(running.host, running.port, "postgres", running.binaries)
         maintenance.sql("CREATE DATABASE later")
         app = App(running.host, running.port, "later", running.binaries)
-        load_partitioned(app)
+        load_partitioned(conninfo=app.url())
         surround(app)
         before = app.dump()
         assert known(app, settings).keys() == settings.keys()
@@ -253,7 +253,7 @@ def test_a_server_that_speaks_another_language(server: TestServer, monkeypatch: 
                 app.sql("TABLE nowhere")
             if "existiert nicht" not in str(caught.value):
                 pytest.skip("this server has no German messages")
-            load_sample(app)
+            load_sample(conninfo=app.url())
             before = app.dump()
             for command in (("apply",), ("verify",), ("rollback", "--yes")):
                 result = app.usagefix(*command)
@@ -310,7 +310,7 @@ def encoded(app: App, request: pytest.FixtureRequest) -> Iterator[tuple[App, str
     app.sql(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'")
     there = App(app.host, app.port, name, app.binaries)
     try:
-        load_sample(there)
+        load_sample(conninfo=there.url())
         with psycopg.connect(there.url(), autocommit=True, client_encoding=encoding) as raw:
             raw.execute(
                 b"UPDATE presets SET usage_count = 9999, name = '" + text + stray + b"' WHERE name = 'Neon city'"

@@ -86,7 +86,7 @@ def pair(server: TestServer) -> Iterator[tuple[App, App]]:
         main = App(primary.host, primary.port, "postgres", server.binaries)
         main.sql(f"CREATE DATABASE {NAME}")
         app = App(primary.host, primary.port, NAME, server.binaries)
-        load_sample(app)
+        load_sample(conninfo=app.url())
         with standby_of(primary) as host:
             there = App(host, primary.port, NAME, server.binaries)
             yield app, there

@@ -154,7 +154,7 @@ def test_pg_upgrade(folder: Path) -> None:
         for name, load in DATABASES.items():
             for state in ("before", "fixed"):
                 server.sql(f"CREATE DATABASE {name}_{state}")
-                load(App(server.host, server.port, f"{name}_{state}", server.binaries))
+                load(conninfo=App(server.host, server.port, f"{name}_{state}", server.binaries).url())
             with opened(server, f"{name}_fixed") as app:
                 fix(app)
     checksums = ("--no-data-checksums",) if components.major(new.binaries / "initdb") >= 18 else ()

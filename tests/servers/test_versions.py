@@ -42,7 +42,7 @@ def life(other: App, request: pytest.FixtureRequest) -> Iterator[App]:
     name = f"life_{request.param.__name__}"
     other.sql(f"CREATE DATABASE {name}")
     app = App(other.host, other.port, name, other.binaries)
-    request.param(app)
+    request.param(conninfo=app.url())
     yield app
     app.close()
 
