@@ -190,7 +190,7 @@ def test_of_one_preset_and_of_one_kind(app: App) -> None:
         (("trends", "--tz", "UTC+3"), 2, "knows no time zone"),
         (("heatmap", "--tz", "nonsense7"), 2, "knows no time zone"),
         (("heatmap", "--tz", ""), 2, "knows no time zone"),
-        (("top", "presets", "--limit", "0"), 2, "0 is not in the range"),
+        (("top", "presets", "--limit", "0"), 2, "0 is not between 1 and 1000"),
         (("top", "songs"), 2, "presets, users"),
         (("top", "presets", "--preset", "nobody's"), 1, "no preset has"),
         (("trends", "--user-column", "nothing"), 2, "--user-column nothing is no column of preset_usage"),

@@ -520,7 +520,7 @@ def test_what_must_be_given(missing: str) -> None:
 def test_help_tells_no_token() -> None:
     page = run("probe-api", "--help", USAGEFIX_TOKEN=TOKEN)
     clean(page)
-    assert "The variable is safer" in " ".join(page.stdout.split())
+    assert "USAGEFIX_TOKEN is safer" in " ".join(page.stdout.split())
 
 
 def test_no_such_preset(fixed: App, api: Running) -> None:

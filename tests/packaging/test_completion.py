@@ -50,3 +50,4 @@ def test_commands_options_and_values(tmp_path: Path) -> None:
     assert "20251101000001" in offered(tmp_path, "sql", "")
     assert offered(tmp_path, "sql", "20251101000001", "ro") == {"rollback"}
     assert "verify" in offered(tmp_path, "schema", "ver")
+    assert offered(tmp_path, "help", "ver") == {"verify"}

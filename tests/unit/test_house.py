@@ -139,7 +139,7 @@ def test_a_page_has_its_own_options_first_and_those_of_all_last(columns: str) ->
         (("--format", "table", "sql", "20250930000001"), "there is no option --format"),
         (("verify", "--wait", "x"), "error: --wait: 'x' is no number"),
         (("verify", "--top", "x"), "error: --top: 'x' is no whole number"),
-        (("--wait", "-1", "verify"), "error: --wait: -1.0 is not from 0 to 86400"),
+        (("--wait", "-1", "verify"), "error: --wait: -1.0 is not between 0 and 86400"),
         (("verify", "-o"), "option '-o' requires an argument"),
         (("postgresql://u:secret@h/d",), "--database-url URL"),
         (("verify", "postgresql://u:secret@h/d"), "--database-url URL"),

@@ -14,7 +14,7 @@ _INVALID = re.compile(r"Invalid value for '(?:-\w, )?(?:-\w / )?([^']+)'(?: \(en
 _PLAIN = (
     (r"is not a valid int(eger)?( range)?", "is no whole number"),
     (r"is not a valid float( range)?", "is no number"),
-    (r"is not in the range (\S+)<=x<=(\S+)", r"is not from \1 to \2"),
+    (r"is not in the range (\S+)<=x<=(\S+)", r"is not between \1 and \2"),
     (r"is not in the range x>=(\S+)", r"is less than \1"),
 )
 

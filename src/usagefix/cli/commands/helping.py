@@ -10,10 +10,16 @@ from usagefix.cli import printing
 from usagefix.cli.misuse import unknown
 
 
+def _names(context: typer.Context) -> list[str]:
+    """What a shell offers for a command."""
+    return list(context.parent.command.commands) if context.parent is not None else []  # type: ignore[attr-defined]
+
+
 def page(
     context: typer.Context,
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[COMMAND]", help="The command; without, all of them.")
+        list[str] | None,
+        typer.Argument(metavar="[COMMAND]", help="The command. Without it: all commands.", autocompletion=_names),
     ] = None,
 ) -> None:
     """Show how a command is used.
