@@ -219,7 +219,7 @@ def test_metrics_tell_what_verify_tells(app: App) -> None:
     } == {name: value for name, value in before.items() if name.startswith("usagefix_check_passed")}
     assert "usagefix_refused_writes_total" not in before, "there is no guard yet"
     app.usagefix("apply")
-    refused = pytest.raises(psycopg.Error, match="not for this")
+    refused = pytest.raises(psycopg.Error, match="the guard refused")
     modes: dict[str, AbstractContextManager[object]] = {"warn": nullcontext(), "reject": refused}
     for mode, refuses in modes.items():
         app.usagefix("guard", mode)
