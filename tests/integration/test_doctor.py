@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import ADJUSTING, APPLICATIONS, TRIGGER, VERSION, App, role
@@ -588,6 +590,12 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def marked(excerpt: dict[str, Any]) -> str:
+    """What the carets are below."""
+    line = excerpt["lines"][excerpt["line"] - excerpt["first_line"]]
+    return str(line[excerpt["column"] - 1 :][: excerpt["length"]])
+
+
 def test_an_api_that_counts_after_tracking(app: App, tree: Path) -> None:
     before = examine(app, source=tree)
     assert "increment_not_called" not in {finding.finding_id for finding in before.findings}
@@ -595,6 +603,9 @@ def test_an_api_that_counts_after_tracking(app: App, tree: Path) -> None:
     assert "app/api/route.ts:6" in only(before, "use_not_counted").evidence
     severities = {f.object: f.severity for f in before.findings if f.finding_id in ("source_calls", "source_writes")}
     assert severities["app/api/route.ts:5"] is WARNING
+    writer = only(before, "counter_writer")
+    assert writer.excerpt is not None
+    assert (writer.excerpt.function, marked(dataclasses.asdict(writer.excerpt))) == (writer.object, "usage_count")
 
     for version, severity, code in (
         (VERSION, "error", 1),
@@ -608,6 +619,9 @@ def test_an_api_that_counts_after_tracking(app: App, tree: Path) -> None:
         assert found["source_calls", "app/api/route.ts:5"] == severity
         assert found["source_writes", "app/api/route.ts:6"] == severity
         assert found["source_writes", "reset.py:1"] == severity
+    names = {f["object"]: marked(f["excerpt"]) for f in result.one["findings"] if f["finding_id"].startswith("source_")}
+    assert set(names.values()) == {"usage_count", "increment_preset_usage", "track_preset_usage"}
+    assert names["reset.py:1"] == "usage_count"
     assert result.one["source"]["files_read"] == 2
     assert result.one["source"]["skipped"] == [
         "broken.ts: not text in UTF-8",

@@ -116,7 +116,7 @@ def test_a_table_in_a_file_is_plain_and_of_one_width(app: App, tmp_path: Path) -
         terminal, end = pty.openpty()
         variables = environment(DATABASE_URL=app.url(), COLUMNS=columns, FORCE_COLOR="1", TERM="xterm-256color")
         done = subprocess.run(
-            [sys.executable, "-m", "usagefix", "verify", "-o", str(file)], env=variables, cwd="/", stdin=end, stdout=end,
+            [sys.executable, "-m", "usagefix", "verify", "--all", "-o", str(file)], env=variables, cwd="/", stdin=end, stdout=end,
             stderr=subprocess.PIPE, check=False,
         )  # fmt: skip
         os.close(end)

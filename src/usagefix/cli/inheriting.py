@@ -78,6 +78,11 @@ class Command(TyperCommand):
         ctx.parent.command.callback(**given)
         return super().invoke(ctx)
 
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """What it does, and an example on one line, however long: to be copied."""
+        text, _, example = (self.help or "").rpartition("\n\n")
+        helping.prose(text, example, formatter)
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Its own options first, what it shares with all at the end."""
         helping.options(self.name, self.get_params(ctx), ctx, formatter)

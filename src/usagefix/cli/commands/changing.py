@@ -28,10 +28,10 @@ def apply(
     trust: options.TrustIn = None,
     show_queries: options.ShowQueries = False,
 ) -> None:
-    """Fix it: count every write, remove the drift, verify.
+    """Repair it: count every write, remove the drift, verify.
 
-    Writers wait a moment, at most a second an attempt; readers never. Stops before any change where the events do not
-    look like the whole truth; --trust says which side is true.
+    Writers wait for a moment, at most one second an attempt. Readers never wait. apply stops before any change where
+    the events do not look like the whole truth; --trust says which side is true.
 
     Example: usagefix apply --dry-run
     """
@@ -68,7 +68,8 @@ def backfill(
 ) -> None:
     """Remove drift while the application runs.
 
-    Exact, in small transactions, after apply. What an interrupted run has corrected stays so; the next does the rest.
+    Run it after apply. It corrects counters exactly, in small transactions. When it is interrupted, what it corrected
+    stays, and the next run does the rest.
 
     Example: usagefix backfill --batch-size 200
     """
@@ -105,7 +106,8 @@ def rollback(
 ) -> None:
     """Go back to the state before apply.
 
-    What was changed since stays as it is, and is told. The counters keep their right values, unless --counters restore.
+    rollback leaves alone what somebody changed since apply, and reports it. Counters stay right, unless you ask for
+    --counters restore.
 
     Example: usagefix rollback --dry-run
     """
@@ -148,15 +150,15 @@ def guard(
     mode: Annotated[
         GuardMode | None,
         typer.Argument(
-            metavar="[MODE]", help="ignore, warn or reject: what becomes of other writes.", show_default=False
+            metavar="[MODE]", help="ignore, warn or reject. Without it, the command only shows.", show_default=False
         ),
     ] = None,
     show_queries: options.ShowQueries = False,
 ) -> None:
     """Show who else tries to write the counter; set a mode.
 
-    ignore (at first): the counter stays as it is, the rest of the statement goes through; warn: with a warning; reject:
-    the statement fails. Exit code 1 when the guard is not applied.
+    With ignore, the mode after apply, the counter stays as it is and the rest of the statement goes through. warn does
+    the same, with a warning. reject lets the statement fail. The exit code is 1 when the guard is not applied.
 
     Example: usagefix guard reject
     """
