@@ -31,7 +31,7 @@ from usagefix.models.diagnosis import Finding, Severity, SourceRead
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, TopReport, TrendsReport, WrittenPage
-from usagefix.models.migration import ExportReport, PlannedStatement, RollbackReport, StatusReport
+from usagefix.models.migration import Durations, ExportReport, PlannedStatement, RollbackReport, StatusReport
 from usagefix.models.notifying import NotificationsReport
 from usagefix.models.outcome import ABOUT_COUNTERS
 from usagefix.models.probe import ProbeReport
@@ -90,6 +90,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
         "plan": tuple[PlannedStatement, ...],
         "tracker_diff": str,
         "remarks": tuple[str, ...],
+        "durations": Durations | None,
         **VERIFIED,
     },
     "verify": VERIFIED,

@@ -85,4 +85,6 @@ def backfill(
         baselines=done[0].stored.kept,
         forgotten=done[0].stored.forgotten,
         unrepaired=(*not_made, *done[-1].unrepaired),
+        counted_ms=sum(r.counted_ms for r in done),
+        corrected_ms=sum(r.corrected_ms for r in done),
     )

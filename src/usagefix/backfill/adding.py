@@ -12,6 +12,7 @@ from usagefix.backfill.holding import Hold
 from usagefix.backfill.storing import LEASE_SECONDS, Stored
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy, DatabaseRefused, UsagefixError
+from usagefix.laps import Laps
 from usagefix.models.amount import Amount, amount, plus
 from usagefix.models.correction import BackfillProgress, Unrepaired
 from usagefix.picture.obstacles import said
@@ -55,13 +56,17 @@ class Done:
     presets: int
     drift: Amount
     batches: int
+    counted_ms: int
+    corrected_ms: int
     count_again: bool
     unrepaired: tuple[Unrepaired, ...]
 
 
 def one_round(db: Database, how: How) -> Done:
     """Count in one snapshot, store what is wrong, add it: where the server refuses a row, to all others."""
-    stored, nouns = db.retrying(lambda: how.store(db), how.limits), db.nouns
+    laps, nouns = Laps(), db.nouns
+    stored = db.retrying(lambda: how.store(db), how.limits)
+    counted = laps.lap()
     if stored.kept.rows:
         db.changes.append(f"{stored.kept.rows} {nouns.rows} have a baseline of {stored.kept.total} {nouns.events}")
     how.on_progress(BackfillProgress(0, stored.presets))
@@ -96,7 +101,7 @@ def one_round(db: Database, how: How) -> Done:
         time.sleep(how.pause)
     with db.transaction(how.limits):
         (count_again,) = db.values(db.query("close_run"), {"run": stored.run})
-    return Done(stored, done, removed, batches, count_again, tuple(refused.values()))
+    return Done(stored, done, removed, batches, counted, laps.lap(), count_again, tuple(refused.values()))
 
 
 def _next_size(size: int, step: Step, how: How) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import typer
 
 from usagefix.cli import printing
+from usagefix.cli.asking import Question, ask
 from usagefix.cli.declaring import flags
 from usagefix.cli.destination import file
 from usagefix.cli.options import VIEWS, Format
@@ -59,15 +60,16 @@ def execute(
     *,
     first: Callable[[], object] | None = None,
     of_declared: bool = True,
+    asks: Question | None = None,
 ) -> NoReturn:
     """Run a command on the database and end the process with its exit code.
 
     ``way``: how it goes over its counters; ``first``: what may fail before there is a connection; ``of_declared``:
-    whether it is about counters that are declared.
+    whether it is about counters that are declared; ``asks``: a person, before it changes anything.
     """
     outcome = Outcome(command)
     with timed(outcome):
-        on_database(context, outcome, work, way, first=first, of_declared=of_declared)
+        on_database(context, outcome, work, way, first=first, of_declared=of_declared, asks=asks)
     end(outcome, output, file(context))
 
 
@@ -90,11 +92,12 @@ def on_database(
     first: Callable[[], object] | None = None,
     say: Callable[[str], None] = words.say,
     of_declared: bool = True,
+    asks: Question | None = None,
 ) -> None:
     """Connect, work, close; what comes of it is in the outcome.
 
     ``way``: how it goes over its counters; ``first``: what may fail before there is a connection; ``say`` takes the
-    words on the way.
+    words on the way; ``asks``: a person, before it changes anything.
     """
     db: Database | None = None
     outcome.given = flags(context).as_typed if of_declared else ""
@@ -119,6 +122,8 @@ def on_database(
                 leave_out(db)
             if command == "probe-api":
                 keep_uses(db)
+        if asks is not None:
+            ask(db, outcome, asks, way, as_error)
         again_on_a_standby(partial(about, outcome, work, way), db, say)
     outcome.changes = words.outcome(db.changes if db else (), outcome.left)
     if db is not None:

@@ -52,6 +52,7 @@ class BackfillReport(Keyed):
     truncated so that the first count no longer fitted; a row corrected in several rounds counts in each.
     ``unrepaired``: rows that the server refused to update; the others were corrected.
     ``baselines``: what counters showed too much, and now hold on purpose; ``forgotten``: what they no longer do.
+    ``counted_ms``, ``corrected_ms``: how long it counted, and corrected, in milliseconds; None in a dry run.
     """
 
     rows_changed: int
@@ -65,6 +66,8 @@ class BackfillReport(Keyed):
     baselines: Baselines = NO_BASELINES
     forgotten: Baselines = NO_BASELINES
     unrepaired: tuple[Unrepaired, ...] = ()
+    counted_ms: int | None = None
+    corrected_ms: int | None = None
 
     @property
     def ok(self) -> bool:

@@ -29,7 +29,7 @@ from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
 from usagefix.render import counts, discovery, findings, insights, notifying
-from usagefix.render.phrases import corrections, moment, undone
+from usagefix.render.phrases import corrections, moment, took, undone
 from usagefix.render.pieces import Cell, Change, Column, Mark, Notes, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.verdict import FAINT, Verdict, verdict
 from usagefix.render.words import again
@@ -131,7 +131,8 @@ def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:
             return _planned(report, nouns) if report.after is None else _applied(report, report.after, nouns)
         case BackfillReport():
             notes = Notes("", tuple(corrections(report, nouns)))
-            return Outline((_backfill(report, nouns),), verdict(report), (notes,))
+            durations = (Remark("took", line) for line in took(report))
+            return Outline((_backfill(report, nouns),), verdict(report, nouns), (notes, *durations))
         case RollbackReport():
             result = Result("rolled_back", Mark.OK, "ok", "Rolled back", detail=str(verdict(report, nouns)))
             done = (Notes("", tuple(undone(report, nouns))),) if report.migrations else ()
@@ -180,6 +181,7 @@ def _applied(report: ApplyReport, after: VerifyReport, nouns: Nouns) -> Outline:
         Notes("What was done", (*done, *report.remarks, *corrections(report.backfill, nouns))),
         counts.checked("What is there now", now),
         *counts.accuracy(after.counts, nouns),
+        *(Remark("took", line) for line in took(report.backfill, report.durations)),
     )
     migrations = (Result("migration", Mark.OK, "applied", version) for version in report.migrations)
     return Outline((*migrations, _backfill(report.backfill, nouns), *now), verdict(report, nouns), sections)

@@ -11,7 +11,7 @@ from math import isfinite
 from usagefix.models.amount import Amount
 from usagefix.models.choices import DailyLimit
 from usagefix.models.correction import BackfillReport
-from usagefix.models.migration import ExportReport, RollbackReport
+from usagefix.models.migration import Durations, ExportReport, RollbackReport
 from usagefix.models.nouns import USUAL, Nouns, plural
 from usagefix.models.probe import Post, Probed, ProbeReport
 
@@ -26,6 +26,7 @@ _FATE = {
 _COMPETITORS = ("counted_twice", "competing_writer", "counter_writer")
 _MOST_IDS = 3
 _MOST_UNREPAIRED = 10
+_SECOND = 1_000  # milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,34 @@ def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
         for trigger in report.triggers:
             times = f"{'at most ' if trigger.at_most else ''}{plural(trigger.fires, 'time')}"
             yield f"  {trigger.name}: {times}"
+
+
+def lasted(milliseconds: int) -> str:
+    """A duration, as 12 ms, 1.2 s, 3 min 5 s or 2 h 4 min."""
+    if milliseconds < _SECOND:
+        return f"{milliseconds} ms"
+    if milliseconds < 60 * _SECOND - 50:  # what is not 60.0 s
+        return f"{milliseconds / _SECOND:.1f} s"
+    minutes, seconds = divmod(round(milliseconds / _SECOND), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def took(backfill: BackfillReport, durations: Durations | None = None) -> Iterator[str]:
+    """How long each step of a backfill took, or of an apply: a line, but for a dry run."""
+    if backfill.counted_ms is None or backfill.corrected_ms is None:
+        return
+    steps = {"counting": backfill.counted_ms}
+    if backfill.rows_changed:
+        steps["correcting"] = backfill.corrected_ms
+    if durations is not None:
+        steps = {"looking": durations.looked_ms, "triggers": durations.changed_ms} | steps
+        if durations.waited_ms >= _SECOND:
+            steps["waiting for older transactions"] = durations.waited_ms
+        if durations.dropped_ms is not None:
+            steps["dropping the daily limit"] = durations.dropped_ms
+        steps["verifying"] = durations.verified_ms
+    yield ", ".join(f"{step} {lasted(milliseconds)}" for step, milliseconds in steps.items())
 
 
 def undone(report: RollbackReport, nouns: Nouns = USUAL) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from usagefix.models.choices import GuardMode, Throttling
@@ -22,7 +22,7 @@ from usagefix.models.verification import RowReport, Status, VerifyReport
 from usagefix.render.phrases import moved
 
 GOOD, BAD, MIND, FAINT, PLAIN = "green", "red", "yellow", "dim", ""
-_GUARDED = {
+GUARDED = {
     GuardMode.IGNORE: "the counter stays as it is, the rest of a statement goes through",
     GuardMode.WARN: "the counter stays as it is, the rest of a statement goes through, with a warning",
     GuardMode.REJECT: "a statement that writes the counter fails",
@@ -51,11 +51,10 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
             if report.after is None:
                 following = str(report.before.next or "") or ("usagefix apply" if report.migrations else "")
                 return Verdict("dry run", "nothing was changed; the SQL: usagefix sql VERSION", next=following)
-            return _verified(report.after, nouns)
+            proved = _verified(report.after, nouns)
+            return replace(proved, next=proved.next or "usagefix smoke, then usagefix verify in CI")
         case BackfillReport():
-            if report.dry_run:
-                return Verdict("dry run", "nothing was changed")
-            return Verdict("done", "the drift is removed; usagefix verify proves it", GOOD)
+            return _backfilled(report, nouns)
         case RollbackReport():
             return _rolled_back(report, nouns)
         case StatusReport():
@@ -71,7 +70,7 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
         case ExportReport():
             return _exported(report)
         case GuardReport():
-            means = _GUARDED[report.mode]
+            means = GUARDED[report.mode]
             if report.was is None:
                 return Verdict(f"mode {report.mode}", means)
             was = "as before" if report.was is report.mode else f"was {report.was}"
@@ -108,6 +107,15 @@ def _verified(report: VerifyReport, nouns: Nouns) -> Verdict:
     number = f"{len(failed)} of {checks} checks {'fails' if len(failed) == 1 else 'fail'}"
     wrong = number if checks > 1 else "the check fails"
     return Verdict("not right", f"{wrong}{accuracy}", BAD, str(report.next or ""))
+
+
+def _backfilled(report: BackfillReport, nouns: Nouns) -> Verdict:
+    if report.dry_run:
+        return Verdict("dry run", "nothing was changed")
+    if report.unrepaired:
+        refused = f"the server refuses to update {nouns.of(len(report.unrepaired))}"
+        return Verdict("not done", refused, BAD, "usagefix backfill, once the server takes the rows named above")
+    return Verdict("done", "the drift is removed", GOOD, "usagefix verify")
 
 
 def _seen(report: TrendsReport | HeatmapReport | TopReport, nouns: Nouns) -> Verdict:
