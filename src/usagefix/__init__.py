@@ -1,3 +1,3 @@
 """usagefix: a denormalised usage counter in PostgreSQL, made right on a live database and kept right."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

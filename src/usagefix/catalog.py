@@ -19,6 +19,7 @@ from usagefix.errors import ConfigurationError
 from usagefix.models.choices import Trust
 from usagefix.nouns import commented, spoken
 from usagefix.sentinels import render
+from usagefix.tokens import split
 
 _PACKAGED = Path(__file__).parent / "sql"
 _CHECKOUT = Path(__file__).parents[2] / "sql"
@@ -239,17 +240,18 @@ def sample(name: str) -> str:
     return _read(root() / "sample" / f"{name}.sql")
 
 
+@cache
 def statements(script: str) -> tuple[Statement, ...]:
     """A script's statements one by one; what only comments is left out."""
-    import sqlparse  # noqa: PLC0415 - slow to import, and only some commands split
-
-    return tuple(_statement(text) for text in sqlparse.split(script) if _code(text))
+    return tuple(map(_statement, split(script)))
 
 
+@cache
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+@cache
 def _rendered(text: str, counter: Counter) -> str:
     counter = replace(counter, encoding=STANDARD.encoding)
     usual = replace(counter, partitioned=True, baselines=True) == STANDARD
@@ -258,6 +260,7 @@ def _rendered(text: str, counter: Counter) -> str:
     return render(counter, text)
 
 
+@cache
 def _written(text: str, counter: Counter) -> str:
     """What is left in a database, or read by people: in the words for the counter."""
     return commented(_rendered(text, counter), counter)

@@ -9,7 +9,7 @@ from usagefix.counter import Counter
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.quoting import quoted
 from usagefix.rendering import CODE_TAGS, FORMAT
-from usagefix.tokens import Kind, Token, tokens
+from usagefix.tokens import Kind, Token, lexed, tokens
 
 _ABOUT = ("event", "preset")  # what stands before a column in a fragment
 _NOUN = re.compile(r"\b(?:presets|preset_usage|uses|use)\b")
@@ -109,7 +109,7 @@ def commented(script: str, counter: Counter) -> str:
             return f"{token.tag}{commented(token.content, counter)}{token.text[len(token.tag) + len(token.content) :]}"
         return token.text
 
-    return _GONE.sub("", "".join(map(inside, tokens(script))))
+    return _GONE.sub("", "".join(map(inside, lexed(script))))
 
 
 def in_comment(text: str, words: Nouns) -> str:
@@ -133,6 +133,6 @@ def spoken(script: str, counter: Counter) -> str:
             return said(token.text)
         return f"$do${spoken(token.content, counter)}$do$" if token.text.startswith("$do$") else token.text
 
-    found = list(tokens(script))
+    found = list(lexed(script))
     after = [*(token.text for token in found[1:]), ""]
     return "".join(inside(token, then) for token, then in zip(found, after, strict=True))

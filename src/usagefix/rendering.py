@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from usagefix.keys import Keys
 from usagefix.sources import Fragments
-from usagefix.tokens import CODE, Kind, Token, tokens
+from usagefix.tokens import CODE, Kind, Token, lexed
 
 FORMAT = "$format$"  # code that format() reads
 CODE_TAGS = frozenset({"$function$", "$do$", "$trial$", FORMAT})  # dollar-quoted literals that hold code
 PARAMETER = re.compile(r"%\(\w+\)s")
+_MARK = "--? "
 _NEEDS = re.compile(r"--.*?--\? (?P<columns>[\w., ]+)|--\? (?P<alone>[\w., ]+)")
 _DATED = "presets.last_used_at, preset_usage.created_at"  # what ``--? dated`` stands for
 _LEDGER = "usagefix"  # its own schema, never the application's
@@ -51,7 +52,7 @@ class Renderer:
     def render(self, text: str, *, inside: bool = False) -> str:
         """The text with other names; ``inside``: it is the body of a function."""
         text = self._without_missing(text)
-        found = list(tokens(text))
+        found = lexed(text)
         written = [token.text for token in found]
         places = [place for place, token in enumerate(found) if token.kind in CODE]
         code = [found[place] for place in places]
@@ -97,8 +98,12 @@ class Renderer:
     def _without_missing(self, text: str) -> str:
         """Without the lines that end in a mark of a column that is not there."""
         kept, at = [], 0
-        for token in tokens(text):
-            needs = _NEEDS.fullmatch(token.text) if token.kind is Kind.COMMENT else None
+        if _MARK not in text:
+            return text
+        for token in lexed(text):
+            if token.kind is not Kind.COMMENT or _MARK not in token.text:
+                continue
+            needs = _NEEDS.fullmatch(token.text)
             columns = (needs["columns"] or needs["alone"]).replace("dated", _DATED).split(", ") if needs else ()
             if any(self._is_missing(*column.split(".")) for column in columns):
                 kept.append(text[at : text.rfind("\n", 0, token.offset) + 1])
@@ -170,5 +175,6 @@ def _catalog_type(code: list[Token], index: int) -> str | None:
 
 def _is_parameter(code: list[Token], index: int) -> bool:
     """Whether it is the name in ``%(name)s``."""
-    before, after = code[max(index - 2, 0) : index], code[index + 1 : index + 3]
-    return [token.text for token in (*before, *after)] == ["%", "(", ")", "s"]
+    if index < 2 or code[index - 1].text != "(" or code[index - 2].text != "%":
+        return False
+    return [token.text for token in code[index + 1 : index + 3]] == [")", "s"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -97,6 +98,12 @@ def tokens(text: str, start: int = 0, stop: int | None = None) -> Iterator[Token
             end = text.find(match[0], at, stop)
             at = stop if end < 0 else end + len(match[0])
         yield Token(_KINDS[kind], text[offset:at], offset)
+
+
+@lru_cache(maxsize=1024)
+def lexed(text: str) -> tuple[Token, ...]:
+    """Every token of a text that is read again and again."""
+    return tuple(tokens(text))
 
 
 def code(text: str, start: int = 0, stop: int | None = None) -> list[Token]:
