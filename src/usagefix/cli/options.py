@@ -136,6 +136,15 @@ TrustIn = Annotated[
         show_default=False,
     ),
 ]
+InLedger = Annotated[
+    list[str] | None,
+    option(
+        "--counter",
+        "Only this counter, by its name in the ledger or as table.column; may be given again.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
 Only = Annotated[
     list[str] | None,
     option(

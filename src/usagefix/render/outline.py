@@ -11,6 +11,7 @@ from usagefix.models.correction import BackfillReport, Baselines
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
+from usagefix.models.history import LogReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, TopReport, TrendsReport, WrittenPage
 from usagefix.models.migration import (
     ApplyReport,
@@ -28,7 +29,7 @@ from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
-from usagefix.render import counts, discovery, findings, insights, notifying
+from usagefix.render import counts, discovery, findings, history, insights, notifying
 from usagefix.render.phrases import corrections, moment, took, undone
 from usagefix.render.pieces import Cell, Change, Column, Mark, Notes, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.verdict import FAINT, Verdict, verdict
@@ -164,6 +165,8 @@ def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:
             return insights.top(report, nouns)
         case DiscoverReport():
             return discovery.discovered(report)
+        case LogReport():
+            return history.logged(report)
         case NotificationsReport():
             return notifying.notified(report)
         case ProbeReport():

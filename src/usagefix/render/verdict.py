@@ -11,6 +11,7 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport, Severity
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
+from usagefix.models.history import LogReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, Of, TopReport, TrendsReport, Window, WrittenPage
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, State, StatusReport
 from usagefix.models.notifying import NotificationsReport
@@ -87,6 +88,8 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
             return _seen(report, nouns)
         case DiscoverReport():
             return _discovered(report)
+        case LogReport():
+            return _logged(report)
         case NotificationsReport():
             return _throttled(report)
         case ProbeReport():
@@ -213,6 +216,16 @@ def _discovered(report: DiscoverReport) -> Verdict:
         named = "" if str(written.path) == "usagefix.toml" else f" --config {shlex.quote(str(written.path))}"
         following = f"usagefix{named} verify"
     return Verdict("found", f"{plural(len(report.counters), 'counter')}{added}; {looked}", GOOD, following)
+
+
+def _logged(report: LogReport) -> Verdict:
+    if not report.entries:
+        why = "the ledger is empty" if report.ledger else "there is no ledger, schema usagefix"
+        return Verdict("nothing", f"usagefix was never applied here: {why}", MIND, "usagefix apply --dry-run")
+    shown = plural(len(report.entries), "entry").replace("entrys", "entries")
+    older = report.found - len(report.entries)
+    more = f"; {older:,} older: usagefix log --limit {report.found}" if older else ""
+    return Verdict("log", f"{shown}, the newest first{more}")
 
 
 def _throttled(report: NotificationsReport) -> Verdict:

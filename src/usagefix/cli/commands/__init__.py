@@ -9,7 +9,7 @@ import typer
 from usagefix.cli.commands.changing import apply, backfill, guard, rollback
 from usagefix.cli.commands.dashboard import dashboard
 from usagefix.cli.commands.insight import heatmap, top, trends
-from usagefix.cli.commands.looking import check, check_preset, discover, doctor, status, verify
+from usagefix.cli.commands.looking import check, check_preset, discover, doctor, log, status, verify
 from usagefix.cli.commands.notifying import notifications
 from usagefix.cli.commands.offline import demo, export, schema, sql
 from usagefix.cli.commands.proving import probe_api, smoke
@@ -26,6 +26,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "check": check,
     "check-preset": check_preset,
     "status": status,
+    "log": log,
     "trends": trends,
     "heatmap": heatmap,
     "top": top,
@@ -40,7 +41,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
 }
 NAMES = frozenset(_COMMANDS)
-_OF_NO_COUNTER = ("discover", "notifications", "schema", "demo")
+_OF_NO_COUNTER = ("discover", "log", "notifications", "schema", "demo")
 
 
 def register(app: typer.Typer) -> None:

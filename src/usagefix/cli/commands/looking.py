@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usagefix.cli import options, run, watching
+from usagefix.cli.declaring import flags
 from usagefix.cli.turns import LOOK_FOR, LOOK_INTO, READ
+from usagefix.cli.viewing import Most
 
 if TYPE_CHECKING:
     from usagefix.database import Database
@@ -49,13 +51,33 @@ def verify(
 def status(context: typer.Context, output: options.OutputFormat = None) -> None:
     """Show which migrations are applied, when and by whom. Reads only.
 
-    Also when the application last recorded a use. Exit code 1 when an applied object is not as released.
+    Also when the application last recorded a use. Exit code 1 when an applied object is not as released. log shows what
+    was done before.
 
     Example: usagefix status
     """
     from usagefix.status import status as verb
 
     run.execute(context, "status", output, verb)
+
+
+def log(
+    context: typer.Context,
+    counter: options.InLedger = None,
+    limit: Most = 20,
+    output: options.OutputFormat = None,
+) -> None:
+    """Show what was done here: applied, rolled back, corrected. Reads only.
+
+    The history that the ledger keeps, the newest first: when, by which role, with which version of usagefix, of every
+    counter. status shows what of that is in force now.
+
+    Example: usagefix log --limit 5
+    """
+    from usagefix.log import log as verb
+
+    names = tuple(dict.fromkeys([*(counter or ()), *flags(context).counter]))
+    run.execute(context, "log", output, lambda db: verb(db, counters=names, limit=limit), of_declared=False)
 
 
 def check(
