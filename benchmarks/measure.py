@@ -39,7 +39,7 @@ SCALES = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table. ``met`` is None where the line was left out."""
+    """A line of the table. ``met`` is None if the line was left out."""
 
     name: str
     what: str

@@ -112,7 +112,7 @@ class Database:
         )
 
     def usagefix(self, *arguments: str, wrapper: tuple[str, ...] = ()) -> str:
-        """Run the command and return what it prints. Raises BenchmarkFailed where it fails."""
+        """Run the command and return what it prints. Raises BenchmarkFailed if it fails."""
         return finished(self.spawn_usagefix(*arguments, wrapper=wrapper))
 
     def require_no_drift(self) -> None:
@@ -180,14 +180,14 @@ def running(scale: Scale) -> Iterator[Lab]:
 
 
 def program(server: embedded.Server, name: str) -> Path | None:
-    """One of PostgreSQL's programs: beside the server's own, else on PATH; None where there is none."""
+    """One of PostgreSQL's programs: beside the server's own, else on PATH; None if there is none."""
     beside = server.binaries / name
     on_path = shutil.which(name)
     return beside if beside.exists() else Path(on_path) if on_path else None
 
 
 def finished(process: subprocess.Popen[str]) -> str:
-    """Wait for a process and return what it prints. Raises BenchmarkFailed where it fails."""
+    """Wait for a process and return what it prints. Raises BenchmarkFailed if it fails."""
     out, err = process.communicate()
     if process.returncode:
         raise BenchmarkFailed(f"{process.args!r} ended with {process.returncode}: {err.strip() or out.strip()}")

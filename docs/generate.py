@@ -23,7 +23,7 @@ import typer
 from usagefix import catalog
 from usagefix.catalog import Face, Migration
 from usagefix.cli import app
-from usagefix.cli.declaring import GROUP
+from usagefix.cli.shared import COUNTERS, EVERY, LACKING
 from usagefix.models.advice import Step
 from usagefix.models.amount import Amount
 from usagefix.models.correction import BackfillReport
@@ -206,14 +206,9 @@ def commands() -> Iterator[str]:
     group = typer.main.get_command(app)
     yield "# Commands"
     yield ""
-    yield "Made from the program itself by `make docs`. `usagefix COMMAND --help` says the same."
+    yield "Made from the program itself by `make docs`. `usagefix COMMAND --help`, `usagefix COMMAND -h` and `usagefix help COMMAND` show the same."
     yield ""
-    yield "Options before the command, `usagefix [OPTIONS] COMMAND`:"
-    yield ""
-    yield from _options(group)
-    yield "Which counters, before any command or behind it (all but `schema`, `demo` and `notifications`); [counters.md](counters.md) explains:"
-    yield ""
-    yield from _options(group, of_counters=True)
+    yield from _those_of_all(group)
     for name, command in group.commands.items():  # type: ignore[attr-defined]
         arguments = " ".join(
             p.make_metavar(typer.Context(command)) for p in command.params if p.param_type_name == "argument"
@@ -229,9 +224,34 @@ def commands() -> Iterator[str]:
         yield from _options(command)
 
 
-def _options(command: Any, *, of_counters: bool = False) -> Iterator[str]:
+def _those_of_all(group: Any) -> Iterator[str]:
+    """What commands share, once."""
+    yield "## Options of every command"
+    yield ""
+    yield (
+        "Commands share these options. They work before the command and after it: `usagefix --schema shop verify` and "
+        "`usagefix verify --schema shop` are the same. Where an option is given twice, the later one wins; `--counter` "
+        "adds to the one before. An option wins over its variable."
+    )
+    yield ""
+    yield from _options(group, EVERY)
+    yield f"{_those_lacking('wait')} need no database, and take none of these. `sql` prints SQL, and takes neither `--format` nor `--output`."
+    yield ""
+    yield "## Options that declare counters"
+    yield ""
+    yield f"All commands but {_those_lacking('events')} take these, too. [counters.md](counters.md) explains them."
+    yield ""
+    yield from _options(group, COUNTERS)
+
+
+def _those_lacking(option: str) -> str:
+    *most, last = (f"`{name}`" for name, options in LACKING.items() if option in options)
+    return f"{', '.join(most)} and {last}"
+
+
+def _options(command: Any, panel: str | None = None) -> Iterator[str]:
     options = [p for p in command.params if p.param_type_name == "option" and (p.envvar or p.name in VARIABLES)]
-    options = [option for option in options if (option.rich_help_panel == GROUP) is of_counters]
+    options = [option for option in options if option.rich_help_panel == panel]
     if not options:
         return
     yield "| option | variable | |"
@@ -277,7 +297,7 @@ def main() -> int:
     """Write the files; or only compare them, and say which are stale."""
     stale = [(path, text) for path, text in files() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path, text in stale:
-        print(path.relative_to(ROOT))  # noqa: T201
+        print(path.relative_to(ROOT))
         if "--check" not in sys.argv:
             path.write_text(text, encoding="utf-8")
     return 1 if stale and "--check" in sys.argv else 0

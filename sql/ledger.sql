@@ -1,11 +1,11 @@
--- The ledger, schema usagefix: what was applied and what that replaced, which counters were corrected, who else tried
--- to write one. Tables only: nothing in it runs. Application roles cannot look into it.
+-- The ledger, schema usagefix: what was applied and what that replaced, which counters were corrected, and who else
+-- tried to write them. It has tables only, so nothing in it runs. Application roles cannot read it.
 --
 --   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f ledger.sql -f <version>/stops.sql -f <version>/apply.sql
 --
--- Running it again changes nothing. A rollback leaves it: `usagefix rollback --purge`, or DROP SCHEMA usagefix CASCADE.
+-- A second run changes nothing. A rollback keeps it: `usagefix rollback --purge`, or DROP SCHEMA usagefix CASCADE.
 
--- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
+-- Look up every name in pg_catalog, and wait at most a second for a lock, unless lock_timeout is set already
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
@@ -14,7 +14,7 @@ END $do$;
 -- The schema
 CREATE SCHEMA IF NOT EXISTS usagefix;
 
--- Refuse a schema of somebody else's, and one in which something acts on what is written
+-- Refuse a schema of another owner, and one with a trigger, rule or policy
 DO $do$ BEGIN
     IF EXISTS (
         SELECT FROM pg_namespace JOIN pg_roles ON pg_roles.oid = nspowner
@@ -24,18 +24,18 @@ DO $do$ BEGIN
         SELECT FROM pg_class WHERE relnamespace = 'usagefix'::regnamespace AND relkind = 'r' AND oid IN (
             SELECT tgrelid FROM pg_trigger UNION SELECT ev_class FROM pg_rewrite UNION SELECT polrelid FROM pg_policy)
     ) THEN
-        RAISE EXCEPTION 'schema usagefix belongs to another role, or a trigger, rule or policy acts on a table of it'
-            USING ERRCODE = 'insufficient_privilege', HINT = 'Look at it, and drop it if it is not usagefix''s.';
+        RAISE EXCEPTION 'another role owns schema usagefix, or a trigger, rule or policy acts on one of its tables'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Check it, and drop it if usagefix did not create it.';
     END IF;
 END $do$;
 
--- The counters that are kept here: of which tables and columns, and of which events
+-- The counters in this ledger: their tables and columns, and the events that they count
 CREATE TABLE IF NOT EXISTS usagefix.counters (
     counter text COLLATE "C" NOT NULL PRIMARY KEY, definition jsonb NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- The history: each version that was applied or rolled back, when and by whom
+-- The history: each version that was applied or rolled back, when, and by which role
 CREATE TABLE IF NOT EXISTS usagefix.history (
     entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, counter text COLLATE "C" NOT NULL,
     version text NOT NULL, action text NOT NULL CHECK (action IN ('apply', 'rollback')),
@@ -45,8 +45,8 @@ CREATE TABLE IF NOT EXISTS usagefix.history (
     checksum text DEFAULT NULLIF(current_setting('usagefix.checksum', true), '')
 );
 
--- What apply replaced, for rollback. definition: null where there was nothing; extras: statements that complete it;
--- left_behind, how: the body that apply put there, and how it came about
+-- What apply replaced, for rollback. definition: null if there was nothing; extras: statements that complete it;
+-- left_behind, how: the body that apply put there, and how apply made it
 CREATE TABLE IF NOT EXISTS usagefix.saved_objects (
     counter text COLLATE "C" NOT NULL, version text NOT NULL,
     kind text NOT NULL CHECK (kind IN ('function', 'trigger', 'index')), identity text NOT NULL,
@@ -68,7 +68,7 @@ CREATE TABLE IF NOT EXISTS usagefix.backfills (
 );
 
 -- The corrected counters: what each showed and should have shown when it was counted, the delta, and what it became.
--- applied_at is null while the delta is pending; actual is null where only the time of the last use was behind
+-- applied_at is null while the delta is pending; actual is null if only the time of the last use was too old
 CREATE TABLE IF NOT EXISTS usagefix.corrections (
     counter text COLLATE "C" NOT NULL, run bigint NOT NULL, place bigint NOT NULL, row_key text NOT NULL,
     displayed numeric, actual numeric, delta numeric NOT NULL, newest timestamptz,
@@ -76,21 +76,21 @@ CREATE TABLE IF NOT EXISTS usagefix.corrections (
     PRIMARY KEY (run, place)
 );
 
--- Uses that a counter holds beside its events, on purpose: what it showed too much when a person said to trust it
+-- Uses that a counter holds in addition to its events: what it showed too much when a person decided to trust it
 CREATE TABLE IF NOT EXISTS usagefix.baselines (
     counter text COLLATE "C" NOT NULL, row_key text NOT NULL, baseline numeric NOT NULL, run bigint NOT NULL,
     PRIMARY KEY (counter, row_key)
 );
 
--- Written by the triggers where pending deltas may no longer fit: a counter that was too low stopped at zero, or all
--- events were truncated. A backfill that finds a row here counts again
+-- The triggers add a row if pending deltas may be wrong: a counter that was too low stopped at zero, or all events were
+-- truncated. A backfill that finds a row here counts again
 CREATE TABLE IF NOT EXISTS usagefix.held_at_zero (
     entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, counter text COLLATE "C" NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- Refused writes of the counter. A writer takes a row that nobody holds, or adds one; readers add them up. at_once: how
--- often the newest transaction that wrote it did
+-- Refused writes of the counter. A writer updates a row that nobody has locked, or adds one; readers add them up.
+-- at_once: how often the newest transaction updated the row
 CREATE TABLE IF NOT EXISTS usagefix.refused_writes (
     entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, counter text COLLATE "C" NOT NULL,
     mode text NOT NULL, role text NOT NULL, application text NOT NULL, via text NOT NULL,
@@ -98,12 +98,12 @@ CREATE TABLE IF NOT EXISTS usagefix.refused_writes (
     writes bigint NOT NULL DEFAULT 1, in_transaction text NOT NULL, at_once integer NOT NULL DEFAULT 1
 ) WITH (fillfactor = 50);
 
--- How many were rejected, and how many came too often to be noted: those leave no row
+-- How many writes were rejected, and how many were not recorded because there were too many: these have no row
 CREATE SEQUENCE IF NOT EXISTS usagefix.rejected_preset_usage_count;
 CREATE SEQUENCE IF NOT EXISTS usagefix.unnoted_preset_usage_count;
 
--- Close the ledger: one owner, whatever event triggers made of it; no other role, whatever default privileges say. The
--- owner of presets may write what the counting functions and the guard note; other counters' owners keep that, too
+-- Close the ledger. It has one owner, even if event triggers changed that, and no other role has privileges, even by
+-- default. The owners of presets and of other counters may write what their counting functions and guards record
 DO $do$
 DECLARE
     ledger CONSTANT name := (SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'usagefix');
@@ -136,12 +136,12 @@ BEGIN
         WHERE granted.grantee <> parts.owner AND (roles.rolname = counting OR granted.grantee NOT IN (
                 SELECT relowner FROM pg_class JOIN usagefix.counters
                     ON pg_class.oid = to_regclass(format('%I.%I', definition ->> 'schema', definition ->> 'parent'))))
-            AND (granted.privilege_type NOT IN ('SELECT', 'USAGE') -- what is granted later, to read, is meant
+            AND (granted.privilege_type NOT IN ('SELECT', 'USAGE') -- a later grant to read stays
                 OR NOT EXISTS (SELECT FROM usagefix.history))
     LOOP
         EXECUTE format('REVOKE ALL ON SCHEMA usagefix FROM %s CASCADE', part.grantee);
         EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA usagefix FROM %s CASCADE', part.grantee);
-        IF part.grantee <> quote_ident(counting) THEN -- who may have another counter
+        IF part.grantee <> quote_ident(counting) THEN -- which may own another counter
             EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA usagefix FROM %s CASCADE', part.grantee);
         END IF;
     END LOOP;

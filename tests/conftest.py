@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from pytest_postgresql import factories
-from support import APPLICATIONS, SQL, App, run
+from support import APPLICATIONS, FORKS, SQL, App, run
 
 from usagefix import embedded
 
@@ -38,6 +38,11 @@ def pytest_report_header() -> str:
     binaries = embedded.find_binaries(_wanted())
     version = subprocess.run([binaries / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
     return f"server: {version.strip()} from {binaries}"
+
+
+def pytest_sessionfinish() -> None:
+    """While the run still waits for this process: what measures the forks' parents writes as they end."""
+    FORKS.close()
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,34 @@ from pathlib import Path
 AT_RUN_TIME = ("DATABASE_URL", "SUPABASE_DB_URL", "USAGEFIX_", "GITHUB_", "COLUMNS", "PG", "PYTEST_")
 REAL = "demo"  # it starts servers, and its tests are about how it begins and ends
 
-# The parent of the runs. It only imports and forks, so that no run inherits anything from another one.
-PARENT = r"""
-import gc, json, os, runpy, socket, sys
-import usagefix.apply, usagefix.backfill, usagefix.cli, usagefix.database, usagefix.preset, usagefix.rollback
-import usagefix.render.table, usagefix.status, usagefix.verify, dotenv, sqlparse
+# Imports all there is to import, and writes the bundled SQL for the usual counter: what each run would do again.
+BEGUN = r"""
+import gc, importlib, itertools, json, os, pkgutil, runpy, socket, sys
+from dataclasses import replace
+import usagefix
 
+for module in pkgutil.walk_packages(usagefix.__path__, "usagefix."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+
+from usagefix import catalog
+from usagefix.counter import STANDARD
+
+for partitioned, baselines in itertools.product((True, False), repeat=2):
+    counter = replace(STANDARD, partitioned=partitioned, baselines=baselines)
+    catalog.released_bodies(counter)
+    catalog.statements(catalog.ledger(counter))
+    for migration in catalog.migrations():
+        migration.checksums(counter)
+        for face in catalog.Face:
+            migration.statements(face, counter)
+gc.freeze()
+"""
+# The parent of the runs. It only imports, reads and forks, so that no run inherits anything from another one.
+PARENT = (
+    BEGUN
+    + r"""
+import atexit, threading
 def next_run(line):
     while True:
         order, streams, _, _ = socket.recv_fds(line, 1 << 16, 3)
@@ -48,7 +70,6 @@ def next_run(line):
             os.close(stream)
         line.sendall(b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
-gc.freeze()
 order = next_run(socket.socket(fileno=int(sys.argv[1])))
 os.environ.clear()
 os.environ.update(order["environment"])
@@ -56,8 +77,20 @@ os.chdir(order["folder"])
 if not sys.flags.safe_path:
     sys.path[0] = os.getcwd()
 sys.argv[1:] = order["arguments"]
-runpy.run_module("usagefix", run_name="__main__", alter_sys=True)
+try:
+    runpy.run_module("usagefix", run_name="__main__", alter_sys=True)
+except SystemExit as ended:
+    if not isinstance(ended.code, int):
+        raise
+    # What Python does as it ends, but for taking every module apart, which takes longer than most runs.
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    gc.collect()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ended.code)
 """
+)
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,29 @@
--- Make every counter equal to its number of events, once, by adding what is missing.
+-- Make every counter equal to its number of events, once, by adding what it lacks.
 --
 --   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f backfill.sql
 --
--- Needs apply.sql first: from then on each event and its count commit together, so what is missing stays the same,
+-- Run apply.sql first. From then on each event and its count commit together. So what a counter lacks stays the same,
 -- whatever is written meanwhile, and adding it is exact. (An absolute count would overwrite the uses counted since.)
--- `usagefix backfill` does the same in small transactions; this file holds the rows that it corrects until it commits.
+-- `usagefix backfill` does the same in small transactions; this file locks the rows that it corrects until it commits.
 -- A repair is not a use: the application's own triggers on presets do not fire.
--- It stops where the events do not look like the whole truth. Look first; then, to make the counters fall all the same,
--- SET usagefix.trust = 'events'; or 'counters': what they show too much becomes a baseline, to which events are added.
+-- The file stops if the events do not look like the whole truth. Find out why first. Then SET usagefix.trust = 'events'
+-- to let the counters fall, or 'counters' to keep what they show too much as a baseline, to which events are added.
 
--- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
+-- Look up every name in pg_catalog, and wait at most a second for a lock, unless lock_timeout is set already
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
-    PERFORM set_config('TimeZone', 'UTC', true); -- of times without a zone
+    PERFORM set_config('TimeZone', 'UTC', true); -- for times without a zone
+    IF NOT EXISTS (SELECT FROM pg_attribute --? dated
+            WHERE attrelid = to_regclass('public.presets') AND attname = 'last_used_at'::name) --? dated
+        OR NOT EXISTS (SELECT FROM pg_attribute --? dated
+            WHERE attrelid = to_regclass('public.preset_usage') AND attname = 'created_at'::name) THEN --? dated
+        RAISE EXCEPTION 'nothing was changed, since a time that this file reads has another name here' --? dated
+            USING HINT = 'usagefix sql 20250930000001 backfill --adapt prints the script for this database.'; --? dated
+    END IF; --? dated
 END $do$;
 
--- By hand: hold the application's triggers on presets off; where the role may not set that, one by one
+-- By hand: keep the application's triggers on presets from firing; if the role may not set that, disable each
 DO $do$
 DECLARE
     held name[] := '{}';
@@ -38,7 +45,7 @@ BEGIN
 END
 $do$;
 
--- Count what is missing, and add it
+-- Count what counters lack, and add it
 DO $do$
 DECLARE
     this_counter CONSTANT text := 'preset_usage_count'::name;
@@ -51,10 +58,10 @@ BEGIN
         WHERE tgrelid = 'public.preset_usage'::regclass AND tgenabled IN ('O', 'A')
             AND tgfoid = to_regprocedure('public.auto_increment_preset_usage_count()')
     ) THEN
-        RAISE EXCEPTION 'new uses are not counted yet, so no backfill can be exact'
+        RAISE EXCEPTION 'new uses are not counted yet, so a backfill cannot be exact'
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run apply.sql first.';
     END IF;
-    -- An interrupted run: what it did is done, what it left is counted anew.
+    -- An interrupted run: keep what it corrected, and count the rest again.
     DELETE FROM usagefix.corrections WHERE counter = this_counter AND applied_at IS NULL;
     UPDATE usagefix.backfills SET finished_at = clock_timestamp() WHERE counter = this_counter AND finished_at IS NULL;
     DELETE FROM usagefix.baselines WHERE counter = this_counter AND (
@@ -76,7 +83,7 @@ BEGIN
         WHERE preset.usage_count IS DISTINCT FROM truth.uses
             OR events.newest > COALESCE(preset.last_used_at, '-infinity') --? dated
         ;
-        -- Many counters without an event, or a large fall: do not make what may be true false. Asked once.
+        -- Many counters without an event, or a large fall: these counters may be right. Ask once.
         IF trust IS NULL THEN
             SELECT format('%s of %s counters would fall, their sum from %s to %s', falling, used, falls_from, falls_to)
             INTO why
@@ -98,12 +105,12 @@ BEGIN
             UPDATE usagefix.corrections SET delta = 0 WHERE run = this_run AND delta < 0;
         END IF;
         IF why IS NOT NULL OR trust NOT IN ('events', 'counters', 'asked') THEN
-            RAISE EXCEPTION '%', COALESCE(why, 'usagefix.trust is neither events nor counters')
+            RAISE EXCEPTION '%', COALESCE(why, 'usagefix.trust must be events or counters')
                 USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Find out why no events are recorded:'
-                    ' usagefix doctor. Or say what is true: SET usagefix.trust = ''events''; or ''counters'';';
+                    ' usagefix doctor. Or say what is right: SET usagefix.trust = ''events''; or ''counters'';';
         END IF;
         trust := 'asked';
-        -- In the order of their ids, as the triggers do.
+        -- Lock in the order of their ids, as the triggers do.
         PERFORM FROM public.presets AS preset
         WHERE preset.id::text IN (SELECT row_key FROM usagefix.corrections WHERE run = this_run)
         ORDER BY preset.id FOR NO KEY UPDATE;
@@ -125,7 +132,7 @@ BEGIN
 END
 $do$;
 
--- By hand: let the triggers go
+-- By hand: enable the triggers again
 DO $do$
 DECLARE
     held CONSTANT name[] := current_setting('usagefix.held_off');

@@ -1,8 +1,8 @@
--- What a partitioned preset_usage needs beside apply.sql, for rows written straight into a partition that came later.
--- `usagefix apply` adds this, and the triggers of apply.sql on each partition, where the table is partitioned.
+-- What a partitioned preset_usage needs in addition to apply.sql, for rows written directly into a later partition.
+-- If the table is partitioned, `usagefix apply` adds this, and the triggers of apply.sql on each partition.
 
--- Notes which statements on the whole table are counted as a whole, innermost first: by their depth of triggers and by
--- when they came, so that what is left in the setting, or put there, means nothing to another statement
+-- Notes in a setting which statements on the whole table are counted as a whole, innermost first, by depth of triggers
+-- and time. So a value that is left there, or that somebody sets, does not fit another statement
 CREATE OR REPLACE FUNCTION public.auto_note_preset_usage_count() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -12,16 +12,16 @@ DECLARE
 BEGIN
     IF TG_WHEN = 'BEFORE' THEN
         PERFORM set_config('usagefix.whole', concat(pg_trigger_depth() - 1, this, ',', whole), true);
-    ELSIF strpos(split_part(whole, ',', 1), this) > 0 THEN -- after a cascade it is another depth
+    ELSIF strpos(split_part(whole, ',', 1), this) > 0 THEN -- after a cascade the depth differs
         PERFORM set_config('usagefix.whole', substr(whole, strpos(whole, ',') + 1), true);
     ELSE
-        RAISE EXCEPTION 'usagefix.whole is not to be set or reset within a statement';
+        RAISE EXCEPTION 'a statement must not set or reset usagefix.whole';
     END IF;
     RETURN NULL;
 END
 $function$;
 
--- Counts row by row what is written straight into a partition that has no triggers of its own yet
+-- Counts row by row what is written directly into a partition that has no triggers of its own yet
 CREATE OR REPLACE FUNCTION public.auto_count_row_preset_usage_count() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_preset_usage_count_1
 AS $function$
@@ -30,7 +30,7 @@ DECLARE
     too_low boolean := false;
     shown numeric;
 BEGIN
-    -- Not in a partition with triggers of its own, or of a table that was swapped away; nor without rights on presets.
+    -- Do not count in a partition with its own triggers, for a table that was replaced, or without rights on presets.
     IF pg_catalog.has_table_privilege(pg_catalog.to_regclass('public.presets'), 'UPDATE') IS NOT TRUE
         OR COALESCE(pg_catalog.pg_partition_root(TG_RELID), TG_RELID) OPERATOR(pg_catalog.<>)
             COALESCE(pg_catalog.to_regclass('public.preset_usage'), pg_catalog.pg_partition_root(TG_RELID), TG_RELID)
@@ -48,7 +48,7 @@ BEGIN
             pg_catalog.current_setting('search_path'), ', ',
             'pg_usagefix_preset_usage_count_'::pg_catalog.name, pg_catalog.pg_trigger_depth()), true);
     END IF;
-    -- What the row changed, preset by preset.
+    -- What the row changed, for each preset.
     FOR change IN
         SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.moment) AS newest
         FROM (
@@ -69,7 +69,7 @@ BEGIN
           , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at
         WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id;
     END LOOP;
-    -- Deltas that a backfill has still to add do not fit any more: tell it to count again.
+    -- Pending deltas of a backfill may be wrong now: tell it to count again.
     IF too_low AND EXISTS (
         SELECT FROM pg_catalog.pg_class AS note
         JOIN pg_catalog.pg_namespace AS ledger ON ledger.oid OPERATOR(pg_catalog.=) note.relnamespace
@@ -85,11 +85,11 @@ BEGIN
 END
 $function$;
 
--- Nobody calls them: they are for the triggers
+-- Only the triggers call them
 REVOKE ALL ON FUNCTION public.auto_note_preset_usage_count() FROM PUBLIC;
 REVOKE ALL ON FUNCTION public.auto_count_row_preset_usage_count() FROM PUBLIC;
 
--- PostgreSQL gives each later partition the trigger for rows
+-- PostgreSQL creates this row-level trigger on each later partition
 CREATE OR REPLACE TRIGGER trigger_auto_count_row_preset_usage_count
     AFTER INSERT OR DELETE OR UPDATE ON public.preset_usage
     FOR EACH ROW
@@ -97,7 +97,7 @@ CREATE OR REPLACE TRIGGER trigger_auto_count_row_preset_usage_count
         concat(pg_trigger_depth(), ' ', extract(epoch FROM statement_timestamp())))
     EXECUTE FUNCTION public.auto_count_row_preset_usage_count();
 
--- Note that there was nothing before, where nothing is noted yet: rollback drops them
+-- Record that they did not exist before, unless a record exists: rollback drops them
 INSERT INTO usagefix.saved_objects (counter, version, kind, identity)
 SELECT 'preset_usage_count'::name, '20250930000001', 'function', unnest(ARRAY[
     'public.auto_note_preset_usage_count()'::regprocedure, 'public.auto_count_row_preset_usage_count()'::regprocedure

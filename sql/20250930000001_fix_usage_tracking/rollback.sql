@@ -1,14 +1,14 @@
--- Back to what was there before apply.sql; the counters keep their values.
+-- Restore what was there before apply.sql. The counters keep their values.
 --
 --   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f rollback.sql
 
--- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
+-- Look up every name in pg_catalog, and wait at most a second for a lock, unless lock_timeout is set already
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
 END $do$;
 
--- By hand: stop where this file alone is not enough, before it changes anything
+-- By hand: stop before any change if this file alone is not enough
 DO $do$
 DECLARE
     why text;
@@ -19,7 +19,7 @@ BEGIN
             SELECT FROM usagefix.saved_objects
             WHERE counter = 'preset_usage_count'::name AND version > '20250930000001')
         UNION ALL
-        SELECT 'nothing is recorded of this version' WHERE NOT EXISTS (
+        SELECT 'the ledger has no record of this version' WHERE NOT EXISTS (
             SELECT FROM usagefix.saved_objects
             WHERE counter = 'preset_usage_count'::name AND version = '20250930000001')
         UNION ALL
@@ -28,7 +28,7 @@ BEGIN
         HAVING count(*) > 0
     ) AS reasons;
     IF why IS NOT NULL THEN
-        RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why
+        RAISE EXCEPTION 'nothing was changed, because this file is not enough here: %', why
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'usagefix rollback does it;'
                 ' usagefix sql 20250930000001 rollback --adapt prints the script for this database.';
     END IF;
@@ -43,7 +43,7 @@ DROP TRIGGER IF EXISTS trigger_auto_adjust_preset_usage_count_truncate ON public
 DROP FUNCTION IF EXISTS public.auto_increment_preset_usage_count();
 DROP FUNCTION IF EXISTS public.auto_adjust_preset_usage_count();
 
--- Deltas that still wait were exact only while the triggers counted
+-- Pending deltas are exact only while the triggers count
 DELETE FROM usagefix.corrections WHERE counter = 'preset_usage_count'::name AND applied_at IS NULL;
 UPDATE usagefix.backfills SET finished_at = clock_timestamp()
 WHERE counter = 'preset_usage_count'::name AND finished_at IS NULL;

@@ -1,17 +1,17 @@
--- Stop where apply.sql alone is not enough, before anything is changed. Reads only.
+-- Stop before any change if apply.sql alone is not enough. Only reads.
 --
 --   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f ../ledger.sql -f stops.sql -f apply.sql -f backfill.sql
 --
--- It knows the usual application, and a mere word is reason enough. `usagefix apply` reads the code instead, and edits
--- what has to be edited; it needs no file of this kind.
+-- It looks for words in functions and stops at the first doubt. `usagefix apply` reads the code, edits what has to be
+-- edited, and does not need this file.
 
--- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
+-- Look up every name in pg_catalog, and wait at most a second for a lock, unless lock_timeout is set already
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
 END $do$;
 
--- By hand: stop, or let apply.sql begin, in this transaction only
+-- By hand: stop, or allow apply.sql to begin, in this transaction only
 DO $do$ DECLARE
     ours CONSTANT text[] := ARRAY[
         'auto_increment_preset_usage_count', 'auto_adjust_preset_usage_count', 'guard_preset_usage_count'];
@@ -58,7 +58,7 @@ BEGIN
         logicalrelid, CASE partmethod WHEN 'n' THEN 'as a whole' ELSE 'distributed' END), '; '), why) INTO why
     FROM pg_dist_partition WHERE logicalrelid IN ('public.presets'::regclass, 'public.preset_usage'::regclass); END IF;
     IF why IS NOT NULL THEN
-        RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why
+        RAISE EXCEPTION 'nothing was changed, because this file is not enough here: %', why
             USING ERRCODE = 'feature_not_supported', HINT = 'usagefix apply does it, or says what to do first;'
                 ' usagefix sql 20250930000001 apply --adapt prints the script for this database.';
     END IF;

@@ -1,29 +1,34 @@
--- Is it right now? Reads only; locks nothing.
+-- Are the counters right now? Only reads; takes no locks that block.
 --
 --   psql "$DATABASE_URL" -f verify.sql
 --
--- Four tables: the checks of the catalog, the checks of the counters, the totals, and the presets to look at. Each
--- statement sees both sides of a counter in one snapshot, so people using the application raise no false alarm.
+-- It prints four tables: checks of the catalog, checks of the counters, the totals, and the presets to look at. Each
+-- statement reads counters and events in one snapshot, so concurrent writes cause no false alarm.
 -- Connect as the owner of the tables, or row level security hides rows from you (the check counters_accurate says so).
--- What else writes the counter, only reading code can tell: `usagefix verify` and `usagefix doctor` do.
+-- `usagefix verify` and `usagefix doctor` also read code, and find what else writes the counter.
 
--- Find every name in pg_catalog, whatever others have created elsewhere
+-- Look up every name in pg_catalog, so that nothing that others created is called instead
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false);
-    PERFORM set_config('TimeZone', 'UTC', false); -- of times without a zone
-    PERFORM set_config('usagefix.baselines', '{}', false); -- what counters hold beside their events
+    PERFORM set_config('TimeZone', 'UTC', false); -- for times without a zone
+    PERFORM set_config('usagefix.baselines', '{}', false); -- what counters hold in addition to their events
     IF EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('usagefix') AND relname = 'baselines') THEN
         PERFORM set_config('usagefix.baselines', jsonb_object_agg(row_key, baseline)::text, false)
         FROM usagefix.baselines WHERE counter = 'preset_usage_count'::name HAVING count(*) > 0;
     END IF;
+    IF NOT EXISTS (SELECT FROM pg_attribute --? dated
+            WHERE attrelid = to_regclass('public.presets') AND attname = 'last_used_at'::name) --? dated
+        OR NOT EXISTS (SELECT FROM pg_attribute --? dated
+            WHERE attrelid = to_regclass('public.preset_usage') AND attname = 'created_at'::name) THEN --? dated
+        RAISE EXCEPTION 'a time that this file reads has another name here' USING HINT = --? dated
+            'usagefix sql 20250930000001 verify --adapt prints the script for this database.'; END IF; --? dated
 END $do$;
 
 -- Objects
 WITH RECURSIVE tree AS (
     SELECT tables.oid AS relation, tables.relkind AS kind, true AS whole
     FROM pg_class AS tables WHERE tables.oid = to_regclass('public.preset_usage')
-    UNION ALL SELECT parents.inhrelid, tables.relkind, false
-    FROM tree
+    UNION ALL SELECT parents.inhrelid, tables.relkind, false FROM tree
     JOIN pg_inherits AS parents ON parents.inhparent = tree.relation
     JOIN pg_class AS tables ON tables.oid = parents.inhrelid
 ), released AS (
@@ -37,7 +42,7 @@ WITH RECURSIVE tree AS (
     UNION ALL SELECT 'TRUNCATE', 'trigger_auto_adjust_preset_usage_count_truncate'::name, 32, NULL, NULL,
         to_regprocedure('public.auto_adjust_preset_usage_count()')
 ), found AS (
-    -- Each trigger that should be: on the whole table, and on each partition, where TRUNCATE is noticed before.
+    -- Each expected trigger: on the whole table, and on each partition, where the one for TRUNCATE fires before.
     SELECT tree.relation, tree.kind, tree.whole, released.event, released.name, existing.oid IS NOT NULL AS present,
         COALESCE(existing.tgenabled IN ('O', 'A'), false) AS enabled, existing.tgenabled AS state,
         COALESCE(existing.tgtype, 0) & 1 = 1 AS by_row,
@@ -70,7 +75,7 @@ WITH RECURSIVE tree AS (
         string_agg(lower(event), ', ' ORDER BY event) FILTER (WHERE NOT enabled) AS disabled
     FROM found WHERE whole AND event <> 'INSERT'
 ), partitions AS (
-    -- Counted by triggers of its own, or row by row by the trigger that PostgreSQL gives to later partitions.
+    -- Counted by its own triggers, or by the row-level trigger that PostgreSQL creates on later partitions.
     SELECT event = 'INSERT' AS inserts, count(DISTINCT relation) AS present,
         count(DISTINCT relation) FILTER (WHERE later) AS later,
         count(DISTINCT relation) FILTER (WHERE wrong) AS wrong,
@@ -82,8 +87,8 @@ WITH RECURSIVE tree AS (
     GROUP BY event = 'INSERT'
 ), functions AS (
     SELECT wanted.prefix, wanted.title, format('%s()', wanted.name) AS name, proc.oid,
-        -- The whole body; where nothing is partitioned, also one without what partitions need. A path by which the
-        -- guard knows it, if there is one.
+        -- The whole body or, if nothing is partitioned, the one without what partitions need; and the path by which
+        -- the guard recognises it, if there is one.
         (strpos(wanted.bodies, md5(proc.prosrc)) = 1
             OR strpos(wanted.bodies, md5(proc.prosrc)) > 1 AND NOT EXISTS (SELECT FROM tree WHERE kind = 'p'))
             AND COALESCE(array_to_string(proc.proconfig, ';') !~ concat('search_path=(?!.*, pg_temp, ',
@@ -98,47 +103,44 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                '0629dcc1940b9d1f2c7820973bc0290e afe50294addb341eb9abd31104f56610',
+                '2b767bba4342ed3eeeaf188368b9e042 a6c346708404f92cb3c32c0dece3b33e',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '648f7a214122e5a260295e00e9e88ae0 58d70311ced309f48461d4b7e036d510',
+                'd631af634ab88a75bebc3b284c392841 10834070da388c8969f29af9e150a196',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function
     LEFT JOIN pg_roles AS owners ON owners.oid = proc.proowner
     LEFT JOIN pg_class AS presets ON presets.oid = to_regclass('public.presets')
 )
-SELECT 'trigger_enabled' AS check_id,
-    'New uses are counted' AS title,
+SELECT 'trigger_enabled' AS check_id, 'New uses are counted' AS title,
     CASE WHEN NOT present OR relation IS NULL THEN 'missing' WHEN NOT enabled OR above IS NOT NULL THEN 'failed'
         WHEN NOT as_released THEN 'outdated' ELSE 'ok' END AS status,
     'trigger_auto_increment_preset_usage_count'::name::text AS object,
     CASE WHEN NOT present OR relation IS NULL THEN 'no such trigger on preset_usage'
         WHEN state = 'D' THEN 'the trigger is disabled'
         WHEN state = 'R' THEN 'the trigger fires on replicas only'
-        WHEN above IS NOT NULL THEN format('it became a part of %s: what is written through that is not counted', above)
+        WHEN above IS NOT NULL THEN format('it is a partition of %s now: writes to that are not counted', above)
         WHEN by_row THEN 'a row-level trigger'
         WHEN NOT as_released THEN 'not the trigger that apply creates'
         ELSE 'after each INSERT statement' END AS detail,
     CASE WHEN present AND NOT enabled
         THEN format('ALTER TABLE %s ENABLE TRIGGER %I, then usagefix backfill', relation::regclass, name)
-        WHEN above IS NOT NULL THEN format('take it out of %s, then usagefix backfill', above)
+        WHEN above IS NOT NULL THEN format('detach it from %s, then usagefix backfill', above)
         ELSE 'usagefix apply' END AS hint
 FROM counting
 UNION ALL SELECT CASE WHEN kinds.inserts THEN 'partitions_counted' ELSE 'partition_changes_counted' END,
     CASE WHEN kinds.inserts THEN 'Partitions are counted' ELSE 'Partitions'' deletes are counted' END,
     CASE WHEN partitions.present IS NULL OR counting.present IS NOT TRUE THEN 'skipped'
         WHEN partitions.wrong > 0 THEN 'failed' ELSE 'ok' END,
-    'preset_usage',
-    CASE WHEN partitions.present IS NULL THEN 'not partitioned'
+    'preset_usage', CASE WHEN partitions.present IS NULL THEN 'not partitioned'
         WHEN counting.present IS NOT TRUE THEN 'nothing is counted yet'
         WHEN partitions.wrong > 0 THEN format('%s of %s partitions not counted once when written to directly: %s',
             partitions.wrong, partitions.present, partitions.names)
-        WHEN partitions.later > 0 THEN format('%s partitions, %s of them row by row (apply makes them faster)',
+        WHEN partitions.later > 0 THEN format('%s partitions, %s of them counted row by row (apply makes them faster)',
             partitions.present, partitions.later)
         ELSE format('%s partitions', partitions.present) END,
-    'usagefix apply'
-FROM (VALUES (true), (false)) AS kinds (inserts)
+    'usagefix apply' FROM (VALUES (true), (false)) AS kinds (inserts)
 CROSS JOIN counting
 LEFT JOIN partitions USING (inserts)
 UNION ALL SELECT 'changes_counted', 'Deletes and moves are counted',
@@ -161,13 +163,11 @@ UNION ALL SELECT prefix || '_current', title || ' as released',
     CASE WHEN oid IS NULL THEN 'missing' WHEN NOT as_released THEN 'outdated' ELSE 'ok' END, name,
     CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body or path is not the released one'
         ELSE 'its body is the released one' END,
-    'usagefix apply'
-FROM functions
+    'usagefix apply' FROM functions
 UNION ALL SELECT prefix || '_secure', title || ' is safe',
     CASE WHEN oid IS NULL THEN 'skipped' WHEN NOT definer OR hidden OR misowned OR open OR NOT pinned THEN 'failed'
         ELSE 'ok' END,
-    name,
-    CASE WHEN oid IS NULL THEN 'no such function'
+    name, CASE WHEN oid IS NULL THEN 'no such function'
         WHEN NOT definer THEN 'not SECURITY DEFINER: RLS makes it miss counters'
         WHEN misowned THEN 'its owner is not the owner of presets'
         WHEN hidden THEN 'RLS hides presets from its owner'
@@ -178,7 +178,7 @@ UNION ALL SELECT prefix || '_secure', title || ' is safe',
         ELSE 'usagefix apply' END
 FROM functions;
 
--- Counters. Both sides stand on their own, so that this is answered wherever rows are kept
+-- Counters. Counters and events are read separately, so that this also works on distributed tables
 WITH shown AS MATERIALIZED (
     SELECT preset.id AS id, preset.usage_count, preset.last_used_at AS last_use FROM public.presets AS preset
 ), events AS MATERIALIZED (

@@ -1,20 +1,20 @@
--- Let only the counting triggers and the backfill change the counter: whatever else writes it brings drift back.
+-- Let only the counting triggers and the backfill change the counter. Any other write of it would bring drift back.
 --
 --   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f ../ledger.sql -f apply.sql
 --
--- Needs version 20250930000001, and its backfill.sql afterwards. Running it again sets the mode back to ignore. It
--- stops mistakes, not people: privileges say who may write presets.usage_count.
+-- Apply version 20250930000001 first, and run its backfill.sql afterwards. A second run sets the mode back to ignore.
+-- The guard stops mistakes, not people: privileges decide who may write presets.usage_count.
 --
 -- kind: guard
 -- effect: only the triggers change the counter
 
--- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
+-- Look up every name in pg_catalog, and wait at most a second for a lock, unless lock_timeout is set already
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
 END $do$;
 
--- By hand: stop where this file alone is not enough, before it changes anything
+-- By hand: stop before any change if this file alone is not enough
 DO $do$
 DECLARE
     why text;
@@ -44,14 +44,14 @@ BEGIN
             AND granted.grantee NOT IN (0, defaclrole)
     ) AS reasons;
     IF why IS NOT NULL THEN
-        RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why
+        RAISE EXCEPTION 'nothing was changed, because this file is not enough here: %', why
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'usagefix apply does it;'
                 ' usagefix sql 20251101000001 apply --adapt prints the script for this database.';
     END IF;
 END
 $do$;
 
--- Lock presets, with the version before in one transaction: do not wait for somebody who waits for the events
+-- Lock presets. If this transaction holds the events already, do not wait for a session that waits for these
 DO $do$
 BEGIN
     FOR attempt IN 1 .. 100 LOOP
@@ -72,8 +72,8 @@ BEGIN
 END
 $do$;
 
--- The guard. Its trigger calls it for what is no count: the counter stays as it is, the rest of the statement goes
--- through, and the ledger notes who it was. No writer waits for another in here
+-- The guard. Its trigger calls it for every write that is no count. It keeps the counter, lets the rest of the
+-- statement succeed, and records who wrote. No writer waits for another one here
 CREATE OR REPLACE FUNCTION public.guard_preset_usage_count() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -81,12 +81,12 @@ DECLARE
     caller text; client text; this text; stack text; through text;
     notes oid; filled boolean; free bigint; nth integer; starts numeric; stays numeric;
 BEGIN
-    -- A preset that is new, or gets another id, starts with the events that are there. Wait for who deletes that id.
+    -- A new preset, or one with a new id, starts with the events that exist. Wait for a session that deletes that id.
     IF NEW.id IS DISTINCT FROM OLD.id THEN
         PERFORM FROM public.presets AS preset WHERE preset.id = NEW.id FOR KEY SHARE;
         IF NOT FOUND THEN
             starts := (SELECT count(*) AS uses FROM public.preset_usage AS event WHERE event.preset_id = NEW.id);
-            -- It takes its own baseline along, and inherits none of a preset that had its id before.
+            -- It keeps its own baseline, and does not inherit the baseline of an earlier preset with this id.
             IF EXISTS (
                 SELECT FROM pg_class AS part JOIN pg_namespace AS ledger ON ledger.oid = part.relnamespace
                 WHERE ledger.nspname = 'usagefix' AND part.relname = 'baselines' AND part.relkind = 'r'
@@ -111,7 +111,7 @@ BEGIN
             RETURN NEW;
         END IF;
     ELSIF COALESCE(NEW.usage_count, 0) IN (0, starts) OR EXISTS (
-        -- An upsert that leaves the counter as it is.
+        -- An upsert that does not change the counter.
         SELECT FROM public.presets AS preset WHERE preset.id = NEW.id AND preset.usage_count = NEW.usage_count
     ) THEN
         NEW.usage_count := COALESCE(starts, NEW.usage_count, 0);
@@ -119,24 +119,24 @@ BEGIN
     END IF;
     caller := COALESCE(NULLIF(current_setting('role'), 'none'), session_user::text);
     client := current_setting('application_name');
-    -- On a table that was swapped away; or where the counting trigger is gone, or is not the one of usagefix: somebody
-    -- else has to count.
+    -- Allow the write if the table was replaced, or if the counting trigger is missing or not the one of usagefix:
+    -- something else has to count then.
     IF COALESCE(pg_partition_root(TG_RELID), TG_RELID) <> to_regclass('public.presets') OR NOT EXISTS (
         SELECT FROM pg_trigger AS counting JOIN pg_proc AS functions ON functions.oid = counting.tgfoid
         WHERE counting.tgrelid = to_regclass('public.preset_usage') AND counting.tgenabled IN ('O', 'A')
             AND counting.tgtype = 4
             AND strpos(functions.proconfig::text, concat(', ', 'pg_usagefix_preset_usage_count_1'::name, '"')) > 0
     ) OR current_setting('usagefix.bypass_guard', true) = 'on' AND pg_trigger_depth() = 1
-        AND pg_has_role(caller, current_user, 'USAGE') -- on purpose; what triggers write meanwhile is refused
+        AND pg_has_role(caller, current_user, 'USAGE') -- the owner, on purpose; triggers may not
     THEN
         RETURN NEW;
     END IF;
 
-    -- The functions that led here, the nearest first.
+    -- The functions that led to this write, the nearest first.
     GET DIAGNOSTICS stack = PG_CONTEXT;
     through := array_to_string(ARRAY(SELECT regexp_matches(stack, E'\n\\S+ function (.+?[)"]) ', 'gn')), ' < ');
-    -- Not in a ledger that was lost, or that the owner of presets does not trust; nor for usagefix smoke, which leaves
-    -- nothing: what a sequence gave is never given back.
+    -- Do not record in a ledger that is missing, or that the owner of presets does not trust; nor for usagefix smoke,
+    -- because a rollback does not undo nextval().
     SELECT tables.oid INTO notes
     FROM pg_class AS tables JOIN pg_namespace AS ledger ON ledger.oid = tables.relnamespace
     WHERE ledger.nspname = 'usagefix' AND tables.relname = 'refused_writes'
@@ -145,8 +145,8 @@ BEGIN
         AND (current_setting('usagefix.smoke', true) = 'on' AND pg_has_role(session_user, current_user, 'USAGE'))
             IS NOT TRUE;
     this := pg_current_xact_id()::text;
-    -- In a row that nobody holds, of at most 150. A row that one transaction updates often makes each update slower. In
-    -- a fixed snapshot it reads nothing and adds a row: one that changed since, or was read, would end the transaction.
+    -- Update a row that nobody has locked, of at most 150, and not often in one transaction, which would be slow. With
+    -- a fixed snapshot, only add a row: to read or update one that another session changed would end the transaction.
     IF notes IS NOT NULL AND current_setting('transaction_isolation') LIKE 'read%' THEN
         filled := (
             SELECT count(*) >= 150 FROM usagefix.refused_writes AS written
@@ -173,22 +173,22 @@ BEGIN
     END IF;
 
     IF TG_ARGV[0] = 'reject' THEN
-        RAISE EXCEPTION 'the counter usage_count is not for this to write: %', COALESCE(NULLIF(through, ''), TG_OP)
+        RAISE EXCEPTION 'the guard refused a write of the counter usage_count: %', COALESCE(NULLIF(through, ''), TG_OP)
             USING ERRCODE = 'UF001', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'usage_count',
-                  HINT = 'The triggers on preset_usage count each event by themselves: leave usage_count out.';
+                  HINT = 'The triggers on preset_usage count each event: remove usage_count from the statement.';
     ELSIF TG_ARGV[0] = 'warn' THEN
-        RAISE WARNING 'the counter usage_count is not for this to write: %', COALESCE(NULLIF(through, ''), TG_OP);
+        RAISE WARNING 'the guard left the counter usage_count as it was: %', COALESCE(NULLIF(through, ''), TG_OP);
     END IF;
     NEW.usage_count := COALESCE(starts, CASE WHEN TG_OP = 'INSERT' THEN 0 ELSE OLD.usage_count END);
     RETURN NEW;
 END
 $function$;
 
--- Nobody calls it: it is for the trigger
+-- Only the trigger calls it
 REVOKE ALL ON FUNCTION public.guard_preset_usage_count() FROM PUBLIC;
 
--- The trigger, the last by name, since others may change the row before. What it lets through is a count: under the
--- path of a function that counts this counter, as deep in triggers as it says, by who may grant rights on presets
+-- The trigger fires last, by its name, because others may change the row before. It does not call the guard for a
+-- count: under the path of a function that counts this counter, at its depth, by a role that may grant on presets
 CREATE OR REPLACE TRIGGER zz_trigger_guard_preset_usage_count
     BEFORE INSERT OR UPDATE ON public.presets
     FOR EACH ROW
@@ -197,7 +197,7 @@ CREATE OR REPLACE TRIGGER zz_trigger_guard_preset_usage_count
         AND has_table_privilege('public.presets'::regclass, 'TRIGGER WITH GRANT OPTION')) IS NOT TRUE)
     EXECUTE FUNCTION public.guard_preset_usage_count('ignore');
 
--- Note that there was nothing before, where nothing is noted yet: rollback drops it
+-- Record that it did not exist before, unless a record exists: rollback drops it
 INSERT INTO usagefix.saved_objects (counter, version, kind, identity)
 SELECT 'preset_usage_count'::name, '20251101000001', 'function', 'public.guard_preset_usage_count()'::regprocedure::text
 ON CONFLICT DO NOTHING;

@@ -1,10 +1,10 @@
--- Do only the counting triggers change the counter right now? Reads only; locks nothing.
+-- Do only the counting triggers change the counter now? Only reads; takes no locks that block.
 --
 --   psql "$DATABASE_URL" -f verify.sql
 --
--- The checks of what this version made; whether the counters are right says verify.sql of version 20250930000001.
+-- Checks what this version created. verify.sql of version 20250930000001 says whether the counters are right.
 
--- Find every name in pg_catalog, whatever others have created elsewhere
+-- Look up every name in pg_catalog, so that nothing that others created is called instead
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false);
 END $do$;
@@ -34,7 +34,7 @@ WITH guard AS (
     LEFT JOIN pg_trigger AS existing
         ON existing.tgrelid = presets.oid AND existing.tgname = 'zz_trigger_guard_preset_usage_count'::name
 ), guard_function AS (
-    SELECT proc.oid, md5(proc.prosrc) = '1f4aaff2caebca146cde8d8ac622ac09' AS as_released, proc.prosecdef AS definer,
+    SELECT proc.oid, md5(proc.prosrc) = 'dc76d544fb9f26ccf4769a7964f473b7' AS as_released, proc.prosecdef AS definer,
         quote_ident(owners.rolname) AS owner,
         proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
@@ -57,7 +57,7 @@ SELECT 'guard_enabled' AS check_id,
     'zz_trigger_guard_preset_usage_count'::name::text AS object,
     CASE WHEN oid IS NULL THEN 'no such trigger on presets'
         WHEN NOT enabled THEN 'the trigger is disabled'
-        WHEN NOT counted THEN 'it steps aside: the counting trigger is not there, or not the one of usagefix'
+        WHEN NOT counted THEN 'it lets every write pass: the counting trigger is missing, or not the one of usagefix'
         WHEN NOT as_released OR NOT conditioned OR mode NOT IN ('ignore', 'warn', 'reject')
             THEN 'not the trigger that apply creates'
         ELSE format('mode %s', mode) END AS detail,

@@ -1,18 +1,18 @@
--- Let one unread notification of a preset be enough for a while: a new row within that time falls away. For a table
--- without a column that could say how many.
+-- Keep one unread notification of a preset within a window: a new row within that time is not inserted. For a table
+-- without a column for the number.
 --
 --   usagefix notifications collapse --dry-run    prints this for the columns that a table has
 --
--- A version of its own, 20251126000001: no apply makes it, no rollback takes it away. off.sql is the way back.
+-- This is version 20251126000001. `usagefix apply` and `rollback` ignore it; off.sql is the way back.
 
--- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
+-- Look up every name in pg_catalog, and wait at most a second for a lock, unless lock_timeout is set already
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
 END $do$;
 
--- The throttle. It may do what the writer of the row may, and no more. What fails in here, or waits longer than its
--- lock_timeout, leaves the new row as it is: no use fails, and none is lost
+-- The throttle. It has the rights of the role that inserts. If something fails in it, or waits longer than its
+-- lock_timeout, the new row is inserted as it is: no use fails, and none is lost
 CREATE OR REPLACE FUNCTION public.collapse_preset_notifications() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp SET lock_timeout = '750ms'
 AS $function$
@@ -20,7 +20,7 @@ AS $function$
 DECLARE
     span pg_catalog.interval;
 BEGIN
-    -- A row that is about no preset, for nobody, read or of another type; or a transaction that fails if it reads.
+    -- A row about no preset, for nobody, read, or of another type; or a transaction that may fail if it reads others.
     IF NEW.user_id IS NULL OR NEW.preset_id IS NULL OR NEW.created_at IS NULL
         OR NEW.type IS NULL --? noted.type
         OR (pg_catalog.concat('only=', NEW.type) OPERATOR(pg_catalog.=) ANY (TG_ARGV)) IS NOT TRUE --? only
@@ -28,7 +28,7 @@ BEGIN
         OR NEW.read_at IS NOT NULL --? noted.read_at
         OR pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.=) 'serializable'
     THEN RETURN NEW; END IF;
-    -- A transaction waits for others once: from then on it may hold what they wait for.
+    -- A transaction waits for others once: from then on they may wait for its locks.
     IF pg_catalog.current_setting('usagefix.collapsing', true) OPERATOR(pg_catalog.=) 'on' THEN
         PERFORM pg_catalog.set_config('lock_timeout', '5ms', true);
     END IF;
@@ -45,8 +45,8 @@ BEGIN
             AND noted.created_at OPERATOR(pg_catalog.>) (NEW.created_at OPERATOR(pg_catalog.-) span)
             AND noted.created_at OPERATOR(pg_catalog.<) (NEW.created_at OPERATOR(pg_catalog.+) span);
         IF FOUND THEN RETURN NULL; END IF;
-        -- It is the first. Whoever else is, waits here until this transaction has ended, and looks again. As locks
-        -- are few on a server, all that are first share 1,024 of them.
+        -- This is the first row. Another first row waits here until this transaction ends, and then looks again. A
+        -- server has few locks, so all first rows share 1,024 of them.
         PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', 'usagefix',
             TG_RELID, pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', NEW.user_id, NEW.preset_id
                 , NEW.type --? noted.type
@@ -58,15 +58,15 @@ EXCEPTION
         PERFORM pg_catalog.set_config('usagefix.collapsing', 'on', true);
         RETURN NEW;
     WHEN OTHERS THEN
-        RAISE WARNING 'a notification stays by itself: %', SQLERRM;
+        RAISE WARNING 'a notification was not merged: %', SQLERRM;
         RETURN NEW;
 END
 $function$;
 
--- Nobody calls it: it is for the trigger
+-- Only the trigger calls it
 REVOKE ALL ON FUNCTION public.collapse_preset_notifications() FROM PUBLIC;
 
--- The trigger, the last by name, since others may still change the row. Writers wait while it is created, readers
--- never. Its arguments: within which time, and which column is what
+-- The trigger fires last, by its name, because others may still change the row. Writers wait while it is created;
+-- readers do not. Its arguments: the window, and the columns
 CREATE OR REPLACE TRIGGER zz_collapse_preset_notifications BEFORE INSERT ON public.preset_notifications
     FOR EACH ROW EXECUTE FUNCTION public.collapse_preset_notifications('12 hours');

@@ -1,8 +1,8 @@
--- Every notification is a row of its own again. What was added together stays so.
+-- Insert every notification as a row of its own again. Merged notifications stay merged.
 --
 --   usagefix notifications off --dry-run    prints this for a table
 
--- Find every name in pg_catalog, and wait at most a second for a lock, unless the caller has said otherwise
+-- Look up every name in pg_catalog, and wait at most a second for a lock, unless lock_timeout is set already
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);

@@ -1,6 +1,6 @@
--- The accuracy summary, the presets to look at, and the counters that would fall, in one snapshot; an index on
--- preset_id is all it reads of the events. Each side stands on its own, so it is answered wherever rows are kept.
--- orphans: events of presets that are not there. Parameters: top (how many presets), falls (how many of the largest).
+-- The accuracy summary, the presets to look at, and the counters that would fall, in one snapshot. Of the events it
+-- reads only an index on preset_id. It reads counters and events separately, so that it also works on distributed
+-- tables. orphans: events whose preset is missing. Parameters: top (how many presets), falls (how many of the largest).
 WITH shown AS MATERIALIZED (
     SELECT preset.id AS id, preset.name AS name, preset.usage_count AS shown, preset.last_used_at AS last_use
     FROM public.presets AS preset

@@ -1,7 +1,7 @@
--- Add the deltas of presets that this transaction has locked. A counter that was set back meanwhile (by TRUNCATE)
--- stops at 0; the next round counts again. It may run code of the application, under the path that this needs, so
--- every name has its schema. Each row: the counter now, and the key. Parameters: ids (an array as text), keys (the
--- same as texts), deltas, newest.
+-- Add the deltas to presets that this transaction has locked. If a TRUNCATE set a counter back meanwhile, it stops at
+-- 0, and the next round counts again. This may run code of the application, under the path that this code needs, so
+-- every name has its schema. Each row: the counter now, and the key. Parameters: ids (an array as text), keys (the same
+-- as texts), deltas, newest.
 UPDATE public.presets AS preset
 SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) OPERATOR(pg_catalog.+) wanted.delta, 0)
   , last_used_at = GREATEST(preset.last_used_at, wanted.newest) --? presets.last_used_at

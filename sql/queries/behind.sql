@@ -1,5 +1,5 @@
--- How many presets have events after their time of the last use, of how many. Both sides stand on their own and the
--- events are read once, so it is answered wherever rows are kept.
+-- How many presets have events after their time of the last use, of how many presets. It reads both sides separately
+-- and the events once, so that it also works on distributed tables.
 WITH shown AS MATERIALIZED (
     SELECT preset.id AS id, preset.last_used_at AS last_use FROM public.presets AS preset
 ), events AS MATERIALIZED (

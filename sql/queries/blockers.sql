@@ -1,5 +1,5 @@
--- Who one session waits for, the oldest first. Parameters: pid (of that session), queries (whether to tell their
--- statements, which may hold data).
+-- The sessions that one session waits for, the oldest first. Parameters: pid (of that session), queries (whether to
+-- return their statements, which may hold data).
 SELECT nullif(blocking.pid, 0) AS pid, COALESCE(activity.usename::text, '') AS role,
     COALESCE(activity.application_name, '') AS application, COALESCE(activity.state, '') AS state,
     EXTRACT(epoch FROM clock_timestamp() - activity.xact_start)::double precision AS seconds,

@@ -1,6 +1,5 @@
--- Of the functions, domains and views that SQL of a counter names, those that it may not use: functions no form of
--- which is immutable, and what belongs to somebody who is neither a superuser nor the owner of the table with the
--- counter.
+-- Of the functions, domains and views that SQL of a counter names, those that it may not name: functions without an
+-- immutable form, and objects whose owner is neither a superuser nor the owner of the table with the counter.
 -- Parameters: schemas, names (arrays of one length), owner.
 SELECT wanted.schema, wanted.name, found.moving, found.owner
 FROM unnest(%(schemas)s::pg_catalog.text[], %(names)s::pg_catalog.text[]) AS wanted (schema, name)

@@ -1,4 +1,4 @@
--- How Citus keeps the two tables; no row for one that is as PostgreSQL made it. Asked only where Citus has its catalog.
+-- How Citus keeps the two tables; no row for a plain table. Runs only if Citus has its catalog.
 SELECT kept.logicalrelid::regclass::text AS relation,
     CASE WHEN kept.partmethod = 'h' THEN 'distributed by hash'
         WHEN kept.partmethod <> 'n' THEN 'distributed by range or append'

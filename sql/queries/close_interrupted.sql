@@ -1,5 +1,5 @@
--- Close backfills that were interrupted: what they did is done, what they left is counted anew. Counters held at zero
--- until now are counted anew, too.
+-- Close interrupted backfills: their corrections stay, and the rest is counted again. Counters held at zero until now
+-- are counted again, too.
 WITH removed AS (
     DELETE FROM usagefix.corrections WHERE counter = 'preset_usage_count'::name AND applied_at IS NULL RETURNING run
 ), closed AS (

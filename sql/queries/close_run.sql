@@ -1,5 +1,5 @@
--- The run is over; tells whether a counter was held at zero meanwhile, so that what was stored no longer fitted.
--- Parameter: run.
+-- Close the run. Returns whether a counter was held at zero meanwhile, so that the stored deltas were wrong. Parameter:
+-- run.
 WITH closed AS (
     UPDATE usagefix.backfills SET finished_at = clock_timestamp(), lease_until = NULL WHERE run = %(run)s
 ), dropped AS (

@@ -1,4 +1,4 @@
--- The counters that are kept here, in the order in which they were applied first.
+-- The counters in this ledger, in the order in which they were first applied.
 SELECT counter AS slug, definition
 FROM usagefix.counters
 ORDER BY (SELECT min(entry) FROM usagefix.history WHERE history.counter = counters.counter), counter

@@ -1,4 +1,4 @@
--- Whether new uses are counted: the trigger is there and enabled.
+-- Whether new uses are counted: the trigger exists and is enabled.
 SELECT EXISTS (
     SELECT FROM pg_catalog.pg_trigger
     WHERE tgrelid = to_regclass(%(child)s)

@@ -1,5 +1,5 @@
--- The column of presets that holds who made one, as SQL writes it: a foreign key to where the users of preset_usage
--- are, else one with a usual name. No row where there is none.
+-- The column of presets that holds the user who created one, as SQL writes it: a foreign key to the users of
+-- preset_usage, else a column with a usual name. No row if there is none.
 SELECT quote_ident(columns.attname) AS creator
 FROM pg_catalog.pg_attribute AS columns
 LEFT JOIN pg_catalog.pg_constraint AS constraints

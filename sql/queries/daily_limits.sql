@@ -1,12 +1,12 @@
--- The daily limits: unique indexes that let one person use a preset once a day, whatever their names. They are over the
--- preset, a day of the time of the use, and nothing but the person and the kind of use besides. extras: what completes
--- the definition; identifies: replication tells events apart by it. The usual name comes first.
+-- The daily limits: unique indexes that let one person use a preset once a day, whatever their names. Their columns are
+-- the preset, a day of the time of the use, and at most the person and the kind of use. extras: statements that
+-- complete the definition; identifies: replication identifies events by it. The usual name comes first.
 WITH limits AS (
     SELECT daily.*, indexes.relname, indexes.relkind, indexes.reltablespace
     FROM pg_catalog.pg_index AS daily
     JOIN pg_catalog.pg_class AS indexes ON indexes.oid = daily.indexrelid
     CROSS JOIN LATERAL (
-        -- A generated day is one of the time of the use.
+        -- A generated day is a day of the time of the use.
         SELECT bool_and(columns.attname IN (
                     %(foreign_key)s, COALESCE(%(user)s, ''), COALESCE(%(kind)s, ''), COALESCE(%(time)s, ''))
                 OR columns.attgenerated <> '' AND columns.atttypid = 'date'::regtype)
@@ -41,7 +41,7 @@ SELECT
             WHERE (schemaname, tablename) = (%(schema)s, %(child_name)s))
         OR EXISTS (SELECT FROM pg_catalog.pg_replication_slots
             WHERE slot_type = 'logical' AND database = current_database())) AS identifies,
-    -- The server leaves the tablespace out.
+    -- The server omits the tablespace.
     pg_catalog.concat(left(texts.definition, length(texts.definition) - length(texts.condition)),
         (SELECT format(' TABLESPACE %%I', spcname) FROM pg_catalog.pg_tablespace
          WHERE oid = limits.reltablespace OR current_setting('default_tablespace') <> '' AND limits.reltablespace = 0

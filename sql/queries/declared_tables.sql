@@ -1,8 +1,7 @@
--- What there is of the tables that declared counters name: kind is null where a table is missing. columns: by name,
--- each with its type, the type below a domain, the digits behind the point that a numeric keeps, and whether a row
--- needs it; keys: the columns of each unique index that holds at once and for all rows, the primary key first; refers:
--- the foreign keys. alike: tables of nearly that name, or in other schemas. Parameters: schemas, tables (arrays of one
--- length).
+-- The tables that declared counters name; kind is null if a table is missing. columns: by name, each with its type, the
+-- base type of a domain, the scale of a numeric, and whether a row needs it; keys: the columns of each unique index
+-- that is checked at once and covers all rows, the primary key first; refers: the foreign keys. alike: tables with a
+-- similar name, or in other schemas. Parameters: schemas, tables (arrays of one length).
 SELECT
     wanted.schema,
     wanted.name,

@@ -1,2 +1,2 @@
--- The DELETE of events, explained only: the server says what it would refuse of any, and does nothing.
+-- The DELETE of events, with EXPLAIN only: the server reports what it would refuse for any row, and changes nothing.
 EXPLAIN DELETE FROM public.preset_usage

@@ -1,11 +1,11 @@
--- Every table of an application, with what discover needs of it: its columns in order, its unique keys (the primary one
--- first), its foreign keys, and about how many rows it has. `sql` is a name as SQL writes it.
+-- Every table of an application, as discover needs it: its columns in order, its unique keys (the primary one first),
+-- its foreign keys, and about how many rows it has. `sql` is a name as SQL writes it.
 SELECT tables.oid::bigint AS oid, namespace.nspname::text AS schema, tables.relname::text AS name,
     pg_catalog.quote_ident(namespace.nspname) AS schema_sql, pg_catalog.quote_ident(tables.relname) AS sql,
     pg_catalog.has_schema_privilege(namespace.oid, 'USAGE')
         AND pg_catalog.has_table_privilege(tables.oid, 'SELECT') AS readable,
     pg_catalog.row_security_active(tables.oid) AS filtered,
-    -- What was analysed, and what the server has seen since: either may be missing.
+    -- The analysed number of rows, and the server's count since: either may be missing.
     COALESCE((
         SELECT sum(greatest(leaf.reltuples::numeric, pg_catalog.pg_stat_get_live_tuples(leaf.oid), 0))
         FROM pg_catalog.pg_partition_tree(tables.oid) AS part

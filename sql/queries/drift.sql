@@ -1,5 +1,5 @@
--- What each counter lacks, for those that are wrong; actual is what it should show. Both sides from one snapshot; an
--- index on preset_id is all it reads of the events.
+-- What each wrong counter lacks; actual is what it should show. Both sides come from one snapshot. Of the events it
+-- reads only an index on preset_id.
 SELECT
     preset.id AS "preset_id",
     preset.usage_count AS displayed,

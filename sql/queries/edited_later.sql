@@ -1,4 +1,4 @@
--- What apply edited for this counter and, later, for another one: its body is the other's by now. Parameter: versions.
+-- What apply edited for this counter and, later, for another one: the body is now the other's. Parameter: versions.
 SELECT DISTINCT later.counter AS slug, mine.identity
 FROM usagefix.saved_objects AS mine
 JOIN usagefix.saved_objects AS later ON later.kind = mine.kind AND later.identity = mine.identity

@@ -1,5 +1,5 @@
--- What a recorder of events needs to know: where the foreign key of the events' user leads, as an object; null where
--- there is none; and whether auth.uid() exists.
+-- What a recorder of events needs: the table to which the foreign key of the events' user refers, as an object, or
+-- null; and whether auth.uid() exists.
 SELECT (
         SELECT jsonb_build_object('table', constraints.confrelid::regclass::text, 'key', key.attname,
             'profile', profile.attname IS NOT NULL)

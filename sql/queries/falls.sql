@@ -1,4 +1,4 @@
--- The counters that would fall, as accuracy.sql has them, from what drift.sql found. Parameter: falls (how many of the
+-- The counters that would fall, as in accuracy.sql, from what drift.sql found. Parameter: falls (how many of the
 -- largest).
 SELECT
     shown.rows_with_count,

@@ -1,5 +1,5 @@
 -- The application's own triggers on presets that a correction of usage_count and last_used_at would fire: for each row
--- or once a statement, and whether under a condition of their own.
+-- or once a statement, and whether they have a condition.
 SELECT existing.tgname::text AS name, existing.tgenabled::text AS enabled,
     existing.tgtype::integer & 1 = 1 AS for_each_row, existing.tgqual IS NOT NULL AS conditional
 FROM pg_catalog.pg_trigger AS existing

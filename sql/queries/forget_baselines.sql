@@ -1,4 +1,4 @@
--- Baselines go: all of them, or those of presets that are gone. Parameter: all.
+-- Delete baselines: all of them, or those of deleted presets. Parameter: all.
 WITH gone AS (
     DELETE FROM usagefix.baselines AS noted
     WHERE noted.counter = 'preset_usage_count'::name AND (%(all)s

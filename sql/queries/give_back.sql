@@ -1,7 +1,7 @@
--- Take corrections back, of presets that this transaction has locked. A counter that showed nothing shows nothing again
--- where nothing was counted since; what was deleted since takes none below 0 that was not there before. As
--- add_deltas.sql it may run code of the application, so every name has its schema. Each row: the counter now, and the
--- key. Parameters: ids (an array as text), keys (the same as texts), deltas, displayed (what each showed at first).
+-- Undo corrections of presets that this transaction has locked. A counter that was NULL becomes NULL again if nothing
+-- was counted since. Later deletions take no counter below 0 that was not there before. Like add_deltas.sql it may run
+-- code of the application, so every name has its schema. Each row: the counter now, and the key. Parameters: ids (an
+-- array as text), keys (the same as texts), deltas, displayed (what each showed at first).
 UPDATE public.presets AS preset
 SET usage_count = CASE
     WHEN wanted.displayed IS NULL

@@ -1,5 +1,5 @@
--- The mode of the guard, null where its trigger is not there; whether it is enabled; and whether the ledger has what
--- it takes to tell what was refused.
+-- The mode of the guard, null if its trigger is missing; whether it is enabled; and whether the ledger can record what
+-- was refused.
 SELECT split_part(encode(existing.tgargs, 'escape'), '\000', 1) AS mode,
     COALESCE(existing.tgenabled IN ('O', 'A'), false) AS enabled,
     to_regclass('usagefix.refused_writes') IS NOT NULL

@@ -1,6 +1,6 @@
--- Events of a window by hour and kind. OFFSET keeps from the planner that an hour is made of a time, of which there are
--- nearly as many as events: it would sort them all, in one process. (Not 0 without quotes, a number that is still to
--- be cast: then only one process reads.) Parameters: since, until, hours (where each begins).
+-- Events of a window by hour and kind. The OFFSET hides from the planner that an hour is computed from a time, of which
+-- there are nearly as many as events: otherwise it sorts them all, in one process. ('0' in quotes, because only one
+-- process reads with a number that still needs a cast.) Parameters: since, until, hours (where each begins).
 SELECT event.hour, event.kind, sum(event.uses) AS uses, count(*) AS events
 FROM (
     SELECT width_bucket(event.created_at::timestamptz, %(hours)s::timestamptz[]) AS hour,

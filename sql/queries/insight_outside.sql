@@ -1,4 +1,4 @@
--- Events that are in no window until now: without a time, and of a time that is still to come. Parameter: until.
+-- Events that are in no window until now: without a time, or with a time in the future. Parameter: until.
 SELECT count(*) FILTER (WHERE event.created_at IS NULL) AS undated,
     count(*) FILTER (WHERE event.created_at IS NOT NULL) AS ahead
 FROM public.preset_usage AS event

@@ -1,6 +1,6 @@
--- The presets that have events in a window: how many, how many in each period that has any, how many since the period
+-- The presets that have events in a window: how many, how many in each period with events, how many since the period
 -- with the number recent, and the most used. OFFSET: see insight_hours. Parameters: since, until, periods (where each
--- begins), recent, most (how many are listed).
+-- begins), recent, most (how many to list).
 WITH seen AS MATERIALIZED (
     SELECT event.parent, event.period, sum(event.uses) AS uses, min(event.at) AS first_at, max(event.at) AS last_at
     FROM (

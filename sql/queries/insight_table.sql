@@ -1,5 +1,5 @@
--- The table of events: about how many rows it has, as the server estimates it, and whether there is an index that
--- begins with the time of an event, and one with its user.
+-- The table of events: the server's estimate of its rows, and whether it has an index that begins with the time of an
+-- event, and one with its user.
 SELECT
     (
         SELECT COALESCE(sum(GREATEST(parts.reltuples, 0)), 0)::bigint

@@ -1,6 +1,6 @@
--- The users who have events in a window, as insight_rows of presets; and how many of them had an event before, where
--- that is asked for. Parameters: since, until, periods (where each begins), recent, most (how many are listed),
--- returning (whether to ask).
+-- The users who have events in a window, like insight_rows; and, on request, how many of them had an event before.
+-- Parameters: since, until, periods (where each begins), recent, most (how many to list), returning (whether to count
+-- those).
 WITH seen AS MATERIALIZED (
     SELECT event.who, event.period, sum(event.uses) AS uses, min(event.at) AS first_at, max(event.at) AS last_at
     FROM (

@@ -1,6 +1,6 @@
--- The window that is asked for, and how it is divided: where its hours begin by the clock of the zone, each with its
--- weekday (Monday is 1) and hour; where its periods begin; and the window before it, of the same length by the clock,
--- earlier by as few whole weeks as there is room for. local: the same by the clock of the zone. Parameters: zone, step,
+-- The requested window and its parts: where its hours begin by the clock of the zone, each with its weekday (Monday is
+-- 1) and hour; where its periods begin; and the window before it, of the same length by the clock, the smallest number
+-- of whole weeks earlier that avoids an overlap. local: the same by the clock of the zone. Parameters: zone, step,
 -- until_at or until_local, else now; since_at or since_local, else hours, else months and days.
 WITH ends AS (
     SELECT COALESCE(%(until_at)s::timestamptz, %(until_local)s::timestamp AT TIME ZONE %(zone)s, now()) AS until
@@ -20,7 +20,7 @@ WITH ends AS (
     SELECT *, make_interval(weeks => ceil(extract(epoch FROM until_local - since_local) / 604800)::int) AS weeks
     FROM clocks
 ), days AS (
-    -- In steps of an hour, but for a day in which the clock is changed.
+    -- In steps of an hour, except on a day on which the clock changes.
     SELECT day, CASE WHEN ahead = after THEN interval '1 hour' ELSE interval '15 minutes' END AS step,
         CASE WHEN ahead = after THEN make_interval(mins => mod(120 - extract(minute FROM ahead)::int, 60))
             ELSE interval '0' END AS first

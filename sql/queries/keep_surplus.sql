@@ -1,5 +1,4 @@
--- What the counters show too much becomes their baselines, in addition to what these are already; then it is no drift.
--- Parameter: run.
+-- Add what the counters show too much to their baselines; then it is no drift. Parameter: run.
 WITH surplus AS (
     DELETE FROM pg_temp.usagefix_drift AS drift WHERE drift.delta < 0
     RETURNING drift."preset_id"::text AS row_key, - drift.delta AS uses

@@ -1,5 +1,5 @@
--- The kinds of use that preset_usage takes, at most twelve: the labels of their type, or what a constraint of the
--- column or of its type lists. No row where nothing tells.
+-- The kinds of use that preset_usage accepts, at most twelve: the labels of their type, or the values that a constraint
+-- of the column or of its type lists. No row if neither exists.
 SELECT listed.kind
 FROM pg_catalog.pg_attribute AS kinds
 CROSS JOIN LATERAL (
@@ -8,7 +8,7 @@ CROSS JOIN LATERAL (
     UNION ALL
     SELECT replace(found.literal[1], '''''', ''''), constraints.oid, found.place::float8
     FROM pg_catalog.pg_constraint AS constraints
-    -- What a column is compared with, alone or in a list; not a pattern, nor what it must not be.
+    -- The values with which a column is compared, alone or in a list; no patterns, and no forbidden values.
     CROSS JOIN LATERAL regexp_matches(
         pg_catalog.pg_get_constraintdef(constraints.oid), '(?: = |\[|, |\()''((?:[^'']|'''')+)''', 'g'
     ) WITH ORDINALITY AS found (literal, place)

@@ -1,5 +1,5 @@
--- The newest event of each preset whose time of the last use is behind it. Needs last_use_from.sql first, in the same
--- transaction: then it reads few events where few are later than what is shown.
+-- The newest event of each preset whose time of the last use is older. Run last_use_from.sql first, in the same
+-- transaction: then this reads few events if few are later than what is shown.
 SELECT
     preset.id AS "preset_id",
     preset.usage_count AS displayed,

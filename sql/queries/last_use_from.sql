@@ -1,6 +1,6 @@
--- Set from when on the events of all presets are to be looked at for a later use. An event matters only if it is newer
--- than its preset's time of the last use; the presets that show the oldest times, and together at most one use in
--- fifty, are looked up one by one instead. A counter that is wrong makes that slower or faster, never wrong.
+-- Set the time from which the events of all presets are searched for a later use. An event matters only if it is newer
+-- than its preset's time of the last use. The presets with the oldest times, with at most one use in fifty together,
+-- are looked up one by one. A wrong counter makes that slower or faster, never wrong.
 SELECT set_config(
     'usagefix.later_than', COALESCE(min(last_use) FILTER (WHERE shown_so_far > shown / 50), '-infinity')::text, true)
 FROM (

@@ -1,5 +1,5 @@
--- Why the ledger cannot be trusted: who beside its owner may write to it, an owner who is nobody to trust, and what
--- acts on what is written to it. No row where it can, or where there is none.
+-- Why the ledger cannot be trusted: roles besides its owner that may write to it, an untrusted owner, and what acts on
+-- writes. No row if it can be trusted, or does not exist.
 WITH parts AS (
     SELECT tables.oid, tables.relowner AS owner, tables.relacl AS acl, tables.relkind AS kind
     FROM pg_catalog.pg_class AS tables
@@ -22,7 +22,7 @@ CROSS JOIN LATERAL aclexplode(parts.acl) AS granted
 LEFT JOIN pg_catalog.pg_roles AS roles ON roles.oid = granted.grantee
 JOIN pg_catalog.pg_class AS tables ON tables.oid = parts.oid
 WHERE granted.grantee <> parts.owner AND granted.privilege_type <> 'SELECT' AND parts.kind <> 'S'
-    -- Nothing of these two is run or believed; who owned presets before may still write there, until apply revokes it.
+    -- usagefix does not trust these two. A former owner of presets may write there until apply revokes it.
     AND NOT (tables.relname IN ('held_at_zero', 'refused_writes') AND granted.privilege_type IN ('INSERT', 'UPDATE'))
     AND NOT (tables.relname = 'baselines' AND granted.privilege_type IN ('UPDATE', 'DELETE'))
 UNION

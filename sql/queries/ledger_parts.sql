@@ -1,4 +1,4 @@
--- What the ledger is made of, by kind, as DROP takes it.
+-- The objects of the ledger, by kind, as DROP names them.
 SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind,
     string_agg(relations.oid::regclass::text, ', ' ORDER BY relations.relname) AS names
 FROM pg_catalog.pg_class AS relations

@@ -1,4 +1,4 @@
--- What is in schema usagefix that usagefix did not put there.
+-- Objects in schema usagefix that usagefix did not create.
 SELECT relations.relname::text AS name
 FROM pg_catalog.pg_class AS relations
 WHERE relations.relnamespace = to_regnamespace('usagefix') AND relations.relkind IN ('r', 'p', 'v', 'm', 'f')

@@ -1,6 +1,5 @@
--- Lock presets in the order of their ids, as the counting triggers do, leaving out those that somebody else holds. A
--- lock that lets foreign-key checks through. Parameter: ids (an array as text: the server gives it the type of the
--- key).
+-- Lock presets in the order of their ids, as the counting triggers do, without those that another session has locked.
+-- The lock allows foreign-key checks. Parameter: ids (an array as text: the server gives it the type of the key).
 SELECT preset.id::text AS id
 FROM public.presets AS preset
 WHERE preset.id = ANY (%(ids)s)

@@ -1,6 +1,6 @@
--- Who is in the way: sessions and prepared transactions that hold locks on the tables, the oldest first. Parameters:
--- others (tables beside the two of the counter, as SQL names them), readers (whether those who only read are in the way
--- too, as of an index change or a dropped trigger), queries (whether to tell their statements, which may hold data).
+-- Sessions and prepared transactions that hold locks on the tables, the oldest first. Parameters: others (tables
+-- besides the two of the counter, as SQL names them), readers (whether sessions that only read block, too, as for an
+-- index change or a dropped trigger), queries (whether to return their statements, which may hold data).
 SELECT holders.pid AS pid, COALESCE(activity.usename::text, '') AS role,
     COALESCE(activity.application_name, '') AS application, COALESCE(activity.state, '') AS state,
     EXTRACT(epoch FROM clock_timestamp() - activity.xact_start)::double precision AS seconds,

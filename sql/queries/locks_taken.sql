@@ -1,4 +1,4 @@
--- Table locks that this transaction holds, the strongest of each table. For dry runs.
+-- The table locks of this transaction, the strongest of each table. For dry runs.
 SELECT DISTINCT namespace.nspname || '.' || tables.relname AS relation, taken.mode AS mode
 FROM pg_catalog.pg_locks AS taken
 JOIN pg_catalog.pg_class AS tables ON tables.oid = taken.relation

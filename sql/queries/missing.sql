@@ -1,4 +1,4 @@
--- The keys that events name and that no row of presets has, in their order.
+-- The keys that events name and no row of presets has, in their order.
 SELECT found.parent::text AS id
 FROM (
     SELECT event.preset_id AS parent FROM public.preset_usage AS event

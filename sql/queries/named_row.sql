@@ -1,4 +1,4 @@
--- One preset by id (written in any way that its type takes), else all of that exact name. Parameter: wanted.
+-- One preset by id (in any form that its type accepts), else all with that exact name. Parameter: wanted.
 SELECT preset.id::text AS id, COALESCE(preset.name::text, '') AS label
 FROM public.presets AS preset
 WHERE preset.id::text = lower(%(wanted)s) OR preset.id::text = %(wanted)s

@@ -1,2 +1,2 @@
--- When the application recorded a use last; null where it never did.
+-- When the application last recorded a use; null if never.
 SELECT max(event.created_at)::timestamptz AS newest FROM public.preset_usage AS event

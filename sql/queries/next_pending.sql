@@ -1,5 +1,5 @@
--- The next presets of a run whose deltas wait, in the order of their ids. From where the batch before ended: what was
--- marked since then need not be passed over again. Parameters: run, after (its last place, 0 at first), size.
+-- The next presets of a run with pending deltas, in the order of their ids, after the last batch, so that it does not
+-- read marked rows again. Parameters: run, after (its last place, 0 at first), size.
 SELECT corrections.place, corrections.row_key, corrections.displayed, corrections.delta,
     corrections.newest::text AS newest
 FROM usagefix.corrections

@@ -1,5 +1,5 @@
--- What people call what a column refers to: the table, its key, and the column of its names, where this role may read
--- them all.
+-- What people call the row to which a column refers: the table, its key, and the column with names, if this role may
+-- read them all.
 SELECT links.confrelid::regclass::text AS table_sql, keys.attname::text AS key, labels.attname::text AS label
 FROM pg_catalog.pg_constraint AS links
 JOIN pg_catalog.pg_class AS tables ON tables.oid = links.conrelid

@@ -1,6 +1,6 @@
--- The table of notifications: what it is, its columns, and what is in the way of a throttle. refers: the table that a
--- foreign key of this column alone leads to. leading: the first columns of its indexes. grantees: who default
--- privileges let execute new functions of this role. hidden: roles that may insert, and not see or update each row.
+-- The table of notifications: its kind, its columns, and what prevents a throttle. refers: the table to which a foreign
+-- key of this column alone refers. leading: the first columns of its indexes. grantees: roles that default privileges
+-- let execute new functions of this role. hidden: roles that may insert, but not see or update each row.
 SELECT tables.relkind::text AS kind,
     pg_catalog.pg_get_userbyid(tables.relowner)::text AS owner,
     pg_catalog.pg_has_role(tables.relowner, 'MEMBER') AS owned,

@@ -1,4 +1,4 @@
--- Why events of these two tables cannot be counted exactly, with what to do about it; no row where they can.
+-- Why events of these two tables cannot be counted exactly, with what to do about it; no row if they can.
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%(child)s)::oid AS relation
     UNION ALL
@@ -67,5 +67,5 @@ SELECT format('another trigger calls %%s() too: %%s on %%s', ours.name, existing
     'Drop that trigger, then run this again.'
 FROM ours
 JOIN pg_catalog.pg_trigger AS existing ON existing.tgfoid = ours.oid AND existing.tgparentid = 0
-WHERE existing.tgname NOT LIKE ours.triggers -- elsewhere they do nothing
+WHERE existing.tgname NOT LIKE ours.triggers -- on other tables they do nothing
     AND existing.tgrelid IN (SELECT oid FROM counters UNION ALL SELECT relation FROM tree)

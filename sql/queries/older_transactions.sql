@@ -1,4 +1,4 @@
--- Transactions of other clients in this database that are open now, as virtual transaction ids.
+-- Open transactions of other clients in this database, as virtual transaction ids.
 SELECT locks.virtualtransaction AS id
 FROM pg_catalog.pg_locks AS locks
 JOIN pg_catalog.pg_stat_activity AS activity ON activity.pid = locks.pid

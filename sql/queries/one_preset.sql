@@ -1,5 +1,5 @@
--- One preset by id (written in any way that its type takes; of several columns also as a,b), else all of that exact
--- name. Parameter: wanted.
+-- One preset by id (in any form that its type accepts; several columns also as a,b), else all with that exact name.
+-- Parameter: wanted.
 SELECT preset.id::text AS id, COALESCE(preset.name::text, '') AS label, preset.usage_count AS displayed_count,
     events.actual AS actual_records, kept.baseline,
     events.actual + kept.baseline - COALESCE(preset.usage_count, 0) AS drift,

@@ -1,6 +1,6 @@
--- Who may put an object where code looks for one: each role that may CREATE in a schema, or in the database (schema
--- null), that is neither a superuser nor the owner of the database or of one of the two tables. acts_as: the roles that
--- it can be; owner: the schema belongs to it.
+-- Roles that can create an object where code looks for one: each that may CREATE in a schema, or in the database
+-- (schema null), and is neither a superuser nor the owner of the database or of one of the two tables. acts_as: the
+-- roles that it can become; owner: it owns the schema.
 WITH trusted AS (
     SELECT datdba AS oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
     UNION ALL

@@ -1,6 +1,6 @@
 -- The functions of the application that name the counter or the events, have one of two names, are called by a trigger
--- of the two tables, or name one of the functions found before. Extensions' own are left out. Parameter: names (in
--- lower case).
+-- of the two tables, or name one of the functions found before; without those of extensions. Parameter: names (in lower
+-- case).
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%(child)s)::oid AS relation
     UNION ALL

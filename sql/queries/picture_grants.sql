@@ -1,6 +1,6 @@
--- Who may update the counter, or execute one of these functions, beside superusers and the owner of the table: by a
--- right on the table, on its column, on a function, or as a member of the owner. members: who has it through this role.
--- Parameter: functions (oids).
+-- Roles that may update the counter, or execute one of these functions, besides superusers and the owner of the table:
+-- by a privilege on the table, on its column, on a function, or as a member of the owner. members: roles that have it
+-- through this role. Parameter: functions (oids).
 WITH counters AS (
     SELECT tables.oid, tables.relowner, COALESCE(tables.relacl, acldefault('r', tables.relowner)) AS acl,
         columns.attacl

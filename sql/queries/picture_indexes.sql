@@ -1,6 +1,6 @@
--- The indexes of the two tables; those of partitions belong to one of the whole. keys: in their order, null for an
--- expression; columns: of keys, expressions and predicate. daily: it lets one person use a preset once a day, whatever
--- its name.
+-- The indexes of the two tables, without those of partitions that belong to an index of the whole. keys: in their
+-- order, null for an expression; columns: of keys, expressions and predicate. daily: it lets one person use a preset
+-- once a day, whatever its name.
 SELECT
     CASE indexed.indrelid WHEN to_regclass(%(parent)s) THEN 'presets' ELSE 'preset_usage' END AS on_table,
     indexed.indexrelid::regclass::text AS name,
@@ -33,7 +33,7 @@ SELECT
     COALESCE(indexed.indrelid = to_regclass(%(child)s) AND indexed.indisunique AND NOT indexed.indisprimary AND (
         indexed.indexrelid = to_regclass(%(daily)s)
         OR (
-            -- A generated day is one of the time of the use.
+            -- A generated day is a day of the time of the use.
             SELECT bool_and((columns.attname IN (%(foreign_key)s, %(user)s, %(kind)s, %(time)s, 'used_at')) IS TRUE
                     OR columns.attgenerated <> '' AND columns.atttypid = 'date'::regtype)
                 AND bool_or(columns.attname = %(foreign_key)s)

@@ -1,2 +1,2 @@
--- The largest counter; null where there is none.
+-- The largest counter; null if there is none.
 SELECT max(preset.usage_count) AS largest FROM public.presets AS preset

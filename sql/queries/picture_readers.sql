@@ -1,5 +1,4 @@
--- Roles that can log in and read every table of the schema, but not the whole ledger: pg_dump as one of them ends with
--- an error.
+-- Roles that can log in and read every table of the schema, but not the whole ledger: pg_dump fails for them.
 SELECT quote_ident(roles.rolname) AS role
 FROM pg_catalog.pg_roles AS roles
 JOIN pg_catalog.pg_namespace AS ledger ON ledger.nspname = 'usagefix'

@@ -1,5 +1,5 @@
--- Whether events are recorded while presets are used: is there any event, when was the newest, when was a preset used
--- last, and how many counters show more than they hold on purpose.
+-- Whether events are recorded while presets are used: whether there is any event, the time of the newest, when a preset
+-- was last used, and how many counters show more than their events and baseline.
 SELECT EXISTS (SELECT FROM public.preset_usage AS event) AS events,
     (SELECT max(event.created_at)::timestamptz FROM public.preset_usage AS event) AS newest,
     max(preset.last_used_at)::timestamptz AS last_use,

@@ -1,5 +1,5 @@
--- Events that belong to no preset. Parameter: anti_join (whether to look for events whose preset is gone, which no
--- foreign key rules out).
+-- Events that belong to no preset. Parameter: anti_join (whether to look for events whose preset is deleted, if no
+-- foreign key prevents them).
 SELECT
     (SELECT count(*) FROM public.preset_usage AS event WHERE event.preset_id IS NULL) AS without_preset,
     CASE WHEN %(anti_join)s THEN (

@@ -1,4 +1,4 @@
--- The subscriptions of this database that bring events, and those of which it is not known yet what they bring.
+-- The subscriptions of this database that bring events, and those of which this is not known yet.
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%(child)s)::oid AS relation
     UNION ALL

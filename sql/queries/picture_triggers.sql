@@ -1,5 +1,5 @@
--- The triggers on the two tables and on partitions, and those elsewhere that call one of these functions; not those of
--- constraints. Parameter: functions (oids).
+-- The triggers on the two tables and on partitions, and those elsewhere that call one of these functions; without those
+-- of constraints. Parameter: functions (oids).
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%(child)s)::oid AS relation
     UNION ALL

@@ -1,4 +1,4 @@
--- One preset's counter, its events, and those that are ours: the data of a probe, and its kind. Parameters: preset_id,
+-- One preset's counter, its events, and the events of a probe, by its data and its kind. Parameters: preset_id,
 -- usage_type.
 SELECT preset.usage_count::bigint AS displayed, count(event.preset_id) AS events,
     count(event.preset_id) FILTER (

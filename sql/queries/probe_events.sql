@@ -1,4 +1,4 @@
--- The newest events of one preset by id, the newest first; where it can be told, those of a probe only (see probe.sql).
+-- The newest events of one preset by id, the newest first; if they can be told, only those of a probe (see probe.sql).
 -- Parameters: preset_id, usage_type, told, newest.
 SELECT event.id::text AS id
 FROM public.preset_usage AS event

@@ -1,5 +1,5 @@
--- What to ask the lists of a migration tool that are here, as we know them, and that this role may read all of: whether
--- the parameter version is in. golang-migrate and Alembic keep the newest version only. Parameter: the tool.
+-- For the known lists of a migration tool that exist here and that this role may read completely: the query that tells
+-- whether the parameter version is in it. golang-migrate and Alembic keep the newest version only. Parameter: the tool.
 SELECT format('SELECT EXISTS (SELECT FROM ONLY %%I.%%I WHERE %%s)', namespace.nspname, list.relname, known.condition)
 FROM (VALUES
     ('supabase', 'schema_migrations', ARRAY['version', 'statements'], 'version::text = %%(version)s::text'),
@@ -17,7 +17,7 @@ JOIN pg_class AS list ON list.relname = known.name AND list.relkind = 'r'
 JOIN pg_namespace AS namespace ON namespace.oid = list.relnamespace
 WHERE known.tool = %(tool)s::text AND has_schema_privilege(namespace.oid, 'USAGE')
     AND has_table_privilege(list.oid, 'SELECT') AND NOT row_security_active(list.oid)
-    -- Only types that run nobody's code when they are compared
+    -- Only types whose comparison runs no code of others
     AND cardinality(known.columns) = (
         SELECT count(*) FROM pg_attribute AS attribute
         JOIN pg_type AS type ON type.oid = attribute.atttypid AND type.typnamespace = 'pg_catalog'::regnamespace

@@ -1,5 +1,4 @@
--- What would refuse a count, or make something else of it: each use is an UPDATE of presets from now on. No row where
--- nothing would.
+-- What would refuse or change a count, because each use is now an UPDATE of presets. No row if nothing would.
 WITH counters AS (
     SELECT oid, relowner, oid::regclass AS name FROM pg_catalog.pg_class WHERE oid = to_regclass(%(parent)s)
 ), counted AS (
@@ -12,7 +11,7 @@ SELECT format('rule %%I on %%s makes something else of each count', rules.rulena
 FROM pg_catalog.pg_rewrite AS rules JOIN counters ON counters.oid = rules.ev_class
 WHERE rules.ev_type = '2' AND rules.ev_enabled <> 'D'
 UNION ALL
--- One that forbids (DO INSTEAD NOTHING), or notes elsewhere what is written, changes no count.
+-- A rule that forbids (DO INSTEAD NOTHING), or writes a note elsewhere, changes no count.
 SELECT format('rule %%I on %%s may count, too, or lead events elsewhere', rules.rulename, rules.ev_class::regclass),
     format('DROP RULE %%I ON %%s (a trigger can do the same), then run this again',
         rules.rulename, rules.ev_class::regclass)

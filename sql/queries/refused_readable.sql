@@ -1,4 +1,4 @@
--- Whether the ledger holds what the guard refused, and this role may read it.
+-- Whether the ledger holds what the guard refused, and whether this role may read it.
 SELECT count(*) = 3 AS readable
 FROM pg_catalog.pg_class AS parts
 JOIN pg_catalog.pg_namespace AS ledger ON ledger.oid = parts.relnamespace

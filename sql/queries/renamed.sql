@@ -1,5 +1,5 @@
--- What the definition of a counter names and is no longer there, as it was dropped or renamed. Parameters: was_child,
--- was_foreign_key, was_key (as the catalog has the columns, the table as SQL writes it).
+-- Names in the definition of a counter that no longer exist, because they were dropped or renamed. Parameters:
+-- was_child, was_foreign_key, was_key (columns as in the catalog, the table as SQL writes it).
 SELECT field
 FROM (VALUES
     ('child', to_regclass(%(was_child)s) IS NOT NULL),

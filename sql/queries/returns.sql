@@ -1,6 +1,6 @@
--- What gives each counter back what it showed before it was corrected: the opposite of its corrections since the
--- version was applied, where these are not taken back yet. A counter that showed nothing (null) is one of them, unless
--- it must show something by now. Parameter: version.
+-- What restores to each counter the value before it was corrected: the opposite of its corrections since the version
+-- was applied, unless these are undone already. A counter that was NULL is included, unless it must have a value now.
+-- Parameter: version.
 SELECT presets.id AS which, corrections.row_key, -sum(corrections.delta) AS delta,
     COALESCE((array_agg(corrections.displayed ORDER BY corrections.run, corrections.place))[1], columns.nothing)
         AS displayed

@@ -1,4 +1,4 @@
--- What apply and rollback need beyond owning the two tables. Each row: a right that is missing.
+-- The privileges that apply and rollback need besides ownership of the two tables. Each row: a missing privilege.
 SELECT format('CREATE on schema %%s', %(schema_sql)s::text) AS missing,
     format('GRANT CREATE ON SCHEMA %%s TO %%I', %(schema_sql)s::text, current_user) AS remedy
 WHERE NOT has_schema_privilege(to_regnamespace(%(schema_sql)s)::oid, 'CREATE')

@@ -1,7 +1,7 @@
--- What each row of presets has to pass anew when it is updated, and may not: constraints that were never validated, or
--- that a function or another day may judge otherwise, and (counted) what is made of the counter. builtin: nobody else's
--- function is called. kind: constraint, foreign key, column (a generated one), index. A relation is presets, or a
--- partition of it.
+-- Checks that each row of presets must pass again when it is updated, and may fail: constraints that were never
+-- validated, or that a function or another day may judge otherwise, and (counted) what is made of the counter. builtin:
+-- it calls only PostgreSQL's functions. kind: constraint, foreign key, column (a generated one), index. A relation is
+-- presets, or one of its partitions.
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%(parent)s)::oid AS relation
     UNION ALL
@@ -20,7 +20,7 @@ WITH RECURSIVE tree AS (
     WHERE made.coninhcount = 0 AND (made.contype = 'c' OR made.contype = 'n' AND NOT made.convalidated)
         AND to_jsonb(made) ->> 'conenforced' IS DISTINCT FROM 'false'
     UNION ALL
-    -- A foreign key is looked at again where one transaction updates a row twice.
+    -- PostgreSQL checks a foreign key again if one transaction updates a row twice.
     SELECT made.conrelid, made.conname, false, 'foreign key', NULL, format(
         '%%s OR EXISTS (SELECT FROM %%s AS referred WHERE %%s)',
         string_agg(format('%%I.%%I IS NULL', tables.relname, own.attname), ' OR '), made.confrelid::regclass,

@@ -1,4 +1,4 @@
--- A backfill of this counter that is going: unfinished, its lease not over and its session still there.
+-- An active backfill of this counter: unfinished, with a valid lease and a live session.
 SELECT backfills.run AS run, backfills.by_role AS by_role, backfills.backend_pid AS backend_pid
 FROM usagefix.backfills
 WHERE backfills.counter = 'preset_usage_count'::name

@@ -1,7 +1,7 @@
--- Who applies, for whom, and what apply has to adapt to. path: schemas beside the application's own that the database
--- or the owner of presets is configured with, where nobody else can plant an object. grantees: who default privileges
--- let execute new functions of this role. closing: something may open or reassign new tables. tree: the event tables,
--- the whole first.
+-- Who applies, for which owner, and what apply has to adapt to. path: schemas besides the application's own that are
+-- configured for the database or the owner of presets, and in which nobody else can create an object. grantees: roles
+-- that default privileges let execute new functions of this role. closing: something may open or reassign new tables.
+-- tree: the event tables, the whole first.
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%(child)s)::oid AS relation, 0 AS level
     UNION ALL

@@ -1,5 +1,5 @@
--- The server and the session, for the line that names the target and for checks before writing. Before any path is
--- set, so every name has its schema.
+-- The server and the session, for the line that names the target and for checks before writing. No path is set yet, so
+-- every name has its schema.
 SELECT
     pg_catalog.current_setting('server_version') AS server_version,
     pg_catalog.current_setting('server_version_num')::pg_catalog.int4 AS version_number,

@@ -1,5 +1,5 @@
--- The columns that a row of a table must be given (required), or that must be unique (alone), and nothing fills; with
--- an expression of each one's type, for a statement with parameters. refers: the table where a row must be first, and
+-- The columns of a table that a row must be given (required), or that must be unique (alone), and that nothing fills;
+-- with an expression of each type, for a statement with parameters. refers: the table that must have a row first, and
 -- its key. Parameter: relation.
 SELECT
     columns.attname::text AS name,
@@ -14,7 +14,7 @@ FROM pg_catalog.pg_attribute AS columns
 JOIN pg_catalog.pg_type AS declared ON declared.oid = columns.atttypid
 JOIN pg_catalog.pg_type AS types ON types.oid = COALESCE(NULLIF(declared.typbasetype, 0), declared.oid)
 CROSS JOIN LATERAL (
-    -- With the columns that an event is made of, a use a day may be unique; that is for the trial to find.
+    -- With the columns of an event, a use a day may be unique; the trial finds that.
     SELECT EXISTS (
         SELECT FROM pg_catalog.pg_index AS indexes
         WHERE indexes.indrelid = columns.attrelid AND indexes.indisunique AND columns.attnum = ANY (indexes.indkey)

@@ -1,5 +1,5 @@
--- Who used a preset last, and how; where nobody did, any preset. No row where there is no event. Only the events of the
--- preset are sorted, for it is held meanwhile. Parameter: preset.
+-- The user who used a preset last, and how; if nobody did, of any preset. No row if there is no event. It sorts only
+-- the events of the preset, because the preset is locked meanwhile. Parameter: preset.
 SELECT example.who AS user_id, example.kind AS usage_type
 FROM (
     (
@@ -7,7 +7,7 @@ FROM (
         FROM (
             SELECT event.user_id::text AS who, event.usage_type::text AS kind, event.created_at AS used
             FROM public.preset_usage AS event WHERE event.preset_id = %(preset)s
-            OFFSET 0 -- or the planner looks for them among all events, from the last one back
+            OFFSET 0 -- or the planner searches all events, from the last one back
         ) AS uses
         ORDER BY uses.used DESC NULLS LAST LIMIT 1
     )

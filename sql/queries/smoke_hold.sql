@@ -1,2 +1,2 @@
--- Hold the preset that was asked for: other people's uses of it wait until the trial is undone. Parameter: preset.
+-- Lock the requested preset: other people's uses of it wait until the trial is undone. Parameter: preset.
 SELECT preset.id::text AS id FROM public.presets AS preset WHERE preset.id = %(preset)s FOR NO KEY UPDATE OF preset

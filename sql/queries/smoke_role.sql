@@ -1,9 +1,9 @@
--- The role that the application acts as: on Supabase authenticated, elsewhere null, which is the session's own.
+-- The role of the application: on Supabase authenticated, elsewhere null, which means the session's own.
 SELECT CASE
         WHEN EXISTS (
             SELECT FROM pg_catalog.pg_proc AS functions
             JOIN pg_catalog.pg_namespace AS schemas ON schemas.oid = functions.pronamespace
-            WHERE schemas.nspname = 'auth' AND functions.proname = 'uid' -- which to_regprocedure() may not look for
+            WHERE schemas.nspname = 'auth' AND functions.proname = 'uid' -- to_regprocedure() may lack the privilege
         ) AND pg_catalog.has_schema_privilege(roles.oid, to_regnamespace(%(schema_sql)s)::oid, 'USAGE')
         THEN roles.rolname::text
     END AS role

@@ -4,7 +4,7 @@ SELECT preset.usage_count AS counter, preset.last_used_at::timestamptz AS "last_
     now() AS started
 FROM public.presets AS preset
 CROSS JOIN LATERAL (
-    -- Both at once: alone, the newest is looked for among all events, from the last one back.
+    -- Both at once: for the newest alone, the planner searches all events, from the last one back.
     SELECT count(*) AS actual, max(event.created_at)::timestamptz AS newest
     FROM public.preset_usage AS event WHERE event.preset_id = preset.id
 ) AS uses

@@ -1,5 +1,5 @@
--- Where the users of preset_usage are: their table, its key, and the column that holds the session's user, which is
--- another one where the table holds profiles; whether this role may read it. No row where no foreign key tells.
+-- The users of preset_usage: their table, its key, and the column that holds the session's user, which is another
+-- column if the table holds profiles; whether this role may read it. No row if there is no foreign key.
 SELECT constraints.confrelid::regclass::text AS relation, quote_ident(key.attname) AS key,
     quote_ident(COALESCE(profile.attname, key.attname)) AS claim,
     pg_catalog.has_schema_privilege(tables.relnamespace, 'USAGE')

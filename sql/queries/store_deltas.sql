@@ -1,5 +1,5 @@
--- What the snapshots of drift.sql and last_use.sql found, now pending: one row for each preset that needs the one, the
--- other, or both, in the order of their ids. Parameter: run.
+-- Store what the snapshots of drift.sql and last_use.sql found, as pending: one row for each preset that needs either
+-- or both, in the order of their ids. Parameter: run.
 WITH stored AS (
     INSERT INTO usagefix.corrections (counter, run, place, row_key, displayed, actual, delta, newest)
     SELECT 'preset_usage_count'::name, %(run)s, row_number() OVER (ORDER BY found."preset_id"), found."preset_id"::text,

@@ -1,6 +1,6 @@
--- What is there of the two tables: null where a table is missing. columns: by name, each with its type, whether it must
--- be given, whether it has a default, and how its values are compared (base: the type below a domain; own_equality: it
--- is no type of PostgreSQL; exact: what its collation calls equal is the same). elsewhere: other schemas that have both
+-- The two tables: null if a table is missing. columns: by name, each with its type, whether it is required, whether it
+-- has a default, and how its values are compared (base: the base type of a domain; own_equality: it is no type of
+-- PostgreSQL; exact: values that its collation calls equal are identical). elsewhere: other schemas that have both
 -- tables. The one with the counter comes first.
 SELECT
     wanted.name AS name,

@@ -1,2 +1,2 @@
--- A preset, if it is there still. Parameter: id.
+-- A preset, if it still exists. Parameter: id.
 SELECT preset.id AS id FROM public.presets AS preset WHERE preset.id = %(id)s

@@ -1,5 +1,5 @@
--- What has the names of a throttle and is none: a function that others wrote, or that a trigger of another table calls;
--- a trigger.
+-- Objects that have the names of a throttle and are none: a function that others wrote, or that a trigger of another
+-- table calls; a trigger.
 SELECT functions.oid::regprocedure::text AS name
 FROM pg_catalog.pg_proc AS functions
 WHERE functions.oid = to_regprocedure(%(function)s) AND (

@@ -1,4 +1,4 @@
--- The triggers that usagefix notifications has made, or that bear such a name, with their functions.
+-- The triggers that usagefix notifications created, or that have such a name, with their functions.
 SELECT schemas.nspname::text AS schema, tables.relname::text AS table, existing.tgname::text AS trigger,
     functions.proname::text AS function, called.nspname::text AS function_schema,
     CASE languages.lanname WHEN 'plpgsql' THEN functions.prosrc ELSE '' END AS body,

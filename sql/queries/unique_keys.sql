@@ -1,5 +1,5 @@
--- The columns of each unique index of the events, of its expressions and predicate too, for which a copied event would
--- be a second one: nothing fills a column of it with a value of its own.
+-- The columns of each unique index of the events, with those of its expressions and predicate, that a copied event
+-- would violate, because nothing gives one of its columns a new value.
 SELECT ARRAY(
         SELECT used.attname::text FROM pg_catalog.pg_attribute AS used
         WHERE used.attrelid = keys.indrelid AND used.attnum = ANY (read.columns) ORDER BY used.attnum

@@ -1,4 +1,4 @@
--- What the view pg_temp.usagefix_vetted runs that neither PostgreSQL nor somebody trusted has made: functions, those of
+-- What the view pg_temp.usagefix_vetted runs and neither PostgreSQL nor a trusted role created: functions, those of
 -- operators, and domains, each with its owner. Trusted are superusers and the owner of the table with the counter.
 -- Parameter: owner.
 WITH used AS (

@@ -1,5 +1,5 @@
--- How many of some presets were used more than a day later than their newest event says; clocks and time zones differ
--- by less. Parameter: ids (an array as text: the server gives it the type of the key).
+-- How many of some presets were used more than a day after their newest event; clocks and time zones differ by less.
+-- Parameter: ids (an array as text: the server gives it the type of the key).
 SELECT count(*) AS used_later
 FROM public.presets AS preset
 LEFT JOIN (

@@ -1,5 +1,5 @@
--- The tables whose rows are users, by the key that events hold: the one that their foreign key leads to (direct), and
--- those of which a column that is unique has a foreign key to the same key, as profiles of accounts have.
+-- The tables whose rows are users, by the key in the events: the one to which their foreign key refers (direct), and
+-- those with a unique column that has a foreign key to the same key, such as profiles of accounts.
 WITH target AS (
     SELECT constraints.confrelid AS relation, constraints.confkey[1] AS key
     FROM pg_catalog.pg_constraint AS constraints

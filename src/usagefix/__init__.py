@@ -1,3 +1,3 @@
-"""usagefix: a denormalised usage counter in PostgreSQL, made right on a live database and kept right."""
+"""usagefix: repairs a denormalised counter in PostgreSQL on a live database, and keeps it right."""
 
 __version__ = "0.2.0"

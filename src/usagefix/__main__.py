@@ -1,8 +1,5 @@
-"""Where the process begins: ``usagefix`` and ``python -m usagefix``.
-
-Before anything slow is imported it sees to it that signals end the process in order, and that there are streams to
-write to.
-"""
+"""Where the process begins: ``usagefix`` and ``python -m usagefix``. Before it imports anything slow, it installs
+signal handlers and makes sure that there are streams to write to."""
 
 from __future__ import annotations
 

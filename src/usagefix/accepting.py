@@ -1,4 +1,4 @@
-"""Uses tried with the fix in place, before it is committed: what worked before has to work, and count."""
+"""Tries uses with the fix in place, before the commit: what worked before has to work, and to count once."""
 
 from __future__ import annotations
 
@@ -12,20 +12,18 @@ from usagefix.trying import Made, Trials, made
 
 
 def with_fix(scene: Scene, trials: Trials, *, limit_stays: bool) -> Made:
-    """The trials with the fix in place, for the same transaction."""
+    """The trials with the fix in place, to run in the same transaction."""
     calls = [way for way in (ways.of_recorder(scene, t.function) for t in trials.functions) if way]
     uses = 1 if limit_stays or scene.counter.daily is None else 2
     tries = [Try(way, case, uses) for case in trials.cases for way in calls]
     tries += [Try(way, case) for case in trials.cases for way in trials.ways]
     tries += [Try(way, case) for case in trials.cases[:1] for way in trials.whole]
     called = f"{scene.counter.recorder}(), " if calls else ""
-    return made(
-        scene, tries, f"Try {called}a plain INSERT and a DELETE before this is committed; what they do is undone"
-    )
+    return made(scene, tries, f"Before the commit, try {called}a plain INSERT and a DELETE, and undo them")
 
 
 class NotAcceptable(Exception):
-    """What worked before does not with the fix, or does not count right."""
+    """A use that worked before fails with the fix, or does not count right."""
 
     def __init__(self, what: Try, before: Outcome, said: Outcome) -> None:
         super().__init__(str(said))
@@ -48,8 +46,8 @@ def require(
 
 
 def acceptable(what: Try, before: Outcome, now: Outcome, how: str, *, limit_stays: bool, limited: bool = True) -> bool:
-    """Whether a use may end so with the fix. The daily limit, where there is one (``limited``), may turn one away while
-    it stays; any other unique key for good."""
+    """Whether a use may end so with the fix. The daily limit, if there is one (``limited``), may refuse a use until
+    apply drops it. Any other unique key refuses for good."""
     if how == "kept" or not now.tried:
         return True
     if now.fails:

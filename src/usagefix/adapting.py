@@ -1,4 +1,4 @@
-"""The scripts for exactly one database, in full, to read or to run with psql or a migration tool. Reads only."""
+"""The complete scripts for exactly one database, to read or to run with psql or a migration tool. Reads only."""
 
 from __future__ import annotations
 
@@ -20,11 +20,8 @@ def script(
     limit: DailyLimit = DailyLimit.RESTORE,
     believed: Trust | None = None,
 ) -> str:
-    """What to run for a face of a version here, for each counter. ``limit``: what a rollback does about the daily
-    limit; ``believed``: the side that a backfill takes for true.
-
-    Raises Refused where a person has something to do first.
-    """
+    """The script for one face of a version, for each counter. ``limit``: what a rollback does about the daily limit;
+    ``believed``: the side that a backfill trusts. Raises Refused if a person has something to do first."""
     texts, before, opened = list[str](), list[Changes](), set[str]()
     for counter in reversed(db.counters) if face is Face.ROLLBACK else db.counters:
         db.counter = counter
@@ -44,14 +41,14 @@ def script(
 
 
 def _first(seen: Scene, plan: Plan, opened: set[str]) -> tuple[Statement, ...]:
-    """The statements of a plan; those that open the ledger in the first for the owner of a table only."""
+    """The statements of a plan; those that open the ledger in the first script only for the owner of a table."""
     statements = plan.without_ledger if seen.around.owner in opened else plan.statements
     opened.add(seen.around.owner)
     return statements
 
 
 def _whatever_is_set(text: str, face: Face) -> str:
-    """A script that means the same whatever the role, the database or psql is set to."""
+    """A script that does not depend on the settings of the role, the database or psql."""
     # Quotes would also stand in the path of a function, by which the guard knows a count.
     head = [_local("quote_all_identifiers", "off")] if face is Face.APPLY else []
     if not text.isascii():
@@ -62,13 +59,13 @@ def _whatever_is_set(text: str, face: Face) -> str:
 
 
 def _local(name: str, value: str) -> str:
-    """Not SET LOCAL, which some pipelines take for their own."""
+    """``set_config(…, true)`` in place of SET LOCAL, which some pipelines take for their own."""
     return f"DO $do$ BEGIN PERFORM pg_catalog.set_config('{name}', '{value}', true); END $do$;"
 
 
 def steps(db: Database, to: str | None, believed: Trust | None, limit: DailyLimit) -> list[Step]:
     """What to export for the counters of this database: each version of each is a transaction of its own, with its way
-    back. Raises Refused where a person has something to do first."""
+    back. Raises Refused if a person has something to do first."""
     found, before, opened = list[Step](), list[Changes](), set[str]()
     for counter in db.counters:
         db.counter = counter
@@ -89,7 +86,7 @@ def steps(db: Database, to: str | None, believed: Trust | None, limit: DailyLimi
 
 
 def _backfill(db: Database, migration: Migration, believed: Trust | None) -> str:
-    """The backfill, with the application's triggers held off as it works here."""
+    """The backfill, with statements that keep the application's triggers from firing here."""
     hold = backfill.how_to_hold_off(db)
     setting = [f"DO $do$ BEGIN SET LOCAL {name} = {{}}; END $do$;" for name in hold.settings]
     before = [line.format(value) for line, value in zip(setting, hold.settings.values(), strict=True)]
@@ -98,7 +95,9 @@ def _backfill(db: Database, migration: Migration, believed: Trust | None) -> str
     after += [f"{hold.after};"] if hold.after else []
     opening, *work = (s for s in migration.statements(Face.BACKFILL, db.counter) if not s.is_by_hand)
     off = (
-        [Statement("Hold the application's own triggers off: a repair is no use", "\n".join(before))] if before else []
+        [Statement("Keep the application's own triggers from firing, because a repair is not a use", "\n".join(before))]
+        if before
+        else []
     )
-    on = [Statement("Let them go", "\n".join(after))] if after else []
+    on = [Statement("Let them fire again", "\n".join(after))] if after else []
     return catalog.decided(text_of((opening, *off, *work, *on)), believed)

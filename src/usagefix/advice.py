@@ -1,7 +1,7 @@
-"""The one place that decides what to do next, so that no two commands send anybody in circles. Pure.
+"""The only module that decides what to do next, so that no two commands contradict each other. Pure.
 
-A check that fails is mended by ``apply``, by ``backfill`` or by a person; which of them it is here depends on what else
-is wrong: a backfill is exact only once new uses are counted, and apply goes through only where nothing stops it.
+``apply``, ``backfill`` or a person repairs a failing check. Which of them depends on the other checks: a backfill is
+exact only once new uses are counted, and apply works only if nothing stops it.
 :func:`usagefix.planning.outlook.outlook` looks; every hint of every command comes from here.
 """
 
@@ -16,17 +16,17 @@ from usagefix.models.verification import ACCEPTED, COMPLETE, COUNTING_CHECKS, Ch
 
 APPLY, BACKFILL = "usagefix apply", "usagefix backfill"
 WHICH_SIDE = Step(
-    "usagefix doctor finds out why; then usagefix apply --trust events, or --trust counters",
-    "the events do not look like the whole truth: a person has to say which side is true",
+    "find out why with usagefix doctor; then usagefix apply --trust events, or --trust counters",
+    "the events do not look like the whole truth: you have to say which side is right",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What the next step depends on, beside the checks that fail.
+    """What the next step depends on, besides the failing checks.
 
-    ``exact``: new uses are counted and the ledger is there, so a backfill can be exact; ``barred``: what keeps this
-    role from changing anything, or the server; ``refusal``: what apply would stop at; ``by_hand``: by check, what apply
+    ``exact``: new uses are counted and the ledger exists, so a backfill can be exact; ``barred``: what prevents this
+    role, or the server, from changing anything; ``refusal``: why apply would stop; ``by_hand``: by check, what apply
     leaves to a person; ``nouns``: the words for the counter.
     """
 
@@ -38,12 +38,12 @@ class Outlook:
 
     @property
     def apply(self) -> Step:
-        """How to get apply through."""
-        why = "it makes whatever is missing or not as released, and then counts"
+        """What to do so that apply works."""
+        why = "it creates what is missing or not as released, and then counts"
         return self.barred or self.refusal or Step(APPLY, why)
 
     def step(self, check_id: str) -> Step:
-        """What mends one check."""
+        """What repairs one check."""
         if self.barred:
             return self.barred
         if check_id == COMPLETE:
@@ -51,20 +51,18 @@ class Outlook:
         if check_id in self.by_hand:
             return self.by_hand[check_id]
         if check_id in COUNTING_CHECKS and self.exact:
-            return Step(
-                BACKFILL, f"new {self.nouns.events} are counted; what was counted wrong before is not mended by itself"
-            )
+            return Step(BACKFILL, f"new {self.nouns.events} are counted; only a backfill repairs the old counts")
         return self.apply
 
 
 def next_step(outlook: Outlook, failing: Iterable[str]) -> Step | None:
-    """The step that comes first, for these checks; None where none fails."""
+    """The step that comes first, for these checks; None if none fails."""
     steps = {outlook.step(check_id): check_id for check_id in failing}
     return min(steps, key=lambda step: _rank(outlook, step, steps[step]), default=None)
 
 
 def _rank(outlook: Outlook, step: Step, check_id: str) -> int:
-    """What apply makes comes before what a person repairs in it; a backfill comes last: nothing is left to undo it."""
+    """What apply does comes before what a person repairs. A backfill comes last, because nothing after it undoes it."""
     if step in (outlook.barred, outlook.refusal) or check_id == ACCEPTED:
         return 0
     if step == WHICH_SIDE:
@@ -75,12 +73,13 @@ def _rank(outlook: Outlook, step: Step, check_id: str) -> int:
 
 
 def advised(outlook: Outlook, check: Check) -> Check:
-    """A check with what mends it here."""
-    return check if check.passed else replace(check, hint=str(outlook.step(check.check_id)))
+    """A check with the hint that repairs it in this database."""
+    return replace(check, hint=str(outlook.step(check.check_id))) if check.failed else check
 
 
 def remedy(outlook: Outlook, said: str, first: Step | None) -> str:
-    """What a rule says of apply or backfill, as it is here, where ``first`` is the step that comes first."""
+    """The remedy of a rule, if it names apply or backfill: adapted to this database, in which ``first`` is the first
+    step."""
     if said.startswith(BACKFILL) and first is not None:
         return str(first)
     if said.startswith(APPLY) and (outlook.barred or outlook.refusal):

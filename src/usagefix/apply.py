@@ -1,4 +1,4 @@
-"""Applying migrations: a short transaction for the catalog, then the backfill, then proof."""
+"""Apply migrations: a short transaction for the catalog, then the backfill, then verify."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from usagefix.errors import Refused
 from usagefix.laps import Laps
 from usagefix.models.choices import BATCH_SIZE, Trust
 from usagefix.models.correction import BackfillProgress
+from usagefix.models.figures import plural
 from usagefix.models.migration import ApplyReport, Durations, PlannedStatement
 from usagefix.nouns import in_words
 from usagefix.picture.objects import Reader
@@ -46,11 +47,12 @@ def apply(
     on_progress: Callable[[BackfillProgress], None],
     believed: Trust | None = None,
 ) -> ApplyReport:
-    """Apply what is pending or outdated up to version ``to`` (all), remove drift, verify.
+    """Apply what is pending or outdated up to version ``to`` (default: all), remove drift, and verify.
 
-    Writers wait only for the triggers' creation, at most ``lock_timeout`` an attempt, and while track_preset_usage() is
-    tried; readers never. ``believed``: see :func:`usagefix.backfill.backfill`. Raises Busy, NotPermitted,
-    WrongDatabase, Refused where a person has something to do first; a failed migration is rolled back whole.
+    Writers wait only while apply creates the triggers, at most ``lock_timeout`` an attempt, and while it tries
+    track_preset_usage(). Readers never wait. ``believed``: see :func:`usagefix.backfill.backfill`. Raises Busy,
+    NotPermitted, WrongDatabase, and Refused if a person has something to do first. A migration that fails is rolled
+    back as a whole.
     """
     laps = Laps()
     seen = with_trials(db, look(db, to, believed), limits)
@@ -70,7 +72,7 @@ def apply(
     laps.lap()
     dropped = None
     if seen.choices.limit_stays and seen.scene.code.limit is not None:
-        on_step("dropping the daily limit (it waits for older transactions, and stops nobody)")
+        on_step("dropping the daily limit (waits for older transactions, stops nobody)")
         daily_limit.lift(db, seen.scene.code.limit.name)
         _finish(db, seen, limits)
         dropped = laps.lap()
@@ -97,10 +99,8 @@ def apply(
 def plan(
     db: Database, *, to: str | None = None, batch_size: int = BATCH_SIZE, believed: Trust | None = None
 ) -> ApplyReport:
-    """What :func:`apply` would do: each migration runs in a transaction that is rolled back.
-
-    The locks are those it really took; like apply it waits for them no longer than ``lock_timeout``.
-    """
+    """What :func:`apply` would do. Each migration runs in a transaction that is rolled back, so the locks are those
+    that it really took. Like apply it waits for them no longer than ``lock_timeout``."""
     seen = with_trials(db, look(db, to, believed), None)
     steps, difference = list[PlannedStatement](), ""
     if seen.todo:
@@ -113,7 +113,7 @@ def plan(
         steps.append(
             PlannedStatement(
                 catalog.counting().version,
-                "Drop the daily limit on its own, readers and writers go on (not tried in a dry run)",
+                "Drop the daily limit by itself, without stopping readers or writers (a dry run does not try this)",
                 daily_limit.lifting(seen.scene.code.limit.name),
                 (f"{db.counter.schema}.{db.counter.child}: ShareUpdateExclusiveLock",),
             )
@@ -132,11 +132,8 @@ def plan(
 def scripts(
     db: Database, to: str | None = None, *, alone: bool = False, before: Iterable[Changes] = ()
 ) -> tuple[Scene, dict[Migration, Plan]]:
-    """What is there, and the plans to write down for psql or a migration tool, by version. ``alone``: each is one
-    transaction; ``before``: what other plans make of the database first.
-
-    Raises Refused where a person has something to do first.
-    """
+    """The scene and the plans to write for psql or a migration tool, by version. ``alone``: each is one transaction;
+    ``before``: what other plans change in the database first. Raises Refused if a person has something to do first."""
     with db.snapshot():
         preflight.require_tables(db)
         seen = reduce(ahead, before, scene(db))
@@ -146,17 +143,15 @@ def scripts(
 
 
 def _let_older_transactions_end(db: Database, on_step: Callable[[str], None]) -> None:
-    """A call of the old track_preset_usage() may still run: it may count by itself, and needs the daily limit.
-
-    Waits for the transactions that are open now, but not for long: most are something else.
-    """
+    """Wait for the open transactions, but not for long. One of them may still run the old track_preset_usage(),
+    which may count by itself and needs the daily limit; most are something else."""
     older = set(db.values(db.query("older_transactions")))
     deadline = time.monotonic() + OLDER_SECONDS
     while older and time.monotonic() < deadline:
         time.sleep(0.02)
         older &= set(db.values(db.query("older_transactions")))
     if older:
-        on_step(f"not waiting any longer for {len(older)} older transactions to end")
+        on_step(f"not waiting any longer for {plural(len(older), 'older transaction')} to end")
 
 
 def _run(db: Database, seen: Scene, plan: Plan, trials: Trials, limits: Limits | None) -> None:

@@ -89,7 +89,7 @@ def forecast(db: Database, *, to: str | None = None, believed: Trust | None = No
 
 
 def _by_row(seen: Scene) -> bool:
-    """Whether a partition that came later is still counted row by row."""
+    """Whether a partition that was created later is still counted row by row."""
     leaves = {table.name for table in seen.tree if table.kind == "r"}
     name = seen.counter.objects["trigger_auto_count_row"]
     return any(t.cloned and t.fires and t.name == name and t.on_table in leaves for t in seen.code.triggers)
@@ -100,7 +100,7 @@ def final(seen: Seen) -> dict[int, tuple[str, str]]:
 
 
 def mode(seen: Scene) -> GuardMode:
-    """The guard's mode now; the first one where it is not there."""
+    """The present mode of the guard; the first one if there is no guard."""
     name = seen.counter.objects["zz_trigger_guard"]
     found = next((t for t in seen.triggers_on("presets") if t.name == name), None)
     return next((mode for mode in GuardMode if found and f"('{mode}')" in found.definition), GuardMode.IGNORE)

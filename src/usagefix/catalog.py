@@ -1,7 +1,5 @@
-"""The SQL that comes with usagefix: migrations by version, and named queries.
-
-The wheel carries the files as ``usagefix/sql``; an editable install reads the checkout's own ``sql`` folder.
-"""
+"""The SQL that comes with usagefix: migrations by version, and named queries. The wheel has the files as
+``usagefix/sql``; an editable install reads the ``sql`` folder of the checkout."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ _VERSION_FOLDER = re.compile(r"(?P<version>\d{14})_(?P<name>[a-z0-9_]+)")
 
 
 class Face(StrEnum):
-    """What a migration has files for."""
+    """The files of a migration."""
 
     APPLY = "apply"
     VERIFY = "verify"
@@ -38,7 +36,7 @@ class Face(StrEnum):
 
 
 class MigrationKind(StrEnum):
-    """What a migration makes, as the header of its ``apply.sql`` says: this decides how it is planned."""
+    """What a migration creates, by the header of its ``apply.sql``. The plan depends on it."""
 
     COUNTING = "counting"  # counts every event, lifts the daily limit, and has the backfill
     GUARD = "guard"
@@ -46,8 +44,7 @@ class MigrationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A version (14 digits, a UTC timestamp) with its name and files. What else is known of it stands in the header of
-    its ``apply.sql``."""
+    """A version (14 digits, a UTC timestamp) with its name and files. The header of ``apply.sql`` says the rest."""
 
     version: str
     name: str
@@ -68,18 +65,18 @@ class Migration:
         return text
 
     def bodies(self, counter: Counter = STANDARD) -> list[str]:
-        """The bodies of the functions that ``apply.sql`` puts beside the application's."""
+        """The bodies of the functions that ``apply.sql`` creates."""
         return _RELEASED_BODY.findall(self.read(Face.APPLY, counter))
 
     def checksums(self, counter: Counter = STANDARD) -> list[str]:
-        """Of each of these bodies the md5, as PostgreSQL's ``md5()`` gives it; and, behind a blank, that of the body
-        without what only partitions need, where this differs."""
+        """The md5 of each of these bodies, as PostgreSQL's ``md5()`` computes it. If a database without partitions
+        gets another body, its md5 follows after a blank."""
         counter = counter.as_stored
         forms = [self.bodies(replace(counter, partitioned=partitioned)) for partitioned in (True, False)]
         return [" ".join(dict.fromkeys(map(counter.md5, bodies))) for bodies in zip(*forms, strict=True)]
 
     def script(self, face: Face, counter: Counter = STANDARD, *, with_ledger: bool = True) -> str:
-        """What to run by hand for a face: apply needs the ledger opened first, and what stops it where it must."""
+        """The script to run by hand for a face. apply also needs the ledger, and the file that may stop it."""
         if face is not Face.APPLY:
             return self.read(face, counter)
         stops = self.folder / "stops.sql"
@@ -113,7 +110,7 @@ class Migration:
 
     @property
     def effect(self) -> str:
-        """What is true once it is applied, in words."""
+        """What is true once the migration is applied, in words."""
         return self._header["effect"]
 
     @property
@@ -133,7 +130,7 @@ class Migration:
 
 
 def decided(backfill: str, believed: Trust | None) -> str:
-    """The text of a backfill that a person has answered beforehand which side is true; as it is where nobody has."""
+    """The text of a backfill with the answer of a person about which side is right; unchanged if there is none."""
     if believed is None:
         return backfill
     before, work = backfill.split("-- Count what", maxsplit=1)
@@ -143,29 +140,29 @@ def decided(backfill: str, believed: Trust | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement, with what the comment above it says it is for."""
+    """One statement, with its purpose from the comment above it."""
 
     purpose: str
     text: str
 
     @property
     def title(self) -> str:
-        """The first sentence of that."""
+        """The first sentence of the purpose."""
         return re.split(r"(?:\.\s|: )", self.purpose, maxsplit=1)[0].rstrip(".")
 
     @property
     def summary(self) -> str:
-        """Its first line."""
+        """The first line of the purpose."""
         return self.text.splitlines()[0]
 
     @property
     def is_by_hand(self) -> bool:
-        """Whether it only guards or completes a file that runs as it is: a plan knows better."""
+        """Whether only the file that is run by hand needs it; a plan has something better."""
         return self.purpose.startswith("By hand: ")
 
 
 def root() -> Path:
-    """The folder of the bundled SQL. Raises ConfigurationError where an installation lost it."""
+    """The folder of the bundled SQL. Raises ConfigurationError if it is missing."""
     for candidate in (_PACKAGED, _CHECKOUT):
         if (candidate / "queries").is_dir():
             return candidate
@@ -226,7 +223,7 @@ def released_bodies(counter: Counter = STANDARD) -> frozenset[str]:
 
 
 def ledger(counter: Counter = STANDARD) -> str:
-    """The script that opens schema ``usagefix``, which every migration needs."""
+    """The script that creates schema ``usagefix``, which every migration needs."""
     return _written(_read(root() / "ledger.sql"), counter)
 
 
@@ -262,7 +259,7 @@ def _rendered(text: str, counter: Counter) -> str:
 
 @cache
 def _written(text: str, counter: Counter) -> str:
-    """What is left in a database, or read by people: in the words for the counter."""
+    """Text that stays in a database, or that people read, in the words for the counter."""
     return commented(_rendered(text, counter), counter)
 
 

@@ -1,4 +1,4 @@
-"""What is counted where in one database: one frozen value, the only place that knows names."""
+"""What is counted, and where, in one database: one frozen value. No other module knows names."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Counter:
         for fragment in (self.where, self.weight, self.only):
             if fragment is not None and any(tag in fragment for tag in CODE_TAGS):
                 raise ConfigurationError(
-                    f"{fragment!r} cannot be written into a function", hint=f"write it without {', '.join(CODE_TAGS)}"
+                    f"{fragment!r} cannot be part of a function", hint=f"write it without {', '.join(CODE_TAGS)}"
                 )
 
     def md5(self, text: str) -> str:
@@ -198,7 +198,7 @@ class Counter:
 
     @property
     def daily_sql(self) -> str | None:
-        """The index of the daily limit, with its schema, as SQL writes it; None where there is no such thing."""
+        """The index of the daily limit, with its schema, as SQL writes it; None if there is no such thing."""
         return f"{self._child_schema_sql}.{self.sql('daily')}" if self.daily is not None else None
 
     @property
@@ -249,7 +249,7 @@ class Counter:
         return self.sql("child_schema" if self.child_schema is not None else "schema")
 
     def plain(self, what: str) -> str | None:
-        """The same as the catalog has it; None where there is no such thing."""
+        """The same as the catalog has it; None if there is no such thing."""
         return self.objects[what] if what in _roles() else getattr(self, what)
 
 
@@ -270,7 +270,7 @@ def _require_name(name: str) -> None:
     ):
         raise ConfigurationError(
             f"{name!r} cannot be a name",
-            hint=f"a name in PostgreSQL has 1 to {LONGEST_NAME} bytes; ours come from the slug",
+            hint=f"a name in PostgreSQL has 1 to {LONGEST_NAME} bytes; ours come from the counter's name",
         )
 
 
@@ -279,7 +279,7 @@ def checked_schema(schema: str) -> str:
     if not _SCHEMA.fullmatch(schema) or schema in ("usagefix", "information_schema") or schema.startswith("pg_"):
         raise ConfigurationError(
             f"the schema {schema!r} cannot be used",
-            hint="name the application's own schema, without quotes; letters, digits, _, - and spaces can be in it",
+            hint="name the application's own schema, without quotes; it may have letters, digits, _, - and spaces",
         )
     return schema
 

@@ -1,8 +1,6 @@
-"""Lifting and restoring the daily limit without stopping anybody: ``DROP`` and ``CREATE INDEX … CONCURRENTLY``.
-
-Neither can run in a transaction, so for a moment the index and the function that relied on it are out of step.
-Meanwhile ``track_preset_usage()`` says ``ON CONFLICT DO NOTHING``, which works with the index and without.
-"""
+"""Drops and restores the daily limit without stopping anybody: ``DROP`` and ``CREATE INDEX … CONCURRENTLY``. Neither
+can run in a transaction, so for a moment the index and the function that relied on it do not fit. Meanwhile
+``track_preset_usage()`` says ``ON CONFLICT DO NOTHING``, which works with the index and without."""
 
 from __future__ import annotations
 
@@ -26,8 +24,8 @@ WAIT_SECONDS = 20.0
 BUILD_SECONDS = 900.0
 _WAITS = Limits(attempts=3)
 _CHOICES = (
-    "usagefix rollback --daily-limit skip leaves the limit off, and keeps the track_preset_usage() of now;"
-    " or delete the uses that are too many, and run this again"
+    "usagefix rollback --daily-limit skip leaves the limit off, and keeps the present track_preset_usage();"
+    " or delete the surplus uses, and run this again"
 )
 # What completes an index with a statement on its table.
 _INDEX_OF_TABLE = re.compile(r"\AALTER TABLE .* (REPLICA IDENTITY USING INDEX|CLUSTER ON) .*\Z", re.DOTALL)
@@ -39,16 +37,14 @@ def lifting(name: str) -> str:
 
 
 def lift(db: Database, name: str) -> None:
-    """Drop the index without stopping readers or writers. Raises Busy when old transactions do not end."""
+    """Drop the index without stopping readers or writers. Raises Busy if old transactions do not end."""
     db.retrying(lambda: db.run_alone(lifting(name), WAIT_SECONDS), _WAITS, readers=True)
     db.changes.append("the daily limit is gone")
 
 
 def refuse_if_broken(db: Database, seen: Scene, limit: Saved) -> None:
-    """Raise RollbackRefused where uses since then break the limit.
-
-    What the ledger says of it is run as the owner of the tables, in a function that cannot become anybody else.
-    """
+    """Raise RollbackRefused if later uses violate the limit. The definition in the ledger runs as the owner of the
+    tables, in a function that cannot change its role."""
     expected.require(seen, limit)
     keys = ", ".join(limit.key_columns or ())
     where = "true" if "NULLS NOT DISTINCT" in (limit.definition or "") else f"pg_catalog.num_nulls({keys}) = 0"
@@ -68,22 +64,19 @@ def refuse_if_broken(db: Database, seen: Scene, limit: Saved) -> None:
 
 
 def refuse_if_taken(db: Database, seen: Scene, limit: Saved) -> None:
-    """Raise RollbackRefused where something else has the name of the limit by now."""
+    """Raise RollbackRefused if another object has the name of the limit now."""
     there = seen.code.limit
     taken = db.values("SELECT pg_catalog.to_regclass(%(name)s) IS NOT NULL", {"name": limit.identity})[0]
     if taken and (there is None or there.name != limit.identity):
         raise RollbackRefused(
-            f"the daily limit cannot come back: {limit.identity} is the name of something else by now",
-            hint=f"rename that, then run this again; or {_CHOICES.partition(';')[0]}",
+            f"the daily limit cannot come back: {limit.identity} is now the name of another object",
+            hint=f"rename that object, then run this again; or {_CHOICES.partition(';')[0]}",
         )
 
 
 def refused_of_copy(db: Database, seen: Scene, extras: Iterable[str]) -> dict[str, str]:
-    """Build the limit on an empty copy of the table, and complete it: which of these statements the server refuses, and
-    why. All of it is undone.
-
-    Raises RollbackRefused where the limit itself cannot be built.
-    """
+    """Build the limit on an empty copy of the table, and complete it. Returns the statements that the server
+    refuses, and why. All of it is undone. Raises RollbackRefused if the limit itself cannot be built."""
     limit, table = seen.ledger.limit, seen.tree[0].name
     assert limit is not None  # noqa: S101
     expected.require(seen, limit)
@@ -113,22 +106,19 @@ def refused_of_copy(db: Database, seen: Scene, extras: Iterable[str]) -> dict[st
 
 
 def refuse_if_edited(seen: Scene) -> None:
-    """Raise RollbackRefused where track_preset_usage() is not the one that apply left: putting back the old one would
-    lose somebody's work."""
+    """Raise RollbackRefused if somebody edited track_preset_usage() after apply: the old body would lose that edit."""
     for function, saved in _saved_recorders(seen):
         # The loose one is there after a rollback that was interrupted.
         if function.body not in (saved.left_behind, loose_body(seen, saved, function)):
             raise RollbackRefused(
-                f"{function.name}() was changed after apply; going back would lose that change",
-                hint="usagefix rollback --daily-limit skip keeps the function of now",
+                f"{function.name}() was changed after apply; rollback would lose that change",
+                hint="usagefix rollback --daily-limit skip keeps the present function",
             )
 
 
 def restore(db: Database, seen: Scene, limit: Saved, limits: Limits | None = None) -> None:
-    """Build the index again without stopping writers. Leaves nothing of it behind when uses break it meanwhile.
-
-    Raises RollbackRefused then.
-    """
+    """Build the index again without stopping writers. If uses violate it meanwhile, nothing of it is left. Raises
+    RollbackRefused then."""
     before = len(db.changes)
     db.retrying(lambda: _loosen(db, seen, limits, loose=True), limits)
     db.changes.append("track_preset_usage() works with and without the daily limit")
@@ -139,7 +129,7 @@ def restore(db: Database, seen: Scene, limit: Saved, limits: Limits | None = Non
         build = (limit.definition or "").replace("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY", 1)
         db.run_alone(build, BUILD_SECONDS)
     except BaseException as error:
-        db.changes.append("an unfinished daily limit may be left, which usagefix apply removes")
+        db.changes.append("an unfinished daily limit may be left; usagefix apply removes it")
         with suppress(UsagefixError):
             db.run_alone(lifting(limit.identity), WAIT_SECONDS)
             db.retrying(lambda: _loosen(db, seen, limits, loose=False), limits)
@@ -151,7 +141,7 @@ def restore(db: Database, seen: Scene, limit: Saved, limits: Limits | None = Non
 
 
 def present(db: Database) -> Limit | None:
-    """The limit in this database; None where it is gone."""
+    """The limit in this database; None if there is none."""
     with db.snapshot():
         return scene(db).code.limit
 

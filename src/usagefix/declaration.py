@@ -16,7 +16,7 @@ class Missing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A table as a person names it; the schema is None where the command's own is meant. Not quoted."""
+    """A table as a person names it; the schema is None if the command's own is meant. Not quoted."""
 
     schema: str | None
     table: str
@@ -30,7 +30,7 @@ class Declaration:
     ``foreign_key``: the columns of an event that name the parent's row, in the order of ``key``. ``last`` and ``time``:
     the column of the parent for the time of the last event, and the one of an event that it comes from. ``truth``: a
     query of keys and values, of a counter that is only verified, in place of ``events``. ``name``: what it is called,
-    given or derived, see :mod:`usagefix.naming`. ``origin``: where it was declared (``usagefix.toml:3``), empty where
+    given or derived, see :mod:`usagefix.naming`. ``origin``: where it was declared (``usagefix.toml:3``), empty if
     options do; ``places``: where each of its keys was (``usagefix.toml:5: where``, ``--where``).
     """
 

@@ -1,8 +1,6 @@
-"""What the ledger keeps of a counter: its names, its fragments and what a person wrote, as JSON and back.
-
-What is read back is data that a role may have written who is less than the reader. It is taken for names and texts, and
-no fragment of it is ever part of a statement: it is compared with what is declared, and with the bodies of functions.
-"""
+"""What the ledger keeps of a counter: its names, its fragments and what a person wrote, as JSON and back. A role
+with fewer rights than the reader may have written it. So usagefix takes it for names and texts, and never puts a
+fragment of it into a statement: it compares it with what is declared, and with the bodies of functions."""
 
 from __future__ import annotations
 
@@ -34,8 +32,8 @@ def counter_of(slug: str, definition: Mapping[str, Any]) -> Counter:
         return Counter(slug=slug, **{field.name: _value(field.name, definition.get(field.name)) for field in _KEPT})
     except (ConfigurationError, TypeError, ValueError):
         raise NotPermitted(
-            f"the ledger holds something else than apply writes there, for the counter {slug}",
-            hint="look at usagefix.counters; nothing of it was run",
+            f"the ledger holds something that apply does not write there, for the counter {slug}",
+            hint="look at usagefix.counters; usagefix ran nothing of it",
         ) from None
 
 

@@ -1,7 +1,7 @@
-"""When the files that are run by hand doubt a counter that somebody declared: as :func:`usagefix.trust.why_declared`.
+"""The rule by which the files that are run by hand doubt a declared counter: as :func:`usagefix.trust.why_declared`.
 
-The bundled SQL has the rule for presets. For another counter the declaration is doubted first, and then a fall that is
-large also for each counter that falls.
+The bundled SQL has the rule for presets. For another counter the script first doubts the declaration, then a fall that
+is large in all and for each counter that falls.
 """
 
 from __future__ import annotations

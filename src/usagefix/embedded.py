@@ -1,8 +1,8 @@
 """A private PostgreSQL server in a temporary folder, for ``usagefix demo`` and the tests.
 
-It listens on a Unix socket only, in a folder that nobody else can enter, so it needs neither port nor password.
-PostgreSQL refuses to run as root; root therefore runs it as ``nobody`` and, where ``nobody`` cannot reach the
-binaries (a virtual environment under a closed home folder), from a copy beside the data.
+It listens only on a Unix socket in a folder that nobody else can enter, so it needs neither port nor password.
+PostgreSQL refuses to run as root, so root runs it as ``nobody``; if ``nobody`` cannot reach the binaries (a virtual
+environment under a closed home folder), from a copy beside the data.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Server:
 def find_binaries(wanted: Path | None = None) -> Path:
     """The folder that holds ``initdb`` and ``postgres``: the one asked for, else PATH's, else the package's.
 
-    Raises ConfigurationError where there is none, naming the command that installs them.
+    Raises ConfigurationError if there is none, naming the command that installs them.
     """
     if wanted is not None:
         wanted = wanted.absolute()

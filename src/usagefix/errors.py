@@ -40,9 +40,11 @@ class UsagefixError(Exception):
 
     ``message`` says what happened, ``hint`` what to do next. ``sqlstate`` is the server's five-character code where
     the server spoke, else None. ``details`` are lines with more of what happened, ``keys`` the same for programs.
+    ``in_lines``: message and hint have lines that usagefix broke itself; any other line's end is of a name.
     """
 
     exit_code = 1
+    in_lines = False
     details: tuple[str, ...] = ()
     keys: Mapping[str, object] = {}
 
@@ -58,11 +60,11 @@ class RowNotFound(UsagefixError):
 
 
 class Refused(UsagefixError):
-    """What was asked for would end wrong: a person has something to do first. Nothing was changed."""
+    """The result would be wrong: a person has something to do first. Nothing was changed."""
 
 
 class Doubted(Refused):
-    """The events do not look like the whole truth; which side is true, a person has to say."""
+    """The events do not look like the whole truth; a person has to say which side is right."""
 
     def __init__(self, message: str, *, hint: str, details: tuple[str, ...], keys: Mapping[str, object]) -> None:
         super().__init__(message, hint=hint)
@@ -75,7 +77,7 @@ class RollbackRefused(Refused):
 
 
 class ConfigurationError(UsagefixError):
-    """The command line, the environment or the database named by it is not usable."""
+    """The command line, the environment or the named database is not usable."""
 
     exit_code = 2
 
@@ -85,13 +87,13 @@ class WrongDatabase(ConfigurationError):
 
 
 class CannotConnect(UsagefixError):
-    """No connection could be made, or an open one was lost."""
+    """There is no connection, or an open one was lost."""
 
     exit_code = 3
 
 
 class Busy(UsagefixError):
-    """A lock was not granted in time after all attempts, or another run of usagefix is going. Try again."""
+    """No attempt got a lock in time, or another run of usagefix is active. Try again."""
 
     exit_code = 4
 
@@ -103,7 +105,7 @@ class DatabaseRefused(UsagefixError):
 
 
 class NotPermitted(DatabaseRefused):
-    """The role lacks a right that the command needs."""
+    """The role lacks a privilege that the command needs."""
 
 
 TO_THE_PRIMARY = (
@@ -122,6 +124,6 @@ class InternalError(UsagefixError):
 
 
 class Interrupted(UsagefixError):
-    """The user pressed Ctrl-C, or the process was told to end."""
+    """The user pressed Ctrl-C, or somebody ended the process."""
 
     exit_code = 130

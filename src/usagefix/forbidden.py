@@ -1,4 +1,4 @@
-"""What event triggers forbid: said by their names, and, for what apply can only do late, before it begins."""
+"""What event triggers forbid: names them, and tries before apply begins what apply can do only late."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def named(db: Database, tag: str | None = None) -> Iterator[None]:
         names = ", ".join(guilty)
         ways = "; ".join(f"ALTER EVENT TRIGGER {name} DISABLE" for name in guilty)
         raise Refused(
-            f"event trigger {names} forbids {tag or 'what this does'}: {said(refused)}",
-            hint=f"{ways}, run this again, then ENABLE it; or let its function pass this",
+            f"event trigger {names} forbids {tag or 'this statement'}: {said(refused)}",
+            hint=f"{ways}, run this again, then ENABLE it; or make its function allow this",
             sqlstate=refused.sqlstate,
         ) from None
 

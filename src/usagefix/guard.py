@@ -1,4 +1,4 @@
-"""Who else tries to write the counter, and what becomes of it: the guard's mode, and what it has refused."""
+"""The mode of the guard, and the writes of the counter that it refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from usagefix.planning.scene import scene
 
 @dataclass(frozen=True, slots=True)
 class _Guard:
-    """The guard as it is: the columns of ``guard.sql``. ``mode`` is None where its trigger is missing."""
+    """The guard as it is: the columns of ``guard.sql``. ``mode`` is None if its trigger is missing."""
 
     mode: str | None
     enabled: bool
@@ -23,11 +23,9 @@ class _Guard:
 
 
 def guard(db: Database, mode: GuardMode | None = None, *, limits: Limits | None = None) -> GuardReport:
-    """Tell the mode and what was refused; first switch to ``mode``, where one is given.
-
-    Writers of presets wait an instant for a switch, at most ``lock_timeout`` an attempt. Raises UsagefixError where the
-    guard is not applied, Busy, NotPermitted.
-    """
+    """Return the mode and the refused writes; first switch to ``mode``, if one is given. A switch makes writers of
+    presets wait an instant, at most ``lock_timeout`` an attempt. Raises UsagefixError if the guard is not applied,
+    Busy, NotPermitted."""
     with db.snapshot():
         if mode is not None:
             preflight.require_changeable(db)
@@ -47,14 +45,16 @@ def guard(db: Database, mode: GuardMode | None = None, *, limits: Limits | None 
 
 
 def _mode(db: Database) -> GuardMode:
-    """Raises UsagefixError where the guard is not there, or not as apply made it."""
+    """Raises UsagefixError if the guard is not there, or not as apply made it."""
     found = db.row(db.query("guard"), _Guard)
     known = found.mode in tuple(GuardMode)
     if not known or not found.enabled:
         wrong = "is disabled" if known else "is not applied here"
         raise UsagefixError(f"the guard {wrong}, so anything may write the counter", hint="run usagefix apply")
     if not ledger.exists(db) or not found.ledger:
-        raise UsagefixError("the guard works, but its ledger, schema usagefix, is gone", hint="run usagefix apply")
+        raise UsagefixError(
+            "the guard works, but its ledger, schema usagefix, does not exist", hint="run usagefix apply"
+        )
     return GuardMode(found.mode or "")
 
 

@@ -25,7 +25,7 @@ def code_checks(seen: Code, *, counted: bool) -> list[Check]:
 def _foretold(check: Check, refused: Iterable[Obstacle]) -> Check:
     """A check that has failed, with what apply cannot do about it, and a person must."""
     for obstacle in refused:
-        if not check.passed and check.hint == "usagefix apply":
+        if check.failed and check.hint == "usagefix apply":
             detail = f"{check.detail}; apply cannot change that: {obstacle.what}"
             return replace(check, detail=detail, hint=obstacle.hint.replace("run this again", "run usagefix apply"))
     return check
@@ -34,7 +34,7 @@ def _foretold(check: Check, refused: Iterable[Obstacle]) -> Check:
 def _counted_once(seen: Code, *, counted: bool) -> Check:
     names = ", ".join(sorted(str(trigger) for trigger in seen.counting_triggers))
     words = nouns(seen.counter)
-    detail = f"counts too, so {words.events} count twice: {names}" if counted else f"counted by {names}"
+    detail = f"also counts, so {words.events} would count twice: {names}" if counted else f"counted by {names}"
     return Check(
         "counted_once",
         f"Nothing else counts {words.events}",
@@ -71,11 +71,11 @@ def _recorder(seen: Code) -> Check:
     elif any(state.limited for state in states):
         detail = "depends on the daily limit"
     elif any(state.counting for state in states):
-        detail = f"changes the counter itself: {nouns(seen.counter).events} count twice"
+        detail = f"changes the counter itself: {nouns(seen.counter).events} would count twice once the trigger is there"
     elif unknown:
         detail = f"names columns that {seen.counter.child} lacks: {', '.join(unknown)}"
     elif any(state.unfinished for state in states):
-        status, detail = Status.OUTDATED, "apply was interrupted before the daily limit was gone"
+        status, detail = Status.OUTDATED, "apply was interrupted before it dropped the daily limit"
     else:
-        status, detail = Status.OK, "neither limited nor counting"
+        status, detail = Status.OK, "it has no daily limit and does not count"
     return Check("tracker_inserts_only", f"{name} only inserts", status, name, detail, "usagefix apply")

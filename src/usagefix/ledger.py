@@ -37,7 +37,7 @@ WITH = {"usagefix.tool": f"usagefix {__version__}"}
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a version last, applied or rolled back: the columns of ``history.sql``. ``tool`` is None where
+    """What became of a version last, applied or rolled back: the columns of ``history.sql``. ``tool`` is None if
     that was done by hand."""
 
     version: str
@@ -50,7 +50,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What was there before apply: the columns of ``saved_objects.sql``. ``definition`` is None where nothing was.
+    """What was there before apply: the columns of ``saved_objects.sql``. ``definition`` is None if nothing was.
 
     ``left_behind``: the body that apply put in place of a function's; ``how`` it came about. The last three are those
     of a daily limit.
@@ -70,7 +70,7 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What the ledger says of one counter; empty where there is none. ``latest``: what became of each version last;
+    """What the ledger says of one counter; empty if there is none. ``latest``: what became of each version last;
     ``saved``: by version, what rollback can undo; ``counters``: all that are kept here."""
 
     exists: bool = False
@@ -79,11 +79,11 @@ class Ledger:
     counters: tuple[Counter, ...] = ()
 
     def entry(self, version: str) -> Applied | None:
-        """When a version was applied; None where it is not."""
+        """When a version was applied; None if it is not."""
         return self._latest(version, "apply")
 
     def rolled_back(self, version: str) -> Applied | None:
-        """When a version was rolled back; None where it is applied, or never was."""
+        """When a version was rolled back; None if it is applied, or never was."""
         return self._latest(version, "rollback")
 
     def _latest(self, version: str, action: str) -> Applied | None:
@@ -104,7 +104,7 @@ class Ledger:
 
     @property
     def limit(self) -> Saved | None:
-        """The daily limit that apply lifted; None where there was none."""
+        """The daily limit that apply lifted; None if there was none."""
         return next((saved for saved in self.saved if saved.kind == "index" and saved.definition), None)
 
 
@@ -117,7 +117,7 @@ class Pushed:
 
 
 def read(db: Database) -> Ledger:
-    """What the ledger says of the counter in turn. Raises NotPermitted where there is one that the role may not
+    """What the ledger says of the counter in turn. Raises NotPermitted if there is one that the role may not
     read."""
     if not exists(db):
         return Ledger()
@@ -134,7 +134,7 @@ class _Kept:
 
 
 def counters(db: Database) -> tuple[Counter, ...]:
-    """The counters that are applied here, in the order in which they were; none where this role may not read them.
+    """The counters that are applied here, in the order in which they were; none if this role may not read them.
 
     Raises NotPermitted for what apply would not have written. No fragment of theirs may become part of a statement.
     """
@@ -168,7 +168,7 @@ def renewed(db: Database, written: Ledger) -> tuple[str, ...]:
 
 
 def exists(db: Database) -> bool:
-    """Whether this database has a ledger. Raises NotPermitted where it has one that the role may not read."""
+    """Whether this database has a ledger. Raises NotPermitted if it has one that the role may not read."""
     there, usable = db.tuple(
         "SELECT ledger.oid IS NOT NULL, COALESCE(pg_catalog.has_schema_privilege(ledger.oid, 'USAGE'), false)"
         " FROM (VALUES (1)) AS one LEFT JOIN pg_catalog.pg_namespace AS ledger"
@@ -218,7 +218,7 @@ def require_trusted(db: Database) -> None:
     if distrusted:
         raise NotPermitted(
             f"{'; '.join(distrusted)}: what is recorded in schema usagefix cannot be trusted",
-            hint="look at it; revoke the grants, or drop what acts on it",
+            hint="check it; revoke the grants, or drop what acts on it",
         )
 
 

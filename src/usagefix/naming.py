@@ -1,7 +1,5 @@
-"""What a counter is called: the parent's table in the singular, ``_``, the column.
-
-The name is in those of all that usagefix makes for the counter, so it is short and plain, and no two are the same.
-"""
+"""The name of a counter: the parent's table in the singular, ``_``, the column. All that usagefix creates for the
+counter contains the name, so it is short and plain, and no two counters have the same one."""
 
 from __future__ import annotations
 
@@ -52,7 +50,8 @@ _ENDINGS = (
 
 
 def singular(word: str) -> str:
-    """A table's name in the singular: of ``group_members`` the last word, by simple rules; as it is where none fits."""
+    """A table's name in the singular: the last word of ``group_members``, by simple rules; unchanged if no rule
+    fits."""
     if (found := _WORD.fullmatch(word)) is None:
         return word
     before, last = found.groups()
@@ -68,7 +67,8 @@ def singular(word: str) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Whether a person may call a counter so: small letters, digits and ``_``, at most ``LONGEST`` bytes."""
+    """Whether a person may give a counter this name: lower-case letters, digits and ``_``, at most ``LONGEST``
+    bytes."""
     return bool(_NAME.fullmatch(text)) and text == text.lower() and len(text.encode()) <= LONGEST
 
 
@@ -78,7 +78,8 @@ def named(parent: str, column: str) -> str:
 
 
 def fitting(schema: str | None, parent: str, column: str, taken: frozenset[str] = frozenset()) -> str:
-    """The name of a counter, none of those that are ``taken``; shortened with a hash where it is too long or taken."""
+    """The name of a counter, different from those that are ``taken``; shortened with a hash if it is too long or
+    taken."""
     name = named(parent, column)
     if not name[0].isalpha() and name[0] != "_":
         name = f"_{name}"

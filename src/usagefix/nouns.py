@@ -1,4 +1,4 @@
-"""The words for one counter: of presets and uses where it is the usual one, else of rows and events of its tables."""
+"""The words for one counter: presets and uses for the usual one, rows and events of its tables for any other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def nouns(counter: Counter) -> Nouns:
         event="event",
         an_event="an event",
         does="records it",
-        untried="no event could be tried, since there is no row to try one with",
+        untried="smoke could try no event, because there is no row for one",
         parent=parent,
         child=shown(counter.child),
         column=f"{parent}.{shown(counter.column)}",
@@ -48,7 +48,7 @@ def nouns(counter: Counter) -> Nouns:
 
 
 def shown(name: str) -> str:
-    """A name as people write it: in double quotes where SQL needs them."""
+    """A name as people write it: in double quotes if SQL needs them."""
     return name if _PLAIN.fullmatch(name) else quoted(name)
 
 
@@ -96,8 +96,8 @@ def in_words(text: str, words: Nouns) -> str:
 
 
 def commented(script: str, counter: Counter) -> str:
-    """A rendered script with the words for another counter in its comments, also in those within functions; without
-    the marks of what a database may lack."""
+    """A rendered script whose comments, also those in functions, have the words for another counter; without the
+    ``--?`` marks."""
     if counter.usual:
         return script
     words = nouns(counter)
@@ -120,8 +120,8 @@ def in_comment(text: str, words: Nouns) -> str:
 
 
 def spoken(script: str, counter: Counter) -> str:
-    """A bundled script with the words for another counter in what it says to people, which its literals are: those
-    with blanks, and the name of a table that is nothing but said."""
+    """A bundled script whose messages have the words for another counter. Messages are the literals with blanks, and
+    the name of a table that is only printed."""
     words = nouns(counter)
 
     def said(literal: str) -> str:

@@ -1,12 +1,14 @@
-"""What must be true of a database before a command looks at it or changes it; each failure names what is missing."""
+"""What must be true of a database before a command reads or changes it. Each failure names what is missing."""
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 
 from usagefix import picture
 from usagefix.database import Database
 from usagefix.errors import TO_THE_PRIMARY, DatabaseRefused, NotPermitted, ReadOnlyServer, Refused, WrongDatabase
+from usagefix.nouns import shown
 from usagefix.picture.obstacles import of_any_use, of_keys
 
 NO_SUCH_OPERATOR = "42883"
@@ -14,22 +16,22 @@ _DEFAULTS = {"global", "database", "user", "database user"}  # where ALTER ROLE 
 _MEANT_HERE = ("in this session", "leave it out of PGOPTIONS and the URL")
 _MEANT_FOR_ALL = (
     "for the whole of it",
-    "hosters set it where the disk is full, and for a switchover: look at the server's messages, give it more room,"
-    " then run this again",
+    "hosting services set it when the disk is full, and for a switchover: read the server's messages, add"
+    " disk space, then run this again",
 )
 _NUMBERS = {"integer", "bigint", "numeric"}
 
 
 @dataclass(frozen=True, slots=True)
 class MissingRight:
-    """A right that the role lacks, and what grants it: the columns of ``rights.sql``."""
+    """A privilege that the role lacks, and its GRANT: the columns of ``rights.sql``."""
 
     missing: str
     remedy: str
 
 
 def require_tables(db: Database) -> tuple[picture.Table, picture.Table]:
-    """The two tables are there with the columns that are certain. Raises WrongDatabase."""
+    """The two tables exist, with the columns that usagefix needs. Raises WrongDatabase."""
     both = picture.tables(db)
     for table in both:
         if not table.present:
@@ -47,41 +49,30 @@ def require_tables(db: Database) -> tuple[picture.Table, picture.Table]:
 
 
 def require_readable(db: Database) -> None:
-    """The two tables are there with the columns that are certain, and can be read whole, and so can baselines.
-
-    Raises WrongDatabase or NotPermitted.
-    """
+    """The two tables exist, with the columns that usagefix needs, and the role can read all of their rows and the
+    baselines. Raises WrongDatabase or NotPermitted."""
     require_tables_readable(db)
     require_baselines(db)
 
 
 def require_tables_readable(db: Database) -> None:
-    """The same without baselines, for what says nothing of counters. Raises WrongDatabase or NotPermitted."""
+    """The same without baselines, for commands that report no counters. Raises WrongDatabase or NotPermitted."""
     both = require_tables(db)
     for table in both:
-        name = f"{db.counter.schema}.{table.name}"
-        if not table.readable:
-            raise NotPermitted(
-                f"role {db.session.role} may not read {name}",
-                hint=f"connect as {table.owner}, or GRANT SELECT ON {name} TO {db.session.role}",
-            )
-        if table.filtered:
-            raise NotPermitted(
-                f"row level security hides rows of {name} from role {db.session.role}",
-                hint="counts would be wrong; connect as a role with BYPASSRLS"
-                + (f", or as {table.owner}, its owner" if not table.force_rls else ""),
-            )
+        unreadable = picture.unreadable(db, table)
+        if unreadable is not None:
+            raise NotPermitted(unreadable.why, hint=unreadable.remedy)
     _require_types(db, *both)
 
 
 def require_baselines(db: Database) -> None:
-    """What counters hold beside their events can be read, where there is any; else every count would be wrong."""
+    """The role can read the baselines, if there are any; otherwise every count would be wrong. Raises NotPermitted."""
     there = picture.baselines(db)
     if there is not None and not there.readable:
         raise NotPermitted(
-            f"role {db.session.role} may not read usagefix.baselines, what counters hold beside their events",
-            hint=f"GRANT USAGE ON SCHEMA usagefix TO {db.session.role};"
-            f" GRANT SELECT ON usagefix.baselines TO {db.session.role}",
+            f"role {db.session.role} may not read usagefix.baselines, which counts need",
+            hint=f"GRANT USAGE ON SCHEMA usagefix TO {shown(db.session.role)};"
+            f" GRANT SELECT ON usagefix.baselines TO {shown(db.session.role)}",
         )
     db.counter = replace(db.counter, baselines=there is not None)
 
@@ -94,7 +85,7 @@ def _require_types(db: Database, presets: picture.Table, events: picture.Table) 
     if kind not in _NUMBERS:
         raise WrongDatabase(
             f"{parent}.{counter.column} is of type {kind}",
-            hint=f"usagefix counts in {', '.join(sorted(_NUMBERS))}: other types round, or are too small",
+            hint=f"usagefix counts in {', '.join(sorted(_NUMBERS))}: other types are not exact, or too small",
         )
     try:
         # Types of the catalog's own wording; the tables are not touched, so no lock is waited for.
@@ -113,24 +104,24 @@ def _require_types(db: Database, presets: picture.Table, events: picture.Table) 
 
 
 def _no_table(db: Database, table: picture.Table) -> WrongDatabase:
-    what = "; that name is not a table there" if table.other_kind else ""
+    what = ": something else has that name there, such as a view" if table.other_kind else ""
     if table.elsewhere:
-        hint = f"{' and '.join(table.elsewhere)} has both tables: usagefix --schema {table.elsewhere[0]} COMMAND"
+        schemas = ", ".join(table.elsewhere)
+        where = f"schema {schemas} has" if len(table.elsewhere) == 1 else f"the schemas {schemas} have"
+        hint = f"{where} both tables: usagefix --schema {shlex.quote(table.elsewhere[0])} COMMAND"
     else:
-        hint = (
-            f"is this the application's database? usagefix needs the tables {db.counter.parent} and {db.counter.child}"
-        )
+        both = f"{db.counter.parent} and {db.counter.child}"
+        hint = f"is this the application's database? usagefix needs the tables {both}"
+        if db.counter.usual:
+            hint += " where nothing else is declared; usagefix discover finds the counters of other tables"
     return WrongDatabase(
         f"database {db.session.database} has no table {db.counter.schema}.{table.name}{what}", hint=hint
     )
 
 
 def require_writable(db: Database) -> None:
-    """The server takes writes. Raises ReadOnlyServer.
-
-    What a role or a database is set to is a default, which a transaction that says so may pass; what the whole server
-    is set to, or the person's own session, is meant.
-    """
+    """The server accepts writes. Raises ReadOnlyServer. The setting of a role or a database is a default, which a
+    transaction may override; usagefix respects the setting of the whole server, and of the person's own session."""
     if db.session.standby:
         raise ReadOnlyServer("this is a standby, which takes no writes", hint=TO_THE_PRIMARY)
     by = db.session.read_only_by
@@ -148,20 +139,18 @@ def require_writable(db: Database) -> None:
 
 
 def require_triggers(db: Database) -> None:
-    """Triggers fire in sessions like this one. Raises Refused: what is tried here would not be counted."""
+    """Triggers fire in sessions of this role. Raises Refused, because a trial would not be counted."""
     if db.session.triggerless:
         raise Refused(
-            "no trigger fires in sessions like this one: session_replication_role is replica",
-            hint="ALTER ROLE or ALTER DATABASE ... RESET session_replication_role (usagefix doctor says whose it is),"
-            " or connect as another role",
+            "no trigger fires in this role's sessions: session_replication_role is replica",
+            hint="ALTER ROLE or ALTER DATABASE ... RESET session_replication_role (usagefix doctor says which), or"
+            " connect as another role",
         )
 
 
 def require_changeable(db: Database) -> None:
-    """The server takes writes, and the role has every right that apply, backfill and rollback need.
-
-    Raises WrongDatabase, ReadOnlyServer or NotPermitted, naming each right and what grants it.
-    """
+    """The server accepts writes, and the role has every privilege that apply, backfill and rollback need. Raises
+    WrongDatabase, ReadOnlyServer or NotPermitted, with each missing privilege and its GRANT."""
     require_writable(db)
     for table in require_tables(db):
         if not table.owned:
@@ -179,6 +168,6 @@ def require_changeable(db: Database) -> None:
 
 
 def require_usable(db: Database) -> None:
-    """Nothing refuses each count, or makes something else of it. Raises Refused."""
+    """Nothing refuses or changes each count. Raises Refused."""
     for obstacle in of_any_use(db):
         raise Refused(obstacle.what, hint=obstacle.hint)

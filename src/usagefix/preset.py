@@ -1,4 +1,4 @@
-"""One preset: what is shown, what is true. Reads only."""
+"""One preset: the value shown, and the true value. Reads only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Row = TypeVar("Row", bound=_Identified)
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A row's id, and what people call it: empty where nothing is."""
+    """A row's id, and what people call it: empty if it has no name."""
 
     id: str
     label: str
@@ -32,7 +32,7 @@ class Named:
 def named(db: Database, wanted: str) -> Named:
     """The row with an id or exact name, whatever its counter shows, in the transaction that is open.
 
-    Raises RowNotFound; ConfigurationError where several rows have the name.
+    Raises RowNotFound; ConfigurationError if several rows have the name.
     """
     return _the_one(db, db.rows(db.query("named_row"), Named, {"wanted": wanted}), wanted)
 
@@ -40,7 +40,7 @@ def named(db: Database, wanted: str) -> Named:
 def one_preset(db: Database, wanted: str) -> RowCount:
     """The preset with an id or exact name, in the transaction that is open.
 
-    Raises RowNotFound; ConfigurationError where several presets have the name.
+    Raises RowNotFound; ConfigurationError if several presets have the name.
     """
     return _the_one(db, db.rows(db.query("one_preset"), RowCount, {"wanted": wanted}), wanted)
 
@@ -59,7 +59,7 @@ def _the_one(db: Database, found: Sequence[Row], wanted: str) -> Row:
         )
     if len(found) > 1:
         raise ConfigurationError(
-            f"{len(found)} {db.nouns.rows} have the name {wanted!r}",
+            f"{db.nouns.of(len(found))} have the name {wanted!r}",
             hint=f"name one by its id: {', '.join(preset.id for preset in found[:5])}",
         )
     return found[0]
@@ -68,7 +68,7 @@ def _the_one(db: Database, found: Sequence[Row], wanted: str) -> Row:
 def check_preset(db: Database, wanted: str, *, recent: int = 0) -> RowReport:
     """The preset with an id or exact name, and its newest ``recent`` events.
 
-    Raises RowNotFound; ConfigurationError where several presets have the name.
+    Raises RowNotFound; ConfigurationError if several presets have the name.
     """
     with db.snapshot():
         preflight.require_readable(db)

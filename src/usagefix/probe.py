@@ -1,7 +1,5 @@
-"""Is a use counted that comes the way a user's does? Posts uses to the application's API and watches the counter.
-
-Writes nothing itself; what the API records stays.
-"""
+"""Does a use count that takes the same way as a user's? Posts uses to the application's API and watches the counter.
+Writes nothing itself; what the API records stays."""
 
 from __future__ import annotations
 
@@ -20,8 +18,10 @@ from usagefix.errors import CannotConnect, DatabaseRefused, RowNotFound, Usagefi
 from usagefix.guard import guard
 from usagefix.models.choices import POST_SECONDS, USAGE_TYPE
 from usagefix.models.diagnosis import Finding
+from usagefix.models.figures import plural
 from usagefix.models.probe import Post, PostOutcome, Probed, ProbeReport
 from usagefix.models.verification import RowCount
+from usagefix.notices import notices, notified
 from usagefix.preset import check_preset
 
 GRACE = 1.0  # seconds for an answer that comes byte by byte, so that no single wait is too long
@@ -72,7 +72,7 @@ class _Watch:
         return self.db.counter.data is not None
 
     def look(self) -> _Seen:
-        """The counter and the events in one snapshot. Raises RowNotFound where the preset is gone."""
+        """The counter and the events in one snapshot. Raises RowNotFound if the preset is gone."""
         with self.db.snapshot():
             return self._counts()
 
@@ -116,7 +116,7 @@ def probe(
 ) -> ProbeReport:
     """Post ``count`` uses of the preset with an id or exact name at once; tell whether each counted exactly once.
 
-    ``timeout``: seconds for each post. Raises RowNotFound before anything is posted, CannotConnect where no post
+    ``timeout``: seconds for each post. Raises RowNotFound before anything is posted, CannotConnect if no post
     reached the API.
     """
     preset = check_preset(db, wanted).row
@@ -124,8 +124,12 @@ def probe(
     url = api.usage_url(preset.id)
     if api.plain:
         on_step(f"warning: the token goes unencrypted to {api.host}; https would protect it")
+    with db.snapshot():
+        there = notices(db)
+    for line in there.ahead:
+        on_step(line)
     before, known = watch.first()
-    uses = "1 use was" if count == 1 else f"{count} uses were"
+    uses = f"{plural(count, 'use')} {'was' if count == 1 else 'were'}"
     db.changes.append(f"{uses} posted to the API, which may have recorded {'it' if count == 1 else 'them'}")
     body = json.dumps({"usageType": usage_type, "usageData": {"test": True}}).encode()
     try:
@@ -142,15 +146,13 @@ def probe(
     return ProbeReport(
         preset=shown, url=url, usage_type=usage_type, posts=posts, expected=count, counted=moved.counter,
         recorded=moved.events, ours=ours, verdict=verdict, why=why, guard=state, events=came,
-        dated=db.counter.keeps_last_use,
+        dated=db.counter.keeps_last_use, notified=notified(db, there, preset.id),
     )  # fmt: skip
 
 
 def _post_all(send: Callable[[], Post], count: int, timeout: float) -> tuple[Post, ...]:
-    """Call ``send`` so many times at once. Raises CannotConnect where no call reached the API.
-
-    Threads cannot be ended, so nobody waits for one that is late: its answer may come byte by byte for ever.
-    """
+    """Call ``send`` so many times at once. Raises CannotConnect if no call reached the API. It does not wait for a
+    late thread: its answer may come byte by byte for ever, and nobody can end a thread."""
     prepare()
     together, done = threading.Barrier(count + 1), SimpleQueue[Post | Exception]()
 
@@ -227,7 +229,7 @@ def _verdict(posts: Sequence[Post], moved: _Seen, ours: int | None) -> Probed:
 def _explained(
     db: Database, verdict: Probed, posts: Sequence[Post], moved: _Seen, ours: int | None
 ) -> tuple[tuple[Finding, ...], str]:
-    """What the catalog knows that explains it, and where something counts beside the trigger, the guard's state."""
+    """What in the catalog explains the result and, if something else counts besides the trigger, the guard's state."""
     rules: list[str] = []
     if (moved.events if ours is None else ours) < sum(post.outcome in _REACHED for post in posts):
         rules += _NOT_RECORDED

@@ -1,5 +1,5 @@
-"""Trying a plan of rollback in a transaction that is undone: what the server would refuse is known before anything is
-changed. One round trip, since readers and writers may wait while it lasts."""
+"""Tries a plan of rollback in a transaction that is undone, so that usagefix knows before any change what the server
+refuses. One round trip, because readers and writers may wait meanwhile."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LOCKS = """RAISE NOTICE USING ERRCODE = 'UF003', MESSAGE = concat('locks ', {},
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """A plan that the server accepts. ``without``: what it does not, each statement with its words; ``steps``: the
+    """A plan that the server accepts. ``without``: the statements that it refuses, with its words; ``steps``: the
     statements with the table locks that each takes, for a dry run."""
 
     plan: Undoing
@@ -42,10 +42,9 @@ def rehearse(
     db: Database, seen: Scene, migration: Migration, limit: DailyLimit, limits: Limits | None = None, *,
     locks: bool = False,
 ) -> Rehearsed:  # fmt: skip
-    """The plan that undoes a version without what the server refuses, which stays as it is, with a remark.
-
-    Raises RollbackRefused where the daily limit cannot come back, or what apply made cannot go; Busy.
-    """
+    """The plan that undoes a version, without the statements that the server refuses; a remark names each of these.
+    Raises RollbackRefused if the daily limit cannot come back, or the server refuses to drop what apply created;
+    Busy."""
     without: dict[str, str] = {}
     while True:
         plan = undoing.plan(seen, migration, limit, without=without)

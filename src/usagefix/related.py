@@ -1,5 +1,5 @@
-"""What counters have to do with each other: which count the same events for the same rows, which count what others
-changed, and in which order all of them lock."""
+"""How counters depend on each other: which ones count the same events for the same rows, which ones count what
+others change, and in which order all of them lock."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def crossed(counters: Sequence[Counter]) -> tuple[Circle, ...]:
 
 
 def _back_to(start: str, before: Mapping[str, Mapping[str, object]]) -> tuple[str, ...]:
-    """The shortest way from a table to itself; empty where there is none."""
+    """The shortest way from a table to itself; empty if there is none."""
     ways: list[tuple[str, ...]] = [(start,)]
     seen = {start}
     for way in ways:

@@ -1,4 +1,4 @@
-"""Names in the bundled SQL, replaced token by token: in code only, never in comments, literals or double quotes."""
+"""Replaces names in the bundled SQL, token by token: in code only, never in comments, literals or double quotes."""
 
 from __future__ import annotations
 
@@ -175,6 +175,7 @@ def _catalog_type(code: list[Token], index: int) -> str | None:
 
 def _is_parameter(code: list[Token], index: int) -> bool:
     """Whether it is the name in ``%(name)s``."""
-    if index < 2 or code[index - 1].text != "(" or code[index - 2].text != "%":
+    if code[index - 1].text != "(":  # the last one, before the first; then the rest does not fit
         return False
-    return [token.text for token in code[index + 1 : index + 3]] == [")", "s"]
+    before, after = code[max(index - 2, 0) : index], code[index + 1 : index + 3]
+    return [token.text for token in (*before, *after)] == ["%", "(", ")", "s"]

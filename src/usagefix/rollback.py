@@ -1,4 +1,5 @@
-"""Back to the state before apply: what was replaced comes back, what did not exist is gone, the counters stay right."""
+"""Restores the state before apply: it restores what apply replaced, drops what did not exist, and keeps the counters
+right."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from usagefix.errors import ConfigurationError, DatabaseRefused, Refused, Rollba
 from usagefix.models.choices import Counters, DailyLimit
 from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import RollbackPlan, RollbackReport, State
+from usagefix.picture.obstacles import said
 from usagefix.planning import remembered, undoing
 from usagefix.planning.ahead import Changes, after, undone
 from usagefix.planning.plan import text_of
@@ -30,8 +32,8 @@ def plan(
     """What a rollback to just after version ``to`` (None: to before the first) would undo, newest first; ``purge``: and
     whether the ledger goes, too; ``counters``: what becomes of those that were corrected.
 
-    Raises RollbackRefused where the objects there are not recorded, where the daily limit cannot come back, where
-    another counter needs the ledger or was applied to the same function later, or where somebody keeps things of their
+    Raises RollbackRefused if the objects there are not recorded, if the daily limit cannot come back, if
+    another counter needs the ledger or was applied to the same function later, or if somebody keeps things of their
     own in the ledger's schema.
     """
     keep = _kept(to, counters, purge=purge)
@@ -42,14 +44,14 @@ def plan(
     strangers = db.values(db.query("ledger_strangers")) if purge else []
     if strangers:
         raise RollbackRefused(
-            f"schema usagefix holds what usagefix did not put there: {', '.join(strangers)}",
-            hint="move that to another schema, or roll back without --purge",
+            f"schema usagefix holds objects that usagefix did not create: {', '.join(strangers)}",
+            hint="move them to another schema, or roll back without --purge",
         )
     lost = [m for m in catalog.migrations() if m not in undone and m.version > keep and _counts_unrecorded(seen, m)]
     if lost or (not undone and not purge and _foreign(db, seen)):
         raise RollbackRefused(
-            "the trigger or its function is there, but usagefix did not record what they replaced",
-            hint="run usagefix apply first, which takes them over and records them",
+            "the trigger or its function exists, but usagefix did not record what they replaced",
+            hint="run usagefix apply first: it records them",
         )
     for migration in undone:
         undoing.plan(seen, migration, limit)  # refuses before anything is changed
@@ -126,11 +128,9 @@ def rollback(
     db: Database, agreed: RollbackPlan, *, limits: Limits | None = None, on_step: Callable[[str], None],
     on_progress: Callable[[BackfillProgress], None] = lambda _: None,
 ) -> RollbackReport:  # fmt: skip
-    """Undo what was agreed to. Readers and writers wait only while the trigger is dropped.
-
-    What the server would refuse is found before the first change: it stays as it is, with a remark, or all does. Raises
-    RollbackRefused, Busy; each version is undone whole or not at all.
-    """
+    """Undo what the person agreed to. Readers and writers wait only while rollback drops the triggers. It finds out
+    before the first change what the server would refuse; that stays, with a remark, or all does. Raises
+    RollbackRefused, Busy; each version is undone as a whole or not at all."""
     undone = [catalog.migration(version) for version in agreed.versions]
     rehearsed = _rehearse(db, agreed, limits)
     if agreed.had_limit and agreed.daily_limit is DailyLimit.RESTORE:
@@ -138,7 +138,7 @@ def rollback(
         _restore_limit(db, _look(db), limits)
     restored = None
     if agreed.counters is Counters.RESTORE:
-        on_step("giving the counters back what they showed")
+        on_step("restoring the old values of the counters")
         restored = give_back(db, catalog.counting().version, limits=limits, on_progress=on_progress)
     for migration, one in zip(undone, rehearsed, strict=True):
         on_step(f"rolling back {migration}")
@@ -162,7 +162,7 @@ def rollback(
 def _rehearse(
     db: Database, agreed: RollbackPlan, limits: Limits | None, *, locks: bool = False
 ) -> list[rehearsal.Rehearsed]:
-    """Each version's plan as the server accepts it. Raises RollbackRefused where one cannot be undone, or the ledger
+    """Each version's plan as the server accepts it. Raises RollbackRefused if one cannot be undone, or the ledger
     not be dropped."""
     seen = _look(db)
     undone = [catalog.migration(version) for version in agreed.versions]
@@ -196,7 +196,7 @@ def script(
     if later or migration.version not in seen.ledger.begun:
         raise Refused(
             f"version {later[-1].version} is applied" if later else f"version {migration.version} is not applied",
-            hint="roll back the newest first; usagefix status shows where things stand",
+            hint="roll back the newest first; usagefix status shows the present state",
         )
     _require_last(db, seen, [migration])
     plan = undoing.plan(seen, migration, limit, by_hand=True)
@@ -244,8 +244,8 @@ def _require_last(db: Database, seen: Scene, undone: list[Migration], *, purge: 
 
 def _ledger_needed(left: list[str]) -> RollbackRefused:
     return RollbackRefused(
-        f"the ledger stays: it serves {', '.join(left)}, too",
-        hint="roll back those first, or leave --purge out",
+        f"the ledger stays, because it also serves {', '.join(left)}",
+        hint="roll those back first, or omit --purge",
     )
 
 
@@ -286,7 +286,8 @@ class _Parts:
 
 
 def _purge(db: Database, limits: Limits | None, *, rollback: bool = False) -> None:
-    """Drop the ledger, and nothing that somebody else made of it. Raises RollbackRefused where there is such."""
+    """Drop the ledger, but nothing that somebody else created in it. Raises RollbackRefused if there is such an
+    object."""
     try:
         with db.transaction(limits, rollback=rollback):
             db.claim()
@@ -299,8 +300,8 @@ def _purge(db: Database, limits: Limits | None, *, rollback: bool = False) -> No
         if refused.sqlstate != STILL_NEEDED:
             raise
         raise RollbackRefused(
-            "the ledger stays: something outside schema usagefix, such as a view, depends on it",
-            hint=f"drop that first ({refused.message}), then usagefix rollback --purge",
+            "the ledger stays, because something outside schema usagefix, such as a view, depends on it",
+            hint=f"drop that first ({said(refused)}), then usagefix rollback --purge",
         ) from None
 
 

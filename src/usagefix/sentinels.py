@@ -1,8 +1,8 @@
-"""The bundled SQL written for one database.
+"""The bundled SQL, written for one database.
 
-The SQL files name what the usual application has, and run as they are there. For another database these names are
+The SQL files use the names of the usual application, and run there unchanged. For another database these names are
 sentinels: :func:`render` replaces them token by token, in code only. A word in a comment, in a literal or between
-double quotes stays. ``--? presets.last_used_at`` ends a line that needs this column.
+double quotes stays. A line that ends in ``--? presets.last_used_at`` needs this column.
 """
 
 from __future__ import annotations
@@ -89,12 +89,12 @@ def _renderer(counter: Counter, percent: str) -> Renderer:
 
 
 def _said(counter: Counter) -> dict[str, str]:
-    """What the guard says of ``presets.usage_count``, and of this counter."""
-    refuses = "the counter {} is not for this to write: "
-    hint = "The triggers on {} count each event by themselves: leave {} out."
+    """The words of the guard about ``presets.usage_count``, each with those about this counter."""
+    said = ("the guard refused a write of the counter {}: ", "the guard left the counter {} as it was: ")
+    hint = "The triggers on {} count each event: remove {} from the statement."
     usual, column = STANDARD.column, counter.column
     return {
-        literal(f"{refuses.format(usual)}%"): literal(f"{refuses.format(column.replace('%', '%%'))}%"),
+        **{literal(f"{of.format(usual)}%"): literal(f"{of.format(column.replace('%', '%%'))}%") for of in said},
         literal(usual): literal(column),
         literal(hint.format(STANDARD.child, usual)): literal(hint.format(counter.child, column)),
     }

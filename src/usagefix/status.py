@@ -1,4 +1,4 @@
-"""Which migrations are applied here, and whether what they made is still as released. Reads only."""
+"""Which migrations are applied here, and whether their objects are still as released. Reads only."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def status(db: Database) -> StatusReport:
         unrecorded = [
             state.version
             for state in states
-            if state.state is not State.APPLIED and all(check.passed for check in checks[state.version])
+            if state.state is not State.APPLIED and not any(check.failed for check in checks[state.version])
         ]
         step = step_of(db, seen, checks, *unrecorded)
         throttled = throttles(db) if db.counter.slug == db.counters[0].slug else ()
@@ -77,6 +77,6 @@ def migration_states(written: Ledger, checks: Mapping[str, tuple[Check, ...]]) -
 
 def _state(recorded: bool, begun: bool, checks: tuple[Check, ...]) -> State:
     if recorded or begun:
-        return State.APPLIED if recorded and begun and all(check.passed for check in checks) else State.OUTDATED
+        return State.APPLIED if recorded and begun and not any(check.failed for check in checks) else State.OUTDATED
     there = any(check.check_id in _MADE and check.status is not Status.MISSING for check in checks)
     return State.FOREIGN if there else State.PENDING

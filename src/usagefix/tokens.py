@@ -1,7 +1,7 @@
-"""The one lexer of SQL: PostgreSQL's tokens, as its own ``scan.l`` cuts them with ``standard_conforming_strings`` on.
+"""The only lexer of SQL: PostgreSQL's tokens, as its own ``scan.l`` cuts them with ``standard_conforming_strings`` on.
 
-Lossless: the texts of the tokens, joined, are the text that was read. What never ends (a literal, a comment) reaches to
-the end of the text. Code in a dollar-quoted literal is a token like any other; who takes it for code reads it again.
+Lossless: the texts of the tokens, joined, give the original text. A literal or comment that never ends reaches to the
+end of the text. Code in a dollar-quoted literal is one token; to read it as code, cut it again.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Are the events the whole truth? Judged from one count, before anything is changed; only a person can answer.
+"""Are the events the whole truth? Judged from one count, before any change; only a person can answer.
 
-Where the application moved a counter without recording events, a backfill would make a true number false. No rule can
-tell that from a counter that is merely too high, so these ask for what would be bad to lose, and let small things pass.
+If the application changed a counter without recording events, a backfill would make a true number false. No rule can
+tell that from a counter that is merely too high. So these rules ask if the loss would be bad, and ignore small falls.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -15,6 +16,7 @@ from typing import Any
 from usagefix.database import Database
 from usagefix.errors import Doubted, Refused
 from usagefix.models.amount import Amount, is_number, minus, share
+from usagefix.models.figures import counted, grouped, parts, percent, plural
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.verification import Doubt, RowCount
 from usagefix.quoting import array
@@ -40,8 +42,8 @@ most rows have no event; what a wrong declaration gets right, it does by chance.
 EACH = 5
 """And where most are right, a fall asks only where a counter loses so much on average: small ones are off by one."""
 DECLARATION = (
-    "look at the declaration first: is it this column, and what of the events, the filter (where), the sum and its"
-    " sign, the key? usagefix discover lists what agrees with the data"
+    "check the declaration first: the column, the events, the filter (where), the sum and its sign, the key;"
+    " usagefix discover lists what agrees with the data"
 )
 LISTED = 10
 """How many of the largest falls are listed."""
@@ -83,22 +85,27 @@ class Falls:
 
 
 def why(falls: Falls, used_later: int = 0, nouns: Nouns = USUAL) -> Iterator[str]:
-    """Why to ask, in words; nothing where the drift is small or rises. ``used_later``: how many of the largest falls
+    """Why to ask, in words; nothing if the drift is small or rises. ``used_later``: how many of the largest falls
     are of presets that were used later than their newest event."""
     fall = minus(falls.falls_from, falls.falls_to)
     many = min(MANY, falls.rows_with_count)
     matters = fall >= USES or falls.without_event == falls.rows_with_count
     if falls.without_event and falls.without_event >= many and _is_share(falls.without_event, falls) and matters:
-        yield f"{falls.without_event:,} of {falls.rows_with_count:,} counters above zero have not a single event"
+        yield _without_event(falls)
     if fall >= USES and fall * FALL >= falls.displayed_total:
-        yield f"{share(fall, max(falls.displayed_total, fall)):.0%} of all {nouns.events} shown would be gone"
+        yield f"{percent(share(fall, max(falls.displayed_total, fall)))} of all {nouns.events} shown would go"
     yield from _late(falls, used_later, nouns)
+
+
+def _without_event(falls: Falls) -> str:
+    have = "has" if falls.without_event == 1 else "have"
+    return f"{parts(falls.without_event, falls.rows_with_count, 'counter')} above zero {have} not a single event"
 
 
 def _late(falls: Falls, used_later: int, nouns: Nouns) -> Iterator[str]:
     looked_at = min(falls.falling, LOOKED_AT)
     if used_later >= MANY and used_later >= LATE * looked_at and _is_share(falls.falling, falls):
-        those = f"{used_later:,} of the {looked_at:,} largest falls"
+        those = f"{grouped(used_later)} of the {plural(looked_at, 'largest fall')}"
         yield f"{those} are of {nouns.rows} used later than their newest event"
 
 
@@ -108,22 +115,22 @@ def why_declared(falls: Falls, *, weighed: bool) -> Iterator[str]:
     fall = minus(falls.falls_from, falls.falls_to)
     if falls.is_of_definition:
         of = "the sum" if weighed else "the number"
-        few = f"only {falls.agreeing:,}" if falls.agreeing else "none"
-        yield f"{few} of {falls.compared:,} counters that are not 0 equal {of} of their events"
+        few = f"only {grouped(falls.agreeing)}" if falls.agreeing else "none"
+        yield f"{few} of {plural(falls.compared, 'counter')} that are not 0 equal {of} of their events"
         return
     if weighed:
         matters = falls.falling >= MANY and falls.falls_to >= 0  # what may be below zero has no history to lose
     else:
         matters = fall >= USES and fall >= EACH * falls.falling
     if not weighed and matters and falls.without_event >= MANY and _is_share(falls.without_event, falls):
-        yield f"{falls.without_event:,} of {falls.rows_with_count:,} counters above zero have not a single event"
+        yield _without_event(falls)
     if matters and fall * FALL >= falls.displayed_magnitude:
-        yield f"{share(fall, max(falls.displayed_magnitude, fall)):.0%} of all that is shown would be gone"
+        yield f"{percent(share(fall, max(falls.displayed_magnitude, fall)))} of all that is shown would go"
 
 
 def require_numbers(nouns: Nouns, *, events: Sequence[Amount], shown: Sequence[Amount]) -> None:
-    """Raise Refused where what events come to, or what counters show, is NaN or infinite: what is added to that could
-    never be taken away again."""
+    """Raise Refused if the sum of the events, or a counter, is NaN or infinite: no later subtraction can change
+    that."""
     for what, table, amounts in (
         (f"the {nouns.events} of {nouns.child} come to", nouns.child, events),
         (f"{nouns.column} holds", nouns.parent, shown),
@@ -145,7 +152,7 @@ def _is_share(number: int, falls: Falls) -> bool:
 
 
 def doubt(db: Database, falls: Falls) -> Doubt | None:
-    """What there is to ask, in the transaction that is open; None where nothing is. It reads events only where times
+    """What there is to ask, in the transaction that is open; None if nothing is. It reads events only where times
     can decide: those of the presets whose counters would fall most. Raises Refused for sums that are no number."""
     require_numbers(
         db.nouns,
@@ -180,24 +187,29 @@ def row(entry: dict[str, Any]) -> RowCount:
 
 
 def refused(doubt: Doubt) -> Doubted:
-    """The question, as what stops a command before it changes anything."""
+    """The question, as an error that stops a command before it changes anything."""
     if doubt.definition is not None:
         return Doubted(
             f"the counters do not look like what these events count: {doubt}",
-            hint=f"{DECLARATION}. If it is right, --trust events lets the events count, --trust counters keeps what the"
-            " counters show and adds events to it",
-            details=("the largest falls:", *(_line(one) for one in doubt.largest)) if doubt.largest else (),
+            hint=f"{DECLARATION}. If it is right, --trust events sets the counters to the events, --trust counters"
+            " keeps what they show and adds new events",
+            details=("the largest falls:", *_lines(doubt.largest)) if doubt.largest else (),
             keys={"doubt": doubt},
         )
     return Doubted(
         f"the events do not look like the whole truth: {doubt}",
-        hint="usagefix doctor --source DIR finds out why no events are recorded; or say which side is true:"
-        " --trust counters keeps what the counters show and adds events to it, --trust events lets the counters fall",
-        details=("the largest falls:", *(_line(one) for one in doubt.largest)),
+        hint="find out why no events are recorded with usagefix doctor --source DIR; or say which side is right:"
+        " --trust counters keeps what the counters show and adds new events, --trust events lets the counters"
+        " fall",
+        details=("the largest falls:", *_lines(doubt.largest)),
         keys={"doubt": doubt},
     )
 
 
-def _line(one: RowCount) -> str:
-    used = f", last used {one.last_event_at:%Y-%m-%d}" if one.last_event_at else ""
-    return f"  {one.called}: {one.displayed_count:,} → {one.truth:,}{used}"
+def _lines(rows: Sequence[RowCount]) -> Iterator[str]:
+    """A line for each row; where several have one name, also the id."""
+    often = Counter(one.called for one in rows)
+    for one in rows:
+        used = f", last used {one.last_event_at:%Y-%m-%d}" if one.last_event_at else ""
+        called = one.called if often[one.called] == 1 else f"{one.called} ({one.id})"
+        yield f"  {called}: {counted(one.displayed_count)} → {grouped(one.truth)}{used}"

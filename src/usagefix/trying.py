@@ -1,9 +1,9 @@
-"""Trying uses before apply changes anything and with the fix in place; every trial is undone.
+"""Tries uses before apply changes anything, and with the fix in place; every trial is undone.
 
 What worked before must work afterwards, and count each use once: through each function that records uses, by a plain
-INSERT and by a DELETE; of one's own preset, of somebody else's, of nobody's; of each kind. A function that never
-worked, since it names columns that are not there, is repaired, or written anew if it does nothing else, where a trial
-says that this works.
+INSERT and by a DELETE; of one's own preset, of somebody else's, of nobody's; of each kind. If a function never worked,
+because it names columns that do not exist, apply repairs it, or writes a new one if it only records, provided that a
+trial says that this works.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Made:
     token: str
 
     def outcomes(self, said: Sequence[str]) -> tuple[Outcome, ...]:
-        """What came of each. Raises Busy where every preset is held."""
+        """What came of each. Raises Busy if every preset is held."""
         found = [_NOTHING] * len(self.tries)
         for text in said:
             with suppress(ValueError, TypeError, KeyError):

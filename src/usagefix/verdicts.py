@@ -1,4 +1,4 @@
-"""What trials have to say to a person: why apply stops and what is to blame, or what could not be tried."""
+"""What trials tell a person: why apply stops and what is the cause, or what could not be tried."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SAME_ROW = "27000"  # triggered_data_change_violation: a BEFORE trigger changed
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A plan with trials of what it makes; none where it makes nothing that counts."""
+    """A plan with trials of what it makes; none if it makes nothing that counts."""
 
     plan: Plan
     trials: Trials
@@ -74,15 +74,15 @@ def remarks(trials: Trials, made: Made, found: Sequence[Outcome], words: Nouns) 
 
 def _of_function(one: Tried, *, called: bool, trials: Trials) -> Iterator[str]:
     name, lacking = one.function.signature, ", ".join(one.unknown)
-    never = f"{name} never worked here, for it names columns that the events lack ({lacking})"
+    never = f"{name} never worked here, because it names columns that the events lack ({lacking})"
     if one.how == "repaired":
-        yield f"{never}: they are taken out of it"
+        yield f"{never}: apply removes them from it"
     elif one.how == "rewritten":
-        yield f"{never}: it is written anew, with the same signature"
+        yield f"{never}: apply writes a new one with the same signature"
     elif one.how == "kept":
         yield (
-            f"{name} does not work, and usagefix cannot write one that does: it is left as it was"
-            f" (it names columns that the events lack: {lacking})"
+            f"{name} does not work, and usagefix cannot write one that does: apply leaves it as it is (it"
+            f" names columns that the events lack: {lacking})"
         )
     elif trials.cases and not called:
         yield f"{name} could not be tried: it needs arguments that usagefix does not know"
@@ -96,7 +96,7 @@ def _of_way(words: Nouns, name: str, tries: list[tuple[Try, Outcome]]) -> Iterat
         yield f"{name} could not be tried{of}: before the fix and with it, it fails: {complaint}"
     counted = [(t, said) for t, said in tries if said.tried and not said.fails and t.way.records]
     if counted and not any(said.records for _, said in counted):
-        yield f"{name} records nothing when it is tried, neither before the fix nor with it"
+        yield f"{name} recorded nothing when apply tried it, before the fix and with it"
     for t, said in counted:
         if said.records and (said.inserted or 0) < t.uses:
             yield f"{name} records {said.inserted} of {t.uses} {words.events} by one person on one day ({t.case})"
@@ -104,7 +104,7 @@ def _of_way(words: Nouns, name: str, tries: list[tuple[Try, Outcome]]) -> Iterat
 
 
 def refused(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> Refused:
-    """Why apply stops: what was tried, all that the server said, what is to blame, and what to change."""
+    """Why apply stops: what it tried, all that the server said, the cause, and what to change."""
     what, said = error.what, error.said
     if said.fails:
         told = f"tried with the fix, {what.way.name} {said}. Before the fix it worked ({what.case})"
@@ -115,11 +115,11 @@ def refused(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> Ref
         triggers = [t for t in _suspects(scene) if t.timing == "BEFORE" and t.is_on("presets")]
     where = next(_RAISED.finditer(_without_ours(scene, said.context)), None)
     if triggers:
-        told += f"; to blame: trigger {', '.join(map(str, triggers))}"
+        told += f"; the cause: trigger {', '.join(map(str, triggers))}"
     elif said.constraint and said.table:
-        told += f"; to blame: constraint {said.constraint} of table {said.table}"
+        told += f"; the cause: constraint {said.constraint} of table {said.table}"
     elif where:
-        told += f"; it is raised in {where[1]}(), line {where[2]}"
+        told += f"; the error comes from {where[1]}(), line {where[2]}"
     return Refused(told, hint=_hint(scene, said, triggers))
 
 
@@ -144,16 +144,15 @@ def _hint(scene: Scene, said: Outcome, triggers: Sequence[Trigger]) -> str:
     if triggers:
         first = triggers[0]
         return (
-            "the trigger of the fix counts: take what changes the counter out of the function, or, where it does"
-            f" nothing else, ALTER TABLE {first.on_table} DISABLE TRIGGER {quoted(first.name)}, then run this again"
+            "the trigger of the fix counts: remove what changes the counter from the function or, if it does"
+            f" nothing else, ALTER TABLE {first.on_table} DISABLE TRIGGER {quoted(first.name)}, then run this"
+            " again"
         )
     if said.constraint:
-        return (
-            f"each {words.event} updates {counter}: let that constraint take what follows from it, then run this again"
-        )
+        return f"each {words.event} updates {counter}: let that constraint allow the new value, then run this again"
     return (
-        f"does it, or what it calls, change {counter} too, or refuse that {words.an_event} does?"
-        " Change that, then run this again"
+        f"does it, or a function that it calls, also change {counter}, or refuse the change? Change that, then"
+        " run this again"
     )
 
 

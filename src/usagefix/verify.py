@@ -1,4 +1,4 @@
-"""Is it right now? Reads only: one REPEATABLE READ, READ ONLY transaction, no locks."""
+"""Are the counters right now? Reads only: one REPEATABLE READ, READ ONLY transaction, no locks that block."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from usagefix.errors import ConfigurationError
 from usagefix.judging import code_checks
 from usagefix.models.advice import Step
 from usagefix.models.amount import Amount, minus
+from usagefix.models.figures import grouped, plural
 from usagefix.models.nouns import Nouns
 from usagefix.models.verification import (
     ACCEPTED,
@@ -53,12 +54,9 @@ class _Accuracy(Counts):
 
 
 def verify(db: Database, *, only: Sequence[str] = (), top: int = 10, fail_over: int = 0) -> VerifyReport:
-    """Run every check, or those of ``only``, and count; ``top`` rows are listed, the largest drift first.
-
-    Counters that are off by no more than ``fail_over`` uses in all pass, and as many last uses that are behind.
-
-    Raises ConfigurationError for an unknown check id, Refused for sums that are no number, WrongDatabase, NotPermitted.
-    """
+    """Run every check, or those of ``only``, and count; list ``top`` rows, the largest drift first. Counters pass if
+    they are off by at most ``fail_over`` uses together, and so do as many last uses that are too old. Raises
+    ConfigurationError for an unknown check id, Refused for sums that are no number, WrongDatabase, NotPermitted."""
     with db.snapshot():
         preflight.require_readable(db)
         if db.counter.truth is not None:
@@ -71,7 +69,7 @@ def _by_its_truth(db: Database, *, only: Sequence[str], top: int, fail_over: int
     """The one check of a counter that is only verified: what it shows is what its query says."""
     accuracy = _accuracy(db, top, 0)
     check = _counters_accurate(db, accuracy, fail_over)
-    hint = "correct it where the application counts: usagefix only verifies a counter with truth"
+    hint = "correct it where the application counts; usagefix only verifies a counter with truth"
     return VerifyReport(
         checks=(replace(check, hint=hint),) if not only or COUNTERS in only else (),
         counts=Counts(**{column.name: getattr(accuracy, column.name) for column in fields(Counts)}),
@@ -83,7 +81,7 @@ def _by_its_truth(db: Database, *, only: Sequence[str], top: int, fail_over: int
 
 
 def _accuracy(db: Database, top: int, falls: int) -> _Accuracy:
-    """Counts all. Raises Refused where a sum is no number."""
+    """Counts all. Raises Refused if a sum is no number."""
     found = db.row(db.query("accuracy"), _Accuracy, {"top": top, "falls": falls})
     trust.require_numbers(db.nouns, events=(found.actual_total,), shown=(found.displayed_total,))
     return found
@@ -111,7 +109,7 @@ def report(
         checks.append(_last_used_current(db, fail_over))
     asked = tuple(check for check in checks if check.check_id in wanted)
     step = None
-    if failing := [check.check_id for check in asked if not check.passed]:
+    if failing := [check.check_id for check in asked if check.failed]:
         here = outlook(db, seen)
         asked, step = tuple(advice.advised(here, check) for check in asked), advice.next_step(here, failing)
     turned_away = _refused_writes(db)
@@ -129,7 +127,7 @@ def report(
 
 
 def _refused_writes(db: Database) -> int | None:
-    """How many writes the guard turned away; None where that cannot be read."""
+    """How many writes the guard turned away; None if that cannot be read."""
     if not db.values(db.query("refused_readable"))[0]:
         return None
     return int(db.values(db.query("refused_total"))[0])
@@ -144,7 +142,7 @@ def next_step(db: Database, *also: str) -> Step | None:
 
 def step_of(db: Database, seen: Code, found: Checks, *also: str) -> Step | None:
     """The same, where the checks are known."""
-    failing = [check.check_id for checks in found.values() for check in checks if not check.passed]
+    failing = [check.check_id for checks in found.values() for check in checks if check.failed]
     return advice.next_step(outlook(db, seen), [*failing, *also]) if failing or also else None
 
 
@@ -166,9 +164,10 @@ def _events_complete(nouns: Nouns, accuracy: _Accuracy, doubt: Doubt | None, fai
     falls = minus(accuracy.falls_from, accuracy.falls_to)
     detail = "no counter shows more than that"
     if falls:
-        detail = f"{accuracy.falling:,} counters show {nouns.total(falls)} too many, too few to doubt the events"
+        detail = f"{plural(accuracy.falling, 'counter')} {'shows' if accuracy.falling == 1 else 'show'}"
+        detail += f" {nouns.total(falls)} too many, which is too little to doubt the events"
     if accuracy.rows_with_baseline:
-        kept = f"{accuracy.rows_with_baseline:,} with a baseline, {nouns.total(accuracy.baseline_total)} in all"
+        kept = f"{grouped(accuracy.rows_with_baseline)} with a baseline, {nouns.total(accuracy.baseline_total)} in all"
         detail = f"{kept}; {detail}"
     tolerated = doubt is None or 0 < fail_over >= falls
     return Check(
@@ -182,7 +181,7 @@ def _events_complete(nouns: Nouns, accuracy: _Accuracy, doubt: Doubt | None, fai
 
 
 def _uses_accepted(nouns: Nouns, refused: tuple[Obstacle, ...]) -> Check:
-    """Whether the server would take an UPDATE of each preset, which each use is."""
+    """Whether the server would accept an UPDATE of each preset, because each use is one."""
     title, status = f"Nothing refuses {nouns.an_event}", Status.FAILED if refused else Status.OK
     detail = "; ".join(obstacle.what for obstacle in refused) or f"the server takes an update of each {nouns.row}"
     return Check(ACCEPTED, title, status, nouns.parent, detail, refused[0].hint if refused else "usagefix doctor")
@@ -190,11 +189,11 @@ def _uses_accepted(nouns: Nouns, refused: tuple[Obstacle, ...]) -> Check:
 
 def _counters_accurate(db: Database, accuracy: _Accuracy, fail_over: int) -> Check:
     nouns, lacking = db.nouns, (accuracy.orphans or 0) if db.counter.creates else 0
-    detail = f"{accuracy.inaccurate} of {accuracy.rows} {nouns.rows} inaccurate"
+    detail = f"{grouped(accuracy.inaccurate)} of {nouns.of(accuracy.rows)} inaccurate"
     if lacking:  # a row that is to be made lacks all of its events
-        detail += f"; events of {nouns.rows} that are not there: {lacking}"
+        detail += f"; events of missing {nouns.rows}: {grouped(lacking)}"
     if fail_over and accuracy.inaccurate:
-        detail += f", off by {accuracy.drift_magnitude} in all, up to {fail_over} allowed"
+        detail += f", off by {grouped(accuracy.drift_magnitude)} in all, up to {grouped(fail_over)} allowed"
     tolerated = not accuracy.inaccurate or 0 < fail_over >= accuracy.drift_magnitude
     return Check(
         check_id=COUNTERS,
@@ -211,9 +210,9 @@ def _last_used_current(db: Database, fail_over: int) -> Check:
     title = f"{nouns.last_event.capitalize()} is up to date"
     check = Check(LAST_USED, title, Status.OK, nouns.last, "", "usagefix backfill")
     if not db.counter.dated:
-        return replace(check, status=Status.SKIPPED, detail=f"no columns that tell when {nouns.an_event} was")
+        return replace(check, status=Status.SKIPPED, detail=f"no columns with the time of {nouns.an_event}")
     behind, rows = db.tuple(db.query("behind"))
-    detail = f"{behind} of {rows} {nouns.rows} behind" + (
-        f", up to {fail_over} allowed" if fail_over and behind else ""
+    detail = f"{grouped(behind)} of {nouns.of(rows)} behind" + (
+        f", up to {grouped(fail_over)} allowed" if fail_over and behind else ""
     )
     return replace(check, status=Status.FAILED if behind > fail_over else Status.OK, detail=detail)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from support import APPLICATIONS, VERSION, App
 from traffic import traffic
 
-STEP = "-- Hold off trigger "  # begins the statements that hold off, or edit, what counts too
+STEP = "-- Disable trigger "  # begins the statements that hold off, or edit, what counts too
 # One snapshot: whether ours counts, and by how much the counters are wrong in all.
 SEEN = """
     SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'trigger_auto_increment_preset_usage_count' AND tgnewtable IS NOT NULL),

@@ -47,7 +47,7 @@ REACTIONS = Subject(
     (Counted("post_likes_count", "likes_count"), Counted("post_dislikes_count", "dislikes_count")),
 )  # fmt: skip
 DONE = {"apply": "applied", "rollback": "rolled back"}
-CORRECTED = re.compile(r"(?:(\d+) of )?(\d+) [a-z ]+ (?:corrected|noted in the ledger, none corrected yet)")
+CORRECTED = re.compile(r"(?:(\d+) of )?(\d+) [a-z ]+ (?:corrected|recorded in the ledger, none corrected yet)")
 
 CATALOG = """
     SELECT 'function', oid::regprocedure::text, pg_get_functiondef(oid), proowner::regrole::text, proacl::text,

@@ -5,12 +5,12 @@ Nothing is done by half, no delta is added twice, and the application goes on in
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 from psycopg import IsolationLevel, OperationalError
@@ -121,26 +121,42 @@ def drift(app: App) -> None:
 def test_a_fault_after_every_statement(app: App, line: Wire, command: str, fault: Fault) -> None:
     """The application goes on from what is left, and so does the command.
 
-    Most statements leave what the one before has left: both are tried from each state once. And in an open
-    transaction, no answer is the same as a loss after the statement before.
+    Most statements leave what the one before has left: both are tried from each state once.
     """
-    seen = set[State]()
+    seen, struck = set[State](), 0
     with told(app, line, command) as story:
-        for at in itertools.count():
-            if fault is Fault.UNANSWERED and at < len(story.statements) and not story.statements[at].kept:
-                continue
+        for at in chosen(story.statements, fault):
             copy = story.copies.get()
             run = line.run(copy, *story.arguments, fault=fault, at=at)
             if len(run.statements) <= at:
-                break
+                continue  # it ended before that, this time
+            struck += 1
             with noted(f"{fault}, number {at}: {run.statements[at].text}\n{run.result.stderr}"):
                 left = check_what_is_left(copy, story, run, fault)
                 if left not in seen:
                     seen.add(left)
                     assert state.counted(copy) == [1, left.counting, -left.adjusting]
                     check_the_run_after_it(copy, story, line)
-    assert at > COMMANDS[command][1]
-    assert len(seen) > 3
+    assert len(story.statements) > COMMANDS[command][1]
+    assert struck > len(seen) > 3
+
+
+def chosen(statements: list[Statement], fault: Fault) -> list[int]:
+    """After which of the statements a fault finds something that it did not find before.
+
+    Each that is kept. Of an open transaction, which any loss undoes, the last: all is done, and nothing committed. It
+    gets no answer where the loss of the answer to the commit is tried. The command, which lives on when it is only cut
+    off, notices it in the next statement: it must do so wherever it asks something, once.
+    """
+    texts = set[str]()
+    found = []
+    for at, (statement, then) in enumerate(pairwise((*statements, Statement("", kept=True)))):
+        last_but_commit = then.kept and fault is not Fault.UNANSWERED
+        new = fault is Fault.CUT and then.text not in texts
+        texts.add(then.text)
+        if statement.kept or last_but_commit or new:
+            found.append(at)
+    return found
 
 
 @contextmanager

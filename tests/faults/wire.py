@@ -17,15 +17,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
+from forked import BEGUN
 from support import App, Result, environment
 
-# Imports once what the commands need, then forks a process for each order: starting and ending Python is most of a
-# run's time.
-ZYGOTE = r"""
-import gc, json, os, sys
-import usagefix.apply, usagefix.cli, usagefix.database, usagefix.render.table, usagefix.rollback
+# Forks a process for each order.
+ZYGOTE = (
+    BEGUN
+    + r"""
 from usagefix.__main__ import main
-gc.freeze()
 for line in sys.stdin.buffer:
     order = json.loads(line)
     if (pid := os.fork()) == 0:
@@ -42,6 +41,7 @@ for line in sys.stdin.buffer:
     os.write(1, b"%d\n" % pid)
     os.write(1, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
+)
 SOCKET = ".s.PGSQL.5432"
 
 

@@ -111,7 +111,7 @@ def test_a_version_that_is_set_for_apply_does_not_stop_a_rollback_half_way(fixed
 def test_closed_port_and_unknown_host() -> None:
     port = free_port()
     url = f"postgresql://u:{SECRET}@127.0.0.1:{port}/db"
-    assert_clear(run("verify", DATABASE_URL=url), 3, "cannot connect", "refused", "is the server running")
+    assert_clear(run("verify", DATABASE_URL=url), 3, "cannot connect", "refused", "check that the server runs")
     url = f"postgresql://u:{SECRET}@no-such-host.invalid/db"
     assert_clear(run("verify", DATABASE_URL=url), 3, "cannot connect", "check the host name")
 
@@ -129,9 +129,9 @@ def test_unknown_database_and_role(app: App) -> None:
 def test_wrong_password(app: App) -> None:
     with asked_for_password(app, "sesame", SECRET):
         wrong = run("--wait", "30", "verify", DATABASE_URL=app.url("sesame", f"{SECRET}x"))
-        assert_clear(wrong, 3, "password authentication failed", "check user and password")
+        assert_clear(wrong, 3, "password authentication failed", "check the user and the password")
         none = run("verify", DATABASE_URL=app.url("sesame"))
-        assert_clear(none, 3, "check user and password")
+        assert_clear(none, 3, "check the user and the password")
         right = run("verify", DATABASE_URL=app.url("sesame", SECRET))
         assert_clear(right, 5, "sesame")
 
@@ -327,10 +327,12 @@ def test_a_schema_that_has_the_tables_is_named(app: App) -> None:
     result = app.usagefix("verify")
     assert (result.code, "usagefix --schema shop COMMAND" in result.stderr) == (2, True)
     nowhere = app.usagefix("--schema", "nope", "verify")
-    assert (nowhere.code, "shop has both tables" in nowhere.stderr) == (2, True)
-    late = app.usagefix("verify", "--schema", "shop")
-    assert (late.code, "--schema goes before the command" in late.stderr) == (2, True)
+    assert (nowhere.code, "schema shop has both tables" in nowhere.stderr) == (2, True)
+    app.sql('CREATE SCHEMA "A b" CREATE TABLE presets () CREATE TABLE preset_usage ()')
+    nowhere = app.usagefix("--schema", "nope", "verify")
+    assert "the schemas A b, shop have both tables: usagefix --schema 'A b' COMMAND" in nowhere.stderr
     assert app.usagefix("--schema", "shop", "verify").code == 1
+    assert app.usagefix("--schema", "nope", "verify", "--schema", "shop").code == 1
     for wrong in ('x"; DROP TABLE presets', "", "a'b", "usagefix.history"):
         assert app.usagefix("--schema", wrong, "verify").code == 2
 

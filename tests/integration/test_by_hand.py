@@ -156,7 +156,7 @@ def stopped(app: App, what: str, version: Path) -> Iterator[None]:
 
 
 def assert_stopped(said: str, version: Path, face: str) -> None:
-    assert "nothing was changed, since this file is not enough here: " in said
+    assert "nothing was changed, because this file is not enough here: " in said
     assert f"usagefix sql {version.name[:14]} {face} --adapt prints the script for this database" in said
 
 
@@ -270,7 +270,7 @@ def test_apply_needs_a_look_in_its_transaction(plain: App, looked: bool) -> None
     with stopped(plain, "apply", MIGRATION):
         done = plain.psql(APPLY[0], *APPLY[2:])
         assert done.returncode != 0
-        assert "nothing was changed, since stops.sql did not run before this file in its transaction" in done.stderr
+        assert "nothing was changed, because stops.sql did not run before this file in its transaction" in done.stderr
 
 
 def test_apply_stops_for_another_owner(plain: App) -> None:
@@ -387,3 +387,10 @@ def test_a_backfill_without_counting_stops(plain: App) -> None:
         assert done.returncode != 0
         assert "new uses are not counted yet" in done.stderr
     assert checks(plain.usagefix("verify", "--format", "json"))["trigger_enabled"] == "missing"
+
+
+def test_what_reads_times_points_to_the_script_for_other_columns(plain: App) -> None:
+    plain.sql("ALTER TABLE preset_usage RENAME created_at TO used_at")
+    for face in ("verify", "backfill"):
+        refused = plain.psql(MIGRATION / f"{face}.sql")
+        assert f"usagefix sql {VERSION} {face} --adapt prints the script" in refused.stderr

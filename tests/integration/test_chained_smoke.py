@@ -49,7 +49,7 @@ def test_alone_it_says_what_it_lacks(chain: App) -> None:
     assert alone.code == 0, alone.stdout
     step = steps(alone)["first_use"]
     assert step["status"] == "skipped"
-    assert "add --counter post_comments_count, and both are tried" in step["detail"]
+    assert "add --counter post_comments_count to try both" in step["detail"]
     assert "cannot tell: no event was tried" in chain.usagefix("smoke", *CONFIG, "--counter", TOTAL).stdout
 
 

@@ -312,7 +312,7 @@ MIGRATION_OF_THE_APPLICATION = (
 LOUD = {
     "the application's own migration": (
         (MIGRATION_OF_THE_APPLICATION,), {"trigger_enabled", "function_current", "function_secure", "guard_enabled"},
-        "The function that counts was replaced after usagefix apply",
+        "Somebody replaced the function that counts after usagefix apply",
     ),
     "presets belongs to another": (
         ("ALTER TABLE presets OWNER TO owner_of_presets",), {"function_secure", "adjusting_function_secure", "guard_function_secure"}, "",

@@ -124,7 +124,7 @@ def test_advice_that_would_do_harm_is_not_given(empty: App) -> None:
     polymorphic.load(empty)
     advised = found(empty, polymorphic, "article_comments_count")
     assert advised["events_of_gone_presets"]["remedy"] == "delete them"
-    assert advised["no_foreign_key"]["remedy"].startswith("none where it names rows of several tables")
+    assert advised["no_foreign_key"]["remedy"].startswith("none if it names rows of several tables")
     empty.sql("CREATE INDEX ON comments (commentable_type, commentable_id)")
     assert "no_index" not in found(empty, polymorphic, "article_comments_count"), "the filter's column leads it"
     empty.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")

@@ -113,7 +113,7 @@ def test_a_password_may_hold_any_character(
 
 def test_what_is_read_against_the_letter_is_said(asking: App) -> None:
     raw = secretive(run("verify", DATABASE_URL=raw_url(asking, PASSWORDS[0])), PASSWORDS[0])
-    assert raw.stderr.startswith("DATABASE_URL: user or password hold characters that should be percent-encoded")
+    assert raw.stderr.startswith("DATABASE_URL: the user or the password has characters that should be percent-encoded")
     assert "percent-encoded" not in run("verify", DATABASE_URL=asking.url(ROLE, PASSWORDS[0])).stderr
 
 
@@ -326,7 +326,7 @@ def test_a_placeholder_is_seen_before_anything_is_connected() -> None:
     url = "postgresql://postgres.abc:[YOUR-PASSWORD]@no-such-host.invalid:6543/postgres"
     for result in (run("verify", DATABASE_URL=url), run("--database-url", url, "verify", "--format", "json")):
         assert (result.code, "still holds a placeholder" in result.stderr) == (2, True)
-        assert "hint: put the database's password in its place" in result.stderr
+        assert "hint: replace it by the database's password" in result.stderr
 
 
 def test_a_typo_in_a_parameter_is_no_parameter_of_another_tool(app: App) -> None:

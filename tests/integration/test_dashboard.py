@@ -61,7 +61,7 @@ def test_names_of_users_only_where_they_are_asked_for(app: App, tmp_path: Path) 
     assert "It shows names of users" in text(file)
     page = file.read_text("utf-8")
     assert not re.search(r"<script|\u202e", page)
-    assert html.unescape(page).count("{{7*7}} \\x202e'\"&") > 20, "names are text, with nothing that turns the writing"
+    assert html.unescape(page).count("{{7*7}} \\u202e'\"&") > 20, "names are text, with nothing that turns the writing"
     assert "@example" not in page, "no address is ever read"
 
 

@@ -54,9 +54,9 @@ def test_the_sample_shows_the_four_root_causes(app: App) -> None:
     assert {f["cause"] for f in found[4:]} == {None}
     uncalled, uncounted, limit, drift = found[:4]
     assert uncalled["object"] == "public.increment_preset_usage(uuid)"
-    assert "looked at: triggers, functions; not the source (--source DIR)" in uncalled["evidence"]
-    assert "only in public.increment_preset_usage(uuid)" in uncounted["evidence"]
-    assert "not counted, in public.track_preset_usage(uuid,text,jsonb)" in uncounted["evidence"]
+    assert "no caller found in: triggers, functions; not the source (--source DIR)" in uncalled["evidence"]
+    assert "except public.increment_preset_usage(uuid)" in uncounted["evidence"]
+    assert "nothing counts what these record: public.track_preset_usage(uuid,text,jsonb)" in uncounted["evidence"]
     assert "UNIQUE INDEX idx_preset_usage_daily_unique" in limit["evidence"]
     wrong, _ = app.drift()
     assert drift["evidence"].startswith(f"{wrong} of 40 presets inaccurate, drift +")
@@ -94,7 +94,7 @@ def test_a_tracker_that_counts_by_itself_is_not_enough(app: App) -> None:
     app.sql(COUNTING_TRACKER)
     uncounted = only(examine(app), "use_not_counted")
     assert (uncounted.severity, uncounted.cause) == (WARNING, 2)
-    assert "a direct insert is not counted" in uncounted.evidence
+    assert "nothing counts a direct insert" in uncounted.evidence
 
 
 def test_what_a_new_preset_begins_with_is_no_competing_writer(fixed: App) -> None:
@@ -264,7 +264,7 @@ CASES = (
     Case("counter_writer", INFO, "public.bump(uuid)", "called by nothing",
          "CREATE FUNCTION bump(uuid) RETURNS void LANGUAGE sql AS 'UPDATE presets SET usage_count = usage_count + 1 WHERE id = $1';"
          "REVOKE ALL ON FUNCTION bump(uuid) FROM PUBLIC", "DROP FUNCTION bump"),
-    Case("competing_writer", WARNING, "job 7", "at 0 3 * * * it writes the counter beside the trigger",
+    Case("competing_writer", WARNING, "job 7", "at 0 3 * * * it writes the counter in addition to the trigger",
          "INSERT INTO cron.job VALUES (7, '0 3 * * *', 'UPDATE public.presets SET usage_count = 0')", "DELETE FROM cron.job", setup=CRON),
     Case("competing_writer", WARNING, "job 8", "it writes the counter",
          "INSERT INTO cron.job VALUES (8, '0 3 * * *', 'SELECT increment_preset_usage(id) FROM presets')", "DELETE FROM cron.job", setup=CRON,
@@ -272,11 +272,11 @@ CASES = (
          gone=frozenset({("increment_not_called", "public.increment_preset_usage(uuid)")})),
     Case("competing_writer", WARNING, TRACKED, f"which {TRIGGER} on {EVENTS} does too", COUNTING_TRACKER, "{tracker}",
          also=frozenset({("counter_writer", TRACKED)})),
-    Case("competing_writer", WARNING, "kept on public.presets", "writes the counter beside the trigger",
+    Case("competing_writer", WARNING, "kept on public.presets", "writes the counter in addition to the trigger",
          "CREATE TRIGGER kept BEFORE UPDATE ON presets FOR EACH ROW EXECUTE FUNCTION kept()", "DROP TRIGGER kept ON presets",
          setup="CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.usage_count := OLD.usage_count; RETURN NEW; END'",
          also=frozenset({("fires_on_count", "kept on public.presets")})),
-    Case("competing_writer", WARNING, "on_login on auth.users", "writes the counter beside the trigger",
+    Case("competing_writer", WARNING, "on_login on auth.users", "writes the counter in addition to the trigger",
          "CREATE TRIGGER on_login AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION reset()", "DROP TRIGGER on_login ON auth.users",
          setup="CREATE FUNCTION reset() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE presets SET usage_count = 0; RETURN NEW; END'"),
     Case("counted_twice", ERROR, EVENTS, f"{TRIGGER} on {EVENTS}, once_more on {EVENTS}",
@@ -309,17 +309,17 @@ CASES = (
     Case("open_to_everybody", ERROR, "public.increment_preset_usage(uuid)", "granted to PUBLIC, anon",
          f"GRANT EXECUTE ON FUNCTION {INCREMENT} TO PUBLIC", f"REVOKE EXECUTE ON FUNCTION {INCREMENT} FROM PUBLIC",
          also=frozenset({("may_write_counter", "every role (PUBLIC)")})),
-    Case("search_path_open", ERROR, "public.increment_preset_usage(uuid)", "where its caller's path leads; its search_path: none",
+    Case("search_path_open", ERROR, "public.increment_preset_usage(uuid)", "on its caller's path; its search_path: none",
          f"ALTER FUNCTION {INCREMENT} RESET search_path", f"ALTER FUNCTION {INCREMENT} SET search_path = public, pg_temp",
          setup=f"GRANT EXECUTE ON FUNCTION {INCREMENT} TO anon"),
-    Case("search_path_open", WARNING, TRACKED, "finds temporary tables first; its search_path: public",
+    Case("search_path_open", WARNING, TRACKED, "looks for temporary tables first; its search_path: public",
          f"ALTER FUNCTION {TRACK} SET search_path = public", f"ALTER FUNCTION {TRACK} SET search_path = ''"),
     Case("search_path_open", WARNING, TRACKED, "it runs as postgres",
          f"ALTER FUNCTION {TRACK} RESET search_path", f"ALTER FUNCTION {TRACK} SET search_path = public, pg_temp"),
     Case("replication", WARNING, "subscription from_elsewhere", "it is disabled now",
          "CREATE SUBSCRIPTION from_elsewhere CONNECTION 'dbname=nowhere password=S3cretWord' PUBLICATION p WITH (connect = false)",
          "ALTER SUBSCRIPTION from_elsewhere SET (slot_name = NONE); DROP SUBSCRIPTION from_elsewhere"),
-    Case("refused_writes", WARNING, "old-api", "7 by role authenticated through public.bump(uuid), last",
+    Case("refused_writes", WARNING, "old-api", "7 writes by role authenticated through public.bump(uuid), last",
          "INSERT INTO usagefix.refused_writes (counter, mode, role, application, via, in_transaction, writes)"
          " VALUES ('preset_usage_count', 'ignore', 'authenticated', 'old-api', 'public.bump(uuid)', '1', 3), ('preset_usage_count', 'ignore', 'authenticated', 'old-api', 'public.bump(uuid)', '2', 4)",
          "TRUNCATE usagefix.refused_writes"),
@@ -327,10 +327,16 @@ CASES = (
          "DROP INDEX idx_preset_usage_preset_id; CREATE INDEX part ON preset_usage (preset_id) WHERE user_id IS NOT NULL;"
          "CREATE INDEX later ON preset_usage (user_id, preset_id)",
          "CREATE INDEX idx_preset_usage_preset_id ON preset_usage (preset_id)"),
-    Case("time_not_indexed", INFO, EVENTS, "about 9,300,000 rows without an index on created_at; they lie in its order, so that a BRIN is enough, of about 48 kB",
+    Case("time_not_indexed", INFO, EVENTS, "about 9,300,000 rows without an index on created_at; they are stored in its order, so a BRIN index is enough, of about 48 kB",
          "DROP INDEX idx_preset_usage_created_at; UPDATE pg_class SET reltuples = 9300000, relpages = 130000 WHERE oid = 'preset_usage'::regclass;"
          "DELETE FROM pg_statistic WHERE starelid = 'preset_usage'::regclass",
          "CREATE INDEX idx_preset_usage_created_at ON preset_usage USING brin (created_at)"),
+    Case("materialised_view", INFO, "public.trending", "it shows the counter as of its last REFRESH",
+         "CREATE MATERIALIZED VIEW trending AS SELECT id, usage_count FROM presets", "DROP MATERIALIZED VIEW trending"),
+    Case("materialised_view", INFO, "public.daily", "it was never filled",
+         "CREATE MATERIALIZED VIEW daily AS SELECT preset_id FROM preset_usage WITH NO DATA", "DROP MATERIALIZED VIEW daily"),
+    Case("view_of_counter", INFO, "public.presets.usage_count", "public.popular",
+         "CREATE VIEW popular AS SELECT id FROM presets WHERE usage_count > 10", "DROP VIEW popular"),
     Case("counter_indexed", WARNING, "public.by_ten", "by_ten ON public.presets",
          "CREATE INDEX by_ten ON presets ((usage_count / 10))", "DROP INDEX by_ten"),
     Case("counter_indexed", WARNING, "public.used", "WHERE (usage_count > 0)",
@@ -509,7 +515,7 @@ def test_a_role_without_rights_is_told_what_it_does_not_see(app: App) -> None:
             "what was not looked at is not right"
         )
     unseen = {finding.object: finding for finding in report.findings if finding.finding_id == "not_looked_at"}
-    assert set(unseen) == {"the counters and events", "jobs of pg_cron", "writes that the guard refused"}
+    assert set(unseen) == {"the counters and events", "jobs of pg_cron", "writes that the guard kept out"}
     assert "may not read public.presets" in unseen["the counters and events"].evidence
     assert set(whole - keys(report)) == {("drift", f"{PRESETS}.usage_count")}
 
@@ -625,7 +631,7 @@ def test_a_call_of_a_function_that_is_not_there(fixed: App, tree: Path) -> None:
     fixed.sql(f"DROP FUNCTION {INCREMENT}")
     called = [f for f in examine(fixed, source=tree).findings if f.object == "app/api/route.ts:5"]
     assert [(f.finding_id, f.severity) for f in called] == [("source_calls", WARNING)]
-    assert "which is not there" in called[0].title
+    assert "which does not exist" in called[0].title
 
 
 def test_a_folder_that_is_not_there(app: App) -> None:

@@ -121,7 +121,7 @@ CASES = (
          f"ALTER FUNCTION {TRACK} SET search_path = public, of_maker, pg_temp",
          setup="CREATE SCHEMA of_maker AUTHORIZATION doctor_maker"),
     Case("path_open_to_others", ERROR, f"public.{TRACK}",
-         "leads to $user, not_yet, which is not there: doctor_maker may create that schema",
+         "leads to $user, not_yet, which does not exist: doctor_maker may create that schema",
          f'ALTER FUNCTION {TRACK} SET search_path = "$user", public, not_yet, pg_temp',
          setup="DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO doctor_maker', current_database()); END $$"),
     Case("may_write_counter", INFO, "role doctor_maker", "through UPDATE on public.presets",

@@ -177,9 +177,9 @@ def test_of_one_preset_and_of_one_kind(app: App) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("trends", "--since", "0d"), 2, "no time at all"),
-        (("trends", "--since", "2999-01-01"), 2, "still to come"),
-        (("trends", "--until", "2999-01-01"), 2, "still to come"),
+        (("trends", "--since", "0d"), 2, "covers no time"),
+        (("trends", "--since", "2999-01-01"), 2, "in the future"),
+        (("trends", "--until", "2999-01-01"), 2, "in the future"),
         (("trends", "--since", "99999y"), 2, "too far"),
         (("trends", "--since", "1900-01-01"), 2, "too far"),
         (("trends", "--since", "0001-01-01"), 2, "--since 0001-01-01 goes back too far"),
@@ -229,16 +229,16 @@ def test_columns_as_they_are(app: App) -> None:
     assert "--kind-column" in said
     assert "read as UTC" in said
     assert "3 uses without used_at" in said
-    assert "2 uses of a time that is not yet" in said
+    assert "2 uses with a time in the future" in said
     result = app.usagefix("top", "users")
-    assert (result.code, "no column that tells who it was" in result.stderr) == (1, True)
+    assert (result.code, "no column with the user" in result.stderr) == (1, True)
     app.sql("ALTER TABLE preset_usage ALTER used_at TYPE date")
     heat = shown(app, "heatmap", "--tz", "America/New_York")
     assert heat["timezone"] == "UTC"
     assert any("no hour" in line for line in heat["cannot"])
     app.sql("ALTER TABLE preset_usage DROP COLUMN used_at")
     result = app.usagefix("trends")
-    assert (result.code, "nothing tells when" in result.stderr) == (1, True)
+    assert (result.code, "have no time" in result.stderr) == (1, True)
 
 
 def test_a_time_without_a_zone_is_the_same_in_any_session(app: App) -> None:

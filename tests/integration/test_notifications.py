@@ -157,7 +157,7 @@ def test_a_throttle_that_fails_fails_no_use(throttled: App) -> None:
     throttled.sql("ALTER TABLE preset_notifications ADD CONSTRAINT small CHECK (data = '{}')")
     notify(throttled, times=2)
     assert len(rows(throttled)) == 3
-    assert "a notification stays by itself: new row for relation" in told[-1]
+    assert "a notification was not merged: new row for relation" in told[-1]
     throttled.sql("ALTER TABLE preset_notifications DROP CONSTRAINT small")
     throttled.sql("ALTER TABLE preset_notifications RENAME is_read TO was_read")
     notify(throttled)
@@ -374,7 +374,7 @@ def test_an_ordinary_owner(app: App) -> None:
                 )
         assert [uses for _, uses, _ in rows(app)] == [3]
         again = app.usagefix("notifications", "collapse", "--format", "json", **as_maker).json
-        assert "data.uses is in some notifications already" in " ".join(again["remarks"])
+        assert "data.uses exists in some notifications already" in " ".join(again["remarks"])
         assert app.usagefix("rollback", "--yes", **as_maker).code == 0
         assert app.usagefix("notifications", "off", **as_maker).code == 0
         assert app.dump() == before
@@ -428,7 +428,7 @@ REFUSED = {
     "no preset": ("ALTER TABLE preset_notifications RENAME preset_id TO about; ALTER TABLE preset_notifications DROP CONSTRAINT preset_notifications_preset_id_fkey", 2, "--preset-column"),
     "no time": ("ALTER TABLE preset_notifications DROP created_at", 2, "--time-column"),
     "cannot be compared": ("ALTER TABLE preset_notifications ALTER type TYPE json USING '{}'", 1, "type that cannot be compared"),
-    "a function of that name": (f"CREATE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'", 1, "which usagefix did not make"),
+    "a function of that name": (f"CREATE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'", 1, "which usagefix did not create"),
     "published": ("ALTER TABLE preset_notifications DROP CONSTRAINT preset_notifications_pkey; CREATE PUBLICATION p FOR TABLE preset_notifications", 1, "REPLICA IDENTITY FULL"),
     "no index": (
         "INSERT INTO preset_notifications (preset_id, creator_id, type, title, message) SELECT md5('preset 1')::uuid, md5('user 1')::uuid, 'x', 't', repeat('m', 900) FROM generate_series(1, 1500)",
@@ -478,10 +478,10 @@ def test_misused(app: App, options: tuple[str, str]) -> None:
 # What somebody does to a throttle, and how it is told.
 ALTERED = {
     f"ALTER TABLE preset_notifications DISABLE TRIGGER {TRIGGER}": "is disabled",
-    f"CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'": "is not as usagefix made it",
+    f"CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'": "is not as usagefix created it",
     f"ALTER FUNCTION {FUNCTION}() SECURITY DEFINER": "more rights than its caller",
-    f"ALTER FUNCTION {FUNCTION}() RESET ALL": "is not as usagefix made it",
-    "ALTER TABLE preset_notifications RENAME creator_id TO whom": "column creator_id is not there any more",
+    f"ALTER FUNCTION {FUNCTION}() RESET ALL": "is not as usagefix created it",
+    "ALTER TABLE preset_notifications RENAME creator_id TO whom": "column creator_id does not exist any more",
     "ALTER TABLE preset_notifications RENAME TO news": "another name",
 }  # fmt: skip
 

@@ -39,7 +39,7 @@ def test_what_a_terminal_would_obey_is_written_out(app: App) -> None:
         "UPDATE presets SET name = E'clear \\x1b[2J \\u009b31m \\u202e', usage_count = 99999 WHERE name = 'Neon city'"
     )
     result = app.usagefix("verify", COLUMNS="160")
-    assert "clear \\x1b[2J \\x9b31m \\x202e" in result.stdout
+    assert "clear \\x1b[2J \\x9b31m \\u202e" in result.stdout
     assert not {"\x1b", "\x9b", "\u202e"} & set(result.stdout)
 
 

@@ -171,7 +171,7 @@ def test_the_guard(fixed: App) -> None:
     write = sql("UPDATE {presets} SET {column} = 7")
     with look(fixed) as db:
         assert guard(db, GuardMode.REJECT).mode is GuardMode.REJECT
-    with pytest.raises(psycopg.DatabaseError, match="is not for this to write") as refused:
+    with pytest.raises(psycopg.DatabaseError, match="the guard refused a write of the counter") as refused:
         fixed.sql(write)
     assert refused.value.sqlstate == "UF001"
     with look(fixed) as db:

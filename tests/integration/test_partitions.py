@@ -238,7 +238,7 @@ def test_a_note_that_is_lost_within_its_statement_is_no_miscount(counted: App) -
         "CREATE FUNCTION lost() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RESET ALL; RETURN 'showcase_creation'; END $$"
     )
     statement = insert("preset_usage", "2090-05-05", 2).replace("'showcase_creation'", "lost()")
-    with pytest.raises(psycopg.errors.RaiseException, match=r"usagefix.whole is not to be set or reset"):
+    with pytest.raises(psycopg.errors.RaiseException, match=r"must not set or reset usagefix.whole"):
         counted.sql(statement)
     assert counted.drift() == (0, 0)
 

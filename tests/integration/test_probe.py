@@ -270,7 +270,7 @@ def test_the_unfixed_sample(app: App) -> None:
 
 REFUSED = {
     "status:400": ("invalid", "--usage-type"),
-    "status:401": ("unauthorized", "take a new one"),
+    "status:401": ("unauthorized", "use a new one"),
     "status:403": ("forbidden", "may not use this preset"),
     "status:404": ("not_found", "check --url"),
     "status:422": ("invalid", "--usage-type"),
@@ -280,11 +280,11 @@ REFUSED = {
     "status:418": ("unexpected", "check --url"),
     "page": ("not_json", "a page, not the API"),
     "says_no": ("error_inside", "the API itself says so"),
-    "redirect:302": ("redirected", "the token was not sent there"),
+    "redirect:302": ("redirected", "usagefix did not send the token there"),
     "slow:3": ("timed_out", "--timeout SECONDS"),
     "trickle": ("timed_out", "--timeout SECONDS"),
-    "silent_before": ("no_answer", "look into the log"),
-    "not_http": ("no_answer", "look into the log"),
+    "silent_before": ("no_answer", "read the log"),
+    "not_http": ("no_answer", "read the log"),
 }  # fmt: skip
 
 
@@ -377,7 +377,7 @@ def test_proxies(fixed: App, api: Running) -> None:
     through = fixed.usagefix(*arguments, "http://app.invalid", http_proxy=api.url)
     assert (through.code, api.seen()[0]["path"].partition("/api")[0]) == (1, "http://app.invalid")
     closed = fixed.usagefix(*arguments, "https://app.invalid", https_proxy=api.url)
-    assert (closed.code, "the proxy did not let it through" in closed.stderr) == (3, True)
+    assert (closed.code, "the proxy refused the connection" in closed.stderr) == (3, True)
     assert fixed.usagefix(*arguments, api.url, http_proxy="http://127.0.0.1:1", no_proxy="127.0.0.1").code == 0
 
 
@@ -460,10 +460,10 @@ def test_a_closed_port_and_others_that_are_not_there(fixed: App, api: Running) -
         unused.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{unused.getsockname()[1]}"
     cases = {
-        closed: ("connection refused", "is the application running"),
+        closed: ("connection refused", "check that the application runs"),
         "http://no-such-host.invalid": ("no such host", "check the host name"),
         f"http://{'x' * 70}.invalid": ("no such host", "check the host name"),
-        api.url.replace("http", "https"): ("TLS failed", "https there, or http"),
+        api.url.replace("http", "https"): ("TLS failed", "https or http there"),
     }
     for url, words in cases.items():
         for output in ("table", "json"):
@@ -480,7 +480,7 @@ def test_a_closed_port_and_others_that_are_not_there(fixed: App, api: Running) -
     ("arguments", "words"),
     [
         (("--url", f"https://{TOKEN}@h"), "holds a user or a password"),
-        (("--url", f"https://u:{TOKEN}@h"), "cannot be read"),
+        (("--url", f"https://u:{TOKEN}@h"), "cannot read"),
         (("--url", f"https://h?token={TOKEN}"), "query"),
         (("--url", f"{TOKEN}"), "does not begin with https://"),
         (("--url", ""), "the URL of the API is empty"),
@@ -649,4 +649,27 @@ def test_a_declared_counter_has_no_such_api(fixed: App, api: Running, tmp_path: 
     both = probed(fixed, api, "--config", str(file), "--format", "json")
     assert both.code == 0, both.stderr
     assert (both.json["preset"]["label"], both.json["verdict"]) == (PRESET, "counted")
-    assert "preset_likes is left out: probe-api posts uses of presets" in both.stderr
+    assert "preset_likes is skipped, because probe-api posts uses of presets" in both.stderr
+
+
+def test_people_who_are_notified_are_named_before_and_counted_afterwards(fixed: App, api: Running) -> None:
+    fixed.sql(
+        "CREATE FUNCTION tell(preset uuid, whom uuid) RETURNS void LANGUAGE sql AS $$INSERT INTO preset_notifications"
+        " (preset_id, creator_id, type, title, message) VALUES (preset, whom, 'x', 'x', 'x')$$;"
+        "CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM tell(NEW.preset_id, NEW.user_id);"
+        " RETURN NULL; END$$; CREATE TABLE preset_log (preset_id uuid, created_at timestamptz DEFAULT now());"
+        "CREATE TRIGGER tells AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION told();"
+        "UPDATE presets SET user_id = md5('user 9')::uuid WHERE name = 'Golden hour'"
+    )
+    result = probed(fixed, api, "--count", "3", "--format", "json")
+    by = "track_preset_usage(uuid,text,jsonb)"
+    ahead = next(line for line in result.stderr.splitlines() if line.startswith("each use is real and stays"))
+    assert "it may notify people by preset_notifications (" in ahead
+    assert all(name in ahead for name in (by, "tell(uuid,uuid)", "trigger presets_notify_usage_milestone on"))
+    assert result.json["notified"] == [{"table": "preset_notifications", "rows": 6, "people": 2}]
+    fixed.sql("DROP TRIGGER tells ON preset_usage; UPDATE presets SET user_id = NULL")
+    assert "\n  preset_notifications: no notification of the preset arose\n" in probed(fixed, api).stdout
+    fixed.sql("ALTER TABLE preset_notifications ALTER created_at TYPE timestamp")
+    assert "the server does not tell how many\n" in probed(fixed, api).stdout
+    fixed.sql("ALTER TABLE preset_notifications RENAME creator_id TO whoever")
+    assert "no function of the database is known to notify anybody of it\n" in probed(fixed, api).stderr

@@ -160,7 +160,25 @@ def test_text_from_the_database_is_never_markup(app: App) -> None:
 
 def test_the_table_says_it_in_words_at_the_end(app: App) -> None:
     lines = app.usagefix("verify").stdout.splitlines()
-    assert lines[-2].startswith("not right: 10 of 18 checks fail")
+    assert lines[-2].startswith("not right: 10 checks fail, 3 pass, 5 do not apply;")
     assert lines[-1] == "next: usagefix apply"
-    app.usagefix("apply")
-    assert app.usagefix("verify").stdout.splitlines()[-1] == "right: all 18 checks pass, 40 of 40 presets accurate"
+
+
+def test_what_is_right_is_counted_and_listed_only_where_it_is_asked_for(app: App) -> None:
+    def listed(*words: str, text: str) -> int:
+        return sum(line.startswith(tuple(f"  {word} " for word in words)) for line in text.splitlines())
+
+    wrong, whole = app.usagefix("verify").stdout, app.usagefix("verify", "--all").stdout
+    assert [listed(words, text=wrong) for words in ("ok", "skipped")] == [0, 0]
+    assert [listed(words, text=whole) for words in ("ok", "skipped")] == [3, 5]
+    assert listed("missing", "failed", "unexpected", text=wrong) == 10
+    applied, right = app.usagefix("apply").stdout, app.usagefix("verify").stdout
+    lines = right.splitlines()
+    assert (lines[0], lines[-1]) == ("Accuracy", "right: 16 checks pass, 2 do not apply; 40 of 40 presets accurate")
+    assert len(lines) < 8, "the totals, and the verdict"
+    assert applied.endswith(right), "apply ends as verify does"
+    whole = app.usagefix("verify", "--all").stdout
+    assert [listed(words, text=whole) for words in ("ok", "skipped")] == [16, 2]
+    assert "Most used presets" in whole
+    pages = [app.usagefix("verify", *asked, "--format", "markdown").stdout for asked in ((), ("--all",))]
+    assert pages[0] == pages[1], "a page tells everything"

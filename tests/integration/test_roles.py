@@ -102,7 +102,7 @@ def test_as_authenticated(owned: App, client: psycopg.Connection[tuple[object, .
         client.execute(EVENT, (preset, owned.user_id(8)))  # somebody else's
     mine = owned.preset(6)
     wrote = client.execute("UPDATE presets SET usage_count = 99, description = 'mine' WHERE id = %s", (mine,))
-    assert wrote.rowcount == 1, "the rest of the statement goes through"
+    assert wrote.rowcount == 1, "the rest of the statement succeeds"
     assert owned.one("SELECT description FROM presets WHERE id = %s", mine) == "mine"
     for statement in INTERNAL:
         with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.FeatureNotSupported)):

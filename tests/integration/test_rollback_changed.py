@@ -104,7 +104,7 @@ CASES: dict[str, Case] = {
         "CREATE OR REPLACE FUNCTION count_use() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
         COUNTING[0].replace("CREATE", "CREATE OR REPLACE"), "", COUNTING,
     ),
-    "held-off trigger: switched on again": Case(
+    "held-off trigger: enabled again": Case(
         "ALTER TABLE preset_usage ENABLE TRIGGER count_use", "SELECT", "TRIGGER count_use", COUNTING,
     ),
     "ours: trigger renamed": Case(f"ALTER TRIGGER {TRIGGER} ON preset_usage RENAME TO mine", "SELECT"),
@@ -303,7 +303,7 @@ def test_roles_that_are_gone_or_have_other_names(app: App) -> None:
         remarks = rolled_back(app)["remarks"]
         assert planned["remarks"] == remarks
         told = " ".join(remarks)
-        assert "belonged to dba, a role that is gone" in told
+        assert "belonged to dba, a role that no longer exists" in told
         assert 'role "intern" does not exist' in told
         assert 'role "boss" does not exist' in told
         assert "BEGIN RETURN NULL; END" in app.one(

@@ -150,7 +150,7 @@ def test_more_than_counting_on_behalf_of_two_tables_stops_apply(app: App) -> Non
     dump = app.dump()
     result = app.usagefix("apply")
     assert result.code == 1, result.stderr
-    assert "trigger another on public.preset_usage counts too, and does more than that" in result.stderr
+    assert "trigger another on public.preset_usage also counts, and does more than that" in result.stderr
     assert "nothing in the database was changed" in result.stderr
     assert app.dump() == dump
 

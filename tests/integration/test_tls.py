@@ -107,7 +107,7 @@ def test_encrypted_and_not_verified(secured: Secured, asked: str, tmp_path: Path
 def test_a_certificate_of_another_authority(secured: Secured, tmp_path: Path) -> None:
     result = verify(secured.verify_full(secured.other_ca), tmp_path)
     assert (result.code, "certificate verify failed" in result.stderr) == (3, True), result.stderr
-    assert "hint: the server's certificate is of a CA that is not trusted here: sslrootcert=FILE" in result.stderr
+    assert "hint: this machine does not trust the CA of the server's certificate: sslrootcert=FILE" in result.stderr
     assert "waiting" not in result.stderr, "it does not pass"
 
 
@@ -129,7 +129,9 @@ def test_a_user_that_no_rule_lets_in(secured: Secured, tmp_path: Path) -> None:
     """libpq tries without TLS then, and the answer to that is not the cause."""
     result = verify(secured.url(who="nobody"), tmp_path)
     assert (result.code, "SSL encryption" in result.stderr) == (3, True), result.stderr
-    assert "hint: the server's pg_hba.conf lets this user in from here to no such database" in result.stderr
+    assert (
+        "hint: the server's pg_hba.conf does not allow this user to connect from here to this database" in result.stderr
+    )
 
 
 def test_the_password(secured: Secured, tmp_path: Path) -> None:
@@ -138,7 +140,7 @@ def test_the_password(secured: Secured, tmp_path: Path) -> None:
         assert connected(right, secured, ROLE), right.stderr
         wrong = verify(secured.url(who=f"{ROLE}:Zq{secret}"), tmp_path)
         assert (wrong.code, "password authentication failed" in wrong.stderr) == (3, True), wrong.stderr
-        assert "hint: check user and password" in wrong.stderr
+        assert "hint: check the user and the password" in wrong.stderr
         assert secret not in right.stderr + wrong.stderr + right.stdout + wrong.stdout
 
 
@@ -161,7 +163,7 @@ def test_strict_of_prisma_verifies(secured: Secured, tmp_path: Path) -> None:
 
 def test_the_authorities_of_the_machine(secured: Secured, tmp_path: Path) -> None:
     unknown = verify(secured.verify_full("system"), tmp_path)
-    assert (unknown.code, "hint: the server's certificate is of a CA" in unknown.stderr) == (3, True), unknown.stderr
+    assert (unknown.code, "hint: this machine does not trust the CA" in unknown.stderr) == (3, True), unknown.stderr
     assert connected(verify(secured.verify_full("system"), tmp_path, SSL_CERT_FILE=str(secured.ca)), secured)
     weak = verify(secured.verify_full("system").replace("verify-full", "require"), tmp_path)
     assert (weak.code, "hint: " in weak.stderr) == (2, True), weak.stderr

@@ -116,7 +116,7 @@ def test_what_else_it_does_stays(app: App) -> None:
     before = app.dump()
     result = app.usagefix("apply", "--format", "json")
     assert result.code == 0, result.stderr
-    assert "taken out of it" in result.one["remarks"][0]
+    assert "apply removes them from it" in result.one["remarks"][0]
     app.sql(f"SET request.jwt.claim.sub = '{app.user_id(60)}'")
     notes = app.one("SELECT count(*) FROM preset_notifications")
     app.sql("SELECT track_preset_usage(%s, 'showcase_creation')", app.preset(1))

@@ -100,7 +100,7 @@ def test_what_cannot_be_tried_is_said(app: App) -> None:
     app.sql("TRUNCATE presets, preset_usage, preset_notifications, auth.users CASCADE")
     result = app.usagefix("apply", "--format", "json")
     assert result.code == 0, result.stderr
-    assert "no use could be tried" in " ".join(result.one["remarks"])
+    assert "could try no use" in " ".join(result.one["remarks"])
 
 
 EVERYTHING_TODAY = (

@@ -73,7 +73,7 @@ def test_verify_and_doctor_say_it_first(production: App) -> None:
     assert verified.one["checks"][0]["status"] == "failed"
     assert "43,271 to 0" in verified.one["checks"][0]["detail"]
     said = production.usagefix("verify").stdout
-    assert "next: usagefix doctor finds out why; then usagefix apply --trust events, or --trust counters" in said
+    assert "next: find out why with usagefix doctor; then usagefix apply --trust events, or --trust counters" in said
     first = production.usagefix("doctor", "--format", "json").one["findings"][0]
     assert first["finding_id"] == "events_incomplete"
     assert "43,271 to 0" in first["evidence"]
@@ -366,4 +366,4 @@ def test_a_remedy_loses_no_use(app: App, tmp_path: Path, code: str, loses: bool)
         for f in found
         if f["finding_id"] in ("source_writes", "source_calls") and "the guard" in f["remedy"]
     )
-    assert remedy.startswith("record an event there, where none is recorded yet; then") == loses
+    assert remedy.startswith("record an event there, if none is recorded yet; then") == loses

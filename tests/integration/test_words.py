@@ -1,11 +1,12 @@
-"""What people read of a counter that is not the usual one: its own tables, and commands that are about it."""
+"""What people read: of a counter that is not the usual one, its own tables, and commands that are about it; of what
+was refused, by whom, and something to do that is not done already."""
 
 from __future__ import annotations
 
 import psycopg
 import pytest
 from several import POSTS
-from support import App, role
+from support import App, give_everything_to, role
 
 LIKES = ("--counter", "posts.likes_count", "--events", "likes.post_id", "--where", "kind = 'like'")
 AGAIN = """usagefix --counter posts.likes_count --events likes.post_id --where 'kind = '"'"'like'"'"''"""
@@ -68,8 +69,8 @@ def test_the_guard_names_the_column_and_the_table_of_the_events(posts: App) -> N
     with pytest.raises(psycopg.errors.DatabaseError) as caught:
         posts.sql('UPDATE posts SET "5 %, it\'s" = 99')
     told = caught.value.diag
-    assert told.message_primary == "the counter 5 %, it's is not for this to write: UPDATE"
-    assert told.message_hint == "The triggers on likes count each event by themselves: leave 5 %, it's out."
+    assert told.message_primary == "the guard refused a write of the counter 5 %, it's: UPDATE"
+    assert told.message_hint == "The triggers on likes count each event: remove 5 %, it's from the statement."
     assert told.column_name == "5 %, it's"
     assert posts.usagefix("verify", *own).code == 0
 
@@ -109,3 +110,55 @@ def test_a_role_that_may_not_read_the_events_is_told_that(posts: App) -> None:
         result = posts.usagefix("apply", *LIKES, DATABASE_URL=posts.url(reader))
     assert result.code == 5
     assert 'GRANT SELECT ON "public"."likes" TO "reader"' in result.stderr
+
+
+def test_what_refuses_is_named(fixed: App) -> None:
+    """The guard, or a function of the application; the server only where it is the server."""
+    fixed.sql(
+        "CREATE FUNCTION counts_too() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+        " UPDATE presets SET usage_count = usage_count + 1 WHERE id = NEW.preset_id; RETURN NULL; END$$;"
+        " CREATE TRIGGER counts_too AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION counts_too()"
+    )
+    assert fixed.usagefix("guard", "reject").code == 0
+    refused = fixed.usagefix("smoke", COLUMNS="300").stdout
+    assert " the guard refused a write of the counter usage_count: " in refused
+    assert "the server refused" not in refused
+
+
+def test_writes_that_the_guard_ignores_are_not_called_refused(fixed: App) -> None:
+    fixed.sql("UPDATE presets SET usage_count = usage_count + 1")
+    printed = fixed.usagefix("guard", COLUMNS="150").stdout
+    assert printed.startswith("Who else tried to write the counter\n")
+    assert "refused" not in printed.lower()
+
+
+def test_nobody_is_told_to_connect_as_the_role_that_they_are(app: App) -> None:
+    with role(app, '"Sb owner"') as owner:
+        give_everything_to(app, owner)
+        for trouble, remedy in (
+            ("ALTER TABLE presets FORCE ROW LEVEL SECURITY", "ALTER TABLE public.presets NO FORCE ROW LEVEL SECURITY"),
+            (f"REVOKE SELECT ON presets FROM {owner}", f"GRANT SELECT ON public.presets TO {owner}"),
+        ):
+            app.sql(trouble)
+            for command in ("verify", "doctor"):
+                told = app.usagefix(command, DATABASE_URL=app.url("Sb%20owner"), COLUMNS="300")
+                said = told.stdout + told.stderr
+                assert remedy in said
+                assert "connect as Sb owner" not in said
+                assert "as the tables' owner" not in said
+            app.sql("ALTER TABLE presets NO FORCE ROW LEVEL SECURITY")
+
+
+def test_a_last_use_that_alone_was_behind_is_no_drift(fixed: App) -> None:
+    fixed.sql("UPDATE presets SET last_used_at = NULL WHERE id IN (SELECT preset_id FROM preset_usage LIMIT 1)")
+    planned, done = fixed.usagefix("backfill", "--dry-run").stdout, fixed.usagefix("backfill").stdout
+    right = "every counter was right: no drift to remove\n"
+    assert planned.startswith(f"  {right}  the last use of 1 preset would be brought up to date\n")
+    assert done.startswith(f"  {right}  the last use of 1 preset brought up to date\n")
+
+
+def test_another_application_is_pointed_to_discover(empty: App) -> None:
+    empty.sql("CREATE VIEW presets AS SELECT 1 AS id")
+    told = empty.usagefix("verify").stderr
+    assert "has no table public.presets: something else has that name there, such as a view\n" in told
+    assert "usagefix discover finds the counters of other tables\n" in told

@@ -38,7 +38,14 @@ def test_commands_options_and_values(tmp_path: Path) -> None:
     assert {"apply", "verify", "smoke", "schema"} <= offered(tmp_path, "")
     assert offered(tmp_path, "ro") == {"rollback"}
     assert {"--watch", "--fail-over", "--format"} <= offered(tmp_path, "verify", "--")
-    assert offered(tmp_path, "verify", "--format", "j") == {"json", "junit"}
+    assert {"--database-url", "--env-file", "--counter"} <= offered(tmp_path, "verify", "--")
+    assert {"--database-url", "--format", "--version"} <= offered(tmp_path, "--")
+    for before, after in (
+        (("--format",), ()),
+        ((), ("verify", "--format")),
+        (("--schema", "x"), ("verify", "--format")),
+    ):
+        assert offered(tmp_path, *before, *after, "j") == {"json", "junit"}
     assert {"counters_accurate", "guard_enabled"} <= offered(tmp_path, "verify", "--only", "")
     assert "20251101000001" in offered(tmp_path, "sql", "")
     assert offered(tmp_path, "sql", "20251101000001", "ro") == {"rollback"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -11,11 +13,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
 import pytest
 from support import environment, run
+
+from usagefix.demo import PRESET
 
 
 def left_behind(folder: Path) -> list[str]:
@@ -39,19 +44,56 @@ def temporary() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def test_the_whole_story(temporary: Path) -> None:
+def test_the_story_in_a_screen_and_a_half(temporary: Path) -> None:
     result = run("demo", TMPDIR=str(temporary))
     assert result.code == 0, result.stderr
-    chapters = [line for line in result.stdout.splitlines() if line.startswith("$ ")]
-    assert chapters == [
-        "$ usagefix verify", "$ usagefix apply", "$ usagefix verify", "$ usagefix check-preset Watercolour",
-        "$ usagefix check-preset Watercolour --recent 2",
+    lines = result.stdout.splitlines()
+    assert 45 <= len(lines) <= 55
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert [line for line in lines if line.startswith("$ ")] == [
+        "$ usagefix verify --top 3", "$ usagefix apply", f"$ usagefix check-preset {PRESET} --recent 2",
     ]  # fmt: skip
-    text = result.stdout
-    assert "not right: 10 of 18 checks fail" in text
-    assert text.count("right: all 18 checks pass, 40 of 40 presets accurate") == 2
-    before, after = (int(line.split()[-1]) for line in text.splitlines() if "displayed count" in line)
-    assert after == before + 2
+    assert (
+        sum(
+            line.startswith(("not right: 10 checks fail, ", "right: 16 checks pass, 2 do not apply; "))
+            for line in lines
+        )
+        == 2
+    )
+    assert lines[-5:] == [
+        "  before      11 of 40 presets right; 2 uses on one day: 1 recorded, 0 counted",
+        "  after       40 of 40 presets right; 2 uses on one day: 2 recorded, 2 counted",
+        f"  second use  counts on the same day, too: {PRESET} went from 358 to 360",
+        "  next        run usagefix verify with your own DATABASE_URL; it only reads",
+        "",
+    ]
+    assert left_behind(temporary) == []
+
+
+def test_the_whole_story_on_a_terminal(temporary: Path) -> None:
+    """Nothing of a bar stays, and each step stands below the command that it is of."""
+    leader, follower = pty.openpty()
+    variables = environment(TMPDIR=str(temporary), TERM="xterm-256color")
+    playing = subprocess.Popen(
+        [sys.executable, "-m", "usagefix", "demo", "--full"], stdin=follower, stdout=follower, stderr=follower, env=variables,
+        cwd="/", start_new_session=True,
+    )  # fmt: skip
+    os.close(follower)
+    seen = ""
+    with suppress(OSError):  # the end of a terminal
+        while chunk := os.read(leader, 65536):
+            seen += chunk.decode()
+    os.close(leader)
+    assert playing.wait(60) == 0, seen
+    lines = re.sub(r"\x1b\[[\d;]*m", "", seen).splitlines()
+    commands = [place for place, line in enumerate(lines) if line.startswith("$ ")]
+    assert [lines[place] for place in commands] == [
+        "$ usagefix verify --all", "$ usagefix apply", "$ usagefix verify --all", f"$ usagefix check-preset {PRESET}",
+        f"$ usagefix check-preset {PRESET} --recent 2",
+    ]  # fmt: skip
+    assert lines[commands[1] + 1].startswith("applying ")
+    assert sum(line.startswith("  ok ") for line in lines) == 3 + 16
+    assert not set("\x1b━") & set("".join(lines)), "no bar, and no word to a terminal but colours"
     assert left_behind(temporary) == []
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ from documents import PAGES, Block, blocks, mentions, missing
 from support import ROOT, App, environment
 
 from usagefix.cli import app as command_line
+from usagefix.models.diagnosis import DOCS, PAGE
 
 BLOCKS = list(blocks())
 DATABASES = {"drifted": "app", "fixed": "fixed", "locked": "app", "plain": "plain", "api": "fixed"}
@@ -121,7 +124,7 @@ def test_every_mention_is_a_command() -> None:
             continue
         command = group.commands.get(words[0])  # type: ignore[attr-defined]
         assert command is not None, (page, line)
-        known = {option for p in command.params for option in p.opts} | {"--help"}
+        known = {option for p in (*command.params, *group.params) for option in p.opts} | {"--help"}
         options = [word.split("=")[0] for word in words[1:] if re.match(r"--\w", word)]
         assert set(options) <= known, (page, line)
         seen += 1
@@ -138,3 +141,20 @@ def test_every_link_leads_somewhere() -> None:
                 headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
                 anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
                 assert anchor in anchors, (page.name, target)
+
+
+def test_every_finding_is_explained_where_it_says() -> None:
+    """And the address is that of the package's own documentation."""
+    found = set()
+    for source in (ROOT / "src" / "usagefix" / "doctor").glob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) == "Finding"
+                and isinstance(node.args[0], ast.Constant)
+            ):
+                found.add(node.args[0].value)
+    page = (ROOT / "docs" / PAGE).read_text()
+    assert set(re.findall(r"^### `(\w+)`$", page, re.MULTILINE)) == found != set()
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    assert urls["Documentation"].replace("/tree/", "/blob/") == DOCS

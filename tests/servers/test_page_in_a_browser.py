@@ -143,7 +143,7 @@ def test_it_asks_for_nothing_and_has_nothing_to_complain_of(browser: Browser) ->
 
 
 def test_the_policy_is_in_force(browser: Browser) -> None:
-    """What would be run or fetched if a name got through."""
+    """What it would run or fetched if a name got through."""
     browser.show(told(year()))
     browser.log()
     browser.run(

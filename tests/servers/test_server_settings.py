@@ -261,7 +261,7 @@ def test_a_server_that_speaks_another_language(server: TestServer, monkeypatch: 
             assert app.dump() == before
             elsewhere = App(app.host, app.port, "nowhere", app.binaries)
             result = elsewhere.usagefix("verify")
-            assert (result.code, "hint: the server itself says no" in result.stderr) == (3, True), result.stderr
+            assert (result.code, "hint: the server itself refuses" in result.stderr) == (3, True), result.stderr
         finally:
             app.close()
 

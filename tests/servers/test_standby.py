@@ -100,8 +100,8 @@ def caught_up(app: App, there: App) -> None:
     there.wait_for("SELECT pg_last_wal_replay_lsn() >= %s", app.one("SELECT pg_current_wal_lsn()"))
 
 
-REPLAYED = "in the way: a lock that a session on the primary took, and that this standby replays."
-CANCELLED = "the standby cancelled the query, because it was in the way of changes from the primary"
+REPLAYED = "in the way: a lock of a session on the primary, which this standby replays."
+CANCELLED = "the standby cancelled the query, because it delayed changes from the primary"
 READING = (
     ("doctor",),
     ("backfill", "--dry-run"),

@@ -85,9 +85,12 @@ def said(text: str) -> list[str]:
 def is_constant(token: Token) -> bool:
     content = token.content.removeprefix("public.").removeprefix("usagefix.").removesuffix("()")
     names = {ODD.sql(what) for what in ("schema", "parent", "child", "daily", "recorder", *ODD.objects)}
-    names |= {name.replace("'", "''") for name in (str(ODD.daily), *PLAIN, *ODD.objects.values())}
+    names |= {
+        name.replace("'", "''")
+        for name in (str(ODD.daily), str(ODD.last), str(ODD.time), *PLAIN, *ODD.objects.values())
+    }
     names |= {ODD.permit, ODD.first_permit}
-    of_guard = content in ("usage_count", ODD.column) or "for this to write" in content or "by themselves" in content
+    of_guard = content in ("usage_count", ODD.column) or "the guard " in content or "count each event" in content
     return token.kind is Kind.LITERAL and (
         of_guard or content in ANYWHERE or content.removeprefix('"My Schema".') in names
     )

@@ -40,7 +40,7 @@ def test_there_and_back(counter: Counter) -> None:
     ids=str,
 )  # fmt: skip
 def test_what_apply_would_not_have_written(other: dict[str, Any]) -> None:
-    with pytest.raises(NotPermitted, match="something else than apply writes"):
+    with pytest.raises(NotPermitted, match="something that apply does not write"):
         definition.counter_of("x", kept(LIKES) | other)
 
 

@@ -23,7 +23,7 @@ CASES = [
     ("25P03", CannotConnect, "idle_in_transaction_session_timeout"), ("25P04", CannotConnect, "transaction_timeout"),
     ("08006", CannotConnect, "rolls an open transaction back"), ("42501", NotPermitted, "grant it"),
     ("25006", ReadOnlyServer, "primary"), ("57014", DatabaseRefused, "statement_timeout"),
-    ("53100", DatabaseRefused, "disk is full"), ("53200", DatabaseRefused, "memory"), ("53300", DatabaseRefused, "taken"),
+    ("53100", DatabaseRefused, "disk is full"), ("53200", DatabaseRefused, "memory"), ("53300", DatabaseRefused, "in use"),
     ("53400", DatabaseRefused, "raise that limit"), ("58030", DatabaseRefused, "log"), ("XX001", DatabaseRefused, "damaged"),
     ("XX002", DatabaseRefused, "REINDEX"), ("22012", DatabaseRefused, "rolled back"),
 ]  # fmt: skip

@@ -30,6 +30,7 @@ from usagefix.models.migration import (
     State,
     StatusReport,
 )
+from usagefix.models.nouns import USUAL
 from usagefix.models.outcome import Outcome
 from usagefix.models.probe import Post, Probed, ProbeReport
 from usagefix.models.probe import PostOutcome as Answer
@@ -38,6 +39,7 @@ from usagefix.models.smoke import SmokeReport, SmokeStep
 from usagefix.models.verification import Check, Counts, Event, RowCount, RowReport, Status, VerifyReport
 from usagefix.render.markdown import markdown
 from usagefix.render.outline import of_report
+from usagefix.render.page.sections import band
 from usagefix.render.pieces import Change, Facts, Notes, Remark, Result, Results, Section, Table
 from usagefix.render.table import show
 
@@ -122,7 +124,7 @@ def texts(section: Section) -> Iterator[str]:
         case Remark():
             yield str(section)
         case Change():
-            yield section.diff
+            yield section.code
 
 
 def _told(result: Result, section: Results) -> tuple[str, ...]:
@@ -161,6 +163,35 @@ def test_a_page_and_a_terminal_show_the_same(name: str) -> None:
     verdict = of_report(report).verdict
     assert words(str(verdict)) in wide
     assert verdict.rest in shown
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ("ok", "right: the check passes"),
+        ("ok ok", "right: both checks pass"),
+        ("ok ok ok", "right: all 3 checks pass"),
+        ("ok skipped", "right: 1 check passes, 1 does not apply"),
+        ("ok ok skipped skipped", "right: 2 checks pass, 2 do not apply"),
+        ("skipped", "cannot tell: the check does not apply"),
+        ("missing", "not right: the check fails"),
+        ("failed outdated ok skipped", "not right: 2 checks fail, 1 passes, 1 does not apply"),
+        ("", "cannot tell: there is no check"),
+    ],
+)
+def test_a_check_that_is_skipped_is_not_one_that_passes(found: str, said: str) -> None:
+    report = VerifyReport(tuple(Check("", "", Status(one), "", "", "") for one in found.split()), None, ())
+    assert str(of_report(report).verdict) == said
+    assert band(report, USUAL).rest == said.partition(": ")[2]
+
+
+def test_a_step_that_is_skipped_is_not_one_that_passes() -> None:
+    steps = [SmokeStep(f"{number}", "", status, "") for number, status in enumerate((Status.OK, Status.SKIPPED))]
+    right = str(of_report(SmokeReport("", "", False, tuple(steps))).verdict)
+    assert right.endswith("; all of it is undone (1 step passes, 1 was not tried)")
+    wrong = SmokeReport("", "", False, (SmokeStep("", "", Status.FAILED, ""), *steps))
+    said = "1 step fails, 1 passes, 1 was not tried"
+    assert str(of_report(wrong).verdict) == f"not right: {said}; all of it is undone"
 
 
 @pytest.mark.parametrize("name", REPORTS)

@@ -153,7 +153,7 @@ def test_numbers_fit_where_they_stand() -> None:
 
 
 def test_names_are_on_one_line_and_turn_nothing() -> None:
-    assert name("a\n b\t\x07c\u202ed") == r"a b \x07c\x202ed"
+    assert name("a\n b\t\x07c\u202ed") == r"a b \x07c\u202ed"
     assert name("x" * 300) == "x" * 199 + "…"
     assert len(name("漢" * 300)) <= 101
     assert name("") == "(empty)"

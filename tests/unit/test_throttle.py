@@ -47,7 +47,7 @@ def test_odd_names_are_written_in_code_and_nowhere_else(missing: tuple[bool, ...
 
 
 def test_a_name_that_ends_the_function_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="cannot be written into a function"):
+    with pytest.raises(ConfigurationError, match="cannot be part of a function"):
         _ = Written("public", "t", replace(WHOLE, recipient="a$function$"), "1 hour").body
 
 

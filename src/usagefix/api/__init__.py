@@ -1,7 +1,7 @@
-"""The application's API: where it is, one post to it, and what its answer means. Only ``post`` speaks HTTP.
+"""The application's API: its URL, one post to it, and the meaning of its answer. Only ``post`` speaks HTTP.
 
-The token goes to the host that was named, and nowhere else: no redirect is followed, and no text that leaves this
-package holds it.
+usagefix sends the token only to the host that the person named: it follows no redirect, and no text that leaves this
+package contains the token.
 """
 
 from usagefix.api.address import Api

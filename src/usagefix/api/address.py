@@ -1,4 +1,4 @@
-"""Where the API is, and the token for it: checked before anything is sent."""
+"""The URL of the API and the token, checked before usagefix sends anything."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ class Api:
 
     @classmethod
     def at(cls, url: str, token: str) -> Api:
-        """Raises ConfigurationError for a URL or a token that cannot be used; the message quotes neither."""
+        """The API at a URL. Raises ConfigurationError if the URL or the token is not usable; the message quotes
+        neither."""
         return cls(_base(url), _token(token))
 
     def usage_url(self, preset_id: str) -> str:
-        """Where the uses of a preset are posted to."""
+        """The URL to which the uses of a preset are posted."""
         return f"{self.base}/api/presets/{quote(preset_id, safe='')}/usage"
 
     @property
@@ -36,33 +37,33 @@ class Api:
 
     @property
     def plain(self) -> bool:
-        """Whether what is sent leaves this machine unencrypted."""
+        """Whether the request leaves this machine unencrypted."""
         parts = urlsplit(self.base)
         return parts.scheme == "http" and not _is_local(parts.hostname or "")
 
 
 def _base(url: str) -> str:
     if not _PRINTABLE.fullmatch(url):
-        wrong = "is empty" if not url else "holds a space, a control character or one beyond ASCII"
+        wrong = "is empty" if not url else "holds a space, a control character or a character that is not ASCII"
         raise _malformed(wrong, f"{_FORM}; percent-encode what is not ASCII")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise _malformed("has a host or a port that cannot be read") from None
+        raise _malformed("has a host or a port that usagefix cannot read") from None
     if wrong := _wrong(parts, port):
         raise _malformed(wrong)
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 def _wrong(parts: SplitResult, port: int | None) -> str:
-    """What is wrong with a URL; empty where nothing is."""
+    """What is wrong with a URL; empty if nothing is."""
     if parts.scheme not in ("http", "https"):
         return "does not begin with https:// or http://"
     if "@" in parts.netloc + parts.path:  # a password with a slash in it ends the host
         return "holds a user or a password"
     if not re.fullmatch(r"[\w.-]+|\[[\w.:%]+\]", re.sub(r":\d*$", "", parts.netloc)) or port == 0:
-        return "has a host or a port that cannot be read"
+        return "has a host or a port that usagefix cannot read"
     if parts.query or parts.fragment:
         return "has a query or a fragment"
     return ""
@@ -77,7 +78,7 @@ def _token(token: str) -> str:
         raise ConfigurationError("the token is empty", hint="set USAGEFIX_TOKEN to the access token of a user")
     if not _PRINTABLE.fullmatch(token):
         raise ConfigurationError(
-            "the token holds a space, a control character or one beyond ASCII",
+            "the token holds a space, a control character or a character that is not ASCII",
             hint="give the access token alone, without the word Bearer and without a line end",
         )
     return token

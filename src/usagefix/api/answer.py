@@ -1,4 +1,4 @@
-"""What an answer of the API means, what was seen of it, and what to do about it."""
+"""What an answer of the API means, what usagefix saw of it, and what to do about it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from usagefix.models.figures import duration
 from usagefix.models.probe import Post, PostOutcome
 
 if TYPE_CHECKING:
@@ -22,30 +23,30 @@ _STATUS = {
 }  # fmt: skip
 _HINTS = {
     PostOutcome.ACCEPTED: "",
-    PostOutcome.UNAUTHORIZED: "the token may be expired, or of another project: sign in, and take a new one",
-    PostOutcome.FORBIDDEN: "this user may not use this preset: take another user's token, or a public preset",
+    PostOutcome.UNAUTHORIZED: "the token may be expired, or belong to another project: sign in, and use a new one",
+    PostOutcome.FORBIDDEN: "this user may not use this preset: use another user's token, or a public preset",
     PostOutcome.NOT_FOUND: "check --url (/api/presets/ID/usage is added to it), and that the API and the database"
     " belong together",
-    PostOutcome.INVALID: "the API does not take this body: check --usage-type, and what the route expects",
-    PostOutcome.TOO_MANY: "a rate limit: wait, or take a smaller --count",
-    PostOutcome.SERVER_ERROR: "look into the application's log for this moment",
-    PostOutcome.REDIRECTED: "the token was not sent there; give the URL that answers itself, or sign in",
-    PostOutcome.NOT_JSON: "a page, not the API: check --url, and whether a sign-in or a proxy stands before it",
-    PostOutcome.ERROR_INSIDE: "the API itself says so, whatever the status: look into the application's log",
-    PostOutcome.TIMED_OUT: "--timeout SECONDS waits longer; look into the application's log for this moment",
-    PostOutcome.NO_ANSWER: "look into the log of the application, and of a proxy before it",
+    PostOutcome.INVALID: "the API does not accept this body: check --usage-type, and what the route expects",
+    PostOutcome.TOO_MANY: "a rate limit: wait, or use a smaller --count",
+    PostOutcome.SERVER_ERROR: "read the application's log for this moment",
+    PostOutcome.REDIRECTED: "usagefix did not send the token there: give the URL without a redirect, or sign in",
+    PostOutcome.NOT_JSON: "this is a page, not the API: check --url, and whether a sign-in or a proxy answers first",
+    PostOutcome.ERROR_INSIDE: "the API itself says so, in spite of the status: read the application's log",
+    PostOutcome.TIMED_OUT: "--timeout SECONDS waits longer; read the application's log for this moment",
+    PostOutcome.NO_ANSWER: "read the log of the application, and of a proxy before it",
     PostOutcome.UNEXPECTED: "check --url, and what the route expects",
 }
 
 
 def judged(answer: Answer, url: str, token: str) -> Post:
-    """What an answer to a post to ``url`` means."""
+    """The meaning of an answer to a post to ``url``."""
     outcome = _outcome(answer)
     match outcome:
         case PostOutcome.TIMED_OUT:
-            detail = f"no answer in {answer.seconds:.1f} s"
+            detail = f"no answer in {duration(answer.seconds)}"
         case PostOutcome.NO_ANSWER:
-            detail = "the connection was closed, or what came is not HTTP"
+            detail = "the connection was closed, or the answer is not HTTP"
         case PostOutcome.REDIRECTED:
             detail = f"to {_target(url, answer.location, token)}"
         case _:
@@ -69,7 +70,7 @@ def _outcome(answer: Answer) -> PostOutcome:
 
 
 def _of_content(body: bytes) -> PostOutcome:
-    """An answer that is well: empty, or JSON that does not say the contrary."""
+    """The meaning of a successful answer: it must be empty, or JSON that reports no error."""
     if not body.strip():
         return PostOutcome.ACCEPTED
     try:
@@ -84,24 +85,24 @@ def _of_content(body: bytes) -> PostOutcome:
 def _target(url: str, location: str, token: str) -> str:
     """Where a redirect leads to: without a query, which may hold secrets, and without a user."""
     if not location:
-        return "nowhere: it names no place"
+        return "nowhere: it has no location"
     try:
         parts = urlsplit(urljoin(url, location))
         there = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     except ValueError:
-        return "a place that cannot be read"
+        return "a location that usagefix cannot read"
     return excerpt(there.encode("utf-8", "replace"), token)
 
 
 def excerpt(body: bytes, token: str) -> str:
-    """The beginning of an answer on one line, without what a terminal obeys and without any piece of the token."""
+    """The beginning of an answer on one line, without control characters and without any piece of the token."""
     text = without(body.decode("utf-8", "replace")[:READ], token)
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= MOST else f"{line[: MOST - 2]} …"
 
 
 def without(text: str, secret: str) -> str:
-    """The text with every piece of the secret taken out: a server may cut it, wrap it, or escape parts of it."""
+    """The text without any piece of the secret: a server may cut it, wrap it, or escape parts of it."""
     size = min(PIECE, len(secret))
     pieces = {secret[start : start + size] for start in range(len(secret) - size + 1)}
     hidden = bytearray(len(text))

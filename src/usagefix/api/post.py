@@ -1,4 +1,4 @@
-"""One POST, with the standard library's own idea of proxies and certificates. The only module that speaks HTTP."""
+"""One POST, with the proxies and certificates of the standard library. The only module that speaks HTTP."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ LONGEST = 1 << 20  # bytes of an answer that are read
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: ``status`` is None where nothing did, within its time (``timed_out``) or at all.
-
-    ``location``: where a redirect leads to, empty where there is none; ``seconds`` until all was there.
-    """
+    """The answer. ``status`` is None if there was none, within the time (``timed_out``) or at all. ``location``: the
+    target of a redirect, else empty; ``seconds``: the time until the whole answer was there."""
 
     status: int | None
     body: bytes
@@ -33,7 +31,8 @@ class Answer:
 
 
 class _AsTheyAre(HTTPErrorProcessor):
-    """Hands every answer on: a redirect is not followed, so the token goes nowhere else; a failure is not raised."""
+    """Passes every answer on. It does not follow redirects, so the token goes nowhere else, and raises no error for
+    a failure."""
 
     def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:  # noqa: ARG002 - urllib's own
         return response
@@ -48,14 +47,14 @@ def _opener() -> OpenerDirector:
 
 
 def prepare() -> None:
-    """Do what takes time, so that posts in threads begin together."""
+    """Do the slow preparations, so that posts in threads begin at the same time."""
     _opener()
 
 
 def post(url: str, token: str, body: bytes, timeout: float) -> Answer:
     """POST a JSON body to an http or https URL; ``timeout`` in seconds, for each wait of the connection.
 
-    Raises CannotConnect where nothing was sent: no such host, refused, no TLS that can be trusted.
+    Raises CannotConnect if nothing was sent: no such host, refused, no TLS that can be trusted.
     """
     request = Request(url, data=body, method="POST")  # noqa: S310 - the scheme is checked where the URL comes from
     request.add_header("Content-Type", "application/json")
@@ -95,15 +94,15 @@ def _reason(reason: object) -> tuple[str, str]:  # noqa: PLR0911 - a match
             )
         case ssl.SSLError():
             said = (reason.reason or "no TLS").replace("_", " ").lower()
-            return f"TLS failed: {said}", "does the API speak https there, or http?"
+            return f"TLS failed: {said}", "check whether the API uses https or http there"
         case socket.gaierror() | UnicodeError():
             return "no such host", "check the host name in --url"
         case ConnectionRefusedError():
-            return "connection refused", "is the application running, and are host and port of --url right?"
+            return "connection refused", "check that the application runs, and the host and port of --url"
         case TimeoutError():
             return "no connection in time", "check host, port and firewall; --timeout SECONDS waits longer"
         case OSError() if "Tunnel connection failed" in str(reason):
-            return "the proxy did not let it through", "check the proxy (https_proxy), or name the host in no_proxy"
+            return "the proxy refused the connection", "check the proxy (https_proxy), or name the host in no_proxy"
         case OSError(strerror=str(said)):
             return said.lower(), "check host, port, network and proxies (http_proxy, https_proxy, no_proxy)"
         case _:

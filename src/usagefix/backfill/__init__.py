@@ -1,9 +1,9 @@
-"""Removing drift while people use the application: exact, in small transactions, each delta once.
+"""Remove drift while people use the application: exactly, in small transactions, each delta once.
 
-Once the trigger counts, an event and its count commit together, so what a counter lacks (its drift) stays the same
-whatever is written. One snapshot without locks computes it; the deltas are stored in the ledger; each is added later
-and marked in the same transaction. An interrupted run leaves marked deltas, which are in the counters, and unmarked
-ones, which are not: the next run drops the unmarked ones and counts anew, so it repeats nothing and trusts nothing old.
+Once the trigger counts, an event and its count commit together. So what a counter lacks (its drift) stays the same,
+whatever is written. One snapshot without locks computes it, and the ledger stores the deltas. Later transactions add
+each delta and mark it. An interrupted run leaves marked deltas, which are in the counters, and unmarked ones, which are
+not. The next run drops the unmarked ones and counts again, so it repeats nothing and relies on nothing old.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from usagefix.backfill.adding import How, ignore, one_round
 from usagefix.backfill.giving_back import give_back, returns
 from usagefix.backfill.holding import Hold, fired, hold_off, how_to_hold_off, triggers_of
 from usagefix.backfill.making import make_rows
-from usagefix.backfill.previewing import preview
+from usagefix.backfill.previewing import preview, stale
 from usagefix.backfill.storing import store_deltas
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy, UsagefixError
@@ -42,11 +42,12 @@ def backfill(
     on_progress: Callable[[BackfillProgress], None] = ignore,
     believed: Trust | None = None,
 ) -> BackfillReport:
-    """Make every counter equal to its baseline and events; ``pause`` seconds between batches of ``batch_size`` presets.
+    """Make every counter equal to its baseline plus its events.
 
-    ``believed``: the side that is true where a counter shows more than its events. None asks, where that matters.
-    Raises Doubted then, before anything is changed; UsagefixError where new uses are not counted yet, Busy where
-    another backfill is going or locks stay taken, NotPermitted where the role lacks a right.
+    ``pause``: seconds between batches; ``batch_size``: presets in a batch. ``believed``: the side that is right if a
+    counter shows more than its events; None asks if that matters. Raises Doubted then, before any change; UsagefixError
+    if new uses are not counted yet; Busy if another backfill is running or a lock is not to be had; NotPermitted if the
+    role lacks a privilege.
     """
     with db.snapshot():
         preflight.require_changeable(db)
@@ -54,7 +55,7 @@ def backfill(
         if not ledger.exists(db) or not db.values(db.query("counting"))[0]:
             step = next_step(db, COUNTERS)
             raise UsagefixError(
-                f"new {db.nouns.events} are not counted yet, so no backfill can be exact",
+                f"new {db.nouns.events} are not counted yet, so a backfill cannot be exact",
                 hint=str(step) if step else "",
             )
         ledger.require_trusted(db)
@@ -68,11 +69,12 @@ def backfill(
     while done[-1].count_again:
         if len(done) == ROUNDS:
             raise Busy(
-                f"events are being deleted or truncated faster than they can be counted ({ROUNDS} rounds)",
-                hint="run usagefix backfill when that has ended",
+                f"events are deleted or truncated faster than usagefix can count them ({ROUNDS} rounds)",
+                hint="run usagefix backfill when that ends",
             )
         # Whatever shows too much now, a delta that no longer fitted made it so: that is nothing to ask, or to keep.
         done.append(one_round(db, replace(how, store=store_deltas)))
+    last_only = sum(r.last_only for r in done)
     presets, batches = sum(r.presets for r in done), sum(r.batches for r in done)
     return BackfillReport(
         rows_changed=presets,
@@ -87,4 +89,6 @@ def backfill(
         unrepaired=(*not_made, *done[-1].unrepaired),
         counted_ms=sum(r.counted_ms for r in done),
         corrected_ms=sum(r.corrected_ms for r in done),
+        last_only=last_only,
+        refresh=stale(db) if presets > last_only else (),
     )

@@ -1,4 +1,4 @@
-"""The deltas of one run, added batch by batch: each once, marked in the transaction that adds it."""
+"""Adds the deltas of one run, batch by batch: each once, marked in the transaction that adds it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from usagefix.errors import Busy, DatabaseRefused, UsagefixError
 from usagefix.laps import Laps
 from usagefix.models.amount import Amount, amount, plus
 from usagefix.models.correction import BackfillProgress, Unrepaired
+from usagefix.models.figures import grouped, out_of
 from usagefix.picture.obstacles import said
 from usagefix.quoting import array, numbers
 
@@ -29,7 +30,7 @@ _NOT_OF_A_ROW = ("08", "25", "40", "42", "53", "55", "57", "58", "XX")
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How a backfill goes about it: what :func:`backfill` was asked for."""
+    """The options of a backfill: what :func:`backfill` was asked for."""
 
     batch_size: int
     hold: Hold
@@ -46,14 +47,13 @@ def ignore(_progress: BackfillProgress) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a round did.
-
-    ``count_again``: a counter that was still too low stopped at zero as events were deleted, or all events were
-    truncated, so what was stored no longer fitted. After a round no counter is too low: what the next one stores fits.
-    """
+    """The result of a round. ``count_again``: a counter that was still too low stopped at zero when events were
+    deleted, or all events were truncated, so the stored deltas were wrong. After a round no counter is too low, so
+    the next deltas are right."""
 
     stored: Stored
     presets: int
+    last_only: int
     drift: Amount
     batches: int
     counted_ms: int
@@ -63,15 +63,16 @@ class Done:
 
 
 def one_round(db: Database, how: How) -> Done:
-    """Count in one snapshot, store what is wrong, add it: where the server refuses a row, to all others."""
+    """Count in one snapshot, store the deltas, and add them. If the server refuses a row, go on with the others."""
     laps, nouns = Laps(), db.nouns
     stored = db.retrying(lambda: how.store(db), how.limits)
     counted = laps.lap()
     if stored.kept.rows:
-        db.changes.append(f"{stored.kept.rows} {nouns.rows} have a baseline of {stored.kept.total} {nouns.events}")
+        have = "has" if stored.kept.rows == 1 else "have"
+        db.changes.append(f"{nouns.of(stored.kept.rows)} {have} a baseline of {nouns.total(stored.kept.total)}")
     how.on_progress(BackfillProgress(0, stored.presets))
-    db.changes.append(f"{stored.presets:,} wrong {nouns.rows} noted in the ledger, none corrected yet")
-    done, removed, batches = 0, plus(), 0
+    db.changes.append(f"{grouped(stored.presets)} wrong {nouns.rows} recorded in the ledger, none corrected yet")
+    done, last_only, removed, batches = 0, 0, plus(), 0
     refused: dict[str, Unrepaired] = {}
     batch = Batch(stored.run, min(how.batch_size, FIRST_SIZE), how.hold, how.adding)
     while True:
@@ -96,29 +97,30 @@ def one_round(db: Database, how: How) -> Done:
         if not step.taken:
             continue
         done, removed, batches = done + step.taken, plus(removed, step.drift), batches + 1
-        db.changes[-1:] = [f"{done:,} of {stored.presets:,} wrong {nouns.rows} corrected"]
+        last_only += step.last_only
+        db.changes[-1:] = [f"{out_of(done, stored.presets)} wrong {nouns.rows} corrected"]
         how.on_progress(BackfillProgress(done, stored.presets))
         time.sleep(how.pause)
     with db.transaction(how.limits):
         (count_again,) = db.values(db.query("close_run"), {"run": stored.run})
-    return Done(stored, done, removed, batches, counted, laps.lap(), count_again, tuple(refused.values()))
+    return Done(stored, done, last_only, removed, batches, counted, laps.lap(), count_again, tuple(refused.values()))
 
 
 def _next_size(size: int, step: Step, how: How) -> int:
-    """As many presets as this machine corrects, now, while nobody waits for long."""
+    """The number of presets that this machine can correct now without making anybody wait for long."""
     fitting = min(2 * size, int(size * HELD_SECONDS / step.held))
     return min(how.batch_size, max(min(FIRST_SIZE, 2 * size), fitting))
 
 
 def _of_a_row(error: DatabaseRefused) -> bool:
-    """Whether it may be about one row, and not about the server, the session, or the statement."""
+    """Whether the error may concern one row, and not the server, the session, or the statement."""
     return error.sqlstate is not None and not error.sqlstate.startswith(_NOT_OF_A_ROW)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One transaction of a run: of the next ``size`` presets after the place ``after`` those that nobody holds; or,
-    with ``wait``, all of them."""
+    """One transaction of a run: the next ``size`` presets after the place ``after`` that nobody has locked; with
+    ``wait``, all of them."""
 
     run: int
     size: int
@@ -130,7 +132,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A correction that waits: the columns of ``next_pending.sql``."""
+    """A pending correction: the columns of ``next_pending.sql``."""
 
     place: int
     row_key: str
@@ -141,26 +143,25 @@ class _Pending:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a batch did: the last place it looked at, how many deltas it took, and their sum; for how many seconds it
-    held their rows."""
+    """The result of a batch: the last place that it read, the number of deltas, their sum, the number of rows of
+    which only the last event was too old, and for how many seconds it held its locks."""
 
     last: int
     taken: int
     drift: Amount
+    last_only: int
     held: float
 
 
 def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | None:
-    """One short transaction: lock in id order, add, mark. None when there is no further preset.
-
-    It never waits for a row while it holds another row or a table, so nobody waits for what it waits for.
-    """
+    """One short transaction: lock in the order of ids, add, mark. None if no preset is left. It never waits for a
+    row while it holds another row or a table, so nobody waits for what it waits for."""
     with db.transaction(limits, settings=batch.hold.settings | _PAST_THE_GUARD):
         db.claim(patiently=True, counting=True)
         (still_open,) = db.values(db.query("run_open"), {"run": batch.run})
         if not still_open or not db.values(db.query("counting"))[0]:
             raise UsagefixError(
-                "somebody rolled the fix back, or disabled its trigger, while the backfill was going",
+                "somebody rolled the fix back, or disabled its trigger, during the backfill",
                 hint="usagefix verify says what to do",
             )
         pending = pending_of(db, batch)
@@ -176,14 +177,14 @@ def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | Non
             keys = db.values(db.query("lock_batch"), {"ids": array([found.row_key for found in pending])})
         if batch.wait and not keys and db.values(db.query("there"), {"id": pending[0].row_key}):
             raise Busy(
-                f"the server is busy: somebody holds the rows of {db.nouns.parent}",
+                f"the server is busy: other sessions hold locks on rows of {db.nouns.parent}",
                 hint="run this again",
                 sqlstate="55P03",
             )
-        taken, drift = _add(db, batch, pending, set(keys), owner) if keys else (0, 0)
+        taken, drift, last_only = _add(db, batch, pending, set(keys), owner) if keys else (0, 0, 0)
         if batch.hold.after:
             db.run(batch.hold.after)
-    return Step(pending[-1].place, taken, drift, time.perf_counter() - since)
+    return Step(pending[-1].place, taken, drift, last_only, time.perf_counter() - since)
 
 
 def pending_of(db: Database, batch: Batch) -> list[_Pending]:
@@ -192,8 +193,8 @@ def pending_of(db: Database, batch: Batch) -> list[_Pending]:
     return db.rows(db.query("next_pending"), _Pending, where)
 
 
-def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], owner: str) -> tuple[int, Amount]:
-    """Add and mark the deltas of what is locked: how many, and their sum."""
+def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], owner: str) -> tuple[int, Amount, int]:
+    """Add and mark the deltas of what is locked: how many, their sum, of how many only the last event was behind."""
     mine = [found for found in pending if found.row_key in locked]
     keys = [found.row_key for found in mine]
     given: dict[str, Any] = {"keys": keys, "ids": array(keys), "deltas": numbers(found.delta for found in mine)}
@@ -207,5 +208,5 @@ def _add(db: Database, batch: Batch, pending: list[_Pending], locked: set[str], 
         "first": pending[0].place,
         "last": pending[-1].place,
     }
-    taken, drift = db.tuple(db.query("mark_applied"), {**marks, "run": batch.run, "lease": LEASE_SECONDS})
-    return taken, drift
+    taken, drift, last_only = db.tuple(db.query("mark_applied"), {**marks, "run": batch.run, "lease": LEASE_SECONDS})
+    return taken, drift, last_only

@@ -1,4 +1,4 @@
-"""Corrections taken back: each counter shows what it showed before, plus what was counted since."""
+"""Undoes corrections: each counter shows what it showed before, plus what was counted since."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from usagefix.backfill.adding import How, ignore, one_round
 from usagefix.backfill.holding import hold_off, triggers_of
+from usagefix.backfill.previewing import stale
 from usagefix.backfill.storing import Stored, new_run
 from usagefix.database import Database, Limits
 from usagefix.models.choices import BATCH_SIZE
 from usagefix.models.correction import BackfillProgress
+from usagefix.models.figures import plural
 
 _RETURNED = """, stored AS (
     INSERT INTO usagefix.corrections (counter, run, place, row_key, displayed, delta)
@@ -27,11 +29,11 @@ def give_back(
     limits: Limits | None = None,
     on_progress: Callable[[BackfillProgress], None] = ignore,
 ) -> int:
-    """Take back what was corrected since ``version`` was applied: each counter shows what it showed before that, plus
-    what was counted since. Returns how many.
+    """Undo the corrections since ``version`` was applied: each counter shows what it showed before that, plus what was
+    counted since. Returns how many.
 
-    A run of its own, of the opposite deltas: killed at any instant and run again, the end is the same. The triggers
-    must still count. Raises what :func:`usagefix.backfill.backfill` raises.
+    It is a run of its own, of the opposite deltas: you can kill it at any instant and run it again. The triggers must
+    still count. Raises what :func:`usagefix.backfill.backfill` raises.
     """
     with db.snapshot():
         triggers = triggers_of(db)
@@ -42,11 +44,13 @@ def give_back(
 
     how = How(BATCH_SIZE, hold_off(db, triggers), limits, 0.0, on_progress, store, "give_back")
     done = one_round(db, how)
-    db.changes[-1:] = [f"{done.presets} counters show again what they showed before apply"]
+    show = "shows" if done.presets == 1 else "show"
+    db.changes[-1:] = [f"{plural(done.presets, 'counter')} {show} again what was shown before apply"]
     db.remarks += [
-        f"{db.nouns.row} {row.id} keeps its counter, since the server refuses that: {row.why}"
+        f"{db.nouns.row} {row.id} keeps its counter, because the server refuses to change it: {row.why}"
         for row in done.unrepaired
     ]
+    db.remarks += [f"a materialised view still shows the counters as they were: {refresh}" for refresh in stale(db)]
     return done.presets
 
 

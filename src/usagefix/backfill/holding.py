@@ -1,4 +1,4 @@
-"""How the application's own triggers on presets are held off: a repair is not a use."""
+"""Keeps the application's own triggers on presets from firing, because a repair is not a use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """How the application's triggers are held off in each transaction: a setting, or statements around the work."""
+    """How a transaction keeps the application's triggers from firing: with a setting, or with statements around the
+    work."""
 
     settings: dict[str, str]
     before: str = ""
@@ -37,7 +38,7 @@ def triggers_of(db: Database) -> list[Trigger]:
 def fired(
     triggers: list[Trigger], fire: bool, presets: int, batches: int, *, at_most: bool = False
 ) -> tuple[FiredTrigger, ...]:
-    """``at_most``: it may become fewer batches."""
+    """How often each trigger would fire. ``at_most``: there may be fewer batches."""
     return tuple(
         FiredTrigger(
             t.name,
@@ -51,14 +52,14 @@ def fired(
 
 
 def how_to_hold_off(db: Database) -> Hold:
-    """How this database's own triggers would be held off."""
+    """How to keep this database's own triggers from firing."""
     return hold_off(db, triggers_of(db))
 
 
 def hold_off(db: Database, triggers: list[Trigger]) -> Hold:
-    """The mildest way that works here. The setting changes nothing for others; disabling makes writers to presets
-    wait for each short batch, but needs only ownership, and also stops triggers that are enabled ALWAYS. Where other
-    counters add this one up, their triggers have to fire: the setting would hold them off, too."""
+    """The mildest way that works here. The setting changes nothing for others. Disabling needs only ownership, but
+    makes writers to presets wait for each short batch, and also stops triggers that are enabled ALWAYS. If other
+    counters sum this one, their triggers have to fire, and the setting would stop them, too."""
     firing = [trigger for trigger in triggers if trigger.enabled != "R"]
     if not firing:
         return Hold({})

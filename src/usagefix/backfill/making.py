@@ -1,8 +1,6 @@
-"""Parent rows that events name and that are not there: made before anything is counted, with the counter at 0.
-
-A row at 0 lacks exactly what a missing one lacked, so it may come at any time: events that are written meanwhile are
-added to it, and the count that follows finds the rest.
-"""
+"""Creates the parent rows that events name and that are missing, before it counts anything, with the counter at 0. A
+row at 0 lacks exactly what a missing one lacked, so it may come at any time: the triggers add later events to it,
+and the next count finds the rest."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ PATIENCE = 50
 
 
 def make_rows(db: Database, limits: Limits | None = None) -> tuple[Unrepaired, ...]:
-    """Make them, in small transactions; none where the counter leaves missing rows alone. Returns those that the server
+    """Create the rows in small transactions; none if the counter ignores missing rows. Returns those that the server
     refuses."""
     if not db.counter.creates:
         return ()
@@ -40,7 +38,7 @@ def make_rows(db: Database, limits: Limits | None = None) -> tuple[Unrepaired, .
                 except DatabaseRefused as error:
                     refused.append(Unrepaired(key, said(error)))
     if made:
-        db.changes.append(f"{made} missing rows of {db.counter.parent_sql} made, with the counter at 0")
+        db.changes.append(f"{made} missing rows of {db.counter.parent_sql} created, with the counter at 0")
     return tuple(refused)
 
 

@@ -13,6 +13,7 @@ from usagefix.database import Database
 from usagefix.models.amount import Amount
 from usagefix.models.choices import BATCH_SIZE, Trust
 from usagefix.models.correction import NO_BASELINES, BackfillReport, Baselines
+from usagefix.picture.objects import View
 
 # What a backfill would do, in one pass over the events: corrections, new baselines, and what there is to ask.
 _PREVIEW = """
@@ -21,6 +22,7 @@ wrong AS (SELECT * FROM drift WHERE delta >= 0 OR NOT %(keep)s),
 kept AS (SELECT * FROM drift WHERE delta < 0 AND %(keep)s)
 SELECT
     (SELECT count(*) FROM (SELECT preset_id FROM wrong UNION SELECT preset_id FROM last_use) AS found) AS rows,
+    (SELECT count(*) FROM (SELECT preset_id FROM last_use EXCEPT SELECT preset_id FROM wrong) AS later) AS last_only,
     (SELECT COALESCE(sum(delta), 0) FROM wrong) AS drift,
     (SELECT COALESCE(sum(abs(delta)), 0) FROM wrong) AS magnitude,
     (SELECT jsonb_build_object('rows', count(*), 'total', COALESCE(-sum(delta), 0)) FROM kept) AS kept,
@@ -61,7 +63,15 @@ def preview(
         dry_run=True,
         baselines=Baselines(**seen.kept),
         forgotten=forgotten,
+        last_only=seen.last_only,
+        refresh=stale(db) if seen.rows > seen.last_only else (),
     )
+
+
+def stale(db: Database) -> tuple[str, ...]:
+    """Statements that let materialised views show the counters as they are now, each after those that it reads."""
+    views = db.rows(db.query("picture_views"), View)
+    return tuple(view.refresh for view in views if view.materialised and view.counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,7 @@ class _Previewed:
     """The columns of ``_PREVIEW``."""
 
     rows: int
+    last_only: int
     drift: Amount
     magnitude: Amount
     kept: dict[str, Any]

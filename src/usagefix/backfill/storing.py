@@ -1,4 +1,4 @@
-"""What is wrong, counted in one snapshot and stored in the ledger before anything is corrected."""
+"""Counts in one snapshot what is wrong, and stores it in the ledger before any correction."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ LEASE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a round has to do; ``resumed``: presets that an interrupted run had corrected; ``kept``: what became
-    baselines, ``forgotten``: what was one."""
+    """What a round has to do. ``resumed``: presets that an interrupted run corrected; ``kept``: new baselines;
+    ``forgotten``: former baselines."""
 
     run: int
     presets: int
@@ -29,10 +29,8 @@ class Stored:
 
 
 def store_deltas(db: Database, believed: Trust | None = None, *, asks: bool = False) -> Stored:
-    """Count in one snapshot, look for later uses, and store what is wrong; what is no drift becomes a baseline.
-
-    Raises Doubted where it ``asks``, Refused for a drift that is no number.
-    """
+    """Count in one snapshot, look for later uses, and store the drift. What is no drift becomes a baseline. Raises
+    Doubted if it ``asks``, Refused for a drift that is no number."""
     kept, gone = NO_BASELINES, NO_BASELINES
 
     def count() -> None:
@@ -65,12 +63,12 @@ def store_deltas(db: Database, believed: Trust | None = None, *, asks: bool = Fa
 def new_run(
     db: Database, store: Callable[[int], tuple[int, Amount]], count: Callable[[], None] = lambda: None
 ) -> Stored:
-    """A new run, with what ``store`` finds to do; ``count`` is what is done before there is one."""
+    """A new run, with what ``store`` finds to do. ``count`` runs before that."""
     with db.transaction(Limits(statement_timeout=0), settings=ledger.WITH):
         db.claim(counting=True)
         going = db.rows(db.query("running_backfill"), _Running)
         if going:
-            raise Busy(f"another backfill is going ({going[0]})", hint="wait for it to end, then run this again")
+            raise Busy(f"another backfill is running ({going[0]})", hint="wait for it to end, then run this again")
         runs, left_over, corrected = db.tuple(db.query("close_interrupted"))
         count()
         (run,) = db.tuple(db.query("open_run"), {"lease": LEASE_SECONDS})
@@ -81,7 +79,7 @@ def new_run(
 
 
 def last_use_query(db: Database) -> str:
-    """Whose last use is behind; nobody's where the columns that would tell are missing."""
+    """The query for presets whose last use is too old; for none if the columns are missing."""
     return db.query("last_use") + ("" if db.counter.dated else " LIMIT 0")
 
 
@@ -94,7 +92,7 @@ def ask(db: Database, falls: trust.Falls) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """A backfill that is going: the columns of ``running_backfill.sql``."""
+    """A running backfill: the columns of ``running_backfill.sql``."""
 
     run: int
     by_role: str

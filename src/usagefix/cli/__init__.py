@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from usagefix import __version__
-from usagefix.cli import commands, options, printing
-from usagefix.cli.declaring import Group, declares
-from usagefix.cli.run import Globals, internal, interrupted
-from usagefix.counter import checked_schema
+from usagefix.cli import commands, printing
+from usagefix.cli.inheriting import Group
+from usagefix.cli.misuse import misuse
+from usagefix.cli.run import internal, interrupted
+from usagefix.cli.shared import Shared, takes_them
 from usagefix.errors import ConfigurationError, UsagefixError
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
@@ -25,14 +25,12 @@ app = typer.Typer(
     invoke_without_command=True,
     rich_markup_mode=None,  # importing rich for the help page doubles its time
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 commands.register(app)
 
 
 # The base of all usage errors, which typer does not export.
-_BEFORE_THE_COMMAND = ("--database-url", "--env-file", "--schema", "--wait")
-_UNASKED = re.compile(r"(?<=unexpected extra argument).*", re.DOTALL)
 _Misuse: type[Exception] = typer.BadParameter.__mro__[2]
 
 
@@ -43,16 +41,13 @@ def _show_version(wanted: bool) -> None:
 
 
 @app.callback(cls=Group)
-@declares
+@takes_them
 def usagefix(
     context: typer.Context,
-    database_url: options.DatabaseUrl = None,
-    env_file: options.EnvFile = None,
-    schema: options.Schema = None,
-    wait: options.Wait = 0.0,
     _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    **given: Any,
 ) -> None:
     """Make the usage counts of a live PostgreSQL database right, keep them right, and prove it.
 
@@ -61,12 +56,12 @@ def usagefix(
     Exit codes: 0 fine, 1 a finding, 2 usage or configuration, 3 cannot connect, 4 busy, 5 refused by the database,
     70 a defect of usagefix, 130 interrupted.
     """
-    if context.invoked_subcommand is None:
-        words.say(context.get_help())
+    if context.parent is None and context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
         nothing = ConfigurationError("no command is given", hint="usagefix --help")
         printing.show(Outcome("usagefix", error=nothing), *printing.wanted(sys.argv, os.environ))
         raise typer.Exit(2)
-    context.obj = Globals(database_url, env_file, checked_schema(schema) if schema else None, wait)
+    context.obj = Shared(**given)
 
 
 def main() -> NoReturn:
@@ -115,18 +110,5 @@ def _as_typed(arguments: Sequence[str]) -> str:
 
 
 def _misused(error: Exception) -> int:
-    message = error.format_message() if hasattr(error, "format_message") else str(error)
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else _as_typed(sys.argv)
-    if command == "usagefix probe-api":
-        message = _UNASKED.sub("", message)  # the rest of a token that was not quoted
-    hint = f"{command} --help"
-    if variable := re.match(r"missing option .*\(env var: '(\w+)'\)", message, re.IGNORECASE):
-        hint = f"set {variable[1]}, or give it; {hint}"
-    before = next((name for name in _BEFORE_THE_COMMAND if f": {name}" in message), None)
-    if before is not None and command != "usagefix":
-        hint = f"{before} goes before the command: usagefix {before} … {command.removeprefix('usagefix ')}"
-    if "://" in message:
-        hint = f"the URL goes before the command: usagefix --database-url URL COMMAND; {hint}"
-    misuse = ConfigurationError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
-    return _failed(misuse, command.removeprefix("usagefix").strip())
+    command, told = misuse(error, _as_typed(sys.argv))
+    return _failed(told, command)

@@ -1,4 +1,4 @@
-"""Options that commands share, each with its environment variable: ``--batch-size`` is also USAGEFIX_BATCH_SIZE."""
+"""Options of commands, each with its environment variable: ``--batch-size`` is also USAGEFIX_BATCH_SIZE."""
 
 from __future__ import annotations
 
@@ -32,6 +32,17 @@ _OF_SOME = {Format.CSV: LISTS, Format.OPENMETRICS: ("verify",)}
 _OF_FINDINGS = (Format.GITHUB, Format.JUNIT)
 
 
+def formats(command: str | None) -> str:
+    """Those that a command has, in a line; None is any command."""
+    some = [form for form in Format if command in (None, *_OF_SOME.get(form, (command,)))]
+    known = [form for form in some if not _is_pointless(form, command)]
+    return f"{', '.join(known[:-1])} or {known[-1]}."
+
+
+def _is_pointless(form: Format, command: str | None) -> bool:
+    return form in _OF_FINDINGS and command in VIEWS
+
+
 def versions() -> list[str]:
     """What a shell offers for a version."""
     return [migration.version for migration in catalog.migrations()]
@@ -56,12 +67,13 @@ def _within(value: float | None) -> float | None:
     return value
 
 
-def _offered(context: typer.Context, value: Format | None) -> Format | None:
+def offered(context: typer.Context, value: Format | None) -> Format | None:
+    """The format, where the command has it."""
     commands = _OF_SOME.get(value) if value else None
     if commands and context.info_name not in commands:
         has = "has" if len(commands) == 1 else "have"
         raise typer.BadParameter(f"only {', '.join(commands)} {has} the format {value}")
-    if value in _OF_FINDINGS and context.info_name in VIEWS:
+    if value is not None and _is_pointless(value, context.info_name):
         raise typer.BadParameter(
             f"{value} tells what is wrong, and {context.info_name} ends well whatever it finds;"
             f" take table, json{', markdown or csv' if context.info_name in LISTS else ' or markdown'}"
@@ -69,39 +81,6 @@ def _offered(context: typer.Context, value: Format | None) -> Format | None:
     return value
 
 
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--database-url",
-        metavar="URL",
-        help="The database. Else DATABASE_URL, else SUPABASE_DB_URL, else these in .env, else libpq's PG* variables.",
-        show_default=False,
-    ),
-]
-EnvFile = Annotated[Path | None, option("--env-file", "Read this instead of .env.", metavar="FILE", show_default=False)]
-Schema = Annotated[
-    str | None,
-    option(
-        "--schema",
-        "The schema of tables that are named without one; else the one that the URL names, else public.",
-        metavar="NAME",
-        show_default=False,
-    ),
-]
-Wait = Annotated[
-    float, option("--wait", "Wait this long for a server that is starting.", metavar="SECONDS", min=0, max=86_400)
-]
-OutputFormat = Annotated[
-    Format | None,
-    option(
-        "--format",
-        "table for people, json (exactly one object) for programs, markdown, github (annotations and a step summary), "
-        "junit; csv of trends, heatmap and top; openmetrics of verify. Else table, with github's annotations where "
-        "GITHUB_ACTIONS is true.",
-        show_default=False,
-        callback=_offered,
-    ),
-]
 ToVersion = Annotated[
     str | None,
     option("--to", "Stop at this version.", metavar="VERSION", show_default=False, autocompletion=versions),
@@ -136,15 +115,6 @@ TrustIn = Annotated[
         show_default=False,
     ),
 ]
-InLedger = Annotated[
-    list[str] | None,
-    option(
-        "--counter",
-        "Only this counter, by its name in the ledger or as table.column; may be given again.",
-        metavar="NAME",
-        show_default=False,
-    ),
-]
 Only = Annotated[
     list[str] | None,
     option(
@@ -155,8 +125,11 @@ Only = Annotated[
         autocompletion=checks,
     ),
 ]
-All = Annotated[bool, option("--all", "Print all of each counter, however many there are.")]
-Top = Annotated[int, option("--top", "How many rows to list.", metavar="N", min=0, max=1000)]
+All = Annotated[bool, option("--all", "Print what is right, too: every check of every counter, and its first rows.")]
+Top = Annotated[
+    int,
+    option("--top", "How many rows to list, where counters are wrong or with --all.", metavar="N", min=0, max=1000),
+]
 FailOver = Annotated[
     int,
     option(

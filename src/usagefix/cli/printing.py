@@ -1,4 +1,4 @@
-"""Where a result goes: stdout in the format asked for, and what GitHub Actions reads beside it."""
+"""Prints a result: on stdout in the format asked for, and as annotations and a summary for GitHub Actions."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def show(outcome: Outcome, output: Format | None, file: Path | None = None) -> N
         if reads_along:
             from usagefix.render.github import annotations
 
-            _print("".join(f"{line}\n" for line in annotations(outcome)), outcome.changes)
+            put("".join(f"{line}\n" for line in annotations(outcome)), outcome.changes)
     else:
         if output is Format.OPENMETRICS and isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")  # the format has no other
-        _print(_laid_out(outcome, output, ascii_only=not _holds_everything(sys.stdout)), outcome.changes)
+        put(_laid_out(outcome, output, ascii_only=not _holds_everything(sys.stdout)), outcome.changes)
     if reads_along or output is Format.GITHUB:
         _summarise(outcome)
 
@@ -88,11 +88,11 @@ def line(outcome: Outcome) -> bool:
     """One line of JSON; whether somebody still reads."""
     from usagefix.render.document import document
 
-    return _print(document(outcome, indent=None, ascii_only=not _holds_everything(sys.stdout)) + "\n", outcome.changes)
+    return put(document(outcome, indent=None, ascii_only=not _holds_everything(sys.stdout)) + "\n", outcome.changes)
 
 
 def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[Format | None, Path | None]:
-    """The format, and the file, that a command line asks for which could not be parsed; None where it names none.
+    """The format, and the file, that a command line asks for which could not be parsed; None if it names none.
 
     A file only in the place of one that a program reads: with no format, there is nothing to write.
     """
@@ -117,19 +117,17 @@ def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[Fo
 
 def table(outcome: Outcome) -> bool:
     """The table, if there is a report; whether somebody still reads."""
-    return to_stdout(lambda: print(_table(outcome), end=""), outcome.changes)
+    return put(_table(outcome), outcome.changes)
 
 
 def _table(outcome: Outcome, *, file: bool = False) -> str:
     if outcome.report is None and not outcome.parts:
         return ""
-    from usagefix.render.layout import file_console, stdout_console
+    from usagefix.render.layout import drawn, file_console, stdout_console
     from usagefix.render.table import show_all
 
     console = file_console() if file else stdout_console()
-    with console.capture() as laid_out:  # it flushes what it writes to when it ends
-        show_all(outcome, console)
-    return words.unobeyed(re.sub(r" +$", "", laid_out.get(), flags=re.MULTILINE))
+    return words.unobeyed(drawn(console, lambda: show_all(outcome, console)))
 
 
 def _summarise(outcome: Outcome) -> None:
@@ -149,8 +147,11 @@ def _holds_everything(stream: TextIO) -> bool:
     return codecs.lookup(stream.encoding or "ascii").name == "utf-8"
 
 
-def _print(text: str, changes: str) -> bool:
-    return to_stdout(lambda: print(text, end=""), changes) if text else True
+def put(text: str, changes: str = "") -> bool:
+    """Text on stdout, unless hushed; whether somebody still reads."""
+    if not text or words.hushed():
+        return True
+    return to_stdout(lambda: print(words.spelled(text, sys.stdout.encoding or "ascii"), end=""), changes)
 
 
 def to_stdout(write: Callable[[], None], changes: str | None = None) -> bool:
@@ -180,5 +181,5 @@ def unwritable(error: OSError) -> ConfigurationError:
     """What a full disk means: the work is done, its result is lost."""
     return ConfigurationError(
         f"the result cannot be written: {error.strerror}",
-        hint="free some space; usagefix status shows where things stand",
+        hint="free some space; usagefix status shows the present state",
     )

@@ -1,4 +1,5 @@
-"""What every command goes through: connect, name the target, call one verb, print its report; and the one catch."""
+"""What every command does: connect, print the target, call one verb, print its report. It has the only ``except``
+that ends a command."""
 
 from __future__ import annotations
 
@@ -7,7 +8,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -16,9 +16,8 @@ import typer
 
 from usagefix.cli import printing
 from usagefix.cli.asking import Question, ask
-from usagefix.cli.declaring import flags
-from usagefix.cli.destination import file
 from usagefix.cli.options import VIEWS, Format
+from usagefix.cli.shared import Shared, shared
 from usagefix.cli.subjects import keep_uses, kept_by_sql, leave_out, look_up
 from usagefix.cli.turns import READ, Way, in_turn
 from usagefix.counter import Counter
@@ -41,20 +40,9 @@ VETTING = ("apply", "backfill", "smoke")  # what makes a counter, or tries one
 ATTEMPTS = 3  # of what only reads, on a standby
 
 
-@dataclass(frozen=True, slots=True)
-class Globals:
-    """The options before the command."""
-
-    database_url: str | None
-    env_file: Path | None
-    schema: str | None
-    wait: float
-
-
 def execute(
     context: typer.Context,
     command: str,
-    output: Format | None,
     work: Work,
     way: Way = READ,
     *,
@@ -62,25 +50,21 @@ def execute(
     of_declared: bool = True,
     asks: Question | None = None,
 ) -> NoReturn:
-    """Run a command on the database and end the process with its exit code.
-
-    ``way``: how it goes over its counters; ``first``: what may fail before there is a connection; ``of_declared``:
-    whether it is about counters that are declared; ``asks``: a person, before it changes anything.
-    """
+    """Run a command on the database and end the process with its exit code. ``way``: how it goes over its counters;
+    ``first``: what may fail before there is a connection; ``of_declared``: whether it works on declared counters;
+    ``asks``: a person, before it changes anything."""
     outcome = Outcome(command)
     with timed(outcome):
         on_database(context, outcome, work, way, first=first, of_declared=of_declared, asks=asks)
-    end(outcome, output, file(context))
+    end(outcome, shared(context).output, shared(context).file)
 
 
-def execute_offline(
-    context: typer.Context, command: str, output: Format | None, work: Callable[[], Report]
-) -> NoReturn:
+def execute_offline(context: typer.Context, command: str, work: Callable[[], Report]) -> NoReturn:
     """The same for a command that needs no database."""
     outcome = Outcome(command, changes=words.outcome(()))
     with timed(outcome), caught(outcome):
         outcome.report = work()
-    end(outcome, output, file(context))
+    end(outcome, shared(context).output, shared(context).file)
 
 
 def on_database(
@@ -94,20 +78,18 @@ def on_database(
     of_declared: bool = True,
     asks: Question | None = None,
 ) -> None:
-    """Connect, work, close; what comes of it is in the outcome.
-
-    ``way``: how it goes over its counters; ``first``: what may fail before there is a connection; ``say`` takes the
-    words on the way; ``asks``: a person, before it changes anything.
-    """
+    """Connect, work, close. The outcome has the result. ``way``: how it goes over its counters; ``first``: what may
+    fail before there is a connection; ``say`` gets the words for stderr; ``asks``: a person, before it changes
+    anything."""
     db: Database | None = None
-    outcome.given = flags(context).as_typed if of_declared else ""
+    outcome.given = shared(context).flags.as_typed if of_declared else ""
     with caught(outcome):
         if first is not None:
             first()
         wanted = wanted_counters(context, say) if of_declared else None
-        location, schema = _located(context.obj, say)
+        location, schema = _located(shared(context), say)
         outcome.place = location.place
-        db = _open(context.obj, location, schema, say)
+        db = _open(shared(context), location, schema, say)
         outcome.target, outcome.place = db.target, db.target.place
         if wanted is not None:
             command = outcome.command
@@ -139,10 +121,8 @@ def about(outcome: Outcome, work: Work, way: Way, db: Database) -> None:
 
 
 def again_on_a_standby(work: Callable[[Database], T], db: Database, say: Callable[[str], None]) -> T:
-    """What comes of the work, which a standby may cancel for the sake of changes from the primary.
-
-    Raises Busy where it does so each time, or ends the session.
-    """
+    """The result of the work. A standby may cancel it because of changes from the primary; then it runs again.
+    Raises Busy if the standby cancels it each time, or ends the session."""
     for attempt in range(2, ATTEMPTS + 1):
         try:
             return work(db)
@@ -155,7 +135,7 @@ def again_on_a_standby(work: Callable[[Database], T], db: Database, say: Callabl
 
 @contextmanager
 def timed(outcome: Outcome) -> Iterator[None]:
-    """Notes how long the block took."""
+    """Record how long the block took."""
     started = time.monotonic()
     yield
     outcome.duration_ms = round((time.monotonic() - started) * 1000)
@@ -163,7 +143,7 @@ def timed(outcome: Outcome) -> Iterator[None]:
 
 @contextmanager
 def caught(outcome: Outcome) -> Iterator[None]:
-    """Notes what ended the block."""
+    """Record the exception that ended the block."""
     try:
         yield
     except (Exception, KeyboardInterrupt) as failure:
@@ -171,7 +151,7 @@ def caught(outcome: Outcome) -> Iterator[None]:
 
 
 def as_error(failure: BaseException) -> UsagefixError:
-    """What any exception means to a person."""
+    """Any exception as an error for a person."""
     if isinstance(failure, UsagefixError):
         return failure
     return interrupted() if isinstance(failure, KeyboardInterrupt) else internal(failure)
@@ -187,33 +167,33 @@ def end(outcome: Outcome, output: Format | None, to: Path | None = None) -> NoRe
 
 
 def tell(outcome: Outcome) -> None:
-    """Say each error, and at the last what is left in the database."""
+    """Print each error, and at the end what stays in the database."""
     failures = list(outcome.failures)
     for number, (about, error) in enumerate(failures, start=1):
         words.fail(error, outcome.changes if number == len(failures) else "", about, outcome.given)
 
 
 def step_of(db: Database) -> Callable[[str], None]:
-    """Says a step; of several counters, whose it is."""
+    """Print a step; with several counters, also the counter."""
     return lambda step: words.say(f"{db.nouns.counter}: {step}" if len(db.counters) > 1 else step)
 
 
 def interrupted() -> Interrupted:
-    """What Ctrl-C and SIGTERM mean: the statement is cancelled, its transaction rolled back."""
-    return Interrupted("interrupted", hint="run the command again: it goes on from where things stand")
+    """The error for Ctrl-C and SIGTERM: the server cancels the statement and rolls its transaction back."""
+    return Interrupted("interrupted", hint="run the command again: it continues")
 
 
 def internal(defect: BaseException) -> InternalError:
-    """What a defect of usagefix says: where it is, but not the message, which may quote data."""
+    """The error for a defect of usagefix: where it is, but not its message, which may quote data."""
     last = traceback.extract_tb(defect.__traceback__)[-1]
     where = f"{Path(last.filename).name}:{last.lineno}"
     return InternalError(
         f"usagefix failed: {type(defect).__name__} at {where}",
-        hint="this is a defect of usagefix; please report it with this line. usagefix status shows where things stand",
+        hint=("this is a defect of usagefix; please report it with this line. usagefix status shows the present state"),
     )
 
 
-def _located(options: Globals, say: Callable[[str], None]) -> tuple[Location, str]:
+def _located(options: Shared, say: Callable[[str], None]) -> tuple[Location, str]:
     """Where the database is, and the schema of tables that are named without one."""
     from usagefix.target import locate, resolve
 
@@ -224,7 +204,7 @@ def _located(options: Globals, say: Callable[[str], None]) -> tuple[Location, st
     return location, options.schema or location.schema or "public"
 
 
-def _open(options: Globals, location: Location, schema: str, say: Callable[[str], None]) -> Database:
+def _open(options: Shared, location: Location, schema: str, say: Callable[[str], None]) -> Database:
     from usagefix.database import connect
 
     db = connect(location, wait=options.wait, on_wait=say)
@@ -236,7 +216,7 @@ def _open(options: Globals, location: Location, schema: str, say: Callable[[str]
 
 def wanted_counters(context: typer.Context, say: Callable[[str], None] = words.say) -> Declared:
     """What the options and the file in the working directory declare. Raises ConfigurationError."""
-    found = declared(flags(context), Path())
+    found = declared(shared(context).flags, Path())
     for note in found.notes:
         say(note)
     return found
@@ -245,7 +225,7 @@ def wanted_counters(context: typer.Context, say: Callable[[str], None] = words.s
 def counters_unseen(context: typer.Context) -> tuple[Counter, ...]:
     """The counters that SQL is written for without a look at a database, in the schema given."""
     wanted = wanted_counters(context)
-    schema = context.obj.schema or "public"
+    schema = shared(context).schema or "public"
     asked = chosen(wanted.selected, wanted.counters, wanted.by)
     return tuple(unseen(one, schema) for one in kept_by_sql(asked))
 
@@ -253,7 +233,7 @@ def counters_unseen(context: typer.Context) -> tuple[Counter, ...]:
 def look(context: typer.Context, read: Callable[[Database], T], *, making: bool) -> T:
     """What is read of the database, for a command that prints text; ``making``: which makes triggers."""
     wanted = wanted_counters(context)
-    db = _open(context.obj, *_located(context.obj, words.say), words.say)
+    db = _open(shared(context), *_located(shared(context), words.say), words.say)
     try:
         look_up(db, wanted, vetting=True, making=making)
         leave_out(db)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 import shlex
-from functools import partial
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from usagefix import embedded
+from usagefix.cli.printing import put as printed
 from usagefix.cli.printing import to_stdout
 from usagefix.database import Database, connect
-from usagefix.demo import load_sample, story
+from usagefix.demo import Told, load_sample, story
 from usagefix.render import words
-from usagefix.render.layout import heading, stdout_console
-from usagefix.render.progress import progress_shown
-from usagefix.render.table import show
+from usagefix.render.layout import drawn, stdout_console
+from usagefix.render.telling import Telling
 from usagefix.target import locate
 
 DATABASE, DRIFTED = "usagefix_demo", "usagefix_sample"
+Draw = Callable[[], None]
 
 
-def play(*, keep: bool) -> None:
+def play(*, keep: bool, full: bool) -> None:
     """Play the demo. Without ``keep``, and whenever it is cut short, the server and its folder are gone afterwards."""
     # libpq's own settings belong to another server.
     for name in [name for name in os.environ if name.startswith("PG")]:
@@ -30,7 +33,8 @@ def play(*, keep: bool) -> None:
     server = embedded.start(Path(wanted) if wanted else None, prefix="usagefix-demo-")
     kept = False
     try:
-        _tell(server)
+        telling = Telling(stdout_console(), full)
+        tell(server, telling, lambda draw: printed(words.unobeyed(drawn(telling.console, draw))))
         if keep:
             _drifted(server)
         kept = keep
@@ -42,17 +46,33 @@ def play(*, keep: bool) -> None:
         _say_how_to_go_on(server)
 
 
-def _tell(server: embedded.Server) -> None:
+def tell(server: embedded.Server, telling: Telling, put: Callable[[Draw], object] = lambda draw: draw()) -> None:
+    """Tell the story in a new database of the server. ``put`` has each piece drawn."""
     db = _database(server, DATABASE)
     words.say(f"target: {db.target}")
+
+    def chapter(title: str, command: str, work: Callable[[], Told]) -> Told:
+        put(lambda: telling.begin(title, command))
+        report = work()
+        put(lambda: telling.show(report))
+        return report
+
     try:
-        with progress_shown() as on_progress:
-            console = stdout_console()
-            for chapter in story(db, on_step=words.say, on_progress=on_progress):
-                heading(chapter.title, chapter.command, console)
-                to_stdout(partial(show, chapter.report, console))
+        on_step = words.say if telling.full else _nothing
+        moral = story(db, chapter, full=telling.full, on_step=on_step, on_progress=_nothing)
+        put(lambda: telling.end(moral.before, moral.after, moral.tried, moral.used, _program()))
     finally:
         db.close()
+
+
+def _nothing(_: object) -> None:
+    """What nobody is told."""
+
+
+def _program() -> str:
+    """How this program is called, so that its name can be typed."""
+    path = sys.argv[0]
+    return path if Path(path).name == "usagefix" and not shutil.which("usagefix") else "usagefix"
 
 
 def _drifted(server: embedded.Server) -> None:

@@ -1,4 +1,5 @@
-"""Which counters a command is about, once there is a database: those that are declared, less those it cannot serve."""
+"""The counters that a command works on, once there is a database: the declared ones, without those that it cannot
+serve."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ def look_up(
 ) -> tuple[Counter, ...]:
     """Tell the database which counters the command is about. Returns those that are applied and not declared.
 
-    Raises Mistaken with all that is wrong, ConfigurationError where a counter is asked for that is applied and not
-    declared, unless the ledger's word will do (``recalling``); ``making``: and Refused where their triggers would be in
+    Raises Mistaken with all that is wrong, ConfigurationError if a counter is asked for that is applied and not
+    declared, unless the ledger's word will do (``recalling``); ``making``: and Refused if their triggers would be in
     each other's way.
     """
     from usagefix import ledger
@@ -55,7 +56,7 @@ def kept_by_sql(counters: Sequence[C], why: str = "no SQL keeps it") -> Sequence
 
 
 def leave_out(db: Database, why: str = "there is no SQL that keeps it") -> None:
-    """Leave out what is only verified. Raises ConfigurationError where that is all."""
+    """Leave out what is only verified. Raises ConfigurationError if that is all."""
     db.counters = tuple(kept_by_sql(db.counters, why))
     db.counter = db.counters[0]
     if db.counter.truth is not None:
@@ -66,15 +67,15 @@ def leave_out(db: Database, why: str = "there is no SQL that keeps it") -> None:
 
 
 def keep_uses(db: Database) -> None:
-    """Leave out what no use of a preset counts for. Raises ConfigurationError where that is all."""
+    """Leave out what no use of a preset counts for. Raises ConfigurationError if that is all."""
     kept = tuple(counter for counter in db.counters if counter.usual)
     if not kept:
         raise ConfigurationError(
             f"probe-api posts uses of presets, and {db.counter.slug} counts {db.counter.child}; nothing was posted",
-            hint="usagefix smoke tries an event in the database; or use your application once, between two"
+            hint="try an event in the database with usagefix smoke; or use your application once, between two"
             " usagefix check ID",
         )
     for counter in db.counters:
         if not counter.usual:
-            words.say(f"{counter.slug} is left out: probe-api posts uses of presets")
+            words.say(f"{counter.slug} is skipped, because probe-api posts uses of presets")
     db.counters, db.counter = kept, kept[0]

@@ -1,4 +1,4 @@
-"""The counters of a command, one after the other."""
+"""Runs a command for its counters, one after the other."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Way:
     ``snapshot``: all of them are looked at in one, so the work opens none of its own that writes. ``stops``: at the
     first that fails, since it changes something. ``backwards``: what was made last goes first. ``looks_for``: a counter
     without the row that is asked for is left out where another has it. ``brief``: of many, people read a line each.
+    ``whole``: people read what is right, too.
     """
 
     snapshot: bool = False
@@ -32,11 +33,12 @@ class Way:
     backwards: bool = False
     looks_for: bool = False
     brief: bool = False
+    whole: bool = False
 
 
 MANY = 4  # counters, from which on people read a line each
 READ, TRY, CHANGE = Way(snapshot=True, brief=True), Way(), Way(stops=True)
-LOOK_INTO = Way(snapshot=True)
+LOOK_INTO = Way(snapshot=True, whole=True)
 LOOK_FOR = Way(snapshot=True, looks_for=True)
 
 
@@ -46,12 +48,13 @@ def in_turn(
     """Do the work for each counter; what comes of it is in the outcome's parts.
 
     ``failed`` makes an error of any exception. Raises what is about no counter but the connection, or the person who
-    waits; where the way stops, the error of a counter, too.
+    waits; if the way stops, the error of a counter, too.
     """
     outcome.parts.clear()
     counters = db.counters[::-1] if way.backwards else db.counters
     many = len(counters) > 1
     outcome.brief = way.brief and len(counters) >= MANY
+    outcome.whole = way.whole
     with db.snapshot() if many and way.snapshot else nullcontext():
         for number, counter in enumerate(counters, start=1):
             db.counter = counter

@@ -22,7 +22,7 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def undeclared(wanted: Declared, schema: str, applied: Sequence[Counter]) -> tuple[Counter, ...]:
-    """Those that are applied and that nobody declares, so that triggers keep them. None where options declare one: then
+    """Those that are applied and that nobody declares, so that triggers keep them. None if options declare one: then
     no file is read."""
     if wanted.by is None and not is_usual(wanted.counters[0]):
         return ()
@@ -37,12 +37,18 @@ def asked_for(wanted: Declared, of: Counter) -> frozenset[str]:
     return frozenset(own.intersection(wanted.selected) - names)
 
 
+class Undeclared(ConfigurationError):
+    """A counter is applied and not declared; the hint is the entry that declares it."""
+
+    in_lines = True
+
+
 def require_declared(wanted: Declared, missing: Sequence[Counter]) -> None:
-    """Raise ConfigurationError where a counter is asked for that is applied and not declared."""
+    """Raise Undeclared where a counter is asked for that is applied and not declared."""
     for of in missing:
         if asked_for(wanted, of):
             who = f"{wanted.by} does not declare it" if wanted.by else "nothing declares it"
-            raise ConfigurationError(
+            raise Undeclared(
                 f"{of.slug} is applied here, but {who}",
                 hint=f"declare it as it was applied, in {wanted.by or FILE}, and run this again:\n{entry(of)}",
             )

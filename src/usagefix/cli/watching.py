@@ -1,4 +1,4 @@
-"""A command again and again: a live table on a terminal, one line of JSON a round in a pipe."""
+"""Repeats a command: a live table in a terminal, one line of JSON each time in a pipe."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import NoReturn
 import typer
 
 from usagefix.cli import printing, run
-from usagefix.cli.destination import file
 from usagefix.cli.options import Format
+from usagefix.cli.shared import shared
 from usagefix.errors import Busy, CannotConnect, ConfigurationError, Interrupted
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
@@ -22,7 +22,6 @@ from usagefix.render import words
 def watch(
     context: typer.Context,
     command: str,
-    output: Format | None,
     seconds: float,
     once: Callable[..., None],
     flag: str = "--watch",
@@ -34,14 +33,14 @@ def watch(
     somebody still looks. A server that goes away after the first round is waited for: rounds fail until it is back.
     With ``--output`` each round takes the file's place.
     """
-    to = file(context)
+    to, output = shared(context).file, shared(context).output
     if to is None and output not in (None, Format.TABLE, Format.JSON):
         misuse = ConfigurationError(
             f"{flag} does not print {output}",
             hint="it shows a table, or with --format json one line of JSON a round; --output FILE takes any format",
         )
         run.end(Outcome(command, error=misuse, changes=words.outcome(())), output)
-    live = to is None and told is None and output is not Format.JSON and sys.stdout.isatty()
+    live = to is None and told is None and output is not Format.JSON and sys.stdout.isatty() and not words.hushed()
     last: Outcome | None = None
     with suppress(KeyboardInterrupt), _shown(command, output, seconds, to, told, live=live) as show:
         for outcome in _rounds(command, seconds, once):

@@ -1,4 +1,4 @@
-"""A file that is written whole or not at all: who reads it meanwhile finds the one before, or the new one."""
+"""Writes a file as a whole or not at all: a reader sees either the old file or the new one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def require_writable(path: Path) -> None:
     except (OSError, ValueError, RuntimeError) as error:  # a name with a null byte, a link to itself
         raise _unwritable(path, error) from None
     if (there is None or stat.S_ISREG(there.st_mode)) and not os.access(folder, os.W_OK | os.X_OK):
-        raise _unwritable(path, f"nothing can be written in {folder}")
+        raise _unwritable(path, f"usagefix cannot write in {folder}")
 
 
 def _there(path: Path) -> os.stat_result | None:
@@ -79,5 +79,5 @@ def _replace(file: Path, data: bytes, there: os.stat_result | None, mode: int) -
 def _unwritable(path: Path, error: Exception | str) -> ConfigurationError:
     why = getattr(error, "strerror", None) or str(error)
     return ConfigurationError(
-        f"{path} cannot be written: {why}", hint="name a file in a folder of yours; one that is there is as it was"
+        f"{path} cannot be written: {why}", hint="name a file in a folder where you may write; usagefix changed no file"
     )

@@ -1,4 +1,4 @@
-"""Opening a connection, and saying well what is wrong when there is none."""
+"""Opens a connection, and explains why there is none."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from usagefix.database.link import Session
 from usagefix.database.session import Database
 from usagefix.database.texts import speak
 from usagefix.errors import CannotConnect, ConfigurationError, UsagefixError
+from usagefix.models.figures import duration
 from usagefix.models.target import Target
 from usagefix.target import Location
 
@@ -29,10 +30,8 @@ SECRET_LENGTH = 8
 
 
 def connect(location: Location, *, wait: float = 0.0, on_wait: Callable[[str], None] = lambda _: None) -> Database:
-    """Open a connection, trying for ``wait`` seconds while the server is not there; ``on_wait`` hears of it, once.
-
-    Raises ConfigurationError where the parameters are at fault or the server is too old, CannotConnect otherwise.
-    """
+    """Open a connection. If the server is not there, try for ``wait`` seconds; ``on_wait`` is called once then.
+    Raises ConfigurationError if the parameters are wrong or the server is too old, CannotConnect otherwise."""
     # It warns of what cannot be undone on a lost connection; our own error says that, too.
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
     connection = _connected(location, wait, on_wait)
@@ -54,7 +53,7 @@ def _connected(location: Location, wait: float, on_wait: Callable[[str], None]) 
             if lasting or time.monotonic() >= deadline:
                 raise failure from None
             if not told:
-                on_wait(f"waiting up to {wait:g} s for the database: {hints.cause(failure.message)}")
+                on_wait(f"waiting up to {duration(wait)} for the database: {hints.cause(failure.message)}")
                 told = True
             time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
 

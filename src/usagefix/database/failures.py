@@ -1,4 +1,4 @@
-"""psycopg's errors as ours: by SQLSTATE, with what to do, and never with a secret."""
+"""Translates psycopg's errors into ours: by SQLSTATE, with what to do, and never with a secret."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from usagefix.errors import (
     NotPermitted,
     ReadOnlyServer,
     UsagefixError,
+    without_urls,
 )
 
 RETRYABLE = frozenset({"55P03", "40P01", "40001"})  # lock not available, deadlock, serialization failure
@@ -28,20 +29,26 @@ _LOST = {
     "57P02": _BACK,
     "57P03": _BACK,
     "57P04": "the database was dropped meanwhile: check its name",
-    "57P05": "idle_session_timeout ended the session, which waited too long: run this again",
+    "57P05": "idle_session_timeout ended the session, because it was idle for too long: run this again",
     "25P03": f"idle_in_transaction_session_timeout ended the session; {_AGAIN}",
     "25P04": f"transaction_timeout ended the session; {_AGAIN}, or SET it higher for the role",
 }
 _ROLLED_BACK = "the statement's transaction is rolled back; `usagefix status` shows where things stand"
+_WHO = {
+    "UF001": "",  # the guard says so itself
+    "P0": "a function or trigger in the database refused it: ",  # RAISE and ASSERT, in PL/pgSQL
+}
 _REFUSED = {
-    "57014": "a statement_timeout of the role or the server ended it, or somebody cancelled it; run this again",
-    "53100": "the server's disk is full: give it more room, then run this again",
-    "53200": "the server has no memory left: run this again when it has less to do, or give it more",
-    "53300": "the server's connections are all taken: run this again when there are fewer",
-    "53400": "raise that limit of the server's for this role, then run this again",
-    "58030": "the server cannot read or write its files: look at its log before anything else",
-    "XX001": "the server's files are damaged: look at its log before anything else",
-    "XX002": "an index is damaged: REINDEX it, and look at the server's log",
+    "57014": (
+        "a statement_timeout of the role or the server ended the statement, or somebody cancelled it; run this again"
+    ),
+    "53100": "the server's disk is full: add disk space, then run this again",
+    "53200": "the server has no memory left: run this again when it is less busy, or add memory",
+    "53300": "all connections of the server are in use: run this again when there are fewer",
+    "53400": "raise that limit of the server for this role, then run this again",
+    "58030": "the server cannot read or write its files: read its log first",
+    "XX001": "the server's files are damaged: read its log first",
+    "XX002": "an index is damaged: REINDEX it, and read the server's log",
 }
 
 
@@ -54,7 +61,7 @@ def translated(script: str = "") -> Iterator[None]:
         raise _translate(error, script) from error
     except UnicodeEncodeError as error:
         raise ConfigurationError(
-            f"a value that was given holds {error.object[error.start]!a}, which the connection's encoding lacks",
+            f"a given value contains {error.object[error.start]!a}, which the connection's encoding lacks",
             hint="check the values on the command line: one has bytes that are no text, or a character that the"
             " database's encoding lacks",
         ) from None
@@ -71,23 +78,25 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:
         return Busy(f"the server is busy: {said}", hint=hint or "run this again", sqlstate=state)
     if state is None and not isinstance(error, psycopg.OperationalError):
         return DatabaseRefused(
-            f"what the server sent cannot be read: {said}", hint="look at the values in the two tables", sqlstate=None
+            f"usagefix cannot read what the server sent: {said}",
+            hint="check the values in the two tables",
+            sqlstate=None,
         )
     if state is None or state.startswith(("08", "57P")) or state in _ENDED:
         return _lost(state, said)
     if state == "42501":
         if diag.source_function == "check_enable_rls":  # what it says is in the server's language
             said += "; the counts would be wrong"
-            hint = "connect as the owner of the tables, or as a role with BYPASSRLS"
+            hint = "connect as a role with BYPASSRLS, or, unless it is forced on them, as the owner of the tables"
         return NotPermitted(
-            f"the role lacks a right: {said}",
-            hint=hint or "grant it, or connect as the owner of the tables",
+            f"the role lacks a privilege: {said}",
+            hint=hint or "grant it to this role, or connect as a role that has it",
             sqlstate=state,
         )
     if state == "25006":
         return ReadOnlyServer(f"the server takes no writes: {said}", hint=TO_THE_PRIMARY, sqlstate=state)
     return DatabaseRefused(
-        f"the server refused a statement: {said}",
+        _WHO.get(state, _WHO.get(state[:2], "the server refused a statement: ")) + said,
         hint=hint or _REFUSED.get(state, _ROLLED_BACK),
         sqlstate=state,
     )
@@ -104,13 +113,20 @@ def _lost(state: str | None, said: str) -> UsagefixError:
     return CannotConnect(f"the connection was lost: {said}", hint=_LOST.get(state or "", _AGAIN), sqlstate=state)
 
 
+def words_of(error: UsagefixError) -> str:
+    """What the server itself said, without who refused what; the message of an error that did not come from it."""
+    cause = error.__cause__
+    said = cause.diag.message_primary if isinstance(cause, psycopg.Error) else None
+    return without_urls(said) if said else error.message
+
+
 def detail_of(error: UsagefixError) -> str:
-    """The server's DETAIL of what it refused; it may quote a row. Empty where it gave none."""
+    """The server's DETAIL of what it refused; it may quote a row. Empty if it gave none."""
     cause = error.__cause__
     return (cause.diag.message_detail or "") if isinstance(cause, psycopg.Error) else ""
 
 
 def context_of(error: UsagefixError) -> str:
-    """The functions in which the server refused something, as it tells them. Empty where it was in none."""
+    """The functions in which the server refused something, as it tells them. Empty if it was in none."""
     cause = error.__cause__
     return (cause.diag.context or "") if isinstance(cause, psycopg.Error) else ""

@@ -1,4 +1,4 @@
-"""What to do about a connection that failed, by what libpq or the server said. Text only."""
+"""What to do about a failed connection, by the message of libpq or the server. Text only."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _NO_WAY = (
 _SUPABASE = re.compile(r"supabase\.(?:co|com|in)$")
 _SUPABASE_DIRECT = re.compile(r"db\.[a-z0-9]+\.supabase\.(?:co|com|in)")
 _POOLER_USER = (
-    "through Supabase's pooler the user is postgres.<project-ref>, and the host is of the project's own region: "
-    "copy the connection string from Connect"
+    "through Supabase's pooler the user is postgres.<project-ref>, and the host belongs to the project's own"
+    " region: copy the connection string from Connect"
 )
 _USE_TLS = (
-    "the server wants TLS: add sslmode=require to the URL (or set PGSSLMODE); verify-full also checks who answers"
+    "the server wants TLS: add sslmode=require to the URL (or set PGSSLMODE); verify-full also checks the server's name"
 )
 _MORE_CA = "sslrootcert=FILE names the CA's certificate, sslrootcert=system takes the CAs that this machine trusts"
 # The first that fits.
@@ -24,27 +24,31 @@ _HINTS = (
     (r"Tenant or user not found|tenant/user .* not found|no tenant identifier", _POOLER_USER),
     (
         r"password authentication failed|no password supplied",
-        "check user and password; in a URL, special characters of the password must be percent-encoded (@ is %40); "
-        "it may also come from PGPASSWORD or ~/.pgpass; it may have expired (VALID UNTIL of the role)",
+        "check the user and the password; in a URL, special characters of the password must be"
+        " percent-encoded (@ is %40); it may also come from PGPASSWORD or ~/.pgpass; it may have expired"
+        " (VALID UNTIL of the role)",
     ),
     (
         r"authentication failed for user|GSSAPI|certificate authentication|SASL",
-        "the server wants another proof than a password, or did not take it: ask who runs it how this user logs in "
-        "(pg_hba.conf), and check the user's name",
+        "the server requires another authentication than a password, or did not accept it: ask its"
+        " administrator how this user logs in (pg_hba.conf), and check the user's name",
     ),
     (
         r"unsupported startup parameter",
-        "a pooler takes no such parameter: leave options= and the like out of the URL (and PGOPTIONS unset), or name "
-        "the server's own address",
+        "a pooler accepts no such parameter: remove options= and the like from the URL (and unset PGOPTIONS),"
+        " or name the server's own address",
     ),
     (
         r"query_wait_timeout|pgbouncer cannot connect|server login (?:has been )?fail|server_login_retry",
-        "the pooler has no connection to the server to give: is the server running, and has its pool room? "
-        "Try again, or pass --wait SECONDS",
+        "the pooler has no free connection to the server: check that the server runs, and the size of the"
+        " pool; try again, or pass --wait SECONDS",
     ),
     (
         r"not (?:yet )?accepting connections|[Hh]ot standby mode is disabled|recovery state has not been",
-        "a standby that takes no connections, or not yet: connect to the primary server, or pass --wait SECONDS",
+        (
+            "this is a standby that accepts no connections, or not yet: connect to the primary server, or pass"
+            " --wait SECONDS"
+        ),
     ),
     (r"CONNECT privilege", "GRANT CONNECT ON DATABASE, or connect as another role"),
     (r"not permitted to log in", "connect as a role with LOGIN"),
@@ -53,37 +57,37 @@ _HINTS = (
     (r"no pg_hba\.conf entry .*no encryption", _USE_TLS),
     (
         r"no pg_hba\.conf entry|pg_hba\.conf rejects",
-        "the server's pg_hba.conf lets this user in from here to no such database: check user and database, or have "
-        "a line added there",
+        "the server's pg_hba.conf does not allow this user to connect from here to this database: check user"
+        " and database, or ask for a line there",
     ),
     (r"does not match host name", "use a host name that the certificate has (hostaddr= may say where it is)"),
-    (r"certificate verify failed", f"the server's certificate is of a CA that is not trusted here: {_MORE_CA}"),
+    (r"certificate verify failed", f"this machine does not trust the CA of the server's certificate: {_MORE_CA}"),
     (r"root certificate file .* does not exist|could not read root certificate file", _MORE_CA),
     (
         r"server does not support SSL|server does not support TLS",
-        "the server has no TLS: turn it on there, or leave sslmode out where the network is trusted",
+        "the server has no TLS: turn it on there, or remove sslmode if you trust the network",
     ),
     (r"(?:SSL|TLS)(?: connection)?(?: is)? required|connection is insecure", _USE_TLS),
     (
         r"[Cc]onnection refused|No such file or directory",
-        "is the server running, and are host and port right? --wait SECONDS waits for one that is starting",
+        "check that the server runs, and the host and port; --wait SECONDS waits for a server that is starting",
     ),
     (_UNKNOWN_HOST, "check the host name"),
     (
         r"Network is unreachable|Cannot assign requested address",
-        "check the network: has the host an IPv6 address only?",
+        "check the network; the host may have an IPv6 address only",
     ),
     (
         r"too many|[Mm]ax.*clients|remaining connection slots|no more connections allowed",
-        "all connections are taken: end some, connect through a pooler, or try again; --wait SECONDS waits for one",
+        ("all connections are in use: end some, connect through a pooler, or try again; --wait SECONDS waits for one"),
     ),
     (r"starting up|shutting down|recovery mode", "try again, or pass --wait SECONDS"),
     (r"not enough memory|out of memory|No space left|could not (?:write|fork)", "the server is out of disk or memory"),
     (
         r"FATAL|FEHLER",
-        "the server itself says no: read its message, and ask who runs it",
+        "the server itself refuses: read its message, and ask its administrator",
     ),
-    (r"invalid response to SSL|expected authentication request", "something other than PostgreSQL answers there"),
+    (r"invalid response to SSL|expected authentication request", "a program other than PostgreSQL answers there"),
     (r"timeout|timed out", "check host, port and firewall; --wait SECONDS waits longer"),
     (r"SSL|certificate", "check sslmode in the URL"),
 )
@@ -109,7 +113,7 @@ def hint(reason: str, text: str, host: str, port: str) -> str:
     if _SUPABASE.search(host) and port not in ("", "5432", "6543") and re.search("refused|timeout|timed out", text):
         return "Supabase listens on port 5432, and its transaction pooler on port 6543"
     if "pooler.supabase.com" in host and re.search(r"too many|[Mm]ax.*clients", text):
-        return "try again; the pooler's sessions (port 5432) are all taken, its transactions (port 6543) have more room"
+        return "try again; all sessions of the pooler (port 5432) are in use, its transaction port (6543) allows more"
     for said in (reason, text):
         for pattern, advice in _HINTS:
             if re.search(pattern, said):
@@ -136,7 +140,7 @@ def cause(message: str) -> str:
 
 
 def may_pass(text: str) -> bool:
-    """Whether waiting can help: a server that is not there yet, not one that says no."""
+    """Whether waiting can help: the server is not there yet. It does not help if the server refuses."""
     return "starting up" in text or not re.search(_LASTING, text)
 
 

@@ -44,9 +44,9 @@ class Reading(Link):
         except Busy as busy:
             if self.session.standby and busy.sqlstate in CONFLICTS:
                 raise Busy(
-                    "the standby cancelled the query, because it was in the way of changes from the primary",
+                    "the standby cancelled the query, because it delayed changes from the primary",
                     hint="run this again, or on the primary; hot_standby_feedback = on or a longer"
-                    " max_standby_streaming_delay lets queries on the standby end",
+                    " max_standby_streaming_delay lets queries on the standby finish",
                     sqlstate=busy.sqlstate,
                 ) from None
             raise Busy(busy.message, hint=self.name_holders(), sqlstate=busy.sqlstate) from None

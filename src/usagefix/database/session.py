@@ -18,6 +18,7 @@ from usagefix.database.settings import PATH, alone, writing
 from usagefix.database.texts import filled_in
 from usagefix.database.waiting import Watch, in_the_way
 from usagefix.errors import Busy, CannotConnect, UsagefixError
+from usagefix.models.figures import duration, plural
 from usagefix.quoting import quoted
 
 T = TypeVar("T")
@@ -65,19 +66,17 @@ class Database(Reading):
                     raise psycopg.Rollback
         except psycopg.Rollback:  # psycopg swallows it, but not where the undoing fails
             raise CannotConnect(
-                "the connection was lost while a trial was being undone",
+                "the connection was lost during the rollback of a trial",
                 hint="the server rolls an open transaction back; run this again",
             ) from None
         except CannotConnect:
             if committing:
-                self.changes.append("the last step, or not: the connection was lost while it was being committed")
+                self.changes.append("the last step, or not: the connection was lost during its commit")
             raise
 
     def run_alone(self, statement: str, seconds: float) -> None:
-        """Run what cannot be in a transaction (``… CONCURRENTLY``), cancelled after ``seconds``.
-
-        A session setting could do that too, but would stay behind in a pooler. Raises Busy when cancelled.
-        """
+        """Run what cannot be in a transaction (``… CONCURRENTLY``), and cancel it after ``seconds``. A session
+        setting could do that, too, but would stay behind in a pooler. Raises Busy if it was cancelled."""
         overdue = threading.Event()
 
         def cancel() -> None:
@@ -97,7 +96,7 @@ class Database(Reading):
             if error.sqlstate != "57014" or not overdue.is_set():
                 raise
             raise Busy(
-                f"{' '.join(statement.split()[:3])} waited {seconds:.0f} s for older transactions to end",
+                f"{' '.join(statement.split()[:3])} waited {duration(seconds)} for older transactions to end",
                 hint=self.name_holders(readers=True),
                 sqlstate="55P03",
             ) from None
@@ -106,11 +105,9 @@ class Database(Reading):
             timer.join()
 
     def retrying(self, work: Callable[[], T], limits: Limits | None = None, *, readers: bool = False) -> T:
-        """Call ``work``, a whole transaction, again while it fails for want of a lock, after longer and longer pauses.
-
-        ``readers``: the work waits for those who only read, too. Raises Busy, naming the sessions in the way, when the
-        last attempt fails as well.
-        """
+        """Call ``work``, a whole transaction, again while it fails for lack of a lock, after longer and longer
+        pauses. ``readers``: the work also waits for sessions that only read. Raises Busy, with the sessions that
+        block, if the last attempt fails, too."""
         limits = limits or Limits()
         for attempt in range(1, limits.attempts + 1):
             watch = Watch(self._another, self._pid, queries=self.show_queries)
@@ -122,14 +119,14 @@ class Database(Reading):
                     raise
                 if attempt == limits.attempts:
                     raise Busy(
-                        f"{busy.message} ({limits.attempts} attempts)",
+                        f"{busy.message} ({plural(limits.attempts, 'attempt')})",
                         hint=in_the_way(watch.blockers) or self.name_holders(readers=readers),
                         sqlstate=busy.sqlstate,
                     ) from None
             pause = min(limits.longest_pause, limits.first_pause * 2 ** (attempt - 1))
             pause *= random.uniform(0.5, 1.5)  # noqa: S311 - so that two who collided do not collide again
             by = f" by {'; '.join(map(str, watch.blockers))}" if watch.blockers else ""
-            self.on_retry(f"a lock is taken{by}; attempt {attempt + 1} of {limits.attempts} in {pause:.1f} s")
+            self.on_retry(f"waiting for a lock{by}; attempt {attempt + 1} of {limits.attempts} in {duration(pause)}")
             time.sleep(pause)
         raise AssertionError("unreachable")
 
@@ -137,7 +134,7 @@ class Database(Reading):
         """Take usagefix's advisory locks until the transaction ends: that of the counter in turn, and, but for
         ``counting``, which changes rows alone, the one of all that changes the catalog.
 
-        Raises Busy where another run holds one; ``patiently``: as a lock that :meth:`retrying` waits for.
+        Raises Busy if another run holds one; ``patiently``: as a lock that :meth:`retrying` waits for.
         """
         (mine,) = self.values(
             "SELECT (%(counting)s OR pg_catalog.pg_try_advisory_xact_lock(%(all)s)) AND"
@@ -146,7 +143,7 @@ class Database(Reading):
         )
         if not mine:
             raise Busy(
-                "another run of usagefix is going on this database",
+                "another run of usagefix is active on this database",
                 hint="wait for it to end, then run this again",
                 sqlstate="55P03" if patiently else None,
             )

@@ -32,7 +32,7 @@ def speak(connection: psycopg.Connection[Any]) -> None:
 
 
 def encoded(connection: psycopg.Connection[Any], text: str) -> bytes:
-    """Text as the connection sends it. Raises UnicodeEncodeError where its encoding lacks a character."""
+    """Text as the connection sends it. Raises UnicodeEncodeError if its encoding lacks a character."""
     name = codec(connection)
     # No database in UTF8 has other bytes.
     return text.encode(name, "strict" if connection.info.encoding == "utf-8" else "surrogateescape")

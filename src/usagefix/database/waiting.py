@@ -1,4 +1,4 @@
-"""Who is in the way of a session that waits for a lock."""
+"""The sessions for which another session waits."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from usagefix import catalog
+from usagefix.models.figures import duration
 
 WATCH_SECONDS = 0.3  # a wait shorter than this is not looked at
 
@@ -33,12 +34,12 @@ class LockHolder:
         if self.pid is None:
             return "a prepared transaction (see pg_prepared_xacts)"
         if self.replayed:
-            return "a lock that a session on the primary took, and that this standby replays"
+            return "a lock of a session on the primary, which this standby replays"
         what = self.application or self.process
         who = f"pid {self.pid}" + (f" ({what})" if what else "")
         if self.process:
             return who
-        since = f", in a transaction for {self.seconds:.0f} s" if self.seconds is not None else ""
+        since = f", in a transaction for {duration(self.seconds)}" if self.seconds is not None else ""
         statement = f": {' '.join(self.query.split())}" if self.query else ""
         return f"{who} {self.state or f'of role {self.role}'}{since}{statement}"
 
@@ -79,7 +80,7 @@ class Watch:
 
 
 def in_the_way(holders: list[LockHolder]) -> str:
-    """A hint that names them; empty where there is nobody."""
+    """A hint that names them; empty if there is nobody."""
     if not holders:
         return ""
     end = "Wait for them, or end them" if not any(holder.replayed for holder in holders) else "Wait, or end it there"

@@ -64,7 +64,7 @@ class Flags:
 @dataclass(frozen=True, slots=True)
 class Declared:
     """All counters that are declared, in the order in which they are; ``selected``: the names of those that are asked
-    for, none for all; ``by``: the file that they are from, None where no file declares them; ``notes``: what should be
+    for, none for all; ``by``: the file that they are from, None if no file declares them; ``notes``: what should be
     said of it."""
 
     counters: tuple[Declaration, ...]

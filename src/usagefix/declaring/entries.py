@@ -14,6 +14,7 @@ from usagefix.declaration import Declaration, Missing, Name
 from usagefix.declaring import fragments
 from usagefix.declaring.identifiers import Unreadable, column_of, columns, function_of
 from usagefix.errors import ConfigurationError
+from usagefix.models.figures import plural
 
 KEYS = ("counter", "events", "where", "sum", "last", "key", "missing", "only", "label", "name", "recorder", "truth")
 _WITH_TRUTH = frozenset(("counter", "truth", "key", "only", "label", "name"))
@@ -43,17 +44,19 @@ class Mistake:
 
     @property
     def line(self) -> int:
-        """The line in its file; 0 where it is in none."""
+        """The line in its file; 0 if it is in none."""
         found = re.search(r":(\d+): ", self.place)
         return int(found[1]) if found else 0
 
 
 class Mistaken(ConfigurationError):
-    """What declares the counters is wrong; the message has every mistake."""
+    """What declares the counters is wrong; the message has every mistake, a line each."""
+
+    in_lines = True
 
     def __init__(self, mistakes: Sequence[Mistake], *, hint: str = "") -> None:
-        said = [str(mistake) for mistake in sorted(mistakes, key=lambda mistake: mistake.line)]
-        message = said[0] if len(said) == 1 else "\n       ".join((f"{len(said)} mistakes in the counters", *said))
+        said = [" ".join(str(mistake).split()) for mistake in sorted(mistakes, key=lambda mistake: mistake.line)]
+        message = said[0] if len(said) == 1 else "\n".join((f"{plural(len(said), 'mistake')} in the counters", *said))
         super().__init__(message, hint=hint or "docs/counters.md lists the keys, each with an example")
 
 
@@ -96,7 +99,7 @@ class _One:
         self._mistakes = mistakes
 
     def declaration(self) -> Declaration | None:
-        """None where anything is wrong."""
+        """None if anything is wrong."""
         before = len(self._mistakes)
         self._keys()
         schema, parent, column = self._counter()
@@ -125,7 +128,7 @@ class _One:
             places=tuple((name, self._entry.place(name)) for name in self._entry.values),
         )
         if key and found.foreign_key and len(key) != len(found.foreign_key):
-            self._wrong("key", f"has {len(key)} columns, events has {len(found.foreign_key)}")
+            self._wrong("key", f"has {plural(len(key), 'column')}, events has {len(found.foreign_key)}")
         return found if len(self._mistakes) == before else None
 
     def _wrong(self, key: str, what: str) -> None:

@@ -29,7 +29,7 @@ class File:
 
 
 def found(folder: Path, given: Path | None = None) -> File | None:
-    """The file that is ``given``; else usagefix.toml, else what pyproject.toml has; None where neither is there.
+    """The file that is ``given``; else usagefix.toml, else what pyproject.toml has; None if neither is there.
 
     Raises ConfigurationError for one that cannot be read, Mistaken for one that is not as it should be.
     """

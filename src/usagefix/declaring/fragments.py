@@ -26,7 +26,7 @@ _LONGEST = 10_000  # characters
 
 
 def mistakes(text: str) -> Iterator[str]:
-    """What is wrong with an expression, in words that follow its key; nothing where all is well."""
+    """What is wrong with an expression, in words that follow its key; nothing if all is well."""
     if not text.strip():
         yield "is empty"
         return
@@ -55,7 +55,7 @@ def truth_mistakes(text: str) -> Iterator[str]:
 
 
 def constants(text: str) -> tuple[tuple[str, str], ...] | None:
-    """The columns and constants of ``column = constant [AND …]``; None where the expression has another form."""
+    """The columns and constants of ``column = constant [AND …]``; None if the expression has another form."""
     code = [token for token in tokens(text) if token.kind is not Kind.SPACE]
     while len(code) > 1 and code[0].text == "(" and _closes(code) == len(code) - 1:
         code = code[1:-1]

@@ -14,6 +14,7 @@ from usagefix.discovering.measuring import Clock, Measured, OutOfTime, Unlooked,
 from usagefix.discovering.scoring import ACCEPTED, Doubt, Verdict, verdict
 from usagefix.discovering.tables import SPARSE, Column, Table, tables
 from usagefix.models.discovery import DiscoverReport, FoundCounter, NeverMaintained, PassedOver, Undecided
+from usagefix.models.figures import duration
 
 SECONDS = 60.0
 _FEWEST_HELD = 0.9  # of a column's values, those that are keys of a table which it then names
@@ -86,7 +87,7 @@ def _profile(search: _Search, child: Table) -> None:
 
 
 def _over(search: _Search) -> str:
-    return f"the {search.clock.seconds:g} s were over"
+    return f"the {duration(search.clock.seconds)} were over"
 
 
 def _by_values(search: _Search, parent: Table, key: Column, found: Sequence[Link]) -> Iterator[Link]:

@@ -18,6 +18,7 @@ from usagefix.discovering.scoring import Column as Values
 from usagefix.discovering.scoring import Number
 from usagefix.discovering.tables import NUMBERS, SPARSE, TEXTS, Column, Table, writable
 from usagefix.errors import Busy, DatabaseRefused, NotPermitted, UsagefixError
+from usagefix.models.figures import duration
 
 _SHARE = 0.25  # of the whole time, what one statement may take
 _FEW = 200  # rows with events, of a sample
@@ -89,7 +90,7 @@ class _Times:
 def limited(db: Database, clock: Clock) -> Iterator[None]:
     """A snapshot whose statements end in time.
 
-    Raises OutOfTime, and Unlooked where the server refuses, or takes too long for one statement.
+    Raises OutOfTime, and Unlooked if the server refuses, or takes too long for one statement.
     """
     limit = clock.limit()
     try:
@@ -103,7 +104,9 @@ def limited(db: Database, clock: Clock) -> Iterator[None]:
         raise Unlooked(refused.message) from None
     except (Busy, DatabaseRefused) as refused:
         if refused.sqlstate == _CANCELLED:
-            raise Unlooked(f"it took longer than {limit:.0f} s: is there an index on what names the parent?") from None
+            raise Unlooked(
+                f"it took longer than {duration(limit)}: is there an index on what names the parent?"
+            ) from None
         raise Unlooked(_message(refused)) from None
 
 

@@ -107,7 +107,7 @@ def _tail(size: int, least: int, each: float) -> float:
 def verdict(
     counter: Sequence[tuple[Column, Sequence[tuple[Hypothesis, Column]]]], named: Iterable[Hypothesis]
 ) -> Verdict | None:
-    """What one column is, from each sample of it with what was tallied there; None where nothing agrees at all.
+    """What one column is, from each sample of it with what was tallied there; None if nothing agrees at all.
 
     ``named``: hypotheses that the column is called after, and whose link is certain: fewer rows speak for them.
     """

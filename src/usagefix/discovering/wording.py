@@ -14,7 +14,7 @@ def column(parent: Table, of: Column) -> str:
 
 
 def key(found: Hypothesis) -> str | None:
-    """What ``key`` of a declaration is; None where it is what it is without."""
+    """What ``key`` of a declaration is; None if it is what it is without."""
     link = found.link
     if link.kind is Kind.FOREIGN_KEY or link.key == link.parent.primary:
         return None

@@ -20,6 +20,7 @@ from usagefix.declaring.identifiers import column_of
 from usagefix.discovering.tables import USUAL_SCHEMA
 from usagefix.errors import ConfigurationError
 from usagefix.models.discovery import FoundCounter, Written
+from usagefix.models.figures import grouped, percent, plural, signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,9 @@ class Declarations:
     path: Path
 
     def read(self) -> tuple[Declaration, ...]:
-        """What it declares now; nothing where it is not there, or says nothing of counters.
+        """What it declares now; nothing if it is not there, or says nothing of counters.
 
-        Raises ConfigurationError where it cannot be read, or nothing can be written beside it.
+        Raises ConfigurationError if it cannot be read, or nothing can be written beside it.
         """
         folder = self._file.parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
@@ -46,7 +47,7 @@ class Declarations:
     def add(self, found: Sequence[FoundCounter]) -> Written:
         """Add those that it lacks, all at once or not at all, in place of the file that is there.
 
-        Raises ConfigurationError where the file cannot be read or written, or nothing can be added to it.
+        Raises ConfigurationError if the file cannot be read or written, or nothing can be added to it.
         """
         there = {(d.parent.schema or USUAL_SCHEMA, d.parent.table, d.column) for d in self.read()}
         new = [one for one in found if _identity(one) not in there]
@@ -119,8 +120,9 @@ def _entry(found: FoundCounter, header: str) -> str:
     today = datetime.now(UTC).strftime("%Y-%m-%d")
     sampled = " of a sample" if found.sampled else ""
     lines = [
-        f"# usagefix discover, {today}: {found.agreement:.1%} of {found.rows} rows{sampled} agree,"
-        f" {found.inaccurate} {'does' if found.inaccurate == 1 else 'do'} not, drift {found.drift_total:+}",
+        f"# usagefix discover, {today}: {percent(found.agreement)} of {plural(found.rows, 'row')}{sampled} agree,"
+        f" {grouped(found.inaccurate)} {'does' if found.inaccurate == 1 else 'do'} not,"
+        f" drift {signed(found.drift_total)}",
         *(f"# gives the same in every row: {_text(other)}" for other in found.alike),
         f"[[{header}]]",
         f"counter = {_text(found.counter)}",

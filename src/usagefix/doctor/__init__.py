@@ -2,12 +2,12 @@
 
 The four root causes, which ``Finding.cause`` numbers:
 
-1. ``increment_preset_usage()`` exists, but nothing calls it.
-2. The counter is updated in one place, and not where a use is recorded.
-3. A daily limit refuses the second use on a day.
-4. So the displayed counts are out of step with the events.
+    1. ``increment_preset_usage()`` exists, but nothing calls it.
+    2. The counter is updated in one place, and not where a use is recorded.
+    3. A daily limit refuses the second use on a day.
+    4. Therefore the displayed counts differ from the events.
 
-One snapshot for everything in the database; the source, if there is one, is read after it has ended.
+doctor reads everything in the database in one snapshot, and the source, if there is one, after that.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _WORST_FIRST = list(Severity)
 def doctor(db: Database, source: Path | None = None) -> DoctorReport:
     """Look at the database, and at the application's source below ``source``.
 
-    Raises WrongDatabase where the tables, or the columns that are certain, are missing.
+    Raises WrongDatabase if the tables, or the columns that are certain, are missing.
     """
     preflight.require_tables(db)
     with db.snapshot():
@@ -82,7 +82,7 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
 def _advice(db: Database, case: Case) -> tuple[Outlook, Step | None]:
     """What verify would say to do, and what that rests on."""
     seen, totals = case.picture.code, case.picture.drift
-    failing = [check.check_id for checks in object_checks(db, seen).values() for check in checks if not check.passed]
+    failing = [check.check_id for checks in object_checks(db, seen).values() for check in checks if check.failed]
     here = outlook(db, seen)
     failing += [COUNTERS] if totals and totals.inaccurate else []
     failing += [COMPLETE] if totals and totals.doubt else []

@@ -12,6 +12,7 @@ from usagefix import catalog
 from usagefix.advice import Outlook
 from usagefix.counter import Counter
 from usagefix.doctor.words import columns, is_script, where
+from usagefix.models.figures import plural
 from usagefix.models.notifying import Throttle
 from usagefix.models.nouns import Nouns
 from usagefix.nouns import nouns
@@ -221,7 +222,7 @@ class Case:
         to remove it would lose events."""
         if recorded:
             return f"{what}: {self.who_counts}"
-        return f"record an event there, where none is recorded yet; then {what}: {self.who_counts}, and nothing else"
+        return f"record an event there, if none is recorded yet; then {what}: {self.who_counts}, and nothing else"
 
     def records_there(self, place: Place) -> bool:
         """Whether the file of a place of the source records events, too."""
@@ -236,7 +237,7 @@ class Case:
     def repair(self) -> str:
         """What makes the counter right."""
         if self.picture.drift and self.picture.drift.doubt:
-            return "not before it is known which side is true: the counters, or the events"
+            return "first decide which side is right: the counters, or the events"
         return "usagefix backfill" if self.counted else "usagefix apply"
 
     def callers(self, function: Function) -> list[str]:
@@ -268,7 +269,7 @@ class Case:
     @property
     def looked_at(self) -> str:
         """Where a caller was looked for."""
-        source = f"{self.source.files_read:,} files of the source" if self.source else ""
+        source = f"{plural(self.source.files_read, 'file')} of the source" if self.source else ""
         jobs = "jobs of pg_cron" if self.picture.surroundings.sees_jobs else ""
         return ", ".join(part for part in ("triggers", "functions", jobs, source) if part) + (
             "" if source else "; not the source (--source DIR)"

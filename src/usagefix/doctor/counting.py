@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from usagefix.doctor.case import Case
+from usagefix.doctor.excerpts import first, of_function, of_place
 from usagefix.doctor.words import a, listed, quoted, where
 from usagefix.models.diagnosis import Finding, Severity
+from usagefix.models.figures import grouped, plural, signed
 from usagefix.picture.objects import Function
 from usagefix.reading import Use, in_sql
 
@@ -23,13 +25,14 @@ def increment_not_called(case: Case) -> Iterator[Finding]:
         yield Finding(
             "increment_not_called",
             INFO if counted else ERROR,
-            f"{case.counter.incrementer}() is there, but nothing calls it",
+            f"{case.counter.incrementer}() exists, but nothing calls it",
             function.signature,
-            f"no caller found; looked at: {case.looked_at}",
-            "none is needed: a trigger counts; drop the function when nothing outside calls it"
+            f"no caller found in: {case.looked_at}",
+            "none is needed, because a trigger counts; drop the function if nothing outside calls it"
             if counted
             else "usagefix apply: a trigger counts each event",
             None if counted else 1,
+            of_function(case, function, Use.WRITES_COUNTER),
         )
 
 
@@ -43,11 +46,11 @@ def use_not_counted(case: Case) -> Iterator[Finding]:
     by_themselves = [function.signature for function in case.recording if function.oid in counting]
     updated = [function.signature for function in case.writers if not function.is_trigger]
     updated += [where(place) for place in case.places(Use.WRITES_COUNTER)]
-    only_in = f"the counter is updated only in {listed(updated)}" if updated else "nothing updates the counter"
+    only_in = f"nothing updates the counter except {listed(updated)}" if updated else "nothing updates the counter"
     if by_themselves and not uncounted:
-        evidence = f"only {listed(by_themselves)} counts what it records; a direct insert is not counted"
+        evidence = f"only {listed(by_themselves)} counts what it records; nothing counts a direct insert"
     elif uncounted:
-        evidence = f"{only_in}; {a(case.nouns.event)} is recorded, and not counted, in {listed(uncounted)}"
+        evidence = f"{only_in}; nothing counts what these record: {listed(uncounted)}"
     else:
         evidence = f"{only_in}; nothing here records {a(case.nouns.event)}, so the application inserts events itself"
     yield Finding(
@@ -55,9 +58,13 @@ def use_not_counted(case: Case) -> Iterator[Finding]:
         WARNING if by_themselves and not uncounted else ERROR,
         f"The counter is not updated where {a(case.nouns.event)} is recorded",
         case.events,
-        f"no trigger counts new events; {evidence}",
+        f"no trigger counts new events, and {evidence}",
         "usagefix apply: a trigger counts each event, whoever inserts it",
         2,
+        first(
+            *(of_function(case, f, Use.INSERTS_EVENT) for f in case.recorders if f.signature in uncounted),
+            *(of_place(case, place) for place in case.places(Use.INSERTS_EVENT)),
+        ),
     )
 
 
@@ -78,15 +85,15 @@ def daily_limit(case: Case) -> Iterator[Finding]:
 
 def drift(case: Case) -> Iterator[Finding]:
     """Root cause 4."""
-    yield from out_of_step(case, "Displayed counts are out of step with the events", case.repair, 4)
+    yield from out_of_step(case, "Displayed counts differ from the events", case.repair, 4)
 
 
 def out_of_step(case: Case, title: str, remedy: str, cause: int | None = None) -> Iterator[Finding]:
     """Counters that do not show what they should."""
     totals = case.picture.drift
     if totals is not None and totals.inaccurate:
-        evidence = f"{totals.inaccurate:,} of {totals.rows:,} {case.nouns.rows} inaccurate"
-        drift = f"drift {totals.drift_total:+,} in all"
+        evidence = f"{grouped(totals.inaccurate)} of {case.nouns.of(totals.rows)} inaccurate"
+        drift = f"drift {signed(totals.drift_total)} in all"
         yield Finding("drift", ERROR, title, case.counted_column, f"{evidence}, {drift}", remedy, cause)
 
 
@@ -102,16 +109,17 @@ def counter_writer(case: Case) -> Iterator[Finding]:
                 INFO,
                 "A function writes the counter",
                 function.signature,
-                f"called by {listed(callers)}" if callers else f"called by nothing; looked at: {case.looked_at}",
-                f"{case.who_counts}: what else writes the counter competes with it"
-                + ("" if function in case.recording else "; where it is called and records no event, record one"),
+                f"called by {listed(callers)}" if callers else f"no caller found in: {case.looked_at}",
+                f"{case.who_counts}: anything else that writes the counter competes with it"
+                + ("" if function in case.recording else "; if a caller records no event, record one there"),
+                excerpt=of_function(case, function, Use.WRITES_COUNTER),
             )
 
 
 def competing_writer(case: Case) -> Iterator[Finding]:
     """What counts beside the triggers on the events."""
     severity = ERROR if case.competed_with else WARNING
-    said = "beside the trigger that counts" if case.counted else "and would beside a trigger that counts"
+    said = "in addition to the trigger that counts" if case.counted else "and would, next to a trigger that counts"
     title = "A competing writer changes the counter"
     counting = {function.oid for function in case.counting}
     for trigger in case.triggers("presets", "elsewhere"):
@@ -121,7 +129,8 @@ def competing_writer(case: Case) -> Iterator[Finding]:
         if trigger.place == "elsewhere" or "UPDATE" in trigger.events:  # what a new preset begins with is no use
             evidence = f"it calls {function.signature}, which writes the counter {said}"
             remedy = case.remove("drop the trigger", recorded=function in case.recording)
-            yield Finding("competing_writer", severity, title, str(trigger), evidence, remedy)
+            code = of_function(case, function, Use.WRITES_COUNTER, Use.CALLS)
+            yield Finding("competing_writer", severity, title, str(trigger), evidence, remedy, excerpt=code)
     names = [function.name for function in case.counting if not function.is_trigger]
     for job in case.picture.jobs:
         uses = {use.use for use in in_sql(job.command, functions=names, subject=case.subject)}
@@ -131,13 +140,16 @@ def competing_writer(case: Case) -> Iterator[Finding]:
             yield Finding("competing_writer", severity, title, f"job {job.name}", evidence, remedy)
     for function in case.recording if case.counted else ():
         if function.oid in counting and not function.is_trigger:
-            evidence = f"it records {a(case.nouns.event)} and counts it, which {case.counters_of('INSERT')[0]} does too"
-            remedy = "take the counting out of it by hand"
+            evidence = (
+                f"it records {a(case.nouns.event)} and counts it, but {case.counters_of('INSERT')[0]} also counts it"
+            )
+            remedy = "remove its counting by hand"
             if case.counter.recorder is not None:
                 remedy = (
-                    f"usagefix apply takes the counting out of {case.counter.recorder}(); take it out of others by hand"
+                    f"usagefix apply removes the counting from {case.counter.recorder}(); remove it from others by hand"
                 )
-            yield Finding("competing_writer", severity, title, function.signature, evidence, remedy)
+            code = of_function(case, function, Use.WRITES_COUNTER, Use.CALLS)
+            yield Finding("competing_writer", severity, title, function.signature, evidence, remedy, excerpt=code)
 
 
 def counted_twice(case: Case) -> Iterator[Finding]:
@@ -151,10 +163,10 @@ def counted_twice(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "counted_twice",
                 ERROR,
-                f"Triggers count each {event} {len(found)} times",
+                f"Triggers count each {event} {plural(len(found), 'time')}",
                 case.events,
                 listed(map(str, found)),
-                "usagefix apply holds off all but its own",
+                "usagefix apply disables all but its own",
             )
 
 
@@ -173,7 +185,7 @@ def trigger_disabled(case: Case) -> Iterator[Finding]:
             f"it {how}; nothing else counts {', '.join(lacking)}"
             if lacking
             else f"it {how}; {case.counters_of(trigger.events[0])[0]} counts instead",
-            "usagefix apply" if lacking else "keep it so: enabled, it would count twice",
+            "usagefix apply" if lacking else "leave it so: if it fired, each event would count twice",
         )
 
 
@@ -187,7 +199,7 @@ def counts_some(case: Case) -> Iterator[Finding]:
                 "A trigger counts some events only",
                 str(trigger),
                 f"its condition: {trigger.condition}",
-                "usagefix apply counts each event, and holds this trigger off",
+                "usagefix apply counts each event, and disables this trigger",
             )
 
 
@@ -208,20 +220,22 @@ def counting_blocked(case: Case) -> Iterator[Finding]:
                 f"called by {trigger}: {why}",
                 str(
                     case.outlook.by_hand.get(
-                        "function_secure", f"usagefix apply makes its own run as the owner of {case.nouns.parent}"
+                        "function_secure",
+                        f"usagefix apply creates its own, which runs as the owner of {case.nouns.parent}",
                     )
                 ),
+                excerpt=of_function(case, function, Use.WRITES_COUNTER, Use.CALLS),
             )
 
 
 def _blocked(case: Case, function: Function) -> str:
-    """Why a counting function may miss counters; empty where it does not."""
+    """Why a counting function may miss counters; empty if it does not."""
     chain = case.way_to_counter(function)
     acting = next((found for found in reversed(chain) if found.security_definer), None)
     if acting is None:
         presets = case.picture.presets
         return (
-            "it is not SECURITY DEFINER, so it is held to what row level security lets its caller do"
+            "it is not SECURITY DEFINER, so row level security limits it to what its caller may do"
             if presets.rls
             else ""
         )
@@ -230,7 +244,7 @@ def _blocked(case: Case, function: Function) -> str:
     return (
         ""
         if acting.owner_passes_rls
-        else f"row level security hides {case.nouns.rows} from {acting.owner}, as which it runs"
+        else f"it runs as {acting.owner}, from whom row level security hides {case.nouns.rows}"
     )
 
 
@@ -248,6 +262,10 @@ def removal_not_counted(case: Case) -> Iterator[Finding]:
         f"{case.counters_of('INSERT')[0]} counts new events; no trigger counts deletes"
         + (f", and these delete: {listed(deleting)}" if deleting else ""),
         "usagefix apply",
+        excerpt=first(
+            *(of_function(case, function, Use.DELETES_EVENT) for function in case.picture.functions),
+            *(of_place(case, place) for place in case.places(Use.DELETES_EVENT)),
+        ),
     )
 
 

@@ -46,7 +46,7 @@ def path_open_to_others(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "path_open_to_others",
                 WARNING if creator.owner or not any(run.now for run in on_path) else ERROR,
-                "Others may create what is called with its owner's rights",
+                "Others may create what a function calls with its owner's rights",
                 f"schema {creator.quoted}",
                 f"{creator.role} {'owns it' if creator.owner else 'may CREATE in it'}; it is on the path of"
                 f" {listed(map(str, on_path))}",
@@ -65,10 +65,10 @@ def _not_there(creator: Creator, led: list[_Run], there: set[str]) -> Iterator[F
             yield Finding(
                 "path_open_to_others",
                 ERROR,
-                "Others may create what is called with its owner's rights",
+                "Others may create what a function calls with its owner's rights",
                 run.function.signature,
-                f"it runs as {run.role}{run.when}, and its path leads to {listed(missing)}, which is not there:"
-                f" {creator.role} may create that schema",
+                f"it runs as {run.role}{run.when}, and its path leads to {listed(missing)}, which does not"
+                f" exist: {creator.role} may create that schema",
                 f"ALTER FUNCTION {run.function.signature} SET search_path = {', '.join(kept) or quoted('')}",
             )
 
@@ -114,7 +114,7 @@ def may_write_counter(case: Case) -> Iterator[Finding]:
             "A role may write the counter",
             f"role {role}" if role != "PUBLIC" else "every role (PUBLIC)",
             f"through {listed(through)}" + (f"; so may its members: {listed(members)}" if members else ""),
-            f"{'; '.join(taken)}, unless it should: the guard stops mistakes, rights stop people",
+            f"{'; '.join(taken)}, unless it should write: the guard stops mistakes, privileges stop people",
         )
 
 
@@ -134,7 +134,7 @@ def _through(case: Case, grant: Grant, writers: dict[int, Function]) -> str:
         "table": f"UPDATE on {case.presets}",
         "column": f"UPDATE on {case.counted_column}",
         "owner": f"membership in {case.picture.presets.owner}, which owns {case.presets}",
-    }.get(grant.through, "the right to write every table")
+    }.get(grant.through, "the privilege to write every table")
 
 
 def _revoked(case: Case, grant: Grant, writers: dict[int, Function]) -> Iterator[str]:
@@ -161,7 +161,7 @@ def dump_needs_ledger(case: Case) -> Iterator[Finding]:
         yield Finding(
             "dump_needs_ledger",
             WARNING,
-            "pg_dump as a role that may not read the ledger ends with an error",
+            "pg_dump fails for a role that may not read the ledger",
             f"role {role}",
             f"it may read every table of schema {case.counter.schema}, but not all of schema usagefix",
             f"GRANT USAGE ON SCHEMA usagefix TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA usagefix TO {role};"

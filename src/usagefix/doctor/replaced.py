@@ -33,22 +33,22 @@ def counting_replaced(case: Case) -> Iterator[Finding]:
 
 
 def _unlike(trigger: Trigger, function: Function | None, event: str) -> str:
-    """What makes a trigger another one than the released; empty where nothing does."""
+    """What makes a trigger another one than the released; empty if nothing does."""
     if function is None or trigger.function != function.oid:
         return "it calls another function"
     if trigger.for_each_row or trigger.timing != "AFTER" or trigger.events != [event]:
         how = "for each row" if trigger.for_each_row else "once a statement"
         return f"it fires {trigger.timing} {' OR '.join(trigger.events)}, {how}"
-    return f"it fires under a condition: {trigger.condition}" if trigger.condition else ""
+    return f"it fires only on a condition: {trigger.condition}" if trigger.condition else ""
 
 
 def _finding(kind: str, name: str, why: str) -> Finding:
     return Finding(
         "counting_replaced",
         ERROR,
-        f"The {kind} that counts was replaced after usagefix apply",
+        f"Somebody replaced the {kind} that counts after usagefix apply",
         name,
-        f"{why}, but the ledger says that usagefix made it: another migration ran since, or somebody edited it",
+        f"{why}, but the ledger says that usagefix created it: another migration ran since, or somebody edited it",
         "usagefix apply",
     )
 

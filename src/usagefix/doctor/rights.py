@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, WARNING, Rule
+from usagefix.doctor.excerpts import of_names
 from usagefix.doctor.words import a, listed
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Function
@@ -19,11 +20,11 @@ def search_path_open(case: Case) -> Iterator[Finding]:
         if not function.security_definer or path == '""' or (path is not None and "pg_temp" in path):
             continue
         open_to_all = path is None and function.everybody and not function.is_trigger
-        found = "finds tables where its caller's path leads" if path is None else "finds temporary tables first"
+        found = "looks for tables on its caller's path" if path is None else "looks for temporary tables first"
         yield Finding(
             "search_path_open",
             ERROR if open_to_all else WARNING,
-            "A SECURITY DEFINER function can be led to other tables",
+            "A caller can make a SECURITY DEFINER function use other tables",
             function.signature,
             f"it runs as {function.owner}, and {found}; its search_path: {path or 'none'}",
             f"ALTER FUNCTION {function.signature} SET search_path = {path or case.counter.schema_sql}, pg_temp",
@@ -65,9 +66,8 @@ def tracker_unknown_columns(case: Case) -> Iterator[Finding]:
                 f"{case.counter.recorder}() cannot record {a(case.nouns.event)}",
                 function.signature,
                 f"it names columns that {case.counter.child} lacks: {', '.join(unknown)}",
-                str(
-                    case.outlook.by_hand.get("tracker_inserts_only", "usagefix apply repairs it where that can be done")
-                ),
+                str(case.outlook.by_hand.get("tracker_inserts_only", "usagefix apply repairs it if possible")),
+                excerpt=of_names(function, unknown),
             )
 
 
@@ -82,7 +82,7 @@ def tracker_trusts_argument(case: Case) -> Iterator[Finding]:
                 ERROR if anybody else WARNING,
                 f"{case.counter.recorder}() takes the user from an argument",
                 function.signature,
-                f"argument {listed(told)}: a caller can record {case.nouns.events} in the name of others"
+                f"argument {listed(told)}: a caller can record {case.nouns.events} as another user"
                 + (f"; {listed(function.executors)} may call it" if function.executors else ""),
                 "take the user from the session (auth.uid() on Supabase), or let only the server call it",
             )

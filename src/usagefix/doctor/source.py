@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
+from usagefix.doctor.excerpts import of_place
 from usagefix.doctor.words import a, is_script, listed, said, shown, where
-from usagefix.models.diagnosis import Finding
+from usagefix.models.diagnosis import Excerpt, Finding
 from usagefix.reading import REQUESTED, Place, Use
 
 
 def source_writes(case: Case) -> Iterator[Finding]:
     """A line that writes the counter competes with the trigger."""
-    take_out = f"take {case.counter.column} out of it"
+    take_out = f"remove {case.counter.column} from it"
     for place in case.places(Use.WRITES_COUNTER):
         yield Finding(
             "source_writes",
@@ -23,6 +24,7 @@ def source_writes(case: Case) -> Iterator[Finding]:
             said(place),
             f"{case.remove(take_out, recorded=case.records_there(place))}; until then the guard"
             " ignores it, see usagefix guard",
+            excerpt=of_place(case, place),
         )
 
 
@@ -31,17 +33,18 @@ def source_carries(case: Case) -> Iterator[Finding]:
     for place in case.places(Use.INSERTS_COUNTER):
         requested = _is_requested(place)
         often = "how often a preset was used" if case.nouns.usual else "how many events a row has"
-        anybody = f"; as it is, anybody may say {often}"
+        anybody = f"; now anybody can choose {often}"
         yield Finding(
             "source_carries",
             WARNING,
-            f"A new {case.nouns.row}'s count comes from a request"
+            f"The count of a new {case.nouns.row} comes from a request"
             if requested
             else f"The source inserts {case.nouns.rows} with a count",
             where(place),
             said(place),
-            f"take {case.counter.column} out of it: a new {case.nouns.row} has no events yet, so its count is what it"
-            f" is by default, 0{anybody if requested else ''}",
+            f"remove {case.counter.column} from it: a new {case.nouns.row} has no events yet, and its"
+            f" count is 0 by default{anybody if requested else ''}",
+            excerpt=of_place(case, place),
         )
 
 
@@ -62,10 +65,10 @@ def source_calls(case: Case) -> Iterator[Finding]:
             severity, does = INFO, f"which records {a(case.nouns.event)}"
             remedy = f"none: {case.who_counts}"
         else:
-            severity, does = WARNING, "which is not there"
+            severity, does = WARNING, "which does not exist"
             remedy = "create the function, or remove the call"
         title = f"The source calls {name}(), {does}"
-        yield Finding("source_calls", severity, title, where(place), said(place), remedy)
+        yield Finding("source_calls", severity, title, where(place), said(place), remedy, excerpt=of_place(case, place))
 
 
 def source_inserts(case: Case) -> Iterator[Finding]:
@@ -79,15 +82,18 @@ def source_inserts(case: Case) -> Iterator[Finding]:
             said(place),
             f"none: {case.who_counts}"
             + (f"; but it bypasses {case.counter.recorder}()" if case.counter.recorder is not None else ""),
+            excerpt=of_place(case, place),
         )
 
 
 def source_scripts(case: Case) -> Iterator[Finding]:
     """Scripts that write the counter: what functions they made is judged in the database."""
     lines: dict[str, list[str]] = {}
+    begins: dict[str, Excerpt | None] = {}
     for place in case.all_places(Use.WRITES_COUNTER):
         if is_script(place):
             lines.setdefault(shown(place), []).append(str(place.found.line))
+            begins.setdefault(shown(place), of_place(case, place))
     for path, numbers in lines.items():
         yield Finding(
             "source_scripts",
@@ -95,7 +101,8 @@ def source_scripts(case: Case) -> Iterator[Finding]:
             "A script writes the counter",
             path,
             f"line {listed(numbers, 10)}",
-            "the functions it made are judged as they are in the database now; run nothing of it anew",
+            "doctor judges its functions as they are in the database; do not run the script again",
+            excerpt=begins[path],
         )
 
 

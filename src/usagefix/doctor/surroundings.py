@@ -8,8 +8,9 @@ from datetime import UTC
 from usagefix.counter import Counter
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
-from usagefix.doctor.words import a, events, quoted
+from usagefix.doctor.words import a, quoted
 from usagefix.models.diagnosis import Finding
+from usagefix.models.figures import grouped, parts, percent, plural
 from usagefix.picture.objects import Index
 from usagefix.tokens import tokens
 
@@ -50,8 +51,8 @@ def counter_indexed(case: Case) -> Iterator[Finding]:
     """An index that every counted use has to change."""
     around = case.picture.surroundings
     measured = (
-        f"{around.hot_updates:,} of {around.updates:,} updates of {case.nouns.parent} so far were HOT"
-        f" ({around.hot_updates / around.updates:.0%})"
+        f"{parts(around.hot_updates, around.updates, 'update')} of {case.nouns.parent} so far were HOT"
+        f" ({percent(around.hot_updates / around.updates)})"
         if around.updates
         else f"no update of {case.nouns.parent} was measured yet"
     )
@@ -75,7 +76,7 @@ def index_invalid(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "index_invalid",
                 WARNING,
-                "An index is invalid: writers keep it up, and no query uses it",
+                "An index is invalid: writes update it, but no query uses it",
                 index.name,
                 index.definition,
                 f"DROP INDEX CONCURRENTLY {index.name}, or REINDEX INDEX CONCURRENTLY {index.name}",
@@ -96,8 +97,8 @@ def events_without_preset(case: Case) -> Iterator[Finding]:
             INFO,
             f"Events name no {case.nouns.row}" if case.nouns.usual else f"Events name no row of {case.nouns.parent}",
             case.foreign_key,
-            f"{events(strays.without_preset)} with NULL: no counter counts them",
-            "SET NOT NULL when every event should have one",
+            f"{plural(strays.without_preset, 'event')} with NULL: no counter counts them",
+            "SET NOT NULL if every event should have one",
         )
 
 
@@ -108,11 +109,9 @@ def events_of_gone_presets(case: Case) -> Iterator[Finding]:
         yield Finding(
             "events_of_gone_presets",
             WARNING,
-            "Events of presets that are gone"
-            if case.nouns.usual
-            else f"Events of rows of {case.nouns.parent} that are not there",
+            "Events of deleted presets" if case.nouns.usual else f"Events of missing rows of {case.nouns.parent}",
             case.foreign_key,
-            f"{events(strays.preset_gone)}: no counter counts them",
+            f"{plural(strays.preset_gone, 'event')}: no counter counts them",
             "delete them" if case.counter.where else "delete them, then add a foreign key ON DELETE CASCADE",
         )
 
@@ -132,8 +131,8 @@ def no_foreign_key(case: Case) -> Iterator[Finding]:
             WARNING,
             f"No foreign key from the events to {case.nouns.parent}",
             case.foreign_key,
-            f"events can name {a(case.nouns.row)} that is not there, or stay when it goes",
-            f"none where it names rows of several tables; else {made}" if case.counter.where else made,
+            f"events can name {a(case.nouns.row)} that does not exist, or stay when it is deleted",
+            f"none if it names rows of several tables; else {made}" if case.counter.where else made,
         )
     elif not any(key.validated for key in keys):
         yield Finding(
@@ -152,7 +151,7 @@ def apply_refuses(case: Case) -> Iterator[Finding]:
         yield Finding(
             "apply_refuses",
             ERROR,
-            f"{case.nouns.events.capitalize()} may be refused, or not be counted"
+            f"The server may refuse {case.nouns.events}, or not count them"
             if case.counted
             else "usagefix apply refuses, and changes nothing",
             case.presets,
@@ -180,9 +179,9 @@ def unlogged(case: Case) -> Iterator[Finding]:
         yield Finding(
             "unlogged",
             WARNING,
-            "The events are gone after a crash, and their counts stay",
+            "A crash deletes the events, but their counts stay",
             case.events,
-            "it is an UNLOGGED table, which PostgreSQL empties after a crash, and fires no trigger",
+            "it is an UNLOGGED table: PostgreSQL empties it after a crash, and fires no trigger",
             f"ALTER TABLE {case.events} SET LOGGED; after a crash, usagefix backfill",
         )
 
@@ -193,7 +192,7 @@ def triggerless(case: Case) -> Iterator[Finding]:
         yield Finding(
             "triggerless",
             ERROR,
-            "Sessions fire no trigger, so nothing counts what they write",
+            "Some sessions fire no trigger, so nothing counts what they write",
             "session_replication_role",
             f"set to replica for {whose or 'every role'}",
             f"ALTER {whose or 'ROLE ALL'} RESET session_replication_role, then usagefix backfill",
@@ -206,11 +205,11 @@ def replication(case: Case) -> Iterator[Finding]:
         yield Finding(
             "replication",
             ERROR if subscription.events else WARNING,
-            "A subscription brings events past the triggers"
+            "A subscription writes events without firing the triggers"
             if subscription.events
-            else "A subscription may bring events past the triggers",
+            else "A subscription may write events without firing the triggers",
             f"subscription {subscription.name}",
-            "what replication writes here fires no statement triggers, so it is not counted here"
+            "replication fires no statement triggers here, so nothing counts its events"
             + ("" if subscription.enabled else "; it is disabled now"),
             f"apply the fix on the publisher, and replicate {case.nouns.parent}, too",
         )
@@ -222,9 +221,9 @@ def refused_writes(case: Case) -> Iterator[Finding]:
         yield Finding(
             "refused_writes",
             WARNING,
-            "The guard refused writes of a competing writer",
+            "The guard kept a competing writer from changing the counter",
             refused.application or f"role {refused.role}",
-            f"{refused.writes:,} by role {refused.role}"
+            f"{plural(refused.writes, 'write')} by role {refused.role}"
             + (f" through {refused.via}" if refused.via else ", not through a function")
             + f", last {refused.last_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC (mode {refused.mode})",
             case.remove("remove the write there", recorded=False),
@@ -240,8 +239,8 @@ def fires_on_count(case: Case) -> Iterator[Finding]:
             "A trigger of the application fires when a counter changes",
             f"{trigger.name} on {case.presets}",
             ("for each row" if trigger.for_each_row else "once a statement")
-            + (", under a condition of its own" if trigger.conditional else ""),
-            "none: usagefix backfill holds it off, unless --fire-triggers",
+            + (", on its own condition" if trigger.conditional else ""),
+            "none: it does not fire for usagefix backfill, unless you give --fire-triggers",
         )
 
 
@@ -255,8 +254,8 @@ def counter_near_limit(case: Case) -> Iterator[Finding]:
             WARNING,
             "A counter is near the limit of its type",
             case.counted_column,
-            f"the largest is {largest:,}; {kind} ends at {_LIMITS[kind] - 1:,}, and then no {case.nouns.event} can be"
-            " recorded",
+            f"the largest is {grouped(largest)}; {kind} ends at {grouped(_LIMITS[kind] - 1)}, and then no"
+            f" {case.nouns.event} can be recorded",
             f"ALTER TABLE {case.presets} ALTER COLUMN {case.counter.sql('column')} TYPE bigint (rewrites the table)",
         )
 
@@ -270,10 +269,10 @@ def not_looked_at(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "not_looked_at",
                 WARNING,
-                "Not looked at what a function in another language does",
+                "doctor does not read a function in another language",
                 function.signature,
                 f"it is in {function.language}, of which usagefix reads little",
-                "look for what it does to the counter and the events",
+                "check what it does to the counter and the events",
             )
 
 

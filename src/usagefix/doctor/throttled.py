@@ -16,10 +16,10 @@ def throttle_altered(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "throttle_altered",
                 Severity.WARNING,
-                "Notifications are throttled, but not as usagefix made it",
+                "Somebody changed the throttle of notifications",
                 throttle.table,
                 "; ".join(throttle.problems),
-                f"usagefix notifications collapse --table {throttle.table} makes it anew, off takes it away",
+                f"usagefix notifications collapse --table {throttle.table} creates it again, off removes it",
             )
 
 

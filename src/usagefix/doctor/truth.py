@@ -8,8 +8,10 @@ from datetime import UTC, timedelta
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, WARNING, Rule
+from usagefix.doctor.excerpts import first, of_function, of_place
 from usagefix.doctor.words import a, listed, where
 from usagefix.models.diagnosis import Finding
+from usagefix.models.figures import plural
 from usagefix.reading import Place, Use
 from usagefix.trust import DECLARATION
 
@@ -31,8 +33,8 @@ def events_incomplete(case: Case) -> Iterator[Finding]:
         if doubt.definition is None:
             title = "The events do not look like the whole truth"
             remedy = (
-                "find out why no events are recorded, and mend that; then usagefix apply --trust counters keeps what"
-                " the counters show, --trust events lets them fall"
+                "find out why no events are recorded, and correct that; then usagefix apply --trust counters"
+                " keeps what the counters show, --trust events lets them fall"
             )
         yield Finding("events_incomplete", ERROR, title, case.counted_column, str(doubt), remedy)
 
@@ -42,13 +44,13 @@ def events_not_recorded(case: Case) -> Iterator[Finding]:
     seen = case.picture.recorded
     if seen is None or not seen.counters:
         return
-    title, evidence = "", f"{seen.counters:,} counters are above zero"
+    title, evidence = "", f"{plural(seen.counters, 'counter')} {'is' if seen.counters == 1 else 'are'} above zero"
     if not seen.events:
-        title = "No event was ever recorded, and there are counters above zero"
+        title = "No event was ever recorded, but there are counters above zero"
     elif seen.newest and seen.last_use and seen.last_use - seen.newest > _LONG:
-        title = "No event has been recorded for long, while presets were used"
+        title = "No event was recorded for long, although presets were used"
         if not case.nouns.usual:
-            title = f"No event has been recorded for long, while {case.nouns.last} moved on"
+            title = f"No event was recorded for long, although {case.nouns.last} changed"
         evidence = f"newest event {seen.newest.astimezone(UTC):%Y-%m-%d}"
     if title:
         used = (
@@ -62,8 +64,8 @@ def events_not_recorded(case: Case) -> Iterator[Finding]:
             title,
             case.events,
             evidence + used,
-            "usagefix smoke tries the application's own way to record one, usagefix probe-api its API, and usagefix"
-            " doctor --source DIR reads what it inserts",
+            "usagefix smoke tries the application's function, usagefix probe-api its API, and usagefix doctor"
+            " --source DIR reads its code",
         )
 
 
@@ -72,29 +74,35 @@ def user_key_elsewhere(case: Case) -> Iterator[Finding]:
     key = case.picture.code.facts.user_key
     if key is None or not key.profile or case.counter.user is None:
         return
-    by = [function.signature for function in case.recorders if _gives_session(case, function.body, key.table)]
-    by += [
-        where(place)
-        for place in case.places(Use.INSERTS_EVENT)
-        if _gives_session(case, _statement(case, place), key.table)
+    functions = [function for function in case.recorders if _gives_session(case, function.body, key.table)]
+    places = [
+        place for place in case.places(Use.INSERTS_EVENT) if _gives_session(case, _statement(case, place), key.table)
     ]
+    by = [*(function.signature for function in functions), *map(where, places)]
     doubted = bool(case.picture.drift and case.picture.drift.doubt)
     if by or (doubted and case.source is None):
         column = f"{case.events}.{case.counter.sql('user')}"
         yield Finding(
             "user_key_elsewhere",
             ERROR if by else WARNING,
-            f"An event wants a key of {key.table}, not the session's user",
+            f"An event needs a key of {key.table}, not the session's user",
             column,
-            f"its foreign key leads to {key.table}({key.key}), which has the session's user in another column, user_id;"
-            + (f" the session's user is inserted by {listed(by)}" if by else " not read: the source (--source DIR)"),
-            f"insert {key.table}.{key.key} of the row whose user_id is the session's user; or let the foreign key lead"
-            " to auth.users",
+            (
+                f"its foreign key refers to {key.table}({key.key}), which has the session's user in another"
+                " column, user_id;"
+            )
+            + (f" {listed(by)} inserts the session's user" if by else " not read: the source (--source DIR)"),
+            f"insert {key.table}.{key.key} of the row whose user_id is the session's user; or let the foreign"
+            " key refer to auth.users",
+            excerpt=first(
+                *(of_function(case, function, Use.INSERTS_EVENT) for function in functions),
+                *(of_place(case, place) for place in places),
+            ),
         )
 
 
 def _statement(case: Case, place: Place) -> str:
-    """The lines from one on that an insert may go on for; empty where the file can no longer be read."""
+    """The lines from one on that an insert may go on for; empty if the file can no longer be read."""
     if case.folder is None:
         return ""
     try:

@@ -1,4 +1,5 @@
-"""The rule of what trends, heatmap, top and the dashboard read: the events of some time."""
+"""The rules of what reads the counter and the events: views of the application, and trends, heatmap, top and the
+dashboard, which read the events of some time."""
 
 from __future__ import annotations
 
@@ -6,8 +7,9 @@ from collections.abc import Iterator
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import INFO, Rule
-from usagefix.doctor.words import quoted
+from usagefix.doctor.words import listed, quoted
 from usagefix.models.diagnosis import Finding
+from usagefix.models.figures import plural, size
 from usagefix.picture.telling import time_of
 
 _LARGE = 1_000_000  # rows; fewer are read in a second
@@ -28,23 +30,51 @@ def time_not_indexed(case: Case) -> Iterator[Finding]:
     in_order = around.correlations.get(time)
     if in_order is None or abs(float(in_order)) >= _IN_ORDER:
         pages = 3 + around.event_pages // _RANGE * _SUMMARY // _PAGE
-        how, why = "USING brin ", "they lie in its order, so that a BRIN is enough"
+        how, why = "USING brin ", "they are stored in its order, so a BRIN index is enough"
     else:
         pages = around.event_rows * _ENTRY // _PAGE
-        how, why = "", "they do not lie in its order, so that it takes a b-tree"
+        how, why = "", "they are not stored in its order, so it takes a b-tree"
     yield Finding(
         "time_not_indexed",
         INFO,
         f"No index on the time of {case.nouns.events}: trends, heatmap and top read all of them",
         case.events,
-        f"about {around.event_rows:,} rows without an index on {time}; {why}, of about {_size(pages * _PAGE)}",
+        f"about {plural(around.event_rows, 'row')} without an index on {time}; {why}, of about {size(pages * _PAGE)}",
         f"CREATE INDEX CONCURRENTLY ON {case.events} {how}({quoted(time)})",
     )
 
 
-def _size(number: int) -> str:
-    """Bytes as people read them."""
-    return f"{number / 2**10:,.0f} kB" if number < 2**20 else f"{number / 2**20:,.0f} MB"
+def materialised_view(case: Case) -> Iterator[Finding]:
+    """Materialised views: they keep what they read once."""
+    for view in case.picture.views:
+        if not view.materialised:
+            continue
+        what = "the counter" if view.counter else case.nouns.events
+        shows = "it shows them" if what == case.nouns.events else "it shows the counter"
+        evidence = f"{shows} as of its last REFRESH" if view.populated else "it was never filled"
+        evidence += "" if view.keyed else "; without a unique index, its readers wait while it is refreshed"
+        yield Finding(
+            "materialised_view",
+            INFO,
+            f"A materialised view reads {what}",
+            view.name,
+            evidence + (f"; it reads {listed(view.through)}" if view.through else ""),
+            view.refresh + (f", as {view.owner}, who owns it" if not view.owned else ""),
+        )
 
 
-RULES: dict[str, Rule] = {rule.__name__: rule for rule in (time_not_indexed,)}
+def view_of_counter(case: Case) -> Iterator[Finding]:
+    """Plain views: what shows the counter beside its column."""
+    names = [view.name for view in case.picture.views if not view.materialised]
+    if names:
+        yield Finding(
+            "view_of_counter",
+            INFO,
+            "A view reads the counter" if len(names) == 1 else f"{plural(len(names), 'view')} read the counter",
+            case.counted_column,
+            listed(names),
+            "none: a view shows the counter as it is now",
+        )
+
+
+RULES: dict[str, Rule] = {rule.__name__: rule for rule in (time_not_indexed, materialised_view, view_of_counter)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from usagefix import quoting
 from usagefix.errors import without_urls
+from usagefix.models.figures import grouped
 
 if TYPE_CHECKING:
     from usagefix.reading import Place
@@ -47,11 +48,7 @@ def a(noun: str) -> str:
     return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
 
 
-def events(number: int) -> str:
-    return f"{number:,} event{'' if number == 1 else 's'}"
-
-
 def listed(words: Iterable[str], most: int = 5) -> str:
     """Some of the words, and how many more there are."""
     every = list(words)
-    return ", ".join(every[:most]) + (f" and {len(every) - most:,} more" if len(every) > most else "")
+    return ", ".join(every[:most]) + (f" and {grouped(len(every) - most)} more" if len(every) > most else "")

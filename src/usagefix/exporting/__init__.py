@@ -31,7 +31,7 @@ def export(folder: Path, steps: Sequence[Step], chosen: MigrationTool | None = N
     is of; where nothing tells, the Supabase CLI.
 
     All of it is written, or nothing; no migration is replaced. Raises ConfigurationError for a folder that is not
-    there, is of several tools, or cannot be read or written, and where no migration can follow.
+    there, is of several tools, or cannot be read or written, and if no migration can follow.
     """
     tool, home = _tool(folder, chosen)
     found = _found(tool, home)
@@ -43,7 +43,7 @@ def export(folder: Path, steps: Sequence[Step], chosen: MigrationTool | None = N
         write([draft for each in drafts for draft in each])
     except OSError as error:
         raise ConfigurationError(
-            f"the files cannot be written to {home}: {error.strerror}", hint="nothing was written; check that folder"
+            f"the files cannot be written to {home}: {error.strerror}", hint="usagefix wrote nothing; check that folder"
         ) from None
     replaced = [(file.was(step), str(file.path)) for step in missing for file in found]
     return ExportReport(

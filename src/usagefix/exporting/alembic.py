@@ -50,9 +50,9 @@ class Alembic(Tool):
     choice = MigrationTool.ALEMBIC
     runs = "alembic upgrade head"
     told = (
-        "Alembic runs all new revisions in one transaction, and writers wait until the last is done, unless env.py "
-        "gives transaction_per_migration=True to context.configure(). Safe to run again; then: usagefix verify. "
-        "--? marks what other databases do without."
+        "Alembic runs all new revisions in one transaction, and writers wait until the last ends, unless"
+        " env.py gives transaction_per_migration=True to context.configure(). Safe to run again; then:"
+        " usagefix verify. --? marks lines that some databases do not need."
     )
     usual = ("alembic/versions", "migrations/versions")
     comment = "#"
@@ -68,7 +68,7 @@ class Alembic(Tool):
         return None
 
     def found(self, folder: Path) -> list[File]:
-        """From the first revision to the head. Raises ConfigurationError where there are several heads."""
+        """From the first revision to the head. Raises ConfigurationError if there are several heads."""
         revisions = dict(_revision(path) for path in sorted(folder.iterdir()) if path.suffix == ".py")
         revisions.pop(None, None)
         below = {name for _, downs in revisions.values() for name in downs}
@@ -134,7 +134,7 @@ def _revision(path: Path) -> tuple[str | None, tuple[File, tuple[str, ...]]]:
 
 
 def _versions_of(project: Path) -> Path:
-    """What ``alembic.ini`` says. Raises ConfigurationError where it says nothing."""
+    """What ``alembic.ini`` says. Raises ConfigurationError if it says nothing."""
     parser = configparser.ConfigParser({"here": str(project)}, strict=False)
     try:
         parser.read_string(read(project / "alembic.ini"))

@@ -21,8 +21,8 @@ class Dbmate(Stamped):
     choice = MigrationTool.DBMATE
     runs = "dbmate up"
     told = (
-        "dbmate runs each section as one transaction, and waits for it as long as it takes. Safe to run again; "
-        "then: usagefix verify. --? marks what other databases do without."
+        "dbmate runs each section as one transaction, without a time limit. Safe to run again; then: usagefix"
+        " verify. --? marks lines that some databases do not need."
     )
     usual = ("db/migrations",)
     goes_on = True

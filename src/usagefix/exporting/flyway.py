@@ -29,10 +29,10 @@ class Flyway(Tool):
     choice = MigrationTool.FLYWAY
     runs = "flyway migrate"
     told = (
-        "Flyway splits this into statements and runs them in one transaction; with group=true all new files are "
-        "one, and writers wait until the last is done. U files are for flyway undo, which is not in every edition; "
-        "they are plain SQL for psql -1 -f, too. Safe to run again; then: usagefix verify. --? marks what other "
-        "databases do without."
+        "Flyway splits this into statements and runs them in one transaction; with group=true all new files"
+        " are one transaction, and writers wait until the last ends. U files are for flyway undo, which not"
+        " every edition has; psql -1 -f runs them, too. Safe to run again; then: usagefix verify. --? marks"
+        " lines that some databases do not need."
     )
     usual = ("src/main/resources/db/migration", "db/migration", "sql", "migrations")
     goes_on = True

@@ -23,10 +23,10 @@ class GolangMigrate(Tool):
     choice = MigrationTool.GOLANG_MIGRATE
     runs = "migrate up"
     told = (
-        "golang-migrate sends the file as one query, which is one transaction: not with x-multi-statement=true, "
-        "which cuts functions at their semicolons. After a failure nothing is changed, but the version is dirty: "
-        "migrate force to the one before. x-statement-timeout ends a long one. Then: usagefix verify. --? marks "
-        "what others do without."
+        "golang-migrate sends the file as one query, which is one transaction. Do not set"
+        " x-multi-statement=true, which cuts functions at their semicolons. A failure changes nothing, but"
+        " leaves the version dirty: migrate force to the one before. x-statement-timeout limits the time."
+        " Then: usagefix verify. --? marks lines that some databases do not need."
     )
     usual = ("migrations", "db/migrations", "db/migration", "database/migrations")
     marks = ("[0-9]*_*.up.sql",)

@@ -13,7 +13,7 @@ _UNIX = 10  # digits of seconds since 1970
 
 def timestamps(taken: Iterable[str], count: int, hint: str) -> list[str]:
     """The next ones, a second apart: from now on, or after the newest taken. Raises ConfigurationError with the hint
-    where that is none."""
+    if that is none."""
     newest = max(taken, default="")
     try:
         first = datetime.now(UTC)
@@ -23,7 +23,7 @@ def timestamps(taken: Iterable[str], count: int, hint: str) -> list[str]:
         return [_digits(first + timedelta(seconds=n)) for n in range(count)]
     except (ValueError, OverflowError):
         raise ConfigurationError(
-            f"no migration can come after version {newest}, which is no timestamp", hint=hint
+            f"no migration can follow version {newest}, because that is no timestamp", hint=hint
         ) from None
 
 

@@ -22,10 +22,10 @@ class Prisma(Tool):
     choice = MigrationTool.PRISMA
     runs = "prisma migrate deploy"
     told = (
-        "Prisma sends the file as one query, which is one transaction. After a failure nothing is changed: prisma "
-        "migrate resolve --rolled-back, then deploy again. The way back: prisma db execute --file with the "
-        "down.sql beside this, then the same resolve. Then: usagefix verify. --? marks what other databases do "
-        "without."
+        "Prisma sends the file as one query, which is one transaction. A failure changes nothing: prisma"
+        " migrate resolve --rolled-back, then deploy again. The way back: prisma db execute --file with the"
+        " down.sql beside this, then the same resolve. Then: usagefix verify. --? marks lines that some"
+        " databases do not need."
     )
     usual = ("prisma/migrations", "migrations")
     marks = ("migration_lock.toml",)

@@ -28,8 +28,9 @@ class Sqitch(Tool):
     choice = MigrationTool.SQITCH
     runs = "sqitch deploy"
     told = (
-        "Sqitch runs this with psql; the transaction is its own, BEGIN to COMMIT. Safe to run again; sqitch verify "
-        "checks what was made, usagefix verify everything. --? marks what other databases do without."
+        "Sqitch runs this with psql, in the file's own transaction, BEGIN to COMMIT. Safe to run again;"
+        " sqitch verify checks these objects, usagefix verify checks everything. --? marks lines that some"
+        " databases do not need."
     )
     marks = ("sqitch.conf", "sqitch.plan")
 
@@ -67,7 +68,7 @@ class Sqitch(Tool):
 
 
 class _Places:
-    """Where the plan and the scripts are, as ``sqitch.conf`` says. Raises ConfigurationError where that is none."""
+    """Where the plan and the scripts are, as ``sqitch.conf`` says. Raises ConfigurationError if that is none."""
 
     def __init__(self, folder: Path) -> None:
         parser = configparser.ConfigParser(

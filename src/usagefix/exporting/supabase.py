@@ -21,7 +21,7 @@ class Supabase(Stamped):
 
     choice = MigrationTool.SUPABASE
     runs = "supabase db push"
-    told = "One transaction, safe to run again; then: usagefix verify. --? marks what other databases do without."
+    told = "One transaction, safe to run again; then: usagefix verify. --? marks lines that some databases do not need."
     usual = ("supabase/migrations", "migrations")
 
     def home(self, folder: Path) -> Path | None:

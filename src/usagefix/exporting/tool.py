@@ -90,7 +90,7 @@ class Tool(ABC):
     goes_on: ClassVar[bool] = False  # in the same transaction, so that settings must be as they were
 
     def home(self, folder: Path) -> Path | None:
-        """Where its files are, for that folder or the project there; None where nothing tells that it is used."""
+        """Where its files are, for that folder or the project there; None if nothing tells that it is used."""
         places = (folder, *(folder / usual for usual in self.usual))
         return next((place for place in places if any(True for mark in self.marks for _ in place.glob(mark))), None)
 
@@ -100,7 +100,7 @@ class Tool(ABC):
 
     @abstractmethod
     def versions(self, found: Sequence[File], steps: Sequence[Step]) -> list[str]:
-        """What further migrations are listed as. Raises ConfigurationError where none can follow."""
+        """What further migrations are listed as. Raises ConfigurationError if none can follow."""
 
     @abstractmethod
     def drafts(self, folder: Path, found: Sequence[File], new: Sequence[tuple[str, Step]]) -> Iterator[list[Draft]]:

@@ -46,7 +46,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _replace(draft: Draft, path: Path) -> None:
-    """Put a draft in the place of what it was made from. Raises OSError where that has changed meanwhile."""
+    """Put a draft in the place of what it was made from. Raises OSError if that has changed meanwhile."""
     if read(draft.path) != draft.replaces:
         raise OSError(None, f"{draft.path.name} was changed meanwhile")
     path.chmod(draft.path.stat().st_mode & 0o7777)

@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]
 def trends(db: Database, asked: Asked, on_progress: Progress | None = None) -> TrendsReport:
     """Uses over time, and what changed since the time before.
 
-    Raises ConfigurationError for a window, a zone or a column that cannot be, RowNotFound, Refused where nothing tells
+    Raises ConfigurationError for a window, a zone or a column that cannot be, RowNotFound, Refused if nothing tells
     when events were, WrongDatabase, NotPermitted.
     """
     with db.snapshot():
@@ -35,7 +35,7 @@ def heatmap(db: Database, asked: Asked, on_progress: Progress | None = None) -> 
 
 
 def top(db: Database, of: Of, asked: Asked, limit: int, on_progress: Progress | None = None) -> TopReport:
-    """The most used, or the most active. Raises what :func:`trends` does; Refused where events name no user."""
+    """The most used, or the most active. Raises what :func:`trends` does; Refused if events name no user."""
     with db.snapshot():
         return Looking(db, asked, _counting(on_progress, 3)).top(of, limit)
 
@@ -72,7 +72,7 @@ def _counting(on_progress: Progress | None, total: int) -> Callable[[], None]:
 
 
 def _verified(db: Database) -> VerifyReport | None:
-    """What verify says; None where the role may see the events and not what it needs for that, and where there is
+    """What verify says; None if the role may see the events and not what it needs for that, and where there is
     nothing to compare: a sum that is no number."""
     try:
         with db.apart():

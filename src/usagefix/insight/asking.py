@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from usagefix.errors import ConfigurationError
+from usagefix.models.figures import grouped
 from usagefix.models.insight import Asked
 
 LONGEST = 20_000  # days
@@ -25,7 +26,7 @@ def parameters(asked: Asked) -> dict[str, Any]:
         return found | {"days": None} | _time("since", asked.since)
     number, unit = int(span[1]), span[2]
     if number == 0:
-        raise ConfigurationError(f"--since {asked.since} is no time at all", hint=_HINT)
+        raise ConfigurationError(f"--since {asked.since} covers no time", hint=_HINT)
     if number * _DAYS[unit] > LONGEST:
         raise _too_early("since", asked.since)
     months = {"mo": 1, "y": 12}.get(unit, 0) * number
@@ -34,7 +35,7 @@ def parameters(asked: Asked) -> dict[str, Any]:
 
 
 def span(since: str, until: str | None, now: datetime) -> timedelta:
-    """About how long a window is; nothing where it cannot be."""
+    """About how long a window is; nothing if it cannot be."""
     end = _about(until, now) or now
     if found := _SPAN.fullmatch(since):
         return timedelta(days=min(int(found[1]) * _DAYS[found[2]], LONGEST))
@@ -52,20 +53,19 @@ def _about(text: str | None, now: datetime) -> datetime | None:
 def require_window(asked: Asked, since: datetime, until: datetime, now: datetime, periods: int) -> None:
     """Raise ConfigurationError for a window that is empty, still to come, or too long for its periods."""
     if asked.until is not None and until > now:
-        raise ConfigurationError(
-            f"--until {asked.until} is still to come", hint="leave it out: the window then ends now"
-        )
+        raise ConfigurationError(f"--until {asked.until} is in the future", hint="omit it: the window then ends now")
     if since >= until:
-        what = "is not before the end of the window" if asked.until is not None else "is still to come"
+        what = "is not before the end of the window" if asked.until is not None else "is in the future"
         raise ConfigurationError(f"--since {asked.since} {what}", hint=_HINT)
     if periods > MOST_PERIODS:
         raise ConfigurationError(
-            f"that is {periods:,} periods of one {asked.by}", hint="take a longer period (--by), or a later --since"
+            f"that is {grouped(periods)} periods of one {asked.by}",
+            hint="take a longer period (--by), or a later --since",
         )
 
 
 def _too_early(what: str, text: str) -> ConfigurationError:
-    limits = f"a window is at most {LONGEST:,} days, and begins in {EARLIEST} or later"
+    limits = f"a window is at most {grouped(LONGEST)} days, and begins in {EARLIEST} or later"
     return ConfigurationError(f"--{what} {text} goes back too far", hint=limits)
 
 

@@ -38,13 +38,13 @@ class Events:
 def events(db: Database, asked: Asked) -> Events:
     """What there is of the events of the counter in turn, in the snapshot that is open.
 
-    Raises Refused where nothing tells when they were, or there are none; ConfigurationError for a column that is not
+    Raises Refused if nothing tells when they were, or there are none; ConfigurationError for a column that is not
     there, or that holds addresses; RowNotFound.
     """
     counter = db.counter
     if counter.truth is not None:
         raise Refused(
-            f"{counter.slug} is only verified, by a query: there are no events to show",
+            f"{counter.slug} is only verified, by a query, so it has no events to show",
             hint="declare it with events, or name another with --counter",
         )
     table = picture.tables(db)[1]
@@ -52,9 +52,9 @@ def events(db: Database, asked: Asked) -> Events:
     type_ = table.columns[time]["base"]
     cannot = []
     if user is None:
-        cannot.append(f"users: {table.name} has no column that tells who it was; name one with --user-column")
+        cannot.append(f"users: {table.name} has no column with the user; name one with --user-column")
     if kind is None:
-        cannot.append(f"kinds: {table.name} has no column of that; name one with --kind-column")
+        cannot.append(f"kinds: {table.name} has no column with a kind; name one with --kind-column")
     db.counter = counter = replace(counter, time=time, user=user, kind=kind)
     row = named(db, asked.preset).id if asked.preset is not None else None
     return Events(
@@ -73,22 +73,21 @@ def _chosen(counter: Counter, table: picture.Table, asked: Asked) -> tuple[str, 
     time = _column(table, "--time-column", asked.time_column, (time_of(counter, table),), times)
     if time is None:
         raise Refused(
-            f"nothing tells when the events of {counter.slug} were: {table.name} has no column that is called after a"
-            " time",
-            hint=f"name it with --time-column: {', '.join(times)}" if times else "a column of times is needed",
+            f"the events of {counter.slug} have no time: {table.name} has no column with the name of a time",
+            hint=f"name it with --time-column: {', '.join(times)}" if times else "a column with times is needed",
         )
     refers = {column for _, column in counter.keys}
     others = [name for name in table.columns if name not in refers and not EMAIL_NAMED.search(name)]
     user = _column(table, "--user-column", asked.user_column, (counter.user, *USERS), others)
     if asked.user_column is not None and EMAIL_NAMED.search(asked.user_column):
         raise ConfigurationError(
-            f"--user-column {asked.user_column} is called after an e-mail address, and none is ever read",
+            f"--user-column {asked.user_column} has the name of an e-mail address, and usagefix reads none",
             hint="name the column that holds the user's key",
         )
     kind = _column(table, "--kind-column", asked.kind_column, (counter.kind, *KINDS), others)
     if asked.kind is not None and kind is None:
         raise ConfigurationError(
-            f"--kind {asked.kind}: {table.name} has no column that tells kinds", hint="name one with --kind-column"
+            f"--kind {asked.kind}: {table.name} has no column with kinds", hint="name one with --kind-column"
         )
     return time, user, kind
 
@@ -96,7 +95,7 @@ def _chosen(counter: Counter, table: picture.Table, asked: Asked) -> tuple[str, 
 def _column(
     table: picture.Table, option: str, given: str | None, usual: Iterable[str | None], fitting: list[str]
 ) -> str | None:
-    """The column that is given, else the first of the usual ones that is there; None where there is none."""
+    """The column that is given, else the first of the usual ones that is there; None if there is none."""
     if given is None:
         return next((name for name in usual if name in fitting), None)
     if given not in table.columns or (option == "--time-column" and given not in fitting):

@@ -77,11 +77,11 @@ def periods(
 
 
 def change(now: Amount, before: Amount) -> float | None:
-    """What came since, as a share of what was before; None where that is none, or no number."""
+    """What came since, as a share of what was before; None if that is none, or no number."""
     return part(minus(now, before), before) if is_number(before) and before > 0 else None
 
 
 def part(of: Amount, whole: Amount) -> float | None:
-    """The one as a share of the other; None where that is no number."""
+    """The one as a share of the other; None if that is no number."""
     found = share(of, whole) if is_number(whole) and whole else nan
     return found if isfinite(found) else None

@@ -58,23 +58,23 @@ class Labels:
 def labels(db: Database, wanted: str) -> Labels:
     """The column ``wanted``, as ``table.column`` or ``column``, of a table that the users of events lead to.
 
-    Raises ConfigurationError where there is none, or where it holds addresses.
+    Raises ConfigurationError if there is none, or if it holds addresses.
     """
     *before, column = wanted.split(".")
     tables = db.rows(db.query("user_tables"), _Table)
     named = ".".join(before)
     found = [table for table in tables if (named in (table.name, str(table)) if named else table.direct)]
-    hint = "name TABLE.COLUMN, where the table's key is that of the user, as in profiles.username"
+    hint = "name TABLE.COLUMN of a table that has the user's key, as in profiles.username"
     if EMAIL_NAMED.search(column):
-        raise _private(wanted, "is called after an e-mail address, and none is ever read")
+        raise _private(wanted, "has the name of an e-mail address, and usagefix reads none")
     if named in ("auth.users", "users") and any(t.schema == _AUTH for t in found) and all(
         t.schema == _AUTH for t in found
     ):  # fmt: skip
-        raise _private(wanted, "is a column of auth.users, of which only the key is read")
+        raise _private(wanted, "is a column of auth.users, and usagefix reads only the key of that")
     found = [table for table in found if table.schema != _AUTH]
     if not found:
         others = ", ".join(str(table) for table in tables if table.schema != _AUTH)
-        leads = f"they lead to {others}" if others else "no foreign key says where the users of events are"
+        leads = f"they lead to {others}" if others else "the user of an event has no foreign key"
         raise ConfigurationError(f"--user-label {wanted}: {leads}", hint=hint)
     fitting = [table for table in found if column in table.columns]
     if not fitting:
@@ -102,4 +102,4 @@ def _stands_for(text: str) -> str:
 
 
 def _private(wanted: str, why: str) -> ConfigurationError:
-    return ConfigurationError(f"--user-label {wanted} {why}", hint="show a name that people chose to show")
+    return ConfigurationError(f"--user-label {wanted} {why}", hint="choose a name that people chose to show")

@@ -20,8 +20,8 @@ from usagefix.insight.folding import Hour
 from usagefix.insight.people import labels, without_addresses
 from usagefix.insight.window import Frame, frame, zone_named
 from usagefix.models.amount import Amount, amount, plus
+from usagefix.models.figures import plural
 from usagefix.models.insight import Asked, HeatmapReport, Of, Step, TopReport, TopRow, TrendsReport
-from usagefix.models.nouns import plural
 
 T = TypeVar("T")
 
@@ -104,7 +104,7 @@ class Looking:
     def heatmap(self) -> HeatmapReport:
         """Weekday by hour."""
         now, _ = self._hours
-        cannot = (f"hours: {self._counter.time} tells the day, and no hour",) if self._events.day else ()
+        cannot = (f"hours: {self._counter.time} has a day, but no hour",) if self._events.day else ()
         return HeatmapReport(
             window=self._frame.window,
             timezone=self._frame.window.timezone,
@@ -114,10 +114,10 @@ class Looking:
         )
 
     def top(self, of: Of, limit: int) -> TopReport:
-        """The most used, or the most active. Raises Refused where events name no user."""
+        """The most used, or the most active. Raises Refused if events name no user."""
         if of is Of.USERS and not self.knows_users:
             raise Refused(
-                f"{self._db.nouns.child} has no column that tells who it was",
+                f"{self._db.nouns.child} has no column with the user",
                 hint="name it with --user-column; usagefix top presets ranks what was used",
             )
         found = self._users if of is Of.USERS else self._rows
@@ -194,12 +194,12 @@ class Looking:
         if outside.undated:
             yield f"no time: {plural(outside.undated, nouns.event)} without {time}, in no window"
         if outside.ahead:
-            yield f"still to come: {plural(outside.ahead, nouns.event)} of a time that is not yet, in no window"
+            yield f"in the future: {plural(outside.ahead, nouns.event)} with a time in the future, in no window"
 
     def _new_and_returning(self, of: Of) -> Iterator[str]:
         if of is Of.USERS and self._users.returning is None:
             column = f"{self._db.nouns.child}.{self._counter.user}"
-            yield f"new and returning users: {column} has no index, and without one all events would be read again"
+            yield f"new and returning users: {column} has no index, and without one this would read all events again"
 
     @cached_property
     def _kinds_there(self) -> tuple[str, ...]:

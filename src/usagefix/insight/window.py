@@ -73,7 +73,7 @@ def frame(db: Database, asked: Asked, zone: str) -> Frame:
 
 
 def zone_named(db: Database, wanted: str) -> str:
-    """The time zone of that name, as the server writes it. Raises ConfigurationError where it knows none.
+    """The time zone of that name, as the server writes it. Raises ConfigurationError if it knows none.
 
     Not what PostgreSQL would take for one besides: ``UTC+3`` is west of Greenwich to it, and ``nonsense7`` is a zone.
     """
@@ -90,7 +90,7 @@ def zone_named(db: Database, wanted: str) -> str:
         near = by_city or [folded[name] for name in difflib.get_close_matches(wanted.lower(), folded, n=3)]
         meant = f"; is {' or '.join(near[:3])} meant?" if near else ""
         raise ConfigurationError(
-            f"the server knows no time zone {wanted!r}", hint=f"name one as Europe/Berlin or UTC is named{meant}"
+            f"the server knows no time zone {wanted!r}", hint=f"use a name like Europe/Berlin or UTC{meant}"
         )
     return str(found)
 

@@ -1,4 +1,2 @@
-"""What the verbs take and return: frozen values, no behaviour beyond what follows from their own fields.
-
-One module a subject, imported where it is needed: to make all these classes takes longer than to connect.
-"""
+"""What the verbs take and return: frozen values, with no behaviour except what follows from their fields. One module
+a subject; a module imports what it needs, because creating all these classes takes longer than connecting."""

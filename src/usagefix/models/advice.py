@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``do``: a command, a statement, or in words what a person has to edit, joined with ", then "; ``why`` it is that
-    and nothing else."""
+    """``do``: a command, a statement, or words for what a person has to edit, joined with ", then "; ``why``: the
+    reason."""
 
     do: str
     why: str
 
     def __str__(self) -> str:
-        """As it is printed: the reason of a mere command stands above it, in the checks."""
+        """The step as it is printed. A mere command needs no reason, because the checks above it give that."""
         return self.do if self.do.startswith("usagefix ") else f"{self.do} ({self.why})"

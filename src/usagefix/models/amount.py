@@ -1,4 +1,4 @@
-"""What counters hold and events add up to: exact, however long; an ``int`` where it is whole, else a ``Decimal``."""
+"""Values of counters and sums of events: exact, however long; an ``int`` if whole, else a ``Decimal``."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ def share(part: Amount, whole: Amount) -> float:
 
 
 def is_number(value: Amount) -> bool:
-    """Whether it is finite: a numeric of PostgreSQL may be NaN or infinite, for which JSON has but strings."""
+    """Whether it is finite: a numeric of PostgreSQL may be NaN or infinite, which JSON can only write as strings."""
     return isinstance(value, int) or (isinstance(value, Decimal) and value.is_finite())

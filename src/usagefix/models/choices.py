@@ -1,4 +1,4 @@
-"""What a command line chooses from. Cheap to import: it is read before there is a command."""
+"""The choices of the command line. Cheap to import, because it is read before there is a command."""
 
 from enum import StrEnum
 
@@ -15,21 +15,21 @@ class DailyLimit(StrEnum):
 
 
 class Trust(StrEnum):
-    """Which side is true where a counter shows more than its events."""
+    """Which side is right if a counter shows more than its events."""
 
     EVENTS = "events"  # the counter falls
     COUNTERS = "counters"  # what it shows too much becomes its baseline
 
 
 class Counters(StrEnum):
-    """What rollback does about the counters that were corrected."""
+    """What rollback does about the corrected counters."""
 
     KEEP = "keep"
     RESTORE = "restore"
 
 
 class GuardMode(StrEnum):
-    """What becomes of a write of the counter that is no count."""
+    """What the guard does with a write of the counter that is no count."""
 
     IGNORE = "ignore"  # the counter stays, the rest of the statement goes through
     WARN = "warn"  # the same, with a warning

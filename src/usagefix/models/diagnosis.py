@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from usagefix.models.advice import Step
 from usagefix.models.keyed import Keyed
+
+DOCS = "https://github.com/usagefix/usagefix/blob/main/docs"
+PAGE = "doctor.md"  # has a section for each finding
 
 
 class Severity(StrEnum):
@@ -19,8 +22,22 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A few lines of code, from ``first_line`` on: of a ``file`` below the folder that was read, or of the body of a
+    ``function`` of the database. ``line`` and ``column``, from 1, and ``length`` are what the finding is about."""
+
+    file: str | None
+    function: str | None
+    line: int
+    column: int
+    length: int
+    first_line: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of ``doctor``. ``cause`` is 1 to 4 where it is one of the four root causes, see ``usagefix.doctor``."""
+    """One finding of ``doctor``. ``cause`` is 1 to 4 for one of the four root causes, see ``usagefix.doctor``."""
 
     finding_id: str
     severity: Severity
@@ -29,6 +46,11 @@ class Finding:
     evidence: str
     remedy: str
     cause: int | None = None
+    excerpt: Excerpt | None = None
+    docs: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "docs", f"{DOCS}/{PAGE}#{self.finding_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +65,7 @@ class SourceRead:
 
 @dataclass(frozen=True, slots=True)
 class DoctorReport(Keyed):
-    """Every finding, the worst first. ``source`` is None where no source was given; ``counted``: whether the role could
+    """Every finding, the worst first. ``source`` is None if no source was given; ``counted``: whether the role could
     read the counters and the events, without which nothing is known to be right; ``next``: what to do about errors that
     apply or backfill mends."""
 

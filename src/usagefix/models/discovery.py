@@ -10,15 +10,13 @@ from usagefix.models.keyed import Keyed
 
 @dataclass(frozen=True, slots=True)
 class FoundCounter:
-    """A column that agrees with its events. Names and fragments are SQL, as a declaration writes them; ``key`` is null
-    where the declaration needs none.
-
-    ``agreement``: of the ``rows`` looked at in which counter or events are not 0, the share that is right; of them
-    ``inaccurate`` are not, by ``drift_total`` in all. ``runner_up``: where another hypothesis (``rival``) gives another
-    number, the share in which that one is right. ``sampled``: some of the rows only. ``alike``: what else would fit,
-    since no row looked at tells it apart. ``last``: the column for the time of the last event; ``last_from`` the one of
-    an event.
-    """
+    """A column that agrees with its events. Names and fragments are SQL, as a declaration writes them; ``key`` is
+    null if the declaration needs none. ``rows``: the rows that discover read in which the counter or its events are
+    not 0; ``agreement``: the share of them that is right; ``inaccurate``: how many are wrong, by ``drift_total``
+    together. ``rival``: the best other hypothesis; ``runner_up``: the share in which it is right, of the rows where
+    it gives another number. ``sampled``: discover read only a part of the rows. ``alike``: other hypotheses that
+    give the same in every row read. ``last``: the column for the time of the last event; ``last_from``: the column
+    of an event with that time."""
 
     counter: str
     events: str
@@ -40,8 +38,8 @@ class FoundCounter:
 
 @dataclass(frozen=True, slots=True)
 class NeverMaintained:
-    """A column that is called as a number of events and is 0 or null in every row looked at, though there are events:
-    ``events``, where they may be."""
+    """A column with the name of a number of events, which is 0 or null in every row read although there are events.
+    ``events``: where these may be."""
 
     counter: str
     events: tuple[str, ...]
@@ -50,11 +48,8 @@ class NeverMaintained:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """A column that may be a counter, with the hypothesis that agrees most.
-
-    ``why`` it is not certain: ``low`` agreement, too ``few`` rows, a ``rival`` that agrees nearly as often, a ``tie``
-    with a rival that gives the same.
-    """
+    """A column that may be a counter, with the hypothesis that agrees most. ``why`` it is not certain: ``low``
+    agreement, too ``few`` rows, a ``rival`` that agrees nearly as often, a ``tie`` with a rival that gives the same."""
 
     counter: str
     events: str
@@ -69,7 +64,7 @@ class Undecided:
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """A table, or events of one, that were not looked at."""
+    """A table, or events of one, that discover did not read, and why."""
 
     what: str
     why: str
@@ -77,7 +72,7 @@ class PassedOver:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The file of declarations, the counters that were added to it, and those that it had already."""
+    """The file of declarations, the counters that discover added to it, and those that it had already."""
 
     path: str
     added: tuple[str, ...]
@@ -86,8 +81,8 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class DiscoverReport(Keyed):
-    """What discover found. ``columns``: how many may have been counters; ``events``: how many tables, by the columns
-    that name the parent, were held against them."""
+    """The result of discover. ``columns``: how many columns it considered; ``events``: with how many tables, by the
+    columns that name the parent, it compared them."""
 
     counters: tuple[FoundCounter, ...]
     never_maintained: tuple[NeverMaintained, ...]

@@ -11,10 +11,8 @@ from usagefix.models.keyed import Keyed
 
 @dataclass(frozen=True, slots=True)
 class RefusedWrite:
-    """Who tried to write the counter: the columns of ``refused_writes.sql``.
-
-    ``via``: the functions it came through, the nearest first, empty for a statement on its own; ``writes``: rows.
-    """
+    """Writes of the counter that the guard refused: the columns of ``refused_writes.sql``. ``via``: the functions
+    that led to them, the nearest first, empty for a plain statement; ``writes``: rows."""
 
     mode: str
     role: str
@@ -27,12 +25,9 @@ class RefusedWrite:
 
 @dataclass(frozen=True, slots=True)
 class GuardReport(Keyed):
-    """The guard's mode and what it has refused, the latest first.
-
-    ``was``: the mode before, None where none was asked for. ``rejected`` counts the writes that failed; they are undone
-    with their transactions, so nothing else is known of them. ``unnoted`` counts those that came too often to be noted,
-    of which no more is known either.
-    """
+    """The guard's mode and the writes that it refused, the latest first. ``was``: the mode before, None if nobody
+    changed it. ``rejected``: the number of writes that failed; they were undone with their transactions, so nothing
+    else is known of them. ``unnoted``: the number of writes that were too many to record."""
 
     mode: GuardMode
     was: GuardMode | None

@@ -31,8 +31,8 @@ class Of(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which events a view is about: from ``since`` until before ``until``, in a named time zone; ``preset`` and
-    ``kind`` where only those of one row, or of one kind, were asked for."""
+    """The events that a view covers: from ``since`` until before ``until``, in a named time zone. ``preset`` and
+    ``kind`` are set if the view covers only one row, or one kind."""
 
     since: datetime
     until: datetime
@@ -43,9 +43,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """One period of the trend: ``start`` in the window's time zone. ``users``: how many different ones; None where
-    events name none. ``presets``: how many rows had an event. ``by_kind``: uses by kind, all kinds of the window in
-    each period; empty where events have no kind."""
+    """One period of the trend. ``start``: in the window's time zone. ``users``: how many different ones; None if
+    events name none. ``presets``: how many rows had an event. ``by_kind``: uses by kind, with all kinds of the
+    window in each period; empty if events have no kind."""
 
     start: datetime
     uses: Amount
@@ -56,10 +56,10 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class TrendsReport(Keyed):
-    """Uses over time, without gaps. ``before_uses``: those of the window of the same length before, which ends so that
-    weekdays fall on weekdays; ``change``: what came since, as a share of them (0.059 is 5.9 % more); None where there
-    were none. ``users``, ``presets``: how many different ones in the window. ``cannot``: what this view cannot show,
-    and why, in sentences."""
+    """Uses over time, without gaps. ``before_uses``: those of the window before, which has the same length and
+    begins whole weeks earlier; ``change``: the growth as a share of them (0.059 is 5.9 % more); None if there were
+    none. ``users``, ``presets``: how many different ones in the window. ``cannot``: what this view cannot show, and
+    why, in sentences."""
 
     window: Window
     by: Step
@@ -102,7 +102,8 @@ class HeatmapReport(Keyed):
 
 @dataclass(frozen=True, slots=True)
 class TopRow:
-    """``label``: what people call it, empty where nothing is (or may be shown); ``share`` of all uses of the window."""
+    """``label``: what people call it, empty if it has no name, or none that may be shown; ``share``: of all uses of
+    the window."""
 
     id: str
     label: str
@@ -114,9 +115,9 @@ class TopRow:
 
 @dataclass(frozen=True, slots=True)
 class TopReport(Keyed):
-    """The most used, or the most active. ``top_share``: of those shown, all together; ``among``: how many had a use in
-    the window. ``new``: of users, how many had their first ever in the window, ``returning`` the others; None of
-    presets."""
+    """The most used, or the most active. ``top_share``: the share of all rows shown together; ``among``: how many
+    had a use in the window. ``new``: how many users had their first use ever in the window; ``returning``: the
+    others; None for presets."""
 
     window: Window
     of: Of
@@ -136,7 +137,7 @@ class TopReport(Keyed):
 @dataclass(frozen=True, slots=True)
 class Insight:
     """All views of one counter, from one snapshot. ``last_30``: its trend by day over the last 30 days, for the cards;
-    ``users`` is None where events name none; ``verified``: what verify says now."""
+    ``users`` is None if events name none; ``verified``: what verify says now."""
 
     trend: TrendsReport
     last_30: TrendsReport
@@ -148,8 +149,7 @@ class Insight:
 
 @dataclass(frozen=True, slots=True)
 class DashboardReport(Keyed):
-    """What the page says of one counter beside its pictures: what verify found; None where the role may not see what it
-    looks at."""
+    """What ``verify`` found of one counter, for the page; None if the role may not read what verify needs."""
 
     verified: VerifyReport | None
 
@@ -160,7 +160,7 @@ class DashboardReport(Keyed):
 
 @dataclass(frozen=True, slots=True)
 class WrittenPage(Keyed):
-    """The page: where it is, and how many bytes it has."""
+    """The page: its file, and its size in bytes."""
 
     file: str
     bytes: int
@@ -172,11 +172,11 @@ class WrittenPage(Keyed):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody wants to see, in their words. ``since``: a span (``24h``, ``90d``, ``12w``, ``6mo``, ``1y``) or the
-    time when the window begins; ``until``: the time before which it ends, else now. ``tz``: the name of a time zone.
-    ``preset``: the id or exact label of a row; ``kind``: of events. ``user_label``: the column to show of a user,
-    behind its table and a dot where it is in another than the one that events refer to. The ``…_column`` are columns of
-    events, where their names do not tell."""
+    """What a person wants to see, in their words. ``since``: a span (``24h``, ``90d``, ``12w``, ``6mo``, ``1y``) or
+    the time at which the window begins; ``until``: the time before which it ends, else now. ``tz``: the name of a
+    time zone. ``preset``: the id or exact label of a row; ``kind``: of events. ``user_label``: the column with a
+    user's name, with its table if that is not the one to which events refer. The ``…_column`` are columns of events,
+    if their names do not tell."""
 
     since: str = "90d"
     until: str | None = None

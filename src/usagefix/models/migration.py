@@ -1,4 +1,4 @@
-"""Where the migrations stand, and what apply, rollback and export do about it."""
+"""The state of the migrations, and what apply, rollback and export do about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from usagefix.models.verification import Counts, VerifyReport
 
 
 class State(StrEnum):
-    """Where a migration stands in one database."""
+    """The state of a migration in one database."""
 
     PENDING = "pending"  # not applied, nothing of it is there
     APPLIED = "applied"  # recorded, and every object is as released
@@ -26,8 +26,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MigrationState:
-    """One line of ``status``. ``pushed_by``: the migration tool that applied it, if one did; ``pushed_as``: what that
-    lists the file as; ``rolled_back_at``: where it was applied once, and is not now."""
+    """One line of ``status``. ``pushed_by``: the migration tool that applied it, if one did; ``pushed_as``: the file
+    in that tool's list; ``rolled_back_at``: set if it was applied once, and is not now."""
 
     version: str
     name: str
@@ -42,13 +42,10 @@ class MigrationState:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport(Keyed):
-    """Every migration, oldest first, and when the application last recorded a use.
-
-    ``dated``: whether events tell when they were. ``baselines``: what counters hold beside their events, on purpose.
-    ``next``: what to do where not every one is applied as released. ``reads``: the tables that the truth of a counter
-    reads that is only verified, for which there is no migration; None of any other. ``throttles``: of notifications,
-    which are about no counter: told with the first one.
-    """
+    """Every migration, oldest first, and when the application last recorded a use. ``dated``: whether events have a
+    time. ``baselines``: what counters hold in addition to their events. ``next``: what to do if a migration is not
+    applied as released. ``reads``: for a counter that is only verified, the tables that its truth reads; None for
+    any other. ``throttles``: of notifications, which belong to no counter; the first counter's report has them."""
 
     migrations: tuple[MigrationState, ...]
     newest_event_at: datetime | None
@@ -104,9 +101,7 @@ class Durations:
 @dataclass(frozen=True, slots=True)
 class ApplyReport(Keyed):
     """What apply found, did and proved. ``after`` and ``durations`` are None in a dry run, which changes nothing.
-
-    ``remarks``: what the migrations had to say of this database, such as a trigger that was held off.
-    """
+    ``remarks``: what apply had to say of this database, such as a trigger that it disabled."""
 
     before: VerifyReport
     migrations: tuple[str, ...]
@@ -141,12 +136,9 @@ class ApplyReport(Keyed):
 
 @dataclass(frozen=True, slots=True)
 class ExportReport(Keyed):
-    """The files that an export wrote, in the order in which they run, and those that were ``there`` as they should be.
-
-    ``tool``: for which; ``runs``: its command that runs them.
-    ``edited`` and ``older`` are files of earlier exports that what was written comes after: changed by somebody, or as
-    an earlier usagefix wrote them. All are paths.
-    """
+    """The files that an export wrote, in the order in which they run, and those that were ``there`` already.
+    ``tool``: the migration tool; ``runs``: its command that runs them. ``edited`` and ``older`` are files of earlier
+    exports, before the new ones: changed by somebody, or from another usagefix. All are paths."""
 
     tool: MigrationTool
     runs: str
@@ -162,8 +154,8 @@ class ExportReport(Keyed):
 
 @dataclass(frozen=True, slots=True)
 class RollbackPlan:
-    """What a rollback would undo, newest first, before anybody agreed to it. ``had_limit``: apply lifted one;
-    ``purge``: the ledger goes, too; ``counting``: the triggers that count go."""
+    """What a rollback would undo, newest first, before a person agrees. ``had_limit``: apply dropped a daily limit;
+    ``purge``: drop the ledger, too; ``counting``: drop the triggers that count."""
 
     versions: tuple[str, ...]
     daily_limit: DailyLimit
@@ -175,13 +167,11 @@ class RollbackPlan:
 
 @dataclass(frozen=True, slots=True)
 class RollbackReport(Keyed):
-    """What a rollback undid, newest first; in a dry run, what it would undo.
-
-    ``remains`` is the newest version still there, None where none is; ``daily_limit`` is None where there was none to
-    restore; ``counters_restored``: how many counters got back what they showed before apply, None where they keep their
-    values; ``purged``: the ledger is gone, too; ``remarks``: what changed since apply and stays as it is; ``plan``: the
-    statements of a dry run, each with the table locks that it took.
-    """
+    """What a rollback undid, newest first; in a dry run, what it would undo. ``remains``: the newest version still
+    applied, None if there is none; ``daily_limit``: None if there was none to restore; ``counters_restored``: how
+    many counters show again what they showed before apply, None if they keep their values; ``purged``: the ledger
+    was dropped, too; ``remarks``: what changed after apply and stays; ``plan``: the statements of a dry run, each
+    with the table locks that it took."""
 
     migrations: tuple[str, ...]
     remains: str | None

@@ -1,4 +1,4 @@
-"""What throttles notifications, and what it has added together."""
+"""What throttles notifications, and what it merged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from usagefix.models.keyed import Keyed
 
 
 class Mode(StrEnum):
-    """What becomes of a new notification while one is unread: ``collapse`` adds it to that, ``drop`` does not."""
+    """What happens to a new notification while one is unread: ``collapse`` merges it into that, ``drop`` drops it."""
 
     COLLAPSE = "collapse"
     DROP = "drop"
@@ -19,8 +19,9 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Which column is what. ``read``: when, or whether, it was read; ``data`` holds the count; ``actor``: who did it,
-    ``actor_key`` the key of ``data`` that says it where no column does. None: there is no such column."""
+    """Which column is what. ``read``: when, or whether, the notification was read; ``data`` holds the count;
+    ``actor``: the user who caused it; ``actor_key``: the key of ``data`` with that user, if no column has it. None:
+    there is no such column."""
 
     recipient: str
     preset: str
@@ -34,8 +35,8 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class Collapsed:
-    """Of one preset: how many notifications were added to others, and to how many. ``label``: what people call it,
-    empty where nothing is."""
+    """For one preset: how many notifications were merged into others, and into how many. ``label``: what people call
+    it, empty if it has no name."""
 
     id: str
     label: str
@@ -45,10 +46,10 @@ class Collapsed:
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """A throttle that is there. ``window``: within which time of each other two notifications become one.
-    ``problems``: what is not as usagefix made it, in sentences. ``collapsed``: how many rows were added to the
-    ``notifications`` that stand for several, ``by_preset`` those of most, by what the rows say that are there; None
-    where nothing says it. ``only``: notifications of these types, of all where it is empty."""
+    """A throttle. ``window``: the time within which it merges two notifications. ``problems``: what somebody
+    changed, in sentences. ``collapsed``: how many rows it merged into the ``notifications`` that stand for several;
+    ``by_preset``: the largest of these, by the rows that still exist; None if nothing says it. ``only``: the types
+    of notifications, empty for all."""
 
     table: str
     mode: Mode
@@ -70,8 +71,8 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Returning:
-    """What reads the row that it inserts, and gets none of one that falls away: ``where`` it is, and ``how`` it reads.
-    ``fails``: it cannot go on without."""
+    """Code that reads the row that it inserts, and gets none if that is merged: ``where`` it is, and ``how`` it
+    reads. ``fails``: it fails without the row."""
 
     where: str
     how: str
@@ -80,9 +81,9 @@ class Returning:
 
 @dataclass(frozen=True, slots=True)
 class NotificationsReport(Keyed):
-    """The throttles of a database. ``action``: what was asked for, None for a look; ``table`` of which, and whether
-    anything ``changed``. ``plan``: the statements of a dry run. ``returning``: who would miss a row that falls away;
-    ``remarks``: what else there is to know, in sentences."""
+    """The throttles of a database. ``action``: what was asked for, None for a look; ``table``: its table;
+    ``changed``: whether anything changed. ``plan``: the statements of a dry run. ``returning``: code that would miss
+    a merged row; ``remarks``: what else there is to know, in sentences."""
 
     throttles: tuple[Throttle, ...]
     action: Throttling | None = None

@@ -1,22 +1,20 @@
-"""What people read of a counter: its name, its tables, and what its rows and events are called."""
+"""The words for a counter: its name, its tables, and what its rows and events are called."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from usagefix.models.amount import Amount
+from usagefix.models.figures import grouped, plural
 
 
 @dataclass(frozen=True, slots=True)
 class Nouns:
-    """The words for one counter; those that are there of themselves are for presets and their uses.
-
-    ``counter`` is its name, ``counted`` what is counted where, in a line; ``usual``: it is the one that needs no name;
-    ``weighed``: an event counts for more or less than 1. ``row``: what a row of ``parent`` is, ``event``: what one of
-    ``child`` is. ``column`` and ``last`` are the counter and the time of the last event, behind their table;
-    ``recorder`` is the function that records an event, empty where nobody named one. The rest are
-    headings and what a smoke test has shown.
-    """
+    """The words for one counter; the defaults are for presets and their uses. ``counter``: its name; ``counted``:
+    what is counted where, in a line; ``usual``: it is the one that needs no name; ``weighed``: an event counts for
+    more or less than 1. ``row``: a row of ``parent``; ``event``: a row of ``child``. ``column`` and ``last``: the
+    counter and the time of the last event, with their table; ``recorder``: the function that records an event, empty
+    if there is none. The rest are headings and the result of a smoke test."""
 
     counter: str = "preset_usage_count"
     counted: str = "presets.usage_count ← preset_usage.preset_id"
@@ -26,7 +24,7 @@ class Nouns:
     event: str = "use"
     an_event: str = "a use"
     does: str = "uses the preset"
-    untried: str = "no use could be tried, since there is no preset with a user to use it"
+    untried: str = "smoke could try no use, because there is no preset with a user"
     parent: str = "presets"
     child: str = "preset_usage"
     column: str = "presets.usage_count"
@@ -57,12 +55,7 @@ class Nouns:
 
     def total(self, amount: Amount) -> str:
         """``1 use``, ``2 uses``; of what is weighed, a mere number."""
-        return f"{amount:,}" if self.weighed else plural(amount, self.event)
-
-
-def plural(number: Amount, noun: str) -> str:
-    """``1 preset``, ``2 presets``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+        return grouped(amount) if self.weighed else plural(amount, self.event)
 
 
 USUAL = Nouns()

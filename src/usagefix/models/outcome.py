@@ -1,4 +1,4 @@
-"""How a command ended: what every format of its result is made of."""
+"""The result of a command, from which every format is made."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ABOUT_COUNTERS = frozenset(
 
 @dataclass(slots=True)
 class Part:
-    """What came of a command for one counter: a report, or an error."""
+    """The result of a command for one counter: a report, or an error."""
 
     nouns: Nouns
     report: Report | None = None
@@ -51,12 +51,13 @@ class Part:
 
 @dataclass(slots=True)
 class Outcome:
-    """A command, as far as it came: ``target`` is None where it never connected; ``place``: what is known even then.
+    """A command, as far as it came: ``target`` is None if it never connected; ``place``: what is known even then.
 
     ``parts``: one for each counter that it was about, in their order, up to one that stopped it, and ``left`` the names
     of those behind that; ``report``: of a command that is about no counter in particular. ``error``: what ended it,
     beside those of its parts. ``changes`` says in words what a failed command has left in the database. ``brief``:
-    people read a line of each part. ``given``: the options that say which counters, as a command line has them.
+    people read a line of each part; ``whole``: they read what is right, too. ``given``: the options that say which
+    counters, as a command line has them.
     """
 
     command: str
@@ -68,6 +69,7 @@ class Outcome:
     error: UsagefixError | None = None
     changes: str = ""
     brief: bool = False
+    whole: bool = False
     given: str = ""
     duration_ms: int = 0
 

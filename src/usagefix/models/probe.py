@@ -1,4 +1,4 @@
-"""What probe-api finds: what the application's API answered, and what became of the counter."""
+"""The result of probe-api: the answers of the application's API, and what happened to the counter."""
 
 from __future__ import annotations
 
@@ -43,10 +43,8 @@ class PostOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One post. ``status``: of HTTP, None where no answer came; ``seconds`` until the whole answer was there.
-
-    ``detail``: what was seen, without the token; ``hint``: what to do, empty where nothing is.
-    """
+    """One post. ``status``: the HTTP status, None if no answer came; ``seconds``: until the whole answer was there.
+    ``detail``: what usagefix saw, without the token; ``hint``: what to do, empty if nothing."""
 
     outcome: PostOutcome
     status: int | None
@@ -60,19 +58,28 @@ class Post:
 
     @property
     def unanswered(self) -> bool:
-        """Whether the use may still be recorded: it was sent, and nothing came back."""
+        """Whether the use may still be recorded: it was sent, but no answer came."""
         return self.outcome in (PostOutcome.TIMED_OUT, PostOutcome.NO_ANSWER)
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeReport(Keyed):
-    """What was posted, answered, recorded and counted; ``preset`` is as it was afterwards.
+class Notified:
+    """How many notifications of the preset arose in a table since the first post, anybody's, and for how many people;
+    None where the server does not tell."""
 
-    ``counted`` and ``recorded``: by how much the counter moved, and by how many events, anybody's. ``ours``: how many
-    of these carry the data of the probe, None where that cannot be told. ``why``: what the catalog knows that explains
-    it, competing writers before all. ``guard``: in words, empty where it was not asked. ``events``: the ids of ours, or
-    of all that came where ours cannot be told; they stay recorded. ``dated``: whether presets keep their last use.
-    """
+    table: str
+    rows: int | None
+    people: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeReport(Keyed):
+    """What was posted, answered, recorded and counted; ``preset`` is as it was afterwards. ``counted``: the change
+    of the counter; ``recorded``: the number of new events, anybody's; ``ours``: how many of these carry the data of
+    the probe, None if nobody can tell. ``why``: what in the catalog explains the result, competing writers first.
+    ``guard``: its state in words, empty if probe-api did not look. ``events``: the ids of ours, or of all new ones
+    if nobody can tell; they stay recorded. ``dated``: whether presets keep their last use.
+    ``notified``: the notifications that arose, by the tables that functions of the database write them to."""
 
     preset: RowCount
     url: str
@@ -87,6 +94,7 @@ class ProbeReport(Keyed):
     guard: str = ""
     events: tuple[str, ...] = ()
     dated: bool = True
+    notified: tuple[Notified, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -94,5 +102,5 @@ class ProbeReport(Keyed):
 
     @property
     def refused(self) -> int:
-        """How many posts were not accepted."""
+        """How many posts the API did not accept."""
         return sum(not post.accepted for post in self.posts)

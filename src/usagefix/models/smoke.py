@@ -1,4 +1,4 @@
-"""What a smoke test saw."""
+"""The result of a smoke test."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from usagefix.models.verification import Status
 
 @dataclass(frozen=True, slots=True)
 class SmokeStep:
-    """One step: ``status`` is ok, failed, or skipped where there was nothing to try."""
+    """One step: ``status`` is ok, failed, or skipped if there was nothing to try."""
 
     step_id: str
     title: str
@@ -21,8 +21,8 @@ class SmokeStep:
 
 @dataclass(frozen=True, slots=True)
 class SmokeReport(Keyed):
-    """Each step in order, all undone. ``role`` is the one that recorded the uses; ``row`` the id of the row whose
-    counter was tried, ``temporary`` where it was made for the test."""
+    """Each step in order, all undone. ``role``: the one that recorded the uses; ``row``: the id of the row whose
+    counter was tried; ``temporary``: smoke created that row for the test."""
 
     role: str
     row: str

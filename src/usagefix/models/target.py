@@ -9,8 +9,7 @@ from ipaddress import IPv6Address, ip_address
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which database, as one tells it from others: no user, no password. ``server`` is its host and port; each is empty
-    where it is not known, before there is a connection."""
+    """A database without user and password. ``server`` is its host and port; each is empty before it is known."""
 
     database: str = ""
     server: str = ""
@@ -21,7 +20,7 @@ UNKNOWN = Place()
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The database a command acts on. Free of secrets; ``port`` is None where there is none (a Unix socket)."""
+    """The database a command acts on. Free of secrets; ``port`` is None if there is none (a Unix socket)."""
 
     user: str
     host: str

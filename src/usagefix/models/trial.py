@@ -1,4 +1,4 @@
-"""What came of a use that was tried, and undone."""
+"""The result of a use that was tried, and undone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ LIMITED = "23505"  # unique_violation: what a daily limit says to the second use
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """By how much the counter moved and what the events that came to be count for, or how the server refused it.
-    Neither: somebody held the preset, or it was gone. ``inserted``: how many events came to be."""
+    """The change of the counter and the sum of the new events, or how the server refused. Neither: another session
+    had locked the preset, or it was deleted. ``inserted``: the number of new events."""
 
     counted: int | Decimal | None = None
     recorded: int | Decimal | None = None
@@ -40,12 +40,12 @@ class Outcome:
 
     @property
     def agrees(self) -> bool:
-        """Counter and events moved alike, or there is no counter left."""
+        """Whether counter and events changed alike, or the row with the counter no longer exists."""
         return not self.fails and (self.counted is None or self.counted == self.recorded)
 
     @property
     def complaint(self) -> str:
-        """All that the server said, but for what may quote a row."""
+        """The server's message, without what may quote a row."""
         said = f"{self.message} (SQLSTATE {self.state})"
         if self.detail and not self.state.startswith(_HOLDS_VALUES):
             said += f"; DETAIL: {self.detail}"
@@ -57,5 +57,5 @@ class Outcome:
         if self.fails:
             return f"fails: {self.complaint}"
         if not self.tried:
-            return "could not be tried: the preset is held by another session, or gone"
+            return "could not be tried: another session has locked the preset, or it is deleted"
         return f"{self.counted} counted, {self.recorded} recorded"

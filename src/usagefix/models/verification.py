@@ -1,4 +1,4 @@
-"""What verify and check find: checks, the accuracy of a counter, single rows."""
+"""The results of verify and check: checks, the accuracy of a counter, single rows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from usagefix.models.advice import Step
 from usagefix.models.amount import Amount, plus
+from usagefix.models.figures import grouped, parts
 from usagefix.models.keyed import Keyed
 
 COUNTERS, LAST_USED, ACCEPTED = "counters_accurate", "last_used_current", "uses_accepted"
@@ -38,22 +39,19 @@ class Check:
     hint: str
 
     @property
-    def passed(self) -> bool:
-        """Skipped checks pass: they had nothing to look at, and say so."""
-        return self.status in (Status.OK, Status.SKIPPED)
+    def failed(self) -> bool:
+        """Whether something is wrong. A skipped check neither fails nor passes: it does not apply."""
+        return self.status not in (Status.OK, Status.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The accuracy summary of one counter. A row is accurate when its counter equals its baseline plus its events; null
-    equals nothing.
-
-    ``drift_total`` is the sum of baseline plus actual minus displayed, where opposite errors cancel out;
-    ``drift_magnitude`` is the sum of what each row is wrong by.
-    ``rows_with_count`` have a counter that is not 0, ``rows_with_events`` events that come to anything but 0;
-    ``rows_with_baseline`` hold something beside their events on purpose, ``baseline_total`` in all. ``orphans`` are
-    events of rows that are not there, which is no drift; None where they were not counted.
-    """
+    """The accuracy summary of one counter. A row is accurate if its counter equals its baseline plus its events;
+    null equals nothing. ``drift_total``: the sum of baseline plus actual minus displayed, in which opposite errors
+    cancel out; ``drift_magnitude``: the sum of the errors of all rows without their signs. ``rows_with_count``: rows
+    whose counter is not 0; ``rows_with_events``: rows whose events do not sum to 0; ``rows_with_baseline``: rows
+    with a baseline, ``baseline_total`` together. ``orphans``: events whose row is missing, which is no drift; None
+    if nobody counted them."""
 
     rows: int
     accurate: int
@@ -71,9 +69,9 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class RowCount:
-    """One row's counter beside its events. ``label``: what people call it, empty where nothing is. ``displayed_count``
-    is None where the counter is null; ``baseline``: what it holds beside its events on purpose; ``last_event_at``: as
-    the row tells it."""
+    """One row's counter and its events. ``label``: what people call it, empty if it has no name.
+    ``displayed_count``: None if the counter is null; ``baseline``: what it holds in addition to its events;
+    ``last_event_at``: from the row."""
 
     id: str
     label: str
@@ -101,8 +99,8 @@ class RowCount:
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """Why the events do not look like the whole truth: ``falling`` of the counters above zero (``rows_with_count``)
-    would fall, their sum ``falls_from`` to ``falls_to``; ``largest``: the largest falls. ``definition``: where it may
-    be the declaration that is wrong, what all counters show, and what all events say."""
+    would fall, their sum from ``falls_from`` to ``falls_to``; ``largest``: the largest falls. ``definition``: what
+    all counters show and what all events say, if the declaration may be wrong."""
 
     reasons: tuple[str, ...]
     falling: int
@@ -115,10 +113,10 @@ class Doubt:
     def __str__(self) -> str:
         if self.definition is not None:
             shown, said = self.definition
-            return f"they show {shown:,} in all, the events say {said:,} ({'; '.join(self.reasons)})"
+            return f"they show {grouped(shown)} in all, the events say {grouped(said)} ({'; '.join(self.reasons)})"
         return (
-            f"{self.falling:,} of {self.rows_with_count:,} counters would fall, their sum from {self.falls_from:,}"
-            f" to {self.falls_to:,} ({'; '.join(self.reasons)})"
+            f"{parts(self.falling, self.rows_with_count, 'counter')} would fall, their sum from"
+            f" {grouped(self.falls_from)} to {grouped(self.falls_to)} ({'; '.join(self.reasons)})"
         )
 
 
@@ -134,13 +132,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport(Keyed):
-    """Every check, the totals and the rows to look at, all from one snapshot.
-
-    ``counts`` is None and ``rows`` empty when ``--only`` left out every check that counts. ``dated``: whether
-    rows keep the time of their last event. ``doubt``: None where the events look like the whole truth. ``next``: what
-    to do about what fails; None where nothing does. ``refused_writes``: how many writes of the counter the guard turned
-    away; None where it is not applied, or where the ledger is not for this role to read.
-    """
+    """Every check, the totals and the rows to look at, all from one snapshot. ``counts`` is None and ``rows`` empty
+    if ``--only`` left out every check that counts. ``dated``: whether rows keep the time of their last event.
+    ``doubt``: None if the events look like the whole truth. ``next``: what to do about failing checks; None if none
+    fails. ``refused_writes``: how many writes of the counter the guard refused; None if it is not applied, or if
+    this role may not read the ledger."""
 
     checks: tuple[Check, ...]
     counts: Counts | None
@@ -152,13 +148,13 @@ class VerifyReport(Keyed):
 
     @property
     def ok(self) -> bool:
-        return all(check.passed for check in self.checks)
+        return not any(check.failed for check in self.checks)
 
 
 @dataclass(frozen=True, slots=True)
 class RowReport(Keyed):
     """One row, and its newest events if asked for. ``dated``: whether rows keep the time of their last event;
-    ``next``: what to do where it is not right."""
+    ``next``: what to do if it is not right."""
 
     row: RowCount
     recent: tuple[Event, ...] | None = None

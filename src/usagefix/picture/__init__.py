@@ -1,8 +1,7 @@
 """What one database looks like to usagefix: the two tables, their columns, and their names in SQL. Reads only.
 
-Everything that depends on how a database was made asks here. Only three columns are certain: ``presets.id``,
-``presets.usage_count`` and ``preset_usage.preset_id``, or what they are called here; the others are used
-where they are.
+Code that depends on how a database was made asks here. usagefix needs only three columns: ``presets.id``,
+``presets.usage_count`` and ``preset_usage.preset_id``, or their names here. It uses the others if they exist.
 """
 
 from __future__ import annotations
@@ -13,15 +12,14 @@ from typing import Any
 
 from usagefix.counter import EVENT_TIMES, STANDARD, Counter
 from usagefix.database import Database
+from usagefix.nouns import shown
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One of the two tables as this role sees it: the columns of ``tables.sql``.
-
-    ``owned``: the role may act as its owner; ``filtered``: row level security hides rows from the role; ``elsewhere``:
-    other schemas that have both tables.
-    """
+    """One of the two tables as this role sees it: the columns of ``tables.sql``. ``owned``: the role may act as its
+    owner; ``filtered``: row level security hides rows from the role; ``elsewhere``: other schemas that have both
+    tables."""
 
     name: str
     present: bool
@@ -42,6 +40,14 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a role cannot read all rows of a table, and what to do about it."""
+
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Baselines:
     """The columns of ``baselines_there.sql``."""
 
@@ -55,16 +61,33 @@ def tables(db: Database) -> tuple[Table, Table]:
     return parent, child
 
 
+def unreadable(db: Database, table: Table) -> Unreadable | None:
+    """Why this role cannot read all rows of one of the two tables; None if it can. Nobody is told to connect as the
+    role that they are."""
+    role, name = db.session.role, f"{db.counter.schema}.{table.name}"
+    qualified = f"{shown(db.counter.schema)}.{shown(table.name)}"
+    if not table.readable:
+        as_owner = f", or connect as {table.owner}, who owns it" if table.owner != role else ""
+        grant = f"GRANT SELECT ON {qualified} TO {shown(role)}"
+        return Unreadable(f"role {role} may not read {name}", grant + as_owner)
+    if not table.filtered:
+        return None
+    remedy = "connect as a role with BYPASSRLS"
+    if not table.force_rls:
+        remedy += f", or as {table.owner}, who owns it"
+    elif table.owned:
+        remedy += f", or ALTER TABLE {qualified} NO FORCE ROW LEVEL SECURITY"
+    return Unreadable(f"row level security hides rows of {name} from role {role}", f"counts would be wrong; {remedy}")
+
+
 def counter(db: Database, schema: str) -> Counter:
     """The counter of the usual application in ``schema``, with the columns that are there."""
     return look_up(db, Counter(schema=schema))
 
 
 def look_up(db: Database, wanted: Counter) -> Counter:
-    """The counter that is ``wanted``, without the columns that are not there; all of it where a table is missing.
-
-    A time of the events that has the usual name may have another one of ``EVENT_TIMES`` instead.
-    """
+    """The counter that is ``wanted``, without columns that do not exist; unchanged if a table is missing. If the
+    time of the events has the usual name, it may be another one of ``EVENT_TIMES`` instead."""
     db.counter = wanted
     parent, events = tables(db)
     wanted = replace(wanted, encoding=db.codec)
@@ -88,10 +111,8 @@ def look_up(db: Database, wanted: Counter) -> Counter:
 
 
 def baselines(db: Database) -> Baselines | None:
-    """The table of the ledger that holds them; None where it is not there, or nothing was ever written to it.
-
-    Asked in a snapshot, it misses nothing that this snapshot sees.
-    """
+    """The ledger's table of baselines; None if it does not exist, or nothing was ever written to it. Within a
+    snapshot it misses nothing that this snapshot sees."""
     found = db.rows(db.query("baselines_there"), Baselines)
     return found[0] if found and found[0].there else None
 

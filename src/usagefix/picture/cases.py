@@ -1,4 +1,4 @@
-"""Uses to try: of one's own preset, of somebody else's, of one that is nobody's; and each kind of use. Reads only."""
+"""Uses to try: of one's own preset, of somebody else's, of one that belongs to nobody; and of each kind. Reads only."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def kinds(db: Database) -> tuple[str, ...]:
 
 
 def cases(db: Database) -> tuple[Case, ...]:
-    """Up to three presets and users for each way a preset may be somebody's, the likeliest to work first. Empty where
-    there is no preset. Who may read no users' table gets those whom events and presets name."""
+    """Up to three presets and users for each kind of owner, the ones most likely to work first. Empty if there is no
+    preset. A role that may read no table of users gets the users that events and presets name."""
     users = next(iter(db.rows(db.query("smoke_users"), Users)), None) if db.counter.user else None
     users = users if users is not None and users.readable else None
     found = sorted(db.rows(_pairs(db, users), _Pair), key=lambda pair: _CLASSES.index(pair.whose))

@@ -1,7 +1,5 @@
 """The code that a database runs when events or counters change: triggers, functions, daily limits. Reads only.
-
-One look, which verify, apply and doctor share; what the code does is asked of its ``reader``.
-"""
+verify, apply and doctor share one look; its ``reader`` says what the code does."""
 
 from __future__ import annotations
 
@@ -68,7 +66,7 @@ class Code:
 
     @cached_property
     def limit(self) -> Limit | None:
-        """The daily limit that can be lifted; a constraint cannot."""
+        """The daily limit that apply can drop; it cannot drop a constraint."""
         return next((limit for limit in self.limits if limit.constraint_name is None), None)
 
     def calls(self, name: str) -> bool:

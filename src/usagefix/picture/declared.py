@@ -1,4 +1,4 @@
-"""The tables that declared counters name, as one database has them; and the list of all that is wrong."""
+"""The tables that declared counters name, as one database has them; and the list of all mistakes."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ class Tables:
         self._tables = {(table.schema, table.name): table for table in rows}
 
     def wrong(self, declaration: Declaration, key: str, what: str) -> None:
-        """Note a mistake."""
+        """Record a mistake."""
         self.mistakes.append(Mistake(declaration.place(key), what))
 
     def table(self, declaration: Declaration, key: str, name: Name) -> Table | None:
-        """A table that is there; None, and noted, where it is not."""
+        """A table that exists; otherwise None, with a mistake."""
         tables = [self._tables[schema, name.table] for schema in self._schemas(declaration, name)]
         found = next((table for table in tables if table.kind in _TABLES), None)
         if found is not None:
@@ -84,7 +84,7 @@ class Tables:
         return None
 
     def column(self, declaration: Declaration, key: str, table: Table, column: str) -> str | None:
-        """A column that is there; None, and noted, where it is not."""
+        """A column that exists; otherwise None, with a mistake."""
         if column in table.columns:
             return column
         near = difflib.get_close_matches(column.lower(), {name.lower() for name in table.columns}, n=1)
@@ -95,7 +95,7 @@ class Tables:
         return None
 
     def columns(self, declaration: Declaration, key: str, table: Table, columns: Sequence[str]) -> bool:
-        """Whether all of them are there; each that is not is noted."""
+        """Whether all of them exist; each missing one is a mistake."""
         return None not in [self.column(declaration, key, table, column) for column in columns]
 
     def require_unique(self, declaration: Declaration, table: Table, key: Sequence[str], fixed: Iterable[str]) -> None:

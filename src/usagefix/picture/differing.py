@@ -1,4 +1,4 @@
-"""What must differ between two events of a table, and which columns tell what an event counts for. Reads only."""
+"""What must differ between two events of a table, and which columns decide what an event counts for. Reads only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What apply would have to take out of a function, and cannot: a person must. Reads only, and changes nothing."""
+"""What apply would have to remove from a function and cannot, so that a person must. Reads only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def of_recorders(code: Code) -> Iterator[Obstacle]:
 
 
 def of_triggers(code: Code) -> Iterator[Obstacle]:
-    """Triggers that count beside the one of the fix, and do more than that."""
+    """Triggers that count in addition to the one of the fix, and do more than that."""
     for trigger in code.counting_triggers:
         function = code.function(trigger.function)
         if function is None or code.is_released(function):
@@ -33,16 +33,16 @@ def of_triggers(code: Code) -> Iterator[Obstacle]:
         of = routine(function)
         verdict = code.reader.of_trigger(of)
         if isinstance(verdict, Refused):
-            why = f"trigger {trigger} counts too: {verdict.reason}{_where(verdict.line, of)}"
+            why = f"trigger {trigger} also counts: {verdict.reason}{_where(verdict.line, of)}"
             yield Obstacle(
                 why,
-                f"remove from {of.signature} what changes the counter, or, where it does nothing else,"
-                f" ALTER TABLE {trigger.on_table} DISABLE TRIGGER {quoted(trigger.name)}, then run this again",
+                f"remove from {of.signature} what changes the counter or, if it does nothing else, ALTER TABLE"
+                f" {trigger.on_table} DISABLE TRIGGER {quoted(trigger.name)}, then run this again",
             )
 
 
 def of_needing(code: Code) -> Iterator[Obstacle]:
-    """Functions that need the daily limit, which goes."""
+    """Functions that need the daily limit, which apply drops."""
     if not code.limits:
         return
     try:
@@ -53,9 +53,9 @@ def of_needing(code: Code) -> Iterator[Obstacle]:
         names = ", ".join(each.signature for each in needing)
         called = any(code.calls(each.name) for each in needing)
         yield Obstacle(
-            f"without the daily limit these functions would fail: {names}",
-            "take the ON CONFLICT clause out of them (the insert is all they need)"
-            + ("" if called else f", or, where nothing calls it, DROP FUNCTION {names}")
+            f"these functions would fail without the daily limit: {names}",
+            "remove the ON CONFLICT clause from them (they only need the insert)"
+            + ("" if called else f" or, if nothing calls it, DROP FUNCTION {names}")
             + ", then run this again",
         )
 

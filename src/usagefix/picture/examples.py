@@ -1,8 +1,6 @@
-"""Events to try, of any table: copies of events that are there, with what must differ made to differ. Reads only.
-
-What a unique key lets a person do once is done by another person, or to another row; columns that nothing fills are
-those of the example; of events that count, that count for less than nothing, and that do not, one each is tried.
-"""
+"""Events to try, for any table: copies of existing events, changed where they must differ. Reads only. If a unique
+key allows something only once, the copy is by another person, or for another row. Columns that nothing fills have
+the example's values. One event each is tried that counts, that counts less than nothing, and that does not count."""
 
 from __future__ import annotations
 
@@ -42,7 +40,7 @@ class _Text:
 
 def examples(db: Database, key: str | None = None) -> tuple[Case, ...]:
     """Events to try: up to three rows of the parent for each way in which an event may count, or the one with a
-    ``key``. Where there is no event, one is made up; empty where the parent has no such row."""
+    ``key``. Where there is no event, one is made up; empty if the parent has no such row."""
     apart = different(db)
     found = [
         case
@@ -146,7 +144,7 @@ def variants(db: Database, key: str, place: str | None, what: str, apart: Differ
 
 
 def _told(db: Database, column: str | None, place: str | None) -> str | None:
-    """What an example has in a column; None where it has nothing, or there is none."""
+    """What an example has in a column; None if it has nothing, or there is none."""
     if column is None or place is None:
         return None
     value = _text(f"event.{quoted(column)}")
@@ -205,7 +203,7 @@ def _texts(db: Database, query: str) -> list[str]:
 
 
 def _asked(db: Database, query: str, into: type[T]) -> list[T]:
-    """The rows of a query; none where the server refuses it: it may be about a table that this role may not read."""
+    """The rows of a query; none if the server refuses it: it may be about a table that this role may not read."""
     db.run("SAVEPOINT usagefix_example")
     try:
         return db.rows(query.replace("%", "%%"), into, {})

@@ -1,4 +1,4 @@
-"""One declared counter that is kept from events, made to fit the tables that are there."""
+"""Fits one declared counter with events to the tables of a database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from usagefix.picture.vetting import Source, Unsound, Vetted, glanced, vetted
 
 
 def fitted(tables: Tables, declaration: Declaration) -> Counter | None:
-    """The counter; None, and noted, where it cannot be."""
+    """The counter; otherwise None, with a mistake."""
     assert declaration.events is not None  # noqa: S101
     parent = tables.table(declaration, "counter", declaration.parent)
     events = tables.table(declaration, "events", declaration.events)
@@ -42,7 +42,7 @@ def number(tables: Tables, declaration: Declaration, parent: Table) -> str:
 
 
 def predicate(tables: Tables, declaration: Declaration, key: str, text: str | None, source: Source) -> str | None:
-    """A condition as the counter has it; None where there is none, or, and noted, where it cannot be one."""
+    """A condition as the counter has it; None if there is none, or, and noted, where it cannot be one."""
     found = _sql(tables, declaration, key, text, source)
     if found is not None and found.kind != "boolean":
         tables.wrong(declaration, key, f"is of type {found.kind}; it should be true or false")

@@ -1,7 +1,5 @@
-"""Looks at everything around the counter and the events, in the snapshot that is open. Reads only.
-
-What the role may not see is no error: it is named in ``Picture.unseen``.
-"""
+"""Reads everything around the counter and the events, in the open snapshot. Reads only. What the role may not see is
+no error: ``Picture.unseen`` lists it."""
 
 from __future__ import annotations
 
@@ -31,6 +29,7 @@ from usagefix.picture.objects import (
     Subscription,
     Surroundings,
     Unseen,
+    View,
 )
 from usagefix.picture.obstacles import Obstacle, distributed, of_any_use, of_deletes, of_keys, of_limits, of_uses
 
@@ -71,6 +70,7 @@ class _Look:
                 self.db.rows(self.db.query("picture_grants"), Grant, {"functions": [f.oid for f in seen.functions]})
             ),
             readers=self._rows("picture_readers", Reader),
+            views=self._rows("picture_views", View),
             applied=self._permitted(around.sees_applied, "the ledger's history", self._applied),
             subscriptions=self._permitted(
                 around.sees_subscriptions,
@@ -80,7 +80,7 @@ class _Look:
             jobs=self._permitted(around.sees_jobs, "jobs of pg_cron", lambda: self._rows("picture_jobs", Job)),
             refused=self._permitted(
                 around.sees_refused,
-                "writes that the guard refused",
+                "writes that the guard kept out",
                 lambda: self._rows("refused_writes", RefusedWrite),
             ),
             drift=self._drift() if readable else None,
@@ -105,7 +105,7 @@ class _Look:
         return tuple(self.db.values(f"SELECT version FROM ({latest}) AS latest WHERE action = 'apply'"))  # noqa: S608
 
     def _permitted(self, sees: bool | None, what: str, read: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
-        """What ``read`` returns, for which a right is needed; nothing where there is nothing to see, or no right."""
+        """What ``read`` returns, for which a right is needed; nothing if there is nothing to see, or no right."""
         if sees is None:
             return ()
         if sees:
@@ -131,16 +131,9 @@ class _Look:
     def _readable(self, *both: Table) -> bool:
         """Whether the rows of both tables can be counted."""
         for table in both:
-            name = f"{self.db.counter.schema}.{table.name}"
-            if not table.readable:
-                why = f"role {self.db.session.role} may not read {name}"
-                self._missed(
-                    "the counters and events", why, f"connect as {table.owner}, or grant SELECT on both tables"
-                )
-                return False
-            if table.filtered:
-                why = f"row level security hides rows of {name} from role {self.db.session.role}"
-                self._missed("the counters and events", why, f"connect as {table.owner}, or as a role with BYPASSRLS")
+            unreadable = picture.unreadable(self.db, table)
+            if unreadable is not None:
+                self._missed("the counters and events", unreadable.why, unreadable.remedy)
                 return False
         return True
 

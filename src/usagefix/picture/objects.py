@@ -132,7 +132,7 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The columns of ``picture_surroundings.sql``. ``sees_…`` is None where there is nothing to see;
+    """The columns of ``picture_surroundings.sql``. ``sees_…`` is None if there is nothing to see;
     ``triggerless``: whose sessions fire no trigger, as ALTER names them; ``event_rows``, ``event_pages``: about how
     large the events are; ``correlations``: how far they lie in the order of a column, by its name."""
 
@@ -207,6 +207,28 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """A view that reads the counter, or, where it is materialised, the events: the columns of ``picture_views.sql``.
+
+    ``name``, ``through`` and ``owner`` are as SQL writes them.
+    """
+
+    name: str
+    materialised: bool
+    populated: bool
+    counter: bool
+    through: list[str]
+    keyed: bool
+    owner: str
+    owned: bool
+
+    @property
+    def refresh(self) -> str:
+        """The statement that refreshes a materialised view, without stopping readers if that is possible."""
+        return f"REFRESH MATERIALIZED VIEW {'CONCURRENTLY ' if self.keyed and self.populated else ''}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Reader:
     """A role that reads the whole application, and not the ledger: ``picture_readers.sql``."""
 
@@ -215,7 +237,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Strays:
-    """Events without a preset, and events whose preset is gone: None where a foreign key rules that out."""
+    """Events without a preset, and events whose preset is gone: None if a foreign key rules that out."""
 
     without_preset: int
     preset_gone: int | None
@@ -223,7 +245,7 @@ class Strays:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The totals of ``accuracy.sql`` that matter here; ``doubt``: None where the events look like the whole truth."""
+    """The totals of ``accuracy.sql`` that matter here; ``doubt``: None if the events look like the whole truth."""
 
     rows: int
     inaccurate: int
@@ -244,7 +266,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """What could not be looked at, and why."""
+    """Something that usagefix could not read, and why."""
 
     what: str
     why: str
@@ -253,9 +275,10 @@ class Unseen:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Everything around the counter and the events, from one snapshot. ``drift`` and ``strays`` are None where they
-    could not be counted; ``unseen`` then says why. ``applied``: the versions that the ledger says are; ``obstacles``:
-    why apply would refuse, and uses may be refused; ``refuses_deletes``: why the server refuses to delete events."""
+    """Everything around the counter and the events, from one snapshot. ``drift`` and ``strays`` are None if they
+    could not be counted; ``unseen`` then says why. ``applied``: the versions that the ledger lists as applied;
+    ``obstacles``: why apply would refuse, and why uses may be refused; ``refuses_deletes``: why the server refuses
+    to delete events."""
 
     presets: Table
     events: Table
@@ -269,6 +292,7 @@ class Picture:
     creators: tuple[Creator, ...]
     grants: tuple[Grant, ...]
     readers: tuple[Reader, ...]
+    views: tuple[View, ...]
     applied: tuple[str, ...]
     subscriptions: tuple[Subscription, ...]
     jobs: tuple[Job, ...]

@@ -1,6 +1,6 @@
-"""What would refuse to be counted here, or be counted wrong: found before anything is changed. Reads only.
+"""Finds, before any change, what would refuse a count here, or make it wrong. Reads only.
 
-A use that was recorded before the fix has to be recorded with it. Each one is an UPDATE of its preset from then on, and
+A use that was recorded before the fix must be recorded with it. Each use is an UPDATE of its preset from then on, so
 whatever refuses that UPDATE would refuse the use.
 """
 
@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from usagefix.counter import Counter
-from usagefix.database import Database, detail_of
+from usagefix.database import Database, detail_of, words_of
 from usagefix.errors import Busy, DatabaseRefused, NotPermitted, ReadOnlyServer
+from usagefix.models.figures import grouped
 from usagefix.models.nouns import Nouns
 from usagefix.picture import Table
 from usagefix.picture.code import Limit
@@ -77,7 +78,7 @@ class _Broken:
 
 
 def of_any_use(db: Database) -> tuple[Obstacle, ...]:
-    """What would refuse each count, or make something else of it, within the snapshot that is open."""
+    """What would refuse or change every count, within the open snapshot."""
     found = distributed(db) or tuple(db.rows(db.query("refusals"), Obstacle))
     return found or tuple(_explained(db))  # neither of the former is worth, or safe, to be tried
 
@@ -130,8 +131,8 @@ def distributed(db: Database) -> tuple[Obstacle, ...]:
 
 
 def of_keys(counter: Counter, presets: Table, events: Table) -> Iterator[Obstacle]:
-    """What is one key for the events has to be one for presets, and the other way round: else a count that is right for
-    the one is wrong for the other."""
+    """One key of the events must be one key of presets, and the other way round; otherwise no count is right for
+    both."""
     both = {
         f"{counter.parent_sql}.{counter.sql('key')}": presets.columns[counter.key],
         f"{counter.child_sql}.{counter.sql('foreign_key')}": events.columns[counter.foreign_key],
@@ -159,7 +160,7 @@ def of_keys(counter: Counter, presets: Table, events: Table) -> Iterator[Obstacl
 
 
 def of_limits(events: str, limits: tuple[Limit, ...]) -> Iterator[Obstacle]:
-    """A daily limit by which replication tells events apart: without it DELETE of an event is refused, or lost."""
+    """A daily limit by which replication identifies events: without it DELETE of an event is refused, or lost."""
     for limit in limits:
         if limit.identifies:
             yield Obstacle(
@@ -189,7 +190,7 @@ def of_deletes(db: Database) -> str | None:
 
 
 def _refusal(db: Database, query: str) -> DatabaseRefused | None:
-    """What the server refuses of a statement that it only explains; nothing that is not for this role, or not now."""
+    """Why the server refuses a statement with EXPLAIN; empty if only this role lacks a privilege, or only for now."""
     try:
         with _undone(db):
             db.values(db.query(query))
@@ -215,7 +216,7 @@ def _undone(db: Database) -> Iterator[None]:
 def said(refused: DatabaseRefused) -> str:
     """The server's own words."""
     detail = detail_of(refused)
-    return refused.message.removeprefix("the server refused a statement: ") + (f" ({detail})" if detail else "")
+    return words_of(refused) + (f" ({detail})" if detail else "")
 
 
 def _breaking(db: Database, check: _RowCheck, *, ahead: bool) -> str:
@@ -263,7 +264,7 @@ def _holds_for_any(db: Database, check: _RowCheck) -> bool:
 
 def _refused(words: Nouns, check: _RowCheck, broken: list[_Broken], *, ahead: bool) -> Obstacle:
     number, names = broken[0].rows, ", ".join(row.id for row in broken)
-    which = f"{names}{' …' if number > len(broken) else ''} ({number:,} in all)"
+    which = f"{names}{' …' if number > len(broken) else ''} ({grouped(number)} in all)"
     if check.counted and ahead:
         return Obstacle(
             f"{check} would refuse the next {words.event} of {words.rows} whose events are counted: {which}",

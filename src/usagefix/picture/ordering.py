@@ -1,4 +1,4 @@
-"""The order in which counters are repaired: one that adds up what another one shows comes after it."""
+"""The order in which counters are repaired: a counter that sums another one comes after it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Pair = tuple[Declaration, Counter]
 
 
 def in_order(pairs: Sequence[Pair]) -> tuple[tuple[Counter, ...], tuple[Mistake, ...]]:
-    """The counters in order, else as they are declared; and a mistake for each that depends on itself in the end."""
+    """The counters in order, else as declared; and a mistake for each that depends on itself in the end."""
     needs = {place: _needed(pairs, place) for place in range(len(pairs))}
     done: list[int] = []
     while (ready := next((p for p in needs if p not in done and needs[p] <= {*done}), None)) is not None:

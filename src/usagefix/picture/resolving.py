@@ -1,5 +1,5 @@
-"""Declared counters in one database: the names that are there, the types, the keys, and what the server says of their
-SQL. Reads only, but for SQL that is vetted where the caller says so. What is wrong is told all at once."""
+"""Declared counters in one database: the existing names, the types, the keys, and what the server says of their SQL.
+Reads only, except for SQL that the server judges if the caller allows it. Reports all mistakes at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def resolved(
 
     ``schema``: where a table is whose schema is not said; ``vetting``: the server may judge their SQL in a transaction
     that writes, and is undone; ``applied``: what is counted here already; ``making``: their triggers are going to be
-    made. Raises Mistaken, with all that is wrong; Refused where writers would wait for each other in a circle.
+    made. Raises Mistaken, with all that is wrong; Refused if writers would wait for each other in a circle.
     """
     names = {one.name for one in (declared if asked is None else asked)}
     found = _fitting(db, [one for one in declared if one.name in names], schema, vetting=vetting)

@@ -1,4 +1,4 @@
-"""A counter that is only verified: a query says what is true, and no trigger keeps it."""
+"""A counter that is only verified: a query says what is true, and no trigger maintains it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from usagefix.counter import Counter
 from usagefix.database import Database
 from usagefix.declaration import Declaration
 from usagefix.errors import DatabaseRefused
+from usagefix.models.figures import plural
 from usagefix.nouns import shown
 from usagefix.picture.declared import NUMBERS, Table, Tables
 from usagefix.picture.fitting import number, predicate
@@ -88,7 +89,7 @@ def _require_truth(tables: Tables, declaration: Declaration, parent: Table, key:
         tables.wrong(declaration, "truth", f"is refused by the server: {words_of(refused)}{hint}")
         return
     if len(kinds) != 2:  # noqa: PLR2004
-        tables.wrong(declaration, "truth", f"has {len(kinds)} columns; it should have two: the key, and the value")
+        tables.wrong(declaration, "truth", f"has {plural(len(kinds), 'column')}, not two: the key, and the value")
         return
     if kinds[1] not in NUMBERS:
         tables.wrong(declaration, "truth", f"has a value of type {kinds[1]}; it should be a whole number or numeric")

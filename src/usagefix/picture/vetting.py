@@ -1,8 +1,8 @@
-"""Pieces of SQL from a declaration, as the server reads them: what they mean, and that they are safe to keep.
+"""Pieces of SQL from a declaration, as the server reads them: what they mean, and whether they are safe to keep.
 
-Where nothing may be written the server only reads them, see :func:`glanced`. Where a counter is about to be made they
-become part of it: :func:`vetted` has the server take them for an index, which refuses whatever depends on more than the
-row, and returns them with every name qualified.
+If nothing may be written, the server only reads them, see :func:`glanced`. If a counter is about to be created, they
+become part of it: :func:`vetted` lets the server build an index of them, which refuses whatever depends on more than
+the row, and returns them with every name qualified.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def glanced(db: Database, fragment: str, source: Source) -> Vetted:
 
 
 def vetted(db: Database, fragment: str, source: Source) -> Vetted:
-    """The piece as the server prints it, in a transaction that is undone. Raises Unsound, or NotPermitted where the
+    """The piece as the server prints it, in a transaction that is undone. Raises Unsound, or NotPermitted if the
     role may make no temporary table."""
     require_known(db, fragment, source)
     try:
@@ -111,7 +111,7 @@ def vetted(db: Database, fragment: str, source: Source) -> Vetted:
         role, database = quoted(db.session.role), quoted(db.session.database)
         grant = f"GRANT TEMPORARY ON DATABASE {database}"
         if db.values(_MAY_COPY)[0]:  # but not read what is to be copied
-            grant = f"connect as the owner of the table, or GRANT SELECT ON {source.table}"
+            grant = f"GRANT SELECT ON {source.table}"
         raise NotPermitted(
             refused.message,
             hint=f"{grant} TO {role}: the server judges SQL on an empty copy",

@@ -1,6 +1,6 @@
-"""What a database is going to be once a plan has run there: for migration tools, whose files are all made before the
-first of them runs. So the way back is written with the way there, and what a counter's plan edits, the next one edits
-again."""
+"""The future state of a database once a plan has run: for migration tools, whose files are all written before the
+first of them runs. So usagefix writes the way back with the way there, and plans of later counters start from the
+edits of earlier ones."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from usagefix.tokens import code
 
 
 def way_back(scene: Scene, plan: Plan, limit: DailyLimit) -> str:
-    """The script that undoes a plan, or a version that is applied already. It stops where something is not as the plan
-    leaves it: then ``usagefix rollback`` knows what to do."""
+    """The script that undoes a plan, or a version that is applied already. It stops if something is not as the plan
+    leaves it; use ``usagefix rollback`` then."""
     version = plan.migration.version
     applied = scene.ledger.of(version)
     after = scene if applied else _undoable(scene, plan)
@@ -39,7 +39,7 @@ def _stop(scene: Scene, version: str, saved: tuple[Saved, ...]) -> Statement:
     known = folded([entry.identity for entry in saved if entry.definition is not None])
     of = f"counter = {literal(scene.counter.slug)} AND version"
     return Statement(
-        "Stop where apply replaced something else than this brings back, or what it left was changed since",
+        "Stop if apply replaced something that this does not restore, or if what it left has changed since",
         f"""DO $do$ DECLARE
     why text;
 BEGIN
@@ -57,7 +57,7 @@ BEGIN
             AND left_behind IS NOT NULL AND prosrc IS DISTINCT FROM left_behind
     ) AS reasons;
     IF why IS NOT NULL THEN
-        RAISE EXCEPTION 'nothing was changed, since this file is not enough here: %', why
+        RAISE EXCEPTION 'nothing was changed, because this file is not enough here: %', why
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'usagefix rollback does it.';
     END IF;
 END $do$;""",  # noqa: S608 - literals of our own

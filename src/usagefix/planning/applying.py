@@ -1,7 +1,5 @@
-"""Plans of apply: each version's statements for one database, in full.
-
-Raises Refused for what a person must do first.
-"""
+"""Plans of apply: each version's statements for one database, in full. Raises Refused if a person must do something
+first."""
 
 from __future__ import annotations
 
@@ -83,14 +81,14 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
             statements += [statement for edit in changed for statement in _edited(edit)]
             statements += [_left_behind(scene, migration, edit) for edit in changed]
             if choices.by_hand and scene.code.limit:
-                statements.append(Statement("Lift the daily limit", f"DROP INDEX IF EXISTS {scene.code.limit.name};"))
+                statements.append(Statement("Drop the daily limit", f"DROP INDEX IF EXISTS {scene.code.limit.name};"))
             if choices.limit_stays:
                 statements += saving.kept(scene)
                 continue  # the version is recorded when the limit is gone
             statements += saving.kept(scene)
         statements.append(statement)
     remarks = tuple(item.remark for item in triggers) + tuple(
-        f"trigger {trigger} counts too: its function {edit.function.signature} does the rest of its work without that"
+        f"trigger {trigger} also counts: its function {edit.function.signature} keeps the rest of its work"
         for edit in edits
         for trigger in scene.code.counting_triggers
         if trigger.function == edit.function.oid
@@ -104,11 +102,13 @@ def _of_limit(scene: Scene) -> Iterator[str]:
     table = scene.counter.child_sql
     extras = scene.code.limit.extras if scene.code.limit else []
     if any(" CLUSTER ON " in extra for extra in extras):
-        yield f"CLUSTER ordered {table} by the daily limit, which goes: name another index, CLUSTER {table} USING"
+        yield (
+            f"CLUSTER ordered {table} by the daily limit, which apply drops: name another index, CLUSTER {table} USING"
+        )
     if any(" REPLICA IDENTITY USING INDEX " in extra for extra in extras):
         yield (
-            f"the daily limit, which goes, was the replica identity of {table}: before you publish that, ALTER TABLE"
-            f" {table} REPLICA IDENTITY DEFAULT"
+            f"apply drops the daily limit, which was the replica identity of {table}: before you publish that"
+            f" table, ALTER TABLE {table} REPLICA IDENTITY DEFAULT"
         )
 
 
@@ -136,7 +136,7 @@ def guard_trigger(scene: Scene, mode: GuardMode) -> str:
 
 
 def finish(scene: Scene, migration: Migration) -> Plan:
-    """The statements that are left when the daily limit is gone: functions that record uses as they are in the end."""
+    """The statements that run after the daily limit is dropped: functions that record uses, as they are in the end."""
     edits = recorder_edits(scene, Choices())
     changed = [edit for edit in edits if edit.changes]
     first, *_, recorded = migration.statements(Face.APPLY, scene.counter)
@@ -158,8 +158,8 @@ def _records(statement: Statement) -> bool:
 
 
 def _in_order(statements: list[Statement]) -> list[Statement]:
-    """What notes what was there before goes before what replaces it; the stop, before all. What makes writers wait goes
-    last, before the version is recorded."""
+    """Statements that record what was there come before those that replace it; the stop comes first. Statements that
+    make writers wait come last, before the version is recorded."""
     first = [s for s in statements if s.purpose.startswith(("Note what", "Stop "))]
     last = [s for s in statements if s.text.startswith(_LOCKING) or _records(s)]
     rest = [s for s in statements if s not in first and s not in last]

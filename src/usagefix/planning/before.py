@@ -28,7 +28,7 @@ def is_recorder(scene: Scene, entry: Saved, there: Function) -> bool:
 
 def loose_body(scene: Scene, entry: Saved, there: Function) -> str:
     """A recorder's body that works with the daily limit and without: the old one, with a clause that needs no index.
-    Where that cannot be made, the one that apply left."""
+    If that is impossible, the one that apply left."""
     old, reader = _before(scene, entry, there)
     try:
         made = {
@@ -42,7 +42,7 @@ def loose_body(scene: Scene, entry: Saved, there: Function) -> str:
 
 
 def is_its_origin(scene: Scene, entry: Saved, there: Function) -> bool:
-    """Whether the saved definition, edited again, gives what is there: then nobody has put anything into it."""
+    """Whether the saved definition, edited again, gives the present one: then nobody has changed that."""
     old, reader = _before(scene, entry, there)
     try:
         return reader.edited(old, limit_stays=False) == there.body

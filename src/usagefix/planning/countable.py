@@ -1,4 +1,4 @@
-"""Whether events can be counted exactly here, and the daily limit lifted. Raises before anything is changed."""
+"""Whether usagefix can count events exactly here, and drop the daily limit. Raises before any change."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def _of_limits(scene: Scene) -> Iterator[Obstacle]:
     if len(plain) > 1:
         names = ", ".join(limit.name for limit in plain)
         others = ", ".join(limit.name for limit in plain[1:])
-        yield Obstacle(f"there is more than one daily limit: {names}", f"DROP INDEX {others}, then run this again")
+        yield Obstacle(f"there are several daily limits: {names}", f"DROP INDEX {others}, then run this again")
     for limit in limits:
         if limit.constraint_name is not None:
             yield Obstacle(
-                "the daily limit is a constraint, which cannot be dropped without stopping readers:"
+                "the daily limit is a constraint, and usagefix cannot drop that without stopping readers:"
                 f" {limit.constraint_name}",
                 f'ALTER TABLE {table} DROP CONSTRAINT "{limit.constraint_name}", then run this again',
             )
@@ -36,7 +36,7 @@ def _of_limits(scene: Scene) -> Iterator[Obstacle]:
             )
         if limit.partitioned:
             yield Obstacle(
-                "the daily limit is a partitioned index, which usagefix could not put back",
+                "the daily limit is a partitioned index, which usagefix could not restore",
                 f"DROP INDEX {limit.name}, then run this again",
             )
     yield from of_limits(scene.counter.child_sql, limits)

@@ -1,8 +1,5 @@
-"""What the ledger may hold: statements that apply writes there, for the tables and functions of this database, and no
-other.
-
-The ledger was written by a role that may be less than the one that reads it, so nothing of it is taken on trust.
-"""
+"""What the ledger may hold: only statements that apply writes there, for the tables and functions of this database.
+A role with fewer rights than the reader may have written to the ledger, so usagefix checks everything in it."""
 
 from __future__ import annotations
 
@@ -21,14 +18,14 @@ _STATES = (["disable"], ["enable"], ["enable", "replica"], ["enable", "always"])
 
 
 def require(scene: Scene, saved: Saved) -> None:
-    """Raise NotPermitted where the ledger holds something else than apply writes there."""
+    """Raise NotPermitted if the ledger holds something that apply does not write there."""
     texts = [saved.definition] if saved.definition is not None else []
     if not all(_is_definition(scene, saved, text) for text in texts) or not all(
         _is_extra(scene, saved, extra) for extra in saved.extras
     ):
         raise NotPermitted(
-            f"the ledger holds something else than apply writes there, for {saved.identity}",
-            hint="look at usagefix.saved_objects; nothing of it was run",
+            f"the ledger holds something that apply does not write there, for {saved.identity}",
+            hint="look at usagefix.saved_objects; usagefix ran nothing of it",
         )
 
 

@@ -1,4 +1,4 @@
-"""What stands before apply and backfill here, found without running either. Reads only."""
+"""What would stop apply and backfill here, found without running either. Reads only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECURE = ("function_secure", "adjusting_function_secure", "guard_function_secur
 
 
 def outlook(db: Database, seen: Code) -> Outlook:
-    """In the snapshot that is open, which goes on whatever the server refuses."""
+    """The outlook, in the open snapshot, which goes on even if the server refuses something."""
     db.run("SAVEPOINT usagefix_outlook")
     try:
         preflight.require_changeable(db)
@@ -39,7 +39,7 @@ def outlook(db: Database, seen: Code) -> Outlook:
 
 
 def _refusal(db: Database, refused: tuple[Obstacle, ...]) -> Step | None:
-    """What apply would stop at, before it has changed or tried anything."""
+    """Why apply would stop before it changed or tried anything."""
     try:
         now = scene(db)
         require_countable(now, refused)
@@ -66,13 +66,11 @@ def _useless(seen: Code) -> Iterator[Step]:
     """A function that records uses and cannot, which apply has left as it is."""
     for function in seen.recorders:
         unknown = ", ".join(seen.reader.unknown_columns(routine(function)))
-        why = f"each call of it fails, since {seen.counter.child} has no column {unknown}"
+        why = f"each call of it fails, because {seen.counter.child} has no column {unknown}"
         if unknown and seen.calls(function.name):
             yield Step(f"write {function.signature} anew: all it needs is to insert the event", why)
         elif unknown:
-            why += (
-                "; nothing in the database calls it. If the application does, write it anew: all it needs is to insert"
-            )
+            why += "; nothing in the database calls it. If the application does, write a new one that only inserts"
             yield Step(f"DROP FUNCTION {function.signature}", f"{why} the event")
 
 
@@ -83,6 +81,6 @@ def _held_to_policies(seen: Code) -> Iterator[Step]:
             table = seen.counter.parent_sql
             yield Step(
                 f"ALTER ROLE {quoted(function.owner)} BYPASSRLS, then {BACKFILL}",
-                f"FORCE ROW LEVEL SECURITY hides rows of {table} from its owner, as whom the triggers count;"
-                f" ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY does as well",
+                f"FORCE ROW LEVEL SECURITY hides rows of {table} from its owner, and the triggers count as the"
+                f" owner; ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY does as well",
             )

@@ -24,7 +24,7 @@ def on_partitions(scene: Scene, migration: Migration) -> Iterator[Statement]:
 def _noting(scene: Scene, table: EventTable) -> Iterator[Statement]:
     for role, timing in (("trigger_auto_note_enter", "BEFORE"), ("trigger_auto_note_leave", "AFTER")):
         yield Statement(
-            f"Statements on the whole of {table.name} are counted as a whole" if timing == "BEFORE" else "",
+            f"Count statements on the whole of {table.name} as a whole" if timing == "BEFORE" else "",
             f"CREATE OR REPLACE TRIGGER {scene.counter.sql(role)}\n"
             f"    {timing} INSERT OR DELETE OR UPDATE{' OR TRUNCATE' if table.whole else ''} ON {table.name}\n"
             f"    FOR EACH STATEMENT EXECUTE FUNCTION {signature_of(scene, 'auto_note')};",

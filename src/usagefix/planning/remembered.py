@@ -20,7 +20,7 @@ from usagefix.tokens import Kind, code, tokens
 def here(scene: Scene) -> Scene:
     """The scene with what the ledger holds in the name that the application's schema has by now.
 
-    Raises RollbackRefused where it is the ledger of the tables of another schema, which are there, too.
+    Raises RollbackRefused if it is the ledger of the tables of another schema, which are there, too.
     """
     now, names = scene.around.parent.rpartition(".")[0], {f"{name}()" for name in scene.counter.functions}
     own = (s.identity for s in scene.ledger.saved if s.kind == "function" and _name(s.identity) in names)

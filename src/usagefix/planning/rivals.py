@@ -46,12 +46,12 @@ def held_off(scene: Scene) -> Iterator[Held | Edit]:
             seen.add(function.oid)
         elif isinstance(verdict, Edited):
             raise Refused(
-                f"trigger {trigger} counts too, and does more than that",
+                f"trigger {trigger} also counts, and does more than that",
                 hint=_by_hand(trigger, function),
             )
         else:
             raise Refused(
-                f"trigger {trigger} counts too: {verdict.reason}"
+                f"trigger {trigger} also counts: {verdict.reason}"
                 + (f" (line {verdict.line} of {function.signature})" if verdict.line else ""),
                 hint=_by_hand(trigger, function),
             )
@@ -59,8 +59,8 @@ def held_off(scene: Scene) -> Iterator[Held | Edit]:
 
 def _by_hand(trigger: Trigger, function: Function) -> str:
     return (
-        f"remove from {function.signature} what changes the counter, or, where it does nothing else,"
-        f" ALTER TABLE {trigger.on_table} DISABLE TRIGGER {quoted(trigger.name)}, then run this again"
+        f"remove from {function.signature} what changes the counter or, if it does nothing else, ALTER TABLE"
+        f" {trigger.on_table} DISABLE TRIGGER {quoted(trigger.name)}, then run this again"
     )
 
 
@@ -75,6 +75,6 @@ def _serves_others(scene: Scene, trigger: Trigger) -> bool:
 def _held(trigger: Trigger) -> Held:
     name = quoted(trigger.name)
     statement = Statement(
-        f"Hold off trigger {trigger}, which counts too", f"ALTER TABLE {trigger.on_table} DISABLE TRIGGER {name};"
+        f"Disable trigger {trigger}, which also counts", f"ALTER TABLE {trigger.on_table} DISABLE TRIGGER {name};"
     )
-    return Held(trigger, (statement,), f"trigger {trigger} counts too: it is held off from now on")
+    return Held(trigger, (statement,), f"trigger {trigger} also counts: apply disables it")

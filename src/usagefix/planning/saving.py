@@ -17,7 +17,7 @@ from usagefix.planning.scene import Scene
 from usagefix.quoting import literal, quoted
 
 _LINE = 100  # characters, beside what stands before them
-_RENEWED = "Forget what was noted by the definition before: baselines beside other events, deltas that wait"
+_RENEWED = "Forget what belongs to the former definition: baselines, pending deltas"
 
 
 def kept(scene: Scene) -> Iterator[Statement]:
@@ -35,7 +35,7 @@ def kept(scene: Scene) -> Iterator[Statement]:
     texts = [f"{json.dumps(name)}: {value}" for name, value in definition.entries(scene.counter).items()]
     made = "{" + _folded(texts) + "}"
     yield Statement(
-        "Note what is counted",
+        "Record what is counted",
         f"INSERT INTO usagefix.counters (counter, definition)\nVALUES ({slug}, {literal(made)})\n"
         "ON CONFLICT (counter) DO UPDATE SET definition = excluded.definition, at = clock_timestamp()\n"
         "WHERE counters.definition <> excluded.definition;",
@@ -64,7 +64,7 @@ def notes(scene: Scene, saved: tuple[Saved, ...]) -> Iterator[Statement]:
         rows = (_row(scene, entry) for entry in saved)
         columns = "counter, version, kind, identity, definition, extras, how, key_columns, key_attributes, predicate"
         yield Statement(
-            "Note what was there before; only once, a second run finds what this one made",
+            "Record what was there before, once: a second run would find what this one created",
             f"INSERT INTO usagefix.saved_objects (\n    {columns})\n"
             f"VALUES {(',' + chr(10) + '    ').join(rows)}\nON CONFLICT DO NOTHING;",
         )

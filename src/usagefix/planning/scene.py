@@ -17,7 +17,7 @@ from usagefix.picture.obstacles import Obstacle
 @dataclass(frozen=True, slots=True)
 class EventTable:
     """The table of events, or a partition of it: its name as SQL writes it, its ``relkind``. ``identity``, its replica
-    identity, and ``clustered``: the index, or what pg_class says in a letter; None where there is none."""
+    identity, and ``clustered``: the index, or what pg_class says in a letter; None if there is none."""
 
     name: str
     kind: str
@@ -90,7 +90,7 @@ class Scene:
 
 
 def scene(db: Database) -> Scene:
-    """One look, within the snapshot or transaction that is open. Raises NotPermitted where the ledger may not be
+    """One look, within the snapshot or transaction that is open. Raises NotPermitted if the ledger may not be
     read."""
     around, obstacles = db.row(db.query("scene"), Surroundings), db.rows(db.query("obstacles"), Obstacle)
     written = ledger.read(db)

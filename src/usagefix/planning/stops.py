@@ -22,7 +22,7 @@ def stop_if_changed(scene: Scene, edits: list[Edit], *, later: bool) -> Statemen
         queries.insert(0, _triggers(scene))
     found = "\n        UNION ALL\n        ".join(queries)
     return Statement(
-        "Stop where a trigger of the events, or a function edited below, is not as it was when this was written",
+        "Stop if a trigger of the events, or a function edited below, has changed since this was written",
         f"""DO $do$ DECLARE
     changed text;
 BEGIN

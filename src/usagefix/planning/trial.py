@@ -47,7 +47,7 @@ DECLARE
     of_column text;
 BEGIN
     BEGIN
-        -- Held while the trial lasts: other people's uses of it wait, and do not count. Not where somebody holds it.
+        -- Lock it during the trial, so that other people's uses of it wait and do not disturb. Skip it if it is locked.
         SELECT @which@, COALESCE(preset.@counter@, 0) AS shown INTO used
         FROM @rows@ AS preset WHERE @wanted@ FOR NO KEY UPDATE SKIP LOCKED;
         IF NOT FOUND THEN
@@ -60,7 +60,7 @@ BEGIN
         PERFORM set_config('lock_timeout', '200ms', true), set_config('request.jwt.claim.sub', claim, true),
             set_config('request.jwt.claim.role', 'authenticated', true), set_config('request.jwt.claims',
                 jsonb_build_object('sub', claim, 'role', 'authenticated', 'aud', 'authenticated')::text, true);
-        -- The server's own count of rows inserted in this transaction, in all partitions: nothing is scanned.
+        -- The server's statistics count inserted rows in this transaction, in all partitions, without a scan.
         WITH RECURSIVE tree AS (
             SELECT '@events@'::regclass::oid AS oid
             UNION ALL
@@ -80,7 +80,7 @@ BEGIN
         counted := (SELECT COALESCE(preset.@counter@, 0) - used.shown FROM @rows@ AS preset WHERE @used@);
         recorded := @recorded@;
         IF recorded IS DISTINCT FROM counted OR NOT current_setting('track_counts')::boolean THEN
-            -- Rows of an undone part of it are among those: then the ones that are there, and of this transaction.
+            -- They include rows of rolled back subtransactions: count the visible rows of this transaction instead.
             SELECT count(*), @sum@ INTO inserted, recorded FROM @events@ AS event
             WHERE @of_used@ AND CASE WHEN age(event.xmin) <= 0 THEN pg_xact_status(
                 (pg_current_xact_id()::text::bigint - age(event.xmin))::text::xid8) = 'in progress' END;

@@ -77,7 +77,7 @@ class _Work:
         """What apply replaced, as it was."""
         if any(entry.kind == "function" and entry.definition is None and entry.how == "kept" for entry in saved):
             self.remarks.append(
-                "the ledger was lost before, so what was there before the fix is not known:"
+                "the ledger was lost, so usagefix does not know what was there before the fix:"
                 f" {self.scene.counter.recorder}() stays as it is, and a daily limit does not come back"
             )
         yield Statement("", "DO $do$ BEGIN PERFORM set_config('check_function_bodies', 'off', true); END $do$;")
@@ -115,7 +115,7 @@ class _Work:
         self._not_ours(functions)
 
     def _restore(self, statement: Statement, what: str) -> Iterator[Statement]:
-        """A statement that brings something back; none where the server refuses it."""
+        """A statement that brings something back; none if the server refuses it."""
         if statement.text in self.without:
             self.remarks.append(f"{what} does not come back: {self.without[statement.text]}")
             return
@@ -126,16 +126,20 @@ class _Work:
         """The daily limit where it is built by hand, and what completes it."""
         there = self.scene.code.limit
         if there is not None and there.valid and there.name != entry.identity:
-            self.remarks.append(f"a daily limit is there, {there.name}: {entry.identity} does not come back beside it")
+            self.remarks.append(
+                f"a daily limit is there, {there.name}: {entry.identity} does not come back in addition to it"
+            )
             return
         if self.by_hand:
             yield Statement("The daily limit", f"{entry.definition};")
         table = self.scene.tree[0]
         for extra in entry.extras:
             if " REPLICA IDENTITY " in extra and table.identity not in (None, entry.identity):
-                self.remarks.append(f"{table.name} has got another REPLICA IDENTITY since: it stays as it is")
+                self.remarks.append(f"{table.name} got another REPLICA IDENTITY later: rollback leaves it as it is")
             elif " CLUSTER ON " in extra and table.clustered not in (None, entry.identity):
-                self.remarks.append(f"{table.name} was set to CLUSTER ON {table.clustered} since: it stays as it is")
+                self.remarks.append(
+                    f"{table.name} was set to CLUSTER ON {table.clustered} later: rollback leaves it as it is"
+                )
             else:
                 self.of_limit.add(f"{extra};")
                 yield from self._restore(Statement("", f"{extra};"), f"of the daily limit, {extra}")
@@ -151,20 +155,20 @@ class _Work:
         if there is not None and is_recorder(scene, entry, there) and self.limit is DailyLimit.SKIP:
             return
         if there is None or there.body not in {entry.left_behind, loose_body(scene, entry, there)}:
-            self.remarks.append(f"{entry.identity} was changed or dropped since: it stays as it is")
+            self.remarks.append(f"{entry.identity} was changed or dropped later: rollback leaves it as it is")
             return
         if there.owner not in scene.around.rights_of_owner and not is_its_origin(scene, entry, there):
             self.remarks.append(
-                f"{entry.identity} belongs to {there.owner}, who has more rights than {scene.around.owner}: it stays as"
-                " apply left it"
+                f"{entry.identity} belongs to {there.owner}, who has more rights than {scene.around.owner}:"
+                " rollback leaves it as apply left it"
             )
             return
         if there.signature != entry.identity:
-            self.remarks.append(f"{entry.identity} is {there.signature} by now: what apply changed is undone there")
+            self.remarks.append(f"{entry.identity} is {there.signature} now: rollback undoes there what apply changed")
         try:
             text = with_body(routine(there), body_of(entry.definition or "")).rstrip()
         except Uneditable:
-            self.remarks.append(f"{entry.identity} cannot be read: it stays as apply left it")
+            self.remarks.append(f"{entry.identity} cannot be read: rollback leaves it as apply left it")
             return
         yield from self._restore(Statement(f"{there.signature}, as it was", f"{text};"), f"{there.signature} as it was")
         for needed in there.needing:
@@ -180,11 +184,11 @@ class _Work:
             return
         self.back.add(entry.identity)
         if there is not None and _altered(self.scene, there):
-            self.remarks.append(f"{entry.identity} was altered since apply: it comes back as it was before that")
+            self.remarks.append(f"{entry.identity} was altered after apply: it comes back as it was before that")
         for extra in entry.extras:
             owner = expected.new_owner(extra)
             if owner is not None and owner not in self.scene.around.roles:
-                self.remarks.append(f"{entry.identity} belonged to {owner}, a role that is gone")
+                self.remarks.append(f"{entry.identity} belonged to {owner}, a role that no longer exists")
             elif owner is not None and owner not in self.scene.around.rights_of_owner:
                 self.remarks.append(
                     f"{entry.identity} belonged to {owner}, who has more rights than {self.scene.around.owner}"
@@ -198,7 +202,7 @@ class _Work:
             yield from self._held_off(entry, table)
             return
         if table not in expected.tables(self.scene):
-            self.remarks.append(f"trigger {entry.identity} does not come back: {table} is gone, or renamed, since")
+            self.remarks.append(f"trigger {entry.identity} does not come back: {table} was dropped or renamed later")
             return
         text = (entry.definition or "").replace("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER", 1)
         main = Statement(f"Trigger {entry.identity}, as it was", f"{text};")
@@ -215,12 +219,13 @@ class _Work:
         if there is None:
             off = ", ".join(str(t) for t in remembered.theirs(self.scene) if t.enabled == "D")
             self.remarks.append(
-                f"trigger {entry.identity}, which apply held off, was dropped since, or renamed and changed: it is not"
-                f" switched on again{f'; if it is one of these, ALTER TABLE ... ENABLE TRIGGER: {off}' if off else ''}"
+                f"trigger {entry.identity}, which apply disabled, was dropped later, or renamed and changed:"
+                " rollback does not enable it"
+                f" again{f'; if it is one of these, ALTER TABLE ... ENABLE TRIGGER: {off}' if off else ''}"
             )
             return
         if str(there) != entry.identity:
-            self.remarks.append(f"trigger {entry.identity} is trigger {there} by now: it is switched on again")
+            self.remarks.append(f"trigger {entry.identity} is trigger {there} now: rollback enables it again")
         for extra in entry.extras:
             state = extra.removeprefix(f"ALTER TABLE {table} ").partition(" TRIGGER ")[0]
             text = f"ALTER TABLE {there.on_table} {state} TRIGGER {quoted(there.name)};"
@@ -229,8 +234,9 @@ class _Work:
     def _in_the_way(self, trigger: Trigger, functions: list[Function]) -> None:
         function = next(f for f in functions if f.oid == trigger.function)
         self.remarks.append(
-            f"{function.signature} stays, since trigger {trigger}, which is not usagefix's, calls it: to be rid of"
-            f" both, DROP TRIGGER {quoted(trigger.name)} ON {trigger.on_table}; DROP FUNCTION {function.signature}"
+            f"{function.signature} stays, because trigger {trigger}, which usagefix did not create, calls it:"
+            f" to remove both, DROP TRIGGER {quoted(trigger.name)} ON {trigger.on_table}; DROP FUNCTION"
+            f" {function.signature}"
         )
 
     def _not_ours(self, functions: list[Function]) -> None:
@@ -239,7 +245,7 @@ class _Work:
         for function in self.scene.code.functions:
             own = function.schema == self.scene.counter.schema and function.name in names and not function.parameters
             if own and function not in functions and function.signature not in self.back:
-                self.remarks.append(f"{function.signature} was replaced since by somebody: it and its triggers stay")
+                self.remarks.append(f"{function.signature} was replaced later by somebody: it and its triggers stay")
 
     def _by_table(self, functions: set[int]) -> list[Trigger]:
         """The triggers that call these functions, the whole table's before its partitions', as writers lock them."""
@@ -277,7 +283,9 @@ def confined(scene: Scene, question: str) -> str:
     owner = f"ALTER FUNCTION {CONFINED} OWNER TO {scene.around.owner_sql};\n" if scene.around.superuser else ""
     tag = "$question$"
     if tag in question:
-        raise NotPermitted("the ledger holds something else than apply writes there", hint="nothing of it was run")
+        raise NotPermitted(
+            "the ledger holds something that apply does not write there", hint="usagefix ran nothing of it"
+        )
     return (
         f"CREATE FUNCTION {CONFINED} RETURNS pg_catalog.int8 LANGUAGE plpgsql SECURITY DEFINER"
         f" SET search_path = pg_catalog, pg_temp\nAS {tag}BEGIN RETURN ({question}); END{tag};\n{owner}"

@@ -1,4 +1,4 @@
-"""The ways in which the application writes events, as a trial makes them: text in PL/pgSQL."""
+"""The ways in which the application writes events, as a trial does: text in PL/pgSQL."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Try:
 
 
 def of_recorder(scene: Scene, recorder: Function) -> Way | None:
-    """A call of a function that records uses; None where it cannot be called."""
+    """A call of a function that records uses; None if it cannot be called."""
     given = arguments_of(routine(recorder).arguments, scene.code.facts.key_type)
     if given is None:
         return None

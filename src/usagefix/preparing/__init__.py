@@ -1,8 +1,8 @@
-"""What the functions of some counters do before they count: leave where no event is one that counts; make parent rows
-that are not there yet; lock all that any of several counters of the same parent may change, in one order, and count at
-once what is locked. Text for the bodies of the counting functions.
+"""What the functions of some counters do before they count: return if no event counts; create missing parent rows; lock
+all rows that any counter of the same parent may change, in one order; and count at once the rows that are locked.
 
-It stands in front of comments that the SQL files hold for it, in bodies only, and is nothing for the usual counter.
+The text goes into the bodies of the counting functions, in front of comments that mark the places in the SQL files. The
+usual counter needs none of it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from usagefix.counter import Counter
 from usagefix.preparing.locking import AT_ONCE, COUNTED, Locking
 from usagefix.preparing.making import Making
 
-_INCREMENT = "    -- Most statements insert one event: then nothing is grouped or sorted.\n"
-_ONE_BY_ONE = "    -- Else one by one, in the order of their ids.\n"
-_ADJUST = "    -- What the statement changed, preset by preset.\n"
-_ROW = "    -- What the row changed, preset by preset.\n"
+_INCREMENT = "    -- Most statements insert one event: do not group or sort then.\n"
+_ONE_BY_ONE = "    -- Otherwise update the presets one by one, in the order of their ids.\n"
+_ADJUST = "    -- What the statement changed, for each preset.\n"
+_ROW = "    -- What the row changed, for each preset.\n"
 _GONE = "        CONTINUE WHEN shown IS NULL; -- the preset is gone\n"
 _NOTED = "        too_low := too_low OR shown IS NULL; -- what a backfill has still to add to it may not fit any more\n"
-_STARTS = "    -- A preset that is new, or gets another id, starts with the events that are there."
-_INTERRUPTED = "    -- An interrupted run: what it did is done, what it left is counted anew.\n"
-_OF_ITSELF = "    -- A row of this statement that its events name began with those before it: they are added below.\n"
+_STARTS = "    -- A new preset, or one with a new id, starts with the events that exist."
+_INTERRUPTED = "    -- An interrupted run: keep what it corrected, and count the rest again.\n"
+_OF_ITSELF = "    -- A row of this statement that its events name began with earlier events: they are added below.\n"
 # In the words of the SQL files, for events that are rows of the same table.
 _STARTED = f"""{_OF_ITSELF}    IF EXISTS (SELECT FROM new_events OFFSET 1) THEN
         FOR used IN SELECT named.key, pg_catalog.sum(named.uses) AS uses
@@ -43,7 +43,7 @@ ANCHORS = (_INTERRUPTED, _STARTS, _INCREMENT, _ONE_BY_ONE, _ADJUST, _ROW, _GONE)
 
 
 def adapted(counter: Counter, text: str) -> str:
-    """The bundled SQL, not yet rendered, with what else counts: rows that are locked, and rows that are events."""
+    """The bundled SQL, not yet rendered, with further ways to count: rows that are locked, and rows that are events."""
     if (counter.beside or counter.above) and not counter.more_keys:
         text = text.replace(_ONE_BY_ONE, COUNTED + _ONE_BY_ONE)
     if _starts_anew(counter):
@@ -52,7 +52,7 @@ def adapted(counter: Counter, text: str) -> str:
 
 
 def prepared(counter: Counter, text: str) -> str:
-    """Rendered SQL with what these functions do first."""
+    """Rendered SQL, with the code that these functions run first."""
     if not (counter.creates or counter.beside or counter.above or counter.where):
         return text
     for anchor, added in _additions(counter).items():

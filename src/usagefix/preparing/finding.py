@@ -39,14 +39,14 @@ class Keys:
         """Leave where no new event passes the filter. Not where rows are made: they may be for another counter, too."""
         if self.counter.where is None or self.counter.creates:
             return ""
-        return f"    -- None of these events counts here.\n    {self._leave_without('new_events')}\n"
+        return f"    -- Return if none of these events counts here.\n    {self._leave_without('new_events')}\n"
 
     def unless_gone(self) -> str:
         """Leave where no event that goes passes the filter."""
         if self.counter.where is None:
             return ""
         return (
-            "    -- None of these events counted here.\n"
+            "    -- Return if none of these events counted here.\n"
             "    IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN\n"
             f"        {self._leave_without('old_events')}\n    END IF;\n"
         )
@@ -65,7 +65,7 @@ class Keys:
         facts = ", ".join(read)
         new, old = (f"SELECT {facts} FROM {table} AS event" for table in ("new_events", "old_events"))  # noqa: S608
         return (
-            "    -- An UPDATE of anything else is nothing to count.\n"
+            "    -- Return if an UPDATE changes nothing that counts.\n"
             "    IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN\n"
             f"        IF NOT EXISTS (\n            {new}\n            EXCEPT ALL {old}\n"
             "        ) THEN RETURN NULL; END IF;\n    END IF;\n"

@@ -1,4 +1,4 @@
-"""Parent rows that a statement may change, locked before it is counted."""
+"""Locks the parent rows that a statement may change, before it is counted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from usagefix.quoting import quoted
 
 # In the words of the SQL files. Not from the rows of a sub-select: the plan, kept for the session, would be that of its
 # first statement; of an array it is the same for many rows and for few.
-AT_ONCE = "    -- Else all at once, as they are locked, unless triggers of others may change further rows meanwhile.\n"
+AT_ONCE = (
+    "    -- Otherwise update all at once: they are locked. Not if triggers of others may change more rows meanwhile.\n"
+)
 COUNTED = f"""{AT_ONCE}    IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_trigger AS other
         WHERE other.tgrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('public.presets')
@@ -38,16 +40,16 @@ COUNTED = f"""{AT_ONCE}    IF NOT EXISTS (
 
 
 class Locking(Keys):
-    """Locks every parent row that a counter of this parent may change, in one order: two sets, each in order, one after
-    the other, would be two orders."""
+    """Locks every parent row that a counter of this parent may change, in one order. Two sets, each in order but one
+    after the other, would be two orders."""
 
     _WHY = (
-        "    -- Other functions count these events for the same rows, too: lock all that any of them may change\n"
+        "    -- Other functions also count these events for the same rows: lock all that any of them may change\n"
         "    -- before the first one counts, in the order of their keys.\n"
     )
 
     _ABOVE = (
-        "    -- Other counters add this one up: lock the rows of this one, and theirs, before the first is written,\n"
+        "    -- Other counters sum this one: lock its rows, and theirs, before the first write,\n"
         "    -- each table in the order of its keys.\n"
     )
 

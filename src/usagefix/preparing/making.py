@@ -1,4 +1,4 @@
-"""Parent rows that events name and that are not there yet, made before the events are counted."""
+"""Creates missing parent rows that events name, before it counts the events."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Making(Keys):
     unfiltered, as they lock: before that."""
 
     _WHY = (
-        "    -- Make rows that are not there yet, with the events of before. Who makes the same one waits, and\n"
-        "    -- finds it.\n"
+        "    -- Create missing rows, with the number of earlier events. A session that creates the same row waits,\n"
+        "    -- and then finds it.\n"
     )
 
     def statement(self) -> str:
@@ -53,7 +53,7 @@ class Making(Keys):
         keys = ", ".join(f"event.{column}" for column in self.of_events[0])
         where = f" WHERE ({closed(self.counter.where)})" if self.counter.where else ""
         found = self._insert(f"SELECT DISTINCT {keys} FROM {self.counter.child_sql} AS event{where}")  # noqa: S608
-        lines = ["-- Make the rows that are not there yet.", *f"{found};".splitlines()]
+        lines = ["-- Create missing rows.", *f"{found};".splitlines()]
         return "".join(f"    {line}\n" for line in lines)
 
     def of_insert(self) -> str:
@@ -79,8 +79,8 @@ class Making(Keys):
         come, gone = (self.select([f"(SELECT {row}.*)"], self._where) for row in ("NEW", "OLD"))
         start = self._total(self.counter.child_sql, self._names, _OLDER)
         return (
-            "    -- Make the row, where it is not there yet, with the events of other transactions.\n"
-            "    -- Who makes the same one waits, and finds it.\n"
+            "    -- Create the row if it is missing, with the events of other transactions.\n"
+            "    -- A session that creates the same row waits, and then finds it.\n"
             "    IF TG_OP OPERATOR(pg_catalog.<>) 'DELETE' THEN\n"
             f"{self._statement(_but(come, gone), ' ' * 8, start)}    END IF;\n"
         )

@@ -1,8 +1,8 @@
 """Reads code: an application's source, and the functions and triggers of its database. Reads text, runs nothing.
 
-``in_sql``, ``scan`` and ``in_file`` find what writes the counter, adds or deletes events, or calls a function; see
-``usagefix.reading.clients`` for what they cannot see. A ``Reader`` says what the functions of a database do, and edits
-them: pieces of their text are replaced, every other character stays.
+``in_sql``, ``scan`` and ``in_file`` find code that writes the counter, adds or deletes events, or calls a function; see
+``usagefix.reading.clients`` for the limits. A ``Reader`` says what the functions of a database do, and edits them: it
+replaces pieces of their text and keeps every other character.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finds SQL in text that is in no language known here: configuration, templates, commands of a shell."""
+"""Finds SQL in text of an unknown language: configuration, templates, shell commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds statements that insert rows of the parent with a count in them, which no event stands for."""
+"""Finds statements that insert rows of the parent with a count for which there are no events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the counter is a key, a name or a keyword on its way into a call that sets it, or inserts it."""
+"""Finds the counter as a key, a name or a keyword in a call that sets it, or inserts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which functions count, and which of their statements do nothing else."""
+"""Finds the functions that count, and their statements that only count."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class Update:
 
 
 def counting_update(found: list[Piece], start: int, end: int, subject: Subject) -> Update | None:
-    """The UPDATE that starts here; None where it does not set the counter, or not by a plain assignment to each."""
+    """The UPDATE that starts here; None if it does not set the counter, or not by a plain assignment to each."""
     table = start + 1
     names, after = name(found, table + (word(found, table) == "only"))
     if word(found, after) == "as":
@@ -180,7 +180,7 @@ def only_counts(routine: Routine, subject: Subject = USUAL, functions: Known | N
 
 
 def _after_boilerplate(found: list[Piece], index: int) -> int:
-    """The index after what any trigger function has; 0 where that does not stand here."""
+    """The index after what any trigger function has; 0 if that does not stand here."""
     text = word(found, index)
     if text in ("if", "elsif", "elseif"):
         opened = word(found, index + 1) == "("

@@ -1,4 +1,4 @@
-"""Edits a function that records uses: it only inserts the event, with the daily limit or without."""
+"""Edits a function that records uses, so that it only inserts the event, with the daily limit or without."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def edited_body(
     """The body of a recorder without the clause that needs the daily limit, and without any counting of its own;
     everything else in it stays. While the limit stays, the clause gives way to one that works with it and without.
 
-    None where there is no text to edit. Raises Uneditable for what cannot be taken out safely.
+    None if there is no text to edit. Raises Uneditable for what cannot be taken out safely.
     """
     if not routine.is_editable:
         return None
@@ -59,7 +59,7 @@ def repaired_body(
     functions: Known | None = None,
 ) -> str | None:
     """The edited body without the columns that the events lack, each with its value; all else stays. ``columns``: those
-    that they have. None where an insert is not a plain one. Raises Uneditable as the editor does."""
+    that they have. None if an insert is not a plain one. Raises Uneditable as the editor does."""
     body = edited_body(
         routine, limit_stays=limit_stays, subject=subject, limit_columns=limit_columns, functions=functions
     )
@@ -84,7 +84,7 @@ def repaired_body(
 
 
 def _rows(found: list[Piece], insert: Insert, width: int) -> list[list[tuple[int, int]]]:
-    """The items of each row of VALUES; none where they are no rows of this width."""
+    """The items of each row of VALUES; none if they are no rows of this width."""
     index = closing(found, insert.after) + 1
     rows: list[list[tuple[int, int]]] = []
     if word(found, index) != "values":

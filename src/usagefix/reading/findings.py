@@ -1,4 +1,4 @@
-"""What a reading of source text finds, and the names it looks for."""
+"""What a search of source text finds, and the names that it looks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways to count that go wrong without a word: a counter that stops at zero, and a recount."""
+"""Ways to count that hide errors: a counter that stops at zero, and a recount."""
 
 from __future__ import annotations
 

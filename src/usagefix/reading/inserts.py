@@ -24,7 +24,7 @@ class Insert:
     after: int
 
     def columns(self, found: list[Piece]) -> list[tuple[int, int]]:
-        """The items of its list of columns; none where it has none."""
+        """The items of its list of columns; none if it has none."""
         if word(found, self.after) != "(" or word(found, self.after + 1) in ("select", "with", "values", "table"):
             return []
         end = closing(found, self.after)
@@ -57,7 +57,7 @@ def inserts(found: list[Piece], subject: Subject = USUAL) -> Iterator[Insert]:
 def clause(
     text: str, found: list[Piece], insert: Insert, subject: Subject = USUAL, limit_columns: Collection[str] = ()
 ) -> Clause | None:
-    """The ON CONFLICT clause of an INSERT; None where it has none."""
+    """The ON CONFLICT clause of an INSERT; None if it has none."""
     depth, start = 0, insert.after
     while not (depth == 0 and words(found, start, "on", "conflict")):
         mark = word(found, start)

@@ -1,4 +1,4 @@
-"""Which files of an application are read, and why the others are not."""
+"""Which files of an application usagefix reads, and why it does not read the others."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _BINARY |= {".sqlite", ".db", ".node", ".bin"}
 
 
 def why_not_entered(folder: str) -> str | None:
-    """Why a folder of this name is passed over; None where it is entered."""
+    """Why a folder of this name is passed over; None if it is entered."""
     if folder in LEFT_OUT:
         return OTHERS
     return f"{TESTS}, not entered" if folder in _TEST_FOLDERS else None
 
 
 def why_not_read(path: PurePath) -> str | None:
-    """Why a file of this name is passed over; None where it is read."""
+    """Why a file of this name is passed over; None if it is read."""
     suffix = path.suffix.lower()
     if path.name.startswith(".env"):
         return "may hold secrets"

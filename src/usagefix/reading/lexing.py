@@ -1,7 +1,5 @@
-"""Cuts any language into names, texts and marks, without comments, by what is known of how it writes them.
-
-Not a parser of any: what it gets wrong stays within a line or a literal.
-"""
+"""Cuts any language into names, texts and marks, without comments, by the little that it knows of its syntax. It is
+no parser: an error stays within a line or a literal."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def words(found: Sequence[Piece], index: int, *wanted: str) -> bool:
 
 
 def name(found: Sequence[Piece], index: int) -> tuple[tuple[str, ...], int]:
-    """The parts of a name with or without a schema (none where no name stands here), and the index after it."""
+    """The parts of a name with or without a schema (none if no name stands here), and the index after it."""
     if not at(found, index).is_name:
         return (), index + 1
     parts = [found[index].text]

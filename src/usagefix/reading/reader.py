@@ -1,4 +1,4 @@
-"""What the code of one database does: every question about it is asked here."""
+"""Answers every question about what the code of one database does."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Reader:
         return editing.needing_limit(self.functions, self.subject, self.events.limit_columns, self.known)
 
     def edited(self, routine: Routine, *, limit_stays: bool) -> str | None:
-        """The body of a recorder that only inserts; None where there is no text to edit."""
+        """The body of a recorder that only inserts; None if there is no text to edit."""
         return editing.edited_body(
             routine,
             limit_stays=limit_stays,
@@ -74,7 +74,7 @@ class Reader:
         )
 
     def repaired(self, routine: Routine, *, limit_stays: bool) -> str | None:
-        """The edited body without the columns that the events lack; None where its insert is not a plain one."""
+        """The edited body without the columns that the events lack; None if its insert is not a plain one."""
         return editing.repaired_body(
             routine,
             self.columns,
@@ -85,7 +85,7 @@ class Reader:
         )
 
     def fresh(self, routine: Routine, *, limit_stays: bool) -> str | None:
-        """A recorder's body written anew; None where that cannot be done, or would lose what else it does."""
+        """A recorder's body written anew; None if that cannot be done, or would lose what else it does."""
         if not recorder.only_inserts(routine.body, self.subject):
             return None
         return recorder.fresh_body(routine, self.events, limit_stays=limit_stays, subject=self.subject)

@@ -1,4 +1,4 @@
-"""What a function that records uses does, how it is called, and one written anew."""
+"""What a function that records uses does, how to call it, and how to write a new one."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _drop_user(rest: list[Piece]) -> None:
 
 
 def _after_check_of_user(rest: list[Piece], index: int) -> int:
-    """The index after an IF … IS NULL THEN that raises or returns; 0 where none stands here."""
+    """The index after an IF … IS NULL THEN that raises or returns; 0 if none stands here."""
     if word(rest, index) != "if":
         return 0
     then = index + (6 if words(rest, index + 1, "auth", ".", "uid", "(", ")") else 2)
@@ -105,7 +105,7 @@ def recorder_state(
 
 
 def arguments_of(arguments: Iterable[Argument], key_type: str) -> dict[str, int] | None:
-    """Which arguments of a recorder are the preset, the kind of use and the data, from 1 on, in their order; None where
+    """Which arguments of a recorder are the preset, the kind of use and the data, from 1 on, in their order; None if
     it needs more than these. ``key_type``: of the parent's key, without a length."""
     given: dict[str, int] = {}
     for position, argument in enumerate(arguments, 1):
@@ -138,7 +138,7 @@ def caller(events: Events, subject: Subject = USUAL) -> str | None:
 
 def fresh_body(routine: Routine, events: Events, *, limit_stays: bool, subject: Subject = USUAL) -> str | None:
     """The body of a recorder written anew, with the signature of the one that is there, for the columns that are there.
-    None where that cannot be done; try it before it is believed."""
+    None if that cannot be done; try it before it is believed."""
     given = arguments_of(routine.arguments, events.key_type)
     user = caller(events, subject)
     if given is None or routine.returns_set or not routine.is_read:

@@ -1,4 +1,4 @@
-"""What is known of a function and of the table of events: the facts that code is read and written with."""
+"""The facts about a function and the table of events with which usagefix reads and writes code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from usagefix.reading.findings import Lines
 
 class Uneditable(Exception):
     """A function that is not edited: a person must. ``line`` counts from 1, as PL/pgSQL counts the lines of a body;
-    0 where it is about the whole function."""
+    0 if it is about the whole function."""
 
     def __init__(self, message: str, *, hint: str, line: int = 0) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Which statements a text of SQL has, and which literals in a statement are code that is run."""
+"""Splits SQL text into statements, and finds the literals in a statement that are code and run."""
 
 from __future__ import annotations
 

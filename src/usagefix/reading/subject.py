@@ -1,4 +1,4 @@
-"""What code is read for: the names of the counter, its events, and what has to do with them."""
+"""The names for which usagefix reads code: the counter, its events, and what belongs to them."""
 
 from __future__ import annotations
 

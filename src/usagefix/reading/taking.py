@@ -1,4 +1,4 @@
-"""Takes the counting out of a function: the trigger counts. Every other character stays."""
+"""Removes the counting from a function, because the trigger counts. It keeps every other character."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _in_place(body: str, found: list[Piece], statement: Span, language: str, who
 
 
 def _without_assignment(body: str, found: list[Piece], start: int, subject: Subject) -> Iterator[tuple[Span, str]]:
-    """The edit that leaves the other assignments of an UPDATE; none where these, or what follows, read the counter."""
+    """The edit that leaves the other assignments of an UPDATE; none if these, or what follows, read the counter."""
     update = counting_update(found, start, until(found, start, {";"}), subject)
     if update is None or word(found, update.returns) == "returning":
         return

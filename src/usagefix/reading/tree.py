@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from usagefix.errors import ConfigurationError
+from usagefix.models.figures import grouped
 from usagefix.reading.anywhere import in_text
 from usagefix.reading.clients import in_code
 from usagefix.reading.code import scripts
@@ -55,7 +56,7 @@ def scan(root: Path, *, functions: Collection[str] = (), subject: Subject = USUA
     """The uses in every source file under a folder.
 
     Symbolic links are not followed: what they lead to inside the root is read in its own place. Raises
-    ConfigurationError where the root is no folder.
+    ConfigurationError if the root is no folder.
     """
     if not _is_folder(root):
         raise ConfigurationError(f"there is no folder {root} to read", hint="check the path of the source folder")
@@ -90,9 +91,9 @@ def _uses(path: Path, functions: Collection[str], subject: Subject) -> list[Foun
     if not _concerns(code, functions, subject):
         return []
     if max(map(len, code.split("\n"))) > LONGEST_LINE:
-        raise _Unread(f"minified, with a line over {LONGEST_LINE:,} characters")
+        raise _Unread(f"minified, with a line over {grouped(LONGEST_LINE)} characters")
     if len(_MARK.findall(code)) > MOST_MARKS:
-        raise _Unread(f"over {MOST_MARKS:,} punctuation marks")
+        raise _Unread(f"over {grouped(MOST_MARKS)} punctuation marks")
     language = language_of(path)
     if language is None:
         return Lines(code).found(in_text(code, functions, subject))

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from usagefix.models.choices import Counters, DailyLimit, GuardMode, Throttling, Trust
 from usagefix.models.correction import BackfillReport
+from usagefix.models.figures import grouped, signed
 from usagefix.models.migration import Forecast, RollbackPlan
 from usagefix.models.nouns import Nouns
-from usagefix.render.phrases import corrections, signed
+from usagefix.render.phrases import corrections
 from usagefix.render.verdict import GUARDED
 
 _MOMENT = "an instant, at most 1 s an attempt"
@@ -20,7 +21,7 @@ def of_apply(forecast: Forecast, nouns: Nouns) -> Iterator[str]:
         yield f"applies {' and '.join(forecast.versions)}"
     counts = forecast.counts
     if counts is not None and counts.inaccurate:
-        drift = f"drift {signed(counts.drift_total)} ({counts.drift_magnitude:,} up and down together)"
+        drift = f"drift {signed(counts.drift_total)} ({grouped(counts.drift_magnitude)} up and down together)"
         keeps = "; what counters show too much stays, as a baseline" if forecast.believed is Trust.COUNTERS else ""
         yield f"corrects {nouns.of(counts.inaccurate)}: {drift}{keeps}"
     elif counts is not None and not forecast.versions:

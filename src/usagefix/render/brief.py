@@ -8,6 +8,7 @@ from usagefix.models.outcome import Outcome, Part
 from usagefix.models.verification import VerifyReport
 from usagefix.render import counts
 from usagefix.render.outline import Chapter, chapters
+from usagefix.render.phrases import tally
 from usagefix.render.pieces import Cell, Column, Table
 from usagefix.render.verdict import PLAIN
 
@@ -45,9 +46,9 @@ def _row(chapter: Chapter, part: Part | None, *, counted: bool) -> Iterator[Cell
             yield counts.number(totals.rows)
             yield counts.number(totals.inaccurate, wrong=totals.inaccurate > 0)
             yield counts.drift((totals.drift_total,), wrong=totals.drift_total != 0)
-        failing = [check.check_id for check in report.checks if not check.passed]
-        many = f"{len(failing)} of {len(report.checks)} checks fail"
-        yield Cell(", ".join(failing) if len(failing) <= _MOST_NAMED else many)
+        failing = [check.check_id for check in report.checks if check.failed]
+        told = tally(check.status for check in report.checks)
+        yield Cell(", ".join(failing) if len(failing) <= _MOST_NAMED else told)
     else:
         yield from (Cell("", PLAIN),) * (3 if counted else 0)
         yield Cell(verdict.rest)

@@ -1,18 +1,20 @@
-"""Numbers drawn for a terminal: bars, lines of blocks, a grid by colour. Where a terminal lacks blocks or colour, by
-characters that it has."""
+"""Charts for a terminal: bars, lines of blocks, a grid in colours. If a terminal lacks blocks or colour, in other
+characters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from usagefix.models.amount import Amount
+from usagefix.models.figures import grouped
 from usagefix.render.layout import text
 from usagefix.render.phrases import drawn
-from usagefix.render.pieces import NARROW, Bars, Heat, Lines
+from usagefix.render.pieces import NARROW, Bars, Cell, Heat, Lines, told_apart
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _HEIGHTS, _PLAIN_HEIGHTS = "▁▂▃▄▅▆▇█", "_.-=+*%#"
@@ -26,10 +28,9 @@ _INDENT = "  "
 def draw_bars(bars: Bars, console: Console) -> None:
     """Rows with a bar each, as long as there is room for."""
     shown = [place for place, column in enumerate(bars.columns) if console.width >= _room(column.extra, bars)]
-    cells = [[_text(row[place].text, row[place].colour) for place in shown] for row in bars.rows]
     columns = [bars.columns[place] for place in shown]
     plain = console.options.ascii_only
-    widths = [max([len(column.heading), *(row[at].cell_len for row in cells)]) for at, column in enumerate(columns)]
+    widths = [max(cell_len(bars.columns[place].heading), _widest([row[place] for row in bars.rows])) for place in shown]
     spare = console.width - len(_INDENT) - sum(widths) - 2 * len(widths)
     # Names give way to the bar; what should stay whole, only where there is no room for the numbers.
     for needed, giving in ((_SHORTEST, (False,)), (0, (False, True))):
@@ -37,10 +38,14 @@ def draw_bars(bars: Bars, console: Console) -> None:
             if spare < needed and not column.number and column.whole in giving:
                 cut = min(needed - spare, max(widths[at] - _SHORTEST, 0))
                 widths[at], spare = widths[at] - cut, spare + cut
-    headings = [Text(column.heading, "dim") for column in columns]
+    headings = [text(column.heading, "dim") for column in columns]
     numbers = [column.number for column in columns]
     console.print(_line(headings, widths, numbers, plain=plain), no_wrap=True, crop=True, overflow="crop")
-    for row, length in zip(cells, bars.lengths, strict=True):
+    told = [
+        _names([row[place] for row in bars.rows], width, plain=plain)
+        for place, width in zip(shown, widths, strict=True)
+    ]
+    for row, length in zip(zip(*told, strict=True), bars.lengths, strict=True):
         line = _line(row, widths, numbers, plain=plain)
         if spare >= _SHORTEST:
             line.append(_bar(length, min(spare, _LONGEST), plain=plain), "blue")
@@ -48,11 +53,35 @@ def draw_bars(bars: Bars, console: Console) -> None:
     console.print()
 
 
+def _widest(column: Sequence[Cell]) -> int:
+    alike = told_apart(column, [cell.text for cell in column])
+    return max((cell_len(cell.text + behind) for cell, behind in zip(column, alike, strict=True)), default=0)
+
+
+def _names(column: Sequence[Cell], width: int, *, plain: bool) -> list[Text]:
+    """The cells of a column in a width; behind those that look alike, or do once they are cut, an id that is whole."""
+    alike = told_apart(column, [cell.text for cell in column])
+    cut = told_apart(column, [_cut(text(cell.text), width, plain=plain).plain for cell in column])
+    found = []
+    for cell, behind in zip(column, (first or second for first, second in zip(alike, cut, strict=True)), strict=True):
+        room = width - len(behind)
+        name = _cut(text(cell.text, cell.colour), room, plain=plain)
+        found.append(name + Text(behind, "dim") if room > 1 else Text(cell.id, "dim"))
+    return found
+
+
+def _cut(said: Text, width: int, *, plain: bool) -> Text:
+    """Text of no more columns than that."""
+    cut = said.copy()
+    cut.truncate(max(width, 0), overflow="crop" if plain or width < 2 else "ellipsis")  # noqa: PLR2004
+    return cut
+
+
 def draw_lines(lines: Lines, console: Console) -> None:
     """Lines of blocks, all to the same scale."""
     plain = console.options.ascii_only
     heights = _PLAIN_HEIGHTS if plain else _HEIGHTS
-    names = [_text(name) for name, _, _ in lines.lines]
+    names = [text(name) for name, _, _ in lines.lines]
     widest = min(max(name.cell_len for name in names), max(console.width // 3, 8))
     totals = max(len(cell.text) for _, _, cell in lines.lines)
     room = max(console.width - len(_INDENT) - widest - totals - 4, 1)
@@ -89,11 +118,6 @@ def draw_heat(heat: Heat, console: Console) -> None:
     console.print()
 
 
-def _text(value: str, colour: str = "") -> Text:
-    """Text on one line."""
-    return text(" ".join(value.split()), colour)
-
-
 def _legend(most: Amount, wide: int, shades: str, *, colours: bool) -> Text:
     line = Text.assemble((f"{_INDENT}none ", "dim"))
     if colours:
@@ -101,7 +125,7 @@ def _legend(most: Amount, wide: int, shades: str, *, colours: bool) -> Text:
             line.append(" " * max(wide, 2), f"on {colour}")
     else:
         line.append("".join(shade * wide for shade in shades))
-    return line.append(f" {most:,}", "dim")
+    return line.append(f" {grouped(most)}", "dim")
 
 
 def _room(extra: bool, bars: Bars) -> int:
@@ -112,8 +136,7 @@ def _room(extra: bool, bars: Bars) -> int:
 def _line(cells: Sequence[Text], widths: Sequence[int], numbers: Sequence[bool], *, plain: bool) -> Text:
     line = Text(_INDENT)
     for cell, width, number in zip(cells, widths, numbers, strict=True):
-        fitted = cell.copy()
-        fitted.truncate(width, overflow="crop" if plain or width < 2 else "ellipsis")  # noqa: PLR2004
+        fitted = _cut(cell, width, plain=plain)
         gap = " " * (width - fitted.cell_len)
         line.append_text(Text(gap) + fitted if number else fitted + Text(gap))
         line.append("  ")

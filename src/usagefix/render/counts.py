@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from usagefix.models.amount import Amount, is_number
+from usagefix.models.figures import aligned, counted, grouped, plural, signed
 from usagefix.models.nouns import Nouns
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Check, Counts, RowCount, RowReport, Status, VerifyReport
 from usagefix.render import phrases
-from usagefix.render.phrases import aligned
 from usagefix.render.pieces import Cell, Column, Facts, Mark, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.verdict import BAD, FAINT, PLAIN, verdict
 
+_SHORT, _LENGTHS = 12, (8, 13, 18, 23)  # of an id that is shown whole, and the places where one of a uuid may end
 _STATUS = {Status.OK: Mark.OK, Status.SKIPPED: Mark.SKIPPED}  # all others are what the report makes of them
 
 
@@ -26,7 +27,7 @@ def of_checks(checks: Sequence[Check], *, failed: Mark = Mark.FAILED) -> tuple[R
     """The checks as results."""
     return tuple(
         Result(
-            c.check_id, _STATUS.get(c.status, failed), c.status, c.title, c.object, c.detail, "" if c.passed else c.hint
+            c.check_id, _STATUS.get(c.status, failed), c.status, c.title, c.object, c.detail, c.hint if c.failed else ""
         )
         for c in checks
     )
@@ -39,17 +40,16 @@ def of_steps(steps: Sequence[SmokeStep]) -> tuple[Result, ...]:
     )
 
 
-def verified(report: VerifyReport, nouns: Nouns) -> Outline:
-    """The whole report of verify."""
-    results = of_checks(report.checks)
-    sections = (checked("", results), *accuracy(report.counts, nouns), *_rows(report, nouns))
-    return Outline(results, verdict(report, nouns), sections)
+def verified(report: VerifyReport, nouns: Nouns, *, whole: bool) -> Outline:
+    """The report of verify; ``whole``: people read what is right, too."""
+    return Outline(of_checks(report.checks), verdict(report, nouns), told(report, nouns, whole=whole))
 
 
-def digest(report: VerifyReport, nouns: Nouns) -> tuple[Section, ...]:
-    """What is wrong, and how far."""
-    wrong = of_checks([check for check in report.checks if not check.passed])
-    return (*((checked("", wrong),) if wrong else ()), *accuracy(report.counts, nouns), *_rows(report, nouns))
+def told(report: VerifyReport, nouns: Nouns, title: str = "", *, whole: bool = False) -> tuple[Section, ...]:
+    """The checks that fail, the totals, and the rows that are wrong; ``whole``: all checks, and rows that are right."""
+    checks = of_checks([check for check in report.checks if whole or check.failed])
+    rows = _rows(report, nouns) if whole or any(not row.accurate for row in report.rows) else ()
+    return (*((checked(title, checks),) if checks else ()), *accuracy(report.counts, nouns), *rows)
 
 
 def accuracy(counts: Counts | None, nouns: Nouns) -> Iterator[Facts | Remark]:
@@ -72,7 +72,7 @@ def accuracy(counts: Counts | None, nouns: Nouns) -> Iterator[Facts | Remark]:
     )
     yield Facts("Accuracy", facts, numbers=True)
     if counts.orphans:
-        those = "is 1 event" if counts.orphans == 1 else f"are {counts.orphans:,} events"
+        those = f"{'is' if counts.orphans == 1 else 'are'} {plural(counts.orphans, 'event')}"
         yield Remark("orphans", f"there {those} of {nouns.rows} that are not there")
 
 
@@ -94,7 +94,7 @@ def _rows(report: VerifyReport, nouns: Nouns) -> Iterator[Table]:
     )
     drifts = [row.drift for row in rows]
     cells = zip(
-        (Cell(row.called if named else row.id) for row in rows),
+        names_of([(row.label, row.id) for row in rows]),
         (Cell(said, BAD if said == "null" else PLAIN) for said in aligned([row.displayed_count for row in rows])),
         map(Cell, aligned([row.actual_records for row in rows])),
         *((map(Cell, aligned([row.baseline for row in rows])),) if based else ()),
@@ -116,9 +116,9 @@ def row(report: RowReport, nouns: Nouns) -> Outline:
         Status.OK if report.ok else Status.FAILED,
         f"{one.called}: the counter equals {'baseline and events' if one.baseline else 'the events'}",
         one.id,
-        f"displayed {phrases.counted(one.displayed_count)}, actual {one.actual_records:,}, "
-        f"{f'baseline {one.baseline:,}, ' if one.baseline else ''}"
-        f"drift {phrases.signed(one.drift)}",
+        f"displayed {counted(one.displayed_count)}, actual {grouped(one.actual_records)}, "
+        f"{f'baseline {grouped(one.baseline)}, ' if one.baseline else ''}"
+        f"drift {signed(one.drift)}",
         str(report.next or ""),
     )
     sections: list[Section] = [_facts(one, nouns, dated=report.dated)]
@@ -149,14 +149,27 @@ def _facts(one: RowCount, nouns: Nouns, *, dated: bool) -> Facts:
     return Facts("", facts)
 
 
+def names_of(rows: Sequence[tuple[str, str]]) -> list[Cell]:
+    """The names of some rows, each with its id: as much of it as tells it from the others. Without a name, that."""
+    ids = [of for _, of in rows]
+    lengths = (*_LENGTHS, max(map(len, ids), default=0))
+    length = next(length for length in lengths if len({of[:length] for of in ids}) == len(set(ids)))
+    short = [of if len(of) <= _SHORT else of[:length] for of in ids]
+    shorter = any(label for label, _ in rows)
+    return [
+        Cell(label or (f"{cut}…" if shorter and cut != of else of), id="" if of == label else cut)
+        for (label, of), cut in zip(rows, short, strict=True)
+    ]
+
+
 def number(value: Amount, *, wrong: bool = False) -> Cell:
     """How many."""
-    return Cell(f"{value:,}", BAD if wrong else PLAIN)
+    return Cell(grouped(value), BAD if wrong else PLAIN)
 
 
 def counter(value: Amount | None) -> Cell:
     """A counter, which may be null."""
-    return Cell(phrases.counted(value), BAD if value is None else PLAIN)
+    return Cell(counted(value), BAD if value is None else PLAIN)
 
 
 def drift(values: Sequence[Amount], *, wrong: bool) -> Cell:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from usagefix.models.discovery import DiscoverReport, FoundCounter, NeverMaintained, Undecided
-from usagefix.models.nouns import plural
+from usagefix.models.figures import grouped, percent, plural, signed
 from usagefix.render.counts import drift, number
-from usagefix.render.phrases import signed
 from usagefix.render.pieces import Cell, Column, Mark, Notes, Outline, Result, Section, Table
 from usagefix.render.verdict import verdict
 
@@ -44,9 +43,9 @@ def _never(idle: NeverMaintained) -> Result:
 
 
 def _undecided(open_: Undecided) -> Result:
-    said = f"{_percent(open_.agreement)} of {plural(open_.rows, 'row')} agree: {_WHY[open_.why]}"
+    said = f"{percent(open_.agreement)} of {plural(open_.rows, 'row')} agree: {_WHY[open_.why]}"
     hint = "declare it if you know that it counts these: docs/counters.md"
-    rival = f" ({open_.rival}: {_percent(open_.runner_up)} where they differ)" if open_.why == "rival" else ""
+    rival = f" ({open_.rival}: {percent(open_.runner_up)} where they differ)" if open_.why == "rival" else ""
     rival = f" ({open_.rival})" if open_.why == "tie" else rival
     return Result("undecided", Mark.NOTE, "undecided", open_.counter, counted(open_), said + rival, hint)
 
@@ -59,12 +58,8 @@ def counted(found: FoundCounter | Undecided) -> str:
 
 def _agreement(found: FoundCounter) -> str:
     where = " of a sample" if found.sampled else ""
-    wrong = f", {found.inaccurate:,} off by {signed(found.drift_total)} in all" if found.inaccurate else ""
-    return f"{_percent(found.agreement)} of {plural(found.rows, 'row')}{where} agree{wrong}"
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.0f} %"
+    wrong = f", {grouped(found.inaccurate)} off by {signed(found.drift_total)} in all" if found.inaccurate else ""
+    return f"{percent(found.agreement)} of {plural(found.rows, 'row')}{where} agree{wrong}"
 
 
 def _sections(report: DiscoverReport) -> Iterator[Section]:
@@ -77,8 +72,8 @@ def _sections(report: DiscoverReport) -> Iterator[Section]:
             (
                 Cell(found.counter),
                 Cell(counted(found)),
-                Cell(_percent(found.agreement)),
-                Cell(f"{found.rows:,}{' *' if found.sampled else ''}"),
+                Cell(percent(found.agreement)),
+                Cell(f"{grouped(found.rows)}{' *' if found.sampled else ''}"),
                 number(found.inaccurate, wrong=found.inaccurate > 0),
                 drift((found.drift_total,), wrong=found.drift_total != 0),
             )
@@ -100,7 +95,7 @@ def _sections(report: DiscoverReport) -> Iterator[Section]:
     if report.passed_over:
         lines = [f"{passed.what}: {passed.why}" for passed in report.passed_over[:_MOST]]
         more = len(report.passed_over) - _MOST
-        yield Notes("Not looked at", (*lines, *((f"and {more:,} more",) if more > 0 else ())))
+        yield Notes("Not looked at", (*lines, *((f"and {grouped(more)} more",) if more > 0 else ())))
 
 
 def _told(title: str, results: Iterator[Result]) -> Iterator[Notes]:

@@ -7,16 +7,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from usagefix.models.diagnosis import DoctorReport, Finding, Severity
-from usagefix.models.nouns import plural
+from usagefix.models.diagnosis import DoctorReport, Excerpt, Finding, Severity
+from usagefix.models.figures import counted, duration, grouped, plural, signed
 from usagefix.models.probe import ProbeReport
 from usagefix.render import counts
-from usagefix.render.phrases import answers, counted, remarks, signed
-from usagefix.render.pieces import Cell, Column, Facts, Mark, Notes, Outline, Remark, Result, Results, Table
+from usagefix.render.phrases import answers, remarks
+from usagefix.render.pieces import Cell, Code, Column, Facts, Mark, Notes, Outline, Remark, Result, Results, Table
 from usagefix.render.verdict import BAD, verdict
 
 _MARK = {Severity.ERROR: Mark.FAILED, Severity.WARNING: Mark.WARNING, Severity.INFO: Mark.NOTE}
 _MOST_SKIPPED = 5
+_PLACE = re.compile(r"(?P<path>.+):(?P<line>\d+)")
 
 
 def diagnosis(report: DoctorReport) -> Outline:
@@ -25,7 +26,9 @@ def diagnosis(report: DoctorReport) -> Outline:
     others = []
     if not report.counted:
         unseen = "the counters and the events were not looked at"
-        others.append(Result("not_counted", Mark.FAILED, "cannot tell", unseen, hint="connect as the tables' owner"))
+        said = (finding.remedy for finding in report.findings if finding.object == "the counters and events")
+        hint = next(said, "connect as a role that may read both tables")
+        others.append(Result("not_counted", Mark.FAILED, "cannot tell", unseen, hint=hint))
     elif not findings:
         others.append(Result("nothing_found", Mark.OK, "ok", "Nothing found"))
     sections = (*((Results("", findings),) if findings else ()), *_source(report))
@@ -52,21 +55,38 @@ def _by_reason(skipped: tuple[str, ...]) -> Iterator[str]:
         path, _, why = passed.partition(": ")
         reasons.setdefault(why, []).append(path)
     for why, paths in sorted(reasons.items(), key=lambda reason: len(reason[1])):
-        more = f" and {len(paths) - _MOST_SKIPPED:,} more" if len(paths) > _MOST_SKIPPED else ""
+        more = f" and {grouped(len(paths) - _MOST_SKIPPED)} more" if len(paths) > _MOST_SKIPPED else ""
         yield f"{why}: {', '.join(paths[:_MOST_SKIPPED])}{more}"
 
 
 def _finding(finding: Finding, folder: str | None = None) -> Result:
     title = f"{finding.title} (root cause {finding.cause})" if finding.cause else finding.title
-    path, line = None, None
-    if folder is not None and finding.finding_id.startswith("source_"):
-        place = re.fullmatch(r"(?P<path>.+):(?P<line>\d+)", finding.object)
-        if place:
-            path, line = os.path.normpath(f"{folder}/{place['path']}"), int(place["line"])
-    mark = _MARK[finding.severity]
-    return Result(
-        finding.finding_id, mark, finding.severity, title, finding.object, finding.evidence, finding.remedy, path, line
-    )
+    excerpt = finding.excerpt
+    found = Result(
+        finding.finding_id, _MARK[finding.severity], finding.severity, title, finding.object, finding.evidence,
+        finding.remedy, code=_code(excerpt) if excerpt is not None else None, link=finding.docs,
+    )  # fmt: skip
+    place = _PLACE.fullmatch(finding.object) if finding.finding_id.startswith("source_") else None
+    if folder is None or place is None:
+        return found
+    path = os.path.normpath(f"{folder}/{place['path']}")
+    return replace(found, path=path, line=int(place["line"]), column=excerpt.column if excerpt else None)
+
+
+def _code(excerpt: Excerpt) -> Code:
+    """The lines without the blanks that all of them begin with."""
+    at, start = excerpt.line - excerpt.first_line, excerpt.column - 1
+    marked = excerpt.lines[at]
+    pieces = (marked[:start].expandtabs(4), marked[start : start + excerpt.length], marked[start + excerpt.length :])
+    above, below = ([line.expandtabs(4) for line in lines] for lines in (excerpt.lines[:at], excerpt.lines[at + 1 :]))
+    lines = [*above, "".join(pieces), *below]
+    inset = min((len(line) - len(line.lstrip(" ")) for line in lines if line.strip()), default=0)
+    inset = min(inset, len(pieces[0]))
+    whose = f"{excerpt.file}:{excerpt.line}" if excerpt.file else f"{excerpt.function}, line {excerpt.line}"
+    return Code(
+        whose, excerpt.line, tuple(line[inset:] for line in above), pieces[0][inset:], *pieces[1:],
+        tuple(line[inset:] for line in below),
+    )  # fmt: skip
 
 
 def probe(report: ProbeReport) -> Outline:
@@ -108,14 +128,14 @@ def probe(report: ProbeReport) -> Outline:
 
 def _posted(report: ProbeReport) -> Facts:
     preset = report.preset
-    numbers = ", ".join(f"{alike.number:,} {alike.word}" for alike in answers(report))
+    numbers = ", ".join(f"{grouped(alike.number)} {alike.word}" for alike in answers(report))
     slowest = max(post.seconds for post in report.posts)
     facts = (
         *((("preset", Cell(preset.label)),) if preset.label else ()),
         ("id", Cell(preset.id)),
         ("posted to", Cell(report.url)),
-        ("answers", Cell(f"{numbers}, within {slowest:.2f} s")),
-        ("events", Cell(f"{signed(report.recorded)}, now {preset.actual_records:,}")),
+        ("answers", Cell(f"{numbers}, within {duration(slowest)}")),
+        ("events", Cell(f"{signed(report.recorded)}, now {grouped(preset.actual_records)}")),
         ("counter", Cell(f"{signed(report.counted)}, now {counted(preset.displayed_count)}")),
     )
     return Facts("", facts)

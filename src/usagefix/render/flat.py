@@ -10,7 +10,7 @@ from datetime import datetime
 from usagefix.models.insight import HeatmapReport, TopReport, TrendsReport
 from usagefix.models.outcome import Outcome
 from usagefix.render.insights import NO_KIND
-from usagefix.render.words import harmless
+from usagefix.render.words import harmless_lines
 
 # What a spreadsheet would compute, or run, where a cell begins with it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -22,7 +22,7 @@ _HEADINGS = {
 
 
 def flat(outcome: Outcome) -> tuple[str, ...]:
-    """The lines of one table, headed; of several counters each is named in front. None where nothing came of it."""
+    """The lines of one table, headed; of several counters each is named in front. None if nothing came of it."""
     written = io.StringIO()
     table = csv.writer(written, lineterminator="\n")
     parts = [part for part in outcome.parts if part.report is not None]
@@ -58,5 +58,5 @@ def _time(at: datetime) -> str:
 
 def _text(value: str) -> str:
     """Text from a database: a spreadsheet takes it for text, behind an apostrophe where it would take it for more."""
-    shown = harmless(value)
+    shown = harmless_lines(value)
     return f"'{shown}" if value.startswith(_FORMULA) else shown

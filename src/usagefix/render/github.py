@@ -1,12 +1,11 @@
-"""Reports as workflow commands of GitHub Actions: the runner reads them from stdout and makes annotations of them.
-
-The escapes are those of the runner's own toolkit: ``%``, CR and LF in messages, ``:`` and ``,`` too in properties.
-"""
+"""Reports as workflow commands of GitHub Actions: the runner reads them from stdout and creates annotations. The
+escapes are those of the runner's own toolkit: ``%`` in messages, also ``:`` and ``,`` in properties."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from usagefix.models.figures import grouped
 from usagefix.models.outcome import Outcome
 from usagefix.render.markdown import markdown
 from usagefix.render.outline import chapters, overall
@@ -24,7 +23,7 @@ _CUT = "\n\nThe rest is left out: the summary of a step holds no more than 1 MiB
 
 def report(outcome: Outcome) -> str:
     """The annotations, and the verdict as a plain line."""
-    said = " ".join(f"usagefix {outcome.command}: {overall(chapters(outcome))}".splitlines())
+    said = f"usagefix {outcome.command}: {overall(chapters(outcome))}"
     return "\n".join((*annotations(outcome), unobeyed(harmless(said))))
 
 
@@ -54,14 +53,19 @@ def _of(mark: Mark, results: tuple[Result, ...]) -> Iterator[str]:
         yield _annotation(_COMMANDS[mark], result)
     if len(found) > len(fitting):
         rest = ", ".join(dict.fromkeys(result.id for result in found[len(fitting) :]))
-        yield f"::{_COMMANDS[mark]} title=usagefix::{_message(f'{len(found) - len(fitting)} more: {rest}')}"
+        yield f"::{_COMMANDS[mark]} title=usagefix::{_message(f'{grouped(len(found) - len(fitting))} more: {rest}')}"
 
 
 def _annotation(command: str, result: Result) -> str:
     path = None if result.path is None else _in_the_repository(result.path)
-    properties = {"file": path, "line": result.line, "title": f"usagefix {result.id}: {result.title}"}
+    properties = {
+        "file": path,
+        "line": result.line,
+        "col": result.column,
+        "title": f"usagefix {result.id}: {result.title}",
+    }
     said = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items() if value is not None)
-    parts = (result.object if path is None else "", result.detail, result.hint and f"hint: {result.hint}")
+    parts = (result.object if path is None else "", result.detail, result.hint and f"hint: {result.hint}", result.link)
     return f"::{command} {said}::{_message('. '.join(filter(None, parts)) or result.title)}"
 
 
@@ -73,8 +77,8 @@ def _in_the_repository(path: str) -> str:
 
 
 def _message(text: str) -> str:
-    # A line that begins with :: would be a command of whoever wrote the name of a preset.
-    return harmless(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
+    # Without a line's end: a line that begins with :: would be a command of whoever wrote the name of a preset.
+    return harmless(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:

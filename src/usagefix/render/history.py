@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from usagefix import catalog
+from usagefix.models.figures import grouped, plural, signed
 from usagefix.models.history import LogEntry, LogReport
-from usagefix.models.nouns import plural
 from usagefix.render.counts import moment
-from usagefix.render.phrases import signed
 from usagefix.render.pieces import Cell, Column, Mark, Notes, Outline, Result, Table
 from usagefix.render.verdict import verdict
 
@@ -62,13 +61,13 @@ def _corrected(entry: LogEntry) -> Iterator[str]:
     if entry.last_events:
         yield f"the time of the last event of {plural(entry.last_events, 'row')} corrected"
     if entry.baselines:
-        yield f"{plural(entry.baselines, 'baseline')} of {entry.baseline_total or 0:,} in all kept"
+        yield f"{plural(entry.baselines, 'baseline')} of {grouped(entry.baseline_total or 0)} in all kept"
     if not (entry.rows or entry.last_events or entry.baselines or entry.unfinished):
         yield _NEVER_CORRECTED
 
 
 def _drift(entry: LogEntry) -> str:
-    return f"drift {signed(entry.drift or 0)} ({entry.magnitude or 0:,} up and down together)"
+    return f"drift {signed(entry.drift or 0)} ({grouped(entry.magnitude or 0)} up and down together)"
 
 
 def _version(entry: LogEntry) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from usagefix.models.amount import Amount, plus
+from usagefix.models.figures import aligned, grouped, percent
 from usagefix.models.insight import HeatmapReport, Of, Step, TopReport, TrendsReport, Window
 from usagefix.models.nouns import Nouns
-from usagefix.render.phrases import aligned, drawn
+from usagefix.render import counts
+from usagefix.render.phrases import drawn
 from usagefix.render.pieces import Bars, Cell, Column, Heat, Lines, Mark, Notes, Outline, Result, Section
 from usagefix.render.verdict import FAINT, verdict
 
@@ -56,8 +58,8 @@ def _over_time(report: TrendsReport, nouns: Nouns) -> Iterator[Section]:
         (
             Cell(period.start.strftime(_FORMS[report.by])),
             Cell(uses),
-            *((Cell(f"{period.users:,}"),) if named else ()),
-            Cell(f"{period.presets:,}"),
+            *((Cell(grouped(period.users or 0)),) if named else ()),
+            Cell(grouped(period.presets)),
         )
         for period, uses in zip(shown, aligned([period.uses for period in shown]), strict=True)
     )
@@ -65,7 +67,7 @@ def _over_time(report: TrendsReport, nouns: Nouns) -> Iterator[Section]:
     yield Bars(title, columns, rows, _lengths([period.uses for period in shown]))
     left = len(report.periods) - len(shown)
     if left:
-        yield Notes("", (f"{left:,} earlier periods are left out here; --format csv has all",))
+        yield Notes("", (f"{grouped(left)} earlier periods are left out here; --format csv has all",))
     kinds = list(report.periods[0].by_kind) if report.periods else []
     if len(kinds) > 1:
         totals = [plus(*(period.by_kind[kind] for period in report.periods)) for kind in kinds]
@@ -90,28 +92,25 @@ def _ranked(report: TopReport, nouns: Nouns) -> Iterator[Section]:
         Column("last", whole=True, extra=True),
         *((Column("id", whole=True, extra=True),) if named else ()),
     )
-    amounts = aligned([row.uses for row in rows])
+    amounts, names = aligned([row.uses for row in rows]), counts.names_of([(row.label, row.id) for row in rows])
     cells = tuple(
         (
-            Cell(f"{number}"),
-            Cell(row.label or row.id),
+            Cell(grouped(number)),
+            name,
             Cell(amount),
             Cell(percent(row.share)),
             Cell(_day(row.first_at, report.window), FAINT),
             Cell(_day(row.last_at, report.window), FAINT),
             *((Cell(row.id, FAINT),) if named else ()),
         )
-        for number, (row, amount) in enumerate(zip(rows, amounts, strict=True), start=1)
+        for number, (row, amount, name) in enumerate(zip(rows, amounts, names, strict=True), start=1)
     )
     yield Bars("Most active users" if people else nouns.most, columns, cells, _lengths([row.uses for row in rows]))
     if report.new is not None and report.returning is not None:
-        said = f"{report.new:,} new users (their first ever is in this time), {report.returning:,} returning"
+        said = (
+            f"{grouped(report.new)} new users (their first ever is in this time), {grouped(report.returning)} returning"
+        )
         yield Notes("", (said,))
-
-
-def percent(part: float) -> str:
-    """A share of 1."""
-    return f"{part * 100:.1f} %"
 
 
 def _amounts(nouns: Nouns) -> str:

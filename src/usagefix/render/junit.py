@@ -78,7 +78,8 @@ def _names(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _case(case: xml.Element, chapter: Chapter, result: Result) -> None:
-    text = _clean("\n".join(filter(None, (result.object, result.detail, result.hint and f"hint: {result.hint}"))))
+    parts = (result.object, result.detail, result.hint and f"hint: {result.hint}", result.link)
+    text = _clean("\n".join(filter(None, parts)))
     match result.mark:
         case Mark.FAILED:
             tag = "error" if chapter.failed else "failure"

@@ -7,21 +7,31 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from usagefix.render.pieces import NARROW, Column
+from usagefix.render.pieces import NARROW, Column, each_text
 from usagefix.render.verdict import Verdict
-from usagefix.render.words import harmless
+from usagefix.render.words import harmless, spelled
 
 PIPE_WIDTH, FILE_WIDTH = 160, 100
+# Blanks at a line's end, and what switches a terminal's colours between them; that of a background colour shows.
+_BLANKS = re.compile(r"(?: |\x1b\[[\d;]*m)* (?:\x1b\[[\d;]*m)*$", re.MULTILINE)
+_COLOURED = re.compile(r"[\[;](?:4[0-8]|10[0-7])[;m]")
+# A rule below the headings, in characters that every terminal has, as wide as the one that most have.
+_PLAIN = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+
+
+T = TypeVar("T")
 
 
 class _Stdout(Console):
@@ -49,12 +59,18 @@ def _told() -> int:
     return int(columns) if columns.isascii() and columns.isdigit() else 0
 
 
-def heading(title: str, command: str, console: Console) -> None:
-    """A chapter of the demo."""
-    console.print()
-    console.print(Rule(Text(title, style="bold"), style="dim", align="left"))
-    console.print(Text(f"$ {command}", style="dim"))
-    console.print()
+def drawn(console: Console, draw: Callable[[], None]) -> str:
+    """What is drawn there, without blanks at the ends of lines: rich fills up what it lays out."""
+    with console.capture() as laid_out:  # it flushes what it writes to when it ends
+        draw()
+    return _BLANKS.sub(
+        lambda found: found[0] if _COLOURED.search(found[0]) else found[0].replace(" ", ""), laid_out.get()
+    )
+
+
+def in_characters_of(console: Console, piece: T) -> T:
+    """The same piece in characters that the console has: what it lacks is written out before it is measured."""
+    return each_text(piece, partial(spelled, encoding=console.encoding))
 
 
 def grid(columns: Sequence[Column], rows: Sequence[Sequence[Text]], console: Console, *, width: int = NARROW) -> None:
@@ -62,13 +78,14 @@ def grid(columns: Sequence[Column], rows: Sequence[Sequence[Text]], console: Con
     if console.width < width:
         for row in rows:
             for column, cell in zip(columns, row, strict=True):
-                console.print(Text.assemble((f"{column.heading}: ", "dim"), cell), overflow="fold")
+                hanging(Text.assemble((f"{harmless(column.heading)}: ", "dim"), cell), console)
             console.print()
         return
-    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    edges = _PLAIN if console.options.ascii_only else box.SIMPLE_HEAD
+    table = Table(box=edges, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     for column in columns:
         table.add_column(
-            column.heading,
+            text(column.heading),
             justify="right" if column.number else "left",
             no_wrap=column.number or column.whole,
             overflow="fold",
@@ -94,7 +111,7 @@ def numbers(facts: Sequence[tuple[str, Text]], console: Console, *, across: int)
     across = min(across, (console.width - 2) // widest)
     if console.width < NARROW or not across:
         for name, value in facts:
-            console.print(Text.assemble(f"{name}: ", value), overflow="fold")
+            hanging(Text.assemble(f"{name}: ", value), console)
         console.print()
         return
     down = -(-len(facts) // across)
@@ -107,13 +124,21 @@ def numbers(facts: Sequence[tuple[str, Text]], console: Console, *, across: int)
     console.print(Padding(table, (0, 0, 1, 2), expand=False))
 
 
+def hanging(said: Text, console: Console, indent: int = 2) -> None:
+    """Text whose further lines are set in: none of them can be taken for a verdict, whatever it begins with."""
+    for place, part in enumerate(said.wrap(console, max(console.width - indent, 1), overflow="fold")):
+        part.rstrip()
+        console.print(Text(" " * indent * (place > 0)) + part, no_wrap=True, overflow="crop")
+
+
 def line(word: str, rest: str, style: str, console: Console) -> None:
     """A verdict: its word, in bold, and the rest."""
-    console.print(Text.assemble((word, f"bold {style}".strip()), f": {harmless(rest)}"), overflow="fold")
+    hanging(Text.assemble((word, f"bold {style}".strip()), f": {harmless(rest)}"), console)
 
 
 def conclude(verdict: Verdict, console: Console) -> None:
     """The verdict, and what to do next."""
+    verdict = in_characters_of(console, verdict)
     line(verdict.word, verdict.rest, verdict.colour, console)
     if verdict.next:
         line("next", verdict.next, "", console)

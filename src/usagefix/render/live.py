@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.control import Control
 from rich.text import Text
 
+from usagefix.models.figures import duration
 from usagefix.models.outcome import Outcome
 from usagefix.models.verification import VerifyReport
 from usagefix.render.brief import brief
-from usagefix.render.counts import digest
 from usagefix.render.layout import conclude, line, stdout_console, text
 from usagefix.render.outline import chapters, overall
 from usagefix.render.table import draw, draw_chapter
@@ -27,7 +27,7 @@ def screen(command: str, seconds: float) -> Iterator[Callable[[Outcome], bool]]:
     def drawn(outcome: Outcome) -> bool:
         with console.capture() as captured:
             now = datetime.now(UTC).strftime("%H:%M:%S UTC")
-            console.print(Text(f"usagefix {command} every {seconds:g} s, {now}; Ctrl-C ends", style="dim"))
+            console.print(Text(f"usagefix {command} every {duration(seconds)}, {now}; Ctrl-C ends", style="dim"))
             console.print(text(str(outcome.target or "")))
             console.print()
             _draw(outcome, console)
@@ -45,7 +45,7 @@ def _draw(outcome: Outcome, console: Console) -> None:
     if not any(isinstance(part.report, VerifyReport) for part in outcome.parts):
         return
     # The verdict first: what does not fit on the screen is cut off at the end.
-    told = chapters(outcome)
+    told = chapters(outcome, whole=outcome.whole)
     conclude(overall(told), console)
     console.print()
     if outcome.brief:
@@ -53,4 +53,4 @@ def _draw(outcome: Outcome, console: Console) -> None:
         return
     for chapter, part in zip(told, outcome.parts, strict=False):
         if isinstance(part.report, VerifyReport):
-            draw_chapter(digest(part.report, part.nouns), chapter, console)
+            draw_chapter(chapter.shown.sections, chapter, console)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import assert_never
 
+from usagefix.models.figures import grouped
 from usagefix.models.outcome import Outcome
 from usagefix.render.outline import Chapter, chapters, overall
 from usagefix.render.pieces import (
@@ -115,7 +116,7 @@ def _section(section: Section) -> Iterator[str]:
         case Heat():
             numbers = frozenset(range(1, len(section.columns) + 1))
             named = zip(section.rows, section.numbers, strict=True)
-            grid = tuple((_text(name), *(f"{number:,}" for number in row)) for name, row in named)
+            grid = tuple((_text(name), *(grouped(number) for number in row)) for name, row in named)
             yield from _rows(["", *section.columns], grid, numbers)
         case Facts():
             numbers = frozenset(range(len(section.facts)) if section.numbers else ())
@@ -127,8 +128,8 @@ def _section(section: Section) -> Iterator[str]:
         case Remark():
             yield f"- {_text(str(section))}"
             yield ""
-        case Change(diff=code) | Script(sql=code):
-            yield _text(_INDENT.sub(lambda match: "\u00a0" * len(match[0]), code))
+        case Change(code=code) | Script(code=code):
+            yield _code(_INDENT.sub(lambda match: "\u00a0" * len(match[0]), code))
             yield ""
         case _:
             assert_never(section)
@@ -150,8 +151,12 @@ def _rows(headings: Sequence[str], rows: Sequence[Sequence[str]], numbers: froze
 
 def _text(value: str) -> str:
     """Text that stays as it is: no markup, no link, no mention, and no line that ends a table."""
-    lines = (_TAKEN_UP.sub(_WIDTHLESS, harmless(line)) for line in value.splitlines())
-    return "<br>".join(_SPECIAL.sub(_escaped, line) for line in lines)
+    return _SPECIAL.sub(_escaped, _TAKEN_UP.sub(_WIDTHLESS, harmless(value)))
+
+
+def _code(value: str) -> str:
+    """Text of several lines."""
+    return "<br>".join(map(_text, value.expandtabs(4).splitlines()))
 
 
 def _escaped(match: re.Match[str]) -> str:

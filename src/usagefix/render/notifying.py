@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from usagefix.models.figures import grouped, plural
 from usagefix.models.notifying import Mode, NotificationsReport, Throttle
-from usagefix.models.nouns import plural
-from usagefix.render.counts import number
+from usagefix.render.counts import names_of, number
 from usagefix.render.pieces import Cell, Column, Facts, Mark, Notes, Outline, Result, Script, Section, Table
-from usagefix.render.verdict import BAD, GOOD, verdict
+from usagefix.render.verdict import BAD, FAINT, GOOD, verdict
 
 _MEANS = {
-    Mode.COLLAPSE: "a new one is added to the unread one that is there",
-    Mode.DROP: "a new one falls away while an unread one is there; nothing says how many did",
+    Mode.COLLAPSE: "a new one is merged into the unread one",
+    Mode.DROP: "a new one is dropped while there is an unread one; nothing says how many",
 }
-_REPAIR = "usagefix notifications collapse --table {} makes it anew, off takes it away"
+_REPAIR = "usagefix notifications collapse --table {} creates it again, off removes it"
 
 
 def notified(report: NotificationsReport) -> Outline:
@@ -34,7 +34,7 @@ def _result(throttle: Throttle) -> Result:
 
 def in_a_line(throttle: Throttle) -> str:
     """What status says of one."""
-    found = "; ".join(throttle.problems) or f"unread ones of a preset become one, within {throttle.window}"
+    found = "; ".join(throttle.problems) or f"the trigger merges unread ones of a preset, within {throttle.window}"
     return f"{throttle.table}, throttled: {found}"
 
 
@@ -52,21 +52,23 @@ def _sections(report: NotificationsReport) -> Iterator[Section]:
         if throttle.by_preset:
             columns = (
                 Column("preset"),
-                Column("added to others", number=True),
+                Column("merged into others", number=True),
                 Column("in notifications", number=True),
+                Column("id", whole=True, extra=True),
             )
+            names = names_of([(one.label, one.id) for one in throttle.by_preset])
             rows = tuple(
-                (Cell(one.label or one.id), number(one.collapsed), number(one.notifications))
-                for one in throttle.by_preset
+                (name, number(one.collapsed), number(one.notifications), Cell(one.id, FAINT))
+                for one, name in zip(throttle.by_preset, names, strict=True)
             )
-            yield Table("Most added together", columns, rows)
+            yield Table("Most merged", columns, rows)
     if report.returning:
         lines = tuple(f"{one.where}: {one.how}" for one in report.returning)
-        yield Notes("Reads the row that it inserts, and gets none of one that falls away", lines)
+        yield Notes("Reads the row that it inserts, and gets none if that is merged", lines)
     if report.remarks:
         yield Notes("", report.remarks)
     if report.plan:
-        yield Script("What would be run", "\n\n".join(report.plan))
+        yield Script("What it would run", "\n\n".join(report.plan))
 
 
 def _facts(throttle: Throttle) -> Iterator[tuple[str, Cell]]:
@@ -84,7 +86,7 @@ def _facts(throttle: Throttle) -> Iterator[tuple[str, Cell]]:
     )
     yield "objects", Cell(f"trigger {throttle.trigger}, function {throttle.function}()")
     if throttle.collapsed is not None:
-        added = f"{throttle.collapsed:,} to {plural(throttle.notifications or 0, 'notification')}"
+        added = f"{grouped(throttle.collapsed)} to {plural(throttle.notifications or 0, 'notification')}"
         yield "added together", Cell(added if throttle.collapsed else "none yet")
     elif throttle.mode is Mode.COLLAPSE:
-        yield "added together", Cell("not known: this role may not read all rows, or a column is gone")
+        yield "added together", Cell("not known: this role may not read all rows, or a column is missing")

@@ -1,8 +1,6 @@
-"""verify as OpenMetrics 1.0 text, for Prometheus and what reads the same: always a whole exposition, on failure too.
-
-Gauges and one counter, and no timestamps: so the textfile collector of node_exporter takes it, which reads the format
-that was before.
-"""
+"""verify as OpenMetrics 1.0 text, for Prometheus and compatible programs: always a complete exposition, even on
+failure. It has only gauges, one counter, and no timestamps, so that the textfile collector of node_exporter, which
+reads the older format, accepts it."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from decimal import Decimal
 from usagefix.models.amount import Amount
 from usagefix.models.outcome import Outcome, Part
 from usagefix.models.verification import Status, VerifyReport
-from usagefix.render.words import harmless
+from usagefix.render.words import harmless_lines
 
 # Name: what it is. In their order; a name that ends in a unit says so.
 _FAMILIES = {
@@ -26,9 +24,9 @@ _FAMILIES = {
     "verify_timestamp_seconds": "When verify ended, as Unix time.",
     "verify_duration_seconds": "How long verify took.",
     "counter_up": "1 where verify reached an answer for the counter.",
-    "counter_ok": "1 where every check of the counter passes.",
+    "counter_ok": "1 where no check of the counter fails.",
     "checks": "Checks of the counter by how they ended.",
-    "check_passed": "1 where the check passes, or had nothing to look at.",
+    "check_passed": "1 where the check passes, 0 where it fails; no sample where it does not apply.",
     "drift": "Baseline plus actual minus displayed, in all; opposite errors cancel out.",
     "drift_magnitude": "What each row is wrong by, in all.",
     "rows": "Rows that have the counter.",
@@ -100,7 +98,8 @@ def _add(exposition: _Exposition, part: Part) -> None:
         exposition.add("checks", by_status[status], counter=counter, status=status)
     passed: dict[str, bool] = {}
     for check in report.checks:
-        passed[check.check_id] = passed.get(check.check_id, True) and check.passed
+        if check.status is not Status.SKIPPED:
+            passed[check.check_id] = passed.get(check.check_id, True) and not check.failed
     for check_id, passes in passed.items():
         exposition.add("check_passed", passes, counter=counter, check=check_id)
     if (counts := report.counts) is not None:
@@ -123,7 +122,7 @@ def _add(exposition: _Exposition, part: Part) -> None:
 
 def _escaped(text: str) -> str:
     # The runner of GitHub Actions obeys ##[ wherever it stands.
-    return harmless(text).replace("##[", r"#\x23[").translate(_ESCAPED)
+    return harmless_lines(text).replace("##[", r"#\x23[").translate(_ESCAPED)
 
 
 def _number(value: Amount | float) -> str:

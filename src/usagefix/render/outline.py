@@ -1,4 +1,4 @@
-"""One outline of each report: what is drawn for a terminal, a page and a CI server is drawn from it."""
+"""One outline of each report, from which usagefix draws the terminal, the page and the CI report."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from usagefix.errors import UsagefixError
 from usagefix.models.correction import BackfillReport, Baselines
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.discovery import DiscoverReport
+from usagefix.models.figures import grouped, parts, plural
 from usagefix.models.guarding import GuardReport
 from usagefix.models.history import LogReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, TopReport, TrendsReport, WrittenPage
@@ -23,7 +24,7 @@ from usagefix.models.migration import (
     StatusReport,
 )
 from usagefix.models.notifying import NotificationsReport
-from usagefix.models.nouns import USUAL, Nouns, plural
+from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.outcome import Outcome, Part
 from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
@@ -31,9 +32,22 @@ from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
 from usagefix.render import counts, discovery, findings, history, insights, notifying
 from usagefix.render.phrases import corrections, moment, took, undone
-from usagefix.render.pieces import Cell, Change, Column, Mark, Notes, Outline, Remark, Result, Results, Section, Table
+from usagefix.render.pieces import (
+    Cell,
+    Change,
+    Column,
+    Mark,
+    Notes,
+    Outline,
+    Remark,
+    Result,
+    Results,
+    Section,
+    Table,
+    each_text,
+)
 from usagefix.render.verdict import FAINT, Verdict, verdict
-from usagefix.render.words import again
+from usagefix.render.words import again, harmless
 
 _STATE = {State.APPLIED: Mark.OK, State.PENDING: Mark.NOTE, State.OUTDATED: Mark.FAILED, State.FOREIGN: Mark.FAILED}
 _MOST_NAMES = 3  # of counters, in a verdict
@@ -51,21 +65,25 @@ class Chapter:
     shown: Outline
 
 
-def chapters(outcome: Outcome) -> tuple[Chapter, ...]:
-    """The pieces of a command's result, for each counter; an error is a result, too."""
-    told = [_chapter(outcome, part) for part in outcome.parts]
+def chapters(outcome: Outcome, *, whole: bool = True) -> tuple[Chapter, ...]:
+    """The pieces of a command's result, for each counter; an error is a result, too.
+
+    ``whole``: the sections tell of what is right, too.
+    """
+    told = [_chapter(outcome, part, whole=whole) for part in outcome.parts]
     stopped = outcome.error is not None and all(part.error is not outcome.error for part in outcome.parts)
     if stopped or not told:
-        told.append(_chapter(outcome, Part(USUAL, outcome.report, outcome.error)))
+        told.append(_chapter(outcome, Part(USUAL, outcome.report, outcome.error), whole=whole))
     return tuple(told)
 
 
-def _chapter(outcome: Outcome, part: Part) -> Chapter:
-    named = outcome.many or not part.nouns.usual
+def _chapter(outcome: Outcome, part: Part, *, whole: bool) -> Chapter:
+    named, nouns = outcome.many or not part.nouns.usual, each_text(part.nouns, harmless)
     if part.error is None and part.report is not None:
-        shown = _again(of_report(part.report, part.nouns), outcome.given)
-        return Chapter(part.nouns, named, False, part.exit_code, shown)
-    return Chapter(part.nouns, named, True, part.exit_code, _again(_failed(part.error, outcome.changes), outcome.given))
+        shown = _again(of_report(part.report, part.nouns, whole=whole), outcome.given)
+        return Chapter(nouns, named, False, part.exit_code, shown)
+    failed = each_text(_failed(part.error, outcome.changes), harmless)
+    return Chapter(nouns, named, True, part.exit_code, _again(failed, outcome.given))
 
 
 def _again(shown: Outline, given: str) -> Outline:
@@ -85,6 +103,7 @@ def _again(shown: Outline, given: str) -> Outline:
 
 def _failed(error: UsagefixError | None, changes: str) -> Outline:
     message, hint = (error.message, error.hint) if error is not None else ("no result", "")
+    message, hint = (text.replace("\n", "; ") if error and error.in_lines else text for text in (message, hint))
     found = "; ".join(filter(None, (message, changes)))
     failed = Result("error", Mark.FAILED, "error", "The command failed", detail=found, hint=hint)
     return Outline((failed,), Verdict("error", message, "red", hint))
@@ -105,11 +124,13 @@ def overall(told: Sequence[Chapter]) -> Verdict:
         return verdict
     alike = [chapter.nouns.counter for chapter in told if chapter.shown.verdict.word == verdict.word]
     if len(alike) == len(told):
-        rest = f"all {len(told)} counters"
+        rest = f"all {plural(len(told), 'counter')}"
     else:
-        more = f" and {len(alike) - _MOST_NAMES} more" if len(alike) > _MOST_NAMES else ""
-        others = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words) if word != verdict.word)
-        rest = f"{', '.join(alike[:_MOST_NAMES])}{more} ({len(alike)} of {len(told)} counters; {others})"
+        more = f" and {grouped(len(alike) - _MOST_NAMES)} more" if len(alike) > _MOST_NAMES else ""
+        others = ", ".join(
+            f"{grouped(words.count(word))} {word}" for word in dict.fromkeys(words) if word != verdict.word
+        )
+        rest = f"{', '.join(alike[:_MOST_NAMES])}{more} ({parts(len(alike), len(told), 'counter')}; {others})"
     steps = dict.fromkeys(chapter.shown.verdict.next for chapter in told if chapter.shown.verdict.next)
     return replace(verdict, rest=rest, next=verdict.next if len(steps) > 1 else "".join(steps))
 
@@ -123,11 +144,18 @@ def results(told: Sequence[Chapter]) -> tuple[Result, ...]:
     )
 
 
-def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:
-    """The pieces of a report, in the words for its counter."""
+def of_report(report: Report, nouns: Nouns = USUAL, *, whole: bool = True) -> Outline:
+    """The pieces of a report, in the words for its counter; ``whole``: people read what is right, too.
+
+    No text in them has what a terminal would obey.
+    """
+    return each_text(_of_report(report, nouns, whole=whole), harmless)
+
+
+def _of_report(report: Report, nouns: Nouns, *, whole: bool) -> Outline:
     match report:
         case VerifyReport():
-            return counts.verified(report, nouns)
+            return counts.verified(report, nouns, whole=whole)
         case ApplyReport():
             return _planned(report, nouns) if report.after is None else _applied(report, report.after, nouns)
         case BackfillReport():
@@ -176,22 +204,21 @@ def of_report(report: Report, nouns: Nouns = USUAL) -> Outline:
 
 
 def _applied(report: ApplyReport, after: VerifyReport, nouns: Nouns) -> Outline:
-    wrong = counts.of_checks([check for check in report.before.checks if not check.passed])
-    now = counts.of_checks(after.checks)
+    wrong = counts.of_checks([check for check in report.before.checks if check.failed])
     done = [f"{version} applied" for version in report.migrations] or ["no migration was pending"]
     sections = (
         *((counts.checked("What was wrong", wrong, extra=True),) if wrong else ()),
         Notes("What was done", (*done, *report.remarks, *corrections(report.backfill, nouns))),
-        counts.checked("What is there now", now),
-        *counts.accuracy(after.counts, nouns),
+        *counts.told(after, nouns, "What is still wrong"),
         *(Remark("took", line) for line in took(report.backfill, report.durations)),
     )
     migrations = (Result("migration", Mark.OK, "applied", version) for version in report.migrations)
+    now = counts.of_checks(after.checks)
     return Outline((*migrations, _backfill(report.backfill, nouns), *now), verdict(report, nouns), sections)
 
 
 def _planned(report: ApplyReport, nouns: Nouns) -> Outline:
-    wrong = counts.of_checks([check for check in report.before.checks if not check.passed])
+    wrong = counts.of_checks([check for check in report.before.checks if check.failed])
     sections = (
         *((counts.checked("What is wrong", wrong),) if wrong else ()),
         *_plan("apply", report.plan),
@@ -208,7 +235,11 @@ def _plan(command: str, plan: tuple[PlannedStatement, ...]) -> Iterator[Section]
     title = f"What {command} would do (tried in a transaction that was rolled back)"
     locking = [step for step in plan if step.locks]
     if locking:
-        rows = tuple((Cell(step.purpose), Cell("\n".join(step.locks))) for step in locking)
+        rows = tuple(
+            (Cell("" if place else step.purpose), Cell(lock))
+            for step in locking
+            for place, lock in enumerate(step.locks)
+        )
         yield Table(title, (Column("step"), Column("table locks it takes")), rows)
     others = plural(len(plan) - len(locking), "further step")
     said = f"{others} on functions and the ledger, which lock no table of the application"
@@ -273,7 +304,7 @@ def _guard(report: GuardReport, nouns: Nouns) -> Outline:
     nothing = () if rows else ("nothing else has tried to write the counter",)
     notes = (*nothing, *((rejected,) if report.rejected else ()))
     sections = (
-        *((Table("Refused writes of the counter", columns, rows, _GUARD_WIDTH),) if rows else ()),
+        *((Table("Who else tried to write the counter", columns, rows, _GUARD_WIDTH),) if rows else ()),
         *((Notes("", notes),) if notes else ()),
     )
     result = Result("guard", Mark.OK, report.mode, "The guard's mode", nouns.column, str(verdict(report)))

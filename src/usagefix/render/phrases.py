@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,9 +12,11 @@ from math import isfinite
 from usagefix.models.amount import Amount
 from usagefix.models.choices import DailyLimit
 from usagefix.models.correction import BackfillReport
+from usagefix.models.figures import grouped, out_of, plural, signed
 from usagefix.models.migration import Durations, ExportReport, RollbackReport
-from usagefix.models.nouns import USUAL, Nouns, plural
-from usagefix.models.probe import Post, Probed, ProbeReport
+from usagefix.models.nouns import USUAL, Nouns
+from usagefix.models.probe import Notified, Post, Probed, ProbeReport
+from usagefix.models.verification import Status
 
 # What becomes of the application's triggers: held off or not, in a dry run or not.
 _FATE = {
@@ -23,6 +26,8 @@ _FATE = {
     (False, False): "fired",
 }
 
+_KINDS = {Status.OK: "passed", Status.SKIPPED: "skipped"}  # all others have failed
+APPLIES_NOT = ("does not apply", "do not apply")
 _COMPETITORS = ("counted_twice", "competing_writer", "counter_writer")
 _MOST_IDS = 3
 _MOST_UNREPAIRED = 10
@@ -43,33 +48,25 @@ class Answers:
         return f"{self.post.outcome.replace('_', ' ')}{status}"
 
 
-def signed(value: Amount) -> str:
-    """A drift."""
-    return f"{value:+,}" if value else "0"
-
-
-def aligned(values: Sequence[Amount | None]) -> list[str]:
-    """Numbers of one column, each with as many digits behind the point as any."""
-    digits = max((_fraction(value) for value in values if value is not None), default=0)
-    return [
-        "null" if value is None else f"{Decimal(value):,.{digits}f}" if digits else f"{value:,}" for value in values
-    ]
-
-
-def _fraction(value: Amount) -> int:
-    exponent = value.as_tuple().exponent if isinstance(value, Decimal) else 0
-    return -exponent if isinstance(exponent, int) and exponent < 0 else 0
+def tally(statuses: Iterable[Status], noun: str = "check", *, skipped: tuple[str, str] = APPLIES_NOT) -> str:
+    """How many failed, passed and were skipped: ``1 check fails, 15 pass, 2 do not apply``."""
+    kinds = Counter(_KINDS.get(status, "failed") for status in statuses)
+    said = {"failed": ("fails", "fail"), "passed": ("passes", "pass"), "skipped": skipped}
+    counted = [(kinds[kind], verb) for kind, verb in said.items() if kinds[kind]]
+    if not counted:
+        return f"there is no {noun}"
+    told = [f"{grouped(number)} {verbs[number > 1]}" for number, verbs in counted]
+    first, verbs = counted[0]
+    who = plural(first, noun)
+    if len(counted) == 1:
+        who = {1: f"the {noun}", 2: f"both {noun}s"}.get(first, f"all {who}")
+    return ", ".join([f"{who} {verbs[first > 1]}", *told[1:]])
 
 
 def drawn(value: Amount) -> float:
     """An amount as a length, or a shade; what is no number, or beyond all of them, is none."""
     length = float(Decimal(value))
     return length if isfinite(length) else 0.0
-
-
-def counted(value: Amount | None) -> str:
-    """A counter, which may be null."""
-    return "null" if value is None else f"{value:,}"
 
 
 def moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
@@ -79,27 +76,30 @@ def moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
 
 def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
     """What a backfill changed, or would change, a line each; lines about one trigger are indented."""
-    verb = "would be corrected" if report.dry_run else "corrected"
-    if report.rows_changed:
-        both = f"({report.magnitude:,} up and down together)"
-        yield f"{nouns.of(report.rows_changed)} {verb}: drift {signed(report.drift_removed)} {both}"
-    elif not report.unrepaired:
-        yield "no drift to remove" if report.baselines.rows else "every counter was right: no drift to remove"
+    yield from _made_right(report, nouns)
     if report.unrepaired:
-        yield f"{nouns.of(len(report.unrepaired))} not corrected, since the server refuses to update the row:"
+        yield f"{nouns.of(len(report.unrepaired))} not corrected, because the server refuses to update the row:"
         yield from (f"  {row.id}: {row.why}" for row in report.unrepaired[:_MOST_UNREPAIRED])
     if report.baselines.rows:
         became = "would become" if report.dry_run else "became"
         counters = plural(report.baselines.rows, "counter")
-        yield f"{nouns.total(report.baselines.total)} that {counters} showed beside their events {became} baselines"
+        yield (
+            f"{nouns.total(report.baselines.total)} that {counters} showed in addition to their events {became}"
+            " baselines"
+        )
     if report.forgotten.rows:
         gone = "would be forgotten" if report.dry_run else "forgotten"
         had = plural(report.forgotten.rows, "baseline")
         yield f"{had} of {nouns.total(report.forgotten.total)} {gone}: the events are the truth"
+    if report.refresh:
+        kept = plural(len(report.refresh), "materialised view")
+        shows = "would still show" if report.dry_run else "still shows" if len(report.refresh) == 1 else "still show"
+        yield f"{kept} {shows} the counters as they were, until you run:"
+        yield from (f"  {statement};" for statement in report.refresh)
     if report.resumed:
-        yield f"{nouns.of(report.resumed)} had been corrected by a run that was interrupted"
+        yield f"{nouns.of(report.resumed)} were corrected by an earlier run that was interrupted"
     if report.rounds > 1:
-        yield f"counted {report.rounds} times, since events were deleted or truncated meanwhile"
+        yield f"counted {plural(report.rounds, 'time')}, since events were deleted or truncated meanwhile"
     if report.rows_changed and report.triggers:
         yield f"your triggers on {nouns.parent} {_FATE[report.triggers[0].held_off, report.dry_run]}:"
         for trigger in report.triggers:
@@ -135,6 +135,19 @@ def took(backfill: BackfillReport, durations: Durations | None = None) -> Iterat
     yield ", ".join(f"{step} {lasted(milliseconds)}" for step, milliseconds in steps.items())
 
 
+def _made_right(report: BackfillReport, nouns: Nouns) -> Iterator[str]:
+    verb = "would be corrected" if report.dry_run else "corrected"
+    moved_on = "would be brought up to date" if report.dry_run else "brought up to date"
+    if report.counters_changed:
+        both = f"({grouped(report.magnitude)} up and down together)"
+        yield f"{nouns.of(report.counters_changed)} {verb}: drift {signed(report.drift_removed)} {both}"
+    elif report.last_only or not report.unrepaired:
+        yield "no drift to remove" if report.baselines.rows else "every counter was right: no drift to remove"
+    if report.last_only:
+        more = "more " if report.counters_changed else ""
+        yield f"the {nouns.last_event} of {plural(report.last_only, f'{more}{nouns.row}')} {moved_on}"
+
+
 def undone(report: RollbackReport, nouns: Nouns = USUAL) -> Iterator[str]:
     """What a rollback undid, or, in a dry run, would undo, a line each."""
     would = report.dry_run
@@ -149,11 +162,11 @@ def undone(report: RollbackReport, nouns: Nouns = USUAL) -> Iterator[str]:
         case None:
             pass
     if report.counters_restored is not None:
-        changed = "would get back" if would else "got back"
+        changed = "would show again" if would else "show again"
         those = plural(report.counters_restored, "counter")
-        yield f"{those} {changed} what was shown before apply, plus later {nouns.events}"
+        yield f"{those} {changed} what they showed before apply, plus later {nouns.events}"
     elif report.migrations and report.counts is not None:
-        yield f"the counters keep their values: {report.counts.accurate:,} of {report.counts.rows:,} accurate"
+        yield f"the counters keep their values: {out_of(report.counts.accurate, report.counts.rows)} accurate"
     elif report.migrations:
         yield "the counters keep their values"
     if report.purged:
@@ -173,7 +186,7 @@ def moved(report: ProbeReport) -> str:
     """What a probe did, and what came of it."""
     did = f"{plural(report.expected, 'use')} posted"
     if report.refused:
-        did = f"{report.refused:,} of {plural(report.expected, 'post')} refused"
+        did = f"{grouped(report.refused)} of {plural(report.expected, 'post')} refused"
     counter = f"counter {signed(report.counted)}" if report.counted else "the counter did not move"
     return f"{did}, {plural(report.recorded, 'event')} recorded, {counter}"
 
@@ -192,15 +205,29 @@ def remarks(report: ProbeReport) -> Iterator[str]:
             yield f"no competing writer is known to the catalog: the application's own code must do it{by}"
         yield report.guard or "the guard was not looked at"
     yield from _whose(report)
+    yield from map(_notified, report.notified)
     if report.events:
         some = ", ".join(report.events[:_MOST_IDS])
         more = len(report.events) - _MOST_IDS
-        stays = "the event stays" if len(report.events) == 1 else f"the {len(report.events)} events stay"
-        yield f"{stays} recorded: {some}" + (f" and {more} more" if more > 0 else "")
+        stays = "the event stays" if len(report.events) == 1 else f"the {plural(len(report.events), 'event')} stay"
+        yield f"{stays} recorded: {some}" + (f" and {grouped(more)} more" if more > 0 else "")
     elif report.recorded > 0:
         yield f"{'what was' if report.recorded == 1 else 'all that was'} recorded stays recorded"
     if not report.preset.accurate:
         yield f"the preset's drift is {signed(report.preset.drift)}"
+
+
+def _notified(one: Notified) -> str:
+    if one.rows is None:
+        return f"{one.table}: notifications may have arisen; the server does not tell how many"
+    if not one.rows:
+        return f"{one.table}: no notification of the preset arose"
+    return f"{one.table}: {plural(one.rows, 'notification')} of the preset arose, for {people(one.people or 0)}"
+
+
+def people(number: int) -> str:
+    """``1 person``, ``2 people``."""
+    return "1 person" if number == 1 else f"{grouped(number)} people"
 
 
 def _whose(report: ProbeReport) -> Iterator[str]:
@@ -210,7 +237,7 @@ def _whose(report: ProbeReport) -> Iterator[str]:
     elif report.ours == 0 and report.verdict is Probed.UNCLEAR:
         yield "none of them carries what was posted: the API keeps no usageData, or others used the preset"
     elif report.recorded > report.ours:
-        yield f"{plural(report.ours, 'event')} of ours, {report.recorded - report.ours:,} of others meanwhile"
+        yield f"{plural(report.ours, 'event')} of ours, {grouped(report.recorded - report.ours)} of others meanwhile"
 
 
 def exported(report: ExportReport) -> Iterator[str]:

@@ -1,14 +1,18 @@
-"""What a report is made of, whatever draws it: results, tables, facts, notes, a change of code. Needs no rich."""
+"""The pieces of a report, for every format: results, tables, facts, notes, a change of code. Needs no rich."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 from usagefix.models.amount import Amount
 from usagefix.render.verdict import PLAIN, Verdict
 
+_IN_CODE = re.compile(r"([\n\t])")
 NARROW = 60  # columns of a terminal below which a row becomes a few lines
 
 
@@ -23,8 +27,32 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """A few lines of code: those ``above`` and ``below`` the one with the number ``line``, of which ``marked`` is
+    meant. ``place`` says whose they are; ``told``: the line without blanks around it."""
+
+    place: str
+    line: int
+    above: tuple[str, ...]
+    before: str
+    marked: str
+    after: str
+    below: tuple[str, ...]
+
+    @property
+    def last(self) -> int:
+        """The largest number."""
+        return self.line + len(self.below)
+
+    @property
+    def told(self) -> str:
+        return f"{self.before}{self.marked}{self.after}".strip()
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
-    """One thing that was looked at. ``word``: its status in the report's words; ``path`` and ``line``: of source."""
+    """One thing that was looked at. ``word``: its status in the report's words; ``path``, ``line`` and ``column``: of
+    source; ``link``: to where it is explained."""
 
     id: str
     mark: Mark
@@ -35,14 +63,19 @@ class Result:
     hint: str = ""
     path: str | None = None
     line: int | None = None
+    column: int | None = None
+    code: Code | None = None
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Text from anywhere, never markup; the colour only repeats what it says."""
+    """Text from anywhere, never markup; the colour only repeats what it says. ``id`` tells it from others that look
+    alike; it is shown where they do."""
 
     text: str
     colour: str = PLAIN
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +87,12 @@ class Column:
     number: bool = False
     whole: bool = False
     extra: bool = False
+
+
+def told_apart(cells: Sequence[Cell], shown: Sequence[str]) -> list[str]:
+    """What is to stand behind each of some cells as they are shown: its id, where another one looks the same."""
+    often = Counter(shown)
+    return [f" ({cell.id})" if cell.id and often[text] > 1 else "" for cell, text in zip(cells, shown, strict=True)]
 
 
 Field = Literal["word", "title", "object", "detail"]
@@ -144,7 +183,7 @@ class Change:
     """How a text of the database changes, as a unified diff."""
 
     title: str
-    diff: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +191,28 @@ class Script:
     """SQL to read, or to copy: no line of it is broken."""
 
     title: str
-    sql: str
+    code: str
 
 
 Section = Results | Table | Bars | Lines | Heat | Facts | Notes | Remark | Change | Script
+
+
+T = TypeVar("T")
+
+
+def each_text(piece: T, change: Callable[[str], str]) -> T:
+    """The same piece with each text in it changed, line by line where it is code."""
+    if type(piece) is str:
+        return change(piece)  # type: ignore[arg-type, return-value]
+    if isinstance(piece, tuple):
+        return tuple(each_text(each, change) for each in piece)  # type: ignore[return-value]
+    if isinstance(piece, Change | Script):
+        code = (part if part in "\n\t" else change(part) for part in _IN_CODE.split(piece.code))
+        return replace(piece, title=change(piece.title), code="".join(code))
+    if is_dataclass(piece) and not isinstance(piece, type):
+        held = {field.name: each_text(getattr(piece, field.name), change) for field in fields(piece)}
+        return replace(piece, **held)
+    return piece
 
 
 @dataclass(frozen=True, slots=True)

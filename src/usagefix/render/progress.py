@@ -1,4 +1,4 @@
-"""How far a backfill or a search is, on stderr: a bar where a person watches, else a plain line now and then."""
+"""The progress of a backfill or a search, on stderr: a bar if a person watches, else a plain line now and then."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from usagefix.models.correction import BackfillProgress
-from usagefix.models.nouns import USUAL, Nouns, plural
+from usagefix.models.figures import grouped, plural
+from usagefix.models.nouns import USUAL, Nouns
 from usagefix.render import words
 
 FIRST, THEN = 5.0, 30.0  # seconds until the first line of a log, and between two
@@ -54,7 +55,7 @@ def _reading(asked: Sequence[int], done: threading.Event, first: float) -> None:
     def said() -> str:
         return f"reading the events, question {asked[0] + 1} of about {asked[1]}"
 
-    if done.wait(first):
+    if done.wait(first) or words.hushed():
         return
     if sys.stderr is not None and sys.stderr.isatty():
         from rich.console import Console
@@ -70,7 +71,7 @@ def _reading(asked: Sequence[int], done: threading.Event, first: float) -> None:
 
 @contextmanager
 def _shown(doing: str, done: str, what: str, first: float, then: float) -> Iterator[Callable[[int, int], None]]:
-    if sys.stderr is None or not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty() or words.hushed():
         yield _Log(done, what, time.monotonic() + first, then)
         return
 
@@ -99,5 +100,5 @@ class _Log:
     def __call__(self, so_far: int, total: int) -> None:
         now = time.monotonic()
         if now >= self.due and so_far < total:
-            words.say(f"{self.done} {so_far:,} of {plural(total, self.what)}")
+            words.say(f"{self.done} {grouped(so_far)} of {plural(total, self.what)}")
             self.due = now + self.apart

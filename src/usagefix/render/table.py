@@ -11,12 +11,12 @@ from rich.text import Text
 from usagefix.models.migration import ExportReport
 from usagefix.models.outcome import Outcome
 from usagefix.models.reports import Report
+from usagefix.render.blocks import draw_blocks
 from usagefix.render.brief import brief
 from usagefix.render.charts import draw_bars, draw_heat, draw_lines
-from usagefix.render.layout import conclude, grid, item, line, numbers, pairs, text
+from usagefix.render.layout import conclude, grid, hanging, in_characters_of, item, line, numbers, pairs, text
 from usagefix.render.outline import Chapter, chapters, of_report, overall
 from usagefix.render.pieces import (
-    NARROW,
     Bars,
     Cell,
     Change,
@@ -33,6 +33,7 @@ from usagefix.render.pieces import (
     Script,
     Section,
     Table,
+    told_apart,
 )
 from usagefix.render.verdict import BAD, FAINT, GOOD, MIND, PLAIN
 
@@ -40,13 +41,13 @@ WIDE = 120  # columns that four of prose fit into
 _COLOUR = {Mark.OK: GOOD, Mark.NOTE: PLAIN, Mark.WARNING: MIND, Mark.FAILED: BAD, Mark.SKIPPED: FAINT}
 
 
-def show(report: Report, console: Console) -> None:
-    """Print one report."""
+def show(report: Report, console: Console, *, whole: bool = True) -> None:
+    """Print one report; ``whole``: what is right, too."""
     if isinstance(report, ExportReport):  # its files are all there is on stdout
         for path in report.files:
             console.print(text(path), soft_wrap=True)
         return
-    shown = of_report(report)
+    shown = of_report(report, whole=whole)
     draw(shown.sections, console)
     conclude(shown.verdict, console)
 
@@ -57,7 +58,7 @@ def show_all(outcome: Outcome, console: Console) -> None:
         show(outcome.report, console)
     if not outcome.parts:
         return
-    told = chapters(outcome)
+    told = chapters(outcome, whole=outcome.whole)
     several = len(told) > 1
     if outcome.brief:
         draw((brief(outcome),), console)
@@ -75,13 +76,14 @@ def show_all(outcome: Outcome, console: Console) -> None:
 def draw_chapter(sections: Sequence[Section], chapter: Chapter, console: Console) -> None:
     """Print some pieces about one counter, headed by what it is where people are told."""
     if chapter.named:
-        console.print(text(chapter.nouns.heading, "bold"), overflow="fold")
+        hanging(text(in_characters_of(console, chapter.nouns.heading), "bold"), console)
         console.print()
     draw(sections, console)
 
 
 def draw(sections: Sequence[Section], console: Console) -> None:
     """Print some pieces, with a blank line after each; after notes only where something follows."""
+    sections = in_characters_of(console, tuple(sections))
     for section in sections:
         if section.title:
             console.print(Text(section.title, style="bold"))
@@ -108,7 +110,7 @@ def draw(sections: Sequence[Section], console: Console) -> None:
             case Change():
                 _change(section, console)
             case Script():
-                console.print(text(section.sql), soft_wrap=True)
+                console.print(Text(section.code), soft_wrap=True)
             case _:
                 assert_never(section)
 
@@ -117,16 +119,8 @@ def _results(section: Results, console: Console) -> None:
     if section.fields:
         columns = [Column(heading, whole=name in ("word", "object")) for heading, name in section.fields]
         grid(columns, [[_field(result, name) for _, name in section.fields] for result in section.results], console)
-    elif console.width >= WIDE:
-        columns = [Column("severity", whole=True), Column("what"), Column("evidence"), Column("remedy")]
-        grid(columns, [(_word(r), _what(r), text(r.detail), text(r.hint)) for r in section.results], console)
     else:
-        paragraphs = [Text("\n").join((_what(r), text(r.detail), _remedy(r))) for r in section.results]
-        if console.width >= NARROW:
-            for paragraph in paragraphs[:-1]:
-                paragraph.append("\n")  # a blank line between two rows of a table
-        rows = [(_word(r), paragraph) for r, paragraph in zip(section.results, paragraphs, strict=True)]
-        grid([Column("severity", whole=True), Column("what")], rows, console)
+        draw_blocks(section.results, [_COLOUR[result.mark] for result in section.results], console)
 
 
 def _field(result: Result, name: Field) -> Text:
@@ -137,17 +131,13 @@ def _word(result: Result) -> Text:
     return text(result.word, _COLOUR[result.mark])
 
 
-def _what(result: Result) -> Text:
-    return Text.assemble(text(result.title), "\n", text(result.object, FAINT))
-
-
-def _remedy(result: Result) -> Text:
-    return Text.assemble(("do: ", FAINT), text(result.hint))
-
-
 def _table(table: Table, console: Console) -> None:
     shown = [place for place, column in enumerate(table.columns) if console.width >= WIDE or not column.extra]
     rows = [[_cell(row[place]) for place in shown] for row in table.rows]
+    for at, place in enumerate(shown if len(shown) < len(table.columns) else ()):
+        column = [row[place] for row in table.rows]
+        for row, behind in zip(rows, told_apart(column, [cell.text for cell in column]), strict=True):
+            row[at].append(behind, FAINT)
     grid([table.columns[place] for place in shown], rows, console, width=table.width)
 
 
@@ -164,6 +154,6 @@ def _cell(cell: Cell) -> Text:
 
 
 def _change(section: Change, console: Console) -> None:
-    for changed in section.diff.splitlines():
+    for changed in section.code.expandtabs(4).splitlines():
         console.print(text(f"  {changed}", {"+": GOOD, "-": BAD}.get(changed[:1], FAINT)))
     console.print()

@@ -1,4 +1,4 @@
-"""The last line of each report: a word, what it rests on, and what to do next."""
+"""The last line of each report: one word, the reason, and what to do next."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from usagefix.models.choices import GuardMode, Throttling
 from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport, Severity
 from usagefix.models.discovery import DiscoverReport
+from usagefix.models.figures import grouped, out_of, parts, percent, plural, size
 from usagefix.models.guarding import GuardReport
 from usagefix.models.history import LogReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, Of, TopReport, TrendsReport, Window, WrittenPage
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, State, StatusReport
 from usagefix.models.notifying import NotificationsReport
-from usagefix.models.nouns import USUAL, Nouns, plural
+from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.probe import Probed, ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, Status, VerifyReport
-from usagefix.render.phrases import moved
+from usagefix.render.phrases import moved, tally
 
 GOOD, BAD, MIND, FAINT, PLAIN = "green", "red", "yellow", "dim", ""
 GUARDED = {
-    GuardMode.IGNORE: "the counter stays as it is, the rest of a statement goes through",
-    GuardMode.WARN: "the counter stays as it is, the rest of a statement goes through, with a warning",
+    GuardMode.IGNORE: "the counter keeps its value, the rest of the statement succeeds",
+    GuardMode.WARN: "the counter keeps its value, the rest of the statement succeeds, with a warning",
     GuardMode.REJECT: "a statement that writes the counter fails",
 }
 
@@ -83,7 +84,7 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
                 return Verdict("not known", "verify has no answer: usagefix verify says why", MIND)
             return _verified(report.verified, nouns)
         case WrittenPage():
-            return Verdict("written", f"{report.file}, {report.bytes / 1000:,.0f} KB", GOOD)
+            return Verdict("written", f"{report.file}, {size(report.bytes)}", GOOD)
         case TrendsReport() | HeatmapReport() | TopReport():
             return _seen(report, nouns)
         case DiscoverReport():
@@ -99,25 +100,23 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
 
 
 def _verified(report: VerifyReport, nouns: Nouns) -> Verdict:
-    failed = [check for check in report.checks if not check.passed]
     counts = report.counts
-    accuracy = f", {counts.accurate:,} of {nouns.of(counts.rows)} accurate" if counts else ""
-    checks = len(report.checks)
-    if not failed:
-        passed = {1: "the check passes", 2: "both checks pass"}.get(checks, f"all {checks} checks pass")
-        allowed = ", the drift is within what is allowed" if counts and counts.inaccurate else ""
-        return Verdict("right", f"{passed}{accuracy}{allowed}", GOOD)
-    number = f"{len(failed)} of {checks} checks {'fails' if len(failed) == 1 else 'fail'}"
-    wrong = number if checks > 1 else "the check fails"
-    return Verdict("not right", f"{wrong}{accuracy}", BAD, str(report.next or ""))
+    accuracy = f"; {grouped(counts.accurate)} of {nouns.of(counts.rows)} accurate" if counts else ""
+    said = f"{tally(check.status for check in report.checks)}{accuracy}"
+    if not report.ok:
+        return Verdict("not right", said, BAD, str(report.next or ""))
+    if not any(check.status is Status.OK for check in report.checks):
+        return Verdict("cannot tell", said, MIND)
+    allowed = ", the drift is within what is allowed" if counts and counts.inaccurate else ""
+    return Verdict("right", f"{said}{allowed}", GOOD)
 
 
 def _backfilled(report: BackfillReport, nouns: Nouns) -> Verdict:
     if report.dry_run:
         return Verdict("dry run", "nothing was changed")
-    if report.unrepaired:
-        refused = f"the server refuses to update {nouns.of(len(report.unrepaired))}"
-        return Verdict("not done", refused, BAD, "usagefix backfill, once the server takes the rows named above")
+    if not report.ok:
+        left = f"{nouns.of(len(report.unrepaired))} not corrected: the server refuses to update the row"
+        return Verdict("not done", left, BAD, "mend what refuses it, then usagefix backfill")
     return Verdict("done", "the drift is removed", GOOD, "usagefix verify")
 
 
@@ -127,16 +126,16 @@ def _seen(report: TrendsReport | HeatmapReport | TopReport, nouns: Nouns) -> Ver
         case TrendsReport():
             if report.change is None:
                 return Verdict("trend", f"{said}, and {nouns.total(report.before_uses)} in the time before")
-            than = f"{abs(report.change):.1%} {'more' if report.change >= 0 else 'fewer'}".replace("%", " %")
-            return Verdict("trend", f"{said}, {than} than the {report.before_uses:,} in the time before")
+            than = f"{percent(abs(report.change))} {'more' if report.change >= 0 else 'fewer'}"
+            return Verdict("trend", f"{said}, {than} than the {grouped(report.before_uses)} in the time before")
         case HeatmapReport():
             return Verdict("heatmap", said)
         case _:
             if not report.rows:
                 return Verdict("top", said)
             what = "users" if report.of is Of.USERS else nouns.rows
-            share = f"{report.top_share:.0%}".replace("%", " %")
-            return Verdict("top", f"{said}; {share} by {len(report.rows):,} of {report.among:,} {what}")
+            share = percent(report.top_share)
+            return Verdict("top", f"{said}; {share} by {out_of(len(report.rows), report.among)} {what}")
 
 
 def _window(window: Window) -> str:
@@ -168,15 +167,13 @@ def _standing(report: StatusReport) -> Verdict:
     if State.OUTDATED in states or State.FOREIGN in states:
         return Verdict("not as released", "usagefix verify names what differs", BAD, str(report.next or ""))
     pending = sum(migration.state is State.PENDING for migration in report.migrations)
-    return Verdict(
-        "pending", f"{pending} of {plural(len(report.migrations), 'migration')}", MIND, str(report.next or "")
-    )
+    return Verdict("pending", f"{parts(pending, len(report.migrations), 'migration')}", MIND, str(report.next or ""))
 
 
 def _diagnosed(report: DoctorReport) -> Verdict:
     errors = report.count(Severity.ERROR)
     said = f"{plural(errors, 'error')}, {plural(report.count(Severity.WARNING), 'warning')}, "
-    said += f"{report.count(Severity.INFO):,} good to know"
+    said += f"{grouped(report.count(Severity.INFO))} good to know"
     following = str(report.next or "")
     following += " --dry-run" if following == "usagefix apply" else ""
     following = next((f.remedy for f in report.findings if f.finding_id == "events_incomplete"), following)
@@ -191,15 +188,16 @@ def _smoked(report: SmokeReport, nouns: Nouns) -> Verdict:
     failed = [step for step in report.steps if step.status is Status.FAILED]
     if not failed and any(step.step_id == "first_use" and step.status is Status.SKIPPED for step in report.steps):
         return Verdict("cannot tell", f"no {nouns.event} was tried", MIND)
+    steps = tally((step.status for step in report.steps), "step", skipped=("was not tried", "were not tried"))
     if not failed:
-        return Verdict("right", nouns.smoked, GOOD)
+        some = any(step.status is Status.SKIPPED for step in report.steps)
+        return Verdict("right", f"{nouns.smoked} ({steps})" if some else nouns.smoked, GOOD)
     hints = "; ".join(dict.fromkeys(step.hint for step in failed if step.hint))
-    said = f"{len(failed)} of {plural(len(report.steps), 'step')} {'fails' if len(failed) == 1 else 'fail'}"
-    return Verdict("not right", f"{said}; all of it is undone", BAD, hints)
+    return Verdict("not right", f"{steps}; all of it is undone", BAD, hints)
 
 
 def _exported(report: ExportReport) -> Verdict:
-    written = f"{plural(len(report.files), 'file')} written, {len(report.there)} there already"
+    written = f"{plural(len(report.files), 'file')} written, {grouped(len(report.there))} there already"
     return Verdict("exported", written, GOOD, f"{report.runs}, then usagefix verify")
 
 
@@ -209,7 +207,7 @@ def _discovered(report: DiscoverReport) -> Verdict:
         following = "declare a counter that you know yourself, see docs/counters.md; usagefix verify then counts it"
         return Verdict("none found", looked, MIND, following)
     written = report.written
-    added = f", {len(written.added)} written to {written.path}" if written else ""
+    added = f", {grouped(len(written.added))} written to {written.path}" if written else ""
     following = "usagefix discover --write usagefix.toml"
     if written:
         # A file of another name, or in another folder, is read only where somebody says so.
@@ -222,9 +220,9 @@ def _logged(report: LogReport) -> Verdict:
     if not report.entries:
         why = "the ledger is empty" if report.ledger else "there is no ledger, schema usagefix"
         return Verdict("nothing", f"usagefix was never applied here: {why}", MIND, "usagefix apply --dry-run")
-    shown = plural(len(report.entries), "entry").replace("entrys", "entries")
+    shown = "1 entry" if len(report.entries) == 1 else f"{len(report.entries)} entries"
     older = report.found - len(report.entries)
-    more = f"; {older:,} older: usagefix log --limit {report.found}" if older else ""
+    more = f"; {grouped(older)} older: usagefix log --limit {report.found}" if older else ""
     return Verdict("log", f"{shown}, the newest first{more}")
 
 
@@ -237,10 +235,10 @@ def _throttled(report: NotificationsReport) -> Verdict:
         said = "each notification is a row of its own again" if report.changed else "it was off"
         return Verdict("off", f"{report.table}: {said}", GOOD)
     if broken:
-        following = "usagefix notifications collapse makes a throttle anew, off takes it away"
+        following = "usagefix notifications collapse creates a throttle again, off removes it"
         return Verdict("not as made", f"{', '.join(broken)}: somebody disabled or altered the throttle", BAD, following)
     if report.action is Throttling.COLLAPSE:
-        return Verdict("on", f"{report.table}" + ("" if report.changed else ": it was so already"), GOOD)
+        return Verdict("on", f"{report.table}" + ("" if report.changed else ": this was already so"), GOOD)
     if not report.throttles:
         return Verdict(
             "off", "every notification is a row of its own", next="usagefix notifications collapse --dry-run"

@@ -5,14 +5,24 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
 from usagefix.errors import UsagefixError
 
-# Control characters (a terminal obeys them), what turns the direction of writing, and bytes that are no text (as
-# surrogates).
-_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\udc80-\udcff]")
+# Control characters and the ends of lines (a terminal obeys them), what turns the direction of writing or cannot be
+# seen, and bytes that are no text (as surrogates).
+_OBEYED = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+)
+_BY_NAME = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+# What stands for a character that a terminal lacks.
+_SPELLED = {
+    "\u2190": "<-", "\u2192": "->", "\u2026": "...", "\u2212": "-", "\u00d7": "x", "\u00b7": "-", "\u2013": "-",
+    "\u2014": "-", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2264": "<=", "\u2265": ">=",
+    "\u00a0": " ", "\u2009": " ", "\u202f": " ",
+}  # fmt: skip
 # What the runner of GitHub Actions obeys: a line that begins with ::, and ##[ wherever it stands in one.
 _COMMAND = re.compile(r"^(?P<indent>[^\S\n]*):(?=:)|##(?=\[)", re.MULTILINE)
 # What begins a command about counters that are declared.
@@ -24,13 +34,35 @@ _COMMANDS = re.compile(
 
 
 def harmless(text: str) -> str:
-    """The text with what a terminal would obey written out: names and messages come from a database."""
+    """One line of text, with what a terminal would obey written out: names and messages come from a database."""
     return _OBEYED.sub(_written_out, text)
+
+
+def harmless_lines(text: str) -> str:
+    """The same for data whose lines and tabs are to stay."""
+    return _OBEYED.sub(lambda match: match[0] if match[0] in "\n\t\u2028\u2029" else _written_out(match), text)
 
 
 def _written_out(match: re.Match[str]) -> str:
     code = ord(match[0])
-    return f"\\x{code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code:02x}"  # noqa: PLR2004
+    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004 - a byte
+        return f"\\x{code - 0xDC00:02x}"
+    digits = f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004
+    return _BY_NAME.get(match[0], digits)
+
+
+def spelled(text: str, encoding: str) -> str:
+    """The text in the characters of an encoding, before it is laid out: others are written out."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(_in_encoding(character, encoding) for character in text)
+    return text
+
+
+def _in_encoding(character: str, encoding: str) -> str:
+    instead = _SPELLED.get(character, character)
+    return instead.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def unobeyed(text: str) -> str:
@@ -43,11 +75,30 @@ def unobeyed(text: str) -> str:
     return _COMMAND.sub(lambda match: r"#\x23" if match["indent"] is None else rf"{match['indent']}\x3a", text)
 
 
+_HUSHED = threading.Event()  # the whole process: a thread that tells of progress, too
+
+
+def hush() -> None:
+    """From now on say only what goes wrong."""
+    _HUSHED.set()
+
+
+def hushed() -> bool:
+    """Whether people want to read only what goes wrong."""
+    return _HUSHED.is_set()
+
+
 def say(line: str) -> None:
+    """One line on stderr, unless hushed."""
+    if not hushed():
+        _write(line)
+
+
+def _write(line: str) -> None:
     """One line on stderr; lost without complaint where nobody reads."""
     if sys.stderr is not None:
         with suppress(OSError, ValueError):
-            print(unobeyed(harmless(line)), file=sys.stderr, flush=True)
+            print(unobeyed(spelled(harmless(line), sys.stderr.encoding or "ascii")), file=sys.stderr, flush=True)
 
 
 def again(text: str, given: str) -> str:
@@ -58,13 +109,19 @@ def again(text: str, given: str) -> str:
 def fail(error: UsagefixError, changes: str | None, about: str = "", given: str = "") -> None:
     """An error: what happened, ``about`` which counters where there are several, whether the database changed, what to
     do, ``given`` the options that said which counters."""
-    say(f"error: {about and f'{about}: '}{error.message}")
-    for detail in error.details:
-        say(f"       {detail}")
-    if changes:
-        say(f"       {changes}")
+    _write_all("error: ", f"{about and f'{about}: '}{error.message}", in_lines=error.in_lines)
+    for detail in (*error.details, *((changes,) if changes else ())):
+        _write(f"       {detail}")
     if error.hint:
-        say(f"hint: {again(error.hint, given)}")
+        _write_all("hint: ", again(error.hint, given), in_lines=error.in_lines)
+
+
+def _write_all(word: str, text: str, *, in_lines: bool) -> None:
+    """A text behind a word, and its further lines below it."""
+    first, *further = text.split("\n") if in_lines else [text]
+    _write(f"{word}{first}")
+    for line in further:
+        _write(f"{' ' * len(word)}{line}")
 
 
 def outcome(changes: Sequence[str], left: Sequence[str] = ()) -> str:

@@ -15,7 +15,7 @@ def names() -> list[str]:
 
 
 def text(command: str) -> str:
-    """The schema of a command's object. Raises ConfigurationError where there is none."""
+    """The schema of a command's object. Raises ConfigurationError if there is none."""
     if command not in names():
         raise ConfigurationError(f"there is no schema of {command!r}", hint=f"schemas: {', '.join(names())}")
     return (_FOLDER / f"{command}.json").read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
 """Does a use count, from the application's call to the counter? Tried in one transaction that is always rolled back.
 
-The application's own role records uses of one preset by one user, twice on one day; what the counter did is read after
-each. Other people's uses of that preset wait meanwhile, some hundredths of a second. Nothing stays: no event, no number
-in a counter, no notification, nothing drawn from a sequence of usagefix's (one of the application may skip a few).
+The application's own role records uses of one preset by one user, twice on one day; smoke reads the counter after each.
+Other people's uses of that preset wait meanwhile, some hundredths of a second. Nothing stays: no event, no number in a
+counter, no notification, no number of a sequence of usagefix (one of the application may skip a few).
 """
 
 from __future__ import annotations
@@ -32,11 +32,9 @@ def smoke(
     usage_type: str | None = None,
     limits: Limits | None = None,
 ) -> SmokeReport:
-    """Use a preset and see it counted. ``role`` is authenticated on Supabase, else the session's own, unless given.
-
-    Raises RowNotFound, Busy where the preset is held, NotPermitted where the session may not do this at all,
-    ReadOnlyServer where nobody may.
-    """
+    """Use a preset and check that the use counts. ``role`` is authenticated on Supabase, else the session's own,
+    unless given. Raises RowNotFound, Busy if another session has locked the preset, NotPermitted if the session may
+    not do this at all, ReadOnlyServer if nobody may."""
     preflight.require_writable(db)
     preflight.require_triggers(db)
     preflight.require_readable(db)
@@ -88,6 +86,6 @@ def _undone(db: Database, done: _Performance) -> SmokeReport:
     if any(step.status is Status.FAILED and not step.hint for step in steps):
         with db.snapshot():
             next_ = next_step(db)
-        hint = str(next_) if next_ else "usagefix doctor finds what else counts, or keeps from counting"
+        hint = str(next_) if next_ else "usagefix doctor finds what else counts, or prevents counting"
         steps = [replace(s, hint=hint) if s.status is Status.FAILED and not s.hint else s for s in steps]
     return SmokeReport(done.stage.role, preset.id, preset.temporary, tuple(steps))

@@ -39,8 +39,8 @@ def _added_up(upper: Counter, others: Sequence[Counter]) -> Counter | None:
 
 def not_tried(lower: Counter) -> tuple[SmokeStep, ...]:
     """The step for a counter whose events are changed by a counter that the command is not about."""
-    why = f"it adds up {lower.parent}.{lower.column}, a counter itself: "
-    why += "smoke of that one tries uses" if lower.usual else f"add --counter {lower.slug}, and both are tried"
+    why = f"it sums {lower.parent}.{lower.column}, which is itself a counter: "
+    why += "smoke of that one tries uses" if lower.usual else f"add --counter {lower.slug} to try both"
     return (SmokeStep("first_use", f"A new row of {lower.child} counts", Status.SKIPPED, why),)
 
 

@@ -24,12 +24,12 @@ from usagefix.smoke.stage import Stage, replaced
 from usagefix.smoke.tracker import Recorder, call_of_recorder, gone
 
 _INTEGRITY = "23"  # the class of SQLSTATEs by which a table takes no such row
-_ALONE = "no other such row may be there beside it"
+_ALONE = "a second such row is not allowed"
 
 
 def recorder(db: Database, stage: Stage, cases: Sequence[Case], *, plain: bool = False) -> Recorder:
     """What records these events: the first of them through the function where there is one, unless ``plain``; all of
-    them in one INSERT. Raises ConfigurationError where the function cannot be called."""
+    them in one INSERT. Raises ConfigurationError if the function cannot be called."""
     parent, events = picture.tables(db)
     relation, rows, params = in_text(db.counter.child_sql), list[str](), dict[str, str | None]()
     names = list(written(db.counter, events.columns, different(db)))
@@ -65,9 +65,9 @@ class EventsPlay(Play):
             self._last_use(begin)
         self._one("second_use", "Another one counts", cases[1:2])
         if self.recorded:
-            self._step("events_agree", "Counter and events moved alike", lambda: self._agree(begin))
+            self._step("events_agree", "Counter and events changed alike", lambda: self._agree(begin))
         else:
-            self._skip("events_agree", "Counter and events moved alike", "no event was recorded")
+            self._skip("events_agree", "Counter and events changed alike", "no event was recorded")
         self._many(cases[2:])
         deferred = self._step("deferred", "What is checked at the commit agrees", self._deferred)
         self.db.run("ROLLBACK TO SAVEPOINT usagefix_events")
@@ -96,7 +96,7 @@ class EventsPlay(Play):
 
     def _many(self, cases: Sequence[Case]) -> None:
         before = self.now
-        title, delete = f"{len(cases) or 'Several'} rows in one INSERT count", "Deleting them takes them off again"
+        title, delete = f"{len(cases) or 'Several'} rows in one INSERT count", "Deleting them subtracts them again"
         if not cases:
             self._skip("many_rows", title, _ALONE)
         else:
@@ -104,7 +104,7 @@ class EventsPlay(Play):
         if cases and self._attempt("many_rows", title, lambda: self._insert_all(cases)):
             self._step("delete", delete, lambda: self._delete(before))
         else:
-            self._skip("delete", delete, "it needs those of the step before")
+            self._skip("delete", delete, "it needs the events of the step before")
 
     def _insert_all(self, cases: Sequence[Case]) -> tuple[bool, str]:
         before = self.now
@@ -114,7 +114,7 @@ class EventsPlay(Play):
 
     def _others(self, others: Sequence[Case]) -> None:
         """Each other way in which an event counts, with the first row on which one may be there."""
-        title, told, bad, good = "Events that count otherwise, and of other rows", list[str](), False, False
+        title, told, bad, good = "Events that count differently, and of other rows", list[str](), False, False
         for what, cases in groupby(others, key=lambda case: case.whose):
             for case in cases:
                 came, said = self._other(case)
@@ -123,7 +123,7 @@ class EventsPlay(Play):
                     told.append(f"{what}: {said}")
                     break
         status = Status.FAILED if bad else Status.OK if good else Status.SKIPPED
-        self.steps.append(SmokeStep("kinds", title, status, "; ".join(told) or "there is no other to copy"))
+        self.steps.append(SmokeStep("kinds", title, status, "; ".join(told) or "there is no other event to copy"))
 
     def _other(self, case: Case) -> tuple[bool | None, str]:
         self.db.run("SAVEPOINT usagefix_other")

@@ -12,6 +12,7 @@ from itertools import groupby
 
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
+from usagefix.models.figures import grouped
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
 from usagefix.picture.cases import OTHERS, Case, cases, kinds
@@ -21,7 +22,7 @@ from usagefix.smoke.tracker import recorder
 _INTEGRITY = (
     "23"  # the class of SQLSTATEs that no made-up pair of preset and user excuses: what follows a use broke a rule
 )
-_HINT = "look at what a use of that preset, or of that kind, does besides: its triggers, and checks of what they write"
+_HINT = "check what else a use of that preset, or of that kind, does: its triggers, and constraints on what they write"
 
 Look = Callable[[str], tuple[int, int]]
 
@@ -36,7 +37,7 @@ class Further:
 
 @dataclass(frozen=True, slots=True)
 class _Came:
-    """What came of a use. ``good``: None where that tells nothing."""
+    """What came of a use. ``good``: None if that tells nothing."""
 
     case: Case
     good: bool | None
@@ -61,7 +62,7 @@ def steps(db: Database, stage: Stage, look: Look, what: Further | None) -> Itera
             if tried[-1].good:
                 break
         came.append(max(tried, key=_weight))
-    yield _step("presets", "Own, others', nobody's presets count", came, "no other preset to use")
+    yield _step("presets", "Own, others', nobody's presets count", came, "there is no other preset")
     others = next((each.case for each in came if each.good and each.case.whose == OTHERS), None)
     base = others or Case(stage.preset.id, stage.user.key, stage.user.claim or "", stage.kind, "the preset")
     found = [_use(db, stage, case, before, look) for case in base.of_kinds(what.kinds)]
@@ -107,14 +108,14 @@ def _as(stage: Stage, case: Case) -> Stage:
 
 def _recorded(db: Database, stage: Stage, case: Case, before: Look, look: Look) -> _Came:
     if not db.values(f"{db.query('smoke_hold')} SKIP LOCKED", {"preset": case.preset}):
-        return _Came(case, None, "somebody holds it")
+        return _Came(case, None, "another session has locked it")
     used = recorder(db, stage)
     shown, events = before(case.preset)
     with stage.acting(db):
         used.record(db)
     db.act("SET CONSTRAINTS ALL IMMEDIATE", role=used.owner, returns=False)
     shown_now, events_now = look(case.preset)
-    told = f"counter {shown:,} → {shown_now:,}, events {events:,} → {events_now:,}"
+    told = f"counter {grouped(shown)} → {grouped(shown_now)}, events {grouped(events)} → {grouped(events_now)}"
     if shown_now - shown != events_now - events:
         return _Came(case, False, told)
     return _Came(case, True if events_now > events else None, told)

@@ -1,4 +1,4 @@
-"""The steps of a smoke test, each in a savepoint of its own: one that the server refuses does not end the others."""
+"""The steps of a smoke test, each in its own savepoint: if the server refuses one, the others go on."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from datetime import datetime
 
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
+from usagefix.models.figures import counted, grouped
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
+from usagefix.picture.obstacles import said
 from usagefix.smoke.further import Further, steps
 from usagefix.smoke.stage import Stage
 from usagefix.smoke.tracker import Recorder
@@ -59,9 +61,9 @@ class Play:
             self._last_use(begin)
         used = self._step("second_use", "A second use on the same day counts", lambda: self._use(begin, 2))
         if self.recorded:
-            self._step("events_agree", "Counter and events moved alike", lambda: self._agree(begin))
+            self._step("events_agree", "Counter and events changed alike", lambda: self._agree(begin))
         else:
-            self._skip("events_agree", "Counter and events moved alike", "no use was recorded")
+            self._skip("events_agree", "Counter and events changed alike", "no use was recorded")
         before = self.now
         inserted = self._step(
             "many_rows",
@@ -70,9 +72,9 @@ class Play:
             lambda refused: used and refused.sqlstate in _MADE_UP,
         )
         if inserted:
-            self._step("delete", "Deleting them takes them off again", lambda: self._delete(before))
+            self._step("delete", "Deleting them subtracts them again", lambda: self._delete(before))
         else:
-            self._skip("delete", "Deleting them takes them off again", "it needs those of the step before")
+            self._skip("delete", "Deleting them subtracts them again", "it needs the events of the step before")
         deferred = self._step("deferred", "What is checked at the commit agrees", self._deferred)
         self.steps += steps(self.db, self.stage, self._counts, self.beside if first and deferred else None)
 
@@ -90,13 +92,13 @@ class Play:
         except DatabaseRefused as refused:
             self.db.run("ROLLBACK TO SAVEPOINT usagefix_smoke")
             if excused(refused):
-                self._skip(step_id, title, f"no such events can be made up: {refused.message}")
+                self._skip(step_id, title, f"smoke cannot make up such events: {said(refused)}")
                 return False
             good, detail = False, refused.message
             if refused.sqlstate in _MADE_UP:
-                hint = "name a kind of use that the application knows with --usage-type, or a preset with --preset"
+                hint = "name a valid kind of use with --usage-type, or a preset with --preset"
             if refused.sqlstate == "42501":
-                hint = f"grant it to {self.stage.role}, or name the role that the application acts as with --as"
+                hint = f"grant it to {self.stage.role}, or name the application's role with --as"
         status = Status.OK if good else Status.FAILED
         self.steps.append(SmokeStep(step_id, title, status, detail, "" if good else hint))
         return good
@@ -107,12 +109,12 @@ class Play:
     def _use(self, begin: State, uses: int) -> tuple[bool, str]:
         before = self.now
         with self.stage.acting(self.db):
-            said = self.recorder.record(self.db)
+            returned = self.recorder.record(self.db)
         now = self._look()
         good = now.shown - begin.shown == uses and now.events - begin.events == uses
         told = moved(begin, now)
         if now.events == before.events:
-            told += f": {self.recorder.name} recorded nothing" + (f" and returned {said}" if said else "")
+            told += f": {self.recorder.name} recorded nothing" + (f" and returned {returned}" if returned else "")
         elif now.shown == before.shown:
             told += ": recorded, not counted"
         elif now.shown - before.shown > now.events - before.events:
@@ -174,5 +176,5 @@ class Play:
 
 def moved(before: State, after: State) -> str:
     """What the counter and the events did, in words."""
-    shown = "null" if before.counter is None else f"{before.counter:,}"
-    return f"counter {shown} → {after.shown:,}, events {before.events:,} → {after.events:,}"
+    counter = f"counter {counted(before.counter)} → {grouped(after.shown)}"
+    return f"{counter}, events {grouped(before.events)} → {grouped(after.events)}"

@@ -83,7 +83,7 @@ def _copied(column: _Column, relation: str, like: str, otherwise: str) -> str:
 
 
 def temporary_row(db: Database, relation: str, key: str, given: Mapping[str, str], depth: int = 0) -> str:
-    """Insert a row; its key, as text. Raises DatabaseRefused where the table takes no made-up row."""
+    """Insert a row; its key, as text. Raises DatabaseRefused if the table takes no made-up row."""
     made = values_for(db, relation, given, depth)
     columns, expressions = ", ".join(made.expressions), ", ".join(made.expressions.values())
     filled = f"({columns}) VALUES ({expressions})" if columns else "DEFAULT VALUES"
@@ -94,5 +94,5 @@ def temporary_row(db: Database, relation: str, key: str, given: Mapping[str, str
     )
     inserted = db.act(statement, made.params, role=owner)
     if not inserted:
-        raise DatabaseRefused(f"{relation} took no row", hint="")
+        raise DatabaseRefused(f"{relation} accepted no row", hint="")
     return str(inserted[0])

@@ -1,7 +1,5 @@
-"""Who uses what in a smoke test: a preset that is held by nobody, a user, the application's role.
-
-Each is a real one where there is one, else a temporary one, made in the same transaction and undone with it.
-"""
+"""The actors of a smoke test: a preset that nobody has locked, a user, the application's role. Each is real if there
+is one, else created in the same transaction and undone with it."""
 
 from __future__ import annotations
 
@@ -16,9 +14,11 @@ from usagefix.errors import ConfigurationError, DatabaseRefused, NotPermitted, R
 from usagefix.models.choices import USAGE_TYPE
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
+from usagefix.nouns import shown
 from usagefix.picture.cases import Case, Users
 from usagefix.picture.differing import different
 from usagefix.picture.examples import examples, variants
+from usagefix.picture.obstacles import said
 from usagefix.preset import one_preset
 from usagefix.smoke.rows import temporary_row
 
@@ -37,7 +37,7 @@ class Preset:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whose use it is: ``key`` as preset_usage.user_id has it, ``claim`` as the session's token has it; None where
+    """Whose use it is: ``key`` as preset_usage.user_id has it, ``claim`` as the session's token has it; None if
     events have no user."""
 
     key: str | None
@@ -64,7 +64,7 @@ class Stage:
     def acting(self, db: Database) -> Iterator[None]:
         """Within the block the session is the application's role, under row level security, with the user's claims.
 
-        Raises NotPermitted where the session may not become that role.
+        Raises NotPermitted if the session may not become that role.
         """
         claims = {"sub": self.user.claim, "role": self.role, "aud": "authenticated"} if self.user.claim else {}
         _set(db, {
@@ -134,7 +134,7 @@ def _of_events(db: Database, role: str, own: str, wanted: str | None) -> Stage:
     chosen = next((case for case in found if _is_held(db, case)), None)
     if chosen is None:
         raise RowNotFound(
-            f"no row of {db.counter.parent} takes another row of {db.counter.child} now, or each is held",
+            f"no row of {db.counter.parent} accepts another row of {db.counter.child} now, or all are locked",
             hint="run this again, or name one with --preset",
         )
     events = tuple(variants(db, chosen.preset, chosen.example, chosen.whose, different(db), EVENTS))
@@ -176,7 +176,7 @@ def _require_role(db: Database, role: str, own: str) -> None:
     except DatabaseRefused as refused:
         raise NotPermitted(
             f"role {db.session.role} may not act as {role}",
-            hint=f"GRANT {role} TO {db.session.role}, or name another role with --as",
+            hint=f"GRANT {shown(role)} TO {shown(db.session.role)}, or name another role with --as",
             sqlstate=refused.sqlstate,
         ) from None
     _set(db, {"role": own})
@@ -196,8 +196,8 @@ def _unasked(db: Database, *, lately: bool) -> Preset:
     try:
         made = temporary_row(db, counter.parent_sql, counter.sql("key"), given)
     except DatabaseRefused as refused:
-        none = "there is no preset to use, and none can be made for the test"
-        raise RowNotFound(none, hint=f"name one with --preset: {refused.message}") from None
+        none = "there is no preset, and smoke cannot create one for the test"
+        raise RowNotFound(f"{none}: {said(refused)}", hint="name one with --preset") from None
     return Preset(made, "", temporary=True)
 
 
@@ -224,7 +224,7 @@ def _who(user: User, role: str) -> str:
 
 
 def _found(step_id: str, title: str, what: str, *, temporary: bool) -> SmokeStep:
-    return SmokeStep(step_id, title, Status.OK, f"{what}, made for the test" if temporary else what)
+    return SmokeStep(step_id, title, Status.OK, f"{what}, created for the test" if temporary else what)
 
 
 def _set(db: Database, settings: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""How a use is recorded: through track_preset_usage(), or by an INSERT where there is no such function."""
+"""How smoke records a use: through track_preset_usage(), or by an INSERT if there is no such function."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Recorder:
 
 
 def recorder(db: Database, stage: Stage) -> Recorder:
-    """The recorder for a stage. Raises ConfigurationError where no track_preset_usage() can be called with a preset."""
+    """The recorder for a stage. Raises ConfigurationError if no track_preset_usage() can be called with a preset."""
     counter = db.counter
     presets, events = picture.tables(db)
     owner = events.owner or db.session.role
@@ -101,8 +101,8 @@ def gone(db: Database, events: picture.Table) -> tuple[str, str]:
 
 
 def call_of_recorder(db: Database, key_type: str) -> str | None:
-    """The statement that calls the function that records events; None where there is none. Raises ConfigurationError
-    where it needs more than is known."""
+    """The statement that calls the function that records events; None if there is none. Raises ConfigurationError
+    if it needs more than is known."""
     trackers = db.rows(db.query("smoke_trackers"), _Tracker)
     for tracker in trackers:
         call = _call(tracker, key_type)
@@ -111,13 +111,13 @@ def call_of_recorder(db: Database, key_type: str) -> str | None:
     if not trackers:
         return None
     raise ConfigurationError(
-        f"{trackers[0].signature} cannot be called with a preset, a kind of use and data only",
-        hint="it needs more arguments than usagefix knows; usagefix probe-api tests the application instead",
+        f"{trackers[0].signature} needs other arguments than a preset, a kind of use and data",
+        hint="usagefix does not know these arguments; test the application with usagefix probe-api",
     )
 
 
 def _call(tracker: _Tracker, key_type: str) -> str | None:
-    """The statement that calls it; None where it needs an argument that is neither preset, kind nor data."""
+    """The statement that calls it; None if it needs an argument that is neither preset, kind nor data."""
     arguments = [Argument(each["name"], each["type"], each["category"], each["required"]) for each in tracker.arguments]
     given = arguments_of(arguments, key_type)
     if given is None:

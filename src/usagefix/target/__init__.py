@@ -1,7 +1,7 @@
-"""Where the database is, before anything connects: who names it, what the name says, and how libpq is to read that.
+"""Finds the database before anything connects: who names it, what the name says, and how libpq has to read it.
 
-``resolve`` finds the string (the option, the environment, ``.env``, libpq's own settings); ``locate`` reads it, put
-right where people write what libpq cannot read, and returns what :func:`usagefix.database.connect` takes. A string may
+``resolve`` finds the string (the option, the environment, ``.env``, libpq's own settings). ``locate`` reads it,
+corrects what people write and libpq cannot read, and returns what :func:`usagefix.database.connect` takes. A string may
 hold a password: no repr, no note and no error quotes it.
 """
 

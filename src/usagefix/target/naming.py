@@ -1,4 +1,4 @@
-"""Where the database is: the option, the environment, ``.env``, else libpq's own settings, in that order."""
+"""The name of the database: from the option, the environment, ``.env``, else libpq's own settings, in that order."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def resolve(database_url: str | None, env_file: Path | None, environment: Mappin
     """The address to connect to.
 
     ``.env`` in ``folder`` is read only when nothing before it names a database; ``env_file``, when given, must exist
-    and ranks above ``.env`` but never overrides the environment. Raises ConfigurationError where nothing names one.
+    and ranks above ``.env`` but never overrides the environment. Raises ConfigurationError if nothing names one.
     """
     if env_file is not None and not _is_file(env_file):
-        raise ConfigurationError(f"there is no file {env_file} to read", hint="check the path given with --env-file")
+        raise ConfigurationError(f"there is no file {env_file} to read", hint="check the path in --env-file")
     if database_url is not None:
         if not database_url.strip():
             raise ConfigurationError("--database-url is empty", hint="give a URL: postgresql://user@host:5432/database")
@@ -49,7 +49,7 @@ def resolve(database_url: str | None, env_file: Path | None, environment: Mappin
             return Address(f"{name} in {dotenv.name}", values[name].strip(), notes)
     if any(environment.get(name) for name in LIBPQ_VARIABLES):
         return Address("PG* variables", "", notes)
-    without = f"{dotenv.name} is there, and names none" if not unreadable and _is_file(dotenv) else unreadable
+    without = f"{dotenv.name} exists, and names none" if not unreadable and _is_file(dotenv) else unreadable
     raise ConfigurationError(
         "no database is named" + (f"; {without}" if without else ""),
         hint="set DATABASE_URL (or SUPABASE_DB_URL, or libpq's PG* variables), write it to .env, "
@@ -72,7 +72,7 @@ def _read_dotenv(path: Path) -> tuple[dict[str, str], str]:
         bindings = list(parse_stream(io.StringIO(path.read_text(encoding="utf-8-sig"))))
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError(
-            f"{path} cannot be read", hint="check that it is a text file and yours to read"
+            f"{path} cannot be read", hint="check that it is a text file that you may read"
         ) from None
     values = {binding.key: binding.value for binding in bindings if binding.key and binding.value is not None}
     lines = [_first_line(binding) for binding in bindings if _is_unreadable(binding)]

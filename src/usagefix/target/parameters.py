@@ -1,4 +1,4 @@
-"""The parameters after the ``?`` of a URL: libpq's stay, those of other tools are understood or taken out by name."""
+"""The parameters after the ``?`` of a URL: libpq's stay; usagefix understands or removes those of other tools."""
 
 from __future__ import annotations
 

@@ -68,7 +68,10 @@ def read(conninfo: str, source: str, known: Collection[str]) -> Reading:
         user, colon, password = who.partition(":")
         who = quote(user, safe="") + colon + quote(password, safe="")
     parameters = understood(tail["query"] or "", source, known)
-    note = f"{source}: user or password hold characters that should be percent-encoded; all before the last @ is theirs"
+    note = (
+        f"{source}: the user or the password has characters that should be percent-encoded; usagefix takes all"
+        " before the last @ for them"
+    )
     reading = _joined(who, tail, parameters)
     return replace(reading, notes=(note, *reading.notes)) if raw else reading
 
@@ -123,13 +126,13 @@ def _refuse_what_is_none(text: str, source: str) -> None:
     if _PLACEHOLDER.search(unquote(text)):
         raise ConfigurationError(
             f"the database URL from {source} still holds a placeholder, such as the one for the password",
-            hint="put the database's password in its place, special characters percent-encoded (@ is %40)",
+            hint="replace it by the database's password, with special characters percent-encoded (@ is %40)",
         )
     if text.lower().startswith("jdbc:"):
         raise ConfigurationError(
             f"the database URL from {source} is one for JDBC",
-            hint="write it without jdbc: and with user and password in it: "
-            "postgresql://user:password@host:5432/database",
+            hint="write it without jdbc:, and with user and password in it:"
+            " postgresql://user:password@host:5432/database",
         )
     if re.match(r"https?://", text, re.IGNORECASE):
         raise ConfigurationError(

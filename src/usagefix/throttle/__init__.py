@@ -1,7 +1,7 @@
-"""Throttling of notifications: a new one is added to the unread one that is there. Opt-in, one trigger a table.
+"""Throttling of notifications: a new one is merged into the unread one.
 
-It stands by itself: ``apply`` makes none, ``rollback`` leaves it, and nothing is kept of it but what its trigger says;
-where there is a ledger, its history notes who switched it on and off.
+It is optional, with one trigger a table, and independent: ``apply`` does not create it, ``rollback`` leaves it. Its
+only state is in the trigger's arguments. If there is a ledger, its history records who switched it on and off.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from usagefix.catalog import Statement
 from usagefix.database import Database, Limits
 from usagefix.errors import ConfigurationError, DatabaseRefused, Refused
 from usagefix.models.choices import Throttling
+from usagefix.models.figures import plural
 from usagefix.models.notifying import NotificationsReport, Returning, Throttle
+from usagefix.picture.obstacles import said
 from usagefix.planning.plan import commented
 from usagefix.quoting import literal, quoted
 from usagefix.throttle import judging, look, returning
@@ -40,7 +42,7 @@ def window_of(text: str) -> str:
             f"--window {text!r} is no length of time up to 365d", hint="write it as 30m, 12h or 2d"
         )
     number, name = (int(match[1]) * 24, "hour") if name == "day" else (int(match[1]), name)
-    return f"{number} {name}{'' if number == 1 else 's'}"
+    return f"{number} {name}{'' if number == 1 else 's'}"  # an interval, for the server
 
 
 def throttles(db: Database) -> tuple[Throttle, ...]:
@@ -49,7 +51,7 @@ def throttles(db: Database) -> tuple[Throttle, ...]:
 
 
 def state(db: Database, *, source: Path | None = None) -> NotificationsReport:
-    """Which tables are throttled, and what was added together. Reads only; takes no lock."""
+    """Which tables are throttled, and what was merged. Reads only; takes no lock that blocks."""
     with db.snapshot():
         there = look.throttles(db)
         shown = tuple(look.told(db, each) for each in there)
@@ -76,13 +78,11 @@ def collapse(
     source: Path | None = None,
     limits: Limits | None = None,
 ) -> NotificationsReport:
-    """Make new notifications of ``table`` add to unread ones, within ``window`` (an interval). ``columns``: what the
-    options say, by role; ``only``: notifications of these types; ``source``: also read there who needs the row that an
-    INSERT returns.
-
-    Writers of the table wait for an instant, at most ``lock_timeout`` an attempt. Raises WrongDatabase,
-    ConfigurationError, NotPermitted and Refused before anything is changed; Busy.
-    """
+    """Merge new notifications of ``table`` into unread ones, within ``window`` (an interval). ``columns``: the
+    columns that the options name, by role; ``only``: notifications of these types; ``source``: search this folder,
+    too, for code that needs the row that an INSERT returns. Writers of the table wait for an instant, at most
+    ``lock_timeout`` an attempt. Raises WrongDatabase, ConfigurationError, NotPermitted and Refused before any
+    change; Busy."""
     preflight.require_writable(db)
     with db.snapshot():
         wanted, about, before = _wanted(db, schema, table, window, columns, only)
@@ -105,11 +105,9 @@ def collapse(
 def off(
     db: Database, schema: str, table: str, *, dry_run: bool = False, limits: Limits | None = None
 ) -> NotificationsReport:
-    """Take the throttle of a table away: the schema is as it was before. What was added together stays so.
-
-    Readers and writers of the table wait for an instant. Raises WrongDatabase, NotPermitted, Busy, and Refused where
-    something else needs the function.
-    """
+    """Remove the throttle of a table and restore the schema. Merged notifications stay merged. Readers and writers
+    of the table wait for an instant. Raises WrongDatabase, NotPermitted, Busy, and Refused if something else needs
+    the function."""
     preflight.require_writable(db)
     with db.snapshot():
         there = _there(db, schema, table)
@@ -119,11 +117,14 @@ def off(
             return NotificationsReport(throttles(db), Throttling.OFF, in_words(schema, table), dry_run=dry_run)
         told = look.told(db, there) if there is not None else None
         statements = (*_undoing(db, schema, table, there, left), *_noted(db, schema, table, "rollback"))
-    remarks = [*told.problems] if told else [f"its trigger was gone; function {left} was left"]
+    remarks = [*told.problems] if told else [f"its trigger was missing; only function {left} was left"]
     if told and told.collapsed:
-        remarks.append(f"{told.collapsed:,} notifications stay added to {told.notifications:,} others")
+        remarks.append(
+            f"{plural(told.collapsed, 'notification')} {'stays' if told.collapsed == 1 else 'stay'} added to"
+            f" {plural(told.notifications or 0, 'other')}"
+        )
     if not dry_run:
-        _run(db, statements, limits, f"notifications of {in_words(schema, table)} are not throttled any more")
+        _run(db, statements, limits, f"notifications of {in_words(schema, table)} are no longer throttled")
     return _reported(
         db, Throttling.OFF, schema, table, statements, (), tuple(remarks), changed=True, dry_run=dry_run
     )  # fmt: skip
@@ -132,7 +133,7 @@ def off(
 def _undoing(db: Database, schema: str, table: str, there: There | None, left: str | None) -> tuple[Statement, ...]:
     """The statements that take a throttle away, or a function that is left of one."""
     if there is None or there.written is None:
-        return (Statement("The function of a throttle whose trigger is gone", f"DROP FUNCTION {left};"),)
+        return (Statement("The function of a throttle whose trigger is missing", f"DROP FUNCTION {left};"),)
     look.require_changeable(db, schema, table, look.table(db, schema, table))
     return there.written.undoing
 
@@ -181,7 +182,7 @@ def _noted(db: Database, schema: str, table: str, action: str) -> Iterator[State
         ledger.require_trusted(db)
         about = literal(f"{schema}.{table}")
         yield Statement(
-            "Note it in the history",
+            "Record it in the history",
             "INSERT INTO usagefix.history (counter, version, action)\n"
             f"VALUES ({about}, {literal(VERSION)}, {literal(action)});",
         )
@@ -202,7 +203,7 @@ def _run(db: Database, statements: tuple[Statement, ...], limits: Limits | None,
         if refused.sqlstate != _NEEDED:
             raise
         raise Refused(
-            f"nothing was changed: something else needs the function of the throttle ({refused.message})",
+            f"nothing was changed: something else needs the function of the throttle ({said(refused)})",
             hint="drop that first, then run this again",
             sqlstate=refused.sqlstate,
         ) from None

@@ -1,4 +1,4 @@
-"""What must be so before a table is throttled, and what a person is told of it."""
+"""What must be true before a table is throttled, and what to tell a person about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNDEFINED = ("42883", "42725")  # no such operator, or several
 
 
 def require_free(db: Database, wanted: Written, there: There | None) -> None:
-    """Raises Refused where something else has the names of a throttle."""
+    """Raises Refused if something else has the names of a throttle."""
     names = {
         "function": f"{quoted(wanted.schema)}.{quoted(wanted.function)}()",
         "trigger": wanted.trigger,
@@ -25,13 +25,16 @@ def require_free(db: Database, wanted: Written, there: There | None) -> None:
     taken = db.values(db.query("throttle_taken"), names)
     if there is not None and (there.trigger, there.function) != (wanted.trigger, wanted.function):
         raise Refused(
-            f"{in_words(wanted.schema, wanted.table)} had another name when its throttle was made, which works no more",
-            hint="usagefix notifications off takes that away; then run this again",
+            (
+                f"{in_words(wanted.schema, wanted.table)} had another name when its throttle was created, so the"
+                " throttle does nothing now"
+            ),
+            hint="remove it with usagefix notifications off; then run this again",
         )
     if taken and there is None:
         raise Refused(
-            f"there is {' and '.join(taken)} already, which usagefix did not make",
-            hint="look at it; rename or drop it, then run this again",
+            f"there is {' and '.join(taken)} already, which usagefix did not create",
+            hint="check it; rename or drop it, then run this again",
         )
 
 
@@ -46,17 +49,17 @@ def require_comparable(db: Database, wanted: Written) -> None:
             if refused.sqlstate not in _UNDEFINED:
                 raise
             raise Refused(
-                f"{in_words(wanted.schema, wanted.table)}.{column} is of a type that cannot be compared",
+                f"{in_words(wanted.schema, wanted.table)}.{column} has a type without a comparison",
                 hint="name another column, see usagefix notifications --help",
             ) from None
 
 
 def require_index(wanted: Written, about: Table) -> None:
-    """Raises Refused where each notification would read the whole of a large table."""
+    """Raises Refused if each notification would read the whole of a large table."""
     if about.size > look.SMALL and not _indexed(wanted, about):
         raise Refused(
             f"no index of {in_words(wanted.schema, wanted.table)} begins with {wanted.roles.recipient} or"
-            f" {wanted.roles.preset}, so each new notification would read all of it",
+            f" {wanted.roles.preset}, so each new notification would read the whole table",
             hint=f"{_index(wanted)}; then run this again",
         )
 
@@ -77,22 +80,27 @@ def _index(wanted: Written) -> str:
 
 
 def require_survivable(schema: str, table: str, missing: tuple[Returning, ...]) -> None:
-    """Raises Refused where a function of the database fails without the row: then uses would, too."""
+    """Raises Refused if a function of the database fails without the row: then uses would, too."""
     failing = [one for one in missing if one.fails]
     if failing:
         named = "; ".join(f"{one.where} ({one.how})" for one in failing)
         raise Refused(
-            f"without the row that it inserts into {in_words(schema, table)}, this fails, and with it a use: {named}",
-            hint="let it do without: INTO without STRICT, .maybeSingle() in place of .single(); then run this again",
+            (
+                "this fails, and the use with it, if it gets no row from its INSERT into"
+                f" {in_words(schema, table)}: {named}"
+            ),
+            hint=(
+                "make it accept that: INTO without STRICT, .maybeSingle() in place of .single(); then run this again"
+            ),
         )
 
 
 def require_typed(wanted: Written) -> None:
-    """Raises ConfigurationError where only some types are asked for, and no column tells them."""
+    """Raises ConfigurationError if only some types are asked for, and no column tells them."""
     if wanted.only and wanted.roles.type is None:
         raise ConfigurationError(
-            f"no column of {in_words(wanted.schema, wanted.table)} says of what type a notification is",
-            hint="name it with --type-column, or leave --only-type out",
+            f"no column of {in_words(wanted.schema, wanted.table)} has the type of a notification",
+            hint="name it with --type-column, or omit --only-type",
         )
 
 
@@ -101,27 +109,31 @@ def remarks(wanted: Written, about: Table, types: list[str], keys: list[str]) ->
     roles = wanted.roles
     if len(types) > 1 and not wanted.only:
         yield (
-            f"those of each type are added together ({', '.join(types)}): where the text of one says what the next"
-            " would not, such as a number that was reached, leave that type out with --only-type"
+            f"the trigger merges those of each type ({', '.join(types)}): if the text of a type differs each"
+            " time, such as a number that was reached, name the other types with --only-type"
         )
     if wanted.mode is Mode.DROP:
         yield (
-            f"{in_words(wanted.schema, wanted.table)} has no jsonb column for the count, so the mode is drop: a new"
-            f" notification within {wanted.window} of an unread one falls away, and nothing says how many did"
+            f"{in_words(wanted.schema, wanted.table)} has no jsonb column for the count, so the mode is drop:"
+            f" the trigger drops a new notification within {wanted.window} of an unread one, and nothing says"
+            " how many it dropped"
         )
     if wanted.mode is Mode.COLLAPSE and "uses" in keys:
         yield (
-            f"{roles.data}.uses is in some notifications already: a number there is taken for how many one stands for"
+            f"{roles.data}.uses exists in some notifications already: usagefix takes a number there for how"
+            " many one stands for"
         )
     if roles.type is None:
-        yield "no column says of what type a notification is, so those of all types become one; --type-column names it"
+        yield "no column has the type of a notification, so those of all types become one; --type-column names it"
     if roles.read is None:
         yield (
-            "no column says whether a notification was read, so new ones are added to read ones, too; --read-column"
-            " names it"
+            "no column says whether a notification was read, so the trigger also merges new ones into read"
+            " ones; name it with --read-column"
         )
     if not _indexed(wanted, about):
-        yield f"each new notification reads the whole table, which is small now; before it grows: {_index(wanted)}"
+        yield (
+            f"each new notification reads the whole table, which is small now; before it grows, run {_index(wanted)}"
+        )
     yield from of_rows(wanted.schema, wanted.table, about)
 
 
@@ -129,6 +141,7 @@ def of_rows(schema: str, table: str, about: Table) -> Iterator[str]:
     """Whose rows are never added to others."""
     if about.hidden:
         yield (
-            f"{', '.join(about.hidden)} may insert into {in_words(schema, table)}, and not see or not update every row:"
-            " the throttle has no more rights than who inserts, so what they insert is added to no row out of reach"
+            f"{', '.join(about.hidden)} may insert into {in_words(schema, table)}, but not see or update every"
+            " row: the throttle has only the rights of the role that inserts, so it merges what they insert"
+            " only into rows that they may see and update"
         )

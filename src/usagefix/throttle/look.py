@@ -1,4 +1,4 @@
-"""What there is: the table of notifications with its surroundings, and the throttles of the database."""
+"""The table of notifications with its surroundings, and the throttles of the database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from usagefix.throttle.written import Made, Written, named, read
 MOST_PRESETS = 10
 SMALL = 1 << 20  # bytes: a table that may be read whole for each notification
 _KINDS = {
-    "p": "is partitioned: a throttle would look through all partitions, and rows could change theirs",
+    "p": "is partitioned: a throttle would search all partitions, and rows could move between them",
     "v": "is a view",
     "m": "is a materialized view",
     "f": "is a foreign table, on another server",
@@ -69,13 +69,13 @@ class There:
 
     @property
     def written(self) -> Written | None:
-        """What it says of itself; None where it is none of ours."""
+        """What it says of itself; None if it is none of ours."""
         made = Made(self.trigger, self.function_schema, self.function)
         return read(self.schema, self.table, made, self.arguments or ())
 
 
 def table(db: Database, schema: str, name: str) -> Table:
-    """The table. Raises WrongDatabase where it is not there."""
+    """The table. Raises WrongDatabase if it is not there."""
     db.others = (f"{quoted(schema)}.{quoted(name)}",)
     found = db.rows(db.query("notified_table"), Table, {"schema": schema, "table": name})
     if not found:
@@ -87,25 +87,25 @@ def table(db: Database, schema: str, name: str) -> Table:
 
 
 def require_plain(schema: str, name: str, there: Table) -> None:
-    """Raises Refused where it is no table that can be throttled, or no row of it could be added to."""
+    """Raises Refused if it is no table that can be throttled, or no row of it could be added to."""
     shown_name = in_words(schema, name)
     if there.kind in _KINDS or there.kind != "r":
         why = _KINDS.get(there.kind, "is no table")
-        raise Refused(f"{shown_name} {why}", hint="usagefix throttles plain tables of notifications only")
+        raise Refused(f"{shown_name} {why}", hint="usagefix throttles only plain tables of notifications")
     if there.inherits:
         raise Refused(
             f"{shown_name} is a partition, or inherits or is inherited",
-            hint="usagefix throttles tables of notifications that stand alone",
+            hint="usagefix throttles only tables without inheritance",
         )
     if there.unidentified:
         raise Refused(
-            f"{shown_name} is published without a replica identity, so no row of it can be updated",
+            f"{shown_name} is published without a replica identity, so PostgreSQL refuses to update its rows",
             hint=f"ALTER TABLE {quoted(schema)}.{quoted(name)} REPLICA IDENTITY FULL, or give it a primary key",
         )
 
 
 def require_changeable(db: Database, schema: str, name: str, there: Table) -> None:
-    """Raises NotPermitted where this role may not make a trigger there."""
+    """Raises NotPermitted if this role may not make a trigger there."""
     if not there.owned:
         raise NotPermitted(
             f"role {db.session.role} does not own table {in_words(schema, name)}; its owner is {there.owner}",
@@ -186,15 +186,15 @@ def _problems(there: There, written: Written) -> Iterator[str]:
     if not there.enabled:
         yield f"trigger {there.trigger} is disabled"
     if gone := _missing(there, written):
-        yield f"column {', '.join(gone)} is not there any more, so nothing is added together"
+        yield f"column {', '.join(gone)} does not exist any more, so nothing is merged"
     if written.made is not None:
-        yield "the table had another name, or its trigger another function, when it was made, so it does nothing"
+        yield "the table had another name, or its trigger another function, when it was created, so it does nothing"
     elif there.body != written.body or _bare(there.settings) != _bare(written.settings):
-        yield f"function {there.function}() is not as usagefix made it"
+        yield f"function {there.function}() is not as usagefix created it"
     elif not there.owned:
         yield f"function {there.function}() has another owner than the table, or more rights than its caller"
     if not there.as_made:
-        yield f"trigger {there.trigger} fires at other times, or under a condition"
+        yield f"trigger {there.trigger} fires at other times, or on a condition"
 
 
 def _bare(settings: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Who reads the row that an INSERT returns: of one that falls away there is none."""
+"""Finds code that reads the row that an INSERT returns: for a merged notification there is none."""
 
 from __future__ import annotations
 

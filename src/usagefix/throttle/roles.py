@@ -54,7 +54,7 @@ class Found:
 def found(table: str, columns: Sequence[Column], given: Mapping[str, str | None], keys: Sequence[str]) -> Found:
     """What is what. ``given``: what the options say, by role; ``keys``: those of the data of some notifications.
 
-    Raises ConfigurationError where nothing tells recipient, preset or time, or an option names what cannot be it.
+    Raises ConfigurationError if nothing tells recipient, preset or time, or an option names what cannot be it.
     """
     by_name = {column.name: column for column in columns}
     said = {role: name for role, name in given.items() if name}
@@ -62,14 +62,14 @@ def found(table: str, columns: Sequence[Column], given: Mapping[str, str | None]
     for role, name in said.items():
         _require_fits(table, by_name, role, name)
     roles: dict[str, str | None] = {"recipient": _recipient(by_name), "data": None, **said}
-    _require(table, roles["recipient"], "whom a notification is for", "--recipient", columns)
+    _require(table, roles["recipient"], "the recipient of a notification", "--recipient", columns)
     roles["preset"] = said.get("preset") or _preset(columns, str(roles["recipient"]))
-    _require(table, roles["preset"], "which preset a notification is about", "--preset-column", columns)
+    _require(table, roles["preset"], "the preset of a notification", "--preset-column", columns)
     for role, names in (("type", _TYPES), ("read", _READ), ("data", _DATA), ("time", _TIMES), ("actor", _ACTORS)):
         if role not in said:
             free = (name for name in names if name not in roles.values())
             roles[role] = next((name for name in free if _fits(by_name.get(name), role)), None)
-    _require(table, roles["time"], "when a notification was made", "--time-column", columns)
+    _require(table, roles["time"], "the time of a notification", "--time-column", columns)
     if key is None and roles["actor"] is None and roles["data"]:
         key = next((name for name in _ACTOR_KEYS if name in keys), None)
     roles["actor"] = None if key else roles["actor"]
@@ -125,12 +125,12 @@ def _require_apart(roles: Mapping[str, str | None]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         options = " and ".join(OPTIONS[role] for role, name in roles.items() if name == twice)
-        raise ConfigurationError(f"{options} name the same column, {twice}", hint="each names a column of its own")
+        raise ConfigurationError(f"{options} name the same column, {twice}", hint="name a different column with each")
 
 
 def _require(table: str, column: str | None, what: str, option: str, columns: Sequence[Column]) -> None:
     if column is None:
         names = ", ".join(column.name for column in columns)
         raise ConfigurationError(
-            f"no column of {table} says for certain {what}", hint=f"name it with {option}; there are {names}"
+            f"usagefix cannot tell which column of {table} has {what}", hint=f"name it with {option}; there are {names}"
         )

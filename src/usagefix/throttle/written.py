@@ -1,7 +1,7 @@
-"""The SQL of a throttle in the names of one table, and what a throttle that is there says of itself.
+"""The SQL of a throttle in the names of one table, and what an existing throttle says of itself.
 
-The trigger carries in its arguments what the function is made of: the window, the key of the data that names who did
-it, and which column is what. So nothing else has to be kept, and a dump takes it along.
+The arguments of the trigger contain what the function was made from: the window, the key of the data with the actor,
+and the columns. So nothing else has to be stored, and a dump contains it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Written:
         for name in (self.schema, self.table, *self.columns):
             if any(tag in name for tag in CODE_TAGS):
                 raise ConfigurationError(
-                    f"{name!r} cannot be written into a function", hint=f"rename it, without {', '.join(CODE_TAGS)}"
+                    f"{name!r} cannot be part of a function", hint=f"rename it, without {', '.join(CODE_TAGS)}"
                 )
 
     @property
@@ -145,7 +145,7 @@ class Written:
 
 
 def read(schema: str, table: str, made: Made, arguments: Sequence[str]) -> Written | None:
-    """The throttle whose trigger has these names and arguments; None where they are not those of one."""
+    """The throttle whose trigger has these names and arguments; None if they are not those of one."""
     if len(arguments) < len(("window", "key")):
         return None
     window, key, *rest = arguments

@@ -30,7 +30,6 @@ def apply(
     pause: options.Pause = 0.0,
     trust: options.TrustIn = None,
     show_queries: options.ShowQueries = False,
-    output: options.OutputFormat = None,
 ) -> None:
     """Fix it: count every write, remove the drift, verify.
 
@@ -63,7 +62,7 @@ def apply(
             )
 
     asks = Question(asked, yes or dry_run)
-    run.execute(context, "apply", output, work, TRY if dry_run else CHANGE, asks=asks)
+    run.execute(context, "apply", work, TRY if dry_run else CHANGE, asks=asks)
 
 
 def backfill(
@@ -75,7 +74,6 @@ def backfill(
     fire_triggers: options.FireTriggers = False,
     trust: options.TrustIn = None,
     show_queries: options.ShowQueries = False,
-    output: options.OutputFormat = None,
 ) -> None:
     """Remove drift while the application runs.
 
@@ -105,7 +103,7 @@ def backfill(
             )
 
     asks = Question(lambda db: tuple(ahead.of_backfill(looked(db), db.nouns)), yes or dry_run)
-    run.execute(context, "backfill", output, work, TRY if dry_run else CHANGE, asks=asks)
+    run.execute(context, "backfill", work, TRY if dry_run else CHANGE, asks=asks)
 
 
 def rollback(
@@ -117,7 +115,6 @@ def rollback(
     counters: options.CountersOption = Counters.KEEP,
     purge: options.Purge = False,
     show_queries: options.ShowQueries = False,
-    output: options.OutputFormat = None,
 ) -> None:
     """Go back to the state before apply.
 
@@ -146,7 +143,7 @@ def rollback(
             return verb(db, agreed, on_step=run.step_of(db), on_progress=on_progress)
 
     way = replace(TRY if dry_run else CHANGE, backwards=True)
-    run.execute(context, "rollback", output, work, way, asks=Question(asked, yes or dry_run, always=True))
+    run.execute(context, "rollback", work, way, asks=Question(asked, yes or dry_run, always=True))
 
 
 def guard(
@@ -159,7 +156,6 @@ def guard(
     ] = None,
     yes: options.Yes = False,
     show_queries: options.ShowQueries = False,
-    output: options.OutputFormat = None,
 ) -> None:
     """Show who else tries to write the counter; set a mode.
 
@@ -175,4 +171,4 @@ def guard(
         return verb(db, mode)
 
     asks = None if mode is None else Question(lambda db: tuple(ahead.of_guard(mode, db.nouns)), yes)
-    run.execute(context, "guard", output, work, READ if mode is None else CHANGE, asks=asks)
+    run.execute(context, "guard", work, READ if mode is None else CHANGE, asks=asks)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usagefix.cli import options, printing, run, viewing, watching
-from usagefix.cli.destination import file
+from usagefix.cli.shared import shared
 from usagefix.cli.turns import READ
 from usagefix.cli.writing import require_writable, write_whole
 from usagefix.errors import Busy, CannotConnect, ConfigurationError
+from usagefix.models.figures import duration
 from usagefix.models.insight import Asked, DashboardReport, Insight, Step, WrittenPage
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
@@ -65,7 +66,6 @@ def dashboard(
     time_column: viewing.TimeColumn = None,
     user_column: viewing.UserColumn = None,
     kind_column: viewing.KindColumn = None,
-    output: options.OutputFormat = None,
 ) -> None:
     """Write all of that, and what verify says, on one page. Reads only.
 
@@ -83,18 +83,18 @@ def dashboard(
     )  # fmt: skip
     maker = _Maker(context, page, asked, limit, opens)
     if page == _STDOUT:
-        _require_stdout_alone(opens, every, output, file(context))
-    elif (to := file(context)) is not None and Path(page).resolve() == to.resolve():
+        _require_stdout_alone(opens, every, shared(context).output, shared(context).file)
+    elif (to := shared(context).file) is not None and Path(page).resolve() == to.resolve():
         raise ConfigurationError(f"{page} is both the page and the report of --output", hint="leave --output out")
     if every is not None:
-        watching.watch(context, "dashboard", output, every, maker.make, "--every", _Told(page, every).show)
+        watching.watch(context, "dashboard", every, maker.make, "--every", _Told(page, every).show)
     outcome = Outcome("dashboard")
     with run.timed(outcome):
         maker.make(outcome)
     if page == _STDOUT:
         run.tell(outcome)
         raise typer.Exit(outcome.exit_code)
-    run.end(outcome, output, file(context))
+    run.end(outcome, shared(context).output, shared(context).file)
 
 
 def _require_stdout_alone(opens: bool, every: float | None, output: options.Format | None, to: Path | None) -> None:
@@ -195,9 +195,9 @@ class _Told:
         """Say what is new in a round; somebody always looks."""
         failure = outcome.failure
         if outcome.report is not None and (self.failing or not self.written):
-            words.say(f"{self.file} is written, and again every {self.seconds:g} s")
+            words.say(f"{self.file} is written, and again every {duration(self.seconds)}")
         elif outcome.report is None and self.written and isinstance(failure, CannotConnect | Busy):
-            words.say(f"{failure.message}; {self.file} stays as it is, and is tried again in {self.seconds:g} s")
+            words.say(f"{failure.message}; {self.file} stays as it is, and is tried again in {duration(self.seconds)}")
         self.failing = outcome.report is None
         self.written = self.written or outcome.report is not None
         return True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usagefix.cli import options, run, viewing
+from usagefix.cli import run, viewing
 from usagefix.cli.turns import LOOK_FOR
 from usagefix.errors import ConfigurationError, RowNotFound
 from usagefix.models.insight import Asked, Of, Step
@@ -28,7 +28,6 @@ def trends(
     time_column: viewing.TimeColumn = None,
     user_column: viewing.UserColumn = None,
     kind_column: viewing.KindColumn = None,
-    output: options.OutputFormat = None,
 ) -> None:
     """Show uses over time, by kind, and their change. Reads only.
 
@@ -39,7 +38,7 @@ def trends(
     from usagefix.insight import trends as verb
 
     asked = _asked(since, until, zone, by, preset, kind, None, time_column, user_column, kind_column)
-    _execute(context, "trends", output, asked, lambda db, tell: verb(db, asked(), tell))
+    _execute(context, "trends", asked, lambda db, tell: verb(db, asked(), tell))
 
 
 def heatmap(
@@ -52,7 +51,6 @@ def heatmap(
     time_column: viewing.TimeColumn = None,
     user_column: viewing.UserColumn = None,
     kind_column: viewing.KindColumn = None,
-    output: options.OutputFormat = None,
 ) -> None:
     """Show when things are used: weekday by hour. Reads only.
 
@@ -61,7 +59,7 @@ def heatmap(
     from usagefix.insight import heatmap as verb
 
     asked = _asked(since, until, zone, Step.DAY, preset, kind, None, time_column, user_column, kind_column)
-    _execute(context, "heatmap", output, asked, lambda db, tell: verb(db, asked(), tell))
+    _execute(context, "heatmap", asked, lambda db, tell: verb(db, asked(), tell))
 
 
 def top(
@@ -79,7 +77,6 @@ def top(
     time_column: viewing.TimeColumn = None,
     user_column: viewing.UserColumn = None,
     kind_column: viewing.KindColumn = None,
-    output: options.OutputFormat = None,
 ) -> None:
     """Show the most used presets, or the most active users. Reads only.
 
@@ -90,7 +87,7 @@ def top(
     from usagefix.insight import top as verb
 
     asked = _asked(since, until, zone, Step.DAY, preset, kind, user_label, time_column, user_column, kind_column)
-    _execute(context, "top", output, asked, lambda db, tell: verb(db, _ranked(db, what), asked(), limit, tell))
+    _execute(context, "top", asked, lambda db, tell: verb(db, _ranked(db, what), asked(), limit, tell))
 
 
 def _asked(
@@ -115,7 +112,6 @@ def _asked(
 def _execute(
     context: typer.Context,
     command: str,
-    output: options.Format | None,
     asked: Callable[[], Asked],
     verb: Callable[[Database, Callable[[int, int], None]], Report],
 ) -> None:
@@ -126,7 +122,7 @@ def _execute(
         with reading_shown() as tell:
             return verb(db, tell)
 
-    run.execute(context, command, output, work, LOOK_FOR, first=lambda: parameters(asked()))
+    run.execute(context, command, work, LOOK_FOR, first=lambda: parameters(asked()))
 
 
 def _ranked(db: Database, what: str) -> Of:

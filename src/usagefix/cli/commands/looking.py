@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usagefix.cli import options, run, watching
-from usagefix.cli.declaring import flags
+from usagefix.cli.shared import shared
 from usagefix.cli.turns import LOOK_FOR, LOOK_INTO, READ
 from usagefix.cli.viewing import Most
 
@@ -24,7 +24,6 @@ def verify(
     fail_over: options.FailOver = 0,
     watch: options.Watch = None,
     whole: options.All = False,
-    output: options.OutputFormat = None,
 ) -> None:
     """Prove it: every check, the accuracy of every counter. Reads only, locks nothing.
 
@@ -44,11 +43,11 @@ def verify(
 
     way = LOOK_INTO if whole else READ
     if watch is not None:
-        watching.watch(context, "verify", output, watch, partial(run.on_database, context, work=work, way=way))
-    run.execute(context, "verify", output, work, way)
+        watching.watch(context, "verify", watch, partial(run.on_database, context, work=work, way=way))
+    run.execute(context, "verify", work, way)
 
 
-def status(context: typer.Context, output: options.OutputFormat = None) -> None:
+def status(context: typer.Context) -> None:
     """Show which migrations are applied, when and by whom. Reads only.
 
     Also when the application last recorded a use. Exit code 1 when an applied object is not as released. log shows what
@@ -58,14 +57,12 @@ def status(context: typer.Context, output: options.OutputFormat = None) -> None:
     """
     from usagefix.status import status as verb
 
-    run.execute(context, "status", output, verb)
+    run.execute(context, "status", verb)
 
 
 def log(
     context: typer.Context,
-    counter: options.InLedger = None,
     limit: Most = 20,
-    output: options.OutputFormat = None,
 ) -> None:
     """Show what was done here: applied, rolled back, corrected. Reads only.
 
@@ -76,15 +73,14 @@ def log(
     """
     from usagefix.log import log as verb
 
-    names = tuple(dict.fromkeys([*(counter or ()), *flags(context).counter]))
-    run.execute(context, "log", output, lambda db: verb(db, counters=names, limit=limit), of_declared=False)
+    names = shared(context).counter or ()
+    run.execute(context, "log", lambda db: verb(db, counters=names, limit=limit), of_declared=False)
 
 
 def check(
     context: typer.Context,
     row: Annotated[str, typer.Argument(metavar="ID", help="The row's id, or its exact label; of two columns: a,b.")],
     recent: options.Recent = 0,
-    output: options.OutputFormat = None,
 ) -> None:
     """Show one row: its counter, its events, the drift. Reads only.
 
@@ -92,14 +88,13 @@ def check(
 
     Example: usagefix check "Golden hour" --recent 5
     """
-    _check(context, "check", row, recent, output)
+    _check(context, "check", row, recent)
 
 
 def check_preset(
     context: typer.Context,
     preset: Annotated[str, typer.Argument(metavar="ID", help="The preset's id, or its exact name.")],
     recent: options.Recent = 0,
-    output: options.OutputFormat = None,
 ) -> None:
     """Show one preset: its counter, its events, the drift. Reads only.
 
@@ -107,20 +102,19 @@ def check_preset(
 
     Example: usagefix check-preset "Golden hour" --recent 5
     """
-    _check(context, "check-preset", preset, recent, output)
+    _check(context, "check-preset", preset, recent)
 
 
-def _check(context: typer.Context, command: str, row: str, recent: int, output: options.Format | None) -> None:
+def _check(context: typer.Context, command: str, row: str, recent: int) -> None:
     from usagefix.preset import check_preset as verb
 
-    run.execute(context, command, output, lambda db: verb(db, row, recent=recent), LOOK_FOR)
+    run.execute(context, command, lambda db: verb(db, row, recent=recent), LOOK_FOR)
 
 
 def discover(
     context: typer.Context,
     write: options.Write = None,
     seconds: options.Seconds = 60.0,
-    output: options.OutputFormat = None,
 ) -> None:
     """Find the counters of a database, and what each counts.
 
@@ -138,17 +132,16 @@ def discover(
 
     def work(db: Database) -> Report:
         with looking_shown() as on_progress:
-            report = verb(db, schema=context.obj.schema, seconds=seconds, on_progress=on_progress)
+            report = verb(db, schema=shared(context).schema, seconds=seconds, on_progress=on_progress)
         return replace(report, written=Declarations(write).add(report.counters)) if write else report
 
     first = Declarations(write).read if write else None
-    run.execute(context, "discover", output, work, first=first, of_declared=False)
+    run.execute(context, "discover", work, first=first, of_declared=False)
 
 
 def doctor(
     context: typer.Context,
     source: options.Source = None,
-    output: options.OutputFormat = None,
 ) -> None:
     """Find out why the counter is wrong, or will be. Reads only.
 
@@ -159,4 +152,4 @@ def doctor(
     """
     from usagefix.doctor import doctor as verb
 
-    run.execute(context, "doctor", output, lambda db: verb(db, source), LOOK_INTO)
+    run.execute(context, "doctor", lambda db: verb(db, source), LOOK_INTO)

@@ -39,7 +39,6 @@ def notifications(
     dry_run: options.DryRun = False,
     source: options.Source = None,
     show_queries: options.ShowQueries = False,
-    output: options.OutputFormat = None,
 ) -> None:
     """Throttle notifications: unread ones become one.
 
@@ -74,7 +73,7 @@ def notifications(
     asks = (
         None if action is None else Question(lambda _db: tuple(of_notifications(action, table, window)), yes or dry_run)
     )
-    run.execute(context, "notifications", output, work, first=first, of_declared=False, asks=asks)
+    run.execute(context, "notifications", work, first=first, of_declared=False, asks=asks)
 
 
 def _named(table: str) -> tuple[str | None, str]:

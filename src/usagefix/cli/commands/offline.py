@@ -61,7 +61,6 @@ def export(
     adapt: options.Adapt = False,
     trust: options.TrustIn = None,
     daily_limit: options.Limit = DailyLimit.RESTORE,
-    output: options.OutputFormat = None,
 ) -> None:
     """Write migration files for the tool that you have. Does not connect, but for --adapt.
 
@@ -94,7 +93,7 @@ def export(
             words.say(line)
         return report
 
-    run.execute_offline(context, "export", output, work)
+    run.execute_offline(context, "export", work)
 
 
 def schema(
@@ -118,6 +117,7 @@ def demo(
         bool,
         options.option("--keep", "Leave the server running, and print the DATABASE_URL of the sample before the fix."),
     ] = False,
+    full: Annotated[bool, options.option("--full", "Show every check, each step, and the totals.")] = False,
 ) -> None:
     """Play the whole story on an embedded PostgreSQL.
 
@@ -127,4 +127,4 @@ def demo(
     """
     from usagefix.cli.stage import play
 
-    play(keep=keep)
+    play(keep=keep, full=full)

@@ -22,7 +22,6 @@ def smoke(
     role: options.AsRole = None,
     preset: options.UsePreset = None,
     usage_type: options.UseKind = None,
-    output: options.OutputFormat = None,
 ) -> None:
     """Try it: two uses on one day, as the application, count. All of it is rolled back.
 
@@ -37,7 +36,6 @@ def smoke(
     run.execute(
         context,
         "smoke",
-        output,
         lambda db: verb(db, role=role, preset=preset, usage_type=usage_type),
         replace(TRY, brief=True),
     )
@@ -51,7 +49,6 @@ def probe_api(
     usage_type: options.UsageType = USAGE_TYPE,
     count: options.Uses = 1,
     timeout: options.Timeout = POST_SECONDS,
-    output: options.OutputFormat = None,
 ) -> None:
     """Post a use of a preset to the API; see it count once.
 
@@ -68,4 +65,4 @@ def probe_api(
             db, Api.at(url, token), preset, usage_type=usage_type, count=count, timeout=timeout, on_step=words.say
         )
 
-    run.execute(context, "probe-api", output, work, first=lambda: Api.at(url, token))
+    run.execute(context, "probe-api", work, first=lambda: Api.at(url, token))

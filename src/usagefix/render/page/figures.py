@@ -9,7 +9,9 @@ from datetime import datetime, tzinfo
 from decimal import Context, Decimal, localcontext
 from zoneinfo import ZoneInfo
 
+from usagefix.models import figures
 from usagefix.models.amount import Amount
+from usagefix.models.figures import grouped
 from usagefix.models.insight import Window
 from usagefix.render.words import harmless
 
@@ -47,7 +49,7 @@ class Unit:
 
 def full(value: Amount) -> str:
     """A number with all its digits; a longer one than a line holds as :func:`short`."""
-    digits = f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
+    digits = grouped(value)
     return digits.replace("-", MINUS) if len(digits) <= 2 * _LONGEST else short(value)
 
 
@@ -56,7 +58,7 @@ def short(value: Amount) -> str:
     exact = Decimal(value)
     if not exact.is_finite():
         return str(exact)
-    digits = f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"
+    digits = grouped(value)
     return digits.replace("-", MINUS) if len(digits) <= _LONGEST else _rounded(exact, least=3)
 
 
@@ -64,7 +66,7 @@ def tick(value: Decimal) -> str:
     """A number beside an axis."""
     if abs(value) >= 10_000:  # noqa: PLR2004
         return _rounded(value, least=3)
-    return f"{value.normalize():,f}".replace("-", MINUS) if value else "0"
+    return grouped(value.normalize()).replace("-", MINUS) if value else "0"
 
 
 def _rounded(value: Decimal, *, least: int) -> str:
@@ -74,18 +76,16 @@ def _rounded(value: Decimal, *, least: int) -> str:
             scaled = _ROUGH.scaleb(value, -digits)
             return f"{Context(prec=3).plus(scaled).normalize():f}{letter}".replace("-", MINUS)
     if -3 <= power <= 2:  # noqa: PLR2004
-        return f"{Context(prec=3).plus(value).normalize():,f}".replace("-", MINUS)
+        return grouped(Context(prec=3).plus(value).normalize()).replace("-", MINUS)
     mantissa = Context(prec=3, Emax=999_999).plus(_ROUGH.scaleb(value, -power)).normalize()
     return f"{mantissa:f} {_TIMES} 10{str(power).translate(_RAISED)}".replace("-", MINUS)
 
 
 def percent(share: float) -> str:
-    """A share: ``5.0%``, ``33%``; of next to nothing ``<0.1%``."""
-    value = abs(share) * 100
-    if 0 < value < 0.1:  # noqa: PLR2004
-        return "<0.1%"
-    digits = f"{value:.1f}" if value < 10 else f"{value:,.0f}" if value < 1_000_000 else short(int(value))  # noqa: PLR2004
-    return f"{MINUS if share < 0 else ''}{digits}%" if value else "0%"
+    """A share: ``5.0%``, ``33%``; what is longer than a card holds as :func:`short`."""
+    if abs(share) < 10_000:  # noqa: PLR2004
+        return figures.percent(share).replace("-", MINUS)
+    return f"{MINUS if share < 0 else ''}{short(int(abs(share) * 100))}%"
 
 
 def ratio(part: Decimal, whole: Decimal) -> float:
@@ -136,7 +136,7 @@ def clock(moment: datetime) -> str:
 def name(text: str, *, most: int = 200) -> str:
     """A name of the database on one line, with what a terminal obeys or what turns the direction of writing written
     out; cut off at ``most`` characters that are as wide as letters."""
-    line = " ".join(harmless(text).split())
+    line = harmless(" ".join(text.split()))
     if sum(_widths(line)) <= most:
         return line or "(empty)"
     kept, room = [], most - 1

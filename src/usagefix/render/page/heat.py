@@ -38,7 +38,7 @@ class Heat:
 
 
 def heat(report: HeatmapReport, unit: Unit) -> Heat | None:
-    """The picture of a heatmap; None where there is nothing to draw."""
+    """The picture of a heatmap; None if there is nothing to draw."""
     uses = {(cell.weekday, cell.hour): cell.uses for cell in report.cells}
     if not any(uses.values()):
         return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
 
+from usagefix.models.figures import grouped, out_of
 from usagefix.models.insight import Of, TopReport, TopRow
 from usagefix.models.nouns import Nouns
 from usagefix.render.page.figures import Unit, clock, full, name, percent, ratio, short, zone
@@ -46,12 +47,13 @@ def ranking(report: TopReport, nouns: Nouns, unit: Unit) -> Ranking:
     where = zone(report.window)
     most = max((abs(Decimal(of.uses)) for of in report.rows if Decimal(of.uses).is_finite()), default=Decimal(0))
     bars = tuple(_bar(of, most, unit, where) for of in report.rows)
-    shown = f"{len(bars)} of {report.among:,} {rows}" if report.among > len(bars) else f"all {report.among:,} {rows}"
+    shown = out_of(len(bars), report.among) if report.among > len(bars) else f"all {grouped(report.among)}"
+    shown = f"{shown} {rows}"
     if len(bars) == report.among == 1:
         shown = f"the only {row}"
     new = ""
     if report.new is not None:
-        new = {0: "; none is new", 1: "; one is new"}.get(report.new, f"; {report.new:,} are new")
+        new = {0: "; none is new", 1: "; one is new"}.get(report.new, f"; {grouped(report.new)} are new")
     said = f"{shown[:1].upper()}{shown[1:]}, {percent(report.top_share)} {unit.of_all}{new}."
     described = "; ".join(f"{bar.name}: {bar.exact}" for bar in bars[:3])
     return Ranking(

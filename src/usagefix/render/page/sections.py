@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
+from usagefix.models.figures import grouped, out_of, parts, plural
 from usagefix.models.insight import Insight, Step, TrendsReport, Window
-from usagefix.models.nouns import Nouns, plural
+from usagefix.models.nouns import Nouns
 from usagefix.models.verification import Counts, VerifyReport
 from usagefix.render.page.figures import Unit, clock, date, full, name, percent, short, together, zone
 from usagefix.render.page.heat import Heat, heat
 from usagefix.render.page.periods import Detail
 from usagefix.render.page.ranking import Ranking, ranking
 from usagefix.render.page.trend import Chart, chart, cut_short
+from usagefix.render.phrases import tally
 from usagefix.render.words import again
 
 CHART_HEIGHT = 240
@@ -117,12 +119,12 @@ def band(verified: VerifyReport | None, nouns: Nouns, given: str = "") -> Band:
     """What verify says now."""
     if verified is None:
         return Band("mind", "Not known", "verify has no answer: usagefix verify says why")
-    failed = [check for check in verified.checks if not check.passed]
+    failed = [check for check in verified.checks if check.failed]
     counts = verified.counts
     details = [f"{check.title}: {check.detail}" if check.detail else check.title for check in failed]
     more = len(details) - _MOST_CHECKS
     details = [name(line, most=300) for line in details[:_MOST_CHECKS]] + ([f"and {more} more"] if more > 0 else [])
-    checks = _checks(len(failed), len(verified.checks))
+    checks = tally(check.status for check in verified.checks)
     following = name(again(str(verified.next), given), most=400) if verified.next else ""
     if counts is None:
         return Band(
@@ -131,7 +133,7 @@ def band(verified: VerifyReport | None, nouns: Nouns, given: str = "") -> Band:
     if counts.inaccurate:
         one = counts.inaccurate == 1
         those = "differs from its" if one else "differ from their"
-        differ = f"{counts.inaccurate:,} of {plural(counts.rows, 'counter')} {those}"
+        differ = f"{parts(counts.inaccurate, counts.rows, 'counter')} {those}"
         much = f"by {short(counts.drift_magnitude)}{'' if one else ' together'}"
         return Band("bad", "Wrong", f"{differ} {nouns.events}, {much}", tuple(details), following)
     if failed:
@@ -139,18 +141,12 @@ def band(verified: VerifyReport | None, nouns: Nouns, given: str = "") -> Band:
     return Band("good", "Right", f"{_agree(counts, nouns)}; {checks}")
 
 
-def _checks(failed: int, number: int) -> str:
-    if not failed:
-        return {1: "the check passes", 2: "both checks pass"}.get(number, f"all {number} checks pass")
-    return f"{failed} of {plural(number, 'check')} {'fails' if failed == 1 else 'fail'}"
-
-
 def _agree(counts: Counts, nouns: Nouns) -> str:
     if not counts.rows:
         return f"there is no {nouns.row} yet"
     if counts.rows == 1:
         return f"the one counter agrees with its {nouns.events}"
-    return f"{counts.accurate:,} of {counts.rows:,} counters agree with their {nouns.events}"
+    return f"{out_of(counts.accurate, counts.rows)} counters agree with their {nouns.events}"
 
 
 def _cards(insight: Insight, nouns: Nouns) -> Iterator[Card]:
@@ -169,11 +165,11 @@ def _cards(insight: Insight, nouns: Nouns) -> Iterator[Card]:
     )
     if recent.users is not None:
         people = [period.users or 0 for period in over]
-        known = f"{trend.users:,} in {whole}" if trend.users is not None else ""
+        known = f"{grouped(trend.users)} in {whole}" if trend.users is not None else ""
         yield Card("Users, last 30 days", short(recent.users), full(recent.users), known, None, *_spark(people))
     rows = [period.presets for period in over]
     there = insight.verified.counts.rows if insight.verified and insight.verified.counts else None
-    known = f"of {there:,} in all" if there else f"{trend.presets:,} in {whole}"
+    known = f"of {grouped(there)} in all" if there else f"{grouped(trend.presets)} in {whole}"
     yield Card(
         f"{_busy(nouns)}, last 30 days",
         short(recent.presets),
@@ -200,7 +196,7 @@ def _busy(nouns: Nouns) -> str:
 
 
 def change(trend: TrendsReport) -> Change | None:
-    """What came since the window before; None where that had nothing."""
+    """What came since the window before; None if that had nothing."""
     if trend.change is None:
         return None
     rounded = percent(abs(trend.change))
@@ -230,7 +226,7 @@ def _weekly(values: Sequence[int | Decimal]) -> list[Decimal]:
 
 
 def _spark(values: Sequence[int | Decimal]) -> tuple[str, int]:
-    """A line without an axis, 0 to 100 high, from 0; nothing where it would be flat or no numbers."""
+    """A line without an axis, 0 to 100 high, from 0; nothing if it would be flat or no numbers."""
     exact = [Decimal(value) for value in values]
     if len(exact) < 2 or not all(value.is_finite() and value >= 0 for value in exact) or not max(exact):  # noqa: PLR2004
         return "", 0

@@ -81,7 +81,7 @@ class Chart:
 
 
 def chart(trend: TrendsReport, unit: Unit, detail: Detail, *, height: int) -> Chart | None:
-    """The picture of a trend, ``height`` pixels high; None where there is nothing to draw."""
+    """The picture of a trend, ``height`` pixels high; None if there is nothing to draw."""
     periods = trend.periods
     if not any(period.uses for period in periods):
         return None
