@@ -40,6 +40,7 @@ def typed(*arguments: str, answer: bytes = b"", **variables: str) -> Result:
         printed, _ = running.communicate(timeout=30)
     finally:
         running.kill()
+        running.communicate()
         os.close(leader)
     assert not answers, f"it never asked: {shown.decode()}"
     return Result(running.returncode, printed.decode(), shown.decode().replace("\r\n", "\n"))

@@ -1,4 +1,4 @@
--- What the ledger says was done, the newest first: versions that were applied and rolled back, and runs of the backfill.
+-- What the ledger says was done, the newest first: versions that were applied or rolled back, runs of the backfill.
 -- Parameters: counters (their names, null for all), most.
 WITH done AS (
     SELECT at, action, counter, version, NULL::bigint AS run, entry AS place, by_role, application, tool,
@@ -21,9 +21,10 @@ SELECT wanted.at, CASE WHEN corrected.given_back THEN 'give_back' ELSE wanted.ac
     wanted.found
 FROM wanted
 LEFT JOIN LATERAL (
-    -- One row even where nothing was corrected; actual is null where a counter was not counted.
-    SELECT count(*) FILTER (WHERE delta <> 0) AS rows, COALESCE(sum(delta), 0) AS drift,
-        COALESCE(sum(abs(delta)), 0) AS magnitude, count(*) FILTER (WHERE delta = 0) AS last_events,
+    -- A counter that was null lacks nothing and becomes 0; actual is null where nobody counted
+    SELECT count(*) FILTER (WHERE delta <> 0 OR displayed IS NULL) AS rows, COALESCE(sum(delta), 0) AS drift,
+        COALESCE(sum(abs(delta)), 0) AS magnitude,
+        count(*) FILTER (WHERE delta = 0 AND displayed IS NOT NULL AND newest IS NOT NULL) AS last_events,
         COALESCE(bool_or(actual IS NULL AND delta <> 0), false) AS given_back
     FROM usagefix.corrections WHERE corrections.run = wanted.run AND corrections.applied_at IS NOT NULL
 ) AS corrected ON wanted.run IS NOT NULL

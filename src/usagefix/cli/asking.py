@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import termios
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -55,11 +55,10 @@ def ask(
     if not there:
         raise ConfigurationError(f"{command} asks before it acts, and nobody is there to answer", hint="pass --yes")
     where = f"database {db.target.database} on {db.target.place.server}"
-    words.say(f"usagefix {command} changes {where}, as {db.target.user}:")
-    for line in _lines(told, about_many=len(db.counters) > 1):
-        words.say(f"  {line}")
     asks, done = _DONE[command]
-    _require_yes(f"{asks} {where}?", f"not {done}")
+    lines = (f"  {line}" for line in _lines(told, about_many=len(db.counters) > 1))
+    heading = f"usagefix {command} changes {where}, as {db.target.user}:"
+    _require_yes((heading, *lines), f"{asks} {where}? [y/N] ", f"not {done}")
 
 
 def somebody_is_there(environment: Mapping[str, str]) -> bool:
@@ -96,27 +95,24 @@ def _lines(told: Mapping[str, Sequence[str]], *, about_many: bool) -> Iterator[s
             yield from lines
 
 
-def _require_yes(text: str, not_done: str) -> None:
+def _require_yes(lines: Sequence[str], question: str, not_done: str) -> None:
     """Raise Refused unless the answer is yes."""
-    answer = None
+    answer, why = None, "you said no"
     try:
         while answer is None:
-            answer = _ANSWERS.get(_answer(f"{text} [y/N] "))
-        why = "you said no"
+            answer = _ANSWERS.get(_answer(lines, question))
+            lines = ()
     except (KeyboardInterrupt, EOFError):
-        words.say("")
-        answer, why = False, "nobody said yes"
+        words.ask([""], "")
+        why = "nobody said yes"
     if not answer:
         raise Refused(f"{not_done}: {why}", hint="usagefix status shows where things stand")
 
 
-def _answer(text: str) -> str:
-    """What a person types after the question; what was typed before it answers nothing."""
-    print(words.harmless(text), end="", file=sys.stderr, flush=True)
-    with suppress(ImportError, OSError):
-        import termios
-
-        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+def _answer(lines: Sequence[str], question: str) -> str:
+    """What a person types after the question; what was typed before it does not answer it."""
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    words.ask(lines, question)
     line = sys.stdin.readline()
     if not line:
         raise EOFError

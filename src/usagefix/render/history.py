@@ -48,7 +48,7 @@ def done(entry: LogEntry) -> Iterator[str]:
         case "rollback":
             yield f"{_version(entry)} rolled back"
         case "give_back":
-            yield f"{plural(entry.rows or 0, 'counter')} given back what was shown before: {_drift(entry)}"
+            yield f"{plural(entry.rows or 0, 'counter')} got back what was shown before: {_drift(entry)}"
         case _:
             yield from _corrected(entry)
     if entry.unfinished:

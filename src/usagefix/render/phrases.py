@@ -12,7 +12,7 @@ from math import isfinite
 from usagefix.models.amount import Amount
 from usagefix.models.choices import DailyLimit
 from usagefix.models.correction import BackfillReport
-from usagefix.models.figures import grouped, out_of, plural, signed
+from usagefix.models.figures import duration, grouped, out_of, plural, signed
 from usagefix.models.migration import Durations, ExportReport, RollbackReport
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.probe import Notified, Post, Probed, ProbeReport
@@ -107,17 +107,6 @@ def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
             yield f"  {trigger.name}: {times}"
 
 
-def lasted(milliseconds: int) -> str:
-    """A duration, as 12 ms, 1.2 s, 3 min 5 s or 2 h 4 min."""
-    if milliseconds < _SECOND:
-        return f"{milliseconds} ms"
-    if milliseconds < 60 * _SECOND - 50:  # what is not 60.0 s
-        return f"{milliseconds / _SECOND:.1f} s"
-    minutes, seconds = divmod(round(milliseconds / _SECOND), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:,} h {minutes} min" if hours else f"{minutes} min {seconds} s"
-
-
 def took(backfill: BackfillReport, durations: Durations | None = None) -> Iterator[str]:
     """How long each step of a backfill took, or of an apply: a line, but for a dry run."""
     if backfill.counted_ms is None or backfill.corrected_ms is None:
@@ -132,7 +121,7 @@ def took(backfill: BackfillReport, durations: Durations | None = None) -> Iterat
         if durations.dropped_ms is not None:
             steps["dropping the daily limit"] = durations.dropped_ms
         steps["verifying"] = durations.verified_ms
-    yield ", ".join(f"{step} {lasted(milliseconds)}" for step, milliseconds in steps.items())
+    yield ", ".join(f"{step} {duration(milliseconds / _SECOND)}" for step, milliseconds in steps.items())
 
 
 def _made_right(report: BackfillReport, nouns: Nouns) -> Iterator[str]:
