@@ -38,7 +38,7 @@ def require(
     found = tried.outcomes(said)
     for what, outcome in zip(tried.tries, found, strict=True):
         if events and outcome.table == events and outcome.state == LIMITED and not trials.limited:
-            continue  # we write no event: somebody wrote this very one since it was chosen
+            continue  # we write no event: somebody has written the same one meanwhile
         then, how = trials.before(what.way, what.case), trials.how(what.way)
         if not acceptable(what, then, outcome, how, limit_stays=limit_stays, limited=trials.limited):
             raise NotAcceptable(what, then, outcome)
@@ -53,7 +53,7 @@ def acceptable(what: Try, before: Outcome, now: Outcome, how: str, *, limit_stay
     if now.fails:
         if limit_stays and now.state == LIMITED and (how != "edited" or before.state == LIMITED):
             return True
-        # Of the daily limit others may well have had their use recorded.
+        # The daily limit may refuse this use because other uses were recorded.
         return before.fails and not (limited and before.state == LIMITED)
     if not now.agrees:
         return False

@@ -49,7 +49,7 @@ def _first(seen: Scene, plan: Plan, opened: set[str]) -> tuple[Statement, ...]:
 
 def _whatever_is_set(text: str, face: Face) -> str:
     """A script that does not depend on the settings of the role, the database or psql."""
-    # Quotes would also stand in the path of a function, by which the guard knows a count.
+    # Quotes would appear in the path of a function, by which the guard recognises a count.
     head = [_local("quote_all_identifiers", "off")] if face is Face.APPLY else []
     if not text.isascii():
         head.append(_local("client_encoding", "UTF8"))

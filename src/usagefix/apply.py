@@ -60,7 +60,7 @@ def apply(
     for place, migration in enumerate(seen.todo):
         on_step(f"applying {migration}")
         plan = applying.plan(seen.scene, migration, seen.choices, with_ledger=place == 0)
-        # The version that lifts the daily limit keeps it, and is not recorded, until the limit can go.
+        # The version that drops the daily limit is not recorded until the limit is dropped.
         _run(db, seen.scene, plan, seen.trials, limits)
         db.changes.append(in_words(migration.effect, db.nouns))
         db.remarks += plan.remarks
@@ -78,7 +78,7 @@ def apply(
         dropped = laps.lap()
     db.changes += [f"{migration} applied" for migration in seen.todo]
     db.remarks += [
-        f"pg_dump as role {reader.role} ends with an error, since it may not read schema usagefix: GRANT USAGE ON"
+        f"pg_dump as role {reader.role} fails, because it may not read schema usagefix: GRANT USAGE ON"
         f" SCHEMA usagefix TO {reader.role}; GRANT SELECT ON ALL TABLES IN SCHEMA usagefix TO {reader.role};"
         f" GRANT SELECT ON ALL SEQUENCES IN SCHEMA usagefix TO {reader.role}; or dump with --exclude-schema=usagefix"
         for reader in db.rows(db.query("picture_readers"), Reader)

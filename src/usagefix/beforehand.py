@@ -42,14 +42,14 @@ def look(db: Database, to: str | None, believed: Trust | None) -> Seen:
         checks = object_checks(db, seen.code)
         states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
         anew, whole = _by_row(seen) or seen.renewed or seen.ledger.outdated(db.counter), ledger.whole(db)
-        if seen.renewed:  # what is noted beside other events is forgotten
+        if seen.renewed:  # baselines that belong to other events are forgotten
             db.counter = replace(db.counter, baselines=False)
         todo = tuple(
             m for m in versions
             if states[m.version] is not State.APPLIED or not whole or (anew and m.kind is MigrationKind.COUNTING)
         )  # fmt: skip
         if todo:
-            require_countable(seen, of_uses(db, ahead=True))  # else it may be what cannot be read, too
+            require_countable(seen, of_uses(db, ahead=True))  # otherwise unreadable text may be counted, too
         before = report(db, seen.code, checks)
         if before.doubt is not None and believed is None:
             raise trust.refused(before.doubt)

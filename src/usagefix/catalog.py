@@ -38,7 +38,7 @@ class Face(StrEnum):
 class MigrationKind(StrEnum):
     """What a migration creates, by the header of its ``apply.sql``. The plan depends on it."""
 
-    COUNTING = "counting"  # counts every event, lifts the daily limit, and has the backfill
+    COUNTING = "counting"  # counts every event, drops the daily limit, and has the backfill
     GUARD = "guard"
 
 

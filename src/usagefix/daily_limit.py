@@ -27,7 +27,7 @@ _CHOICES = (
     "usagefix rollback --daily-limit skip leaves the limit off, and keeps the present track_preset_usage();"
     " or delete the surplus uses, and run this again"
 )
-# What completes an index with a statement on its table.
+# Statements on the table that complete an index.
 _INDEX_OF_TABLE = re.compile(r"\AALTER TABLE .* (REPLICA IDENTITY USING INDEX|CLUSTER ON) .*\Z", re.DOTALL)
 
 
@@ -108,7 +108,7 @@ def refused_of_copy(db: Database, seen: Scene, extras: Iterable[str]) -> dict[st
 def refuse_if_edited(seen: Scene) -> None:
     """Raise RollbackRefused if somebody edited track_preset_usage() after apply: the old body would lose that edit."""
     for function, saved in _saved_recorders(seen):
-        # The loose one is there after a rollback that was interrupted.
+        # An interrupted rollback leaves the loose one.
         if function.body not in (saved.left_behind, loose_body(seen, saved, function)):
             raise RollbackRefused(
                 f"{function.name}() was changed after apply; rollback would lose that change",

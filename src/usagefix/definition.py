@@ -12,7 +12,7 @@ from typing import Any
 from usagefix.counter import Counter
 from usagefix.errors import ConfigurationError, NotPermitted
 
-# Facts of the database when it was asked, and what is never applied.
+# Facts of the database at that time, and what is never applied.
 _LEFT_OUT = frozenset({"slug", "partitioned", "baselines", "encoding", "truth", "stored", "recalled"})
 _FRAGMENTS = ("where", "weight", "only")
 _EVENTS = ("key", "more_keys", "foreign_key", "child", "constants")

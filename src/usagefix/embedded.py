@@ -198,7 +198,7 @@ def _initialise(binaries: Path, folder: Path, account: int | None) -> None:
         _, stderr = initdb.communicate()
     except BaseException:
         if initdb is not None:
-            # Its children too, which would write on in a folder that is being removed.
+            # Also its children, which would otherwise write to a folder that is being removed.
             os.killpg(initdb.pid, signal.SIGKILL)
             initdb.communicate()
         raise

@@ -4,6 +4,7 @@ tools, IPv6, a server that is not there yet; and what is said where one leads no
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from conftest import TestServer
-from support import App, Result, asked_for_password, environment, free_port, run
+from support import VERSION, App, Result, asked_for_password, environment, free_port, run
 
 from usagefix import embedded
 
@@ -145,7 +146,7 @@ def test_parameters_of_other_tools(app: App) -> None:
     assert result.code == 1, result.stderr
     ignored, target, *_ = result.stderr.splitlines()
     assert ignored == "ignored in DATABASE_URL: connection_limit, pool_timeout (of other tools)"
-    assert target.endswith("through a pooler, schema shop")
+    assert target.endswith("through a pooler, schema shop (from DATABASE_URL)")
     body = run("verify", "--format", "json", DATABASE_URL=url).json
     assert body["target"]["pooler"] is True
     assert "73" not in str(body["target"])
@@ -275,18 +276,49 @@ def test_a_host_is_shown_by_its_name(plain: int, tmp_path: Path) -> None:
     services.write_text(f"[named]\nhost=db.example\nhostaddr=127.0.0.1\nport={plain}\n")
     url = f"postgresql://postgres@localhost:{plain}/postgres"
     led = f"postgres@localhost (127.0.0.1):{plain}/postgres, "
-    for variables, target in (
-        ({"DATABASE_URL": url}, f"postgres@localhost:{plain}/postgres, "),
-        ({"PGHOST": "localhost", "PGPORT": str(plain), "PGUSER": "postgres"}, f"postgres@localhost:{plain}/postgres, "),
-        ({"DATABASE_URL": f"{url}?hostaddr=127.0.0.1"}, led),
-        ({"DATABASE_URL": url, "PGHOSTADDR": "127.0.0.1"}, led),
+    for variables, target, named_by in (
+        ({"DATABASE_URL": url}, f"postgres@localhost:{plain}/postgres, ", "DATABASE_URL"),
+        (
+            {"PGHOST": "localhost", "PGPORT": str(plain), "PGUSER": "postgres"},
+            f"postgres@localhost:{plain}/postgres, ",
+            "PGHOST, PGPORT, PGUSER",
+        ),
+        ({"DATABASE_URL": f"{url}?hostaddr=127.0.0.1"}, led, "DATABASE_URL"),
+        ({"DATABASE_URL": url, "PGHOSTADDR": "127.0.0.1"}, led, "DATABASE_URL, PGHOSTADDR"),
         (
             {"DATABASE_URL": "user=postgres dbname=postgres service=named", "PGSERVICEFILE": str(services)},
             f"postgres@db.example (127.0.0.1):{plain}/postgres, ",
+            f"DATABASE_URL, service named in {services}",
         ),
     ):
         result = run("status", cwd=None, stdin=None, **variables)
         assert result.stderr.startswith(f"target: {target}"), result.stderr
+        assert result.stderr.splitlines()[0].endswith(f" connection (from {named_by})")
+
+
+def test_the_target_says_where_it_is_from(app: App, tmp_path: Path) -> None:
+    """And a terminal shows it whole, however narrow: no word is broken."""
+    (tmp_path / ".env").write_text(f"DATABASE_URL={app.url()}")
+    (tmp_path / "other.env").write_text(f"SUPABASE_DB_URL={app.url()}")
+    for arguments, named_by in (
+        (("status",), ".env"),
+        (("status", "--env-file", "other.env"), "other.env"),
+        (("status", "--database-url", app.url()), "--database-url"),
+        (("--env-file", "other.env", "sql", VERSION, "--adapt"), "other.env"),
+    ):
+        assert run(*arguments, cwd=tmp_path).stderr.splitlines()[0].endswith(f"connection (from {named_by})")
+    terminal, end = pty.openpty()
+    narrow = environment(COLUMNS="40")
+    subprocess.run(
+        [sys.executable, "-m", "usagefix", "status"], cwd=tmp_path, env=narrow, stderr=end, stdout=subprocess.DEVNULL, check=False
+    )  # fmt: skip
+    os.close(end)
+    said = os.read(terminal, 4096).decode().replace("\r", "")
+    os.close(terminal)
+    lines = said[: said.index("(from .env)")].splitlines()
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 40
+    assert " ".join(line.strip() for line in lines).replace("/ ", "/").startswith(f"target: postgres@{app.host}")
 
 
 def test_tls_that_the_server_does_not_have(plain: int) -> None:

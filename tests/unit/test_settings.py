@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from usagefix.errors import ConfigurationError
-from usagefix.target import resolve
+from usagefix.render.words import fold
+from usagefix.target import locate, origin, resolve
 
 
 def test_precedence(tmp_path: Path) -> None:
@@ -95,3 +98,35 @@ def test_a_file_that_is_not_needed_is_not_spoken_of(tmp_path: Path) -> None:
 def test_a_line_that_is_a_name_only_is_as_good_as_none(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PATH\nDATABASE_URL=x\n")
     assert resolve(None, None, {}, tmp_path).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "named_by"),
+    [
+        ("postgresql://u@h:1/d", {"PGPASSWORD": "x"}, "--database-url"),
+        ("postgresql:///d", {"PGHOST": "h", "PGPORT": "1", "PGDATABASE": "e"}, "--database-url, PGHOST, PGPORT"),
+        (None, {"PGHOST": "h", "PGDATABASE": "e"}, "PGHOST, PGDATABASE"),
+        (None, {"DATABASE_URL": "host=h", "PGUSER": "u"}, "DATABASE_URL, PGUSER"),
+        (None, {"PGSERVICE": "shop", "PGHOST": "h", "PGSERVICEFILE": "services"}, "service shop in services"),
+        (None, {"PGSERVICE": "other", "PGSERVICEFILE": "services"}, "service other"),
+        ("service=shop", {"PGSERVICE": "other", "PGSERVICEFILE": "absent"}, "--database-url, service shop"),
+    ],
+)
+def test_who_names_the_database(
+    url: str | None, environment: dict[str, str], named_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(_file(tmp_path / "services", "[shop]\nhost=h\n").parent)
+    address = resolve(url, None, environment, tmp_path)
+    assert origin(address, locate(address.conninfo, address.source), environment) == named_by
+
+
+@pytest.mark.parametrize("width", range(20, 130, 7))
+def test_a_target_is_folded_between_words(width: int) -> None:
+    host = "aws-0-eu-central-1.pooler.supabase.com:6543"
+    line = f"target: postgres.abcdefghijkl@{host}/postgres, PostgreSQL 15.18, through a pooler (from .env)"
+    lines = fold(line, width)
+    assert max(map(len, lines)) <= max(width, len("  postgres.abcdefghijkl@"))
+    assert "".join(lines).replace(" ", "") == line.replace(" ", "")
+    assert all(
+        re.search(r"[@/.:,\s]$", before) or " " + after.strip().split()[0] in line for before, after in pairwise(lines)
+    )

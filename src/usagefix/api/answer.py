@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from usagefix.api.post import Answer
 
 MOST = 160  # characters of an answer that are shown
-READ = 4_000  # of those that are looked at for that
-PIECE = 8  # characters of the token that tell something of it
+READ = 4_000  # of those that usagefix searches for that
+PIECE = 8  # a piece of the token with so many characters is a secret
 HIDDEN = "***"
 
 _STATUS = {

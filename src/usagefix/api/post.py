@@ -42,7 +42,7 @@ class _AsTheyAre(HTTPErrorProcessor):
 
 @cache
 def _opener() -> OpenerDirector:
-    # One context for all: to read the certificates takes longer than a post.
+    # One context for all, because reading the certificates takes longer than a post.
     return build_opener(_AsTheyAre(), HTTPSHandler(context=ssl.create_default_context()))
 
 
@@ -67,10 +67,10 @@ def post(url: str, token: str, body: bytes, timeout: float) -> Answer:
             status, location = response.status, response.headers.get("Location", "")
             return Answer(status, response.read(LONGEST), location, time.monotonic() - started)
     except URLError as error:
-        # Raised until the request is sent; a connection that breaks while it is sent may have brought it all.
+        # Raised only before the request is sent: if the connection breaks later, the whole request may have arrived.
         if not isinstance(error.reason, BrokenPipeError | ConnectionResetError):
             raise _not_connected(url, error.reason) from None
-    except UnicodeError as error:  # a host that no name server could be asked for
+    except UnicodeError as error:  # a host that no name server can look up
         raise _not_connected(url, error) from None
     except TimeoutError:
         return Answer(None, b"", "", time.monotonic() - started, timed_out=True)

@@ -72,7 +72,7 @@ def backfill(
                 f"events are deleted or truncated faster than usagefix can count them ({ROUNDS} rounds)",
                 hint="run usagefix backfill when that ends",
             )
-        # Whatever shows too much now, a delta that no longer fitted made it so: that is nothing to ask, or to keep.
+        # If a counter shows too much now, a stale delta is the reason: do not ask again, and keep no baseline.
         done.append(one_round(db, replace(how, store=store_deltas)))
     last_only = sum(r.last_only for r in done)
     presets, batches = sum(r.presets for r in done), sum(r.batches for r in done)

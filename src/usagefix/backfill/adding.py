@@ -20,10 +20,10 @@ from usagefix.picture.obstacles import said
 from usagefix.quoting import array, numbers
 
 _PAST_THE_GUARD = {"usagefix.bypass_guard": "on"}
-# Who uses a preset of a batch waits until it commits: batches grow up to their size while this is no longer than that.
+# A use of a preset in a batch waits until the batch commits: batches grow only while that takes no longer than this.
 HELD_SECONDS = 0.015
 FIRST_SIZE = 100
-SAME_FOR_ALL = 20  # rows that are refused before any is corrected: then it is not about them
+SAME_FOR_ALL = 20  # if the server refuses so many rows before one is corrected, the reason is not the rows
 # Classes of SQLSTATEs: the connection, the transaction, a conflict, the statement, resources, a state, the server.
 _NOT_OF_A_ROW = ("08", "25", "40", "42", "53", "55", "57", "58", "XX")
 
@@ -81,7 +81,7 @@ def one_round(db: Database, how: How) -> Done:
         except DatabaseRefused as error:
             if not _of_a_row(error) or (not done and len(refused) == SAME_FOR_ALL):
                 raise
-            if batch.size > 1:  # less and less, down to the row that is meant
+            if batch.size > 1:  # smaller batches, down to the row that is refused
                 batch = replace(batch, size=batch.size // 2)
                 continue
             (row,) = pending_of(db, batch)
@@ -91,7 +91,7 @@ def one_round(db: Database, how: How) -> Done:
         if step is None and batch.wait:
             break
         if step is None:
-            batch = replace(batch, after=0, size=1, wait=True)  # what somebody held, one by one
+            batch = replace(batch, after=0, size=1, wait=True)  # rows that others had locked, one by one
             continue
         batch = replace(batch, after=step.last, size=batch.size if batch.wait else _next_size(batch.size, step, how))
         if not step.taken:

@@ -14,7 +14,7 @@ from usagefix.preparing import making
 from usagefix.quoting import array
 
 AT_ONCE = 100
-# Less than a server waits before it looks for a deadlock: whoever waits for us in a circle never knows.
+# Shorter than deadlock_timeout: a session that waits for us in a circle is not cancelled.
 PATIENCE = 50
 
 
@@ -32,7 +32,7 @@ def make_rows(db: Database, limits: Limits | None = None) -> tuple[Unrepaired, .
         try:
             made += _make(db, batch, replace(limits or Limits(), lock_timeout=PATIENCE))
         except (Busy, DatabaseRefused):
-            for key in batch:  # which holds no other row while it waits for one
+            for key in batch:  # it holds no other row while it waits for one
                 try:
                     made += db.retrying(lambda key=key: _make(db, [key], limits), limits)  # type: ignore[misc]
                 except DatabaseRefused as error:

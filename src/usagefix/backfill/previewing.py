@@ -15,7 +15,7 @@ from usagefix.models.choices import BATCH_SIZE, Trust
 from usagefix.models.correction import NO_BASELINES, BackfillReport, Baselines
 from usagefix.picture.objects import View
 
-# What a backfill would do, in one pass over the events: corrections, new baselines, and what there is to ask.
+# What a backfill would do, in one pass over the events: corrections, new baselines, and the facts for the question.
 _PREVIEW = """
 WITH drift AS MATERIALIZED ({drift}), last_use AS ({last_use}), falls AS ({falls}),
 wrong AS (SELECT * FROM drift WHERE delta >= 0 OR NOT %(keep)s),

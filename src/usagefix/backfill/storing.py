@@ -74,7 +74,7 @@ def new_run(
         (run,) = db.tuple(db.query("open_run"), {"lease": LEASE_SECONDS})
         presets, magnitude = store(run)
         if presets:
-            db.run("ANALYZE usagefix.corrections")  # or each batch scans the whole table for each preset
+            db.run("ANALYZE usagefix.corrections")  # otherwise each batch scans the whole table for each preset
     return Stored(run, presets, magnitude, resumed=corrected if runs and left_over else 0)
 
 

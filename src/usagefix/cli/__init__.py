@@ -87,7 +87,7 @@ def _failed(error: UsagefixError, command: str = "") -> int:
     words.fail(error, outcome.changes)
     try:
         printing.show(outcome, *printing.wanted(sys.argv, os.environ))
-    except typer.Exit as unwritable:  # neither stdout nor the file can be written, which was said
+    except typer.Exit as unwritable:  # neither stdout nor the file can be written, and the error is printed already
         return unwritable.exit_code
     return error.exit_code
 

@@ -9,7 +9,7 @@ from typing import Any
 from usagefix.cli.options import formats
 from usagefix.cli.shared import COUNTERS, EVERY
 
-_WIDEST = 28  # what a column of names may take
+_WIDEST = 28  # the most columns for names
 _VARIABLES = "Each option is a variable, too: --dry-run is USAGEFIX_DRY_RUN."
 
 

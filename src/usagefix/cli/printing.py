@@ -20,7 +20,7 @@ from usagefix.errors import ConfigurationError
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
 
-# The formats are imported where they are needed: rich takes longer to import than a connection to be made.
+# The formats are imported when they are needed, because importing rich takes longer than connecting.
 
 
 def show(outcome: Outcome, output: Format | None, file: Path | None = None) -> None:

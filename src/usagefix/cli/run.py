@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     Work = Callable[[Database], Report]
 
 T = TypeVar("T")
-PROVING = ("verify", "check", "check-preset", "status", "doctor")  # what a counter that is only verified has
-VETTING = ("apply", "backfill", "smoke")  # what makes a counter, or tries one
-ATTEMPTS = 3  # of what only reads, on a standby
+PROVING = ("verify", "check", "check-preset", "status", "doctor")  # commands for a counter that is only verified
+VETTING = ("apply", "backfill", "smoke")  # commands that create a counter, or try one
+ATTEMPTS = 3  # attempts of a command that only reads, on a standby
 
 
 def execute(
@@ -87,9 +87,9 @@ def on_database(
         if first is not None:
             first()
         wanted = wanted_counters(context, say) if of_declared else None
-        location, schema = _located(shared(context), say)
-        outcome.place = location.place
-        db = _open(shared(context), location, schema, say)
+        where = _located(shared(context), say)
+        outcome.place = where[0].place
+        db = _open(shared(context), *where, say)
         outcome.target, outcome.place = db.target, db.target.place
         if wanted is not None:
             command = outcome.command
@@ -193,23 +193,25 @@ def internal(defect: BaseException) -> InternalError:
     )
 
 
-def _located(options: Shared, say: Callable[[str], None]) -> tuple[Location, str]:
-    """Where the database is, and the schema of tables that are named without one."""
-    from usagefix.target import locate, resolve
+def _located(options: Shared, say: Callable[[str], None]) -> tuple[Location, str, str]:
+    """Where the database is, who says so, and the schema of tables that are named without one."""
+    from usagefix.target import locate, origin, resolve
 
     address = resolve(options.database_url, options.env_file, os.environ, Path())
     location = locate(address.conninfo, address.source)
     for note in (*address.notes, *location.notes):
         say(note)
-    return location, options.schema or location.schema or "public"
+    return location, origin(address, location, os.environ), options.schema or location.schema or "public"
 
 
-def _open(options: Shared, location: Location, schema: str, say: Callable[[str], None]) -> Database:
+def _open(options: Shared, location: Location, named_by: str, schema: str, say: Callable[[str], None]) -> Database:
     from usagefix.database import connect
 
     db = connect(location, wait=options.wait, on_wait=say)
     db.counter = Counter(schema=schema)
-    say(f"target: {db.target}" + (f", schema {schema}" if schema != "public" else ""))
+    among = f", schema {schema}" if schema != "public" else ""
+    for line in words.folded(f"target: {db.target}{among} (from {named_by})"):
+        say(line)
     db.on_retry = say
     return db
 

@@ -164,7 +164,7 @@ class Shared:
         return Flags(**given | {"counter": tuple(self.counter or ())})
 
 
-# What a command has no use for is none of its options; all others have all.
+# A command lacks the options that it cannot use; all others have all.
 LACKING = {
     "discover": _DECLARING,
     "notifications": _DECLARING,

@@ -59,7 +59,7 @@ def _replace(file: Path, data: bytes, there: os.stat_result | None, mode: int) -
         with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as new:
             new.write(data)
             if there is not None:
-                with suppress(PermissionError):  # another's file, which this person may replace all the same
+                with suppress(PermissionError):  # a file of another owner, which this person may replace nevertheless
                     os.fchown(new.fileno(), there.st_uid, there.st_gid)
                 os.fchmod(new.fileno(), stat.S_IMODE(there.st_mode))
             new.flush()
@@ -68,7 +68,7 @@ def _replace(file: Path, data: bytes, there: os.stat_result | None, mode: int) -
     except BaseException:
         written.unlink(missing_ok=True)
         raise
-    with suppress(OSError):  # a file system that does not do it to folders
+    with suppress(OSError):  # a file system that cannot sync folders
         folder = os.open(file.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -96,7 +96,7 @@ def _opened(connection: psycopg.Connection[Any], location: Location) -> Database
 
 def _where(info: psycopg.ConnectionInfo, location: Location) -> str:
     """The host; where PGHOSTADDR or ``hostaddr`` leads elsewhere than its name says, both."""
-    # psycopg looks names up itself, and what it finds is then the connection's hostaddr.
+    # psycopg resolves names itself, and the result is then the connection's hostaddr.
     given = location.hostaddr if location.has_host else info.get_parameters().get("hostaddr")
     return info.host if not given or given == info.host else f"{info.host} ({given})"
 
@@ -121,7 +121,7 @@ def _connection_failure(error: psycopg.Error | UnicodeError, parameters: Mapping
 def _without_secrets(text: str, parsed: Mapping[str, Any]) -> str:
     for name in ("password", "sslpassword"):
         secret = str(parsed.get(name) or "")
-        # libpq does not print passwords; a short one is a part of many words, and replacing it would tell it.
+        # libpq prints no passwords. A short one is part of many words, and replacing it would reveal it.
         if len(secret) >= SECRET_LENGTH:
             text = text.replace(secret, "***")
     return text

@@ -21,7 +21,9 @@ from usagefix.errors import (
 
 RETRYABLE = frozenset({"55P03", "40P01", "40001"})  # lock not available, deadlock, serialization failure
 CONFLICTS = RETRYABLE - {"55P03"}  # on a standby also: with changes from the primary
-_ENDED = frozenset({"25P03", "25P04"})  # as 08 and 57P the session's end: idle in a transaction, too long a transaction
+_ENDED = frozenset(
+    {"25P03", "25P04"}
+)  # these end the session, as 08 and 57P do: idle in a transaction, too long a transaction
 _AGAIN = "the server rolls an open transaction back; run this again"
 _BACK = f"{_AGAIN} when it is back (--wait SECONDS waits for it)"
 _LOST = {

@@ -64,7 +64,7 @@ class Database(Reading):
                 committing = not rollback
                 if rollback:
                     raise psycopg.Rollback
-        except psycopg.Rollback:  # psycopg swallows it, but not where the undoing fails
+        except psycopg.Rollback:  # psycopg swallows it, unless the rollback fails
             raise CannotConnect(
                 "the connection was lost during the rollback of a trial",
                 hint="the server rolls an open transaction back; run this again",
@@ -154,7 +154,7 @@ class Database(Reading):
         fires its triggers or calls its functions. Statements of ours in it name everything with its schema."""
         self.values("SELECT pg_catalog.set_config('search_path', %(path)s, true)", {"path": self.session.search_path})
         yield
-        # Where the block fails, the transaction does, or the savepoint before it brings the other path back.
+        # If the block fails, so does the transaction, or the savepoint before it restores the other path.
         self.values("SELECT pg_catalog.set_config('search_path', %(path)s, true)", {"path": PATH["search_path"]})
 
     def act(

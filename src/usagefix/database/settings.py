@@ -11,17 +11,17 @@ READ_LOCK_TIMEOUT = 5_000  # milliseconds; only what stops readers makes a reade
 IDLE_TIMEOUT = "60000"  # of ours, in a transaction
 # Where every name of ours is found: nobody else may create there, see :meth:`Database.application_path`.
 PATH = {"search_path": "pg_catalog, pg_temp"}
-# What our statements mean, and how what they return is written.
+# The meaning of our statements, and the format of their results.
 _READABLE = {
     "standard_conforming_strings": "on",
     "array_nulls": "on",
     "quote_all_identifiers": "off",
     "DateStyle": "ISO, YMD",
     "TimeZone": "UTC",
-    # To compile a query on the catalog takes longer than the query, by seconds where plans are said to be dear.
+    # JIT compilation of a catalog query takes longer than the query, by seconds if its plan has a high cost.
     "jit": "off",
 }
-# What is made is made as if nobody had set anything: functions of the application as they were, tables where tables go.
+# Create objects as without any settings: functions of the application as they were, tables in the usual place.
 _WRITTEN = {
     "plpgsql.extra_errors": "none",
     "plpgsql.extra_warnings": "none",

@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from usagefix import catalog
 from usagefix.models.figures import duration
 
-WATCH_SECONDS = 0.3  # a wait shorter than this is not looked at
+WATCH_SECONDS = 0.3  # a shorter wait is ignored
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from usagefix.errors import ConfigurationError
 
 FILE = "usagefix.toml"
 PROJECT = "pyproject.toml"
-_LARGEST = 4 << 20  # bytes; a thousand counters are a tenth of that
+_LARGEST = 4 << 20  # bytes; a thousand counters need a tenth of that
 _AT = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
 
 
@@ -48,7 +48,7 @@ def _there(path: Path) -> bool:
     try:
         return path.exists() or path.is_symlink()
     except OSError:
-        return True  # reading it says why it cannot be
+        return True  # reading it raises the reason
 
 
 def _of_project(folder: Path) -> _Whole | None:

@@ -17,9 +17,9 @@ from usagefix.models.discovery import DiscoverReport, FoundCounter, NeverMaintai
 from usagefix.models.figures import duration
 
 SECONDS = 60.0
-_FEWEST_HELD = 0.9  # of a column's values, those that are keys of a table which it then names
+_FEWEST_HELD = 0.9  # the share of a column's values that must be keys of a table, so that it refers to that table
 _NO_LAST_EVENT = frozenset({"created", "updated", "modified", "changed", "deleted", "inserted", "edited"})
-_WORTH_A_WORD = 0.25  # agreement from which a column that is no counter is named
+_WORTH_A_WORD = 0.25  # a column with at least this agreement is reported as undecided
 _MOST_MATCHING = 3
 
 OnProgress = Callable[[int, int], None]

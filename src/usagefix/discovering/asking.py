@@ -11,7 +11,7 @@ from usagefix.quoting import literal
 
 SAMPLE = 2_000  # rows of a parent table that a link is measured on
 MOST_SEEN = 50  # values of a column that are read
-_SOME_EVENTS = 400  # events whose parents are looked at where few of the others have any
+_SOME_EVENTS = 400  # events whose parents are read if few of the others have any
 _PROFILED = 3_000  # rows of a table of events that its values are read from
 _LONG = 100  # bytes of a value that is not read
 

@@ -10,7 +10,7 @@ from usagefix.discovering import names
 from usagefix.discovering.tables import NUMBERS, SPARSE, TEXTS, Column, Table
 
 _TOO_COMMON = frozenset({"id", "name", "type", "status", "kind", "state", "title", "email", "slug", "code", "position"})
-_TYPES = ("type", "class", "kind", "model", "table")  # what the column beside a polymorphic id ends in
+_TYPES = ("type", "class", "kind", "model", "table")  # the ending of the column next to a polymorphic id
 
 
 class Kind(IntEnum):

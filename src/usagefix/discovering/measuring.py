@@ -20,7 +20,7 @@ from usagefix.discovering.tables import NUMBERS, SPARSE, TEXTS, Column, Table, w
 from usagefix.errors import Busy, DatabaseRefused, NotPermitted, UsagefixError
 from usagefix.models.figures import duration
 
-_SHARE = 0.25  # of the whole time, what one statement may take
+_SHARE = 0.25  # the share of the whole time that one statement may take
 _FEW = 200  # rows with events, of a sample
 _LEAST = 1.0  # seconds of a statement
 _CANCELLED = "57014"

@@ -8,7 +8,7 @@ from functools import cache
 from usagefix.naming import singular
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_REFERENCE = ("id", "uuid", "key", "fk", "ref", "uri", "slug", "pk")  # what a column that names a row ends in
+_REFERENCE = ("id", "uuid", "key", "fk", "ref", "uri", "slug", "pk")  # endings of a column that names a row
 _UPWARD = frozenset({"parent", "root", "reply", "thread", "original", "ancestor", "quoted", "replied"})
 _TALLY = frozenset(
     {"count", "counts", "counter", "cnt", "total", "totals", "num", "number", "nb", "n", "qty", "tally", "sum"}

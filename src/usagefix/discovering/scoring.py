@@ -17,9 +17,9 @@ from usagefix.discovering.hypotheses import Hypothesis
 Number = int | Decimal
 
 ACCEPTED = 0.5  # the least agreement
-LEAD = 3  # how many times the runner-up's
+LEAD = 3  # times the runner-up's
 _FEWEST = 4  # rows that must speak for the less simple of two
-_CHANCE, _NAMED_CHANCE = 1e-3, 0.05  # that unrelated numbers agree as often
+_CHANCE, _NAMED_CHANCE = 1e-3, 0.05  # the probability that unrelated numbers agree as often
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _rivals(
     runner_up, rival, rivalled, alike = 0.0, None, False, []
     for other, _, theirs in scored[1:]:
         if LEAD * other.agreement < best.agreement and runner_up:
-            break  # nothing behind it comes nearer
+            break  # no later one is nearer
         right, wrong, differing = _apart(column, tallied, theirs)
         twins = _twins(best.hypothesis, other.hypothesis) and not wrong and right < _FEWEST
         if twins or not differing or (not right and not wrong and best.hypothesis.cost <= other.hypothesis.cost):

@@ -61,7 +61,7 @@ class Declarations:
 
     @property
     def _file(self) -> Path:
-        return self.path.resolve()  # what a link leads to, not the link, is replaced
+        return self.path.resolve()  # replace the target of a link, not the link
 
     @property
     def _of_project(self) -> bool:

@@ -68,7 +68,7 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
         for rule in (RULES if db.counter.truth is None else VERIFIED).values()
         for finding in rule(case)
     ]
-    # Whether events are recorded at all comes before what counts them.
+    # First whether events are recorded at all, then what counts them.
     findings.sort(key=lambda f: (_WORST_FIRST.index(f.severity), f.finding_id not in TRUTH, f.cause or 9))
     wrong = any(finding.severity is Severity.ERROR for finding in findings)
     return DoctorReport(

@@ -126,7 +126,7 @@ def competing_writer(case: Case) -> Iterator[Finding]:
         function = next((found for found in case.counting if found.oid == trigger.function), None)
         if function is None or not trigger.fires or case.released(function):
             continue
-        if trigger.place == "elsewhere" or "UPDATE" in trigger.events:  # what a new preset begins with is no use
+        if trigger.place == "elsewhere" or "UPDATE" in trigger.events:  # the first value of a new preset is no use
             evidence = f"it calls {function.signature}, which writes the counter {said}"
             remedy = case.remove("drop the trigger", recorded=function in case.recording)
             code = of_function(case, function, Use.WRITES_COUNTER, Use.CALLS)

@@ -39,7 +39,7 @@ def open_to_everybody(case: Case) -> Iterator[Finding]:
         if not function.everybody or not (counts or function.name == case.counter.recorder):
             continue
         if function.is_trigger and not function.security_definer:
-            continue  # nobody can call it, and as a trigger elsewhere it does what its user may do anyway
+            continue  # nobody can call it; as a trigger on another table it does what its user may do anyway
         roles = listed(role for role in function.executors if role != "authenticated")
         attach, does = (
             "attach" if function.is_trigger else "call",

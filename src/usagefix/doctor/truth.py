@@ -17,7 +17,7 @@ from usagefix.trust import DECLARATION
 
 _LONG = timedelta(days=7)
 _STATEMENT = 25  # lines that an insert goes on for, at most
-# What code calls the id of who is signed in; one of a profile says so.
+# Names in code for the id of the signed-in user; the name of a profile's id says so.
 _OF_SESSION = re.compile(
     r"\b(?:session|auth|claims|token|jwt|payload|current_?user|user)\b[\w.?!()\[\]'\"]*"
     r"(?:\.(?:id|sub|uid)\b|\[['\"](?:id|sub|uid)['\"]\])|\bauth\.uid\(\)|\b(?:session_?|auth_?)?user_?id\b|\buid\b",
@@ -119,7 +119,7 @@ def _gives_session(case: Case, text: str, profiles: str) -> bool:
         return False
     user = re.escape(case.counter.user or "")
     given = re.search(rf"\b{user}\b['\"]?\s*(?:=>|:=?|=)\s*(?P<value>[^\n,]*)", text)
-    # An insert of SQL gives its values in another place than their names.
+    # An INSERT in SQL has its values in another place than their names.
     return bool(_OF_SESSION.search(given["value"] if given else "")) or bool(re.search(r"\bauth\.uid\(\)", text))
 
 

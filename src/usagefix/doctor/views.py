@@ -13,7 +13,7 @@ from usagefix.models.figures import plural, size
 from usagefix.picture.telling import time_of
 
 _LARGE = 1_000_000  # rows; fewer are read in a second
-_IN_ORDER = 0.9  # of a column's values with their places, from which on a BRIN tells where a time is
+_IN_ORDER = 0.9  # the correlation of a column from which on a BRIN index is useful
 _PAGE, _RANGE, _SUMMARY, _ENTRY = 8192, 128, 32, 24  # bytes and pages of a BRIN; bytes of an entry of a b-tree
 
 

@@ -26,7 +26,7 @@ _HEAD = re.compile(
     re.MULTILINE,
 )
 _WIDTH = 115
-# For tools that go on in the same transaction: what scripts of ours set in it.
+# Settings of our scripts, for tools that continue in the same transaction.
 _KEPT = "search_path lock_timeout TimeZone check_function_bodies default_tablespace"
 _EACH = f"""\
 DO $do$ DECLARE setting text; BEGIN

@@ -34,7 +34,7 @@ def write(drafts: Sequence[Draft]) -> None:
         for _, path in hidden:
             path.unlink(missing_ok=True)
         for folder in reversed(made):
-            with suppress(OSError):  # what has got its files stays
+            with suppress(OSError):  # a folder that has files stays
                 folder.rmdir()
 
 

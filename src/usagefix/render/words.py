@@ -25,6 +25,8 @@ _SPELLED = {
 }  # fmt: skip
 # What the runner of GitHub Actions obeys: a line that begins with ::, and ##[ wherever it stands in one.
 _COMMAND = re.compile(r"^(?P<indent>[^\S\n]*):(?=:)|##(?=\[)", re.MULTILINE)
+_INDENT = "  "
+_PARTS = re.compile(r"[^@/.:,]*[@/.:,]+|[^@/.:,]+")  # of a word, where it can be broken
 # What begins a command about counters that are declared.
 _COMMANDS = re.compile(
     r"\busagefix (?=(?:apply|backfill|check|dashboard|doctor|export|guard|heatmap|rollback|smoke|sql|status|top|trends"
@@ -109,6 +111,30 @@ def _write(line: str, end: str = "\n") -> None:
             print(
                 unobeyed(spelled(harmless(line), sys.stderr.encoding or "ascii")), end=end, file=sys.stderr, flush=True
             )
+
+
+def folded(line: str) -> list[str]:
+    """The line as the terminal that reads stderr shows it whole, see :func:`fold`. In a pipe it stays one line."""
+    with suppress(OSError, ValueError, AttributeError):  # no stderr, or one that is no file
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+        width = int(os.environ.get("COLUMNS") or width)
+        return fold(harmless(line), width) if width > 0 else [line]
+    return [line]
+
+
+def fold(line: str, width: int) -> list[str]:
+    """The line in lines of this width, all but the first indented: broken between words, and in a word that is too
+    long after its punctuation."""
+    lines = [""]
+    for word in line.split():
+        parts = [word] if len(word) <= width - len(_INDENT) else _PARTS.findall(word)
+        for number, part in enumerate(parts):
+            glue = " " if number == 0 and lines[-1] else ""
+            if lines[-1].strip() and len(lines[-1] + glue + part) > width:
+                lines.append(_INDENT + part)
+            else:
+                lines[-1] += glue + part
+    return lines
 
 
 def again(text: str, given: str) -> str:

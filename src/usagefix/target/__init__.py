@@ -7,5 +7,6 @@ hold a password: no repr, no note and no error quotes it.
 
 from usagefix.target.location import Location, locate
 from usagefix.target.naming import Address, resolve
+from usagefix.target.origin import origin
 
-__all__ = ["Address", "Location", "locate", "resolve"]
+__all__ = ["Address", "Location", "locate", "origin", "resolve"]

@@ -14,16 +14,33 @@ if TYPE_CHECKING:
     from dotenv.parser import Binding
 
 URL_VARIABLES = ("DATABASE_URL", "SUPABASE_DB_URL")
-LIBPQ_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT", "PGUSER")
+# libpq's own, each with the parameter that it sets.
+LIBPQ_VARIABLES = {
+    "PGHOST": "host",
+    "PGHOSTADDR": "hostaddr",
+    "PGSERVICE": "service",
+    "PGDATABASE": "dbname",
+    "PGPORT": "port",
+    "PGUSER": "user",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """How to reach a database. ``conninfo`` holds the password: it never shows in a repr; ``notes`` hold none of it."""
+    """How to reach a database. ``conninfo`` holds the password: it never shows in a repr; ``notes`` hold none of it.
+
+    ``source`` names the string in errors; ``file`` is the one that it stands in, if any.
+    """
 
     source: str
     conninfo: str = field(repr=False)
     notes: tuple[str, ...] = ()
+    file: Path | None = None
+
+    @property
+    def origin(self) -> str:
+        """Where a person would look for it."""
+        return self.source if self.file is None else str(self.file)
 
 
 def resolve(database_url: str | None, env_file: Path | None, environment: Mapping[str, str], folder: Path) -> Address:
@@ -46,7 +63,8 @@ def resolve(database_url: str | None, env_file: Path | None, environment: Mappin
     notes = (unreadable,) if unreadable else ()
     for name in URL_VARIABLES:
         if values.get(name, "").strip():
-            return Address(f"{name} in {dotenv.name}", values[name].strip(), notes)
+            source = f"{name} in {dotenv.name}"
+            return Address(source, values[name].strip(), notes, env_file or Path(dotenv.name))
     if any(environment.get(name) for name in LIBPQ_VARIABLES):
         return Address("PG* variables", "", notes)
     without = f"{dotenv.name} exists, and names none" if not unreadable and _is_file(dotenv) else unreadable
