@@ -629,6 +629,7 @@ def test_a_terminal_keeps_its_bar(fixed: App) -> None:
     os.close(terminal)
     assert running.returncode == 0
     assert b"correcting presets" in shown
+    assert re.search(rb"\d of \d", shown)
     assert b"corrected " not in shown
 
 

@@ -12,6 +12,7 @@ from usagefix.cli import options, run
 from usagefix.cli.turns import CHANGE, READ, TRY
 from usagefix.errors import ConfigurationError, RollbackRefused
 from usagefix.models.choices import BATCH_SIZE, Counters, DailyLimit, GuardMode
+from usagefix.render.words import harmless
 
 if TYPE_CHECKING:
     from usagefix.database import Database
@@ -138,7 +139,7 @@ def _ask(db: Database, agreed: RollbackPlan) -> None:
         what.append("give the counters back what they showed before apply")
     what += ["drop schema usagefix"] if agreed.purge else []
     try:
-        said_yes = typer.confirm(f"{' and '.join(what).capitalize()} on {db.target.database}?", err=True)
+        said_yes = typer.confirm(harmless(f"{' and '.join(what).capitalize()} on {db.target.database}?"), err=True)
     except typer.Abort:
         raise KeyboardInterrupt from None
     if not said_yes:
