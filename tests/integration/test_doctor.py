@@ -517,7 +517,7 @@ def test_a_role_without_rights_is_told_what_it_does_not_see(app: App) -> None:
             "what was not looked at is not right"
         )
     unseen = {finding.object: finding for finding in report.findings if finding.finding_id == "not_looked_at"}
-    assert set(unseen) == {"the counters and events", "jobs of pg_cron", "writes that the guard kept out"}
+    assert set(unseen) == {"the counters and events", "jobs of pg_cron", "writes that the guard refused"}
     assert "may not read public.presets" in unseen["the counters and events"].evidence
     assert set(whole - keys(report)) == {("drift", f"{PRESETS}.usage_count")}
 

@@ -26,7 +26,7 @@ SENDING = (
     "database/waiting.py", "reading/*.py", "doctor/*.py", "discovering/*.py", "throttle/*.py",
     "insight/*.py",
 )  # fmt: skip
-HEAVY = ("psycopg", "rich", "jinja2", "asyncio", "urllib.request", "http.client", "ssl")
+HEAVY = ("psycopg", "rich", "jinja2", "sqlparse", "asyncio", "urllib.request", "http.client", "ssl")
 
 
 def test_every_error_has_a_docstring_and_an_exit_code_of_the_contract() -> None:

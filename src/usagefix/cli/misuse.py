@@ -24,7 +24,7 @@ def unknown(what: str, name: str, known: Sequence[str], page: str) -> Configurat
     if "://" in name:
         return ConfigurationError(f"a URL is no {what}", hint=f"--database-url URL names the database; {page}")
     return ConfigurationError(
-        f"there is no {what} {name!r}", hint=f"{_meant(difflib.get_close_matches(name, known))}{page}"
+        f"there is no {what} {name!r}", hint=f"{_meant(difflib.get_close_matches(name.lower(), known))}{page}"
     )
 
 
