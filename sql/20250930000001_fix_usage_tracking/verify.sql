@@ -135,11 +135,11 @@ UNION ALL SELECT CASE WHEN kinds.inserts THEN 'partitions_counted' ELSE 'partiti
         WHEN partitions.wrong > 0 THEN 'failed' ELSE 'ok' END,
     'preset_usage', CASE WHEN partitions.present IS NULL THEN 'not partitioned'
         WHEN counting.present IS NOT TRUE THEN 'nothing is counted yet'
-        WHEN partitions.wrong > 0 THEN format('%s of %s partitions not counted once when written to directly: %s',
+        WHEN partitions.wrong > 0 THEN format('partitions not counted once when written to directly: %s of %s: %s',
             partitions.wrong, partitions.present, partitions.names)
-        WHEN partitions.later > 0 THEN format('%s partitions, %s of them counted row by row (apply makes them faster)',
+        WHEN partitions.later > 0 THEN format('partitions: %s, counted row by row: %s (apply makes them faster)',
             partitions.present, partitions.later)
-        ELSE format('%s partitions', partitions.present) END,
+        ELSE format('partitions: %s', partitions.present) END,
     'usagefix apply' FROM (VALUES (true), (false)) AS kinds (inserts)
 CROSS JOIN counting
 LEFT JOIN partitions USING (inserts)

@@ -28,6 +28,7 @@ from usagefix import backfill, catalog
 from usagefix.database import connect
 from usagefix.errors import UsagefixError
 from usagefix.models.advice import Step
+from usagefix.models.diagnosis import DOCS, PAGE
 from usagefix.models.outcome import Outcome
 from usagefix.models.verification import RowCount, RowReport
 from usagefix.render.markdown import markdown
@@ -494,7 +495,9 @@ def cell(tokens: list[Token]) -> str:
             shown += token.content
         elif token.type == "html_inline" and token.content == "<br>":
             shown += "\n"
-        else:
+        elif token.type == "link_open":  # to the page about findings, and to nothing that a name says
+            assert str(token.attrs["href"]).startswith(f"{DOCS}/{PAGE}#")
+        elif token.type != "link_close":
             raise AssertionError(f"{token.type}: {token.content}")
     assert not TAKEN_UP.search(shown), shown
     return shown.replace("\u200b", "")
@@ -629,6 +632,7 @@ def test_a_terminal_keeps_its_bar(fixed: App) -> None:
     os.close(terminal)
     assert running.returncode == 0
     assert b"correcting presets" in shown
+    assert re.search(rb"\d of \d", shown)
     assert b"corrected " not in shown
 
 

@@ -87,7 +87,7 @@ def _results(results: Sequence[Result]) -> Iterator[str]:
     rows = tuple(
         (
             f"**{_text(result.word)}**" if result.mark in (Mark.FAILED, Mark.WARNING) else _text(result.word),
-            _text(result.title),
+            f"[{_text(result.title)}]({result.link})" if result.link else _text(result.title),
             _text(result.object),
             _text(result.detail),
             *((_text(result.hint),) if hints else ()),

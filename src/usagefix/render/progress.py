@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from usagefix.models.correction import BackfillProgress
-from usagefix.models.figures import grouped, plural
+from usagefix.models.figures import grouped, out_of, plural
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.render import words
 
@@ -76,14 +76,14 @@ def _shown(doing: str, done: str, what: str, first: float, then: float) -> Itera
         return
 
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(doing), BarColumn(), TextColumn("{task.fields[said]}"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", visible=False, total=None)
+        task = bar.add_task("", visible=False, total=None, said="")
 
         def show(so_far: int, total: int) -> None:
-            bar.update(task, completed=so_far, total=total, visible=total > 0)
+            bar.update(task, completed=so_far, total=total, visible=total > 0, said=out_of(so_far, total))
 
         yield show
 
