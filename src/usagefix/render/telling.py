@@ -14,7 +14,7 @@ from usagefix.models.reports import Report
 from usagefix.models.verification import RowCount, VerifyReport
 from usagefix.render.layout import conclude
 from usagefix.render.outline import of_report
-from usagefix.render.pieces import Cell, Facts, Notes, Results, Section
+from usagefix.render.pieces import Cell, Facts, Notes, Remark, Results, Section
 from usagefix.render.table import draw, show
 
 _RULE = 4  # columns, without which a rule is none
@@ -40,7 +40,7 @@ class Telling:
             show(report, self.console)
         else:
             shown = of_report(report, whole=False)
-            told = [section for section in shown.sections if not isinstance(section, Facts) and not _repeats(section)]
+            told = [section for section in shown.sections if not _in_full_only(section)]
             draw(told, self.console)
             if isinstance(told[-1], Notes):
                 self.console.print()
@@ -59,8 +59,9 @@ class Telling:
         draw([Facts("", tuple((name, Cell(said)) for name, said in facts))], self.console)
 
 
-def _repeats(section: Section) -> bool:
-    return isinstance(section, Results) and section.extra
+def _in_full_only(section: Section) -> bool:
+    """Totals, what is beside the story, and what an earlier chapter has shown."""
+    return isinstance(section, Facts | Remark) or (isinstance(section, Results) and section.extra)
 
 
 def _right(report: VerifyReport) -> str:
