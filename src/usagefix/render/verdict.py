@@ -220,7 +220,7 @@ def _logged(report: LogReport) -> Verdict:
     if not report.entries:
         why = "the ledger is empty" if report.ledger else "there is no ledger, schema usagefix"
         return Verdict("nothing", f"usagefix was never applied here: {why}", MIND, "usagefix apply --dry-run")
-    shown = "1 entry" if len(report.entries) == 1 else f"{len(report.entries)} entries"
+    shown = "1 entry" if len(report.entries) == 1 else f"{grouped(len(report.entries))} entries"
     older = report.found - len(report.entries)
     more = f"; {grouped(older)} older: usagefix log --limit {report.found}" if older else ""
     return Verdict("log", f"{shown}, the newest first{more}")
