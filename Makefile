@@ -16,9 +16,8 @@ test: .venv/dev
 # The suite, measured: which lines and branches of usagefix ran. The floor is fail_under in pyproject.toml.
 coverage: .venv/dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 3 --dist worksteal $(ARGS)
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	$(BIN)/coverage run -m pytest -n 3 --dist worksteal $(ARGS); code=$$?; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$code
 
 lint: .venv/dev
 	$(BIN)/ruff check .

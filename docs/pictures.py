@@ -79,7 +79,9 @@ def terminal(printed: str, theme: TerminalTheme) -> str:
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), color_system="truecolor", force_terminal=True)
     console.print(Text(TYPED, style="bold"), Text.from_ansi(printed.rstrip()), sep="\n")
     drawn = console.export_svg(title="", theme=theme, code_format=FRAME, font_aspect_ratio=0.602, unique_id="t")
-    return re.sub(r' clip-path="[^"]*"', "", drawn).replace("rgba(255,255,255,0.35)", EDGES[theme])
+    drawn = drawn.replace("rgba(255,255,255,0.35)", EDGES[theme])
+    drawn = re.sub(r' clip-path="[^"]*"|<text [^>]*>\n</text>', "", drawn)
+    return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", drawn)
 
 
 def shown(drawn: str) -> list[str]:

@@ -70,6 +70,8 @@ EVERY: dict[str, Application] = {
     "partitioned events": Application(("partitioned",)),
     "the fix by hand": Application(("by_hand",), state="foreign"),
     "counted four times": Application(
-        ("by_hand", "counted_twice"), state="foreign", remarks=("held off", "held off", "does the rest of its work")
+        ("by_hand", "counted_twice"),
+        state="foreign",
+        remarks=("apply disables it", "apply disables it", "keeps the rest of its work"),
     ),
 }

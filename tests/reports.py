@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from usagefix.models.choices import DailyLimit, GuardMode
+from usagefix.models.choices import DailyLimit, GuardMode, Throttling
 from usagefix.models.correction import BackfillReport, FiredTrigger
 from usagefix.models.diagnosis import DoctorReport, Finding, Severity, SourceRead
 from usagefix.models.discovery import (
@@ -16,6 +16,7 @@ from usagefix.models.discovery import (
     Written,
 )
 from usagefix.models.guarding import GuardReport, RefusedWrite
+from usagefix.models.insight import Of, Period, Step, TopReport, TopRow, TrendsReport, Window
 from usagefix.models.migration import (
     ApplyReport,
     MigrationState,
@@ -24,6 +25,7 @@ from usagefix.models.migration import (
     State,
     StatusReport,
 )
+from usagefix.models.notifying import Collapsed, Mode, NotificationsReport, Returning, Roles, Throttle
 from usagefix.models.probe import Post, Probed, ProbeReport
 from usagefix.models.probe import PostOutcome as Answer
 from usagefix.models.reports import Report
@@ -31,6 +33,7 @@ from usagefix.models.smoke import SmokeReport, SmokeStep
 from usagefix.models.verification import Check, Counts, Event, RowCount, RowReport, Status, VerifyReport
 
 NOON = datetime(2025, 10, 1, 12, 0, tzinfo=UTC)
+WINDOW = Window(NOON, NOON, "UTC", "a", "b")
 PRESET = RowCount("7f3", "Neon [b]city[/b] | *x*", None, 1_234, 1_234, NOON)
 COUNTS = Counts(40, 11, 29, 3_648, 7_956, 4_308, 4_582, 32, 34)
 CHECKS = (
@@ -85,6 +88,16 @@ REPORTS: dict[str, Report] = {
         GuardMode.WARN, None, (RefusedWrite("warn", "app", "web", "", 3, NOON, NOON),), 2
     ),
     "guard, nothing refused": GuardReport(GuardMode.IGNORE, GuardMode.WARN, (), 0),
+    "notifications": NotificationsReport(
+        (Throttle("app.n", Mode.COLLAPSE, "1 day", Roles("a", "b", "c"), "trg", "fn", True, (), 60_000, 1,
+                  (Collapsed("7", "a", 60_000, 1),)),),
+        Throttling.COLLAPSE, "app.n", dry_run=True, plan=("CREATE TABLE a (\n    b int\n)",),
+        returning=(Returning("a.py:1", "insert"),), remarks=("a remark",),
+    ),
+    "top": TopReport(WINDOW, Of.PRESETS, (TopRow("7", "a", 60_000, 0.5, NOON, NOON),), 60_000, 0.5, 1),
+    "trends": TrendsReport(
+        WINDOW, Step.DAY, (Period(NOON, 60_000, 1, 1, {"a": 30_000, "": 30_000}),) * 2, 120_000, 1, 0.5, 1, 1
+    ),
     "smoke": SmokeReport("authenticated", "7", False, (SmokeStep("use", "A use", Status.FAILED, "48 → 48", "verify"),)),
     "probe-api": ProbeReport(
         PRESET, "http://localhost:3000/api", "playground", (REFUSED, Post(Answer.ACCEPTED, 200, 0.1, "")), 2, 1, 1, 1,

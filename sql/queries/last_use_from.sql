@@ -8,5 +8,5 @@ FROM (
         sum(uses.shown) OVER (ORDER BY COALESCE(preset.last_used_at, '-infinity')) AS shown_so_far,
         sum(uses.shown) OVER () AS shown
     FROM public.presets AS preset
-    CROSS JOIN LATERAL (SELECT GREATEST(0, preset.usage_count) + 1 AS shown) AS uses
+    CROSS JOIN LATERAL (SELECT GREATEST(0, preset.usage_count)::numeric + 1 AS shown) AS uses
 ) AS by_last_use

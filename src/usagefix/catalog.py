@@ -17,7 +17,6 @@ from usagefix.errors import ConfigurationError
 from usagefix.models.choices import Trust
 from usagefix.nouns import commented, spoken
 from usagefix.sentinels import render
-from usagefix.tokens import split
 
 _PACKAGED = Path(__file__).parent / "sql"
 _CHECKOUT = Path(__file__).parents[2] / "sql"
@@ -240,7 +239,9 @@ def sample(name: str) -> str:
 @cache
 def statements(script: str) -> tuple[Statement, ...]:
     """A script's statements one by one; what only comments is left out."""
-    return tuple(map(_statement, split(script)))
+    import sqlparse  # noqa: PLC0415 - only some commands split
+
+    return tuple(_statement(text) for text in sqlparse.split(script) if _code(text))
 
 
 @cache

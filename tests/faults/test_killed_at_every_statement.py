@@ -117,7 +117,9 @@ def drift(app: App) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("command", "fault"), FAULTS)
+@pytest.mark.parametrize(
+    ("command", "fault"), FAULTS, ids=[f"{command}-{fault.name.lower()}" for command, fault in FAULTS]
+)
 def test_a_fault_after_every_statement(app: App, line: Wire, command: str, fault: Fault) -> None:
     """The application goes on from what is left, and so does the command.
 

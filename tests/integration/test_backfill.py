@@ -222,3 +222,9 @@ def test_interrupted_by_the_user(drifted: App) -> None:
     assert "error: interrupted" in stderr
     assert drifted.usagefix("backfill").code == 0
     assert drifted.drift() == (0, 0)
+
+
+def test_a_counter_at_the_end_of_its_type_is_corrected(fixed: App) -> None:
+    fixed.spoil("UPDATE presets SET usage_count = 2147483647 WHERE id = %s", fixed.preset())
+    assert "integer out of range" not in fixed.usagefix("backfill", "--trust", "events").stderr
+    assert fixed.drift() == (0, 0)

@@ -88,7 +88,7 @@ def test_again_changes_nothing(plain: App) -> None:
     for files in (BACK[:1], BACK[1:]):
         again = plain.psql(*files)
         assert again.returncode != 0
-        assert "nothing is recorded of this version" in again.stderr
+        assert "the ledger has no record of this version" in again.stderr
 
 
 def test_usagefix_rolls_back_what_was_done_by_hand(plain: App) -> None:
@@ -376,7 +376,7 @@ def test_rollback_without_a_record_stops(plain: App) -> None:
     for version in (GUARD, MIGRATION):
         with stopped(plain, "rollback", version):
             done = plain.psql(version / "rollback.sql")
-            assert "nothing is recorded of this version" in done.stderr
+            assert "the ledger has no record of this version" in done.stderr
             assert_stopped(done.stderr, version, "rollback")
 
 

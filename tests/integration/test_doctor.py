@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import ADJUSTING, APPLICATIONS, TRIGGER, VERSION, App, role
@@ -261,7 +263,7 @@ CASES = (
     Case("drift", ERROR, f"{PRESETS}.usage_count", "1 of 40 presets inaccurate, drift -3 in all",
          f"UPDATE presets SET usage_count = usage_count + 3 WHERE id = {PRESET}",
          f"UPDATE presets SET usage_count = usage_count - 3 WHERE id = {PRESET}"),
-    Case("counter_writer", INFO, "public.bump(uuid)", "called by nothing",
+    Case("counter_writer", INFO, "public.bump(uuid)", "no caller found in",
          "CREATE FUNCTION bump(uuid) RETURNS void LANGUAGE sql AS 'UPDATE presets SET usage_count = usage_count + 1 WHERE id = $1';"
          "REVOKE ALL ON FUNCTION bump(uuid) FROM PUBLIC", "DROP FUNCTION bump"),
     Case("competing_writer", WARNING, "job 7", "at 0 3 * * * it writes the counter in addition to the trigger",
@@ -270,7 +272,7 @@ CASES = (
          "INSERT INTO cron.job VALUES (8, '0 3 * * *', 'SELECT increment_preset_usage(id) FROM presets')", "DELETE FROM cron.job", setup=CRON,
          also=frozenset({("counter_writer", "public.increment_preset_usage(uuid)")}),
          gone=frozenset({("increment_not_called", "public.increment_preset_usage(uuid)")})),
-    Case("competing_writer", WARNING, TRACKED, f"which {TRIGGER} on {EVENTS} does too", COUNTING_TRACKER, "{tracker}",
+    Case("competing_writer", WARNING, TRACKED, f"but {TRIGGER} on {EVENTS} also counts it", COUNTING_TRACKER, "{tracker}",
          also=frozenset({("counter_writer", TRACKED)})),
     Case("competing_writer", WARNING, "kept on public.presets", "writes the counter in addition to the trigger",
          "CREATE TRIGGER kept BEFORE UPDATE ON presets FOR EACH ROW EXECUTE FUNCTION kept()", "DROP TRIGGER kept ON presets",
@@ -362,7 +364,7 @@ CASES = (
     Case("events_without_preset", INFO, f"{EVENTS}.preset_id", "1 event",
          "INSERT INTO preset_usage (user_id, usage_type) SELECT id, 'showcase_creation' FROM auth.users LIMIT 1",
          "DELETE FROM preset_usage WHERE preset_id IS NULL", setup="ALTER TABLE preset_usage ALTER COLUMN preset_id DROP NOT NULL"),
-    Case("no_foreign_key", WARNING, f"{EVENTS}.preset_id", "not there",
+    Case("no_foreign_key", WARNING, f"{EVENTS}.preset_id", "does not exist",
          "ALTER TABLE preset_usage DROP CONSTRAINT preset_usage_preset_id_fkey",
          "ALTER TABLE preset_usage ADD FOREIGN KEY (preset_id) REFERENCES presets ON DELETE CASCADE"),
     Case("no_foreign_key", WARNING, "not_checked", "NOT VALID",
@@ -460,11 +462,11 @@ def test_a_counting_function_whose_owner_row_level_security_stops(fixed: App) ->
         fixed.sql("ALTER FUNCTION auto_increment_preset_usage_count() OWNER TO doctor_weak")
         assert "may not update public.presets" in only(examine(fixed), "counting_blocked").evidence
         fixed.sql("GRANT UPDATE ON presets TO doctor_weak")
-        assert "hides presets from doctor_weak" in only(examine(fixed), "counting_blocked").evidence
+        assert "from whom row level security hides presets" in only(examine(fixed), "counting_blocked").evidence
         fixed.sql("ALTER TABLE presets OWNER TO doctor_weak")
         assert "counting_blocked" not in {finding.finding_id for finding in examine(fixed).findings}
         fixed.sql("ALTER TABLE presets FORCE ROW LEVEL SECURITY")
-        assert "hides presets from doctor_weak" in only(examine(fixed), "counting_blocked").evidence
+        assert "from whom row level security hides presets" in only(examine(fixed), "counting_blocked").evidence
 
 
 def test_a_trigger_on_a_single_partition_does_not_count_the_whole(partitioned: App) -> None:
@@ -515,7 +517,7 @@ def test_a_role_without_rights_is_told_what_it_does_not_see(app: App) -> None:
             "what was not looked at is not right"
         )
     unseen = {finding.object: finding for finding in report.findings if finding.finding_id == "not_looked_at"}
-    assert set(unseen) == {"the counters and events", "jobs of pg_cron", "writes that the guard kept out"}
+    assert set(unseen) == {"the counters and events", "jobs of pg_cron", "writes that the guard refused"}
     assert "may not read public.presets" in unseen["the counters and events"].evidence
     assert set(whole - keys(report)) == {("drift", f"{PRESETS}.usage_count")}
 
@@ -588,6 +590,12 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def marked(excerpt: dict[str, Any]) -> str:
+    """What the carets are below."""
+    line = excerpt["lines"][excerpt["line"] - excerpt["first_line"]]
+    return str(line[excerpt["column"] - 1 :][: excerpt["length"]])
+
+
 def test_an_api_that_counts_after_tracking(app: App, tree: Path) -> None:
     before = examine(app, source=tree)
     assert "increment_not_called" not in {finding.finding_id for finding in before.findings}
@@ -595,6 +603,9 @@ def test_an_api_that_counts_after_tracking(app: App, tree: Path) -> None:
     assert "app/api/route.ts:6" in only(before, "use_not_counted").evidence
     severities = {f.object: f.severity for f in before.findings if f.finding_id in ("source_calls", "source_writes")}
     assert severities["app/api/route.ts:5"] is WARNING
+    writer = only(before, "counter_writer")
+    assert writer.excerpt is not None
+    assert (writer.excerpt.function, marked(dataclasses.asdict(writer.excerpt))) == (writer.object, "usage_count")
 
     for version, severity, code in (
         (VERSION, "error", 1),
@@ -608,6 +619,9 @@ def test_an_api_that_counts_after_tracking(app: App, tree: Path) -> None:
         assert found["source_calls", "app/api/route.ts:5"] == severity
         assert found["source_writes", "app/api/route.ts:6"] == severity
         assert found["source_writes", "reset.py:1"] == severity
+    names = {f["object"]: marked(f["excerpt"]) for f in result.one["findings"] if f["finding_id"].startswith("source_")}
+    assert set(names.values()) == {"usage_count", "increment_preset_usage", "track_preset_usage"}
+    assert names["reset.py:1"] == "usage_count"
     assert result.one["source"]["files_read"] == 2
     assert result.one["source"]["skipped"] == [
         "broken.ts: not text in UTF-8",

@@ -81,7 +81,7 @@ def test_one_function_of_several_counters(empty: App) -> None:
         done = apply.apply(db, batch_size=50, on_step=nothing, on_progress=nothing)
         assert done.after is not None
         assert [check.check_id for check in done.after.checks if check.failed] == []
-        assert "does the rest of its work" in " ".join(done.remarks)
+        assert "keeps the rest of its work" in " ".join(done.remarks)
     body = empty.one("SELECT prosrc FROM pg_proc WHERE proname = 'on_reaction'")
     assert "likes_count" not in body.replace("dislikes_count", "")
     assert "SET dislikes_count = COALESCE(dislikes_count, 0) + 1" in body

@@ -363,7 +363,7 @@ def test_the_folder_must_be_there(tmp_path: Path) -> None:
 def test_a_folder_that_takes_no_files() -> None:
     result = run("export", "/proc")
     assert (result.code, result.stdout) == (2, "")
-    said(result, "cannot be written to /proc", "nothing was written")
+    said(result, "cannot be written to /proc", "usagefix wrote nothing")
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), OSError(28, "No space left on device")])

@@ -176,7 +176,7 @@ def test_the_ledger_goes_with_the_last(posts: App) -> None:
     for counter in COUNTERS:
         applied(posts, counter)
     before = posts.dump_all()
-    with pytest.raises(RollbackRefused, match="it serves post_comments_count, too"):
+    with pytest.raises(RollbackRefused, match="it also serves post_comments_count"):
         rolled_back(posts, LIKES, purge=True)
     assert posts.dump_all() == before, "before anything is changed"
     rolled_back(posts, COMMENTS)

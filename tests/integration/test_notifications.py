@@ -427,7 +427,7 @@ REFUSED = {
     "two recipients": ("ALTER TABLE preset_notifications ADD user_id uuid", 2, "--recipient"),
     "no preset": ("ALTER TABLE preset_notifications RENAME preset_id TO about; ALTER TABLE preset_notifications DROP CONSTRAINT preset_notifications_preset_id_fkey", 2, "--preset-column"),
     "no time": ("ALTER TABLE preset_notifications DROP created_at", 2, "--time-column"),
-    "cannot be compared": ("ALTER TABLE preset_notifications ALTER type TYPE json USING '{}'", 1, "type that cannot be compared"),
+    "cannot be compared": ("ALTER TABLE preset_notifications ALTER type TYPE json USING '{}'", 1, "type without a comparison"),
     "a function of that name": (f"CREATE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'", 1, "which usagefix did not create"),
     "published": ("ALTER TABLE preset_notifications DROP CONSTRAINT preset_notifications_pkey; CREATE PUBLICATION p FOR TABLE preset_notifications", 1, "REPLICA IDENTITY FULL"),
     "no index": (

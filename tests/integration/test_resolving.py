@@ -306,7 +306,7 @@ def test_a_query_in_place_of_events(shop: App, db: Database, tmp_path: Path, str
     shop.sql("SET ROLE stranger")
     shop.sql("CREATE VIEW other.trap AS SELECT 1::bigint AS post_id, 1 AS n; RESET ROLE")
     for query, said in (
-        ("SELECT post_id FROM public.reactions", "has 1 columns; it should have two"),
+        ("SELECT post_id FROM public.reactions", "has 1 column, not two"),
         ("SELECT post_id, 1 FROM reactions", "write each table with its schema"),
         ("SELECT name, 1 FROM public.reactions", "has a key of type character varying"),
         ("SELECT post_id, ratio FROM public.reactions", "has a value of type real"),

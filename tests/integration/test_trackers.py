@@ -85,7 +85,7 @@ def test_one_that_cannot_be_written_is_left_alone_and_told(app: App, what: str) 
     assert failing(result) == {"tracker_inserts_only"}, "everything else is fixed"
     (check,) = (c for c in result.one["checks"] if c["check_id"] == "tracker_inserts_only")
     assert "lacks: kind" in check["detail"]
-    assert "anew" in check["hint"]
+    assert "write a new one" in check["hint"]
     assert app.drift() == (0, 0)
 
 

@@ -123,5 +123,5 @@ def test_a_trigger_that_changes_other_rows_before_they_are_counted(app: App, ear
 def test_rows_that_are_locked_are_counted_at_once() -> None:
     """Where a comment of the SQL file reads otherwise, they would be counted one by one, and nothing else would say so."""
     for of in (LIKES, WOWS, replace(LIKES, beside=(), above=(("public", "groups", "id", "group_id"),))):
-        assert "Else all at once" in catalog.counting().bodies(of)[0]
-    assert "Else all at once" not in catalog.counting().read(Face.APPLY, replace(LIKES, beside=()))
+        assert "Otherwise update all at once" in catalog.counting().bodies(of)[0]
+    assert "Otherwise update all at once" not in catalog.counting().read(Face.APPLY, replace(LIKES, beside=()))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pictures import FOLDER, THEMES, compared, shown
 from support import environment, run
 
 from usagefix.demo import PRESET
@@ -68,6 +69,11 @@ def test_the_story_in_a_screen_and_a_half(temporary: Path) -> None:
         "",
     ]
     assert left_behind(temporary) == []
+    for file in (FOLDER / f"demo-{theme}.svg" for theme in THEMES):
+        drawn = file.read_text()
+        assert shown(drawn) == compared(result.stdout), f"{file} shows something else; make docs draws it anew"
+        assert len(drawn) < 100_000
+        assert not re.search(r"@font-face|url\(|href|https?://(?!www\.w3\.org/2000/svg)", drawn), "it asks a network"
 
 
 def test_the_whole_story_on_a_terminal(temporary: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from components import AXE, needs, path
+from pictures import FOLDER, note, origin
 from year import HOSTILE, KINDS, LIKES, TARGET, ZONE, empty, odd, year
 
 from usagefix.models.nouns import USUAL, Nouns
@@ -109,6 +110,12 @@ def test_it_shows_something_and_nothing_leaves_the_window(browser: Browser, widt
         ".map(t => parseFloat(getComputedStyle(t).fontSize) * t.getBoundingClientRect().height / t.getBBox().height))"
     )
     assert smallest >= 11, "text in pictures is not shrunk with them"
+
+
+def test_the_pictures_of_docs_show_this_page() -> None:
+    for theme in THEMES:
+        picture = (FOLDER / f"dashboard-{theme}.png").read_bytes()
+        assert note(picture) == origin(), "they show another page; make docs draws them anew"
 
 
 def test_dates_beside_the_picture_do_not_collide(browser: Browser) -> None:

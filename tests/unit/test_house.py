@@ -26,7 +26,7 @@ SENDING = (
     "database/waiting.py", "reading/*.py", "doctor/*.py", "discovering/*.py", "throttle/*.py",
     "insight/*.py",
 )  # fmt: skip
-HEAVY = ("psycopg", "rich", "jinja2", "asyncio", "urllib.request", "http.client", "ssl")
+HEAVY = ("psycopg", "rich", "jinja2", "sqlparse", "asyncio", "urllib.request", "http.client", "ssl")
 
 
 def test_every_error_has_a_docstring_and_an_exit_code_of_the_contract() -> None:
@@ -137,6 +137,10 @@ def test_a_page_has_its_own_options_first_and_those_of_all_last(columns: str) ->
         (("--batch-size", "3", "apply"), "--batch-size goes after the command"),
         (("demo", "--database-url", "x"), "there is no option --database-url"),
         (("--format", "table", "sql", "20250930000001"), "there is no option --format"),
+        (("verify", "--wait", "x"), "error: --wait: 'x' is no number"),
+        (("verify", "--top", "x"), "error: --top: 'x' is no whole number"),
+        (("--wait", "-1", "verify"), "error: --wait: -1.0 is not from 0 to 86400"),
+        (("verify", "-o"), "option '-o' requires an argument"),
         (("postgresql://u:secret@h/d",), "--database-url URL"),
         (("verify", "postgresql://u:secret@h/d"), "--database-url URL"),
     ],

@@ -74,6 +74,8 @@ def spoiled(piece: Any, name: str) -> Any:
         return piece if piece == "rival" else name  # a word of the program's own
     if isinstance(piece, tuple):
         return tuple(spoiled(each, name) for each in piece)
+    if isinstance(piece, dict):
+        return {f"{name}{key}": spoiled(each, name) for key, each in piece.items()}
     if dataclasses.is_dataclass(piece) and not isinstance(piece, type):
         held = {f.name: spoiled(getattr(piece, f.name), name) for f in dataclasses.fields(piece) if f.init}
         return dataclasses.replace(piece, **held)

@@ -53,7 +53,7 @@ def usagefix(
 
     Start with `usagefix verify` (reads only), then `usagefix apply --dry-run`, then `usagefix apply`.
 
-    Exit codes: 0 fine, 1 a finding, 2 usage or configuration, 3 cannot connect, 4 busy, 5 refused by the database,
+    Exit codes: 0 fine, 1 a finding, 2 wrong usage or configuration, 3 no connection, 4 busy, 5 the database refused,
     70 a defect of usagefix, 130 interrupted.
     """
     if context.parent is None and context.invoked_subcommand is None:

@@ -10,11 +10,14 @@ from usagefix.cli.options import formats
 from usagefix.cli.shared import COUNTERS, EVERY
 
 _WIDEST = 28  # the most columns for names
+_BOUNDS = ((r"^(\S+)<=x<=(\S+)$", r"\1 to \2"), (r"^x>=(\S+)$", r"at least \1"), (r"^(default: \d+)\.0$", r"\1"))
+_MORE = "`usagefix help COMMAND` shows the options of a command, and those that declare counters."
 _VARIABLES = "Each option is a variable, too: --dry-run is USAGEFIX_DRY_RUN."
 
 
 def options(name: str | None, params: Sequence[Any], context: Any, formatter: Any) -> None:
-    """The sections of arguments and options."""
+    """The sections of arguments and options, of a command or of none: those that declare counters are long, and shown
+    with a command."""
     sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], COUNTERS: [], EVERY: []}
     for param in params:
         record = param.get_help_record(context)
@@ -24,11 +27,22 @@ def options(name: str | None, params: Sequence[Any], context: Any, formatter: An
         panel = EVERY if param.name == "help" else getattr(param, "rich_help_panel", None) or kind
         text = formats(name) if param.name == "output" else _shortened(param, record[1])
         sections[panel].append((record[0], text))
+    if name is None:
+        del sections[COUNTERS]
     _written(sections, formatter)
     if any(getattr(param, "envvar", None) for param in params):
         formatter.write_paragraph()
         with formatter.indentation():
-            formatter.write_text(_VARIABLES)
+            formatter.write_text(_VARIABLES if name is not None else f"{_VARIABLES} {_MORE}")
+
+
+def prose(text: str, example: str, formatter: Any) -> None:
+    """What a command does, in paragraphs, and the example, as it is."""
+    with formatter.indentation():
+        formatter.write_paragraph()
+        formatter.write_text(text)
+        formatter.write_paragraph()
+        formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
 
 def commands(group: Any, formatter: Any) -> None:
@@ -59,5 +73,6 @@ def _shortened(param: Any, text: str) -> str:
 
 
 def _in_words(part: str) -> str:
-    part = re.sub(r"^(\S+)<=x<=(\S+)$", r"\1 to \2", part)
-    return re.sub(r"^x>=(\S+)$", r"at least \1", part).replace("default: 0.0", "default: 0")
+    for written, words in _BOUNDS:
+        part = re.sub(written, words, part)
+    return part

@@ -44,7 +44,7 @@ class Group(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is named. Raises ConfigurationError where there is none of that name."""
         if args[0] not in self.commands and not ctx.resilient_parsing:
-            raise unknown("command", args[0], list(self.commands), "usagefix --help")
+            raise unknown("command", args[0], [*self.commands, "--version"], "usagefix --help")
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -69,7 +69,7 @@ class Command(TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """The context, with what stood before the command in front of what stands after it."""
-        before = parent.meta.get(_BEFORE, ()) if parent is not None else ()
+        before = parent.meta.get(_BEFORE, ()) if parent is not None and info_name != "help" else ()
         return super().make_context(info_name, [*before, *args], parent=parent, **extra)
 
     def invoke(self, ctx: Any) -> Any:
@@ -77,6 +77,11 @@ class Command(TyperCommand):
         given = {param.name: ctx.params.pop(param.name) for param in self.inherited(ctx)}
         ctx.parent.command.callback(**given)
         return super().invoke(ctx)
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """What it does, and an example on one line, however long: to be copied."""
+        text, _, example = (self.help or "").rpartition("\n\n")
+        helping.prose(text, example, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Its own options first, what it shares with all at the end."""

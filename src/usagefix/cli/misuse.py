@@ -10,6 +10,13 @@ from typing import Any
 from usagefix.errors import ConfigurationError
 
 _UNASKED = re.compile(r"(?<=unexpected extra argument).*", re.DOTALL)
+_INVALID = re.compile(r"Invalid value for '(?:-\w, )?(?:-\w / )?([^']+)'(?: \(env var: '(\w+)'\))?: ")
+_PLAIN = (
+    (r"is not a valid int(eger)?( range)?", "is no whole number"),
+    (r"is not a valid float( range)?", "is no number"),
+    (r"is not in the range (\S+)<=x<=(\S+)", r"is not from \1 to \2"),
+    (r"is not in the range x>=(\S+)", r"is less than \1"),
+)
 
 
 def unknown(what: str, name: str, known: Sequence[str], page: str) -> ConfigurationError:
@@ -17,7 +24,7 @@ def unknown(what: str, name: str, known: Sequence[str], page: str) -> Configurat
     if "://" in name:
         return ConfigurationError(f"a URL is no {what}", hint=f"--database-url URL names the database; {page}")
     return ConfigurationError(
-        f"there is no {what} {name!r}", hint=f"{_meant(difflib.get_close_matches(name, known))}{page}"
+        f"there is no {what} {name!r}", hint=f"{_meant(difflib.get_close_matches(name.lower(), known))}{page}"
     )
 
 
@@ -33,10 +40,25 @@ def misuse(error: Any, typed: str) -> tuple[str, ConfigurationError]:
         message, hint = "a URL is no argument", f"--database-url URL names the database; {hint}"
     elif command == "usagefix probe-api":
         message = _UNASKED.sub("", message)  # the rest of a token that was not quoted
+    elif found := _INVALID.match(message):
+        message = f"{_where(error, *found.groups())}: {_plain(message[found.end() :])}"
     if variable := re.match(r"missing option .*\(env var: '(\w+)'\)", message, re.IGNORECASE):
         hint = f"set {variable[1]}, or give it; {hint}"
-    told = ConfigurationError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
+    begin = message[:1].lower() if message[1:2].islower() else message[:1]
+    told = ConfigurationError(begin + message[1:].rstrip("."), hint=hint)
     return command.removeprefix("usagefix").strip(), told
+
+
+def _where(error: Any, option: str, variable: str | None) -> str:
+    """Where a value that cannot be read stands."""
+    source = error.ctx.get_parameter_source(error.param.name) if error.ctx is not None and error.param else None
+    return variable if variable and source is not None and source.name == "ENVIRONMENT" else option
+
+
+def _plain(text: str) -> str:
+    for jargon, words in _PLAIN:
+        text = re.sub(jargon, words, text)
+    return text
 
 
 def _elsewhere(context: Any, name: str, near: Sequence[str] | None) -> str:

@@ -83,35 +83,39 @@ def offered(context: typer.Context, value: Format | None) -> Format | None:
 
 ToVersion = Annotated[
     str | None,
-    option("--to", "Stop at this version.", metavar="VERSION", show_default=False, autocompletion=versions),
+    option("--to", "Go no further than this version.", metavar="VERSION", show_default=False, autocompletion=versions),
 ]
 BackTo = Annotated[
     str | None,
     option(
         "--to",
-        "Go back to just after this version; else to before the first.",
+        "Keep this version and those before it. Without it, all versions go.",
         metavar="VERSION",
         envvar="USAGEFIX_BACK_TO",  # one that is set for apply must not stop a rollback half-way
         show_default=False,
         autocompletion=versions,
     ),
 ]
-DryRun = Annotated[bool, option("--dry-run", "Show what would be done; change nothing.")]
+DryRun = Annotated[bool, option("--dry-run", "Show what usagefix would do; change nothing.")]
 BatchSize = Annotated[
     int,
-    option("--batch-size", "At most so many rows are corrected in one transaction.", metavar="N", min=1, max=100_000),
+    option("--batch-size", "Correct at most N rows in one transaction.", metavar="N", min=1, max=100_000),
 ]
-Pause = Annotated[float, option("--pause", "Rest between two such transactions.", metavar="SECONDS", min=0, max=60)]
-ShowQueries = Annotated[bool, option("--show-queries", "Also tell what a session in the way runs; it may hold data.")]
+Pause = Annotated[
+    float, option("--pause", "Rest this long between two of these transactions.", metavar="SECONDS", min=0, max=60)
+]
+ShowQueries = Annotated[
+    bool, option("--show-queries", "Also print the query of a session that is in the way. It may hold data.")
+]
 FireTriggers = Annotated[
-    bool, option("--fire-triggers", "Let the application's triggers on the counter's table fire for the correction.")
+    bool, option("--fire-triggers", "Let the application's triggers on the counter's table fire for each correction.")
 ]
 TrustIn = Annotated[
     Trust | None,
     option(
         "--trust",
-        "Where counters show more than their events: events lets them fall, counters keeps what they show as baselines"
-        " that events are added to. Else it asks where much would fall.",
+        "Which side is true where counters show more than their events. events: counters fall to them. counters: they"
+        " keep what they show, and count on from there. Without it, usagefix stops where counters would fall by much.",
         show_default=False,
     ),
 ]
@@ -119,7 +123,7 @@ Only = Annotated[
     list[str] | None,
     option(
         "--only",
-        "Run this check only; may be given again.",
+        "Run only this check. Repeat it for more.",
         metavar="CHECK",
         show_default=False,
         autocompletion=checks,
@@ -134,7 +138,7 @@ FailOver = Annotated[
     int,
     option(
         "--fail-over",
-        "Pass while the counters are off by no more than N in all, and no more than N times of last events are behind.",
+        "Pass while all counters together are off by at most N, and at most N times of last events are behind.",
         metavar="N",
         min=0,
     ),
@@ -143,32 +147,32 @@ Watch = Annotated[
     float | None,
     option(
         "--watch",
-        "Verify again and again, so many seconds apart, until Ctrl-C; in a pipe, one line of JSON a round.",
+        "Verify again after so many seconds, until Ctrl-C. In a pipe, print one line of JSON a round.",
         metavar="SECONDS",
         min=0.1,
         max=86_400,
         show_default=False,
     ),
 ]
-Recent = Annotated[int, option("--recent", "Add the newest N events of the row.", metavar="N", min=0, max=1000)]
+Recent = Annotated[int, option("--recent", "Also show the newest N events of the row.", metavar="N", min=0, max=1000)]
 Write = Annotated[
     Path | None,
     option(
         "--write",
-        "Declare what is found in this file, usagefix.toml; what the file declares already stays as it is.",
+        "Declare in this file, such as usagefix.toml, what discover finds. What it declares already stays.",
         metavar="FILE",
         show_default=False,
     ),
 ]
 Seconds = Annotated[
     float,
-    option("--seconds", "End after about so long; says what was not looked at.", metavar="N", min=0.1, max=86_400),
+    option("--seconds", "Stop after about this long, and say what is left.", metavar="SECONDS", min=0.1, max=86_400),
 ]
 Source = Annotated[
     Path | None,
     option(
         "--source",
-        "Also read the application's source below this folder.",
+        "Also read the application's source code in this folder.",
         metavar="DIR",
         exists=True,
         file_okay=False,
@@ -179,7 +183,7 @@ AsRole = Annotated[
     str | None,
     option(
         "--as",
-        "The role that records the events: on Supabase authenticated, elsewhere the session's own.",
+        "The role that records events. Default: authenticated on Supabase, elsewhere the session's own.",
         metavar="ROLE",
         show_default=False,
     ),
@@ -188,70 +192,73 @@ UsePreset = Annotated[
     str | None,
     option(
         "--preset",
-        "Try this preset, or row of the counter's table, by id or exact name; else usagefix picks one.",
+        "Try this preset (or row of the counter's table), by id or exact name. Without it, usagefix picks one.",
         metavar="ID",
         show_default=False,
     ),
 ]
 UseKind = Annotated[
     str | None,
-    option("--usage-type", "The kind of use; else that of the newest event.", metavar="TYPE", show_default=False),
+    option("--usage-type", "The kind of use. Default: that of the newest event.", metavar="TYPE", show_default=False),
 ]
 ApiUrl = Annotated[
     str,
-    option("--url", "The application, http or https: /api/presets/ID/usage is added.", metavar="URL"),
+    option("--url", "The application, http or https. usagefix adds /api/presets/ID/usage.", metavar="URL"),
 ]
 Token = Annotated[
     str,
     option(
         "--token",
-        "A user's access token. The variable is safer: a command line is seen by others on the machine.",
+        "A user's access token. USAGEFIX_TOKEN is safer: others on this machine can see a command line.",
         metavar="TOKEN",
     ),
 ]
 Preset = Annotated[
-    str, option("--preset", "The preset's id, or its exact name; best one that nobody else uses.", metavar="ID")
+    str, option("--preset", "The preset's id or exact name. Take one that nobody else uses.", metavar="ID")
 ]
-UsageType = Annotated[str, option("--usage-type", "The kind of use that is posted.", metavar="TYPE")]
-Uses = Annotated[int, option("--count", "How many uses are posted, all at once.", metavar="N", min=1, max=100)]
+UsageType = Annotated[str, option("--usage-type", "The kind of use to post.", metavar="TYPE")]
+Uses = Annotated[int, option("--count", "How many uses to post, all at once.", metavar="N", min=1, max=100)]
 Timeout = Annotated[float, option("--timeout", "How long each post may take.", metavar="SECONDS", min=0.1, max=600)]
 Yes = Annotated[bool, option("--yes", "Do not ask.", "-y")]
-Adapt = Annotated[bool, option("--adapt", "Look at the database, and write for the columns that its two tables have.")]
+Adapt = Annotated[
+    bool, option("--adapt", "Look at the database, and write SQL for the columns that its two tables have.")
+]
 ForTool = Annotated[
     MigrationTool | None,
     option(
         "--for",
-        "The migration tool; else the one that the folder is of, and supabase where nothing tells.",
+        "The migration tool. Default: the one that the folder belongs to, else supabase.",
         metavar="TOOL",
         show_default=False,
     ),
 ]
-Purge = Annotated[bool, option("--purge", "Also drop the ledger, schema usagefix, with its history.")]
+Purge = Annotated[bool, option("--purge", "Also drop the ledger (schema usagefix) with its history.")]
 Limit = Annotated[
     DailyLimit,
     option(
         "--daily-limit",
-        "restore builds the daily index again; skip leaves it off and keeps the fixed track_preset_usage().",
+        "restore: build the daily index again. skip: leave it off, and keep the repaired track_preset_usage().",
     ),
 ]
 CountersOption = Annotated[
     Counters,
     option(
         "--counters",
-        "keep leaves them right; restore gives back what each showed before apply, plus what was counted since.",
+        "keep: they stay right. restore: each shows again what it showed before apply, plus what it counted since.",
     ),
 ]
 NotificationsTable = Annotated[
-    str, option("--table", "The table of notifications, in another schema as schema.table.", metavar="TABLE")
+    str, option("--table", "The table of notifications; SCHEMA.TABLE where it is in another schema.", metavar="TABLE")
 ]
 Window = Annotated[
-    str, option("--window", "Add to an unread notification that is at most this old: 30m, 12h, 2d.", metavar="TIME")
+    str,
+    option("--window", "Join only with an unread notification that is at most this old: 30m, 12h, 2d.", metavar="TIME"),
 ]
 
 
 def _column(name: str, what: str) -> Any:
     return option(
-        name, f"The column that says {what}; else by its name and type.", metavar="COLUMN", show_default=False
+        name, f"The column that says {what}. Default: found by name and type.", metavar="COLUMN", show_default=False
     )
 
 
@@ -262,19 +269,19 @@ OnlyType = Annotated[
     list[str] | None,
     option(
         "--only-type",
-        "Only notifications of this type; may be given again. Else those of each type become one.",
+        "Join only notifications of this type. Repeat it for more. Without it, each type is joined by itself.",
         metavar="TYPE",
         show_default=False,
     ),
 ]
-ReadColumn = Annotated[str | None, _column("--read-column", "whether, or when, it was read")]
-DataColumn = Annotated[str | None, _column("--data-column", "more of it, in jsonb: the count goes there")]
+ReadColumn = Annotated[str | None, _column("--read-column", "whether or when it was read")]
+DataColumn = Annotated[str | None, _column("--data-column", "more of it, in jsonb, and takes the count")]
 TimeColumn = Annotated[str | None, _column("--time-column", "when it was made")]
 Actor = Annotated[
     str | None,
     option(
         "--actor",
-        "The column, or the key of the data, that says who did it; else by its name.",
+        "The column, or the key of the data, that says who did it. Default: found by name.",
         metavar="NAME",
         show_default=False,
     ),

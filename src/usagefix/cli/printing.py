@@ -117,7 +117,7 @@ def wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[Fo
 
 def table(outcome: Outcome) -> bool:
     """The table, if there is a report; whether somebody still reads."""
-    return put(_table(outcome), outcome.changes)
+    return put(lambda: _table(outcome), outcome.changes)
 
 
 def _table(outcome: Outcome, *, file: bool = False) -> str:
@@ -147,11 +147,15 @@ def _holds_everything(stream: TextIO) -> bool:
     return codecs.lookup(stream.encoding or "ascii").name == "utf-8"
 
 
-def put(text: str, changes: str = "") -> bool:
-    """Text on stdout, unless hushed; whether somebody still reads."""
-    if not text or words.hushed():
-        return True
-    return to_stdout(lambda: print(words.spelled(text, sys.stdout.encoding or "ascii"), end=""), changes)
+def put(text: str | Callable[[], str], changes: str = "") -> bool:
+    """Text on stdout, unless hushed; whether somebody still reads. A table is laid out on stdout, which rich flushes
+    then: so within what catches a full disk."""
+
+    def write() -> None:
+        laid_out = text if isinstance(text, str) else text()
+        print(words.spelled(laid_out, sys.stdout.encoding or "ascii"), end="")
+
+    return to_stdout(write, changes) if text and not words.hushed() else True
 
 
 def to_stdout(write: Callable[[], None], changes: str | None = None) -> bool:

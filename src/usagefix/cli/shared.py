@@ -72,17 +72,17 @@ class Shared:
         str | None,
         _of_every(
             "--database-url",
-            "The database. Else DATABASE_URL, else SUPABASE_DB_URL, else these in .env, else libpq's PG* variables.",
+            "The database. Default: DATABASE_URL, SUPABASE_DB_URL, either of them in .env, libpq's PG* variables.",
             metavar="URL",
             envvar=None,  # one of several places, which usagefix.target knows
         ),
     ] = None
-    env_file: Annotated[Path | None, _of_every("--env-file", "Read this instead of .env.", metavar="FILE")] = None
+    env_file: Annotated[Path | None, _of_every("--env-file", "Read this file instead of .env.", metavar="FILE")] = None
     schema: Annotated[
         str | None,
         _of_every(
             "--schema",
-            "The schema of tables that are named without one; else the one that the URL names, else public.",
+            "The schema of tables that are named without one. Default: the one that the URL names, else public.",
             metavar="NAME",
             callback=_schema,
         ),
@@ -91,7 +91,7 @@ class Shared:
         float,
         _of_every(
             "--wait",
-            "Wait this long for a server that is starting.",
+            "Wait up to this long for a server that is starting.",
             metavar="SECONDS",
             min=0,
             max=86_400,
@@ -110,9 +110,9 @@ class Shared:
         Format | None,
         _of_every(
             "--format",
-            "table for people, json (exactly one object) for programs, markdown, github (annotations and a step "
-            "summary), junit; csv of trends, heatmap and top; openmetrics of verify. Else table, with github's "
-            "annotations where GITHUB_ACTIONS is true.",
+            "table is for people, json (exactly one object) for programs, github for annotations and a step summary. "
+            "trends, heatmap and top also have csv, verify has openmetrics. Default: table, with github's annotations "
+            "where GITHUB_ACTIONS is true.",
             metavar="FORMAT",
             callback=offered,
         ),
@@ -121,41 +121,51 @@ class Shared:
         Path | None,
         _of_every(
             "--output",
-            "Write the report to this file, whole or not at all, instead of stdout; also that of a failure.",
+            "Write the report to this file instead of stdout, whole or not at all. A failure is a report, too.",
             "-o",
             metavar="FILE",
             callback=_writable,
         ),
     ] = None
     config: Annotated[
-        Path | None, _declares("--config", "Read counters from this; else usagefix.toml, else pyproject.toml.", "FILE")
+        Path | None,
+        _declares("--config", "Read counters from this file. Default: usagefix.toml, else pyproject.toml.", "FILE"),
     ] = None
     counter: Annotated[
         list[str] | None,
         _declares(
             "--counter",
-            "Only this one, by its name or as table.column; may be given again. With events: the column to count in.",
+            "Only this counter, by name or as table.column. Repeat it for more. With --events: the column to declare.",
             "NAME",
             autocompletion=names,
         ),
     ] = None
     events: Annotated[
-        str | None, _declares("--events", "What is counted: the column that names the row.", "COLUMN")
+        str | None, _declares("--events", "Declare a counter: the column of the events that names the row.", "COLUMN")
     ] = None
-    where: Annotated[str | None, _declares("--where", "Only events for which this is true.", "SQL")] = None
-    sum: Annotated[str | None, _declares("--sum", "Add this up; else each event counts 1.", "SQL")] = None
+    where: Annotated[str | None, _declares("--where", "Count only events for which this is true.", "SQL")] = None
+    sum: Annotated[str | None, _declares("--sum", "Add this up. Without it, each event counts 1.", "SQL")] = None
     last: Annotated[
-        str | None, _declares("--last", "Keep the last event's time in this column, from created_at.", "COLUMN[=FROM]")
+        str | None,
+        _declares(
+            "--last",
+            "Keep the time of the last event in this column. FROM: the column it comes from (created_at).",
+            "COLUMN[=FROM]",
+        ),
     ] = None
-    key: Annotated[str | None, _declares("--key", "What events refer to; else by the foreign key.", "COLUMN")] = None
+    key: Annotated[
+        str | None, _declares("--key", "The column that events refer to. Default: found by the foreign key.", "COLUMN")
+    ] = None
     missing: Annotated[
-        str | None, _declares("--missing", "Where the row is not there yet: ignore that, or create it.", "HOW")
+        str | None, _declares("--missing", "ignore an event whose row is not there yet, or create the row.", "HOW")
     ] = None
-    only_rows: Annotated[str | None, _declares("--only-rows", "Only rows for which this is true.", "SQL")] = None
+    only_rows: Annotated[str | None, _declares("--only-rows", "Keep only rows for which this is true.", "SQL")] = None
     label: Annotated[str | None, _declares("--label", "Show this column beside the key.", "COLUMN")] = None
-    name: Annotated[str | None, _declares("--name", "What the counter is called.", "NAME")] = None
+    name: Annotated[str | None, _declares("--name", "The counter's name.", "NAME")] = None
     recorder: Annotated[str | None, _declares("--recorder", "The function that records an event.", "FUNCTION")] = None
-    truth: Annotated[str | None, _declares("--truth", "Only verify: a query of keys and values.", "SQL")] = None
+    truth: Annotated[
+        str | None, _declares("--truth", "Only verify the counter, against this query of keys and values.", "SQL")
+    ] = None
 
     @property
     def flags(self) -> Flags:

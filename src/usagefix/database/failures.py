@@ -41,6 +41,7 @@ _WHO = {
     "P0": "a function or trigger in the database refused it: ",  # RAISE and ASSERT, in PL/pgSQL
 }
 _REFUSED = {
+    "22003": "a number is too large for its column: usagefix doctor names a counter near its limit; make it bigint",
     "57014": (
         "a statement_timeout of the role or the server ended the statement, or somebody cancelled it; run this again"
     ),

@@ -126,7 +126,7 @@ class Database(Reading):
             pause = min(limits.longest_pause, limits.first_pause * 2 ** (attempt - 1))
             pause *= random.uniform(0.5, 1.5)  # noqa: S311 - so that two who collided do not collide again
             by = f" by {'; '.join(map(str, watch.blockers))}" if watch.blockers else ""
-            self.on_retry(f"waiting for a lock{by}; attempt {attempt + 1} of {limits.attempts} in {duration(pause)}")
+            self.on_retry(f"a lock is taken{by}; attempt {attempt + 1} of {limits.attempts} in {duration(pause)}")
             time.sleep(pause)
         raise AssertionError("unreachable")
 

@@ -256,7 +256,8 @@ def counter_near_limit(case: Case) -> Iterator[Finding]:
             case.counted_column,
             f"the largest is {grouped(largest)}; {kind} ends at {grouped(_LIMITS[kind] - 1)}, and then no"
             f" {case.nouns.event} can be recorded",
-            f"ALTER TABLE {case.presets} ALTER COLUMN {case.counter.sql('column')} TYPE bigint (rewrites the table)",
+            f"ALTER TABLE {case.presets} ALTER COLUMN {case.counter.sql('column')} TYPE bigint (rewrites the table;"
+            " docs/faq.md has a way that does not)",
         )
 
 

@@ -91,7 +91,7 @@ def user_key_elsewhere(case: Case) -> Iterator[Finding]:
                 f"its foreign key refers to {key.table}({key.key}), which has the session's user in another"
                 " column, user_id;"
             )
-            + (f" {listed(by)} inserts the session's user" if by else " not read: the source (--source DIR)"),
+            + (f" the session's user is inserted by {listed(by)}" if by else " not read: the source (--source DIR)"),
             f"insert {key.table}.{key.key} of the row whose user_id is the session's user; or let the foreign"
             " key refer to auth.users",
             excerpt=first(

@@ -80,7 +80,7 @@ class _Look:
             jobs=self._permitted(around.sees_jobs, "jobs of pg_cron", lambda: self._rows("picture_jobs", Job)),
             refused=self._permitted(
                 around.sees_refused,
-                "writes that the guard kept out",
+                "writes that the guard refused",
                 lambda: self._rows("refused_writes", RefusedWrite),
             ),
             drift=self._drift() if readable else None,

@@ -160,7 +160,7 @@ def _records(statement: Statement) -> bool:
 def _in_order(statements: list[Statement]) -> list[Statement]:
     """Statements that record what was there come before those that replace it; the stop comes first. Statements that
     make writers wait come last, before the version is recorded."""
-    first = [s for s in statements if s.purpose.startswith(("Note what", "Stop "))]
+    first = [s for s in statements if s.purpose.startswith(("Record what", "Stop "))]
     last = [s for s in statements if s.text.startswith(_LOCKING) or _records(s)]
     rest = [s for s in statements if s not in first and s not in last]
     return [*rest[:1], *first, *rest[1:], *last]

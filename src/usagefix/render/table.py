@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from textwrap import indent
 from typing import assert_never
 
 from rich.console import Console
@@ -37,6 +39,7 @@ from usagefix.render.pieces import (
 )
 from usagefix.render.verdict import BAD, FAINT, GOOD, MIND, PLAIN
 
+_VERDICT = re.compile(r"^\w[\w -]*: ", re.MULTILINE)
 WIDE = 120  # columns that four of prose fit into
 _COLOUR = {Mark.OK: GOOD, Mark.NOTE: PLAIN, Mark.WARNING: MIND, Mark.FAILED: BAD, Mark.SKIPPED: FAINT}
 
@@ -86,7 +89,7 @@ def draw(sections: Sequence[Section], console: Console) -> None:
     sections = in_characters_of(console, tuple(sections))
     for section in sections:
         if section.title:
-            console.print(Text(section.title, style="bold"))
+            hanging(Text(section.title, style="bold"), console)
         match section:
             case Results():
                 _results(section, console)
@@ -110,7 +113,9 @@ def draw(sections: Sequence[Section], console: Console) -> None:
             case Change():
                 _change(section, console)
             case Script():
-                console.print(Text(section.code), soft_wrap=True)
+                # Not where a line of it, in a name or a literal, would look like a verdict of ours.
+                set_in = "  " if _VERDICT.search(section.code) else ""
+                console.print(Text(indent(section.code, set_in)), soft_wrap=True)
             case _:
                 assert_never(section)
 

@@ -31,13 +31,13 @@ def apply(
     trust: options.TrustIn = None,
     show_queries: options.ShowQueries = False,
 ) -> None:
-    """Fix it: count every write, remove the drift, verify.
+    """Repair it: count every write, remove the drift, verify.
 
-    Writers wait a moment, at most a second an attempt; readers never. Stops before any change where the events do not
-    look like the whole truth; --trust says which side is true. At a terminal it asks before it changes a database that
-    is not on this machine.
+    Writers wait for a moment, at most one second an attempt. Readers never wait. apply stops before any change where
+    the events do not look like the whole truth; --trust says which side is true. At a terminal it asks before it
+    changes a database that is not on this machine.
 
-    Example: usagefix apply --dry-run
+        Example: usagefix apply --dry-run
     """
     from usagefix.apply import apply as verb
     from usagefix.apply import forecast, plan
@@ -77,7 +77,8 @@ def backfill(
 ) -> None:
     """Remove drift while the application runs.
 
-    Exact, in small transactions, after apply. What an interrupted run has corrected stays so; the next does the rest.
+    Run it after apply. It corrects counters exactly, in small transactions. When it is interrupted, what it corrected
+    stays, and the next run does the rest.
 
     Example: usagefix backfill --batch-size 200
     """
@@ -118,7 +119,8 @@ def rollback(
 ) -> None:
     """Go back to the state before apply.
 
-    What was changed since stays as it is, and is told. The counters keep their right values, unless --counters restore.
+    rollback leaves alone what somebody changed since apply, and reports it. Counters stay right, unless you ask for
+    --counters restore.
 
     Example: usagefix rollback --dry-run
     """
@@ -151,7 +153,7 @@ def guard(
     mode: Annotated[
         GuardMode | None,
         typer.Argument(
-            metavar="[MODE]", help="ignore, warn or reject: what becomes of other writes.", show_default=False
+            metavar="[MODE]", help="ignore, warn or reject. Without it, the command only shows.", show_default=False
         ),
     ] = None,
     yes: options.Yes = False,
@@ -159,8 +161,8 @@ def guard(
 ) -> None:
     """Show who else tries to write the counter; set a mode.
 
-    ignore (at first): the counter stays as it is, the rest of the statement goes through; warn: with a warning; reject:
-    the statement fails. Exit code 1 when the guard is not applied.
+    With ignore, the mode after apply, the counter stays as it is and the rest of the statement goes through. warn does
+    the same, with a warning. reject lets the statement fail. The exit code is 1 when the guard is not applied.
 
     Example: usagefix guard reject
     """

@@ -44,7 +44,7 @@ def _seconds(text: str) -> float:
 
 def dashboard(
     context: typer.Context,
-    page: Annotated[str, typer.Argument(metavar="FILE.html", help="The page to write, or -, which is stdout.")],
+    page: Annotated[str, typer.Argument(metavar="FILE.html", help="The page to write; - is stdout.")],
     since: viewing.Since = "365d",
     until: viewing.Until = None,
     zone: viewing.Zone = None,
@@ -57,7 +57,7 @@ def dashboard(
         float | None,
         options.option(
             "--every",
-            "Write it anew so often (60s, 5m, 1h), until Ctrl-C; a browser shows it when it loads the page again.",
+            "Write it again this often (60s, 5m, 1h), until Ctrl-C. A browser shows it when it loads the page again.",
             metavar="TIME",
             parser=_seconds,
             show_default=False,
@@ -67,11 +67,11 @@ def dashboard(
     user_column: viewing.UserColumn = None,
     kind_column: viewing.KindColumn = None,
 ) -> None:
-    """Write all of that, and what verify says, on one page. Reads only.
+    """Write all of that, and the result of verify, on one page. Reads only.
 
-    One file that opens from disk: no network, no script. A new file is for its owner alone (mode 0600), since it holds
-    data; one that is there keeps its mode. Exit code 0 when the page is written, also where verify finds drift: the
-    page and the last line say so.
+    The page is one file that opens from disk, without a network and without scripts. Only its owner can read a new file
+    (mode 0600), because it holds data; one that is there keeps its mode. The exit code is 0 when the page is written.
+    Where verify finds drift, the page and the last line say so.
 
     Example: usagefix dashboard usage.html --tz Europe/Berlin
     """

@@ -29,9 +29,9 @@ def trends(
     user_column: viewing.UserColumn = None,
     kind_column: viewing.KindColumn = None,
 ) -> None:
-    """Show uses over time, by kind, and their change. Reads only.
+    """Show uses over time, by kind, and how they change. Reads only.
 
-    The time before is as long, and earlier by whole weeks, so that weekdays are compared with weekdays.
+    trends compares with a time before that is as long, and earlier by whole weeks: a Monday meets a Monday.
 
     Example: usagefix trends --by week --since 12w --tz Europe/Berlin
     """
@@ -52,7 +52,7 @@ def heatmap(
     user_column: viewing.UserColumn = None,
     kind_column: viewing.KindColumn = None,
 ) -> None:
-    """Show when things are used: weekday by hour. Reads only.
+    """Show on which weekdays and at which hours things are used. Reads only.
 
     Example: usagefix heatmap --since 26w --tz Europe/Berlin
     """
@@ -65,7 +65,7 @@ def heatmap(
 def top(
     context: typer.Context,
     what: Annotated[
-        str, typer.Argument(metavar="presets|users", help="What to rank; of another counter: rows, or its table.")
+        str, typer.Argument(metavar="presets|users", help="What to rank. Of another counter: rows, or its table.")
     ],
     limit: viewing.Most = 10,
     since: viewing.Since = "90d",
@@ -80,7 +80,7 @@ def top(
 ) -> None:
     """Show the most used presets, or the most active users. Reads only.
 
-    Of users the key, and no name unless --user-label says which.
+    top shows users by their key. It shows a name only where --user-label says which column holds it.
 
     Example: usagefix top presets --since 30d --limit 5
     """

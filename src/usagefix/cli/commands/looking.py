@@ -27,7 +27,7 @@ def verify(
 ) -> None:
     """Prove it: every check, the accuracy of every counter. Reads only, locks nothing.
 
-    Exit code 1 when something is not right. With --watch, that of the last round.
+    The exit code is 1 when something is not right. With --watch it is that of the last round.
 
     Checks: events_complete, trigger_enabled, partitions_counted, partition_changes_counted, changes_counted,
     function_current, adjusting_function_current, function_secure, adjusting_function_secure, counted_once,
@@ -50,10 +50,10 @@ def verify(
 def status(context: typer.Context) -> None:
     """Show which migrations are applied, when and by whom. Reads only.
 
-    Also when the application last recorded a use. Exit code 1 when an applied object is not as released. log shows what
-    was done before.
+    status also shows when the application last recorded a use. The exit code is 1 when an applied object differs from
+    the released one. log shows what was done before.
 
-    Example: usagefix status
+        Example: usagefix status
     """
     from usagefix.status import status as verb
 
@@ -79,12 +79,13 @@ def log(
 
 def check(
     context: typer.Context,
-    row: Annotated[str, typer.Argument(metavar="ID", help="The row's id, or its exact label; of two columns: a,b.")],
+    row: Annotated[str, typer.Argument(metavar="ID", help="The row's id or exact label. An id of two columns is a,b.")],
     recent: options.Recent = 0,
 ) -> None:
     """Show one row: its counter, its events, the drift. Reads only.
 
-    Of each counter whose table has it. Exit code 1 when a counter is wrong, or there is no such row.
+    check shows it for each counter whose table has the row. The exit code is 1 when a counter is wrong, or when there
+    is no such row.
 
     Example: usagefix check "Golden hour" --recent 5
     """
@@ -93,12 +94,12 @@ def check(
 
 def check_preset(
     context: typer.Context,
-    preset: Annotated[str, typer.Argument(metavar="ID", help="The preset's id, or its exact name.")],
+    preset: Annotated[str, typer.Argument(metavar="ID", help="The preset's id or exact name.")],
     recent: options.Recent = 0,
 ) -> None:
     """Show one preset: its counter, its events, the drift. Reads only.
 
-    Exit code 1 when the counter is wrong, or there is no such preset.
+    The exit code is 1 when the counter is wrong, or when there is no such preset.
 
     Example: usagefix check-preset "Golden hour" --recent 5
     """
@@ -118,9 +119,9 @@ def discover(
 ) -> None:
     """Find the counters of a database, and what each counts.
 
-    Names and foreign keys suggest what to look at; the data decides: a column is a counter where at least half of its
-    rows agree with their events, and three times as many as with anything else. In all schemas, or the one of --schema;
-    large tables are sampled. Reads only. Exit code 1 when there is none.
+    Names and foreign keys suggest where to look; the data decides. A column is a counter when at least half of its rows
+    agree with their events, and three times as many as with anything else. discover looks in all schemas, or in the one
+    of --schema, and takes samples of large tables. It reads only. The exit code is 1 when it finds none.
 
     Example: usagefix discover
     """
@@ -145,8 +146,8 @@ def doctor(
 ) -> None:
     """Find out why the counter is wrong, or will be. Reads only.
 
-    Root causes, competing writers, who can get in, and more, each with its evidence and a remedy. Exit code 1 when one
-    is an error: the counter is or will be wrong, or somebody can get in.
+    doctor names root causes, competing writers, roles that can get in, and more, each with evidence and a remedy. The
+    exit code is 1 when a finding is an error: the counter is or will be wrong, or somebody can get in.
 
     Example: usagefix doctor --source .
     """

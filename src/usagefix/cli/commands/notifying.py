@@ -22,7 +22,7 @@ def notifications(
     action: Annotated[
         Throttling | None,
         typer.Argument(
-            metavar="[ACTION]", help="collapse or off: begin or end to add notifications together.", show_default=False
+            metavar="[ACTION]", help="collapse or off. Without it, the command only shows.", show_default=False
         ),
     ] = None,
     table: options.NotificationsTable = "preset_notifications",
@@ -40,12 +40,13 @@ def notifications(
     source: options.Source = None,
     show_queries: options.ShowQueries = False,
 ) -> None:
-    """Throttle notifications: unread ones become one.
+    """Throttle notifications: join unread ones into one.
 
-    collapse: a new notification is added to the recipient's unread one of the same preset and type within the window:
-    data.uses says how many it stands for, and it moves to the new time. Where there is no jsonb column the new one only
-    falls away. off: each is a row of its own again. Without either: what is there, and how many were added together.
-    No apply does it, no rollback undoes it. Exit code 1 where somebody disabled or altered a throttle.
+    collapse joins a new notification with the recipient's unread one of the same preset and type within the window:
+    data.uses says how many it stands for, and it takes the new time. Where there is no jsonb column, the new one is
+    dropped. off gives each notification a row of its own again. Without an action, the command shows the state, and how
+    many were joined. apply and rollback leave notifications alone. The exit code is 1 when somebody disabled or altered
+    a throttle.
 
     Example: usagefix notifications collapse --dry-run
     """

@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 def sql(
     context: typer.Context,
     version: Annotated[
-        str, typer.Argument(metavar="VERSION", help="A version, as status lists them.", autocompletion=options.versions)
+        str, typer.Argument(metavar="VERSION", help="A version, as status lists it.", autocompletion=options.versions)
     ],
     face: Annotated[
         catalog.Face,
         typer.Argument(
-            metavar="[apply|verify|backfill|rollback]", help="Which of its files; else apply.", show_default=False
+            metavar="[apply|verify|backfill|rollback]", help="Which of its files. Default: apply.", show_default=False
         ),
     ] = catalog.Face.APPLY,
     adapt: options.Adapt = False,
     daily_limit: options.Limit = DailyLimit.RESTORE,
     trust: options.TrustIn = None,
 ) -> None:
-    """Print the SQL of a version, to read or to run with psql. Does not connect, but for --adapt.
+    """Print the SQL of a version, to read or to run with psql.
 
-    --adapt prints the script for exactly this database, whatever it needs; --daily-limit is for its rollback, --trust
-    for the backfill.
+    sql connects only with --adapt, which prints the script that exactly this database needs. --daily-limit is for its
+    rollback, --trust for its backfill.
 
     Example: usagefix sql 20250930000001 rollback
     """
@@ -55,18 +55,18 @@ def sql(
 
 def export(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of migrations, or the project's.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the migrations, or of the project.")],
     tool: options.ForTool = None,
     to: options.ToVersion = None,
     adapt: options.Adapt = False,
     trust: options.TrustIn = None,
     daily_limit: options.Limit = DailyLimit.RESTORE,
 ) -> None:
-    """Write migration files for the tool that you have. Does not connect, but for --adapt.
+    """Write migration files for the tool that you use.
 
-    For supabase, dbmate, sqitch, flyway, golang-migrate, prisma, alembic. A migration for each version, and one for the
-    backfill, with the way back where the tool has it; --daily-limit is for that. What is there already is not written
-    again.
+    The tools are supabase, dbmate, sqitch, flyway, golang-migrate, prisma and alembic. export writes a migration for
+    each version and one for the backfill, with the way back where the tool has one; --daily-limit is for that. It skips
+    what is there already. It connects only with --adapt.
 
     Example: usagefix export supabase/migrations
     """
@@ -98,13 +98,13 @@ def export(
 
 def schema(
     command: Annotated[
-        str, typer.Argument(metavar="COMMAND", help="The command that prints it.", autocompletion=schemas.names)
+        str, typer.Argument(metavar="COMMAND", help="A command that has --format.", autocompletion=schemas.names)
     ],
 ) -> None:
     """Print the JSON Schema of a command's output.
 
-    Of what it prints with --format json. Does not connect. COMMAND is one that has --format; usagefix, the schema of a
-    failure before there is a command.
+    The schema describes what COMMAND prints with --format json. `usagefix schema usagefix` describes a failure before
+    there is a command. schema does not connect.
 
     Example: usagefix schema verify
     """
@@ -121,7 +121,8 @@ def demo(
 ) -> None:
     """Play the whole story on an embedded PostgreSQL.
 
-    A sample application, drifted, fixed and proven; nothing of it stays. Needs the extra: pip install 'usagefix[demo]'
+    demo loads a sample application whose counters drifted, repairs them and proves it. Nothing of it stays. It needs
+    the extra: pip install 'usagefix[demo]'
 
     Example: usagefix demo --keep
     """

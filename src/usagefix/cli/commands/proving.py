@@ -23,11 +23,11 @@ def smoke(
     preset: options.UsePreset = None,
     usage_type: options.UseKind = None,
 ) -> None:
-    """Try it: two uses on one day, as the application, count. All of it is rolled back.
+    """Try two uses on one day, see both count, undo them.
 
-    Through track_preset_usage(), as the application's role and with a user's claims; then many rows in one INSERT, and
-    their DELETE; then a use of somebody else's preset, of one's own and of nobody's, and one of each kind.
-    Nothing stays. Exit code 1 when a step fails.
+    smoke calls track_preset_usage() as the application's role, with a user's claims. Then it inserts many rows in one
+    statement, and deletes them. Then it tries a use of somebody else's preset, of the user's own and of nobody's, and
+    one use of each kind. It rolls everything back. The exit code is 1 when a step fails.
 
     Example: usagefix smoke --as authenticated
     """
@@ -52,10 +52,10 @@ def probe_api(
 ) -> None:
     """Post a use of a preset to the API; see it count once.
 
-    What one would do with curl, and then look at the counter. The use stays recorded. Exit code 1 when it was refused,
-    not recorded, or not counted exactly once.
+    probe-api does what you would do with curl, and then looks at the counter. The use stays recorded. The exit code is
+    1 when the API refuses the use or does not record it, or when it does not count exactly once.
 
-    Example: usagefix probe-api --url https://app.example.com --preset "Golden hour"
+    Example: usagefix probe-api --url https://example.com --preset "Golden hour"
     """
     from usagefix.api import Api
     from usagefix.probe import probe as verb
