@@ -37,7 +37,7 @@ def apply(
     the events do not look like the whole truth; --trust says which side is true. At a terminal it asks before it
     changes a database that is not on this machine.
 
-        Example: usagefix apply --dry-run
+    Example: usagefix apply --dry-run
     """
     from usagefix.apply import apply as verb
     from usagefix.apply import forecast, plan

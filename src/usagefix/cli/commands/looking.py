@@ -53,7 +53,7 @@ def status(context: typer.Context) -> None:
     status also shows when the application last recorded a use. The exit code is 1 when an applied object differs from
     the released one. log shows what was done before.
 
-        Example: usagefix status
+    Example: usagefix status
     """
     from usagefix.status import status as verb
 
