@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-import termios
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -118,7 +118,10 @@ def _require_yes(lines: Sequence[str], question: str, not_done: str) -> None:
 
 def _answer(lines: Sequence[str], question: str) -> str:
     """What a person types after the question; what was typed before it does not answer it."""
-    termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    with suppress(ImportError):  # Windows has no such module
+        import termios
+
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
     words.ask(lines, question)
     line = sys.stdin.readline()
     if not line:

@@ -34,8 +34,8 @@ def apply(
     """Repair it: count every write, remove the drift, verify.
 
     Writers wait for a moment, at most one second an attempt. Readers never wait. apply stops before any change where
-    the events do not look like the whole truth; --trust says which side is true. At a terminal it asks before it
-    changes a database that is not on this machine.
+    the events do not look like the whole truth; --trust says which side is true. At a terminal,
+    apply asks before it changes a database that is not on this machine.
 
     Example: usagefix apply --dry-run
     """

@@ -50,8 +50,8 @@ def verify(
 def status(context: typer.Context) -> None:
     """Show which migrations are applied, when and by whom. Reads only.
 
-    status also shows when the application last recorded a use. The exit code is 1 when an applied object differs from
-    the released one. log shows what was done before.
+    status also shows when the application last recorded a use. log shows what was done before. The exit code is 1 when
+    an applied object differs from the released one.
 
     Example: usagefix status
     """
@@ -64,10 +64,10 @@ def log(
     context: typer.Context,
     limit: Most = 20,
 ) -> None:
-    """Show what was done here: applied, rolled back, corrected. Reads only.
+    """Show what usagefix did here: applied, rolled back, corrected. Reads only.
 
-    The history that the ledger keeps, the newest first: when, by which role, with which version of usagefix, of every
-    counter. status shows what of that is in force now.
+    The ledger keeps this history. log prints the newest entry first: when, which counter, which role, and which version
+    of usagefix. status shows what is in force now.
 
     Example: usagefix log --limit 5
     """
