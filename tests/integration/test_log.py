@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from support import App, role
 
@@ -25,10 +27,16 @@ def test_nothing_was_ever_applied(app: App) -> None:
 
 
 def test_what_was_done(app: App) -> None:
-    assert app.usagefix("apply").code == 0
+    applied = app.usagefix("apply", COLUMNS="160")
+    steps = ("looking", "triggers", "counting", "correcting", "dropping the daily limit", "verifying")
+    took = "took: " + ", ".join(rf"{step} \d[\d.]* m?s" for step in steps)
+    assert re.search(f"^{took}$", applied.stdout, re.MULTILINE), applied.stdout
+    assert applied.stdout.endswith("\nnext: usagefix smoke, then usagefix verify in CI\n")
     app.spoil("UPDATE presets SET usage_count = usage_count + 7 WHERE id = %s", app.preset())
-    assert app.usagefix("backfill").code == 0
-    assert app.usagefix("backfill").code == 0
+    report = app.usagefix("backfill", "--format", "json").one["backfill"]
+    assert report["counted_ms"] > 0 < report["corrected_ms"]
+    again = app.usagefix("backfill").stdout
+    assert re.search(r"^took: counting [\d.]+ m?s\ndone: .*\nnext: usagefix verify$", again, re.MULTILINE), again
     back = ("rollback", "--yes", "--counters", "restore", "--daily-limit", "skip")
     assert app.usagefix(*back).code == 0
     assert lines(app) == [

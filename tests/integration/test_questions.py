@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support import App
 from terminals import elsewhere, typed
@@ -52,6 +54,28 @@ def test_each_command_asks_and_names_what_is_ahead(app: App) -> None:
         assert "keeps the daily limit off" in shown
         assert "drops schema usagefix" in shown
         assert app.one(UNTOUCHED)
+
+
+def test_it_asks_once_of_several_counters(app: App, tmp_path: Path) -> None:
+    app.sql("CREATE TABLE posts (id int PRIMARY KEY, likes int DEFAULT 0, views int DEFAULT 5)")
+    app.sql("CREATE TABLE likes (post_id int REFERENCES posts); INSERT INTO posts SELECT generate_series(1, 30)")
+    app.sql("INSERT INTO likes VALUES (1), (1)")
+    file = tmp_path / "usagefix.toml"
+    counters = {"likes": "likes.post_id", "views": "likes.post_id"}
+    file.write_text("".join(f"[[counter]]\ncounter = 'posts.{c}'\nevents = '{e}'\n" for c, e in counters.items()))
+    arguments = ("apply", "--config", str(file))
+    with elsewhere(app) as url:
+        shown = typed(*arguments, answer=b"n\n", DATABASE_URL=url).stderr
+        assert "    corrects 1 row: drift +2 (2 up and down together)\n" in shown
+        assert "    may be refused: the counters do not look like what these events count" in shown
+        assert shown.count("[y/N]") == 1
+        done = typed(*arguments, "--trust", "events", answer=b"y\n", DATABASE_URL=url)
+        assert done.code == 0, done.stderr
+        assert "    corrects 30 rows: drift -148" in done.stderr
+        done = typed("rollback", "--config", str(file), answer=b"y\n", DATABASE_URL=url)
+        assert done.code == 0, done.stderr
+        assert done.stderr.count("no longer counts events: the triggers go") == 2
+    assert app.one("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'likes'::regclass AND NOT tgisinternal") == 0
 
 
 def test_it_asks_nobody_else(fixed: App) -> None:

@@ -106,6 +106,7 @@ READING = (
     ("doctor",),
     ("backfill", "--dry-run"),
     ("status",),
+    ("log",),
     ("check-preset", "Neon city", "--recent", "2"),
     ("verify",),
     ("trends",),

@@ -77,7 +77,14 @@ def _ahead(
     told: dict[str, Sequence[str]] = {}
 
     def look(db: Database) -> None:
-        told[nouns(db.counter).counter] = question.ahead(db)
+        try:
+            ahead = question.ahead(db)
+        except Refused as refused:
+            if not told:
+                raise
+            # It may be otherwise once the counters before it are changed, which it may add up.
+            ahead = (f"may be refused: {refused.message}",)
+        told[nouns(db.counter).counter] = ahead
 
     in_turn(db, outcome, look, replace(way, snapshot=False), failed)
     outcome.parts.clear()
