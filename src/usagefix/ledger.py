@@ -218,7 +218,7 @@ def require_trusted(db: Database) -> None:
     if distrusted:
         raise NotPermitted(
             f"{'; '.join(distrusted)}: what is recorded in schema usagefix cannot be trusted",
-            hint="check it; revoke the grants, or drop what acts on it",
+            hint="check it; then give it to an owner that you trust, revoke the grants, or drop what acts on it",
         )
 
 

@@ -150,6 +150,15 @@ def probe(
     )  # fmt: skip
 
 
+def ahead(db: Database, api: Api, wanted: str, count: int = 1) -> tuple[str, ...]:
+    """What :func:`probe` is going to do, a sentence a line, and whom that may notify. Raises RowNotFound."""
+    preset = check_preset(db, wanted).row
+    with db.snapshot():
+        there = notices(db)
+    posts = f"{plural(count, 'use')} of {preset.called} will be posted to {api.usage_url(preset.id)}"
+    return (posts, *there.ahead)
+
+
 def _post_all(send: Callable[[], Post], count: int, timeout: float) -> tuple[Post, ...]:
     """Call ``send`` so many times at once. Raises CannotConnect if no call reached the API. It does not wait for a
     late thread: its answer may come byte by byte for ever, and nobody can end a thread."""

@@ -98,3 +98,15 @@ def test_it_asks_nobody_else(fixed: App) -> None:
         assert (in_ci.code, "pass --yes" in in_ci.stderr) == (2, True), in_ci.stderr
     here = typed("rollback", answer=b"n\n", DATABASE_URL=fixed.url())
     assert (here.code, f"Roll back in database {fixed.name} on /" in here.stderr) == (1, True), here.stderr
+
+
+def test_probe_api_asks_before_people_are_notified(fixed: App) -> None:
+    probe = ("probe-api", "--url", "http://127.0.0.1:9", "--token", "x", "--preset", "Golden hour", "--count", "2")
+    with elsewhere(fixed) as url:
+        done = typed(*probe, answer=b"n\n", DATABASE_URL=url, COLUMNS="300")
+        assert "error: not posted: you said no\n" in done.stderr
+        assert "\n  2 uses of Golden hour will be posted to http://127.0.0.1:9/api/presets/" in done.stderr
+        assert "\n  each use is real and stays: it may notify people by preset_notifications (" in done.stderr
+        done = typed(*probe, answer=b"y\n", DATABASE_URL=url, COLUMNS="300")
+        assert (done.code, done.stderr.count("each use is real")) == (3, 1), done.stderr
+        assert typed(*probe, "--yes", DATABASE_URL=url).code == 3

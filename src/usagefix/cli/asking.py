@@ -24,6 +24,7 @@ _DONE = {
     "rollback": ("Roll back in", "rolled back"),
     "guard": ("Switch the guard in", "switched"),
     "notifications": ("Change this in", "changed"),
+    "probe-api": ("Post to the application of", "posted"),
 }
 _ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 _NO = ("", "0", "false", "no", "off")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from usagefix.cli import options, run
+from usagefix.cli.asking import Question
 from usagefix.cli.turns import TRY
 from usagefix.models.choices import POST_SECONDS, USAGE_TYPE
 from usagefix.render import words
@@ -49,20 +50,32 @@ def probe_api(
     usage_type: options.UsageType = USAGE_TYPE,
     count: options.Uses = 1,
     timeout: options.Timeout = POST_SECONDS,
+    yes: options.Yes = False,
 ) -> None:
     """Post a use of a preset to the API; see it count once.
 
     probe-api does what you would do with curl, and then looks at the counter. The use stays recorded. The exit code is
-    1 when the API refuses the use or does not record it, or when it does not count exactly once.
+    1 when the API refuses the use or does not record it, or when it does not count exactly once. Before it posts, it
+    names who may be notified, and at a terminal asks if the database is not on this machine.
 
     Example: usagefix probe-api --url https://example.com --preset "Golden hour"
     """
     from usagefix.api import Api
+    from usagefix.probe import ahead
     from usagefix.probe import probe as verb
 
-    def work(db: Database) -> Report:
-        return verb(
-            db, Api.at(url, token), preset, usage_type=usage_type, count=count, timeout=timeout, on_step=words.say
-        )
+    told = list[str]()
 
-    run.execute(context, "probe-api", work, first=lambda: Api.at(url, token))
+    def asked(db: Database) -> list[str]:
+        told.extend(ahead(db, Api.at(url, token), preset, count))
+        return told
+
+    def say(line: str) -> None:
+        if line not in told:
+            words.say(line)
+
+    def work(db: Database) -> Report:
+        return verb(db, Api.at(url, token), preset, usage_type=usage_type, count=count, timeout=timeout, on_step=say)
+
+    asks = Question(asked, yes)
+    run.execute(context, "probe-api", work, first=lambda: Api.at(url, token), asks=asks)
