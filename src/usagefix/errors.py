@@ -12,7 +12,7 @@
      ├─ CannotConnect                  3  no connection, or the connection was lost
      ├─ Busy                           4  locks not granted in time, or another run is going
      ├─ DatabaseRefused                5  the server refused a statement
-     │   ├─ NotPermitted               5  the role lacks a right
+     │   ├─ NotPermitted               5  the role lacks a privilege
      │   └─ ReadOnlyServer             5  a standby, or a read-only session
      ├─ InternalError               70  a defect of usagefix itself
      └─ Interrupted                 130  Ctrl-C, SIGTERM or SIGHUP

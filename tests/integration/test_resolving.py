@@ -288,7 +288,7 @@ def test_who_may_make_no_temporary_table_is_told_what_grants_it(shop: App, tmp_p
     db = connect(locate(shop.url("plain"), "the test"))
     try:
         assert of(db, tmp_path, key("where", "value > 1"), vetting=False)
-        with pytest.raises(Exception, match="lacks a right") as raised:
+        with pytest.raises(Exception, match="lacks a privilege") as raised:
             of(db, tmp_path, key("where", "value > 1"))
         assert "GRANT TEMPORARY ON DATABASE" in str(raised.value.hint)  # type: ignore[attr-defined]
     finally:

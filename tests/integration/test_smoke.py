@@ -400,7 +400,7 @@ def test_another_role(fixed: App) -> None:
         fixed.sql("REVOKE UPDATE ON presets FROM owner_only")
         unable = fixed.usagefix("smoke", DATABASE_URL=fixed.url("owner_only"))
         assert unable.code == 5
-        assert "the role lacks a right" in unable.stderr
+        assert "the role lacks a privilege" in unable.stderr
 
 
 def test_a_preset_by_name_and_kind_of_use(fixed: App) -> None:

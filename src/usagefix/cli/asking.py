@@ -114,7 +114,7 @@ def _require_yes(lines: Sequence[str], question: str, not_done: str) -> None:
         words.ask([""], "")
         why = "nobody said yes"
     if not answer:
-        raise Refused(f"{not_done}: {why}", hint="usagefix status shows where things stand")
+        raise Refused(f"{not_done}: {why}", hint="usagefix status shows the present state")
 
 
 def _answer(lines: Sequence[str], question: str) -> str:

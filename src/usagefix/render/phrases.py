@@ -151,7 +151,7 @@ def undone(report: RollbackReport, nouns: Nouns = USUAL) -> Iterator[str]:
         case None:
             pass
     if report.counters_restored is not None:
-        changed = "would show again" if would else "show again"
+        changed = "would show again" if would else "shows again" if report.counters_restored == 1 else "show again"
         those = plural(report.counters_restored, "counter")
         yield f"{those} {changed} what they showed before apply, plus later {nouns.events}"
     elif report.migrations and report.counts is not None:
