@@ -30,8 +30,9 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import Finding, Severity, SourceRead
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
+from usagefix.models.history import LogReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, TopReport, TrendsReport, WrittenPage
-from usagefix.models.migration import ExportReport, PlannedStatement, RollbackReport, StatusReport
+from usagefix.models.migration import Durations, ExportReport, PlannedStatement, RollbackReport, StatusReport
 from usagefix.models.notifying import NotificationsReport
 from usagefix.models.outcome import ABOUT_COUNTERS
 from usagefix.models.probe import ProbeReport
@@ -90,6 +91,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
         "plan": tuple[PlannedStatement, ...],
         "tracker_diff": str,
         "remarks": tuple[str, ...],
+        "durations": Durations | None,
         **VERIFIED,
     },
     "verify": VERIFIED,
@@ -109,6 +111,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
     "check": get_type_hints(RowReport),
     "check-preset": get_type_hints(RowReport),
     "status": get_type_hints(StatusReport),
+    "log": get_type_hints(LogReport),
     "guard": get_type_hints(GuardReport),
     "notifications": get_type_hints(NotificationsReport),
     "smoke": get_type_hints(SmokeReport),

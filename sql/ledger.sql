@@ -63,6 +63,7 @@ CREATE TABLE IF NOT EXISTS usagefix.backfills (
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(), finished_at timestamptz,
     by_role text NOT NULL DEFAULT session_user,
     application text NOT NULL DEFAULT current_setting('application_name'),
+    tool text DEFAULT NULLIF(current_setting('usagefix.tool', true), ''),
     backend_pid integer NOT NULL DEFAULT pg_backend_pid(), lease_until timestamptz
 );
 

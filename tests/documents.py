@@ -76,10 +76,11 @@ def mentions() -> Iterator[tuple[str, str]]:
 
 
 def plain(line: str) -> str:
-    """A line as far as it is the same in every run: times, ids and widths are not."""
+    """A line as far as it is the same in every run: times, durations, ids and widths are not."""
     line = re.sub(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", line)
     line = re.sub(r"\d{4}-\d\d-\d\d[ \d:]*", "DATE ", line)
-    line = re.sub(r"2026\d{10}|(?<=pid )\d+|(?<=transaction )\d+|\d[\d.]*(?= s\b)", "N", line)
+    line = re.sub(r"2026\d{10}|(?<=pid )\d+|(?<=transaction )\d+", "N", line)
+    line = re.sub(r"\d[\d.,]* (?:ms|s|min \d+ s|h \d+ min)\b", "N s", line)
     return " ".join(re.sub(r"─+", "─", line).split())
 
 

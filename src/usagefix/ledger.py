@@ -31,6 +31,9 @@ _TABLES = (
     "refused_writes",
 )
 
+WITH = {"usagefix.tool": f"usagefix {__version__}"}
+"""The setting from which the ledger notes what works on it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
@@ -221,4 +224,4 @@ def require_trusted(db: Database) -> None:
 
 def provenance(migration: catalog.Migration) -> dict[str, str]:
     """The settings from which a script notes in the ledger what ran it."""
-    return {"usagefix.tool": f"usagefix {__version__}", "usagefix.checksum": migration.checksum}
+    return {**WITH, "usagefix.checksum": migration.checksum}

@@ -36,17 +36,11 @@ def plan(
     another counter needs the ledger or was applied to the same function later, or if somebody keeps things of their
     own in the ledger's schema.
     """
-    if purge and to is not None:
-        raise ConfigurationError("--purge goes back all the way, --to does not", hint="pass one of them")
-    keep = catalog.migration(to).version if to is not None else ""
-    if counters is Counters.RESTORE and keep >= catalog.counting().version:
-        raise ConfigurationError(
-            "--counters restore goes with the counting, which stays with this --to", hint="leave one of them out"
-        )
+    keep = _kept(to, counters, purge=purge)
     seen = _look(db)
-    undone = [m for m in reversed(catalog.migrations()) if m.version in seen.ledger.begun and m.version > keep]
+    undone = _since(seen.ledger, keep)
     _require_last(db, seen, undone, purge=purge)
-    purge = purge and _is_last(db) and bool(db.values("SELECT to_regnamespace('usagefix') IS NOT NULL")[0])
+    purge = purge and _is_last(db) and _has_ledger(db)
     strangers = db.values(db.query("ledger_strangers")) if purge else []
     if strangers:
         raise RollbackRefused(
@@ -61,12 +55,56 @@ def plan(
         )
     for migration in undone:
         undoing.plan(seen, migration, limit)  # refuses before anything is changed
-    counting = any(m.kind is MigrationKind.COUNTING for m in undone)
-    if counting and limit is DailyLimit.RESTORE:
+    agreed = _planned(undone, seen.ledger, limit, counters, purge=purge)
+    if agreed.counting and limit is DailyLimit.RESTORE:
         _require_restorable(db, seen)
-    had_limit = counting and seen.ledger.limit is not None
-    restore = counters if counting else Counters.KEEP
-    return RollbackPlan(tuple(m.version for m in undone), limit, had_limit=had_limit, purge=purge, counters=restore)
+    return agreed
+
+
+def forecast(
+    db: Database, *, to: str | None, limit: DailyLimit, purge: bool = False, counters: Counters = Counters.KEEP
+) -> RollbackPlan:
+    """What :func:`plan` will come to once the counters in turn before this one are rolled back: as the ledger has it,
+    since nothing else can be told before. Reads only."""
+    keep = _kept(to, counters, purge=purge)
+    with db.snapshot():
+        written = ledger.read(db)
+        return _planned(_since(written, keep), written, limit, counters, purge=purge and _has_ledger(db))
+
+
+def _kept(to: str | None, counters: Counters, *, purge: bool) -> str:
+    """The newest version that stays. Raises ConfigurationError for options that do not go together."""
+    if purge and to is not None:
+        raise ConfigurationError("--purge goes back all the way, --to does not", hint="pass one of them")
+    keep = catalog.migration(to).version if to is not None else ""
+    if counters is Counters.RESTORE and keep >= catalog.counting().version:
+        raise ConfigurationError(
+            "--counters restore goes with the counting, which stays with this --to", hint="leave one of them out"
+        )
+    return keep
+
+
+def _since(written: ledger.Ledger, keep: str) -> list[Migration]:
+    """The versions after one that are applied, newest first."""
+    return [m for m in reversed(catalog.migrations()) if m.version in written.begun and m.version > keep]
+
+
+def _planned(
+    undone: list[Migration], written: ledger.Ledger, limit: DailyLimit, counters: Counters, *, purge: bool
+) -> RollbackPlan:
+    counting = any(m.kind is MigrationKind.COUNTING for m in undone)
+    return RollbackPlan(
+        tuple(m.version for m in undone),
+        limit,
+        had_limit=counting and written.limit is not None,
+        purge=purge,
+        counters=counters if counting else Counters.KEEP,
+        counting=counting,
+    )
+
+
+def _has_ledger(db: Database) -> bool:
+    return bool(db.values("SELECT to_regnamespace('usagefix') IS NOT NULL")[0])
 
 
 def preview(db: Database, agreed: RollbackPlan) -> RollbackReport:

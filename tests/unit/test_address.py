@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from psycopg import conninfo as libpq
 
 from usagefix.errors import ConfigurationError
+from usagefix.models.target import is_here
 from usagefix.target import Location, locate, urls
 from usagefix.target.parameters import IGNORED
 
@@ -325,3 +326,21 @@ def test_a_placeholder_is_seen(text: str) -> None:
 
 def test_brackets_in_a_password_are_no_placeholder() -> None:
     assert read("postgresql://u:[a]<b>{c}@h/d")["password"] == "[a]<b>{c}"
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "named", "here"),
+    [
+        ("/var/run/postgresql", "", False, True), ("@abstract", "", False, True), ("", "", False, True),
+        ("localhost", "127.0.0.1", False, True), ("LocalHost.", "::1", False, True), ("app.localhost", "", False, True),
+        ("127.9.9.9", "127.9.9.9", False, True), ("::1", "::1", False, True), ("::ffff:127.0.0.1", "", False, True),
+        ("0.0.0.0", "0.0.0.0", False, True), ("db.test", "127.0.0.1", False, True),
+        ("host.docker.internal", "192.168.65.254", False, True), ("fe80::1%eth0", "fe80::1%eth0", False, False),
+        ("db.test", "192.0.2.7", False, False), ("192.0.2.7", "192.0.2.7", False, False), ("db", "172.18.0.2", False, False),
+        ("localhost.example.com", "192.0.2.7", False, False), ("db.example.com", "", False, False),
+        ("localhost", "192.0.2.7", True, False), ("db.example.com", "127.0.0.1", True, False),
+        ("localhost", "127.0.0.1", True, True),
+    ],
+)  # fmt: skip
+def test_what_is_on_this_machine(host: str, address: str, named: bool, here: bool) -> None:
+    assert is_here(host, address, named=named) is here

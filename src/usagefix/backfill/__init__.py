@@ -87,6 +87,8 @@ def backfill(
         baselines=done[0].stored.kept,
         forgotten=done[0].stored.forgotten,
         unrepaired=(*not_made, *done[-1].unrepaired),
+        counted_ms=sum(r.counted_ms for r in done),
+        corrected_ms=sum(r.corrected_ms for r in done),
         last_only=last_only,
         refresh=stale(db) if presets > last_only else (),
     )

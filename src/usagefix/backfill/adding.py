@@ -12,6 +12,7 @@ from usagefix.backfill.holding import Hold
 from usagefix.backfill.storing import LEASE_SECONDS, Stored
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy, DatabaseRefused, UsagefixError
+from usagefix.laps import Laps
 from usagefix.models.amount import Amount, amount, plus
 from usagefix.models.correction import BackfillProgress, Unrepaired
 from usagefix.models.figures import grouped, out_of
@@ -55,13 +56,17 @@ class Done:
     last_only: int
     drift: Amount
     batches: int
+    counted_ms: int
+    corrected_ms: int
     count_again: bool
     unrepaired: tuple[Unrepaired, ...]
 
 
 def one_round(db: Database, how: How) -> Done:
     """Count in one snapshot, store the deltas, and add them. If the server refuses a row, go on with the others."""
-    stored, nouns = db.retrying(lambda: how.store(db), how.limits), db.nouns
+    laps, nouns = Laps(), db.nouns
+    stored = db.retrying(lambda: how.store(db), how.limits)
+    counted = laps.lap()
     if stored.kept.rows:
         have = "has" if stored.kept.rows == 1 else "have"
         db.changes.append(f"{nouns.of(stored.kept.rows)} {have} a baseline of {nouns.total(stored.kept.total)}")
@@ -98,7 +103,7 @@ def one_round(db: Database, how: How) -> Done:
         time.sleep(how.pause)
     with db.transaction(how.limits):
         (count_again,) = db.values(db.query("close_run"), {"run": stored.run})
-    return Done(stored, done, last_only, removed, batches, count_again, tuple(refused.values()))
+    return Done(stored, done, last_only, removed, batches, counted, laps.lap(), count_again, tuple(refused.values()))
 
 
 def _next_size(size: int, step: Step, how: How) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from usagefix import preflight, trust
+from usagefix import ledger, preflight, trust
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy
 from usagefix.models.amount import Amount, is_number
@@ -64,7 +64,7 @@ def new_run(
     db: Database, store: Callable[[int], tuple[int, Amount]], count: Callable[[], None] = lambda: None
 ) -> Stored:
     """A new run, with what ``store`` finds to do. ``count`` runs before that."""
-    with db.transaction(Limits(statement_timeout=0)):
+    with db.transaction(Limits(statement_timeout=0), settings=ledger.WITH):
         db.claim(counting=True)
         going = db.rows(db.query("running_backfill"), _Running)
         if going:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import typer
 
 from usagefix.cli import printing
+from usagefix.cli.asking import Question, ask
 from usagefix.cli.options import VIEWS, Format
 from usagefix.cli.shared import Shared, shared
 from usagefix.cli.subjects import keep_uses, kept_by_sql, leave_out, look_up
@@ -47,12 +48,14 @@ def execute(
     *,
     first: Callable[[], object] | None = None,
     of_declared: bool = True,
+    asks: Question | None = None,
 ) -> NoReturn:
     """Run a command on the database and end the process with its exit code. ``way``: how it goes over its counters;
-    ``first``: what may fail before there is a connection; ``of_declared``: whether it works on declared counters."""
+    ``first``: what may fail before there is a connection; ``of_declared``: whether it works on declared counters;
+    ``asks``: a person, before it changes anything."""
     outcome = Outcome(command)
     with timed(outcome):
-        on_database(context, outcome, work, way, first=first, of_declared=of_declared)
+        on_database(context, outcome, work, way, first=first, of_declared=of_declared, asks=asks)
     end(outcome, shared(context).output, shared(context).file)
 
 
@@ -73,9 +76,11 @@ def on_database(
     first: Callable[[], object] | None = None,
     say: Callable[[str], None] = words.say,
     of_declared: bool = True,
+    asks: Question | None = None,
 ) -> None:
     """Connect, work, close. The outcome has the result. ``way``: how it goes over its counters; ``first``: what may
-    fail before there is a connection; ``say`` gets the words for stderr."""
+    fail before there is a connection; ``say`` gets the words for stderr; ``asks``: a person, before it changes
+    anything."""
     db: Database | None = None
     outcome.given = shared(context).flags.as_typed if of_declared else ""
     with caught(outcome):
@@ -99,6 +104,8 @@ def on_database(
                 leave_out(db)
             if command == "probe-api":
                 keep_uses(db)
+        if asks is not None:
+            ask(db, outcome, asks, way, as_error)
         again_on_a_standby(partial(about, outcome, work, way), db, say)
     outcome.changes = words.outcome(db.changes if db else (), outcome.left)
     if db is not None:

@@ -178,6 +178,7 @@ class Shared:
 LACKING = {
     "discover": _DECLARING,
     "notifications": _DECLARING,
+    "log": _DECLARING - {"counter"},
     "sql": _RESULT,
     "schema": _TARGET | _RESULT | _DECLARING,
     "demo": _TARGET | _RESULT | _DECLARING,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from usagefix.database import Database
     from usagefix.models.reports import Report
 
-    Work = Callable[[Database], Report]
+    Work = Callable[[Database], Report | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from usagefix.counter import STANDARD, Counter
 from usagefix.database.failures import translated
 from usagefix.database.texts import codec, encoded
 from usagefix.models.nouns import Nouns
-from usagefix.models.target import Target
+from usagefix.models.target import Target, is_here
 from usagefix.nouns import nouns
 from usagefix.rendering import PARAMETER
 
@@ -81,6 +81,12 @@ class Link:
     def close(self) -> None:
         """End the session; an open transaction is rolled back."""
         self._connection.close()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the server is on this machine, as far as the connection tells."""
+        info = self._connection.info
+        return is_here(info.host, info.hostaddr, named=self.target.host != info.host)
 
     @property
     def nouns(self) -> Nouns:

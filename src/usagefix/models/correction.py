@@ -51,6 +51,7 @@ class BackfillReport(Keyed):
     row that was corrected in several rounds counts in each. ``unrepaired``: rows that the server refused to update; the
     others were corrected. ``baselines``: what counters showed too much, and keep from now on; ``forgotten``: former
     baselines. ``refresh``: statements for the materialised views that still show the old counters, in their order.
+    ``counted_ms``, ``corrected_ms``: how long it counted, and corrected, in milliseconds; None in a dry run.
     """
 
     rows_changed: int
@@ -64,6 +65,8 @@ class BackfillReport(Keyed):
     baselines: Baselines = NO_BASELINES
     forgotten: Baselines = NO_BASELINES
     unrepaired: tuple[Unrepaired, ...] = ()
+    counted_ms: int | None = None
+    corrected_ms: int | None = None
     last_only: int = 0
     refresh: tuple[str, ...] = ()
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from usagefix.models.advice import Step
-from usagefix.models.choices import Counters, DailyLimit, MigrationTool
+from usagefix.models.choices import Counters, DailyLimit, MigrationTool, Trust
 from usagefix.models.correction import NO_BASELINES, BackfillReport, Baselines
 from usagefix.models.keyed import Keyed
 from usagefix.models.notifying import Throttle
@@ -61,6 +61,20 @@ class StatusReport(Keyed):
 
 
 @dataclass(frozen=True, slots=True)
+class Forecast:
+    """What apply is going to do, before anybody agreed to it. ``counting``: the triggers that count are made;
+    ``counts``: what it found, None where nothing is wrong; ``functions``: of the application, which change; ``limit``:
+    the daily limit, which goes."""
+
+    versions: tuple[str, ...]
+    counting: bool
+    counts: Counts | None
+    believed: Trust | None
+    functions: tuple[str, ...]
+    limit: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedStatement:
     """One statement of a dry run: what it is for, its first line, and the table locks it takes."""
 
@@ -71,9 +85,23 @@ class PlannedStatement:
 
 
 @dataclass(frozen=True, slots=True)
+class Durations:
+    """How long the steps of apply took, in milliseconds; the backfill has those of counting and correcting.
+
+    ``waited_ms``: for older transactions to end; ``dropped_ms``: to drop the daily limit, None where there was none.
+    """
+
+    looked_ms: int
+    changed_ms: int
+    waited_ms: int
+    dropped_ms: int | None
+    verified_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class ApplyReport(Keyed):
-    """What apply found, did and proved. ``after`` is None in a dry run, which changes nothing. ``remarks``: what
-    apply had to say of this database, such as a trigger that it disabled."""
+    """What apply found, did and proved. ``after`` and ``durations`` are None in a dry run, which changes nothing.
+    ``remarks``: what apply had to say of this database, such as a trigger that it disabled."""
 
     before: VerifyReport
     migrations: tuple[str, ...]
@@ -82,6 +110,7 @@ class ApplyReport(Keyed):
     plan: tuple[PlannedStatement, ...] = ()
     tracker_diff: str = ""
     remarks: tuple[str, ...] = ()
+    durations: Durations | None = None
 
     @property
     def dry_run(self) -> bool:
@@ -100,6 +129,7 @@ class ApplyReport(Keyed):
             "plan": [asdict(step) for step in self.plan],
             "tracker_diff": self.tracker_diff,
             "remarks": self.remarks,
+            "durations": asdict(self.durations) if self.durations else None,
         }
         return keys | (asdict(self.after) if self.after else {})
 
@@ -125,13 +155,14 @@ class ExportReport(Keyed):
 @dataclass(frozen=True, slots=True)
 class RollbackPlan:
     """What a rollback would undo, newest first, before a person agrees. ``had_limit``: apply dropped a daily limit;
-    ``purge``: drop the ledger, too."""
+    ``purge``: drop the ledger, too; ``counting``: drop the triggers that count."""
 
     versions: tuple[str, ...]
     daily_limit: DailyLimit
     had_limit: bool
     purge: bool = False
     counters: Counters = Counters.KEEP
+    counting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

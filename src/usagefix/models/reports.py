@@ -4,6 +4,7 @@ from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.guarding import GuardReport
+from usagefix.models.history import LogReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, TopReport, TrendsReport, WrittenPage
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, StatusReport
 from usagefix.models.notifying import NotificationsReport
@@ -25,6 +26,7 @@ Report = (
     | ProbeReport
     | DiscoverReport
     | NotificationsReport
+    | LogReport
     | TrendsReport
     | HeatmapReport
     | TopReport

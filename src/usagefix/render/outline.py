@@ -12,6 +12,7 @@ from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.figures import grouped, parts, plural
 from usagefix.models.guarding import GuardReport
+from usagefix.models.history import LogReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, TopReport, TrendsReport, WrittenPage
 from usagefix.models.migration import (
     ApplyReport,
@@ -29,8 +30,8 @@ from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
-from usagefix.render import counts, discovery, findings, insights, notifying
-from usagefix.render.phrases import corrections, moment, undone
+from usagefix.render import counts, discovery, findings, history, insights, notifying
+from usagefix.render.phrases import corrections, moment, took, undone
 from usagefix.render.pieces import (
     Cell,
     Change,
@@ -159,7 +160,8 @@ def _of_report(report: Report, nouns: Nouns, *, whole: bool) -> Outline:
             return _planned(report, nouns) if report.after is None else _applied(report, report.after, nouns)
         case BackfillReport():
             notes = Notes("", tuple(corrections(report, nouns)))
-            return Outline((_backfill(report, nouns),), verdict(report), (notes,))
+            durations = (Remark("took", line) for line in took(report))
+            return Outline((_backfill(report, nouns),), verdict(report, nouns), (notes, *durations))
         case RollbackReport():
             result = Result("rolled_back", Mark.OK, "ok", "Rolled back", detail=str(verdict(report, nouns)))
             done = (Notes("", tuple(undone(report, nouns))),) if report.migrations else ()
@@ -191,6 +193,8 @@ def _of_report(report: Report, nouns: Nouns, *, whole: bool) -> Outline:
             return insights.top(report, nouns)
         case DiscoverReport():
             return discovery.discovered(report)
+        case LogReport():
+            return history.logged(report)
         case NotificationsReport():
             return notifying.notified(report)
         case ProbeReport():
@@ -206,6 +210,7 @@ def _applied(report: ApplyReport, after: VerifyReport, nouns: Nouns) -> Outline:
         *((counts.checked("What was wrong", wrong, extra=True),) if wrong else ()),
         Notes("What was done", (*done, *report.remarks, *corrections(report.backfill, nouns))),
         *counts.told(after, nouns, "What is still wrong"),
+        *(Remark("took", line) for line in took(report.backfill, report.durations)),
     )
     migrations = (Result("migration", Mark.OK, "applied", version) for version in report.migrations)
     now = counts.of_checks(after.checks)

@@ -12,8 +12,8 @@ from math import isfinite
 from usagefix.models.amount import Amount
 from usagefix.models.choices import DailyLimit
 from usagefix.models.correction import BackfillReport
-from usagefix.models.figures import grouped, out_of, plural, signed
-from usagefix.models.migration import ExportReport, RollbackReport
+from usagefix.models.figures import duration, grouped, out_of, plural, signed
+from usagefix.models.migration import Durations, ExportReport, RollbackReport
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.probe import Notified, Post, Probed, ProbeReport
 from usagefix.models.verification import Status
@@ -31,6 +31,7 @@ APPLIES_NOT = ("does not apply", "do not apply")
 _COMPETITORS = ("counted_twice", "competing_writer", "counter_writer")
 _MOST_IDS = 3
 _MOST_UNREPAIRED = 10
+_SECOND = 1_000  # milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,23 @@ def corrections(report: BackfillReport, nouns: Nouns = USUAL) -> Iterator[str]:
         for trigger in report.triggers:
             times = f"{'at most ' if trigger.at_most else ''}{plural(trigger.fires, 'time')}"
             yield f"  {trigger.name}: {times}"
+
+
+def took(backfill: BackfillReport, durations: Durations | None = None) -> Iterator[str]:
+    """How long each step of a backfill took, or of an apply: a line, but for a dry run."""
+    if backfill.counted_ms is None or backfill.corrected_ms is None:
+        return
+    steps = {"counting": backfill.counted_ms}
+    if backfill.rows_changed:
+        steps["correcting"] = backfill.corrected_ms
+    if durations is not None:
+        steps = {"looking": durations.looked_ms, "triggers": durations.changed_ms} | steps
+        if durations.waited_ms >= _SECOND:
+            steps["waiting for older transactions"] = durations.waited_ms
+        if durations.dropped_ms is not None:
+            steps["dropping the daily limit"] = durations.dropped_ms
+        steps["verifying"] = durations.verified_ms
+    yield ", ".join(f"{step} {duration(milliseconds / _SECOND)}" for step, milliseconds in steps.items())
 
 
 def _made_right(report: BackfillReport, nouns: Nouns) -> Iterator[str]:

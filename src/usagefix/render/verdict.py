@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from usagefix.models.choices import GuardMode, Throttling
@@ -12,6 +12,7 @@ from usagefix.models.diagnosis import DoctorReport, Severity
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.figures import grouped, out_of, parts, percent, plural, size
 from usagefix.models.guarding import GuardReport
+from usagefix.models.history import LogReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, Of, TopReport, TrendsReport, Window, WrittenPage
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, State, StatusReport
 from usagefix.models.notifying import NotificationsReport
@@ -23,7 +24,7 @@ from usagefix.models.verification import RowReport, Status, VerifyReport
 from usagefix.render.phrases import moved, tally
 
 GOOD, BAD, MIND, FAINT, PLAIN = "green", "red", "yellow", "dim", ""
-_GUARDED = {
+GUARDED = {
     GuardMode.IGNORE: "the counter keeps its value, the rest of the statement succeeds",
     GuardMode.WARN: "the counter keeps its value, the rest of the statement succeeds, with a warning",
     GuardMode.REJECT: "a statement that writes the counter fails",
@@ -52,14 +53,10 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
             if report.after is None:
                 following = str(report.before.next or "") or ("usagefix apply" if report.migrations else "")
                 return Verdict("dry run", "nothing was changed; the SQL: usagefix sql VERSION", next=following)
-            return _verified(report.after, nouns)
+            proved = _verified(report.after, nouns)
+            return replace(proved, next=proved.next or "usagefix smoke, then usagefix verify in CI")
         case BackfillReport():
-            if report.dry_run:
-                return Verdict("dry run", "nothing was changed")
-            if not report.ok:
-                left = f"{nouns.of(len(report.unrepaired))} not corrected: the server refuses to update the row"
-                return Verdict("not done", left, BAD, "mend what refuses it, then usagefix backfill")
-            return Verdict("done", "the drift is removed; usagefix verify proves it", GOOD)
+            return _backfilled(report, nouns)
         case RollbackReport():
             return _rolled_back(report, nouns)
         case StatusReport():
@@ -75,7 +72,7 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
         case ExportReport():
             return _exported(report)
         case GuardReport():
-            means = _GUARDED[report.mode]
+            means = GUARDED[report.mode]
             if report.was is None:
                 return Verdict(f"mode {report.mode}", means)
             was = "as before" if report.was is report.mode else f"was {report.was}"
@@ -92,6 +89,8 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
             return _seen(report, nouns)
         case DiscoverReport():
             return _discovered(report)
+        case LogReport():
+            return _logged(report)
         case NotificationsReport():
             return _throttled(report)
         case ProbeReport():
@@ -110,6 +109,15 @@ def _verified(report: VerifyReport, nouns: Nouns) -> Verdict:
         return Verdict("cannot tell", said, MIND)
     allowed = ", the drift is within what is allowed" if counts and counts.inaccurate else ""
     return Verdict("right", f"{said}{allowed}", GOOD)
+
+
+def _backfilled(report: BackfillReport, nouns: Nouns) -> Verdict:
+    if report.dry_run:
+        return Verdict("dry run", "nothing was changed")
+    if not report.ok:
+        left = f"{nouns.of(len(report.unrepaired))} not corrected: the server refuses to update the row"
+        return Verdict("not done", left, BAD, "mend what refuses it, then usagefix backfill")
+    return Verdict("done", "the drift is removed", GOOD, "usagefix verify")
 
 
 def _seen(report: TrendsReport | HeatmapReport | TopReport, nouns: Nouns) -> Verdict:
@@ -206,6 +214,16 @@ def _discovered(report: DiscoverReport) -> Verdict:
         named = "" if str(written.path) == "usagefix.toml" else f" --config {shlex.quote(str(written.path))}"
         following = f"usagefix{named} verify"
     return Verdict("found", f"{plural(len(report.counters), 'counter')}{added}; {looked}", GOOD, following)
+
+
+def _logged(report: LogReport) -> Verdict:
+    if not report.entries:
+        why = "the ledger is empty" if report.ledger else "there is no ledger, schema usagefix"
+        return Verdict("nothing", f"usagefix was never applied here: {why}", MIND, "usagefix apply --dry-run")
+    shown = "1 entry" if len(report.entries) == 1 else f"{grouped(len(report.entries))} entries"
+    older = report.found - len(report.entries)
+    more = f"; {grouped(older)} older: usagefix log --limit {report.found}" if older else ""
+    return Verdict("log", f"{shown}, the newest first{more}")
 
 
 def _throttled(report: NotificationsReport) -> Verdict:

@@ -96,11 +96,21 @@ def say(line: str) -> None:
         _write(line)
 
 
-def _write(line: str) -> None:
+def ask(lines: Sequence[str], question: str) -> None:
+    """Lines on stderr, and a question whose answer goes behind it; also where people want to read only what goes
+    wrong."""
+    for line in lines:
+        _write(line)
+    _write(question, end="")
+
+
+def _write(line: str, end: str = "\n") -> None:
     """One line on stderr; lost without complaint where nobody reads."""
     if sys.stderr is not None:
         with suppress(OSError, ValueError):
-            print(unobeyed(spelled(harmless(line), sys.stderr.encoding or "ascii")), file=sys.stderr, flush=True)
+            print(
+                unobeyed(spelled(harmless(line), sys.stderr.encoding or "ascii")), end=end, file=sys.stderr, flush=True
+            )
 
 
 def folded(line: str) -> list[str]:

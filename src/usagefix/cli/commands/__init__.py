@@ -10,7 +10,7 @@ from usagefix.cli.commands.changing import apply, backfill, guard, rollback
 from usagefix.cli.commands.dashboard import dashboard
 from usagefix.cli.commands.helping import page
 from usagefix.cli.commands.insight import heatmap, top, trends
-from usagefix.cli.commands.looking import check, check_preset, discover, doctor, status, verify
+from usagefix.cli.commands.looking import check, check_preset, discover, doctor, log, status, verify
 from usagefix.cli.commands.notifying import notifications
 from usagefix.cli.commands.offline import demo, export, schema, sql
 from usagefix.cli.commands.proving import probe_api, smoke
@@ -24,6 +24,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "check": check,
         "check-preset": check_preset,
         "status": status,
+        "log": log,
     },
     "Change the database": {
         "apply": apply,

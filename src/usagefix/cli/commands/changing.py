@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from usagefix.cli import options, run
+from usagefix.cli.asking import Question
 from usagefix.cli.turns import CHANGE, READ, TRY
-from usagefix.errors import ConfigurationError, RollbackRefused
 from usagefix.models.choices import BATCH_SIZE, Counters, DailyLimit, GuardMode
+from usagefix.render import ahead
 
 if TYPE_CHECKING:
     from usagefix.database import Database
+    from usagefix.models.correction import BackfillReport
     from usagefix.models.migration import RollbackPlan
     from usagefix.models.reports import Report
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 def apply(
     context: typer.Context,
     to: options.ToVersion = None,
+    yes: options.Yes = False,
     dry_run: options.DryRun = False,
     batch_size: options.BatchSize = BATCH_SIZE,
     pause: options.Pause = 0.0,
@@ -31,13 +34,17 @@ def apply(
     """Repair it: count every write, remove the drift, verify.
 
     Writers wait for a moment, at most one second an attempt. Readers never wait. apply stops before any change where
-    the events do not look like the whole truth; --trust says which side is true.
+    the events do not look like the whole truth; --trust says which side is true. At a terminal,
+    apply asks before it changes a database that is not on this machine.
 
     Example: usagefix apply --dry-run
     """
     from usagefix.apply import apply as verb
-    from usagefix.apply import plan
+    from usagefix.apply import forecast, plan
     from usagefix.render.progress import progress_shown
+
+    def asked(db: Database) -> tuple[str, ...]:
+        return tuple(ahead.of_apply(forecast(db, to=to, believed=trust), db.nouns))
 
     def work(db: Database) -> Report:
         db.show_queries = show_queries
@@ -54,11 +61,13 @@ def apply(
                 believed=trust,
             )
 
-    run.execute(context, "apply", work, TRY if dry_run else CHANGE)
+    asks = Question(asked, yes or dry_run)
+    run.execute(context, "apply", work, TRY if dry_run else CHANGE, asks=asks)
 
 
 def backfill(
     context: typer.Context,
+    yes: options.Yes = False,
     dry_run: options.DryRun = False,
     batch_size: options.BatchSize = BATCH_SIZE,
     pause: options.Pause = 0.0,
@@ -77,10 +86,13 @@ def backfill(
     from usagefix.backfill import preview
     from usagefix.render.progress import progress_shown
 
+    def looked(db: Database) -> BackfillReport:
+        return preview(db, batch_size=batch_size, fire_triggers=fire_triggers, believed=trust)
+
     def work(db: Database) -> Report:
         db.show_queries = show_queries
         if dry_run:
-            return preview(db, batch_size=batch_size, fire_triggers=fire_triggers, believed=trust)
+            return looked(db)
         with progress_shown(db.nouns) as on_progress:
             return verb(
                 db,
@@ -91,7 +103,8 @@ def backfill(
                 believed=trust,
             )
 
-    run.execute(context, "backfill", work, TRY if dry_run else CHANGE)
+    asks = Question(lambda db: tuple(ahead.of_backfill(looked(db), db.nouns)), yes or dry_run)
+    run.execute(context, "backfill", work, TRY if dry_run else CHANGE, asks=asks)
 
 
 def rollback(
@@ -112,37 +125,27 @@ def rollback(
     Example: usagefix rollback --dry-run
     """
     from usagefix.render.progress import progress_shown
-    from usagefix.rollback import plan, preview
+    from usagefix.rollback import forecast, plan, preview
     from usagefix.rollback import rollback as verb
+
+    def planned(db: Database, by: Callable[..., RollbackPlan]) -> RollbackPlan:
+        last = db.counter.slug == db.counters[0].slug  # it goes backwards, and the ledger after all of them
+        return by(db, to=to, limit=daily_limit, purge=purge and last, counters=counters)
+
+    def asked(db: Database) -> tuple[str, ...]:
+        first = db.counter.slug == db.counters[-1].slug
+        return tuple(ahead.of_rollback(planned(db, plan if first else forecast), db.nouns))
 
     def work(db: Database) -> Report:
         db.show_queries = show_queries
-        last = db.counter.slug == db.counters[0].slug  # it goes backwards, and the ledger after all of them
-        agreed = plan(db, to=to, limit=daily_limit, purge=purge and last, counters=counters)
+        agreed = planned(db, plan)
         if dry_run:
             return preview(db, agreed)
-        if (agreed.versions or agreed.purge) and not yes:
-            _ask(db, agreed)
         with progress_shown(db.nouns) as on_progress:
             return verb(db, agreed, on_step=run.step_of(db), on_progress=on_progress)
 
-    run.execute(context, "rollback", work, replace(TRY if dry_run else CHANGE, backwards=True))
-
-
-def _ask(db: Database, agreed: RollbackPlan) -> None:
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise ConfigurationError("rollback asks before it acts, and nobody is there to answer", hint="pass --yes")
-    of = f" of {db.counter.slug}" if len(db.counters) > 1 or not db.nouns.usual else ""
-    what = [f"roll back {', '.join(agreed.versions)}{of}"] if agreed.versions else []
-    if agreed.counters is Counters.RESTORE:
-        what.append("give the counters back what they showed before apply")
-    what += ["drop schema usagefix"] if agreed.purge else []
-    try:
-        said_yes = typer.confirm(f"{' and '.join(what).capitalize()} on {db.target.database}?", err=True)
-    except typer.Abort:
-        raise KeyboardInterrupt from None
-    if not said_yes:
-        raise RollbackRefused("not rolled back: you said no", hint="usagefix status shows where things stand")
+    way = replace(TRY if dry_run else CHANGE, backwards=True)
+    run.execute(context, "rollback", work, way, asks=Question(asked, yes or dry_run, always=True))
 
 
 def guard(
@@ -153,6 +156,7 @@ def guard(
             metavar="[MODE]", help="ignore, warn or reject. Without it, the command only shows.", show_default=False
         ),
     ] = None,
+    yes: options.Yes = False,
     show_queries: options.ShowQueries = False,
 ) -> None:
     """Show who else tries to write the counter; set a mode.
@@ -168,4 +172,5 @@ def guard(
         db.show_queries = show_queries
         return verb(db, mode)
 
-    run.execute(context, "guard", work, READ if mode is None else CHANGE)
+    asks = None if mode is None else Question(lambda db: tuple(ahead.of_guard(mode, db.nouns)), yes)
+    run.execute(context, "guard", work, READ if mode is None else CHANGE, asks=asks)

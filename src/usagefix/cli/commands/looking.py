@@ -10,6 +10,7 @@ import typer
 from usagefix.cli import options, run, watching
 from usagefix.cli.shared import shared
 from usagefix.cli.turns import LOOK_FOR, LOOK_INTO, READ
+from usagefix.cli.viewing import Most
 
 if TYPE_CHECKING:
     from usagefix.database import Database
@@ -49,14 +50,31 @@ def verify(
 def status(context: typer.Context) -> None:
     """Show which migrations are applied, when and by whom. Reads only.
 
-    status also shows when the application last recorded a use. The exit code is 1 when an applied object differs from
-    the released one.
+    status also shows when the application last recorded a use. log shows what was done before. The exit code is 1 when
+    an applied object differs from the released one.
 
     Example: usagefix status
     """
     from usagefix.status import status as verb
 
     run.execute(context, "status", verb)
+
+
+def log(
+    context: typer.Context,
+    limit: Most = 20,
+) -> None:
+    """Show what usagefix did here: applied, rolled back, corrected. Reads only.
+
+    The ledger keeps this history. log prints the newest entry first: when, which counter, which role, and which version
+    of usagefix. status shows what is in force now.
+
+    Example: usagefix log --limit 5
+    """
+    from usagefix.log import log as verb
+
+    names = shared(context).counter or ()
+    run.execute(context, "log", lambda db: verb(db, counters=names, limit=limit), of_declared=False)
 
 
 def check(

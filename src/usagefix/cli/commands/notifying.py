@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usagefix.cli import options, run
+from usagefix.cli.asking import Question
 from usagefix.errors import ConfigurationError
 from usagefix.models.choices import Throttling
+from usagefix.render.ahead import of_notifications
 
 if TYPE_CHECKING:
     from usagefix.database import Database
@@ -33,6 +35,7 @@ def notifications(
     data_column: options.DataColumn = None,
     time_column: options.TimeColumn = None,
     actor: options.Actor = None,
+    yes: options.Yes = False,
     dry_run: options.DryRun = False,
     source: options.Source = None,
     show_queries: options.ShowQueries = False,
@@ -68,7 +71,10 @@ def notifications(
         return throttle.state(db, source=source)
 
     first = lambda: (_named(table), throttle.window_of(window))  # noqa: E731
-    run.execute(context, "notifications", work, first=first, of_declared=False)
+    asks = (
+        None if action is None else Question(lambda _db: tuple(of_notifications(action, table, window)), yes or dry_run)
+    )
+    run.execute(context, "notifications", work, first=first, of_declared=False, asks=asks)
 
 
 def _named(table: str) -> tuple[str | None, str]:

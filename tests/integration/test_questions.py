@@ -1,0 +1,76 @@
+"""Before it changes a database that is not on this machine, each command asks a person who is there."""
+
+from __future__ import annotations
+
+import pytest
+from support import App
+from terminals import elsewhere, typed
+
+CTRL_C, CTRL_D = b"\x03", b"\x04"
+UNTOUCHED = "SELECT to_regnamespace('usagefix') IS NULL"
+
+
+@pytest.mark.parametrize("answer", [b"n\n", b"\n", CTRL_C, CTRL_D, b"what\nno\n"])
+def test_anything_but_yes_changes_nothing(app: App, answer: bytes) -> None:
+    with elsewhere(app) as url:
+        done = typed("apply", answer=answer, DATABASE_URL=url)
+    assert (done.code, done.stdout) == (1, ""), done.stderr
+    why = "nobody said yes" if answer in (CTRL_C, CTRL_D) else "you said no"
+    assert f"error: not applied: {why}\n       nothing in the database was changed\n" in done.stderr
+    assert app.one(UNTOUCHED)
+
+
+def test_each_command_asks_and_names_what_is_ahead(app: App) -> None:
+    with elsewhere(app) as url:
+
+        def asked(*arguments: str, answer: bytes, code: int, shown: str) -> str:
+            done = typed(*arguments, answer=answer, DATABASE_URL=url)
+            assert done.code == code, done.stderr
+            assert " on db.example.com (127.0.0.1):" in done.stderr
+            assert shown in " ".join(done.stderr.split())
+            return done.stderr
+
+        shown = asked("apply", answer=b"YES\n", code=0, shown="corrects 29 presets: drift +4,308 (4,582 up")
+        for line in (
+            "applies 20250930000001_fix_usage_tracking and 20251101000001_guard_usage_count",
+            "changes your function public.track_preset_usage(",
+            "drops the daily limit public.idx_preset_usage_daily_unique",
+            "locks preset_usage and presets against writers for an instant",
+        ):
+            assert f"\n  {line}" in shown
+        assert "asks" not in typed("apply", DATABASE_URL=url).stderr, "nothing is left to do"
+        app.spoil("UPDATE presets SET usage_count = usage_count + 1 WHERE id = %s", app.preset())
+        asked("backfill", answer=b"n\n", code=1, shown="1 preset would be corrected: drift -1")
+        assert app.drift() == (1, 1)
+        asked("guard", "reject", answer=b"n\n", code=1, shown="to reject: a statement that writes the counter fails")
+        asked("notifications", "collapse", answer=b"n\n", code=1, shown="adds a new row of preset_notifications")
+        assert app.usagefix("guard", "--format", "json").one["mode"] == "ignore"
+        asked("rollback", "--to", "20250930000001", answer=b"n\n", code=1, shown="no longer guards presets.usage_count")
+        asked("rollback", answer=CTRL_C, code=1, shown="refuses a second use by one person on one day again")
+        restores = ("rollback", "--counters", "restore", "--daily-limit", "skip", "--purge")
+        shown = asked(*restores, answer=b"y\n", code=0, shown="gives each counter back what it showed before apply")
+        assert "keeps the daily limit off" in shown
+        assert "drops schema usagefix" in shown
+        assert app.one(UNTOUCHED)
+
+
+def test_it_asks_nobody_else(fixed: App) -> None:
+    mode = ("guard", "warn")
+    with elsewhere(fixed) as url:
+        assert fixed.usagefix(*mode, DATABASE_URL=url).code == 0, "in a pipe"
+        for arguments, to, ci, yes in (
+            (mode, url, "true", ""),
+            ((*mode, "--yes"), url, "", ""),
+            (mode, url, "", "1"),
+            (("guard",), url, "", ""),
+            (("apply", "--dry-run"), url, "", ""),
+            (("notifications", "collapse", "--dry-run"), url, "", ""),
+            (("backfill",), url, "", ""),
+            (mode, fixed.url(), "", ""),
+        ):
+            done = typed(*arguments, DATABASE_URL=to, CI=ci, USAGEFIX_YES=yes)
+            assert done.code == 0, done.stderr
+        in_ci = typed("rollback", DATABASE_URL=url, CI="true")
+        assert (in_ci.code, "pass --yes" in in_ci.stderr) == (2, True), in_ci.stderr
+    here = typed("rollback", answer=b"n\n", DATABASE_URL=fixed.url())
+    assert (here.code, f"Roll back in database {fixed.name} on /" in here.stderr) == (1, True), here.stderr
