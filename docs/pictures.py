@@ -18,7 +18,6 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree
 
