@@ -18,7 +18,6 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -84,20 +83,16 @@ def terminal(printed: str, theme: TerminalTheme) -> str:
     return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", drawn)
 
 
-def shown(drawn: str) -> list[str]:
+def shown(drawn: str) -> str:
     """What a picture of a terminal shows below what was typed, as :func:`compared` has it."""
     texts = ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")
-    lines = (
-        " ".join((text.text or "").replace("\xa0", " ") for text in line)
-        for _, line in groupby(texts, key=lambda text: text.get("y"))
-    )
-    return compared("\n".join(lines))[1:]
+    return compared(" ".join((text.text or "").replace("\xa0", " ") for text in texts).removeprefix(TYPED))
 
 
-def compared(printed: str) -> list[str]:
-    """The lines of a text as far as they are the same in every run: no dates, durations, colours or blanks."""
-    lines = (re.sub(r"\s", "", plain(line)) for line in Text.from_ansi(printed).plain.splitlines())
-    return [line for line in lines if line]
+def compared(printed: str) -> str:
+    """A text as far as it is the same in every run: no dates and durations, no colours, blanks or ends of lines."""
+    text = " ".join(Text.from_ansi(printed).plain.split())
+    return plain(re.sub(r"\d[\d.,]* (?:ms|s|min|h)\b", "DURATION", text)).replace(" ", "")
 
 
 def dashboard() -> str:

@@ -85,7 +85,7 @@ def run(runner: Runner, wanted: Job, url: str) -> list[int]:
         if step.get("uses", "").startswith("actions/"):
             continue
         if "uses" in step:
-            assert step["uses"] == "OWNER/usagefix@main"
+            assert step["uses"] == "usagefix/usagefix@main"
             values = {name: evaluated(text, known) for name, text in step["with"].items()}
             codes.append(runner.action(values, only=["run"])[-1].code)
         else:

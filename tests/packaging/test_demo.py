@@ -49,7 +49,7 @@ def test_the_story_in_a_screen_and_a_half(temporary: Path) -> None:
     result = run("demo", TMPDIR=str(temporary))
     assert result.code == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert 45 <= len(lines) <= 55
+    assert 45 <= len(lines) <= 60
     assert [line for line in lines if line != line.rstrip()] == []
     assert [line for line in lines if line.startswith("$ ")] == [
         "$ usagefix verify --top 3", "$ usagefix apply", f"$ usagefix check-preset {PRESET} --recent 2",

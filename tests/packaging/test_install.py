@@ -99,8 +99,16 @@ def test_the_description_leads_out_of_the_index(built: Path) -> None:
 
 
 def test_the_repository_has_one_address() -> None:
-    urls = PYPROJECT["project"]["urls"]
-    assert all(url.startswith(urls["Repository"]) for url in urls.values()), urls
+    written = [
+        ROOT / "pyproject.toml",
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "src").rglob("*.py"),
+    ]
+    addresses = {
+        found for file in written for found in re.findall(r"https://[\w.-]+/[\w-]+/usagefix\b", file.read_text())
+    }
+    assert addresses == {PYPROJECT["project"]["urls"]["Repository"]}
 
 
 @pytest.mark.parametrize("kind", ["*.whl", "*.tar.gz"])
