@@ -13,7 +13,7 @@ from support import FORKS, VERSION, App, Result, environment, process, run
 
 
 def timeless(result: Result) -> Result:
-    stdout = re.sub(r'"(?:\w+_)?ms": \d+|^took: .*', "", result.stdout, flags=re.MULTILINE)
+    stdout = re.sub(r'"(?:\w+_)?ms": \d+|^took: .*\n(?:  .*\n)*', "", result.stdout, flags=re.MULTILINE)
     return Result(result.code, stdout, result.stderr)
 
 
