@@ -250,7 +250,10 @@ def role(app: App, name: str, *, options: str = "LOGIN", grants: str = "") -> It
             app.sql(grants)
         yield name
     finally:
-        app.sql(f"REASSIGN OWNED BY {name} TO postgres")
+        try:
+            app.sql(f"REASSIGN OWNED BY {name} TO postgres")
+        except psycopg.errors.InternalError_:  # what a session of the role had for itself goes at this moment
+            app.sql(f"REASSIGN OWNED BY {name} TO postgres")
         app.sql(f"DROP OWNED BY {name}")
         app.sql(f"DROP ROLE {name}")
 

@@ -14,11 +14,10 @@ DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
     PERFORM set_config('TimeZone', 'UTC', true); -- for times without a zone
-    IF NOT EXISTS (SELECT FROM pg_attribute --? dated
-            WHERE attrelid = to_regclass('public.presets') AND attname = 'last_used_at'::name) --? dated
-        OR NOT EXISTS (SELECT FROM pg_attribute --? dated
-            WHERE attrelid = to_regclass('public.preset_usage') AND attname = 'created_at'::name) THEN --? dated
-        RAISE EXCEPTION 'nothing was changed, since a time that this file reads has another name here' --? dated
+    IF (SELECT count(*) FROM pg_attribute --? dated
+        WHERE attrelid = to_regclass('public.presets') AND attname = 'last_used_at'::name --? dated
+            OR attrelid = to_regclass('public.preset_usage') AND attname = 'created_at'::name) < 2 THEN --? dated
+        RAISE EXCEPTION 'nothing was changed, because a time that this file reads has another name here' --? dated
             USING HINT = 'usagefix sql 20250930000001 backfill --adapt prints the script for this database.'; --? dated
     END IF; --? dated
 END $do$;
@@ -42,8 +41,7 @@ BEGIN
         EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', 'public.presets'::regclass, held_off);
     END LOOP;
     PERFORM set_config('usagefix.held_off', held::text, true);
-END
-$do$;
+END $do$;
 
 -- Count what counters lack, and add it
 DO $do$

@@ -427,8 +427,8 @@ def test_a_name_is_on_one_line(app: App) -> None:
     )
     app.sql("UPDATE presets SET name = E'one\ntwo\tthree' WHERE name = 'Golden hour'")
     app.sql("UPDATE preset_usage SET usage_type = E'a\nb' WHERE usage_type = 'showcase_creation'")
-    assert "one two three  " in app.usagefix("top", "presets").stdout
-    assert "  a b  " in app.usagefix("trends").stdout
+    assert r"one\ntwo\tthree  " in app.usagefix("top", "presets").stdout
+    assert r"  a\nb  " in app.usagefix("trends").stdout
     assert r"uses of kind 'a\nb' from" in app.usagefix("top", "presets", "--kind", "a\nb").stdout
 
 

@@ -228,7 +228,7 @@ REFUSED: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "ALTER TABLE preset_usage ALTER created_at TYPE timestamp", "daily limit cannot come back", ("--daily-limit", "skip"),
     ),
     "the name of the daily index is taken": (
-        f"CREATE INDEX {INDEX} ON preset_usage (usage_data)", "something else", ("--daily-limit", "skip"),
+        f"CREATE INDEX {INDEX} ON preset_usage (usage_data)", "another object", ("--daily-limit", "skip"),
     ),
     "the recorder was edited": (
         "CREATE OR REPLACE FUNCTION track_preset_usage(preset_uuid uuid, usage_type_param text, usage_data_param jsonb"
