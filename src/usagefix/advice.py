@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from usagefix.models.advice import Step
+from usagefix.models.choices import Trust
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.verification import ACCEPTED, COMPLETE, COUNTING_CHECKS, Check
 
@@ -59,6 +60,13 @@ def next_step(outlook: Outlook, failing: Iterable[str]) -> Step | None:
     """The step that comes first, for these checks; None if none fails."""
     steps = {outlook.step(check_id): check_id for check_id in failing}
     return min(steps, key=lambda step: _rank(outlook, step, steps[step]), default=None)
+
+
+def answered(step: Step | None, believed: Trust | None) -> Step | None:
+    """The step where a person has said which side is true: apply need not ask that again."""
+    if believed is None or step is None or not (step == WHICH_SIDE or step.do == APPLY):
+        return step
+    return replace(step, do=f"{APPLY} --trust {believed}")
 
 
 def _rank(outlook: Outlook, step: Step, check_id: str) -> int:

@@ -10,6 +10,7 @@ from functools import reduce
 
 from usagefix import catalog, daily_limit, forbidden, ledger, preflight, trying, verdicts
 from usagefix.accepting import NotAcceptable
+from usagefix.advice import answered
 from usagefix.backfill import backfill, preview
 from usagefix.beforehand import Seen, final, forecast, look, mode, wanted, with_trials
 from usagefix.catalog import Migration, MigrationKind
@@ -119,7 +120,7 @@ def plan(
             )
         )
     return ApplyReport(
-        seen.before,
+        replace(seen.before, next=answered(seen.before.next, believed)),
         tuple(str(m) for m in seen.todo),
         preview(db, batch_size=batch_size, believed=believed, anew=bool(seen.scene.renewed)),
         after=None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from usagefix import catalog, forbidden, ledger, preflight, status, trust, trying
+from usagefix.backfill import preview
 from usagefix.catalog import Migration, MigrationKind
 from usagefix.database import Database, Limits
 from usagefix.models.choices import GuardMode, Trust
@@ -78,12 +79,14 @@ def forecast(db: Database, *, to: str | None = None, believed: Trust | None = No
     counting = any(m.kind is MigrationKind.COUNTING for m in seen.todo)
     plan = applying.plan(seen.scene, catalog.counting(), seen.choices) if counting else None
     limit = seen.scene.code.limit
+    corrected = preview(db, believed=believed, anew=bool(seen.scene.renewed)) if believed is not None else None
     return Forecast(
         versions=tuple(str(m) for m in seen.todo),
         counting=counting,
         counts=None if seen.before.ok else seen.before.counts,
-        believed=believed,
+        corrected=corrected,
         functions=tuple(edit.function.signature for edit in plan.edits if edit.changes) if plan else (),
+        remarks=plan.remarks if plan else (),
         limit=limit.name if counting and limit is not None else None,
     )
 

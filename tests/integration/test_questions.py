@@ -60,6 +60,9 @@ def test_it_asks_once_of_several_counters(app: App, tmp_path: Path) -> None:
     app.sql("CREATE TABLE posts (id int PRIMARY KEY, likes int DEFAULT 0, views int DEFAULT 5)")
     app.sql("CREATE TABLE likes (post_id int REFERENCES posts); INSERT INTO posts SELECT generate_series(1, 30)")
     app.sql("INSERT INTO likes VALUES (1), (1)")
+    count = "BEGIN UPDATE posts SET likes = likes + 1 WHERE id = NEW.post_id; RETURN NULL; END"
+    app.sql(f"CREATE FUNCTION count_like() RETURNS trigger LANGUAGE plpgsql AS $${count}$$")
+    app.sql("CREATE TRIGGER on_like AFTER INSERT ON likes FOR EACH ROW EXECUTE FUNCTION count_like()")
     file = tmp_path / "usagefix.toml"
     counters = {"likes": "likes.post_id", "views": "likes.post_id"}
     file.write_text("".join(f"[[counter]]\ncounter = 'posts.{c}'\nevents = '{e}'\n" for c, e in counters.items()))
@@ -68,14 +71,19 @@ def test_it_asks_once_of_several_counters(app: App, tmp_path: Path) -> None:
         shown = typed(*arguments, answer=b"n\n", DATABASE_URL=url).stderr
         assert "    corrects 1 row: drift +2 (2 up and down together)\n" in shown
         assert "    may be refused: the counters do not look like what these events count" in shown
+        assert "    trigger on_like on public.likes also counts: apply disables it\n" in shown
         assert shown.count("[y/N]") == 1
+        shown = typed(*arguments, "--trust", "counters", answer=b"y\n", DATABASE_URL=url).stderr
+        assert "    148 events that 30 counters showed in addition to their events would become baselines\n" in shown
         done = typed(*arguments, "--trust", "events", answer=b"y\n", DATABASE_URL=url)
         assert done.code == 0, done.stderr
-        assert "    corrects 30 rows: drift -148" in done.stderr
+        assert "    30 rows would be corrected: drift -148" in done.stderr, "though every counter was right"
+        assert "    30 baselines of 148 events would be forgotten" in done.stderr
         done = typed("rollback", "--config", str(file), answer=b"y\n", DATABASE_URL=url)
         assert done.code == 0, done.stderr
         assert done.stderr.count("no longer counts events: the triggers go") == 2
-    assert app.one("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'likes'::regclass AND NOT tgisinternal") == 0
+    left = "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'likes'::regclass AND NOT tgisinternal"
+    assert app.sql(left) == [("on_like", "O")]
 
 
 def test_rollback_undoes_no_more_than_it_asked(app: App) -> None:

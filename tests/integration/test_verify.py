@@ -206,6 +206,8 @@ def test_top_lists_the_largest_drift_first(app: App) -> None:
     for preset in rows:
         assert preset["drift"] == preset["actual_records"] - (preset["displayed_count"] or 0)
     assert app.usagefix("verify", "--top", "0", "--format", "json").one["rows"] == []
+    listed = app.usagefix("verify", "--top", "1000").stdout.partition("largest drift\n")[2].partition("\n\n")[0]
+    assert len(listed.splitlines()) == 2 + 29, "two lines above those that are wrong, and no other"
 
 
 def test_only(fixed: App) -> None:

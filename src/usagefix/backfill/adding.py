@@ -68,8 +68,8 @@ def one_round(db: Database, how: How) -> Done:
     stored = db.retrying(lambda: how.store(db), how.limits)
     counted = laps.lap()
     if stored.kept.rows:
-        have = "has" if stored.kept.rows == 1 else "have"
-        db.changes.append(f"{nouns.of(stored.kept.rows)} {have} a baseline of {nouns.total(stored.kept.total)}")
+        have = "has a baseline" if stored.kept.rows == 1 else "have baselines"
+        db.changes.append(f"{nouns.of(stored.kept.rows)} {have} of {nouns.total(stored.kept.total)} in all")
     how.on_progress(BackfillProgress(0, stored.presets))
     db.changes.append(f"{grouped(stored.presets)} wrong {nouns.rows} recorded in the ledger, none corrected yet")
     done, last_only, removed, batches = 0, 0, plus(), 0

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from usagefix.models.advice import Step
-from usagefix.models.choices import Counters, DailyLimit, MigrationTool, Trust
+from usagefix.models.choices import Counters, DailyLimit, MigrationTool
 from usagefix.models.correction import NO_BASELINES, BackfillReport, Baselines
 from usagefix.models.keyed import Keyed
 from usagefix.models.notifying import Throttle
@@ -63,14 +63,16 @@ class StatusReport(Keyed):
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What apply is going to do, before anybody agreed to it. ``counting``: the triggers that count are made;
-    ``counts``: what it found, None where nothing is wrong; ``functions``: of the application, which change; ``limit``:
-    the daily limit, which goes."""
+    ``counts``: what it found, None where nothing is wrong; ``corrected``: what becomes of the counters where a person
+    has said which side is true; ``functions``: of the application, which change; ``remarks``: what else of
+    it does, such as a trigger that is disabled; ``limit``: the daily limit, which goes."""
 
     versions: tuple[str, ...]
     counting: bool
     counts: Counts | None
-    believed: Trust | None
+    corrected: BackfillReport | None
     functions: tuple[str, ...]
+    remarks: tuple[str, ...]
     limit: str | None
 
 

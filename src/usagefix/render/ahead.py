@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from usagefix.models.choices import Counters, DailyLimit, GuardMode, Throttling, Trust
+from usagefix.models.choices import Counters, DailyLimit, GuardMode, Throttling
 from usagefix.models.correction import BackfillReport
 from usagefix.models.figures import grouped, signed
 from usagefix.models.migration import Forecast, RollbackPlan
@@ -20,14 +20,17 @@ def of_apply(forecast: Forecast, nouns: Nouns) -> Iterator[str]:
     if forecast.versions:
         yield f"applies {' and '.join(forecast.versions)}"
     counts = forecast.counts
-    if counts is not None and counts.inaccurate:
+    if forecast.corrected is not None:
+        if forecast.versions or _changes(forecast.corrected):
+            yield from (line.strip() for line in corrections(forecast.corrected, nouns))
+    elif counts is not None and counts.inaccurate:
         drift = f"drift {signed(counts.drift_total)} ({grouped(counts.drift_magnitude)} up and down together)"
-        keeps = "; what counters show too much stays, as a baseline" if forecast.believed is Trust.COUNTERS else ""
-        yield f"corrects {nouns.of(counts.inaccurate)}: {drift}{keeps}"
+        yield f"corrects {nouns.of(counts.inaccurate)}: {drift}"
     elif counts is not None and not forecast.versions:
         yield "corrects what is not right, in small transactions"
     for function in forecast.functions:
         yield f"changes your function {function}: it leaves the counting to the triggers"
+    yield from forecast.remarks
     if forecast.limit is not None:
         yield f"drops the daily limit {forecast.limit}: a second {nouns.event} on one day is recorded, too"
     if forecast.versions:
@@ -37,9 +40,13 @@ def of_apply(forecast: Forecast, nouns: Nouns) -> Iterator[str]:
 
 def of_backfill(preview: BackfillReport, nouns: Nouns) -> Iterator[str]:
     """Its corrections, and who waits for how long."""
-    if preview.rows_changed or preview.baselines.rows or preview.forgotten.rows:
+    if _changes(preview):
         yield from (line.strip() for line in corrections(preview, nouns))
         yield f"locks the {nouns.rows} that are corrected, some at a time, for about 15 ms each"
+
+
+def _changes(preview: BackfillReport) -> bool:
+    return bool(preview.rows_changed or preview.baselines.rows or preview.forgotten.rows)
 
 
 def of_rollback(plan: RollbackPlan, nouns: Nouns) -> Iterator[str]:

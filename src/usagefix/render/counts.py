@@ -48,8 +48,8 @@ def verified(report: VerifyReport, nouns: Nouns, *, whole: bool) -> Outline:
 def told(report: VerifyReport, nouns: Nouns, title: str = "", *, whole: bool = False) -> tuple[Section, ...]:
     """The checks that fail, the totals, and the rows that are wrong; ``whole``: all checks, and rows that are right."""
     checks = of_checks([check for check in report.checks if whole or check.failed])
-    rows = _rows(report, nouns) if whole or any(not row.accurate for row in report.rows) else ()
-    return (*((checked(title, checks),) if checks else ()), *accuracy(report.counts, nouns), *rows)
+    listed = _rows([row for row in report.rows if whole or not row.accurate], nouns, dated=report.dated)
+    return (*((checked(title, checks),) if checks else ()), *accuracy(report.counts, nouns), *listed)
 
 
 def accuracy(counts: Counts | None, nouns: Nouns) -> Iterator[Facts | Remark]:
@@ -76,10 +76,9 @@ def accuracy(counts: Counts | None, nouns: Nouns) -> Iterator[Facts | Remark]:
         yield Remark("orphans", f"there {those} of {nouns.rows} that are not there")
 
 
-def _rows(report: VerifyReport, nouns: Nouns) -> Iterator[Table]:
-    if not report.rows:
+def _rows(rows: Sequence[RowCount], nouns: Nouns, *, dated: bool) -> Iterator[Table]:
+    if not rows:
         return
-    rows = report.rows
     drifted = any(not row.accurate for row in rows)
     named = any(row.label for row in rows)
     based = any(row.baseline for row in rows)
@@ -89,7 +88,7 @@ def _rows(report: VerifyReport, nouns: Nouns) -> Iterator[Table]:
         Column("actual", number=True),
         *((Column("baseline", number=True),) if based else ()),
         Column("drift", number=True),
-        *((Column(f"{nouns.last_event} (UTC)", whole=True),) if report.dated else ()),
+        *((Column(f"{nouns.last_event} (UTC)", whole=True),) if dated else ()),
         *((Column("id", whole=True, extra=True),) if named else ()),
     )
     drifts = [row.drift for row in rows]
@@ -99,7 +98,7 @@ def _rows(report: VerifyReport, nouns: Nouns) -> Iterator[Table]:
         map(Cell, aligned([row.actual_records for row in rows])),
         *((map(Cell, aligned([row.baseline for row in rows])),) if based else ()),
         (drift((row.drift, *drifts), wrong=not row.accurate) for row in rows),
-        *(([moment(row.last_event_at) for row in rows],) if report.dated else ()),
+        *(([moment(row.last_event_at) for row in rows],) if dated else ()),
         *(([Cell(row.id, FAINT) for row in rows],) if named else ()),
         strict=True,
     )

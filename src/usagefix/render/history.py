@@ -18,7 +18,7 @@ def logged(report: LogReport) -> Outline:
     """Each entry in a line; its counter, where there are several."""
     several = len({entry.counter for entry in report.entries}) > 1
     columns = (
-        Column("when", whole=True),
+        Column("when (UTC)", whole=True),
         Column("what was done"),
         *((Column("counter"),) if several else ()),
         Column("by"),
@@ -61,7 +61,7 @@ def _corrected(entry: LogEntry) -> Iterator[str]:
     if entry.last_events:
         yield f"the time of the last event of {plural(entry.last_events, 'row')} corrected"
     if entry.baselines:
-        yield f"{plural(entry.baselines, 'baseline')} of {grouped(entry.baseline_total or 0)} in all kept"
+        yield f"{plural(entry.baselines, 'baseline')} kept, {grouped(entry.baseline_total or 0)} in all"
     if not (entry.rows or entry.last_events or entry.baselines or entry.unfinished):
         yield _NEVER_CORRECTED
 

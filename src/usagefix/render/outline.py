@@ -124,7 +124,7 @@ def overall(told: Sequence[Chapter]) -> Verdict:
         return verdict
     alike = [chapter.nouns.counter for chapter in told if chapter.shown.verdict.word == verdict.word]
     if len(alike) == len(told):
-        rest = f"all {plural(len(told), 'counter')}"
+        rest = "both counters" if len(told) == 2 else f"all {plural(len(told), 'counter')}"  # noqa: PLR2004
     else:
         more = f" and {grouped(len(alike) - _MOST_NAMES)} more" if len(alike) > _MOST_NAMES else ""
         others = ", ".join(
@@ -269,8 +269,8 @@ def _status(report: StatusReport, nouns: Nouns) -> Outline:
 
 
 def _based(baselines: Baselines, nouns: Nouns) -> str:
-    has = f"{nouns.of(baselines.rows)} {'has' if baselines.rows == 1 else 'have'}"
-    return f"{has} a baseline of {nouns.total(baselines.total)}, to which events are added"
+    has = f"{nouns.of(baselines.rows)} {'has a baseline' if baselines.rows == 1 else 'have baselines'}"
+    return f"{has} of {nouns.total(baselines.total)} in all, to which events are added"
 
 
 def _state(migration: MigrationState, hint: str) -> Result:

@@ -117,7 +117,8 @@ def _backfilled(report: BackfillReport, nouns: Nouns) -> Verdict:
     if not report.ok:
         left = f"{nouns.of(len(report.unrepaired))} not corrected: the server refuses to update the row"
         return Verdict("not done", left, BAD, "mend what refuses it, then usagefix backfill")
-    return Verdict("done", "the drift is removed", GOOD, "usagefix verify")
+    what = "the drift is removed" if report.rows_changed else "there was no drift"
+    return Verdict("done", what, GOOD, "usagefix verify")
 
 
 def _seen(report: TrendsReport | HeatmapReport | TopReport, nouns: Nouns) -> Verdict:

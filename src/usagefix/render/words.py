@@ -99,9 +99,10 @@ def say(line: str) -> None:
 def ask(lines: Sequence[str], question: str) -> None:
     """Lines on stderr, and a question whose answer goes behind it; also where people want to read only what goes
     wrong."""
-    for line in lines:
-        _write(line)
-    _write(question, end="")
+    *further, last = folded(question)
+    for each in (*(part for line in lines for part in folded(line)), *further):
+        _write(each)
+    _write(f"{last.rstrip()} " if last else "", end="")
 
 
 def _write(line: str, end: str = "\n") -> None:
@@ -123,15 +124,16 @@ def folded(line: str) -> list[str]:
 
 
 def fold(line: str, width: int) -> list[str]:
-    """The line in lines of this width, all but the first indented: broken between words, and in a word that is too
-    long after its punctuation."""
-    lines = [""]
+    """The line in lines of this width, all but the first indented further: broken between words, and in a word that is
+    too long after its punctuation."""
+    lines = [line[: len(line) - len(line.lstrip())]]
+    indent = lines[0] + _INDENT
     for word in line.split():
-        parts = [word] if len(word) <= width - len(_INDENT) else _PARTS.findall(word)
+        parts = [word] if len(word) <= width - len(indent) else _PARTS.findall(word)
         for number, part in enumerate(parts):
-            glue = " " if number == 0 and lines[-1] else ""
+            glue = " " if number == 0 and lines[-1].strip() else ""
             if lines[-1].strip() and len(lines[-1] + glue + part) > width:
-                lines.append(_INDENT + part)
+                lines.append(indent + part)
             else:
                 lines[-1] += glue + part
     return lines
