@@ -390,7 +390,7 @@ def test_a_table_that_becomes_a_partition_of_another(fixed: App) -> None:
     fixed.sql("INSERT INTO above SELECT * FROM preset_usage LIMIT 3")
     verified = fixed.usagefix("verify", "--format", "json")
     assert failing(verified) == {"trigger_enabled", "counters_accurate"}
-    assert any("a part of public.above" in check["detail"] for check in verified.one["checks"])
+    assert any("a partition of public.above" in check["detail"] for check in verified.one["checks"])
     assert fixed.usagefix("apply").code == 1
     fixed.sql("ALTER TABLE above DETACH PARTITION preset_usage")
     assert fixed.usagefix("backfill").code == 0
