@@ -352,6 +352,40 @@ def test_what_the_owner_wrote_into_the_ledger_is_not_run_with_more_rights(theirs
     assert (gained, halfway) == ([], [])
 
 
+TABLE = "CREATE TABLE usagefix.history (entry int, counter text, version text, action text, tool text)"
+TRAPS = {
+    "a type": "CREATE TYPE usagefix.odd AS (a int); CREATE FUNCTION usagefix.cast_it(usagefix.odd) RETURNS text"
+    " LANGUAGE sql AS $$SELECT usagefix.evil(1)::text$$; CREATE CAST (usagefix.odd AS text)"
+    " WITH FUNCTION usagefix.cast_it(usagefix.odd) AS IMPLICIT;"
+    "CREATE TABLE usagefix.history (entry int, counter usagefix.odd, version text, action text, tool text)",
+    "a view": "CREATE VIEW usagefix.history AS SELECT usagefix.evil(1) AS entry, 'x' AS counter, 'x' AS version",
+    "no sequence": "CREATE VIEW usagefix.rejected_preset_usage_count AS SELECT usagefix.evil(1) AS last_value",
+    "an index": f"{TABLE}; CREATE INDEX ON usagefix.history (usagefix.evil(1))",
+    "part of an index": f"{TABLE}; CREATE INDEX ON usagefix.history (entry) WHERE usagefix.evil(1) > 0",
+    "statistics": f"{TABLE}; CREATE STATISTICS usagefix.s ON (usagefix.evil(entry)) FROM usagefix.history",
+    "a child": f"{TABLE}; CREATE TABLE usagefix.child () INHERITS (usagefix.history)",
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_a_schema_of_our_name_that_somebody_made_is_not_read(app: App, trap: str) -> None:
+    """All that it takes is the right to create a schema: who only looks would run its code."""
+    with role(app, "mallory", grants=f'GRANT CREATE ON DATABASE "{app.name}" TO mallory'):
+        with app.connect() as theirs:
+            theirs.execute("SET ROLE mallory")
+            theirs.execute("CREATE SCHEMA usagefix")
+            theirs.execute(
+                "CREATE FUNCTION usagefix.evil(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$BEGIN"
+                " IF current_user <> 'mallory' THEN RAISE EXCEPTION 'evil as %', current_user; END IF; RETURN 1; END$$"
+            )
+            theirs.execute(TRAPS[trap].encode())
+        for command in ("verify", "log"):
+            done = app.usagefix(command)
+            said = "usagefix.rejected_preset_usage_count" if trap == "no sequence" else "usagefix.history"
+            assert (done.code, "evil" in done.stderr) == (5, False), done.stderr
+            assert f"{said} is not as usagefix creates it" in done.stderr
+
+
 ON_A_LEDGER = {
     "trigger": "CREATE TRIGGER evil_thing BEFORE INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION public.evil()",
     "rule": "CREATE RULE evil_thing AS ON INSERT TO {} DO ALSO SELECT public.evil('x')",

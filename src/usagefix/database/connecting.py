@@ -20,7 +20,7 @@ from usagefix.database.failures import translated
 from usagefix.database.link import Session
 from usagefix.database.session import Database
 from usagefix.database.texts import speak
-from usagefix.errors import CannotConnect, ConfigurationError, UsagefixError
+from usagefix.errors import CannotConnect, ConfigurationError, NotPermitted, UsagefixError
 from usagefix.models.figures import duration
 from usagefix.models.target import Target
 from usagefix.target import Location
@@ -81,6 +81,11 @@ def _opened(connection: psycopg.Connection[Any], location: Location) -> Database
     if session.version_number < OLDEST_SERVER:
         raise ConfigurationError(
             f"the server is PostgreSQL {session.server_version}; usagefix needs 14 or later", hint="upgrade the server"
+        )
+    if session.trap is not None:
+        raise NotPermitted(
+            f"usagefix.{session.trap} is not as usagefix creates it, and could run somebody's code with your rights",
+            hint="usagefix reads nothing there; find out who made it, then drop it, or the whole schema usagefix",
         )
     info = connection.info
     target = Target(

@@ -23,7 +23,8 @@ SAID = "UF003"  # the SQLSTATE of what a trial says
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the server says of itself and of this session: the columns of ``session.sql``."""
+    """What the server says of itself and of this session: the columns of ``session.sql``. ``trap``: a relation in the
+    ledger's schema that could run somebody's code with the rights of who reads it."""
 
     server_version: str
     version_number: int
@@ -36,6 +37,7 @@ class Session:
     triggerless: bool
     search_path: str
     encoding: str
+    trap: str | None
 
 
 class Link:
