@@ -40,7 +40,7 @@ def install(app: App, *counters: Counter, guarded: bool = False, partitions: boo
                 if migration.kind is MigrationKind.GUARD and not guarded:
                     continue
                 for statement in migration.statements(Face.APPLY, of):
-                    if not statement.is_by_hand and not statement.purpose.startswith("Lock "):
+                    if not statement.is_by_hand and not statement.is_lock:
                         app.sql(statement.text)
                 if migration.kind is MigrationKind.COUNTING and partitions:
                     for statement in migration.partitions(of):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from support import App, Result, environment
@@ -20,8 +20,11 @@ from support import App, Result, environment
 ASKS = b"[y/N] "
 
 
-def typed(*arguments: str, answer: bytes = b"", **variables: str) -> Result:
-    """A command whose stdin and stderr are a terminal; ``answer`` is typed when it asks, a line a question."""
+def typed(
+    *arguments: str, answer: bytes = b"", meanwhile: Callable[[], object] = lambda: None, **variables: str
+) -> Result:
+    """A command whose stdin and stderr are a terminal; ``answer`` is typed when it asks, a line a question, after what
+    happens ``meanwhile``."""
     leader, follower = pty.openpty()
     given = environment(**({"CI": "", "TERM": "xterm"} | variables))
     running = subprocess.Popen(
@@ -36,6 +39,7 @@ def typed(*arguments: str, answer: bytes = b"", **variables: str) -> Result:
                 shown += chunk
                 if shown.endswith(ASKS):
                     assert answers, shown.decode()
+                    meanwhile()
                     os.write(leader, answers.pop(0))
         printed, _ = running.communicate(timeout=30)
     finally:

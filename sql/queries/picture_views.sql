@@ -26,6 +26,7 @@ WITH RECURSIVE tree AS (
         OR strpos(rules.ev_action::text, concat(':varattno 0 :vartype ', tables.reltype, ' ')) > 0
     UNION
     SELECT needs.view, reading.counter, reading.depth + 1 FROM reading JOIN needs ON needs.relation = reading.view
+    WHERE reading.depth < 64 -- views may read each other in a circle, which only a query of them refuses
 )
 SELECT found.view::regclass::text AS name, views.relkind = 'm' AS materialised, views.relispopulated AS populated,
     found.counter AS counter,

@@ -139,10 +139,12 @@ def decided(backfill: str, believed: Trust | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement, with its purpose from the comment above it."""
+    """One statement, with its purpose from the comment above it. ``early``: it must run before those that replace
+    something."""
 
     purpose: str
     text: str
+    early: bool = False
 
     @property
     def title(self) -> str:
@@ -158,6 +160,11 @@ class Statement:
     def is_by_hand(self) -> bool:
         """Whether only the file that is run by hand needs it; a plan has something better."""
         return self.purpose.startswith("By hand: ")
+
+    @property
+    def is_lock(self) -> bool:
+        """Whether it only locks a table, for the versions that the same transaction applied before."""
+        return "LOCK TABLE " in self.text
 
 
 def root() -> Path:

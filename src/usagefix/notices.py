@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from usagefix.database import Database
-from usagefix.errors import ConfigurationError, DatabaseRefused, WrongDatabase
+from usagefix.errors import Busy, ConfigurationError, DatabaseRefused, WrongDatabase
 from usagefix.models.probe import Notified
 from usagefix.picture.code import Code, code
 from usagefix.picture.objects import Fired, Function
@@ -80,7 +80,7 @@ def notified(db: Database, there: Notices, preset: str) -> tuple[Notified, ...]:
     for table in there.by:
         one = Notified(table, None, None)
         if query := there.counts.get(table):
-            with suppress(DatabaseRefused), db.snapshot():
+            with suppress(Busy, DatabaseRefused), db.snapshot():
                 db.values("SELECT pg_catalog.set_config('statement_timeout', %(limit)s, true)", {"limit": _LONGEST})
                 rows, people = db.tuple(query, {"preset": preset, "since": there.since})
                 one = replace(one, rows=rows, people=people)

@@ -107,6 +107,15 @@ def _has_ledger(db: Database) -> bool:
     return bool(db.values("SELECT to_regnamespace('usagefix') IS NOT NULL")[0])
 
 
+def require_as_shown(agreed: RollbackPlan, shown: RollbackPlan) -> None:
+    """Raise RollbackRefused if it undoes more than what a person was shown and agreed to."""
+    if set(agreed.versions) - set(shown.versions) or (agreed.had_limit and not shown.had_limit):
+        raise RollbackRefused(
+            "another version was applied after rollback asked you",
+            hint="run this again: it shows what it undoes now",
+        )
+
+
 def preview(db: Database, agreed: RollbackPlan) -> RollbackReport:
     """What :func:`rollback` would do: each version is undone in a transaction that is rolled back."""
     rehearsed = _rehearse(db, agreed, None, locks=True)

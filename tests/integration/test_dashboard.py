@@ -25,7 +25,7 @@ def test_a_page_says_whose_data_it_holds_and_what_verify_says(app: App, tmp_path
     file = tmp_path / "usage.html"
     done = app.usagefix("dashboard", str(file), "--tz", "Asia/Kolkata")
     assert done.code == 0, done.stderr
-    assert re.match(rf"written: {file}, \d+ KB\nnot right: ", done.stdout), "drift is said, and is no failure"
+    assert re.match(rf"written: {file}, \d+ kB\nnot right: ", done.stdout), "drift is said, and is no failure"
     said = text(file)
     assert "Wrong: " in said
     assert f"Database {app.name} on" in said

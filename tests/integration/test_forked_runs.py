@@ -13,7 +13,8 @@ from support import FORKS, VERSION, App, Result, environment, process, run
 
 
 def timeless(result: Result) -> Result:
-    return Result(result.code, re.sub(r'"duration_ms": \d+', "", result.stdout), result.stderr)
+    stdout = re.sub(r'"(?:\w+_)?ms": \d+|^took: .*\n(?:  .*\n)*', "", result.stdout, flags=re.MULTILINE)
+    return Result(result.code, stdout, result.stderr)
 
 
 @pytest.mark.parametrize(

@@ -340,7 +340,7 @@ def test_only_rows_that_have_a_counter(app: App, tmp_path: Path) -> None:
     assert report["total_uses"] == true > 0
 
 
-HOSTILE = ("=1+1", "+1", "-1", "@x", "\tx", "</script><script>alert(1)</script>", "[bold]x[/bold]", "a,\"b\"\nc", "\x1b[31mred",
+HOSTILE = ("=1+1", "+1", "-1", "@x", "\tx", "</script><script>alert(1)</script>", "[bold]x[/bold]", "a,\"b\"\nc", "a\n::error::x", "##[error]x", "\x1b[31mred",
            "\u202eevil", "%s %(x)s", "😀" * 30, "x" * 100)  # fmt: skip
 
 
@@ -358,11 +358,13 @@ def test_hostile_names_stay_text(app: App) -> None:
             assert "\x1b" not in text
             assert "\u202e" not in text
             assert all(line == line.rstrip() for line in text.splitlines())
-    table = list(
-        csv.reader(
-            io.StringIO(app.usagefix("top", "presets", "--format", "csv", "--limit", "40", "--since", "1y").stdout)
-        )
+    flat = ("top", "presets", "--format", "csv", "--limit", "40", "--since", "1y")
+    in_a_step = app.usagefix(*flat, GITHUB_ACTIONS="true").stdout
+    assert not [line for line in in_a_step.splitlines() if line.startswith("::") or "##[" in line], (
+        "the runner obeys it"
     )
+    table = list(csv.reader(io.StringIO(app.usagefix(*flat).stdout)))
+    assert {"a\n::error::x", "##[error]x"} <= {row[2] for row in table}, "nobody else does"
     assert table[0] == ["rank", "id", "label", "uses", "share", "first_at", "last_at"]
     written = {row[2] for row in table[1:]}
     assert {"'=1+1", "'+1", "'-1", "'@x", "'\tx", "%s %(x)s", 'a,"b"\nc'} <= written

@@ -23,6 +23,7 @@ from usagefix import picture
 from usagefix.api import Api
 from usagefix.database import connect
 from usagefix.models.probe import Probed, ProbeReport
+from usagefix.notices import notices, notified
 from usagefix.probe import Patience, probe
 from usagefix.target import locate
 
@@ -673,3 +674,15 @@ def test_people_who_are_notified_are_named_before_and_counted_afterwards(fixed: 
     assert "the server does not tell how many\n" in probed(fixed, api).stdout
     fixed.sql("ALTER TABLE preset_notifications RENAME creator_id TO whoever")
     assert "no function of the database is known to notify anybody of it\n" in probed(fixed, api).stderr
+
+
+def test_notifications_that_are_locked_do_not_lose_the_report(fixed: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The uses are posted by then."""
+    monkeypatch.setattr("usagefix.database.settings.READ_LOCK_TIMEOUT", 50)
+    db = connect(locate(fixed.url(), "a test"))
+    with db.snapshot():
+        there = notices(db)
+    with fixed.connect(autocommit=False) as other:
+        other.execute("LOCK TABLE preset_notifications")
+        assert [(told.table, told.rows) for told in notified(db, there, PRESET)] == [("preset_notifications", None)]
+    db.close()

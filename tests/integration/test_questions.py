@@ -16,9 +16,9 @@ UNTOUCHED = "SELECT to_regnamespace('usagefix') IS NULL"
 def test_anything_but_yes_changes_nothing(app: App, answer: bytes) -> None:
     with elsewhere(app) as url:
         done = typed("apply", answer=answer, DATABASE_URL=url)
-    assert (done.code, done.stdout) == (1, ""), done.stderr
-    why = "nobody said yes" if answer in (CTRL_C, CTRL_D) else "you said no"
-    assert f"error: not applied: {why}\n       nothing in the database was changed\n" in done.stderr
+    said = {CTRL_C: "interrupted", CTRL_D: "not applied: nobody said yes"}.get(answer, "not applied: you said no")
+    assert (done.code, done.stdout) == (130 if answer == CTRL_C else 1, ""), done.stderr
+    assert f"error: {said}\n       nothing in the database was changed\n" in done.stderr
     assert app.one(UNTOUCHED)
 
 
@@ -48,7 +48,7 @@ def test_each_command_asks_and_names_what_is_ahead(app: App) -> None:
         asked("notifications", "collapse", answer=b"n\n", code=1, shown="adds a new row of preset_notifications")
         assert app.usagefix("guard", "--format", "json").one["mode"] == "ignore"
         asked("rollback", "--to", "20250930000001", answer=b"n\n", code=1, shown="no longer guards presets.usage_count")
-        asked("rollback", answer=CTRL_C, code=1, shown="refuses a second use by one person on one day again")
+        asked("rollback", answer=CTRL_C, code=130, shown="refuses a second use by one person on one day again")
         restores = ("rollback", "--counters", "restore", "--daily-limit", "skip", "--purge")
         shown = asked(*restores, answer=b"y\n", code=0, shown="gives each counter back what it showed before apply")
         assert "keeps the daily limit off" in shown
@@ -84,6 +84,13 @@ def test_it_asks_once_of_several_counters(app: App, tmp_path: Path) -> None:
         assert done.stderr.count("no longer counts events: the triggers go") == 2
     left = "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'likes'::regclass AND NOT tgisinternal"
     assert app.sql(left) == [("on_like", "O")]
+
+
+def test_rollback_undoes_no_more_than_it_asked(app: App) -> None:
+    app.usagefix("apply", "--to", "20250930000001")
+    done = typed("rollback", answer=b"y\n", meanwhile=lambda: app.usagefix("apply"), DATABASE_URL=app.url())
+    assert (done.code, "another version was applied after rollback asked you" in done.stderr) == (1, True), done.stderr
+    assert app.usagefix("verify").code == 0
 
 
 def test_it_asks_nobody_else(fixed: App) -> None:

@@ -78,3 +78,12 @@ def test_views_of_declared_counters_and_odd_names(app: App) -> None:
     name = f"{ODD.schema_sql}.{quoted('top %s')}"
     app.sql(f"CREATE MATERIALIZED VIEW {name} AS SELECT {quoted(ODD.column)} FROM {ODD.parent_sql}")
     assert [view.refresh for view in views(app, ODD)] == [f"REFRESH MATERIALIZED VIEW {name}"]
+
+
+def test_views_that_read_each_other_are_listed_once(app: App) -> None:
+    """PostgreSQL lets CREATE OR REPLACE VIEW close a circle, which only a query of it refuses."""
+    app.sql(
+        "CREATE VIEW first AS SELECT usage_count FROM presets; CREATE VIEW second AS SELECT usage_count FROM first;"
+        " CREATE OR REPLACE VIEW first AS SELECT p.usage_count FROM presets p, second"
+    )
+    assert [view.name for view in views(app, Counter())] == ["public.first", "public.second"]

@@ -15,7 +15,7 @@ from usagefix.catalog import Face, Migration, MigrationKind
 from usagefix.counter import STANDARD
 from usagefix.errors import ConfigurationError
 from usagefix.models import verification
-from usagefix.models.choices import CHECKS
+from usagefix.models.choices import CHECKS, Trust
 
 # A released file never changes; a change is a new version. Each version with its checksum, from its release on.
 RELEASED: dict[str, str] = {}
@@ -112,6 +112,29 @@ def test_a_file_finds_every_name_in_pg_catalog(migration: Migration, face: Face)
     # A counting function adds the name that the guard knows it by, which is no schema.
     assert not re.search(r"set_config\('search_path', (?!pg_catalog\.concat\()", others)
     assert set(re.findall(r"SET search_path = (.*)", others)) <= PINNED
+
+
+def test_the_words_of_a_comment_that_decide_what_a_plan_runs() -> None:
+    """Where one of these comments is reworded, a plan would run what only a file does, or not find its place."""
+    marked = {
+        (migration.kind, face): [number for number, s in enumerate(migration.statements(face)) if s.is_by_hand]
+        for migration in catalog.migrations()
+        for face in (Face.APPLY, Face.ROLLBACK)
+    }
+    assert marked == {
+        (MigrationKind.COUNTING, Face.APPLY): [1, 2, 3, 12],
+        (MigrationKind.COUNTING, Face.ROLLBACK): [1],
+        (MigrationKind.GUARD, Face.APPLY): [1],
+        (MigrationKind.GUARD, Face.ROLLBACK): [1],
+    }
+    text = catalog.counting().read(Face.BACKFILL)
+    assert [number for number, s in enumerate(catalog.statements(text)) if s.is_by_hand] == [1, 3]
+    work = catalog.statements(catalog.decided(text, Trust.EVENTS))
+    assert [s.text for s in work if s.text.startswith("SET ")] == ["SET LOCAL usagefix.trust = 'events';"]
+    assert work[2].text.startswith("SET ")
+    locks = [(m.kind, s.text) for m in catalog.migrations() for s in m.statements(Face.APPLY) if s.is_lock]
+    assert [kind for kind, _ in locks] == [MigrationKind.GUARD]
+    assert "CREATE" not in locks[0][1]
 
 
 def test_what_is_done_by_hand_only_is_marked() -> None:

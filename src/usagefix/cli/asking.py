@@ -104,13 +104,16 @@ def _lines(told: Mapping[str, Sequence[str]], *, about_many: bool) -> Iterator[s
 
 
 def _require_yes(lines: Sequence[str], question: str, not_done: str) -> None:
-    """Raise Refused unless the answer is yes."""
+    """Raise Refused unless the answer is yes; Ctrl-C and SIGTERM stay what they are."""
     answer, why = None, "you said no"
     try:
         while answer is None:
             answer = _ANSWERS.get(_answer(lines, question))
             lines = ()
-    except (KeyboardInterrupt, EOFError):
+    except KeyboardInterrupt:
+        words.ask([""], "")
+        raise
+    except EOFError:
         words.ask([""], "")
         why = "nobody said yes"
     if not answer:

@@ -37,7 +37,8 @@ def show(outcome: Outcome, output: Format | None, file: Path | None = None) -> N
     else:
         if output is Format.OPENMETRICS and isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")  # the format has no other
-        put(_laid_out(outcome, output, ascii_only=not _holds_everything(sys.stdout)), outcome.changes)
+        text = _laid_out(outcome, output, ascii_only=not _holds_everything(sys.stdout))
+        put(words.unobeyed(text) if output is Format.CSV else text, outcome.changes)
     if reads_along or output is Format.GITHUB:
         _summarise(outcome)
 

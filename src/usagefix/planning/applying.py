@@ -149,7 +149,7 @@ def finish(scene: Scene, migration: Migration) -> Plan:
 def _without_by_hand(migration: Migration, scene: Scene, *, alone: bool) -> Iterator[Statement]:
     """What of the file a plan takes. ``alone``: no version before it is in the same transaction."""
     for statement in migration.statements(Face.APPLY, scene.counter):
-        if not statement.is_by_hand and not (alone and statement.purpose.startswith("Lock ")):
+        if not statement.is_by_hand and not (alone and statement.is_lock):
             yield statement
 
 
@@ -160,7 +160,7 @@ def _records(statement: Statement) -> bool:
 def _in_order(statements: list[Statement]) -> list[Statement]:
     """Statements that record what was there come before those that replace it; the stop comes first. Statements that
     make writers wait come last, before the version is recorded."""
-    first = [s for s in statements if s.purpose.startswith(("Record what", "Stop "))]
+    first = [s for s in statements if s.early]
     last = [s for s in statements if s.text.startswith(_LOCKING) or _records(s)]
     rest = [s for s in statements if s not in first and s not in last]
     return [*rest[:1], *first, *rest[1:], *last]

@@ -39,6 +39,7 @@ def kept(scene: Scene) -> Iterator[Statement]:
         f"INSERT INTO usagefix.counters (counter, definition)\nVALUES ({slug}, {literal(made)})\n"
         "ON CONFLICT (counter) DO UPDATE SET definition = excluded.definition, at = clock_timestamp()\n"
         "WHERE counters.definition <> excluded.definition;",
+        early=True,
     )
 
 
@@ -67,6 +68,7 @@ def notes(scene: Scene, saved: tuple[Saved, ...]) -> Iterator[Statement]:
             "Record what was there before, once: a second run would find what this one created",
             f"INSERT INTO usagefix.saved_objects (\n    {columns})\n"
             f"VALUES {(',' + chr(10) + '    ').join(rows)}\nON CONFLICT DO NOTHING;",
+            early=True,
         )
 
 

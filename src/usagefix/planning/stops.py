@@ -35,6 +35,7 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Write the script anew.';
     END IF;
 END $do$;""",  # noqa: S608 - literals of our own
+        early=True,
     )
 
 

@@ -125,20 +125,24 @@ def rollback(
     Example: usagefix rollback --dry-run
     """
     from usagefix.render.progress import progress_shown
-    from usagefix.rollback import forecast, plan, preview
+    from usagefix.rollback import forecast, plan, preview, require_as_shown
     from usagefix.rollback import rollback as verb
 
     def planned(db: Database, by: Callable[..., RollbackPlan]) -> RollbackPlan:
         last = db.counter.slug == db.counters[0].slug  # it goes backwards, and the ledger after all of them
         return by(db, to=to, limit=daily_limit, purge=purge and last, counters=counters)
 
+    shown: dict[str, RollbackPlan] = {}
+
     def asked(db: Database) -> tuple[str, ...]:
         first = db.counter.slug == db.counters[-1].slug
-        return tuple(ahead.of_rollback(planned(db, plan if first else forecast), db.nouns))
+        shown[db.counter.slug] = planned(db, plan if first else forecast)
+        return tuple(ahead.of_rollback(shown[db.counter.slug], db.nouns))
 
     def work(db: Database) -> Report:
         db.show_queries = show_queries
         agreed = planned(db, plan)
+        require_as_shown(agreed, shown.get(db.counter.slug, agreed))
         if dry_run:
             return preview(db, agreed)
         with progress_shown(db.nouns) as on_progress:
