@@ -122,7 +122,8 @@ def table(outcome: Outcome) -> bool:
 
 
 def _table(outcome: Outcome, *, file: bool = False) -> str:
-    if outcome.report is None and not outcome.parts:
+    reports = (outcome.report, *(part.report for part in outcome.parts))
+    if not (file and outcome.parts) and all(report is None for report in reports):  # stderr says what failed
         return ""
     from usagefix.render.layout import drawn, file_console, stdout_console
     from usagefix.render.table import show_all

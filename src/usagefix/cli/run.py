@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from usagefix.render import words
 # psycopg and rich take longer to import than a help page to print: imported where they are needed.
 if TYPE_CHECKING:
     from usagefix.database import Database
+    from usagefix.models.migration import ExportReport
     from usagefix.models.reports import Report
     from usagefix.target import Location
 
@@ -59,12 +60,19 @@ def execute(
     end(outcome, shared(context).output, shared(context).file)
 
 
-def execute_offline(context: typer.Context, command: str, work: Callable[[], Report]) -> NoReturn:
-    """The same for a command that needs no database."""
+def execute_offline(
+    context: typer.Context,
+    command: str,
+    work: Callable[[], ExportReport],
+    beside: Callable[[ExportReport], Iterable[str]],
+) -> NoReturn:
+    """The same for a command that needs no database; ``beside``: what it says after its report."""
+    lines: Iterable[str] = ()
     outcome = Outcome(command, changes=words.outcome(()))
     with timed(outcome), caught(outcome):
-        outcome.report = work()
-    end(outcome, shared(context).output, shared(context).file)
+        outcome.report = report = work()
+        lines = beside(report)
+    end(outcome, shared(context).output, shared(context).file, lines)
 
 
 def on_database(
@@ -157,12 +165,15 @@ def as_error(failure: BaseException) -> UsagefixError:
     return interrupted() if isinstance(failure, KeyboardInterrupt) else internal(failure)
 
 
-def end(outcome: Outcome, output: Format | None, to: Path | None = None) -> NoReturn:
-    """Say what went wrong, print the result or write it to a file, and end the process with its exit code."""
+def end(outcome: Outcome, output: Format | None, to: Path | None = None, lines: Iterable[str] = ()) -> NoReturn:
+    """Say what went wrong, print the result or write it to a file, say ``lines``, and end the process with its exit
+    code."""
     tell(outcome)
     printing.show(outcome, output, to)
     if to is not None:
         words.say(f"{to} is written")
+    for line in lines:
+        words.say(line)
     raise typer.Exit(outcome.exit_code)
 
 

@@ -72,9 +72,10 @@ def _chosen(counter: Counter, table: picture.Table, asked: Asked) -> tuple[str, 
     times = times_of(table)
     time = _column(table, "--time-column", asked.time_column, (time_of(counter, table),), times)
     if time is None:
+        which = "the usual name of a time" if times else "a time"
         raise Refused(
-            f"the events of {counter.slug} have no time: {table.name} has no column with the name of a time",
-            hint=f"name it with --time-column: {', '.join(times)}" if times else "a column with times is needed",
+            f"nothing says when an event was: {table.name} has no column with {which}",
+            hint=f"name it with --time-column: {', '.join(times)}" if times else "--counter NAME shows another counter",
         )
     refers = {column for _, column in counter.keys}
     others = [name for name in table.columns if name not in refers and not EMAIL_NAMED.search(name)]

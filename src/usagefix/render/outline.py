@@ -51,6 +51,7 @@ from usagefix.render.words import again, harmless
 
 _STATE = {State.APPLIED: Mark.OK, State.PENDING: Mark.NOTE, State.OUTDATED: Mark.FAILED, State.FOREIGN: Mark.FAILED}
 _MOST_NAMES = 3  # of counters, in a verdict
+_SEEN = dict.fromkeys(("trend", "heatmap", "top"), "shown")  # what a verdict calls one, in words for several
 _GUARD_WIDTH = 110  # from here on the names of roles, applications and functions fit into a table
 
 
@@ -128,7 +129,9 @@ def overall(told: Sequence[Chapter]) -> Verdict:
     else:
         more = f" and {grouped(len(alike) - _MOST_NAMES)} more" if len(alike) > _MOST_NAMES else ""
         others = ", ".join(
-            f"{grouped(words.count(word))} {word}" for word in dict.fromkeys(words) if word != verdict.word
+            f"{grouped(words.count(word))} {_SEEN.get(word, word)}"
+            for word in dict.fromkeys(words)
+            if word != verdict.word
         )
         rest = f"{', '.join(alike[:_MOST_NAMES])}{more} ({parts(len(alike), len(told), 'counter')}; {others})"
     steps = dict.fromkeys(chapter.shown.verdict.next for chapter in told if chapter.shown.verdict.next)

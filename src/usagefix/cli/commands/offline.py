@@ -11,10 +11,9 @@ from usagefix import catalog, schemas
 from usagefix.cli import options, printing, run
 from usagefix.errors import ConfigurationError
 from usagefix.models.choices import DailyLimit
-from usagefix.render import words
 
 if TYPE_CHECKING:
-    from usagefix.models.reports import Report
+    from usagefix.models.migration import ExportReport
 
 
 def sql(
@@ -74,7 +73,7 @@ def export(
     from usagefix.exporting.step import plain
     from usagefix.render.phrases import exported
 
-    def work() -> Report:
+    def work() -> ExportReport:
         if adapt:
             from usagefix.adapting import steps as adapted
 
@@ -88,12 +87,9 @@ def export(
                     hint="usagefix export --adapt looks at the database, and changes nothing there",
                 )
             steps = plain(counters, to, trust)
-        report = verb(folder, steps, tool)
-        for line in exported(report):
-            words.say(line)
-        return report
+        return verb(folder, steps, tool)
 
-    run.execute_offline(context, "export", work)
+    run.execute_offline(context, "export", work, exported)
 
 
 def schema(
