@@ -108,10 +108,9 @@ BEGIN
                     ' usagefix doctor. Or say what is right: SET usagefix.trust = ''events''; or ''counters'';';
         END IF;
         trust := 'asked';
-        -- Lock in the order of their ids, as the triggers do.
         PERFORM FROM public.presets AS preset
         WHERE preset.id::text IN (SELECT row_key FROM usagefix.corrections WHERE run = this_run)
-        ORDER BY preset.id FOR NO KEY UPDATE;
+        ORDER BY preset.id FOR NO KEY UPDATE; -- in the order of their ids, as the triggers do
         WITH changed AS (
             UPDATE public.presets AS preset
             SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) + corrections.delta, 0)
@@ -127,8 +126,7 @@ BEGIN
         EXIT WHEN NOT EXISTS (SELECT FROM usagefix.held_at_zero WHERE counter = this_counter);
     END LOOP;
     PERFORM set_config('usagefix.bypass_guard', '', true);
-END
-$do$;
+END $do$;
 
 -- By hand: enable the triggers again
 DO $do$
@@ -142,5 +140,4 @@ BEGIN
     IF held = '{}' THEN
         SET LOCAL session_replication_role = DEFAULT;
     END IF;
-END
-$do$;
+END $do$;

@@ -86,7 +86,7 @@ def test_what_can_be_tried_is(empty: App, case: str) -> None:
         assert done.after is not None
         assert [check.check_id for check in done.after.checks if check.failed] == []
         told = any(
-            "could try no" in remark or "could not be tried" in remark or "records nothing" in remark
+            "could try no" in remark or "could not be tried" in remark or "recorded nothing" in remark
             for remark in done.remarks
         )
         assert told is not possible, done.remarks

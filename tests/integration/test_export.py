@@ -264,7 +264,11 @@ def test_what_is_there_is_not_written_again(tmp_path: Path, change: Any) -> None
 
 @pytest.mark.parametrize(
     "edit",
-    [lambda text: text.replace("END\n", "END ;\n", 1), lambda text: f"{text}DROP TABLE x;\n", lambda text: text[:900]],
+    [
+        lambda text: text.replace("BEGIN\n", "BEGIN \n", 1),
+        lambda text: f"{text}DROP TABLE x;\n",
+        lambda text: text[:900],
+    ],
 )
 @pytest.mark.parametrize("which", [0, 1, -1])
 def test_an_edited_file_stays_and_the_fix_is_written_after_it(tmp_path: Path, edit: Any, which: int) -> None:
