@@ -32,6 +32,9 @@ def test_each_command_asks_and_names_what_is_ahead(app: App) -> None:
             assert shown in " ".join(done.stderr.split())
             return done.stderr
 
+        refused = typed("backfill", DATABASE_URL=url).stderr
+        assert "are not counted yet" in refused
+        assert "[y/N]" not in refused, "there is nothing to agree to"
         shown = asked("apply", answer=b"YES\n", code=0, shown="corrects 29 presets: drift +4,308 (4,582 up")
         for line in (
             "applies 20250930000001_fix_usage_tracking and 20251101000001_guard_usage_count",

@@ -27,9 +27,14 @@ from usagefix.models.correction import BackfillProgress, BackfillReport
 from usagefix.models.verification import COUNTERS
 from usagefix.verify import next_step
 
-__all__ = ["backfill", "give_back", "how_to_hold_off", "preview", "returns"]
+__all__ = ["backfill", "counts", "give_back", "how_to_hold_off", "preview", "returns"]
 
 ROUNDS = 10
+
+
+def counts(db: Database) -> bool:
+    """Whether the triggers count new events, as an open snapshot shows it: before that, no backfill is exact."""
+    return ledger.exists(db) and bool(db.values(db.query("counting"))[0])
 
 
 def backfill(
@@ -52,7 +57,7 @@ def backfill(
     with db.snapshot():
         preflight.require_changeable(db)
         preflight.require_readable(db)
-        if not ledger.exists(db) or not db.values(db.query("counting"))[0]:
+        if not counts(db):
             step = next_step(db, COUNTERS)
             raise UsagefixError(
                 f"new {db.nouns.events} are not counted yet, so a backfill cannot be exact",

@@ -83,7 +83,7 @@ def backfill(
     Example: usagefix backfill --batch-size 200
     """
     from usagefix.backfill import backfill as verb
-    from usagefix.backfill import preview
+    from usagefix.backfill import counts, preview
     from usagefix.render.progress import progress_shown
 
     def looked(db: Database) -> BackfillReport:
@@ -103,7 +103,12 @@ def backfill(
                 believed=trust,
             )
 
-    asks = Question(lambda db: tuple(ahead.of_backfill(looked(db), db.nouns)), yes or dry_run)
+    def is_ahead(db: Database) -> tuple[str, ...]:
+        with db.snapshot():
+            refuses = not counts(db)
+        return () if refuses else tuple(ahead.of_backfill(looked(db), db.nouns))
+
+    asks = Question(is_ahead, yes or dry_run)
     run.execute(context, "backfill", work, TRY if dry_run else CHANGE, asks=asks)
 
 
