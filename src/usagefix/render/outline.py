@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from usagefix.errors import UsagefixError
-from usagefix.models.correction import BackfillReport, Baselines
+from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport
 from usagefix.models.discovery import DiscoverReport
 from usagefix.models.figures import grouped, parts, plural
@@ -17,10 +17,8 @@ from usagefix.models.insight import DashboardReport, HeatmapReport, TopReport, T
 from usagefix.models.migration import (
     ApplyReport,
     ExportReport,
-    MigrationState,
     PlannedStatement,
     RollbackReport,
-    State,
     StatusReport,
 )
 from usagefix.models.notifying import NotificationsReport
@@ -30,8 +28,8 @@ from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
-from usagefix.render import counts, discovery, findings, history, insights, notifying
-from usagefix.render.phrases import corrections, moment, took, undone
+from usagefix.render import counts, discovery, findings, history, insights, notifying, standing
+from usagefix.render.phrases import corrections, took, undone
 from usagefix.render.pieces import (
     Cell,
     Change,
@@ -46,13 +44,11 @@ from usagefix.render.pieces import (
     Table,
     each_text,
 )
-from usagefix.render.verdict import FAINT, Verdict, verdict
+from usagefix.render.verdict import Verdict, verdict
 from usagefix.render.words import again, harmless
 
-_STATE = {State.APPLIED: Mark.OK, State.PENDING: Mark.NOTE, State.OUTDATED: Mark.FAILED, State.FOREIGN: Mark.FAILED}
 _MOST_NAMES = 3  # of counters, in a verdict
 _SEEN = dict.fromkeys(("trend", "heatmap", "top"), "shown")  # what a verdict calls one, in words for several
-_GUARD_WIDTH = 110  # from here on the names of roles, applications and functions fit into a table
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +167,7 @@ def _of_report(report: Report, nouns: Nouns, *, whole: bool) -> Outline:
             planned = tuple(_plan("rollback", report.plan)) if report.dry_run and report.migrations else ()
             return Outline((result,), verdict(report, nouns), (*planned, *done))
         case StatusReport():
-            return _status(report, nouns)
+            return standing.status(report, nouns)
         case RowReport():
             return counts.row(report, nouns)
         case DoctorReport():
@@ -181,7 +177,7 @@ def _of_report(report: Report, nouns: Nouns, *, whole: bool) -> Outline:
             there = tuple(Result("exported", Mark.OK, "there", path) for path in report.there)
             return Outline((*files, *there), verdict(report))
         case GuardReport():
-            return _guard(report, nouns)
+            return standing.guard(report, nouns)
         case SmokeReport():
             results = counts.of_steps(report.steps)
             steps = Results("", results, (("status", "word"), ("step", "title"), ("seen", "detail")))
@@ -252,63 +248,3 @@ def _plan(command: str, plan: tuple[PlannedStatement, ...]) -> Iterator[Section]
 def _backfill(report: BackfillReport, nouns: Nouns) -> Result:
     word = "dry run" if report.dry_run else "done"
     return Result("backfill", Mark.OK, word, "Drift removed", nouns.column, next(corrections(report, nouns)))
-
-
-def _status(report: StatusReport, nouns: Nouns) -> Outline:
-    if report.reads is not None:
-        reads = Result("truth", Mark.OK, "only verified", "Its truth", nouns.column, ", ".join(report.reads))
-        return Outline((reads,), verdict(report), (Results("", (reads,), (("state", "word"), ("reads", "detail"))),))
-    results = tuple(_state(migration, str(report.next or "")) for migration in report.migrations)
-    states = Results("", results, (("state", "word"), ("version", "object"), ("name", "title"), ("applied", "detail")))
-    newest = moment(report.newest_event_at, "%Y-%m-%d %H:%M:%S UTC") if report.newest_event_at else "none yet"
-    pushed = [m for m in report.migrations if m.pushed_as]
-    remarks = (
-        *(Remark("pushed", f"{m.version} by {m.pushed_by}, as {m.pushed_as}") for m in pushed),
-        *((Remark("newest event", newest),) if report.dated else ()),
-        *((Remark("baselines", _based(report.baselines, nouns)),) if report.baselines.rows else ()),
-        *(Remark("notifications", notifying.in_a_line(throttle)) for throttle in report.throttles),
-    )
-    return Outline(results, verdict(report), (states, *remarks))
-
-
-def _based(baselines: Baselines, nouns: Nouns) -> str:
-    has = f"{nouns.of(baselines.rows)} {'has a baseline' if baselines.rows == 1 else 'have baselines'}"
-    return f"{has} of {nouns.total(baselines.total)} in all, to which events are added"
-
-
-def _state(migration: MigrationState, hint: str) -> Result:
-    applied = f"{moment(migration.applied_at)} by {migration.applied_by}" if migration.applied_at else ""
-    if migration.rolled_back_at:
-        applied = f"rolled back at {moment(migration.rolled_back_at)} by {migration.rolled_back_by}"
-    mark = _STATE[migration.state]
-    hint = "" if mark is Mark.OK else hint
-    return Result(migration.version, mark, migration.state, migration.name, migration.version, applied, hint)
-
-
-def _guard(report: GuardReport, nouns: Nouns) -> Outline:
-    columns = (
-        *(Column(heading) for heading in ("role", "application", "through")),
-        Column("writes", number=True),
-        *(Column(heading, whole=True) for heading in ("first", "last", "mode")),
-    )
-    rows = tuple(
-        (
-            Cell(write.role),
-            Cell(write.application),
-            Cell(write.via) if write.via else Cell("a statement", FAINT),
-            counts.number(write.writes),
-            counts.moment(write.first_at),
-            counts.moment(write.last_at),
-            Cell(write.mode),
-        )
-        for write in report.refused
-    )
-    rejected = f"{plural(report.rejected, 'write')} rejected; nothing else is known of them, they are undone"
-    nothing = () if rows else ("nothing else has tried to write the counter",)
-    notes = (*nothing, *((rejected,) if report.rejected else ()))
-    sections = (
-        *((Table("Who else tried to write the counter", columns, rows, _GUARD_WIDTH),) if rows else ()),
-        *((Notes("", notes),) if notes else ()),
-    )
-    result = Result("guard", Mark.OK, report.mode, "The guard's mode", nouns.column, str(verdict(report)))
-    return Outline((result,), verdict(report), sections)
