@@ -79,9 +79,7 @@ def apply(
         dropped = laps.lap()
     db.changes += [f"{migration} applied" for migration in seen.todo]
     db.remarks += [
-        f"pg_dump as role {reader.role} fails, because it may not read schema usagefix: GRANT USAGE ON"
-        f" SCHEMA usagefix TO {reader.role}; GRANT SELECT ON ALL TABLES IN SCHEMA usagefix TO {reader.role};"
-        f" GRANT SELECT ON ALL SEQUENCES IN SCHEMA usagefix TO {reader.role}; or dump with --exclude-schema=usagefix"
+        f"pg_dump as role {reader.role} fails, because it may not read schema usagefix: {reader.remedy}"
         for reader in db.rows(db.query("picture_readers"), Reader)
     ]
     on_step("verifying")

@@ -42,7 +42,7 @@ def look(db: Database, to: str | None, believed: Trust | None) -> Seen:
         seen = scene(db)
         checks = object_checks(db, seen.code)
         states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
-        anew, whole = _by_row(seen) or seen.renewed or seen.ledger.outdated(db.counter), ledger.whole(db)
+        anew, whole = _by_row(seen) or seen.renewed or seen.ledger.outdated(db.counter), not ledger.lost(db)
         if seen.renewed:  # baselines that belong to other events are forgotten
             db.counter = replace(db.counter, baselines=False)
         todo = tuple(

@@ -9,7 +9,7 @@ before it is believed, see :func:`require_trusted`, and run as the owner of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -192,9 +192,9 @@ def baselines(db: Database) -> Baselines:
     return db.row(db.query("baselines"), Baselines) if db.counter.baselines else NO_BASELINES
 
 
-def whole(db: Database) -> bool:
-    """Whether nothing of the ledger is lost."""
-    return all(_has(db, table) for table in _TABLES)
+def lost(db: Database, tables: Sequence[str] = _TABLES) -> list[str]:
+    """The tables of the ledger that are not there any more, of all or of some."""
+    return [table for table in tables if not _has(db, table)]
 
 
 def pushed(db: Database, written: Ledger) -> dict[str, Pushed]:

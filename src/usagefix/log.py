@@ -11,10 +11,6 @@ from usagefix.errors import ConfigurationError, UsagefixError
 from usagefix.models.history import LogEntry, LogReport
 
 _TABLES = ("backfills", "baselines", "corrections", "history")
-_THERE = (
-    "SELECT relname FROM pg_catalog.pg_class WHERE relname = ANY (%(tables)s) AND relkind = 'r'"
-    " AND relnamespace = to_regnamespace('usagefix')"
-)
 _COUNTERS = "SELECT counter FROM usagefix.history UNION SELECT counter FROM usagefix.backfills ORDER BY counter"
 
 
@@ -34,10 +30,9 @@ def log(db: Database, *, counters: Sequence[str] = (), limit: int) -> LogReport:
     with db.snapshot():
         if not ledger.exists(db):
             return LogReport((), 0, ledger=False)
-        there = set(db.values(_THERE, {"tables": list(_TABLES)}))
-        if missing := [name for name in _TABLES if name not in there]:
+        if lost := ledger.lost(db, _TABLES):
             raise UsagefixError(
-                f"the ledger has no table {', '.join(missing)}",
+                f"the ledger has no table {', '.join(lost)}",
                 hint="usagefix apply makes it again, without what it held",
             )
         wanted = _known(db, counters) if counters else None

@@ -157,16 +157,13 @@ def _revoked(case: Case, grant: Grant, writers: dict[int, Function]) -> Iterator
 def dump_needs_ledger(case: Case) -> Iterator[Finding]:
     """A backup by a role that reads the application only."""
     for reader in case.picture.readers:
-        role = reader.role
         yield Finding(
             "dump_needs_ledger",
             WARNING,
             "pg_dump fails for a role that may not read the ledger",
-            f"role {role}",
+            f"role {reader.role}",
             f"it may read every table of schema {case.counter.schema}, but not all of schema usagefix",
-            f"GRANT USAGE ON SCHEMA usagefix TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA usagefix TO {role};"
-            f" GRANT SELECT ON ALL SEQUENCES IN SCHEMA usagefix TO {role}"
-            "; or dump with pg_dump --exclude-schema=usagefix",
+            reader.remedy,
         )
 
 

@@ -234,6 +234,16 @@ class Reader:
 
     role: str
 
+    @property
+    def remedy(self) -> str:
+        """What lets pg_dump succeed as this role."""
+        return (
+            f"GRANT USAGE ON SCHEMA usagefix TO {self.role};"
+            f" GRANT SELECT ON ALL TABLES IN SCHEMA usagefix TO {self.role};"
+            f" GRANT SELECT ON ALL SEQUENCES IN SCHEMA usagefix TO {self.role};"
+            " or dump with pg_dump --exclude-schema=usagefix"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Strays:
