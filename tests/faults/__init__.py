@@ -1,1 +1,1 @@
-"""usagefix killed, or cut off from the server, after each statement that it sends."""
+"""usagefix killed, or cut off from the server, after each statement that leaves something."""

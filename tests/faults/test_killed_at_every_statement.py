@@ -1,4 +1,4 @@
-"""Killed, or cut off from the server, after each statement that it sends; run again, it ends where it always ends.
+"""Killed, or cut off from the server, after each statement that leaves something; run again, it ends where it always ends.
 
 Nothing is done by half, no delta is added twice, and the application goes on in between.
 """
