@@ -108,6 +108,7 @@ BEGIN
                     ' usagefix doctor. Or say what is right: SET usagefix.trust = ''events''; or ''counters'';';
         END IF;
         trust := 'asked';
+        LOCK TABLE ONLY public.presets IN ROW EXCLUSIVE MODE; -- before any row
         PERFORM FROM public.presets AS preset
         WHERE preset.id::text IN (SELECT row_key FROM usagefix.corrections WHERE run = this_run)
         ORDER BY preset.id FOR NO KEY UPDATE; -- in the order of their ids, as the triggers do

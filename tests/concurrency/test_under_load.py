@@ -14,6 +14,9 @@ import pytest
 from support import ADJUSTING, DRIFT, MIGRATION, MIGRATIONS, TRIGGER, VERSION, App
 from traffic import INSERT, traffic
 
+# A machine that many share may stop a writer for a second, which is all that the scripts wait for a lock.
+PATIENT = "-c lock_timeout=20s"
+
 
 def snapshots(app: App, count: int = 40) -> set[tuple[int, int]]:
     return {(int(wrong), int(amount)) for _ in range(count) for wrong, amount in app.sql(DRIFT)}
@@ -86,7 +89,7 @@ def test_rollback_that_restores_the_limit_under_load(app: App) -> None:
 def test_by_hand_in_a_transaction_each_under_load(app: App) -> None:
     with traffic(app, every_write=True) as writers:
         writers.progress()
-        done = app.by_hand()
+        done = app.by_hand(PGOPTIONS=PATIENT)
         assert done.returncode == 0, done.stderr
         assert snapshots(app) == {(0, 0)}
     assert writers.failures == []
@@ -99,7 +102,7 @@ def test_by_hand_in_one_transaction_under_load(app: App, tmp_path: Path) -> None
         files[-1].write_text(app.usagefix("sql", version.name, face, "--adapt").stdout)
     with traffic(app, every_write=True) as writers:
         writers.progress()
-        done = app.psql(*files)
+        done = app.psql(*files, PGOPTIONS=PATIENT)
         assert done.returncode == 0, done.stderr
         assert snapshots(app) == {(0, 0)}
     assert writers.failures == []
@@ -113,7 +116,7 @@ def test_the_plain_script_is_caught(app: App, tmp_path: Path) -> None:
         writers.progress()
         app.sql("UPDATE presets SET usage_count = (SELECT count(*) FROM preset_usage u WHERE u.preset_id = presets.id)")
         writers.progress()
-        assert app.psql(script).returncode == 0
+        assert app.psql(script, PGOPTIONS=PATIENT).returncode == 0
         writers.progress()
         assert all(wrong > 0 for wrong, _ in snapshots(app, 5)), "this test would not notice a lost event"
 

@@ -169,11 +169,11 @@ def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | Non
             return None
         owner = db.values(db.query("owner"))[0]
         since = time.perf_counter()
-        if batch.hold.before:
-            db.run(batch.hold.before)
         if batch.wait and not batch.hold.before:
             keys = db.values(db.query("lock_next"), {"id": pending[0].row_key})
         else:
+            # The table first: a session that holds rows must not wait for the table.
+            db.run(batch.hold.before or f"LOCK TABLE ONLY {db.counter.parent_sql} IN ROW EXCLUSIVE MODE")
             keys = db.values(db.query("lock_batch"), {"ids": array([found.row_key for found in pending])})
         if batch.wait and not keys and db.values(db.query("there"), {"id": pending[0].row_key}):
             raise Busy(

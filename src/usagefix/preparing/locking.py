@@ -54,7 +54,10 @@ class Locking(Keys):
     )
 
     def of_insert(self) -> str:
-        return self._why + self._all(["new_events"], "    ") if self._locks else ""
+        if not self._locks:
+            return ""
+        table = f"    LOCK TABLE ONLY {self.counter.parent_sql} IN ROW EXCLUSIVE MODE;\n"
+        return self._why + table + self._all(["new_events"], "    ")
 
     def of_change(self) -> str:
         if not self._locks:
@@ -122,7 +125,8 @@ class Locking(Keys):
                 below, key = f"{schema}.{table}", upper
             many = "EXISTS (SELECT FROM new_events OFFSET 1) AND " * (list(tables) == ["new_events"])
             found = f"WHERE {many}upper.{key} OPERATOR(pg_catalog.=) ANY (ARRAY(\n    {keys}))"
-            text = f"PERFORM FROM {below} AS upper\n{found}\nORDER BY upper.{key} FOR NO KEY UPDATE;"
+            text = f"LOCK TABLE ONLY {below} IN ROW EXCLUSIVE MODE;\n"
+            text += f"PERFORM FROM {below} AS upper\n{found}\nORDER BY upper.{key} FOR NO KEY UPDATE;"
             yield "".join(f"{indent}{line}\n" for line in text.splitlines())
 
     @property
