@@ -109,8 +109,7 @@ BEGIN
             pg_catalog.current_setting('search_path'), ', ',
             'pg_usagefix_preset_usage_count_'::pg_catalog.name, pg_catalog.pg_trigger_depth()), true);
     END IF;
-    -- Lock the table before any row: a statement that holds a row must not wait for the table.
-    LOCK TABLE ONLY public.presets IN ROW EXCLUSIVE MODE;
+    LOCK TABLE ONLY public.presets IN ROW EXCLUSIVE MODE; -- first: who holds a row must not wait for the table
     -- What the statement changed, for each preset.
     IF TG_OP OPERATOR(pg_catalog.=) 'TRUNCATE' AND TG_WHEN OPERATOR(pg_catalog.=) 'AFTER' THEN
         -- No event is left, and none can come before the commit: set each counter to its baseline, right or wrong.

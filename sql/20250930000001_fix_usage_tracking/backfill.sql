@@ -108,7 +108,7 @@ BEGIN
                     ' usagefix doctor. Or say what is right: SET usagefix.trust = ''events''; or ''counters'';';
         END IF;
         trust := 'asked';
-        LOCK TABLE ONLY public.presets IN ROW EXCLUSIVE MODE; -- before any row
+        LOCK TABLE ONLY public.presets IN ROW EXCLUSIVE MODE; -- first, as the triggers do
         PERFORM FROM public.presets AS preset
         WHERE preset.id::text IN (SELECT row_key FROM usagefix.corrections WHERE run = this_run)
         ORDER BY preset.id FOR NO KEY UPDATE; -- in the order of their ids, as the triggers do
@@ -138,7 +138,5 @@ BEGIN
     FOREACH held_off IN ARRAY held LOOP
         EXECUTE format('ALTER TABLE %s ENABLE TRIGGER %I', 'public.presets'::regclass, held_off);
     END LOOP;
-    IF held = '{}' THEN
-        SET LOCAL session_replication_role = DEFAULT;
-    END IF;
+    IF held = '{}' THEN SET LOCAL session_replication_role = DEFAULT; END IF;
 END $do$;

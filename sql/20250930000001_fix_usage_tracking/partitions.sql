@@ -48,8 +48,7 @@ BEGIN
             pg_catalog.current_setting('search_path'), ', ',
             'pg_usagefix_preset_usage_count_'::pg_catalog.name, pg_catalog.pg_trigger_depth()), true);
     END IF;
-    -- Lock the table before any row: a statement that holds a row must not wait for the table.
-    LOCK TABLE ONLY public.presets IN ROW EXCLUSIVE MODE;
+    LOCK TABLE ONLY public.presets IN ROW EXCLUSIVE MODE; -- first: who holds a row must not wait for the table
     -- What the row changed, for each preset.
     FOR change IN
         SELECT event.preset_id, pg_catalog.sum(event.uses) AS uses, pg_catalog.max(event.moment) AS newest

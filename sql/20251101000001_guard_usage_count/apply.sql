@@ -63,9 +63,7 @@ BEGIN
             LOCK TABLE public.presets IN SHARE ROW EXCLUSIVE MODE NOWAIT;
             EXIT;
         EXCEPTION WHEN lock_not_available THEN
-            IF attempt = 100 THEN
-                RAISE;
-            END IF;
+            IF attempt = 100 THEN RAISE; END IF;
             PERFORM pg_sleep(0.01);
         END;
     END LOOP;
