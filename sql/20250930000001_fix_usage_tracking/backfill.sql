@@ -116,8 +116,7 @@ BEGIN
             UPDATE public.presets AS preset
             SET usage_count = GREATEST(COALESCE(preset.usage_count, 0) + corrections.delta, 0)
               , last_used_at = GREATEST(preset.last_used_at, corrections.newest) --? presets.last_used_at
-            FROM usagefix.corrections
-            WHERE corrections.run = this_run AND corrections.row_key = preset.id::text
+            FROM usagefix.corrections WHERE corrections.run = this_run AND corrections.row_key = preset.id::text
             RETURNING preset.id::text AS row_key, preset.usage_count AS became
         )
         UPDATE usagefix.corrections SET applied_at = clock_timestamp(), became = changed.became

@@ -155,8 +155,7 @@ BEGIN
             AND written.counter = 'preset_usage_count'::name
         LIMIT 1 FOR UPDATE SKIP LOCKED;
     END IF;
-    IF notes IS NULL THEN
-        NULL;
+    IF notes IS NULL THEN NULL;
     ELSIF TG_ARGV[0] = 'reject' THEN
         PERFORM nextval('usagefix.rejected_preset_usage_count'::regclass);
     ELSIF nth > 100 OR free IS NULL AND COALESCE(filled, pg_relation_size(notes) > 1000000) THEN

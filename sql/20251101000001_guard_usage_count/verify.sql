@@ -34,7 +34,7 @@ WITH guard AS (
     LEFT JOIN pg_trigger AS existing
         ON existing.tgrelid = presets.oid AND existing.tgname = 'zz_trigger_guard_preset_usage_count'::name
 ), guard_function AS (
-    SELECT proc.oid, md5(proc.prosrc) = 'dc76d544fb9f26ccf4769a7964f473b7' AS as_released, proc.prosecdef AS definer,
+    SELECT proc.oid, md5(proc.prosrc) = 'e93b7c58c4d4a82e70ad7ae457ede7dd' AS as_released, proc.prosecdef AS definer,
         quote_ident(owners.rolname) AS owner,
         proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
