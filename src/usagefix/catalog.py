@@ -164,7 +164,7 @@ class Statement:
     @property
     def is_lock(self) -> bool:
         """Whether it only locks a table, for the versions that the same transaction applied before."""
-        return self.text.startswith("DO ") and "LOCK TABLE " in self.text
+        return "IN SHARE ROW EXCLUSIVE MODE" in self.text
 
 
 def root() -> Path:

@@ -73,7 +73,7 @@ def sessions(app: App, number: int) -> Iterator[list[Connection]]:
     try:
         for session in opened:
             session.execute("SET deadlock_timeout = '10min'")
-            session.execute("SET lock_timeout = '1min'")
+            session.execute("SET lock_timeout = '5min'")
         yield opened
     finally:
         for session in opened:
@@ -99,14 +99,13 @@ def gets_on(app: App, table: str, holding: str, row: str, waiting: str) -> bool:
             start(holder, holding)
             start(waiter, waiting)
             start(migration, f"BEGIN; LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE; COMMIT")
-        for _ in range(1000):
-            if all(one.done() for one in running):
+        stuck = "SELECT count(*) = 3 FROM pg_stat_activity WHERE pid = ANY (%s) AND wait_event_type = 'Lock'"
+        deadline = time.monotonic() + 60
+        while not (finished := all(one.done() for one in running)):
+            if app.one(stuck, pids) and set(app.one("SELECT pg_blocking_pids(%s)", pids[0])) & set(pids[1:]):
                 break
-            stuck = "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY (%s) AND wait_event_type = 'Lock'"
-            if app.one(stuck, pids) == 3 and set(app.one("SELECT pg_blocking_pids(%s)", pids[0])) & set(pids[1:]):
-                break
+            assert time.monotonic() < deadline, "neither done nor stuck"
             time.sleep(0.01)
-        finished = all(one.done() for one in running)
         for session in (holder, waiter, migration):
             session.cancel_safe()
         for one in running:
@@ -149,23 +148,20 @@ def test_a_row_of_a_later_partition(counted: App, wrong: bool) -> None:
 
 
 @both
-def test_two_counters_of_one_row(app: App, tmp_path: Path, wrong: bool) -> None:
-    declared(app, tmp_path, SELF, FOLLOWS)
+@pytest.mark.parametrize(
+    ("tables", "counters", "parent", "insert"),
+    [
+        (SELF, FOLLOWS, "users", "INSERT INTO follows (followed_id, follower_id) VALUES (1, 3)"),
+        (SUMMED, SUMS, "topics", "INSERT INTO likes (post_id) VALUES (1), (2)"),
+    ],
+    ids=["two counters of one row", "a sum of counters"],
+)
+def test_an_insert(app: App, tmp_path: Path, tables: str, counters: str, parent: str, insert: str, wrong: bool) -> None:
+    declared(app, tmp_path, tables, counters)
     if wrong:
         unlocked(app)
-    insert = "INSERT INTO follows (followed_id, follower_id) VALUES (1, 3)"
-    row = "SELECT FROM users WHERE id = 1 FOR NO KEY UPDATE"
-    assert gets_on(app, "users", insert, row, "UPDATE users SET id = id WHERE id = 1") is not wrong
-
-
-@both
-def test_a_sum_of_counters(app: App, tmp_path: Path, wrong: bool) -> None:
-    declared(app, tmp_path, SUMMED, SUMS)
-    if wrong:
-        unlocked(app)
-    insert = "INSERT INTO likes (post_id) VALUES (1), (2)"
-    row = "SELECT FROM topics WHERE id = 1 FOR NO KEY UPDATE"
-    assert gets_on(app, "topics", insert, row, "UPDATE topics SET id = id WHERE id = 1") is not wrong
+    row = f"SELECT FROM {parent} WHERE id = 1 FOR NO KEY UPDATE"
+    assert gets_on(app, parent, insert, row, f"UPDATE {parent} SET id = id WHERE id = 1") is not wrong
 
 
 @both
@@ -178,3 +174,22 @@ def test_the_backfill_by_hand(fixed: App, wrong: bool) -> None:
     whole = f"BEGIN; SET LOCAL usagefix.trust = 'events'; {script}; COMMIT"
     assert gets_on(fixed, "presets", whole, PRESET, RENAME) is not wrong
     assert wrong or fixed.drift() == (0, 0)
+
+
+def test_a_batch_of_the_backfill(fixed: App) -> None:
+    """It waits for the table without a row of it."""
+    fixed.spoil("UPDATE presets SET usage_count = 3")
+    with fixed.connect(autocommit=False) as migration, fixed.connect() as other:
+        process = fixed.spawn("backfill", "--trust", "events", "--batch-size", "20", "--pause", "3")
+        fixed.wait_for(
+            "SELECT EXISTS (SELECT FROM usagefix.corrections AS done JOIN usagefix.corrections AS pending USING (run)"
+            " WHERE done.applied_at IS NOT NULL AND pending.applied_at IS NULL)"
+        )
+        migration.execute("LOCK TABLE presets IN SHARE ROW EXCLUSIVE MODE")  # before the next batch
+        fixed.wait_for_waiter()
+        free = other.execute("SELECT FROM presets FOR NO KEY UPDATE SKIP LOCKED").rowcount
+        migration.rollback()
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert free == fixed.one("SELECT count(*) FROM presets")
+    assert fixed.drift() == (0, 0)
