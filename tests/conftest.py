@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_postgresql import factories
 from support import APPLICATIONS, FORKS, SQL, App, run
 
@@ -27,6 +28,10 @@ ROOM = 4 << 30  # bytes: a server for each worker, with its write-ahead log
 # Autovacuum would take its lock on a table, or change a plan, in one run of a hundred. What a test waits for in vain is
 # to be found in the log.
 SETTINGS = {"autovacuum": "off", "log_lock_waits": "on", "log_checkpoints": "off", "log_timezone": "UTC"}
+
+# The same examples each time, and none is too slow on a machine that many share.
+settings.register_profile("shared", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 # A shell that runs this in the background has Ctrl-C ignored, and every child would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -336,10 +337,12 @@ def asked_for_password(app: App, name: str, password: str) -> Iterator[None]:
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A port that nobody listens on, now."""
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as unused:
-        unused.bind((address, 0))
-        return int(unused.getsockname()[1])
+    """A port that nobody listens on, and that no other program is given by chance before it is used."""
+    for port in random.SystemRandom().sample(range(20_000, 30_000), 100):
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as unused, suppress(OSError):
+            unused.bind((address, port))
+            return port
+    raise AssertionError("there is no free port")
 
 
 def checks(result: Result) -> dict[str, str]:
