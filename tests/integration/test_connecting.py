@@ -189,7 +189,7 @@ def test_wait_for_a_server_that_starts_later(server: TestServer) -> None:
     port = free_port()
     url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
     with spawned("--wait", "180", "verify", DATABASE_URL=url) as process:
-        assert line_of(process) == "waiting up to 180 s for the database: connection refused"
+        assert line_of(process) == "waiting up to 3 min 0 s for the database: connection refused"
         settings = {"listen_addresses": "127.0.0.1", "port": str(port)}
         with embedded.running(server.binaries, prefix="usagefix-test-", settings=settings):
             result = ended(process)
@@ -236,7 +236,7 @@ def test_wait_for_a_server_that_is_starting_up(server: TestServer) -> None:
         wait_until(starting_up)
         assert "hint: try again, or pass --wait SECONDS" in said
         with spawned("--wait", "180", "verify", DATABASE_URL=own.url()) as process:
-            assert line_of(process) == "waiting up to 180 s for the database: the database system is starting up"
+            assert line_of(process) == "waiting up to 3 min 0 s for the database: the database system is starting up"
             go.touch()
             result = ended(process)
     assert result.stderr.startswith("target: postgres@"), "it is said once"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from support import GUARDING, App
+from support import GUARDING, VERSION, App
 from traffic import traffic
 
 from usagefix import picture
@@ -149,6 +149,8 @@ def test_killed_in_between_and_run_again(app: App) -> None:
     before = app.sql(BESIDE)
     assert app.usagefix("apply", "--trust", "events").code == 0
     corrected = app.one("SELECT count(*) FROM usagefix.corrections")
+    # The guard cannot go while anybody holds a row of presets.
+    assert app.usagefix("rollback", "--to", VERSION, "--yes").code == 0
     with app.connect(autocommit=False) as holder:
         holder.execute("SELECT FROM presets WHERE name LIKE 'more 1%' FOR UPDATE")  # which it comes back to in the end
         process = app.spawn("rollback", "--yes", "--counters", "restore")
