@@ -154,10 +154,9 @@ def test_killed_in_between_and_run_again(app: App) -> None:
     with app.connect(autocommit=False) as holder:
         holder.execute("SELECT FROM presets WHERE name LIKE 'more 1%' FOR UPDATE")  # which it comes back to in the end
         process = app.spawn("rollback", "--yes", "--counters", "restore")
-        app.wait_for_waiter()
+        app.wait_for("SELECT count(*) > %s FROM usagefix.corrections WHERE applied_at IS NOT NULL", corrected)
         process.kill()
         process.communicate()
-        assert app.one("SELECT count(*) > %s FROM usagefix.corrections WHERE applied_at IS NOT NULL", corrected)
     app.wait_for("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'usagefix')")
     assert app.sql(BESIDE) != before
     done = restored(app)
