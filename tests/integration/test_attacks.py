@@ -544,6 +544,19 @@ def test_code_hidden_in_a_table_does_not_run_with_the_rights_of_a_superuser(owne
     assert theirs.code == 1, f"who wrote it may: {theirs.stderr}"
 
 
+def test_a_declared_function_of_the_owner_does_not_run_with_the_rights_of_a_superuser(owned: App) -> None:
+    """Whoever owns it may replace it after a person declared it."""
+    with owned.connect(user=OWNER) as owner:
+        owner.execute(HIDING.encode())
+    log = Log.of(owned)
+    of = ("--counter", "presets.usage_count", "--events", "preset_usage.preset_id", "--where", "public.evil() = 1")
+    for command in ("verify", "apply", "backfill"):
+        done = owned.usagefix(command, *of)
+        assert (done.code, "public.evil" in done.stderr) == (2, True), done.stderr
+    assert log.calls() == []
+    assert owned.usagefix("verify", *of, DATABASE_URL=owned.url(OWNER)).code == 1, "who wrote it may"
+
+
 def test_discover_reads_no_table_that_hides_code_of_a_stranger(owned: App) -> None:
     """Who may create a table anywhere would else get the rights of whoever looks for counters."""
     owned.sql(f"GRANT CREATE ON SCHEMA public TO {ATTACKER}; GRANT pg_read_all_data TO {OWNER}")
