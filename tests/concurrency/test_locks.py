@@ -61,7 +61,10 @@ def test_readers_are_never_stopped_by_apply(app: App) -> None:
         process = app.spawn("apply")
         # The trigger is created while the reader reads; only DROP INDEX CONCURRENTLY then waits, stopping nobody.
         app.wait_for("SELECT EXISTS (SELECT FROM pg_trigger WHERE tgname = %s)", TRIGGER)
-        app.wait_for_waiter()
+        wanted = "SELECT mode FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE application_name = 'usagefix' AND NOT granted"
+        while not (modes := app.sql(wanted)):
+            assert process.poll() is None
+        assert ("AccessExclusiveLock",) not in modes
         app.use(app.preset(2), user=app.user_id(59))
         assert reader.execute("FETCH 1 FROM all_events").fetchone() is not None
         with app.connect() as another:
