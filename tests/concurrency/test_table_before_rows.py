@@ -6,7 +6,6 @@ the server looks for deadlocks: a second, as it is delivered.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from support import MIGRATION, App, Connection
+from support import MIGRATION, App, Connection, ended, wait_until
 
 LOCK = re.compile(r"^\s*LOCK TABLE ONLY \S+ IN ROW EXCLUSIVE MODE;(?: --.*)?\n", re.MULTILINE)
 # Without foreign keys: a check of one would lock the row, too, and luck would say who gets it next.
@@ -99,13 +98,13 @@ def gets_on(app: App, table: str, holding: str, row: str, waiting: str) -> bool:
             start(holder, holding)
             start(waiter, waiting)
             start(migration, f"BEGIN; LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE; COMMIT")
-        stuck = "SELECT count(*) = 3 FROM pg_stat_activity WHERE pid = ANY (%s) AND wait_event_type = 'Lock'"
-        deadline = time.monotonic() + 60
-        while not (finished := all(one.done() for one in running)):
-            if app.one(stuck, pids) and set(app.one("SELECT pg_blocking_pids(%s)", pids[0])) & set(pids[1:]):
-                break
-            assert time.monotonic() < deadline, "neither done nor stuck"
-            time.sleep(0.01)
+        stuck = "SELECT bool_and(pg_blocking_pids(pid) && %s::int[]) FROM unnest(%s::int[]) AS pid"
+
+        def done() -> bool:
+            return all(one.done() for one in running)
+
+        wait_until(lambda: done() or app.one(stuck, pids, pids))
+        finished = done()
         for session in (holder, waiter, migration):
             session.cancel_safe()
         for one in running:
@@ -189,7 +188,7 @@ def test_a_batch_of_the_backfill(fixed: App) -> None:
         fixed.wait_for_waiter()
         free = other.execute("SELECT FROM presets FOR NO KEY UPDATE SKIP LOCKED").rowcount
         migration.rollback()
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 0, stderr
+    done = ended(process)
+    assert done.code == 0, done.stderr
     assert free == fixed.one("SELECT count(*) FROM presets")
     assert fixed.drift() == (0, 0)
