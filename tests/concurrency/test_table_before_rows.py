@@ -185,3 +185,24 @@ def test_the_backfill_by_hand(fixed: App, wrong: bool) -> None:
     whole = f"BEGIN; SET LOCAL usagefix.trust = 'events'; {script}; COMMIT"
     assert gets_on(fixed, "presets", whole, PRESET, RENAME) is not wrong
     assert wrong or fixed.drift() == (0, 0)
+
+
+def test_the_backfill_never_waits_for_the_table_with_a_row(fixed: App) -> None:
+    fixed.spoil("UPDATE presets SET usage_count = 3")
+    asks = "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND {})"
+    for_table = asks.format("application_name = 'usagefix' AND locktype = 'relation'")
+    with sessions(fixed, 3) as (first, waiter, migration), ThreadPoolExecutor(2) as pool:
+        with first.transaction():
+            first.execute(PRESET.encode())
+            process = fixed.spawn("backfill", "--trust", "events")
+            fixed.wait_for(asks.format("application_name = 'usagefix' AND locktype = 'transactionid'"))
+            pool.submit(waiter.execute, RENAME.encode())
+            fixed.wait_for(asks.format("pid = %s"), waiter.info.backend_pid)
+            last = pool.submit(migration.execute, b"BEGIN; LOCK TABLE presets IN SHARE ROW EXCLUSIVE MODE; COMMIT")
+            fixed.wait_for(asks.format("pid = %s"), migration.info.backend_pid)
+        seen = False
+        while not last.done():
+            seen = seen or fixed.one(for_table)
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, seen) == (0, False), stderr
+    assert fixed.drift() == (0, 0)

@@ -141,7 +141,9 @@ class Locking(Keys):
 
     def _tables(self, tables: Sequence[str]) -> str:
         """All tables before the first row: who holds a row must not wait for a table."""
-        return f"    LOCK TABLE {', '.join(f'ONLY {table}' for table in tables)} IN ROW EXCLUSIVE MODE;\n" * bool(tables)
+        return f"    LOCK TABLE {', '.join(f'ONLY {table}' for table in tables)} IN ROW EXCLUSIVE MODE;\n" * bool(
+            tables
+        )
 
     @property
     def _locks(self) -> bool:
