@@ -78,8 +78,9 @@ class Handler(BaseHTTPRequestHandler):
         if mode == "every_third" and len(self.server.seen) % 3 == 0:
             self.answer(429, {})
             return
-        if mode == "parallel":
-            time.sleep(0.3)
+        if mode == "parallel":  # no answer before all are there
+            while len(self.server.seen) < int(value):
+                time.sleep(0.01)
         if mode != "nothing":
             self.record(use, mode)
         if mode == "error_after":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from typing import Any
 
 import psycopg
 from people import people
-from support import App
+from support import App, wait_until
 
 from usagefix import catalog
 from usagefix.catalog import Face, MigrationKind
@@ -92,9 +91,6 @@ def writers(app: App, write: Write, number: int = 6) -> Iterator[Writers]:
         yield state
 
 
-def until(state: Writers, statements: int, seconds: float = 30.0) -> None:
+def until(state: Writers, statements: int) -> None:
     """Wait until so many went through, or one failed."""
-    pause, deadline = threading.Event(), seconds / 0.01
-    while state.statements < statements and not state.failures and deadline > 0:
-        pause.wait(0.01)
-        deadline -= 1
+    wait_until(lambda: state.statements >= statements or state.failures, "the writers do not get on")

@@ -6,21 +6,32 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_postgresql import factories
 from support import APPLICATIONS, FORKS, SQL, App, run
 
 from usagefix import embedded
 
 MEMORY = Path("/dev/shm")
+LOGGED = 100  # lines of a server's log that a failure shows
 ROOM = 4 << 30  # bytes: a server for each worker, with its write-ahead log
+
+# Autovacuum would take its lock on a table, or change a plan, in one run of a hundred. What a test waits for in vain is
+# to be found in the log.
+SETTINGS = {"autovacuum": "off", "log_lock_waits": "on", "log_checkpoints": "off", "log_timezone": "UTC"}
+
+# The same examples each time, and none is too slow on a machine that many share.
+settings.register_profile("shared", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 # A shell that runs this in the background has Ctrl-C ignored, and every child would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -43,6 +54,24 @@ def pytest_report_header() -> str:
 def pytest_sessionfinish() -> None:
     """While the run still waits for this process: what measures the forks' parents writes as they end."""
     FORKS.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure shows what its servers have logged last."""
+    report = yield
+    if report.failed:
+        began, ended = (f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}" for at in (call.start, call.stop))
+        report.sections.append((f"{report.when}, {began} to {ended} UTC", f"load: {os.getloadavg()}"))
+        values = getattr(item, "funcargs", {}).values()
+        hosts = {value.host for value in values if isinstance(value, App | TestServer)}
+        for log in (Path(host) / "server.log" for host in hosts):
+            if log.is_file():
+                last = log.read_text(errors="replace").splitlines()[-LOGGED:]
+                report.sections.append((f"{log}, the end", "\n".join(last)))
+    return report
 
 
 @dataclass(frozen=True)
@@ -73,7 +102,7 @@ def server() -> Iterator[TestServer]:
     with pytest.MonkeyPatch.context() as patch:
         if _in_memory():
             patch.setattr(tempfile, "tempdir", str(MEMORY))
-        running = embedded.start(_wanted(), prefix="usagefix-test-")
+        running = embedded.start(_wanted(), prefix="usagefix-test-", settings=SETTINGS)
     try:
         yield TestServer(running.host, embedded.find_binaries(_wanted()))
     finally:

@@ -154,9 +154,8 @@ class Forks:
             finally:
                 for end in theirs:
                     os.close(end)
-            deadline = time.monotonic() + seconds
-            said = _read(ours, deadline, arguments)
-            parent.line.settimeout(max(deadline - time.monotonic(), 1))
+            said = _read(ours, seconds, arguments)
+            parent.line.settimeout(seconds)
             return parent.exit_code(), said[stdout], said[stderr]
 
     def close(self) -> None:
@@ -184,16 +183,18 @@ class Forks:
         return Parent(process, line)
 
 
-def _read(ends: list[int], deadline: float, arguments: tuple[str, ...]) -> dict[int, str]:
+def _read(ends: list[int], seconds: float, arguments: tuple[str, ...]) -> dict[int, str]:
     """All that is written to the other ends of pipes, until they are closed."""
-    said = dict.fromkeys(ends, b"")
+    said, deadline = dict.fromkeys(ends, b""), time.monotonic() + seconds
     with selectors.DefaultSelector() as selector:
         for end in ends:
             selector.register(end, selectors.EVENT_READ)
         while selector.get_map():
             ready = selector.select(deadline - time.monotonic())
             if not ready and time.monotonic() >= deadline:
-                raise subprocess.TimeoutExpired(["usagefix", *arguments], deadline)
+                late = subprocess.TimeoutExpired(["usagefix", *arguments], seconds)
+                late.add_note(f"it printed: {b''.join(said.values()).decode(errors='replace')}")
+                raise late
             for key, _ in ready:
                 chunk = os.read(key.fd, 1 << 16)
                 said[key.fd] += chunk

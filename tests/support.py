@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -42,6 +43,18 @@ DRIFT = """
         coalesce(sum(abs(coalesce(e.n, 0) - coalesce(p.usage_count, 0))), 0)
     FROM presets p LEFT JOIN (SELECT preset_id, count(*) AS n FROM preset_usage GROUP BY 1) e ON e.preset_id = p.id
 """
+
+
+# Seconds for what is done at once on an idle machine. One that many share may stop any process for some of them.
+LONG = 200.0
+
+
+def wait_until(condition: Callable[[], object], otherwise: str = "it never came true") -> None:
+    """Wait for a condition as long as is reasonable on any machine."""
+    deadline = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.005)
 
 
 @cache
@@ -91,7 +104,7 @@ FORKS = forked.Forks(environment())
 def run(*arguments: str, cwd: Path | None = None, stdin: str | None = None, **variables: str) -> Result:
     """``usagefix`` as a process: a fork of one that has begun, where that does the same."""
     if not stdin and FORKS.suits(arguments, environment(**variables)):
-        return Result(*FORKS.run(arguments, environment(**variables), cwd or Path("/"), seconds=120))
+        return Result(*FORKS.run(arguments, environment(**variables), cwd or Path("/"), seconds=LONG))
     return process(*arguments, cwd=cwd, stdin=stdin, **variables)
 
 
@@ -100,9 +113,31 @@ def process(*arguments: str, cwd: Path | None = None, stdin: str | None = None, 
     done = subprocess.run(
         [sys.executable, "-m", "usagefix", *arguments],
         cwd=cwd or Path("/"), env=environment(**variables), input=stdin or "", capture_output=True, text=True, check=False,
-        timeout=120,
+        timeout=LONG,
     )  # fmt: skip
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def ended(process: subprocess.Popen[str]) -> Result:
+    """How a command ends that runs already."""
+    try:
+        stdout, stderr = process.communicate(timeout=LONG)
+    except subprocess.TimeoutExpired as error:
+        process.kill()
+        error.add_note("it printed: " + "".join(process.communicate()))
+        raise
+    return Result(process.returncode, stdout, stderr)
+
+
+def told(process: subprocess.Popen[str], words: str) -> str:
+    """What a running command writes to stderr up to the line with these words."""
+    assert process.stderr
+    said = ""
+    while words not in said:
+        line = process.stderr.readline()
+        said += line
+        assert line, f"it ended without saying {words!r}: {said}"
+    return said
 
 
 @dataclass
@@ -115,6 +150,7 @@ class App:
     binaries: Path
     user: str = "postgres"
     opened: list[Connection] = field(default_factory=list)
+    spawned: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def url(self, user: str | None = None, password: str | None = None) -> str:
         secret = f":{quote(password, safe='')}" if password else ""
@@ -147,18 +183,28 @@ class App:
     def usagefix(self, *arguments: str, **variables: str) -> Result:
         return run(*arguments, stdin=None, cwd=None, **({"DATABASE_URL": self.url()} | variables))
 
+    def until_free(self, *arguments: str, **variables: str) -> Result:
+        """As a person runs it: again where it says that the database is busy (exit code 4), while others write."""
+        for _ in range(5):
+            if (result := self.usagefix(*arguments, **variables)).code != 4:
+                break
+        return result
+
     def spawn(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        """A process that goes on while the test does; it ends with the test, also where that fails."""
+        process = subprocess.Popen(
             [sys.executable, "-m", "usagefix", *arguments], env=environment(DATABASE_URL=self.url()), cwd="/",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+        self.spawned.append(process)
+        return process
 
     def program(self, name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """One of PostgreSQL's own programs, on this database."""
         command = [str(components.client(name, self.binaries)), "--dbname", self.url(), *arguments]
         return subprocess.run(
             command, env=environment(**variables), capture_output=True, text=True, errors="surrogateescape", check=False,
-            timeout=120,
+            timeout=LONG,
         )  # fmt: skip
 
     def psql(self, *files: Path, single: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -221,22 +267,26 @@ class App:
             (preset, user or self.user_id(), times),
         )
 
-    def wait_for(self, condition: str, *params: Any, seconds: float = 20.0) -> None:
+    def wait_for(self, condition: str, *params: Any) -> None:
         """Wait until a query's only value is true."""
-        deadline = time.monotonic() + seconds
-        while not self.one(condition, *params):
-            assert time.monotonic() < deadline, f"never true: {condition}"
-            time.sleep(0.005)
+        wait_until(lambda: self.one(condition, *params), f"never true: {condition}")
 
     def wait_for_waiter(self, *, application: str = "usagefix") -> None:
-        """Wait until usagefix waits for a lock."""
-        self.wait_for(
+        """Wait until usagefix waits for a lock, unless what was started last has ended."""
+        waits = (
             "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
-            " AND application_name = %s AND wait_event_type = 'Lock')",
-            application,
+            " AND application_name = %s AND wait_event_type = 'Lock')"
         )
+        running = self.spawned[-1:]
+        wait_until(
+            lambda: self.one(waits, application) or [one for one in running if one.poll() is not None], "it never waits"
+        )
+        assert [ended(one) for one in running if one.poll() is not None] == [], "it ended, and did not wait"
 
     def close(self) -> None:
+        for process in self.spawned:
+            process.kill()
+            process.communicate()
         for connection in self.opened:
             connection.close()
 
@@ -287,10 +337,12 @@ def asked_for_password(app: App, name: str, password: str) -> Iterator[None]:
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A port that nobody listens on, now."""
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as unused:
-        unused.bind((address, 0))
-        return int(unused.getsockname()[1])
+    """A port that nobody listens on, and that no other program is given by chance before it is used."""
+    for port in random.SystemRandom().sample(range(20_000, 30_000), 100):
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as unused, suppress(OSError):
+            unused.bind((address, port))
+            return port
+    raise AssertionError("there is no free port")
 
 
 def checks(result: Result) -> dict[str, str]:

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from support import App, Result, environment
+from support import LONG, App, Result, environment
 
 ASKS = b"[y/N] "
 
@@ -41,7 +41,7 @@ def typed(
                     assert answers, shown.decode()
                     meanwhile()
                     os.write(leader, answers.pop(0))
-        printed, _ = running.communicate(timeout=30)
+        printed, _ = running.communicate(timeout=LONG)
     finally:
         running.kill()
         running.communicate()

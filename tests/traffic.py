@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import Any
 
 import psycopg
 from people import people
-from support import App
+from support import App, wait_until
 
 WRITERS = 4
 INSERT = """
@@ -47,12 +46,8 @@ class Traffic:
 
     def progress(self, more: int = 40) -> None:
         """Wait until the writers have written more."""
-        target, pause = self.total + more, threading.Event()
-        for _ in range(2000):
-            if self.total >= target or self.failures:
-                return
-            pause.wait(0.01)
-        raise AssertionError("the writers do not get on")
+        target = self.total + more
+        wait_until(lambda: self.total >= target or self.failures, "the writers do not get on")
 
 
 @contextmanager

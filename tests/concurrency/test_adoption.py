@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from support import APPLICATIONS, VERSION, App
+from support import APPLICATIONS, VERSION, App, wait_until
 from traffic import traffic
 
 STEP = "-- Disable trigger "  # begins the statements that hold off, or edit, what counts too
@@ -28,15 +28,19 @@ def drifts_since_ours_counts(app: App, parts: Callable[[str], list[str]]) -> set
     app.sql("UPDATE presets SET usage_count = 0 WHERE usage_count IS NULL")
     printed = app.usagefix("sql", VERSION, "apply", "--adapt")
     assert printed.code == 0, printed.stderr
-    seen: list[set[int]] = [set(), set()]
+    seen: list[list[int | None]] = [[], []]
     over = threading.Event()
 
-    def look(mine: set[int]) -> None:
+    def look(mine: list[int | None]) -> None:
         with app.connect() as connection:
             while not over.is_set():
                 for ours, drift in connection.execute(SEEN.encode()):
-                    if ours:
-                        mine.add(int(drift))
+                    mine.append(int(drift) if ours else None)
+
+    def looked() -> None:
+        """Wait until each has looked again, and again."""
+        targets = [len(mine) + 3 for mine in seen]
+        wait_until(lambda: all(len(mine) >= target for mine, target in zip(seen, targets, strict=True)))
 
     lookers = [threading.Thread(target=look, args=(mine,)) for mine in seen]
     with traffic(app, most=1) as writers:  # row-level triggers deadlock otherwise
@@ -45,16 +49,19 @@ def drifts_since_ours_counts(app: App, parts: Callable[[str], list[str]]) -> set
         try:
             for script in parts(printed.stdout):
                 writers.progress()
+                looked()
                 with app.connect(autocommit=False) as connection:
-                    connection.execute("SET LOCAL lock_timeout = '20s'")
+                    connection.execute("SET LOCAL lock_timeout = '1min'")
                     connection.execute(script.encode())
+                looked()
             writers.progress(200)
+            looked()
         finally:
             over.set()
             for looker in lookers:
                 looker.join()
     assert writers.failures == []
-    return seen[0] | seen[1]
+    return {drift for mine in seen for drift in mine if drift is not None}
 
 
 def test_no_event_counts_twice_or_not_at_all(app: App) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
+from people import people
 from psycopg import IsolationLevel
-from support import DRIFT, GUARD, MIGRATION, VERSION, App, Connection
+from support import DRIFT, GUARD, MIGRATION, VERSION, App, Connection, wait_until
 
 WRITERS = 6
 EVENT = "INSERT INTO preset_usage (preset_id, user_id, usage_type) VALUES (md5('preset ' || %s::int)::uuid, md5('user 1')::uuid, 'showcase_creation')"
@@ -36,43 +37,31 @@ def call(connection: Connection, preset: int) -> None:
     connection.execute(b"SELECT increment_preset_usage(md5('preset ' || %s::int)::uuid)", (preset,))
 
 
-WAYS = (event_then_add, read_then_write, call)
+Way = Callable[[Connection, int], None]
+WAYS: tuple[Way, ...] = (event_then_add, read_then_write, call)
 
 
-def compete(
-    app: App, way: Callable[[Connection, int], None], seconds: float
-) -> tuple[int, list[str], set[tuple[int, int]]]:
-    """What was done, what failed, and each drift that was seen meanwhile."""
-    stop, failures, done = threading.Event(), list[str](), [0] * WRITERS
+def compete(app: App, way: Way, number: int) -> tuple[int, set[tuple[int, int]]]:
+    """So many writes at least, none of which fails: how many, and each drift that was seen meanwhile."""
+    failures, done, seen = list[str](), [0] * WRITERS, set[tuple[int, int]]()
 
-    def write(number: int) -> None:
-        luck = random.Random(number)
-        try:
-            with psycopg.connect(app.url(), autocommit=True) as connection:
-                while not stop.is_set():
-                    way(connection, luck.choice((1, 2, 3, luck.randint(1, 40))))
-                    done[number] += 1
-        except psycopg.Error as error:
-            failures.append(str(error))
+    def write(writer: int, luck: random.Random, connection: Connection) -> None:
+        way(connection, luck.choice((1, 2, 3, luck.randint(1, 40))))
+        done[writer] += 1
 
-    threads = [threading.Thread(target=write, args=(n,)) for n in range(WRITERS)]
-    for thread in threads:
-        thread.start()
-    seen = set[tuple[int, int]]()
-    for _ in range(int(seconds * 10)):
-        seen |= {(int(wrong), int(amount)) for wrong, amount in app.sql(DRIFT)}
-        stop.wait(0.1)
-    stop.set()
-    for thread in threads:
-        thread.join()
-    return sum(done), failures, seen
+    def enough() -> bool:
+        seen.update((int(wrong), int(amount)) for wrong, amount in app.sql(DRIFT))
+        return sum(done) >= number or bool(failures)
+
+    with people(app, WRITERS, write, failures):
+        wait_until(enough, "the writers do not get on")
+    assert failures == []
+    return sum(done), seen
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_no_drift_no_deadlock(fixed: App, way: Callable[[Connection, int], None]) -> None:
-    done, failures, seen = compete(fixed, way, 4)
-    assert failures == []
-    assert done > 50
+def test_no_drift_no_deadlock(fixed: App, way: Way) -> None:
+    done, seen = compete(fixed, way, 1500)
     assert seen == {(0, 0)}
     assert fixed.drift() == (0, 0)
     if way is read_then_write:
@@ -83,11 +72,10 @@ def test_no_drift_no_deadlock(fixed: App, way: Callable[[Connection, int], None]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_without_the_guard_the_same_load_drifts(app: App, way: Callable[[Connection, int], None]) -> None:
+def test_without_the_guard_the_same_load_drifts(app: App, way: Way) -> None:
     assert app.usagefix("apply", "--to", VERSION).code == 1
     assert app.drift() == (0, 0)
-    _, failures, _ = compete(app, way, 1)
-    assert failures == []
+    compete(app, way, 300)
     assert app.drift()[0] > 0, "the test above would not notice a guard that lets some through"
 
 
@@ -95,7 +83,7 @@ def test_nobody_waits_for_what_is_noted(fixed: App) -> None:
     """The same application does the same in another transaction, which stays open."""
     fixed.sql(ADD.replace("%s", "9"))  # so that there is a row to be held
     with fixed.connect(autocommit=False) as first, fixed.connect(autocommit=False) as second:
-        second.execute("SET lock_timeout = '300ms'")
+        second.execute("SET lock_timeout = '1min'")
         first.execute(ADD.encode(), (1,))
         for preset in (2, 3, 4):
             second.execute(ADD.encode(), (preset,))
@@ -139,32 +127,25 @@ def test_noting_serializes_nobody(fixed: App, level: IsolationLevel) -> None:
 
 
 def test_switched_while_people_write(fixed: App) -> None:
-    stop, failures, done = threading.Event(), list[str](), [0] * 4
+    failures, done = list[str](), [0] * 4
 
-    def write(number: int) -> None:
-        luck = random.Random(number)
-        with psycopg.connect(fixed.url(), autocommit=True) as connection:
-            while not stop.is_set():
-                try:
-                    connection.execute(EVENT.encode(), (luck.randint(1, 40),))
-                    connection.execute(ADD.encode(), (luck.randint(1, 40),))
-                except psycopg.Error as error:
-                    if error.sqlstate != "UF001":
-                        failures.append(str(error))
-                done[number] += 1
+    def write(writer: int, luck: random.Random, connection: Connection) -> None:
+        try:
+            connection.execute(EVENT.encode(), (luck.randint(1, 40),))
+            connection.execute(ADD.encode(), (luck.randint(1, 40),))
+        except psycopg.Error as error:
+            if error.sqlstate != "UF001":
+                raise
+        done[writer] += 1
 
-    threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for mode in ("reject", "warn", "ignore", "reject"):
-        switched = fixed.usagefix("guard", mode)
-        assert switched.code == 0, switched.stderr
-        assert fixed.drift() == (0, 0)
-    stop.set()
-    for thread in threads:
-        thread.join()
+    with people(fixed, 4, write, failures):
+        for mode in ("reject", "warn", "ignore", "reject"):
+            switched = fixed.until_free("guard", mode)
+            assert switched.code == 0, switched.stderr
+            target = sum(done) + 20
+            wait_until(lambda target=target: sum(done) >= target or failures)  # type: ignore[misc]
+            assert fixed.drift() == (0, 0)
     assert failures == []
-    assert sum(done) > 20
     assert fixed.drift() == (0, 0)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from support import INDEX, TRIGGER, App
+from support import INDEX, TRIGGER, App, ended, told
 
 
 def test_a_writer_that_does_not_end(app: App) -> None:
@@ -36,7 +36,7 @@ def test_a_writer_that_does_not_end(app: App) -> None:
     assert "8 attempts" in stderr
     assert "nothing in the database was changed" in stderr
     assert stdout == ""
-    assert longest < 10, "bounded by lock_timeout; the exact bound is for the benchmark"
+    assert longest < 60, "bounded by lock_timeout; the exact bound is for the benchmark"
     assert app.dump() == dump
     assert app.usagefix("apply").code == 0
     assert app.drift() == (0, 0)
@@ -47,14 +47,11 @@ def test_the_query_in_the_way_on_request(fixed: App) -> None:
     with fixed.connect(autocommit=False) as blocker:
         blocker.execute("SELECT 'secret of the blocker' FROM presets WHERE id = %s FOR UPDATE", (fixed.preset(5),))
         process = fixed.spawn("backfill", "--show-queries")
-        fixed.wait_for_waiter()
-        time.sleep(1.5)  # longer than one lock_timeout
-        pid = blocker.info.backend_pid
+        said = told(process, f"a lock is taken by pid {blocker.info.backend_pid} ")
         blocker.rollback()
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 0, stderr
-    assert f"a lock is taken by pid {pid} " in stderr
-    assert "SELECT 'secret of the blocker' FROM presets" in stderr
+    done = ended(process)
+    assert done.code == 0, done.stderr
+    assert "SELECT 'secret of the blocker' FROM presets" in said + done.stderr
 
 
 def test_readers_are_never_stopped_by_apply(app: App) -> None:
@@ -70,12 +67,10 @@ def test_readers_are_never_stopped_by_apply(app: App) -> None:
         app.use(app.preset(2), user=app.user_id(59))
         assert reader.execute("FETCH 1 FROM all_events").fetchone() is not None
         with app.connect() as another:
-            another.execute("SET statement_timeout = '2s'")
-            another.execute("SELECT count(*) FROM preset_usage")
-            another.execute("SELECT count(*) FROM presets")
+            another.execute("BEGIN; LOCK TABLE presets, preset_usage IN ACCESS SHARE MODE NOWAIT; COMMIT")
         reader.rollback()
-    assert process.wait(60) == 0
-    process.communicate()
+    done = ended(process)
+    assert done.code == 0, done.stderr
     assert app.one("SELECT to_regclass(%s)", INDEX) is None
     assert app.drift() == (0, 0)
 
@@ -85,12 +80,10 @@ def test_a_locked_preset_only_delays_the_backfill(fixed: App) -> None:
     with fixed.connect(autocommit=False) as blocker:
         blocker.execute("SELECT FROM presets WHERE id = %s FOR UPDATE", (fixed.preset(5),))
         process = fixed.spawn("backfill", "--batch-size", "1")
-        fixed.wait_for_waiter()
-        time.sleep(1.5)  # longer than one lock_timeout: it must try again
+        told(process, "attempt 2 of 8")
         blocker.rollback()
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 0, stderr
-    assert "attempt 2 of 8" in stderr
+    done = ended(process)
+    assert done.code == 0, done.stderr
     assert fixed.drift() == (0, 0)
 
 
@@ -101,8 +94,8 @@ def test_a_preset_that_is_deleted_while_the_backfill_waits_for_it(fixed: App) ->
         process = fixed.spawn("backfill", "--batch-size", "7")
         fixed.wait_for_waiter()
         blocker.commit()
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 0, stderr
+    done = ended(process)
+    assert done.code == 0, done.stderr
     assert fixed.drift() == (0, 0)
     assert fixed.one("SELECT count(*) FROM usagefix.corrections WHERE applied_at IS NULL") == 0
 

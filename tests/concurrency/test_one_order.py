@@ -81,7 +81,7 @@ def test_what_is_refused_would_deadlock(app: App) -> None:
     app.sql(TABLES)
     install(app, *counters(CROSSED))
     with writers(app, write) as people:
-        until(people, 50 * ENOUGH)
+        until(people, 500 * ENOUGH)
     assert people.deadlocks > 0
     assert [wrong(app, of) for of in counters(CROSSED)] == [[]] * 4
 

@@ -82,7 +82,7 @@ def test_without_the_lock_there_are_deadlocks(app: App) -> None:
         app.sql(statement)
     install(app, *(replace(of, beside=()) for of in (FOLLOWERS, FOLLOWING)))
     with writers(app, write_follows) as people:
-        until(people, 20 * ENOUGH)
+        until(people, 500 * ENOUGH)
     assert people.deadlocks > 0
     assert [wrong(app, of) for of in (FOLLOWERS, FOLLOWING)] == [[], []]
 
@@ -148,5 +148,5 @@ def test_counters_of_counters_and_of_themselves_are_exact_and_never_deadlock(app
 def test_a_chain_without_its_locks_deadlocks(app: App) -> None:
     install(app, *(replace(of, beside=(), above=()) for of in chain(app)))
     with writers(app, write_comments) as people:
-        until(people, 20 * ENOUGH)
+        until(people, 500 * ENOUGH)
     assert people.deadlocks > 0

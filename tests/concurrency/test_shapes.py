@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from shapes import SHAPES, WRITTEN, Shape, writing
-from support import App
+from support import App, wait_until
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -35,17 +35,17 @@ def test_there_and_back_under_load(empty: App, shape: Shape) -> None:
         assert found.code == 1
         assert len(found.json["counters"]) == shape.counters
         # What nobody counted yet may be much by now, so it would ask.
-        applied = empty.usagefix(*config, "apply", "--batch-size", "7", "--trust", "events")
+        applied = empty.until_free(*config, "apply", "--batch-size", "7", "--trust", "events")
         assert applied.code == 0, applied.stderr + applied.stdout
         for _ in range(10):
             writers.progress(10)
             assert not any(shape.wrong(empty).values()), shape.wrong(empty)
-        verified = empty.usagefix(*config, "verify")
+        verified = empty.until_free(*config, "verify")
         assert verified.code == 0, verified.stdout + verified.stderr
-        again = empty.usagefix(*config, "apply")
+        again = empty.until_free(*config, "apply")
         assert again.code == 0, again.stderr
         assert not any(shape.wrong(empty).values())
-        back = empty.usagefix(*config, "rollback", "--yes")
+        back = empty.until_free(*config, "rollback", "--yes")
         assert back.code == 0, back.stderr + back.stdout
         writers.progress(10)
     assert writers.failures == []
@@ -59,10 +59,9 @@ def test_uncounted_writes_are_caught(empty: App) -> None:
     assert empty.usagefix("--config", str(shape.declaration), "apply").code == 0
     empty.sql("ALTER TABLE post_reactions DISABLE TRIGGER trigger_auto_adjust_post_likes_count_update")
     with writing(empty, shape) as writers:
-        writers.progress(200)
+        wait_until(lambda: shape.wrong(empty)["post_likes_count"] > 0)
     assert writers.failures == []
     wrong = shape.wrong(empty)
-    assert wrong["post_likes_count"] > 0
     assert wrong["post_dislikes_count"] == 0
 
 

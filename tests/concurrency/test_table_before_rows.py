@@ -6,7 +6,6 @@ the server looks for deadlocks: a second, as it is delivered.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from support import MIGRATION, App, Connection
+from support import MIGRATION, App, Connection, wait_until
 
 LOCK = re.compile(r"^\s*LOCK TABLE ONLY [^;]+ IN ROW EXCLUSIVE MODE;(?: --.*)?\n", re.MULTILINE)
 # Without foreign keys: a check of one would lock the row, too, and luck would say who gets it next.
@@ -73,7 +72,7 @@ def sessions(app: App, number: int) -> Iterator[list[Connection]]:
     try:
         for session in opened:
             session.execute("SET deadlock_timeout = '10min'")
-            session.execute("SET lock_timeout = '1min'")
+            session.execute("SET lock_timeout = '5min'")
         yield opened
     finally:
         for session in opened:
@@ -99,13 +98,12 @@ def gets_on(app: App, table: str, holding: str, row: str, waiting: str) -> bool:
             start(holder, holding)
             start(waiter, waiting)
             start(migration, f"BEGIN; LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE; COMMIT")
-        for _ in range(1000):
-            if all(one.done() for one in running):
-                break
-            stuck = "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY (%s) AND wait_event_type = 'Lock'"
-            if app.one(stuck, pids) == 3 and set(app.one("SELECT pg_blocking_pids(%s)", pids[0])) & set(pids[1:]):
-                break
-            time.sleep(0.01)
+        waiting_all = "SELECT count(*) = 3 FROM pg_stat_activity WHERE pid = ANY (%s) AND wait_event_type = 'Lock'"
+
+        def stuck() -> object:
+            return app.one(waiting_all, pids) and set(app.one("SELECT pg_blocking_pids(%s)", pids[0])) & set(pids[1:])
+
+        wait_until(lambda: all(one.done() for one in running) or stuck())
         finished = all(one.done() for one in running)
         for session in (holder, waiter, migration):
             session.cancel_safe()

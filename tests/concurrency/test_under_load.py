@@ -7,19 +7,29 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
-from support import ADJUSTING, DRIFT, MIGRATION, MIGRATIONS, TRIGGER, VERSION, App
-from traffic import INSERT, traffic
+from people import people
+from support import ADJUSTING, DRIFT, MIGRATION, MIGRATIONS, TRIGGER, VERSION, App, ended, wait_until
+from traffic import INSERT, Traffic, traffic
 
 # A machine that many share may stop a writer for a second, which is all that the scripts wait for a lock.
-PATIENT = "-c lock_timeout=20s"
+PATIENT = "-c lock_timeout=1min"
+STATEMENTS = 2000
 
 
-def snapshots(app: App, count: int = 40) -> set[tuple[int, int]]:
-    return {(int(wrong), int(amount)) for _ in range(count) for wrong, amount in app.sql(DRIFT)}
+def snapshots(app: App, writers: Traffic) -> set[tuple[int, int]]:
+    """What is seen of the drift while people write."""
+    seen = set[tuple[int, int]]()
+    for _ in range(4):
+        seen |= {(int(wrong), int(amount)) for _ in range(10) for wrong, amount in app.sql(DRIFT)}
+        writers.progress(10)
+    return seen
 
 
 def test_apply_rollback_apply_under_load(app: App) -> None:
@@ -27,17 +37,16 @@ def test_apply_rollback_apply_under_load(app: App) -> None:
     with traffic(app, every_write=True) as writers:
         for _ in range(2):
             writers.progress()
-            applied = app.usagefix("apply", "--batch-size", "3")
+            applied = app.until_free("apply", "--batch-size", "3")
             assert applied.code == 0, applied.stderr + applied.stdout
-            before = writers.total
-            assert snapshots(app) == {(0, 0)}
-            assert writers.total > before, "the snapshots must be taken while people write"
-            assert app.usagefix("verify").code == 0, "no false alarm"
-            rolled_back = app.usagefix("rollback", "--yes", "--daily-limit", "skip")
+            assert snapshots(app, writers) == {(0, 0)}
+            verified = app.until_free("verify")
+            assert verified.code == 0, f"no false alarm: {verified.stdout + verified.stderr}"
+            rolled_back = app.until_free("rollback", "--yes", "--daily-limit", "skip")
             assert rolled_back.code == 0, rolled_back.stderr
-        assert app.usagefix("apply", "--batch-size", "3").code == 0
-        writers.progress()
-        assert snapshots(app) == {(0, 0)}
+        applied = app.until_free("apply", "--batch-size", "3")
+        assert applied.code == 0, applied.stderr + applied.stdout
+        assert snapshots(app, writers) == {(0, 0)}
     assert writers.failures == []
     assert app.one("SELECT count(*) FROM preset_usage") == events + sum(writers.events)
     assert app.drift() == (0, 0)
@@ -48,8 +57,7 @@ def test_counting_what_is_added_only_is_caught(app: App) -> None:
     for event in ("delete", "update"):
         app.sql(f"ALTER TABLE preset_usage DISABLE TRIGGER {ADJUSTING}_{event}")
     with traffic(app, every_write=True) as writers:
-        writers.progress()
-        assert any(wrong > 0 for wrong, _ in snapshots(app, 5)), "the test above would not notice what is not counted"
+        wait_until(lambda: app.drift()[0] > 0, "the test above would not notice what is not counted")
     assert writers.failures == []
 
 
@@ -57,11 +65,10 @@ def test_partitioned_under_load(partitioned: App) -> None:
     with traffic(partitioned, every_write=True) as writers:
         writers.progress()
         for _ in range(2):
-            applied = partitioned.usagefix("apply", "--batch-size", "3")
+            applied = partitioned.until_free("apply", "--batch-size", "3")
             assert applied.code == 0, applied.stderr + applied.stdout
-            writers.progress()
-            assert snapshots(partitioned) == {(0, 0)}
-            rolled_back = partitioned.usagefix("rollback", "--yes")
+            assert snapshots(partitioned, writers) == {(0, 0)}
+            rolled_back = partitioned.until_free("rollback", "--yes")
             assert rolled_back.code == 0, rolled_back.stderr
     assert writers.failures == []
 
@@ -69,7 +76,7 @@ def test_partitioned_under_load(partitioned: App) -> None:
 def test_rollback_that_restores_the_limit_under_load(app: App) -> None:
     """The writers respect the limit here (ON CONFLICT DO NOTHING), so it can come back while they write."""
     with traffic(app) as writers:
-        applied = app.usagefix("apply")
+        applied = app.until_free("apply")
         assert applied.code == 0, applied.stderr + applied.stdout
         # Uses that broke the limit meanwhile would stop the rollback, and rightly: take them out first.
         app.sql(
@@ -77,7 +84,7 @@ def test_rollback_that_restores_the_limit_under_load(app: App) -> None:
             " AND a.usage_type = b.usage_type AND (a.created_at AT TIME ZONE 'UTC')::date = (b.created_at AT TIME ZONE"
             " 'UTC')::date AND a.id > b.id"
         )
-        result = app.usagefix("rollback", "--yes")
+        result = app.until_free("rollback", "--yes")
         assert result.code in (0, 1), result.stderr
         if result.code == 1:
             assert "daily limit" in result.stderr
@@ -91,7 +98,7 @@ def test_by_hand_in_a_transaction_each_under_load(app: App) -> None:
         writers.progress()
         done = app.by_hand(PGOPTIONS=PATIENT)
         assert done.returncode == 0, done.stderr
-        assert snapshots(app) == {(0, 0)}
+        assert snapshots(app, writers) == {(0, 0)}
     assert writers.failures == []
 
 
@@ -104,7 +111,7 @@ def test_by_hand_in_one_transaction_under_load(app: App, tmp_path: Path) -> None
         writers.progress()
         done = app.psql(*files, PGOPTIONS=PATIENT)
         assert done.returncode == 0, done.stderr
-        assert snapshots(app) == {(0, 0)}
+        assert snapshots(app, writers) == {(0, 0)}
     assert writers.failures == []
 
 
@@ -118,7 +125,7 @@ def test_the_plain_script_is_caught(app: App, tmp_path: Path) -> None:
         writers.progress()
         assert app.psql(script, PGOPTIONS=PATIENT).returncode == 0
         writers.progress()
-        assert all(wrong > 0 for wrong, _ in snapshots(app, 5)), "this test would not notice a lost event"
+        assert all(wrong > 0 for wrong, _ in snapshots(app, writers)), "this test would not notice a lost event"
 
 
 @pytest.mark.parametrize("algorithm", ["deltas", "absolute counts"])
@@ -132,8 +139,8 @@ def test_a_use_that_commits_while_the_backfill_waits_for_its_preset(fixed: App, 
             process = fixed.spawn("backfill")
             fixed.wait_for_waiter()
             user.commit()
-            assert process.wait(60) == 0
-            process.communicate()
+            done = ended(process)
+            assert done.code == 0, done.stderr
             assert fixed.drift() == (0, 0)
         else:
             absolute = (
@@ -154,39 +161,27 @@ def test_a_use_that_commits_while_the_backfill_waits_for_its_preset(fixed: App, 
             assert fixed.drift() == (1, 1), "the absolute count loses the use that it waited for"
 
 
-def many_at_once(app: App, seconds: float) -> tuple[int, list[str]]:
-    """8 clients, 20 random presets a statement: statements done, and failures."""
-    stop, failures, done = threading.Event(), list[str](), [0] * 8
+@contextmanager
+def many_at_once(app: App) -> Iterator[tuple[list[int], list[str]]]:
+    """8 clients, 20 random presets a statement: the number of statements of each, and what failed."""
+    done, failures = [0] * 8, list[str]()
 
-    def write(number: int) -> None:
-        luck = random.Random(number)
-        with psycopg.connect(app.url(), autocommit=True) as connection:
-            while not stop.is_set():
-                presets = [luck.randint(1, 40) for _ in range(20)]
-                try:
-                    connection.execute(INSERT.encode(), (luck.randint(1, 60), presets))
-                    done[number] += 1
-                except psycopg.errors.DeadlockDetected as error:
-                    failures.append(str(error))
+    def write(number: int, luck: random.Random, connection: psycopg.Connection[Any]) -> None:
+        presets = [luck.randint(1, 40) for _ in range(20)]
+        connection.execute(INSERT.encode(), (luck.randint(1, 60), presets))
+        done[number] += 1
 
-    threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    stop.wait(seconds)
-    stop.set()
-    for thread in threads:
-        thread.join()
-    return sum(done), failures
+    with people(app, 8, write, failures, tireless=True, options="-c deadlock_timeout=20ms"):
+        yield done, failures
 
 
 def test_no_deadlocks_between_statements_over_the_same_presets(fixed: App) -> None:
     fixed.spoil("UPDATE presets SET usage_count = 0")
-    process = fixed.spawn("backfill", "--batch-size", "20")
-    done, failures = many_at_once(fixed, 10)
-    assert process.wait(60) == 0
-    process.communicate()
+    with many_at_once(fixed) as (done, failures):
+        filled = fixed.until_free("backfill", "--batch-size", "20")
+        assert filled.code == 0, filled.stderr
+        wait_until(lambda: sum(done) > STATEMENTS or failures)
     assert failures == []
-    assert done > 100
     assert fixed.drift() == (0, 0)
 
 
@@ -197,5 +192,6 @@ def test_a_row_level_trigger_would_deadlock(app: App) -> None:
         " coalesce(usage_count, 0) + 1 WHERE id = NEW.preset_id; RETURN NULL; END'"
     )
     app.sql("CREATE TRIGGER row_by_row AFTER INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION row_by_row()")
-    _, failures = many_at_once(app, 5)
-    assert failures, "the test above would not notice deadlocks"
+    with many_at_once(app) as (_, failures):
+        wait_until(lambda: failures, "the test above would not notice deadlocks")
+    assert "deadlock detected" in failures[0]

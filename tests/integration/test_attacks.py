@@ -505,6 +505,83 @@ def test_the_owners_code_never_runs_with_the_rights_of_a_superuser(owned: App, w
     assert owned.sql(RIGHTS) == rights
 
 
+# Code in a table, which the server runs when it plans a query of whoever reads that table, or casts a column.
+
+HIDING = (
+    "CREATE FUNCTION public.evil_now() RETURNS int VOLATILE LANGUAGE plpgsql AS $$BEGIN"
+    " IF current_user <> session_user OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)"
+    f" THEN RAISE LOG '{MARK} % % %', pg_catalog.current_database(), current_user, 'hidden'; END IF; RETURN 1; END$$;"
+    "CREATE FUNCTION public.evil() RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT public.evil_now()';"
+)
+HIDDEN = {
+    "an index": "CREATE INDEX ON public.presets (public.evil())",
+    "part of an index": "CREATE INDEX ON public.preset_usage (created_at) WHERE public.evil() = 2",
+    "statistics": "CREATE STATISTICS public.s ON (public.evil() + usage_count) FROM public.presets",
+    "a generated column": "ALTER TABLE public.presets ADD COLUMN x int GENERATED ALWAYS AS (public.evil()) STORED",
+    "a child's constraint": "CREATE TABLE public.child (CHECK (public.evil() = 1)) INHERITS (public.presets)",
+    "an operator": "CREATE FUNCTION public.odd(int, int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT public.evil()';"
+    "CREATE OPERATOR public.### (FUNCTION = public.odd, LEFTARG = int, RIGHTARG = int);"
+    "CREATE INDEX ON public.presets ((1 OPERATOR(public.###) 2))",
+    "a cast": "CREATE TYPE public.odd AS (a text); CREATE FUNCTION public.plain(public.odd) RETURNS text LANGUAGE sql AS"
+    " $$SELECT 'x' || public.evil_now()$$; CREATE CAST (public.odd AS text) WITH FUNCTION public.plain(public.odd);"
+    "ALTER TABLE public.presets ALTER name TYPE public.odd USING ROW(name)::public.odd",
+    "a domain": "CREATE DOMAIN public.odd AS text CHECK (public.evil_now() = 1);"
+    "ALTER TABLE public.presets ALTER name TYPE public.odd",
+}
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+def test_code_hidden_in_a_table_does_not_run_with_the_rights_of_a_superuser(owned: App, what: str) -> None:
+    with owned.connect(user=OWNER) as owner:
+        owner.execute((HIDING + HIDDEN[what]).encode())
+    log = Log.of(owned)
+    for command in ("verify", "sql 20250930000001 apply --adapt"):
+        done = owned.usagefix(*command.split())
+        assert (done.code, OWNER in done.stderr) == (5, True), done.stderr
+    assert owned.usagefix("discover").code in (0, 1)
+    assert log.calls() == []
+    theirs = owned.usagefix("verify", DATABASE_URL=owned.url(OWNER))
+    assert theirs.code == 1, f"who wrote it may: {theirs.stderr}"
+
+
+def test_a_declared_function_of_the_owner_does_not_run_with_the_rights_of_a_superuser(owned: App) -> None:
+    """Whoever owns it may replace it after a person declared it."""
+    with owned.connect(user=OWNER) as owner:
+        owner.execute(HIDING.encode())
+    log = Log.of(owned)
+    of = ("--counter", "presets.usage_count", "--events", "preset_usage.preset_id", "--where", "public.evil() = 1")
+    for command in ("verify", "apply", "backfill"):
+        done = owned.usagefix(command, *of)
+        assert (done.code, "public.evil" in done.stderr) == (2, True), done.stderr
+    assert log.calls() == []
+    assert owned.usagefix("verify", *of, DATABASE_URL=owned.url(OWNER)).code == 1, "who wrote it may"
+
+
+def test_discover_reads_no_table_that_hides_code_of_a_stranger(owned: App) -> None:
+    """Who may create a table anywhere would else get the rights of whoever looks for counters."""
+    owned.sql(f"GRANT CREATE ON SCHEMA public TO {ATTACKER}; GRANT pg_read_all_data TO {OWNER}")
+    with owned.connect(user=ATTACKER) as attacker:
+        attacker.execute(
+            f"{HIDING} CREATE TABLE public.bait (id int PRIMARY KEY, bait_likes int);"
+            " CREATE TABLE public.bait_likes (id int PRIMARY KEY, bait_id int REFERENCES public.bait);"
+            " CREATE INDEX ON public.bait_likes (public.evil());"
+            " CREATE TABLE public.news (user_id int, preset_id int, data jsonb, type text, created_at timestamptz);"
+            " CREATE FUNCTION public.collapse_news() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+            " CREATE TRIGGER zz_collapse_news BEFORE INSERT ON public.news FOR EACH ROW EXECUTE FUNCTION"
+            " public.collapse_news('1 hour', '', 'recipient=user_id', 'preset=preset_id', 'time=created_at', 'data=data');"
+            " CREATE INDEX ON public.news (public.evil())".encode()
+        )
+    log = Log.of(owned)
+    for user in (None, OWNER):
+        found = owned.usagefix("discover", "--format", "json", DATABASE_URL=owned.url(user)).json
+        passed = {one["what"]: one["why"] for one in found["passed_over"]}
+        assert "public.evil()" in passed["public.bait_likes"], user
+    assert "zz_collapse_news" in owned.usagefix("notifications").stdout
+    assert owned.usagefix("notifications", "collapse", "--table", "news").code == 5
+    assert log.calls() == []
+    owned.sql(f"REVOKE pg_read_all_data FROM {OWNER}")
+
+
 # The application's users.
 
 

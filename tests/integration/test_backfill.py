@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support import GUARDING, MIGRATION, TRIGGER, App, give_everything_to, role, run
+from support import GUARDING, LONG, MIGRATION, TRIGGER, App, ended, give_everything_to, role, run
 
 WRONG = (
     "SELECT count(*) FROM presets p CROSS JOIN LATERAL (SELECT count(*) AS n, max(created_at) AS newest FROM preset_usage u"
@@ -185,8 +185,8 @@ def test_a_second_run_while_one_is_going(drifted: App) -> None:
         assert second.code == 4
         assert "another" in second.stderr
         blocker.rollback()
-    assert first.wait(60) == 0
-    first.communicate()
+    done = ended(first)
+    assert done.code == 0, done.stderr
     assert drifted.drift() == (0, 0)
 
 
@@ -201,7 +201,7 @@ def test_rolled_back_while_it_waits(drifted: App) -> None:
         while drifted.usagefix("rollback", "--yes", "--daily-limit", "skip").code == 4:  # its batches hold the claim
             pass
         blocker.rollback()
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=LONG)
     assert process.returncode == 1, stderr
     assert "rolled the fix back" in stderr
     assert stdout == ""
@@ -215,7 +215,7 @@ def test_interrupted_by_the_user(drifted: App) -> None:
         process = drifted.spawn("backfill")
         drifted.wait_for_waiter()
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=30)
+        _, stderr = process.communicate(timeout=LONG)
         blocker.rollback()
     assert process.returncode == 130
     assert "Traceback" not in stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from support import App, Result, asked_for_password, environment, free_port, role, run
+from support import LONG, App, Result, asked_for_password, environment, free_port, role, run
 
 SECRET = "s3cr3t-W0rd"
 REPORTING = ("verify", "apply", "backfill", "rollback", "status", "check-preset")
@@ -274,7 +274,7 @@ def test_a_closed_pipe(app: App, command: tuple[str, ...]) -> None:
     assert process.stderr is not None
     stderr = process.stderr.read()
     process.stderr.close()
-    assert process.wait(60) == (1 if command[0] == "verify" else 0), "the result is the result, read or not"
+    assert process.wait(LONG) == (1 if command[0] == "verify" else 0), "the result is the result, read or not"
     assert "Traceback" not in stderr
     assert "Broken" not in stderr
 
@@ -287,7 +287,7 @@ def test_interrupted_while_apply_waits(app: App, how: signal.Signals) -> None:
         process = app.spawn("apply", "--format", "json")
         app.wait_for_waiter()
         process.send_signal(how)
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=LONG)
     assert process.returncode == 130
     assert json.loads(stdout)["exit_code"] == 130
     assert_clear(Result(130, stdout, stderr), 130, "interrupted", "nothing in the database was changed")
@@ -301,7 +301,7 @@ def test_the_connection_is_cut(app: App) -> None:
         process = app.spawn("apply")
         app.wait_for_waiter()
         app.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'usagefix'")
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=LONG)
     assert_clear(Result(process.returncode, stdout, stderr), 3, "the connection was lost")
     assert app.dump() == dump
 

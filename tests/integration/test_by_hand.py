@@ -48,7 +48,7 @@ def test_exact_and_complete_while_people_use_it(plain: App, steps: tuple[tuple[P
     with traffic(plain) as people:
         people.progress()
         for files in steps:
-            done = plain.psql(*files, PGOPTIONS="-c lock_timeout=20s")
+            done = plain.psql(*files, PGOPTIONS="-c lock_timeout=1min")
             assert done.returncode == 0, done.stderr
             people.progress()
         assert plain.drift() == (0, 0), "as soon as it is done, while people go on"

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import psycopg
 import pytest
-from support import ADJUSTING, APPLICATIONS, DRIFT, TRIGGER, App, failing, give_everything_to, role
+from support import ADJUSTING, APPLICATIONS, DRIFT, LONG, TRIGGER, App, failing, give_everything_to, role
 
 ONE, TWO = "md5('preset 1')::uuid", "md5('preset 2')::uuid"
 WRITES = (
@@ -146,7 +146,7 @@ def test_ids_change_while_events_are_written(app: App) -> None:
 
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(repeat, statement) for statement in work]:
-            done.result(timeout=60)
+            done.result(timeout=LONG)
     assert app.drift() == (0, 0)
 
 
@@ -198,7 +198,7 @@ def test_an_id_that_is_deleted_and_inserted_at_once(fixed: App, what: str) -> No
             )
             fixed.wait_for("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock')")
             deleting.commit()
-            done.result(timeout=20)
+            done.result(timeout=LONG)
     assert fixed.drift() == (0, 0)
 
 

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from conftest import TestServer
-from support import VERSION, App, Result, asked_for_password, environment, free_port, run
+from support import LONG, VERSION, App, Result, asked_for_password, ended, environment, free_port, run, wait_until
 
 from usagefix import embedded
 
@@ -186,16 +185,11 @@ def line_of(process: subprocess.Popen[str]) -> str:
     return process.stderr.readline().rstrip()
 
 
-def ended(process: subprocess.Popen[str]) -> Result:
-    stdout, stderr = process.communicate(timeout=60)
-    return Result(process.returncode, stdout, stderr)
-
-
 def test_wait_for_a_server_that_starts_later(server: TestServer) -> None:
     port = free_port()
     url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    with spawned("--wait", "90", "verify", DATABASE_URL=url) as process:
-        assert line_of(process) == "waiting up to 90 s for the database: connection refused"
+    with spawned("--wait", "180", "verify", DATABASE_URL=url) as process:
+        assert line_of(process) == "waiting up to 180 s for the database: connection refused"
         settings = {"listen_addresses": "127.0.0.1", "port": str(port)}
         with embedded.running(server.binaries, prefix="usagefix-test-", settings=settings):
             result = ended(process)
@@ -208,7 +202,7 @@ def held_in_recovery(server: embedded.Server) -> Iterator[Path]:
     """The server again, and it starts up for as long as the file that is yielded is not there."""
     go = server.folder / "go"
     server.process.send_signal(signal.SIGINT)
-    server.process.wait(20)
+    server.process.wait(LONG)
     data = server.folder / "data"
     (data / "recovery.signal").touch()
     owner = data.stat()
@@ -227,19 +221,22 @@ def held_in_recovery(server: embedded.Server) -> Iterator[Path]:
     finally:
         go.touch()
         process.send_signal(signal.SIGQUIT)
-        process.wait(20)
+        process.wait(LONG)
 
 
 def test_wait_for_a_server_that_is_starting_up(server: TestServer) -> None:
     with embedded.running(server.binaries, prefix="usagefix-test-") as own, held_in_recovery(own) as go:
-        deadline = time.monotonic() + 30
         said = ""
-        while "starting up" not in said:
-            assert time.monotonic() < deadline, said
+
+        def starting_up() -> bool:
+            nonlocal said
             said = run("verify", DATABASE_URL=own.url()).stderr
+            return "starting up" in said
+
+        wait_until(starting_up)
         assert "hint: try again, or pass --wait SECONDS" in said
-        with spawned("--wait", "90", "verify", DATABASE_URL=own.url()) as process:
-            assert line_of(process) == "waiting up to 90 s for the database: the database system is starting up"
+        with spawned("--wait", "180", "verify", DATABASE_URL=own.url()) as process:
+            assert line_of(process) == "waiting up to 180 s for the database: the database system is starting up"
             go.touch()
             result = ended(process)
     assert result.stderr.startswith("target: postgres@"), "it is said once"

@@ -6,11 +6,10 @@ import html
 import re
 import signal
 import stat
-import time
 from pathlib import Path
 
 import pytest
-from support import App, role, run
+from support import App, ended, role, run, told, wait_until
 
 HOSTILE = "</script><script>alert(1)</script> {{7*7}} \u202e'\"&"
 
@@ -133,34 +132,22 @@ def test_what_a_role_may_not_verify_is_shown_as_not_known(app: App, tmp_path: Pa
 def test_it_is_written_again_until_somebody_ends_it(fixed: App, tmp_path: Path) -> None:
     file = tmp_path / "usage.html"
     writing = fixed.spawn("dashboard", str(file), "--every", "0.2s")
-    _until(lambda: file.is_file() and "Right: " in text(file))
+    wait_until(lambda: file.is_file() and "Right: " in text(file))
     fixed.spoil("UPDATE presets SET usage_count = usage_count + 3 WHERE id = %s", fixed.preset())
-    _until(lambda: "Wrong: 1 of" in text(file))
+    wait_until(lambda: "Wrong: 1 of" in text(file))
     maintenance = App(fixed.host, fixed.port, "postgres", fixed.binaries)
     maintenance.sql(f"ALTER DATABASE {fixed.name} ALLOW_CONNECTIONS false")
-    assert writing.stderr
-    said = ""
-    while "stays as it is, and is tried again in 0.2 s" not in said:
-        said += writing.stderr.readline()
+    said = told(writing, "stays as it is, and is tried again in 0.2 s")
     assert "Wrong: " in text(file), "the last page stays"
     maintenance.sql(f"ALTER DATABASE {fixed.name} ALLOW_CONNECTIONS true")
     maintenance.close()
     while said.count("is written, and again every 0.2 s") < 2:
-        said += writing.stderr.readline()
+        said += told(writing, "is written, and again every 0.2 s")
     writing.send_signal(signal.SIGINT)
-    told, more = writing.communicate(timeout=30)
-    assert writing.returncode == 0, more
-    assert told == ""
-    assert (said + more).count("target: ") == 1
+    done = ended(writing)
+    assert (done.code, done.stdout) == (0, ""), done.stderr
+    assert (said + done.stderr).count("target: ") == 1
     assert [each.name for each in tmp_path.iterdir()] == ["usage.html"]
-
-
-def _until(condition: object) -> None:
-    deadline = time.monotonic() + 40
-    assert callable(condition)
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_browser_opens_it_or_a_person_is_told_to(app: App, tmp_path: Path) -> None:
@@ -181,6 +168,6 @@ def test_ctrl_c_leaves_no_file(app: App, tmp_path: Path) -> None:
         writing = app.spawn("dashboard", str(tmp_path / "usage.html"))
         app.wait_for_waiter()
         writing.send_signal(signal.SIGINT)
-        told, said = writing.communicate(timeout=30)
-    assert (writing.returncode, told) == (130, ""), said
+        done = ended(writing)
+    assert (done.code, done.stdout) == (130, ""), done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import nine_counters as nine
 import pytest
-from support import App, Result, role
+from support import LONG, App, Result, role
 
 from usagefix.declaration import Name
 from usagefix.declaring import Flags, declared
@@ -205,7 +205,7 @@ def test_a_large_table_is_sampled(empty: App) -> None:
     (one,) = discover(empty).json["counters"]
     assert one["sampled"]
     assert 1_000 < one["rows"] < 3_000
-    assert one["agreement"] == pytest.approx(0.75, abs=0.04)
+    assert one["agreement"] == pytest.approx(0.75, abs=0.08)
     assert "a sample of a large table" in empty.usagefix("discover").stdout
 
 
@@ -223,7 +223,7 @@ def test_it_reads_only_and_leaves_nothing_when_it_is_stopped(empty: App, tmp_pat
             == 1
         )
         waiting.send_signal(signal.SIGINT)
-        _, said = waiting.communicate(timeout=30)
+        _, said = waiting.communicate(timeout=LONG)
     assert (waiting.returncode, list(tmp_path.iterdir())) == (130, [])
     assert "nothing in the database was changed" in said
     assert empty.dump_all() == before

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import psycopg
 import pytest
-from support import ADJUSTING, GUARD, LEDGER, MIGRATION, App, give_everything_to, role
+from support import ADJUSTING, GUARD, LEDGER, LONG, MIGRATION, App, give_everything_to, role
 
 ONE, TWO = "md5('preset 1')::uuid", "md5('preset 2')::uuid"
 WRITES = {
@@ -173,7 +173,7 @@ def test_while_the_backfill_has_counted_and_not_yet_added(fixed: App, change: st
         fixed.wait_for("SELECT EXISTS (SELECT FROM usagefix.corrections WHERE applied_at IS NULL)")
         blocker.execute(change.encode())
         blocker.commit()
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=LONG)
     assert process.returncode == 0, stderr
     assert '"rounds": 2' in stdout, "one round cannot be right here"
     assert fixed.drift() == (0, 0)
@@ -195,7 +195,7 @@ def test_all_are_truncated_between_two_batches(fixed: App) -> None:
         while process.poll() is None and not fixed.one(waiting):
             time.sleep(0.01)
         other.commit()
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=LONG)
     assert process.returncode == 0, stderr
     assert fixed.drift() == (0, 0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -72,9 +73,14 @@ def test_a_run_inherits_nothing_from_the_one_before(tmp_path: Path) -> None:
 
 
 def test_runs_at_the_same_time(tmp_path: Path) -> None:
-    waiting = ("--wait", "0.5", "--database-url", f"postgresql:///x?host={tmp_path}", "verify")
-    with ThreadPoolExecutor() as threads:
-        assert {result.code for result in threads.map(lambda _: run(*waiting), range(3))} == {3}
+    verify = ("--database-url", f"postgresql:///x?host={tmp_path}", "verify")
+    with socket.socket(socket.AF_UNIX) as server, ThreadPoolExecutor() as threads:
+        server.bind(f"{tmp_path}/.s.PGSQL.5432")
+        server.listen()
+        running = [threads.submit(run, *verify) for _ in range(3)]
+        for line in [server.accept()[0] for _ in running]:  # it answers none before all are there
+            line.close()
+        assert {one.result().code for one in running} == {3}
     assert len(FORKS.idle) >= 3
 
 

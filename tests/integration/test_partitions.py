@@ -104,7 +104,7 @@ def test_two_sessions_truncate_a_partition_each(counted: App) -> None:
     """Each reads its own only: with a lock on the other one, too, they would end in a deadlock."""
     with counted.connect(autocommit=False) as one, counted.connect(autocommit=False) as other:
         other.execute("LOCK TABLE usage_recent_rest")
-        one.execute("SET LOCAL lock_timeout = '2s'")
+        one.execute("SET LOCAL lock_timeout = '1min'")
         one.execute("TRUNCATE usage_old")
         one.commit()
         other.execute("TRUNCATE usage_recent_rest")

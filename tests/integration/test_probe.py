@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 from api_server import TOKEN, TRACK, Running, serving
 from components import needs, path
-from support import APPLICATIONS, App, Result, run
+from support import APPLICATIONS, App, Result, ended, run, wait_until
 
 from usagefix import picture
 from usagefix.api import Api
@@ -134,9 +133,7 @@ def test_by_id_a_slash_and_another_kind(fixed: App, api: Running) -> None:
 
 
 def test_twenty_at_once_all_count(fixed: App, api: Running) -> None:
-    started = time.monotonic()
-    result = probed(fixed, api, "--count", "20", "--format", "json", mode="parallel")
-    assert time.monotonic() - started < 20 * 0.3, "they go together"
+    result = probed(fixed, api, "--count", "20", "--timeout", "100", "--format", "json", mode="parallel:20")
     body = result.json
     assert (result.code, body["counted"], body["recorded"], body["ours"], len(set(body["events"]))) == (
         0,
@@ -294,7 +291,7 @@ def test_refused(fixed: App, mode: str) -> None:
     before = fixed.sql(COUNTER, PRESET)
     outcome, hint = REFUSED[mode]
     with serving("counts", fixed.url(), TARGET="http://127.0.0.1:1") as api:
-        timeout = "0.5" if outcome == "timed_out" else "5"
+        timeout = "0.5" if outcome == "timed_out" else "60"
         result = probed(fixed, api, "--timeout", timeout, "--format", "json", mode=mode)
         shown = probed(fixed, api, "--timeout", timeout, mode=mode)
     body = result.json
@@ -546,15 +543,12 @@ def test_a_token_that_goes_unencrypted(fixed: App, api: Running) -> None:
 
 def test_interrupted(fixed: App, api: Running) -> None:
     process = fixed.spawn("probe-api", "--url", f"{api.url}/as/slow:30", "--preset", PRESET, "--token", TOKEN)
-    deadline = time.monotonic() + 20
-    while not api.seen():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(api.seen)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=20)
-    clean(Result(process.returncode, stdout, stderr))
-    assert process.returncode == 130
-    assert "1 use was posted to the API, which may have recorded it" in stderr
+    result = ended(process)
+    clean(result)
+    assert result.code == 130
+    assert "1 use was posted to the API, which may have recorded it" in result.stderr
 
 
 def make(app: App, name: str) -> None:

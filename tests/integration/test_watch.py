@@ -14,7 +14,7 @@ import time
 from typing import Any
 
 import pytest
-from support import App, environment, failing
+from support import LONG, App, environment, failing
 
 
 def rounds(process: subprocess.Popen[str], number: int) -> list[dict[str, Any]]:
@@ -24,7 +24,7 @@ def rounds(process: subprocess.Popen[str], number: int) -> list[dict[str, Any]]:
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=LONG)
     return process.returncode, said
 
 
@@ -51,7 +51,9 @@ def test_a_table_a_round_in_a_pipe_where_that_is_asked_for(fixed: App) -> None:
     assert watching.stdout
     seen = ""
     while seen.count("right: 16 checks pass") < 2:
-        seen += watching.stdout.readline()
+        line = watching.stdout.readline()
+        assert line, "it ended"
+        seen += line
     assert ended(watching)[0] == 0
 
 
@@ -78,7 +80,7 @@ def test_it_ends_with_its_reader(fixed: App) -> None:
     assert watching.stdout
     assert watching.stderr
     watching.stdout.close()
-    assert watching.wait(30) == 0
+    assert watching.wait(LONG) == 0
     watching.stderr.close()
 
 
@@ -102,7 +104,7 @@ def test_a_live_table_on_a_terminal(fixed: App) -> None:
         stderr=subprocess.DEVNULL, env=variables, cwd="/", start_new_session=True,
     )  # fmt: skip
     os.close(follower)
-    seen, deadline, told = "", time.monotonic() + 60, False
+    seen, deadline, told = "", time.monotonic() + LONG, False
     while time.monotonic() < deadline:
         if select.select([leader], [], [], 0.1)[0]:
             try:
@@ -114,7 +116,7 @@ def test_a_live_table_on_a_terminal(fixed: App) -> None:
             watching.send_signal(signal.SIGINT)
             told = True
     os.close(leader)
-    assert watching.wait(30) == 0
+    assert watching.wait(LONG) == 0
     assert seen.count("\x1b[H") >= seen.count("every 0.1 s") - 1, "each round is drawn over the last one"
     alternate, rest = seen.split("\x1b[?1049l")
     frames = alternate.split("\x1b[H")  # the last one may be cut short

@@ -93,7 +93,7 @@ def test_posts_without_an_event_that_counts_are_nobodys(app: App) -> None:
     with app.connect(autocommit=False) as holder:
         holder.execute("SELECT FROM posts FOR NO KEY UPDATE")
         with app.connect() as other:
-            other.execute("SET lock_timeout = '100ms'")
+            other.execute("SET lock_timeout = '1min'")
             other.execute("INSERT INTO reactions (post_id, kind) VALUES (1, 'sad'), (2, NULL)")
             other.execute("DELETE FROM reactions WHERE post_id < 4")
 

@@ -16,7 +16,7 @@ import components
 import pytest
 import yaml
 from junitparser import JUnitXml
-from support import ROOT, SQL, App
+from support import LONG, ROOT, SQL, App
 from workflow import Runner, clean, evaluated, obeyed
 
 PAGE = (ROOT / "docs" / "ci.md").read_text()
@@ -97,7 +97,7 @@ def run(runner: Runner, wanted: Job, url: str) -> list[int]:
 
 def bash(machine: Path, folder: Path, script: str, url: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["bash", "-eo", "pipefail", "-c", script], cwd=folder, check=False, capture_output=True, text=True, timeout=100,
+        ["bash", "-eo", "pipefail", "-c", script], cwd=folder, check=False, capture_output=True, text=True, timeout=LONG,
         env=clean() | {"PATH": f"{machine}:{clean()['PATH']}", "DATABASE_URL": url}, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 

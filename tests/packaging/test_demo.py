@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +18,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from pictures import FOLDER, THEMES, compared, shown
-from support import environment, run
+from support import LONG, ended, environment, run, wait_until
 
 from usagefix.demo import PRESET
 
@@ -90,7 +89,7 @@ def test_the_whole_story_on_a_terminal(temporary: Path) -> None:
         while chunk := os.read(leader, 65536):
             seen += chunk.decode()
     os.close(leader)
-    assert playing.wait(60) == 0, seen
+    assert playing.wait(LONG) == 0, seen
     lines = re.sub(r"\x1b\[[\d;]*m", "", seen).splitlines()
     commands = [place for place, line in enumerate(lines) if line.startswith("$ ")]
     assert [lines[place] for place in commands] == [
@@ -111,14 +110,12 @@ def test_interrupted(temporary: Path, how: signal.Signals, moment: str) -> None:
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     # Warnings off: an interrupt may come between the opening of a file and the block that closes it.
-    deadline = time.monotonic() + 30
     sign = "usagefix-demo-*" if moment == "starting" else "usagefix-demo-*/data/postmaster.pid"
-    while not list(temporary.glob(sign)) and time.monotonic() < deadline:
-        time.sleep(0.005)
+    wait_until(lambda: list(temporary.glob(sign)))
     process.send_signal(how)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
-    assert "Traceback" not in stderr
+    done = ended(process)
+    assert done.code == 130, done.stderr
+    assert "Traceback" not in done.stderr
     assert left_behind(temporary) == []
 
 
@@ -139,9 +136,7 @@ def test_keep(temporary: Path) -> None:
         assert f"kill -INT {pid}" in result.stderr
     finally:
         os.kill(pid, signal.SIGINT)
-        deadline = time.monotonic() + 20
-        while alive(pid) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: not alive(pid))
         shutil.rmtree(folder)
 
 

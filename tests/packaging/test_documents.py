@@ -17,7 +17,7 @@ import pytest
 import typer
 from api_server import TOKEN, serving
 from documents import PAGES, Block, blocks, mentions, missing
-from support import ROOT, App, environment
+from support import LONG, ROOT, App, environment
 
 from usagefix.cli import app as command_line
 from usagefix.models.diagnosis import DOCS, PAGE
@@ -78,7 +78,7 @@ def typed(command: str, app: App, folder: Path, columns: int) -> subprocess.Comp
     variables["PATH"] = f"{folder / 'bin'}:{psql}:{variables['PATH']}"
     return subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", command], cwd=folder, env=variables,
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=LONG,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from readme_renderer import markdown
-from support import ROOT, SQL, VERSION, environment
+from support import LONG, ROOT, SQL, VERSION, environment
 
 from usagefix import __version__
 
@@ -27,7 +27,7 @@ SITE = sysconfig.get_path("purelib")  # with what usagefix depends on
 def ran(*command: str | Path, cwd: Path | None = None, **variables: str) -> str:
     done = subprocess.run(
         list(map(str, command)), cwd=cwd, env=environment(**({"PYTHONWARNINGS": "", "NO_COLOR": "1"} | variables)),
-        capture_output=True, text=True, check=False, timeout=170,
+        capture_output=True, text=True, check=False, timeout=LONG,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

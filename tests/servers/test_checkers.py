@@ -14,7 +14,7 @@ from pathlib import Path
 import components
 import pytest
 from conftest import load_partitioned, load_sample
-from support import MIGRATIONS, SQL, App
+from support import LONG, MIGRATIONS, SQL, App
 
 from usagefix import embedded
 from usagefix.counter import STANDARD
@@ -128,7 +128,7 @@ def squawk(*scripts: Path) -> list[tuple[str, str]]:
     """Rule and place of each finding."""
     done = subprocess.run(
         [components.path("squawk"), "--config", CONFIG, "--reporter", "json", *scripts],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=LONG,
     )  # fmt: skip
     assert done.returncode in (0, 1), done.stderr
     return [(finding["rule_name"], f"{finding['file']}:{finding['line'] + 1}") for finding in json.loads(done.stdout)]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import components
 import pytest
-from support import App, environment, run
+from support import LONG, App, environment, run
 
 from usagefix import catalog
 
@@ -40,7 +40,7 @@ class Tool:
         return subprocess.run(
             [components.path(command[0]), *command[1:]], cwd=self.folder, check=False, capture_output=True, text=True,
             env=environment(PATH=f"{psql}{os.pathsep}{os.environ['PATH']}", HOME=str(self.folder), **self.variables()),
-            stdin=subprocess.DEVNULL, timeout=60,
+            stdin=subprocess.DEVNULL, timeout=LONG,
         )  # fmt: skip
 
     def variables(self) -> dict[str, str]:

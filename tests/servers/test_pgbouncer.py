@@ -22,7 +22,7 @@ import components
 import psycopg
 import pytest
 from conftest import TestServer
-from support import INDEX, ROOT, SQL, App, Connection, Result
+from support import INDEX, LONG, ROOT, SQL, App, Connection, Result, ended, told
 
 pytestmark = components.needs("pgbouncer")
 
@@ -110,7 +110,7 @@ def pgbouncer(server: TestServer, size: int, mode: str = "transaction") -> Itera
         yield folder
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=LONG)
         shutil.rmtree(folder)
 
 
@@ -128,14 +128,18 @@ def through(host: Path, app: App) -> App:
 def pooled(app: App, server: TestServer, size: int) -> Iterator[App]:
     """The drifted sample application, through PgBouncer."""
     with pgbouncer(server, size) as host:
-        yield through(host, app)
+        pooled = through(host, app)
+        yield pooled
+        pooled.close()
 
 
 @pytest.fixture
 def pooled_fixed(fixed: App, server: TestServer, size: int) -> Iterator[App]:
     """The sample application after ``usagefix apply``, through PgBouncer."""
     with pgbouncer(server, size) as host:
-        yield through(host, fixed)
+        pooled = through(host, fixed)
+        yield pooled
+        pooled.close()
 
 
 @dataclass
@@ -154,9 +158,9 @@ class Clients:
         """Wait until each client has written and looked some more."""
         targets = [seen + more for seen in self.seen]
         with self.moved:
-            assert self.moved.wait_for(lambda: self.failures or all(map(int.__ge__, self.seen, targets)), timeout=60), (
-                "the clients do not get on"
-            )
+            assert self.moved.wait_for(
+                lambda: self.failures or all(map(int.__ge__, self.seen, targets)), timeout=LONG
+            ), "the clients do not get on"
 
 
 @contextmanager
@@ -269,25 +273,6 @@ def test_back_to_the_daily_limit(app: App, pooled: App, size: int) -> None:
     assert app.dump() == before
 
 
-def ends(process: subprocess.Popen[str], seconds: float = 90) -> tuple[int, str]:
-    """How a command ends that must not hang, however its waits go."""
-    try:
-        _, stderr = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        _, stderr = process.communicate()
-        pytest.fail(f"still running after {seconds:.0f} s: {stderr}")
-    return process.returncode, stderr
-
-
-def wait_for_line(process: subprocess.Popen[str], part: str) -> None:
-    assert process.stderr
-    line = ""
-    while part not in line:
-        line = process.stderr.readline()
-        assert line, f"it ended without: {part}"
-
-
 @contextmanager
 def holding(app: App, statement: str, *params: Any) -> Iterator[Connection]:
     """A session past the pool, in a transaction that has done something and does not end."""
@@ -301,12 +286,12 @@ def holding(app: App, statement: str, *params: Any) -> Iterator[Connection]:
 def test_a_lock_that_is_not_let_go(app: App, pooled: App, size: int) -> None:
     dump, expected = app.dump(), defaults(app)
     with holding(app, "LOCK preset_usage IN ROW EXCLUSIVE MODE") as holder:
-        code, stderr = ends(pooled.spawn("apply"))
-        assert code == 4, stderr
-        assert "(8 attempts)" in stderr
-        assert "nothing in the database was changed" in stderr
+        result = ended(pooled.spawn("apply"))
+        assert result.code == 4, result.stderr
+        assert "(8 attempts)" in result.stderr
+        assert "nothing in the database was changed" in result.stderr
         # At pool size 1 nobody can look while usagefix waits: it asks afterwards.
-        assert f"in the way: pid {holder.info.backend_pid} (forgotten-console)" in stderr
+        assert f"in the way: pid {holder.info.backend_pid} (forgotten-console)" in result.stderr
     assert app.dump() == dump
     with clients(pooled, expected) as users:
         users.get_on(1)
@@ -318,10 +303,10 @@ def test_a_lock_that_is_not_let_go(app: App, pooled: App, size: int) -> None:
 def test_a_lock_that_is_let_go(app: App, pooled: App) -> None:
     with holding(app, "LOCK preset_usage IN ROW EXCLUSIVE MODE") as holder:
         process = pooled.spawn("apply")
-        wait_for_line(process, "attempt 2 of 8")
+        told(process, "attempt 2 of 8")
         holder.rollback()
-        code, stderr = ends(process)
-    assert code == 0, stderr
+        result = ended(process)
+    assert result.code == 0, result.stderr
     assert app.drift() == (0, 0)
 
 
@@ -331,10 +316,10 @@ def test_an_old_transaction_stands_against_the_end_of_the_limit(app: App, pooled
     expected = defaults(app)
     with holding(app, "SELECT FROM preset_usage") as holder:
         process = pooled.spawn("apply")
-        wait_for_line(process, "attempt 2 of 3")
+        told(process, "attempt 2 of 3")
         holder.rollback()
-        code, stderr = ends(process)
-    assert code == 0, stderr
+        result = ended(process)
+    assert result.code == 0, result.stderr
     with clients(pooled, expected) as users:
         users.get_on(1)
     assert_nothing_leaked(users, size)
@@ -346,10 +331,10 @@ def test_a_locked_preset_only_delays_the_backfill(fixed: App, pooled_fixed: App)
     fixed.spoil("UPDATE presets SET usage_count = 0")
     with holding(fixed, "SELECT FROM presets WHERE id = %s FOR UPDATE", fixed.preset(5)) as holder:
         process = pooled_fixed.spawn("backfill", "--batch-size", "1")
-        wait_for_line(process, "attempt 2 of 8")
+        told(process, "attempt 2 of 8")
         holder.rollback()
-        code, stderr = ends(process)
-    assert code == 0, stderr
+        result = ended(process)
+    assert result.code == 0, result.stderr
     assert fixed.drift() == (0, 0)
 
 

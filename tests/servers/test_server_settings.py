@@ -58,11 +58,11 @@ TRANSACTIONS = {
     "default_transaction_isolation": "serializable",
     "default_transaction_read_only": "on",
     "default_transaction_deferrable": "on",
-    "statement_timeout": "5s",
-    "lock_timeout": "1s",
-    "transaction_timeout": "5s",
-    "idle_in_transaction_session_timeout": "5s",
-    "idle_session_timeout": "1min",
+    "statement_timeout": "1min",
+    "lock_timeout": "1min",
+    "transaction_timeout": "1min",
+    "idle_in_transaction_session_timeout": "1min",
+    "idle_session_timeout": "5min",
     "synchronous_commit": "off",
 }
 # How a statement is planned.

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import components
 import pytest
 from conftest import TestServer, load_sample
-from support import App, environment, role
+from support import LONG, App, environment, role, wait_until
 
 from usagefix import embedded
 from usagefix.cli import run
@@ -67,15 +66,13 @@ def standby_of(primary: embedded.Server) -> Iterator[str]:
             stderr=log,
         )  # fmt: skip
     try:
-        deadline = time.monotonic() + 60
-        while "ready to accept read-only connections" not in (folder / "log").read_text():
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        ready = "ready to accept read-only connections"
+        wait_until(lambda: ready in (folder / "log").read_text() or process.poll() is not None, "it does not start")
+        assert process.poll() is None, (folder / "log").read_text()
         yield str(folder)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(LONG)
         shutil.rmtree(folder)
 
 

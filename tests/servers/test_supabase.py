@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import components
 import psycopg
 import pytest
-from support import SQL, App, environment, run
+from support import LONG, SQL, App, environment, run, wait_until
 
 from usagefix import catalog
 
@@ -106,7 +106,7 @@ class Project:
         return subprocess.run(
             [components.path("supabase"), *arguments, *option, "--workdir", str(self.folder)],
             env=environment(SUPABASE_TELEMETRY_DISABLED="1", HOME=str(self.folder), SUPABASE_YES="1"),
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=LONG,
         )  # fmt: skip
 
     def push(self) -> str:
@@ -172,7 +172,9 @@ def project(empty_database: psycopg.Connection[Any], server: TestServer, tmp_pat
 
 @contextmanager
 def writers(app: App) -> Iterator[list[int]]:
-    """People who use the application: how many events each has written, and nobody is refused."""
+    """People who use the application: how many events each has written, and nobody is refused. The files, too, wait
+    for a lock as long as the database says."""
+    app.sql(f"ALTER DATABASE {app.name} SET lock_timeout = '1min'")
     written, stop = [0] * WRITERS, threading.Event()
     failures: list[str] = []
 
@@ -199,6 +201,7 @@ def writers(app: App) -> Iterator[list[int]]:
         stop.set()
         for thread in threads:
             thread.join()
+        app.sql(f"ALTER DATABASE {app.name} RESET lock_timeout")
     assert failures == []
 
 
@@ -207,10 +210,11 @@ def test_from_export_to_rollback(project: Project) -> None:
     files = project.export()
     assert [file.name[15:-4] for file in files] == OURS
     with writers(app) as written:
-        said = project.push()
+        wait_until(lambda: sum(written) > 0)
         before = sum(written)
+        said = project.push()
+        assert sum(written) > before, "they must write while the files are pushed"
         app.wait_for("SELECT count(*) > %s FROM preset_usage", events + before + 20)
-    assert before > 0, "they must write while the files are pushed"
     assert all(file.name in said for file in files)
     assert app.one("SELECT count(*) FROM preset_usage") == events + sum(written), "no event is lost"
     assert app.drift() == (0, 0)

@@ -18,7 +18,7 @@ import components
 import pytest
 from conftest import MEMORY, load_partitioned, load_sample
 from planted import hand_over
-from support import INDEX, App, environment, role
+from support import INDEX, LONG, App, environment, role
 
 from usagefix import embedded
 
@@ -65,7 +65,7 @@ class Cluster:
             done = subprocess.run(
                 [str(self.binaries / program), *arguments],
                 user=self.account, cwd=self.folder, env=environment(), stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-                check=False, timeout=170,
+                check=False, timeout=LONG,
             )  # fmt: skip
             said.seek(0)
             return subprocess.CompletedProcess(done.args, done.returncode, said.read(), "")

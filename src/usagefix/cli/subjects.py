@@ -30,6 +30,7 @@ def look_up(
     each other's way.
     """
     from usagefix import ledger
+    from usagefix.picture.hidden import require_nothing_hidden
     from usagefix.picture.resolving import resolved
 
     schema, applied = db.counter.schema, ledger.counters(db)
@@ -43,6 +44,7 @@ def look_up(
     found = resolved(db, wanted.counters, schema, vetting=vetting, asked=asked, applied=applied, making=making)
     db.counters = (*(ledger.settled(db, counter) for counter in found), *kept)
     db.counter = db.counters[0]
+    require_nothing_hidden(db, (table for of in db.counters for table in (of.parent_sql, of.child_sql)))
     return missing
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from usagefix.database import Database
+from usagefix.picture.hidden import hidden
 from usagefix.rendering import PARAMETER
 
 USUAL_SCHEMA = "public"
@@ -108,9 +109,13 @@ class Table:
 def tables(db: Database, only: str | None) -> tuple[tuple[Table, ...], dict[str, str]]:
     """The tables that the role may read whole, and the others with why it may not; of the schema ``only``, if any."""
     readable, others = [], {}
-    for found in db.rows(db.query("discover_tables"), Found, {"only": only}):
+    everything = db.rows(db.query("discover_tables"), Found, {"only": only})
+    traps = {trap.root: trap for trap in hidden(db, (f"{f.schema_sql}.{f.sql}" for f in everything), named=False)}
+    for found in everything:
         name = f"{found.schema_sql}.{found.sql}"
-        if not found.readable:
+        if name in traps:
+            others[name] = str(traps[name])
+        elif not found.readable:
             others[name] = f"role {db.session.role} may not read it"
         elif found.filtered:
             others[name] = f"row level security hides rows from role {db.session.role}"

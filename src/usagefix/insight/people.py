@@ -11,6 +11,7 @@ from typing import Any
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError
 from usagefix.insight.columns import EMAIL_NAMED
+from usagefix.picture.hidden import require_nothing_hidden
 from usagefix.quoting import array, quoted
 
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
@@ -82,6 +83,7 @@ def labels(db: Database, wanted: str) -> Labels:
             f"--user-label {wanted}: {found[0]} has no column {column}",
             hint=f"there are {', '.join(name for name in found[0].columns if not EMAIL_NAMED.search(name))}",
         )
+    require_nothing_hidden(db, (f"{quoted(fitting[0].schema)}.{quoted(fitting[0].name)}",))
     return Labels(fitting[0], column)
 
 

@@ -68,6 +68,12 @@ class Tables:
         """Record a mistake."""
         self.mistakes.append(Mistake(declaration.place(key), what))
 
+    def trusted(self, table: Table) -> str:
+        """The role whose functions SQL about a table may call. It runs as the table's owner, and as who reads: if that
+        is a superuser, the functions of another owner must not run."""
+        owner = str(table.owner)
+        return self.db.session.role if self.db.confines(owner) else owner
+
     def table(self, declaration: Declaration, key: str, name: Name) -> Table | None:
         """A table that exists; otherwise None, with a mistake."""
         tables = [self._tables[schema, name.table] for schema in self._schemas(declaration, name)]

@@ -73,12 +73,14 @@ class _Fitting:
         kind = number(self._tables, said, parent)
         refers = said.foreign_key if self._tables.columns(said, "events", events, said.foreign_key) else ()
         key = self._key() if refers else ()
-        of_events = Source(events.sql, "event", str(parent.owner))
+        of_events = Source(events.sql, "event", self._tables.trusted(parent))
         fixed = self._constants()
         last = self._time_column("last", parent, said.last)
         where = predicate(self._tables, said, "where", said.where, of_events)
         weight = self._weight(of_events)
-        only = predicate(self._tables, said, "only", said.only, Source(parent.sql, "preset", str(parent.owner)))
+        only = predicate(
+            self._tables, said, "only", said.only, Source(parent.sql, "preset", self._tables.trusted(parent))
+        )
         label = self._tables.column(said, "label", parent, said.label) if said.label else None
         time = self._time_column("last", events, said.time)
         if not key:

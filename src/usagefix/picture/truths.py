@@ -23,7 +23,7 @@ def verified(tables: Tables, declaration: Declaration) -> Counter | None:
         return None
     kind = number(tables, declaration, parent)
     label = tables.column(declaration, "label", parent, declaration.label) if declaration.label else None
-    source = Source(parent.sql, "preset", str(parent.owner))
+    source = Source(parent.sql, "preset", tables.trusted(parent))
     only = predicate(tables, declaration, "only", declaration.only, source)
     key = declaration.key or parent.primary
     if not tables.columns(declaration, "key", parent, key):

@@ -17,6 +17,7 @@ from usagefix.errors import ConfigurationError, DatabaseRefused, Refused
 from usagefix.models.choices import Throttling
 from usagefix.models.figures import plural
 from usagefix.models.notifying import NotificationsReport, Returning, Throttle
+from usagefix.picture.hidden import require_nothing_hidden
 from usagefix.picture.obstacles import said
 from usagefix.planning.plan import commented
 from usagefix.quoting import literal, quoted
@@ -145,6 +146,7 @@ def _wanted(
 ) -> tuple[Written, Table, There | None]:
     """The throttle to make, of which table, and one that is there."""
     about = look.table(db, schema, table)
+    require_nothing_hidden(db, db.others)
     look.require_plain(schema, table, about)
     look.require_changeable(db, schema, table, about)
     there = _there(db, schema, table)

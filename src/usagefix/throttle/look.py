@@ -10,6 +10,7 @@ from usagefix.database import Database
 from usagefix.errors import NotPermitted, Refused, WrongDatabase
 from usagefix.models.notifying import Collapsed, Mode, Throttle
 from usagefix.nouns import shown
+from usagefix.picture.hidden import hidden
 from usagefix.quoting import quoted
 from usagefix.throttle.roles import Column
 from usagefix.throttle.written import Made, Written, named, read
@@ -163,6 +164,8 @@ def told(db: Database, there: There, *, counted: bool = True) -> Throttle:
     rows = list[Collapsed]()
     plain = {written.roles.data, written.roles.preset} <= set(there.plain)
     can = counted and there.readable and written.mode is Mode.COLLAPSE and plain
+    # Anybody may make such a trigger on an own table.
+    can = can and not hidden(db, (f"{quoted(written.schema)}.{quoted(written.table)}",), named=False)
     if can:
         rows = db.rows(_collapsed(db, written), Collapsed)
     return Throttle(

@@ -1,0 +1,43 @@
+"""Code that somebody hid in tables, and that would run with the rights of whoever only reads them. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from usagefix.database import Database
+from usagefix.errors import NotPermitted
+from usagefix.nouns import shown
+from usagefix.quoting import array
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A function that a query on a table (``root``) runs, who wrote it, and the ``relation`` that calls it: the columns
+    of ``hidden_code.sql``."""
+
+    root: str
+    relation: str
+    owner: str
+    function: str
+    by: str
+
+    def __str__(self) -> str:
+        return f"to read it would run {self.function}, which {self.by} wrote, with your rights"
+
+
+def hidden(db: Database, tables: Iterable[str], *, named: bool) -> list[Hidden]:
+    """The functions that lie hidden in tables, which are written as SQL names them, and in what belongs to them.
+    ``named``: a person named the tables, and so trusts their owner as far as a role that is no superuser has to."""
+    return db.rows(db.query("hidden_code"), Hidden, {"tables": array(dict.fromkeys(tables)), "named": named})
+
+
+def require_nothing_hidden(db: Database, tables: Iterable[str]) -> None:
+    """Raise NotPermitted if to read these tables would run a stranger's code with more rights than the stranger has."""
+    for found in hidden(db, tables, named=True):
+        raise NotPermitted(
+            f"an index, a type or the like of {found.relation} calls {found.function}, which {found.by} wrote:"
+            " it would run with your rights",
+            hint=f"usagefix read nothing of the table. Connect as {found.owner}, who owns it, or read the function, and"
+            f" if you trust it, ALTER FUNCTION {found.function} OWNER TO {shown(db.session.role)}",
+        )
