@@ -162,6 +162,8 @@ def _run(db: Database, seen: Scene, plan: Plan, trials: Trials, limits: Limits |
     def work() -> list[str]:
         with db.transaction(limits, settings=ledger.provenance(plan.migration)):
             db.claim()
+            counts = plan.migration.kind is MigrationKind.COUNTING
+            db.end_autovacuum(db.counter.child_sql if counts else db.counter.parent_sql, limits)
             db.run(script)
             return tested.remarks(db)
 

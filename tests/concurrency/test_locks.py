@@ -123,3 +123,19 @@ def test_batches_begin_small(fixed: App) -> None:
     assert done.one["backfill"]["rows_changed"] > 900
     assert done.one["backfill"]["batches"] >= 4, "100, at most 200, at most 400, and the rest"
     assert fixed.drift() == (0, 0)
+
+
+def test_a_vacuum_is_waited_for_longer_than_deadlock_timeout_and_stops_no_writer(app: App) -> None:
+    """After that time the server cancels an autovacuum, unless lock_timeout comes first. Here it is one by hand."""
+    app.sql(f"ALTER DATABASE {app.name} SET deadlock_timeout = '4s'")
+    with app.connect(autocommit=False) as vacuum, app.connect() as writer:
+        vacuum.execute("LOCK TABLE preset_usage IN SHARE UPDATE EXCLUSIVE MODE")
+        process = app.spawn("apply")
+        app.wait_for_waiter()
+        writer.execute("SET lock_timeout = '100ms'")
+        writer.execute("UPDATE preset_usage SET usage_data = '{}' WHERE preset_id = %s", (app.preset(30),))
+        time.sleep(1.5)  # longer than the usual lock_timeout
+        vacuum.rollback()
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert "a lock is taken" not in stderr

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from support import MIGRATION, App, Connection, ended, wait_until
 
-LOCK = re.compile(r"^\s*LOCK TABLE ONLY \S+ IN ROW EXCLUSIVE MODE;(?: --.*)?\n", re.MULTILINE)
+LOCK = re.compile(r"^\s*LOCK TABLE ONLY [^;]+ IN ROW EXCLUSIVE MODE;(?: --.*)?\n", re.MULTILINE)
 # Without foreign keys: a check of one would lock the row, too, and luck would say who gets it next.
 SELF = """
 CREATE TABLE users (id int PRIMARY KEY, followers_count int NOT NULL DEFAULT 0, following_count int NOT NULL DEFAULT 0);
@@ -147,20 +147,30 @@ def test_a_row_of_a_later_partition(counted: App, wrong: bool) -> None:
 
 
 @both
-@pytest.mark.parametrize(
-    ("tables", "counters", "parent", "insert"),
-    [
-        (SELF, FOLLOWS, "users", "INSERT INTO follows (followed_id, follower_id) VALUES (1, 3)"),
-        (SUMMED, SUMS, "topics", "INSERT INTO likes (post_id) VALUES (1), (2)"),
-    ],
-    ids=["two counters of one row", "a sum of counters"],
-)
-def test_an_insert(app: App, tmp_path: Path, tables: str, counters: str, parent: str, insert: str, wrong: bool) -> None:
-    declared(app, tmp_path, tables, counters)
+def test_two_counters_of_one_row(app: App, tmp_path: Path, wrong: bool) -> None:
+    declared(app, tmp_path, SELF, FOLLOWS)
     if wrong:
         unlocked(app)
-    row = f"SELECT FROM {parent} WHERE id = 1 FOR NO KEY UPDATE"
-    assert gets_on(app, parent, insert, row, f"UPDATE {parent} SET id = id WHERE id = 1") is not wrong
+    insert = "INSERT INTO follows (followed_id, follower_id) VALUES (1, 3)"
+    row = "SELECT FROM users WHERE id = 1 FOR NO KEY UPDATE"
+    assert gets_on(app, "users", insert, row, "UPDATE users SET id = id WHERE id = 1") is not wrong
+
+
+ONE = "SELECT FROM {} WHERE id = 1 FOR NO KEY UPDATE"
+OF_SUMS = {  # the row that the holder locks first, and who has topics and waits for that row
+    "topics": "UPDATE topics SET id = id WHERE id = 1",
+    "posts": "WITH topic AS (UPDATE topics SET id = id WHERE id = 0) UPDATE posts SET id = id WHERE id = 1",
+}
+
+
+@both
+@pytest.mark.parametrize("row", OF_SUMS)
+def test_a_sum_of_counters(app: App, tmp_path: Path, row: str, wrong: bool) -> None:
+    declared(app, tmp_path, SUMMED, SUMS)
+    if wrong:
+        unlocked(app)
+    for write in ("INSERT INTO likes (post_id) VALUES (1), (2)", "DELETE FROM likes"):
+        assert gets_on(app, "topics", write, ONE.format(row), OF_SUMS[row]) is not wrong
 
 
 @both
@@ -191,4 +201,25 @@ def test_a_batch_of_the_backfill(fixed: App) -> None:
     done = ended(process)
     assert done.code == 0, done.stderr
     assert free == fixed.one("SELECT count(*) FROM presets")
+    assert fixed.drift() == (0, 0)
+
+
+def test_the_backfill_never_waits_for_the_table_with_a_row(fixed: App) -> None:
+    fixed.spoil("UPDATE presets SET usage_count = 3")
+    asks = "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND {})"
+    for_table = asks.format("application_name = 'usagefix' AND locktype = 'relation'")
+    with sessions(fixed, 3) as (first, waiter, migration), ThreadPoolExecutor(2) as pool:
+        with first.transaction():
+            first.execute(PRESET.encode())
+            process = fixed.spawn("backfill", "--trust", "events")
+            fixed.wait_for(asks.format("application_name = 'usagefix' AND locktype = 'transactionid'"))
+            pool.submit(waiter.execute, RENAME.encode())
+            fixed.wait_for(asks.format("pid = %s"), waiter.info.backend_pid)
+            last = pool.submit(migration.execute, b"BEGIN; LOCK TABLE presets IN SHARE ROW EXCLUSIVE MODE; COMMIT")
+            fixed.wait_for(asks.format("pid = %s"), migration.info.backend_pid)
+        seen = False
+        while not last.done():
+            seen = seen or fixed.one(for_table)
+        done = ended(process)
+    assert (done.code, seen) == (0, False), done.stderr
     assert fixed.drift() == (0, 0)

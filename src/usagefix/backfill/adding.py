@@ -171,7 +171,11 @@ def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | Non
         since = time.perf_counter()
         if batch.wait and not batch.hold.before:
             keys = db.values(db.query("lock_next"), {"id": pending[0].row_key})
+            # Now that it holds a row it must not wait for the table: it tries again later.
+            db.run(f"LOCK TABLE ONLY {db.counter.parent_sql} IN ROW EXCLUSIVE MODE NOWAIT")
         else:
+            if batch.hold.before:
+                db.end_autovacuum(db.counter.parent_sql, limits)
             # The table first: a session that holds rows must not wait for the table.
             db.run(batch.hold.before or f"LOCK TABLE ONLY {db.counter.parent_sql} IN ROW EXCLUSIVE MODE")
             keys = db.values(db.query("lock_batch"), {"ids": array([found.row_key for found in pending])})

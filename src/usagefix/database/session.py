@@ -74,6 +74,15 @@ class Database(Reading):
                 self.changes.append("the last step, or not: the connection was lost during its commit")
             raise
 
+    def end_autovacuum(self, table: str, limits: Limits | None = None) -> None:
+        """Keep autovacuum off a table, as SQL names it, until the transaction ends. The server cancels one that is
+        there once somebody waited for it for ``deadlock_timeout``; no reader or writer waits behind this lock."""
+        lock_timeout = (limits or Limits()).lock_timeout
+        longer = "SELECT set_config('lock_timeout', LEAST(setting::integer + 500, 5000)::text, true)"
+        self.run(f"{longer} FROM pg_settings WHERE name = 'deadlock_timeout'")
+        self.run(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE")
+        self.run(f"SET LOCAL lock_timeout = {lock_timeout}")
+
     def run_alone(self, statement: str, seconds: float) -> None:
         """Run what cannot be in a transaction (``… CONCURRENTLY``), and cancel it after ``seconds``. A session
         setting could do that, too, but would stay behind in a pooler. Raises Busy if it was cancelled."""

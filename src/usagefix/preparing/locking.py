@@ -56,15 +56,15 @@ class Locking(Keys):
     def of_insert(self) -> str:
         if not self._locks:
             return ""
-        table = f"    LOCK TABLE ONLY {self.counter.parent_sql} IN ROW EXCLUSIVE MODE;\n"
-        return self._why + table + self._all(["new_events"], "    ")
+        tables = [self.counter.parent_sql, *self._upper]
+        return self._why + self._tables(tables) + self._all(["new_events"], "    ")
 
     def of_change(self) -> str:
         if not self._locks:
             return ""
         indent = " " * 8
         return (
-            f"{self._why}    IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN\n"
+            f"{self._why}{self._tables(self._upper)}    IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN\n"
             + self._all(["old_events"], indent)
             + "    ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN\n"
             + self._all(["old_events", "new_events"], indent)
@@ -74,7 +74,7 @@ class Locking(Keys):
 
     def of_row(self) -> str:
         if not self.counter.beside:  # one row of one counter is in one order
-            return ""
+            return self._tables(self._upper)
         rows = [f"{row}.{column}" for row in ("OLD", "NEW") for columns in self.of_events for column in columns]
         if self.counter.more_keys:
             tuples = [
@@ -84,7 +84,8 @@ class Locking(Keys):
         else:
             found = f"preset.{self.of_parent[0]} OPERATOR(pg_catalog.=) ANY (ARRAY[{', '.join(rows)}])"
         return (
-            f"{self._WHY}    PERFORM FROM {self.counter.parent_sql} AS preset\n    WHERE {found}\n    {self._order}\n"
+            f"{self._WHY}{self._tables(self._upper)}    PERFORM FROM {self.counter.parent_sql} AS preset\n"
+            f"    WHERE {found}\n    {self._order}\n"
         )
 
     def _of_partition(self) -> Iterator[str]:
@@ -115,8 +116,7 @@ class Locking(Keys):
 
     def _further(self, tables: Sequence[str], indent: str) -> Iterator[str]:
         """The rows whose counters add up this one, by each way: what fires when this one is written locks them."""
-        ways = [way[:end] for way in self.counter.above for end in range(4, len(way) + 1, 4)]
-        for way in dict.fromkeys(ways) if not self.counter.more_keys else ():
+        for way in self._ways:
             keys, below, key = self.select(tables), self.counter.parent_sql, self.of_parent[0]
             for at in range(0, len(way), 4):
                 schema, table, upper, column = map(quoted, way[at : at + 4])
@@ -125,9 +125,25 @@ class Locking(Keys):
                 below, key = f"{schema}.{table}", upper
             many = "EXISTS (SELECT FROM new_events OFFSET 1) AND " * (list(tables) == ["new_events"])
             found = f"WHERE {many}upper.{key} OPERATOR(pg_catalog.=) ANY (ARRAY(\n    {keys}))"
-            text = f"LOCK TABLE ONLY {below} IN ROW EXCLUSIVE MODE;\n"
-            text += f"PERFORM FROM {below} AS upper\n{found}\nORDER BY upper.{key} FOR NO KEY UPDATE;"
+            text = f"PERFORM FROM {below} AS upper\n{found}\nORDER BY upper.{key} FOR NO KEY UPDATE;"
             yield "".join(f"{indent}{line}\n" for line in text.splitlines())
+
+    @property
+    def _ways(self) -> Sequence[tuple[str, ...]]:
+        """Each way up, by way of those that are shorter."""
+        ways = [way[:end] for way in self.counter.above for end in range(4, len(way) + 1, 4)]
+        return list(dict.fromkeys(ways)) if not self.counter.more_keys else []
+
+    @property
+    def _upper(self) -> Sequence[str]:
+        """The tables at the end of each way."""
+        return list(dict.fromkeys(f"{quoted(way[-4])}.{quoted(way[-3])}" for way in self._ways))
+
+    def _tables(self, tables: Sequence[str]) -> str:
+        """All tables before the first row: who holds a row must not wait for a table."""
+        return f"    LOCK TABLE {', '.join(f'ONLY {table}' for table in tables)} IN ROW EXCLUSIVE MODE;\n" * bool(
+            tables
+        )
 
     @property
     def _locks(self) -> bool:

@@ -96,7 +96,8 @@ def collapse(
     # A look while it is there says whether it is as it would be made.
     same = before is not None and before.written == wanted and look.told(db, before, counted=False).works
     if not same and not dry_run:
-        _run(db, statements, limits, f"notifications of {in_words(schema, table)} are throttled")
+        done = f"notifications of {in_words(schema, table)} are throttled"
+        _run(db, f"{quoted(schema)}.{quoted(table)}", statements, limits, done)
     return _reported(
         db, Throttling.COLLAPSE, schema, table, statements, missing, tuple(judging.remarks(wanted, about, types, keys)),
         changed=not same, dry_run=dry_run,
@@ -125,7 +126,8 @@ def off(
             f" {plural(told.notifications or 0, 'other')}"
         )
     if not dry_run:
-        _run(db, statements, limits, f"notifications of {in_words(schema, table)} are no longer throttled")
+        done = f"notifications of {in_words(schema, table)} are no longer throttled"
+        _run(db, f"{quoted(schema)}.{quoted(table)}", statements, limits, done)
     return _reported(
         db, Throttling.OFF, schema, table, statements, (), tuple(remarks), changed=True, dry_run=dry_run
     )  # fmt: skip
@@ -190,12 +192,14 @@ def _noted(db: Database, schema: str, table: str, action: str) -> Iterator[State
         )
 
 
-def _run(db: Database, statements: tuple[Statement, ...], limits: Limits | None, done: str) -> None:
+def _run(db: Database, table: str, statements: tuple[Statement, ...], limits: Limits | None, done: str) -> None:
     script = "\n".join(statement.text for statement in statements)
 
     def work() -> None:
         with db.transaction(limits):
             db.claim()
+            if " TRIGGER " in script:  # not for a function that is left of a table
+                db.end_autovacuum(table, limits)
             db.run(script)
 
     try:
