@@ -17,7 +17,8 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from pytest_postgresql import factories
-from support import APPLICATIONS, FORKS, SQL, App, run
+from pytest_postgresql.executors import NoopExecutor
+from support import APPLICATIONS, FORKS, SQL, App, Connection, run
 
 from usagefix import embedded
 
@@ -135,51 +136,59 @@ fixed_server = factories.postgresql_noproc(depends_on="server", dbname="fixed", 
 partitioned_server = factories.postgresql_noproc(depends_on="server", dbname="partitioned", load=[load_partitioned])
 counted_server = factories.postgresql_noproc(depends_on="server", dbname="counted", load=[load_partitioned, apply_fix])
 empty_server = factories.postgresql_noproc(depends_on="server", dbname="empty")
-empty_database = factories.postgresql("empty_server")
-sample_database = factories.postgresql("sample_server")
-fixed_database = factories.postgresql("fixed_server")
-partitioned_database = factories.postgresql("partitioned_server")
-counted_database = factories.postgresql("counted_server")
+
+
+@pytest.fixture(scope="session")
+def administrator(server: TestServer) -> Iterator[Connection]:
+    """The session that makes and drops the databases of the tests: a connection for each would cost as much as a clone."""
+    url = App(server.host, server.port, server.maintenance_dbname, server.binaries).url()
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection
 
 
 @contextmanager
-def opened(database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
-    app = App(server.host, server.port, database.info.dbname, server.binaries)
-    database.close()
-    yield app
-    app.close()
+def cloned(template: NoopExecutor, administrator: Connection, server: TestServer) -> Iterator[App]:
+    """A database for one test. STRATEGY file_copy saves nothing: the test then reads the pages that the log had filled."""
+    name = template.dbname
+    administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template.template_dbname}".encode())
+    app = App(server.host, server.port, name, server.binaries)
+    try:
+        yield app
+    finally:
+        app.close()
+        administrator.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture
-def empty(empty_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
+def empty(empty_server: NoopExecutor, administrator: Connection, server: TestServer) -> Iterator[App]:
     """A database with nothing in it."""
-    with opened(empty_database, server) as app:
+    with cloned(empty_server, administrator, server) as app:
         yield app
 
 
 @pytest.fixture
-def app(sample_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
+def app(sample_server: NoopExecutor, administrator: Connection, server: TestServer) -> Iterator[App]:
     """The drifted sample application."""
-    with opened(sample_database, server) as app:
+    with cloned(sample_server, administrator, server) as app:
         yield app
 
 
 @pytest.fixture
-def fixed(fixed_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
+def fixed(fixed_server: NoopExecutor, administrator: Connection, server: TestServer) -> Iterator[App]:
     """The sample application after ``usagefix apply``."""
-    with opened(fixed_database, server) as app:
+    with cloned(fixed_server, administrator, server) as app:
         yield app
 
 
 @pytest.fixture
-def partitioned(partitioned_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
+def partitioned(partitioned_server: NoopExecutor, administrator: Connection, server: TestServer) -> Iterator[App]:
     """The sample application with partitioned events, drifted."""
-    with opened(partitioned_database, server) as app:
+    with cloned(partitioned_server, administrator, server) as app:
         yield app
 
 
 @pytest.fixture
-def counted(counted_database: psycopg.Connection[Any], server: TestServer) -> Iterator[App]:
+def counted(counted_server: NoopExecutor, administrator: Connection, server: TestServer) -> Iterator[App]:
     """The sample application with partitioned events, after ``usagefix apply``."""
-    with opened(counted_database, server) as app:
+    with cloned(counted_server, administrator, server) as app:
         yield app

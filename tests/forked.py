@@ -25,7 +25,8 @@ from pathlib import Path
 AT_RUN_TIME = ("DATABASE_URL", "SUPABASE_DB_URL", "USAGEFIX_", "GITHUB_", "COLUMNS", "PG", "PYTEST_")
 REAL = "demo"  # it starts servers, and its tests are about how it begins and ends
 
-# Imports all there is to import, and writes the bundled SQL for the usual counter: what each run would do again.
+# Imports all there is to import, reads the signatures of the commands, and writes the bundled SQL for the usual counter:
+# what each run would do again.
 BEGUN = r"""
 import gc, importlib, itertools, json, os, pkgutil, runpy, socket, sys
 from dataclasses import replace
@@ -35,13 +36,16 @@ for module in pkgutil.walk_packages(usagefix.__path__, "usagefix."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 
-from usagefix import catalog
+from usagefix import catalog, cli
 from usagefix.counter import STANDARD
 
+cli.parser()
 for partitioned, baselines in itertools.product((True, False), repeat=2):
     counter = replace(STANDARD, partitioned=partitioned, baselines=baselines)
     catalog.released_bodies(counter)
     catalog.statements(catalog.ledger(counter))
+    for query in (catalog.root() / "queries").glob("*.sql"):
+        catalog.query(query.stem, counter)
     for migration in catalog.migrations():
         migration.checksums(counter)
         for face in catalog.Face:

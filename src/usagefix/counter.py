@@ -261,6 +261,7 @@ def _roles() -> dict[str, tuple[str, str]]:
     return plain | triggers
 
 
+@cache
 def _require_name(name: str) -> None:
     if (
         not 0 < len(name.encode()) <= LONGEST_NAME

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -64,10 +65,16 @@ def usagefix(
     context.obj = Shared(**given)
 
 
+@cache
+def parser() -> Any:
+    """What reads the command line: typer makes it of the signatures of all commands, which takes a while."""
+    return typer.main.get_command(app)
+
+
 def main() -> NoReturn:
     """Parse, run, exit. Every way out is an exit code of the contract, and none a traceback."""
     try:
-        code = app(prog_name="usagefix", standalone_mode=False)
+        code = parser()(prog_name="usagefix", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = _failed(interrupted())
     except UsagefixError as error:
