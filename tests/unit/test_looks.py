@@ -179,8 +179,10 @@ error: A daily limit (root cause 3)
      |               ^^^^^^^^^^^
      |
    why  CREATE UNIQUE INDEX
-    do  REVOKE UPDATE ON public.presets FROM web;
-        GRANT UPDATE (name) ON public.presets TO web
+    do  REVOKE UPDATE ON public.presets
+        FROM web;
+        GRANT UPDATE (name) ON
+        public.presets TO web
    see  docs/doctor.md#daily_limit
 """
 

@@ -26,7 +26,7 @@ def draw_blocks(results: Sequence[Result], colours: Sequence[str], console: Cons
     for result, colour in zip(results, colours, strict=True):
         for line in _block(result, colour, width):
             line.rstrip()
-            console.print(line, no_wrap=True, overflow="ignore", crop=False)
+            console.print(line, no_wrap=True, overflow="crop", crop=True)
         console.print()
 
 

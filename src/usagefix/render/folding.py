@@ -1,4 +1,4 @@
-"""Text in lines: broken between words, and not inside what a person pastes. Importing it costs nothing."""
+"""Text in lines, broken between words. Importing it costs nothing."""
 
 from __future__ import annotations
 
@@ -22,31 +22,34 @@ _BREAKS = "@/.:,(", "_-"  # behind these a name that is longer than a line goes 
 def fold(line: str, width: int, hang: int = 2) -> list[str]:
     """The line in lines of this width. Its further lines begin ``hang`` columns behind its indentation."""
     lead = len(line) - len(line.lstrip())
-    first, *further = wrapped(line[lead:], width - lead - hang, width - lead) or [""]
+    first, *further = wrapped(line[lead:], width - lead - hang, width - lead, whole=True) or [""]
     return [" " * lead + first, *(" " * (lead + hang) + each for each in further)]
 
 
-def wrapped(said: str, room: int, first: int | None = None) -> list[str]:
-    """Text in lines of so many columns, the first of ``first``. A command or a statement is longer where it has to be;
-    a statement behind another one begins a line."""
+def wrapped(said: str, room: int, first: int | None = None, *, whole: bool = False) -> list[str]:
+    """Text in lines of so many columns, the first of ``first``. A statement behind another one begins a line.
+    ``whole``: a command or a statement is not broken, and its line longer where it has to be."""
     from rich.cells import cell_len
 
     lines: list[str] = []
     line, left = "", max(room if first is None else first, 1)
     for found in _WORDS.finditer(said):
-        word = found[0]
-        joined = f"{line} {word}" if line else word
-        if cell_len(joined) <= left and not (found["sql"] and line.endswith(";")):
-            line = joined
-            continue
-        if line:
-            lines.append(line)
-            left = max(room, 1)
-        while found.lastgroup is None and cell_len(word) > left:
-            at = _break(word, left)
-            lines.append(word[:at])
-            word, left = word[at:], max(room, 1)
-        line = word
+        unbroken = whole and found.lastgroup is not None
+        begins = found["sql"] and line.endswith(";")
+        for word in [found[0]] if unbroken else found[0].split():
+            joined = f"{line} {word}" if line else word
+            if cell_len(joined) <= left and not begins:
+                line = joined
+                continue
+            begins = False
+            if line:
+                lines.append(line)
+                left = max(room, 1)
+            line = word
+            while not unbroken and cell_len(line) > left:
+                at = _break(line, left)
+                lines.append(line[:at])
+                line, left = line[at:], max(room, 1)
     return lines + ([line] if line else [])
 
 
