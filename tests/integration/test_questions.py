@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support import App
+from support import App, role
 from terminals import elsewhere, typed
 
 CTRL_C, CTRL_D = b"\x03", b"\x04"
@@ -94,6 +94,21 @@ def test_rollback_undoes_no_more_than_it_asked(app: App) -> None:
     done = typed("rollback", answer=b"y\n", meanwhile=lambda: app.usagefix("apply"), DATABASE_URL=app.url())
     assert (done.code, "another version was applied after rollback asked you" in done.stderr) == (1, True), done.stderr
     assert app.usagefix("verify").code == 0
+
+
+def test_an_error_is_folded_at_a_terminal_and_what_is_pasted_stays_whole(app: App) -> None:
+    with role(app, "reader_of_neither") as reader:
+        refused = typed("verify", DATABASE_URL=app.url(reader), COLUMNS="36").stderr
+    told = """error: role reader_of_neither may
+       not read public.presets
+       nothing in the database was
+         changed
+hint:
+      GRANT SELECT ON public.presets TO reader_of_neither,
+      or connect as postgres, who
+      owns it
+"""
+    assert refused.endswith(told), refused
 
 
 def test_it_asks_nobody_else(fixed: App) -> None:

@@ -7,9 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from usagefix.errors import ConfigurationError
-from usagefix.render.words import fold
+from usagefix.render.folding import fold
 from usagefix.target import locate, origin, resolve
 
 
@@ -128,5 +129,24 @@ def test_a_target_is_folded_between_words(width: int) -> None:
     assert max(map(len, lines)) <= max(width, len("  postgres.abcdefghijkl@"))
     assert "".join(lines).replace(" ", "") == line.replace(" ", "")
     assert all(
-        re.search(r"[@/.:,\s]$", before) or " " + after.strip().split()[0] in line for before, after in pairwise(lines)
+        re.search(r"[-@/.:,\s]$", before) or " " + after.strip().split()[0] in line for before, after in pairwise(lines)
     )
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        ("usagefix apply --trust events,", "usagefix rollback --daily-limit skip --yes;"),
+        ("usagefix --counter posts.likes --name 'my likes' guard reject;", "pip install 'usagefix[demo]';"),
+        ("GRANT SELECT ON presets TO reader;", 'ALTER TABLE "this or that" REPLICA IDENTITY FULL,'),
+        ("CREATE INDEX CONCURRENTLY ON likes (post_id, at) WHERE NOT undone;", "GRANT owners TO reader,"),
+    ],
+)
+@pytest.mark.parametrize("width", [12, 20, 40, 60])
+def test_what_is_pasted_is_in_one_line(pasted: tuple[str, str], width: int) -> None:
+    first, then = pasted
+    lines = fold(f"hint: {first} {then} or ask who owns it; DELETE, or UPDATE of some columns, 事件 are not", width, 6)
+    assert [line for line in lines if first in line], lines
+    assert [line for line in lines if then in line], lines
+    assert all(cell_len(line) <= width for line in lines if first not in line and then not in line), lines
+    assert [line[:6].strip() for line in lines] == ["hint:", *[""] * (len(lines) - 1)]

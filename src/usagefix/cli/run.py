@@ -221,8 +221,7 @@ def _open(options: Shared, location: Location, named_by: str, schema: str, say: 
     db = connect(location, wait=options.wait, on_wait=say)
     db.counter = Counter(schema=schema)
     among = f", schema {schema}" if schema != "public" else ""
-    for line in words.folded(f"target: {db.target}{among} (from {named_by})"):
-        say(line)
+    say(f"target: {db.target}{among} (from {named_by})")
     db.on_retry = say
     return db
 

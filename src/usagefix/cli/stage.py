@@ -49,8 +49,7 @@ def play(*, keep: bool, full: bool) -> None:
 def tell(server: embedded.Server, telling: Telling, put: Callable[[Draw], object] = lambda draw: draw()) -> None:
     """Tell the story in a new database of the server. ``put`` has each piece drawn."""
     db = _database(server, DATABASE)
-    for line in words.folded(f"target: {db.target}"):
-        words.say(line)
+    words.say(f"target: {db.target}")
 
     def chapter(title: str, command: str, work: Callable[[], Told]) -> Told:
         put(lambda: telling.begin(title, command))

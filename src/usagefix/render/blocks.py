@@ -3,7 +3,6 @@ terminal has."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
@@ -12,16 +11,13 @@ from rich.style import Style
 from rich.text import Text
 
 from usagefix.models.diagnosis import DOCS
+from usagefix.render.folding import fitting, wrapped
 from usagefix.render.pieces import Code, Result
 from usagefix.render.verdict import FAINT
 
 _WIDEST = 100  # columns; longer lines of prose are hard to read
 _EDGE, _PROSE = 6, 8  # where labels and arrows end, and where text begins
-_BREAKS = ".,(/_:-"  # behind these a name may go on in the next line
 _CUT = "..."
-_STATEMENT = re.compile(
-    r"(?<=;) (?=(?:ALTER|CREATE|DROP|GRANT|REVOKE) )"
-)  # of SQL that is to be run: on a line of its own
 
 
 def draw_blocks(results: Sequence[Result], colours: Sequence[str], console: Console) -> None:
@@ -57,8 +53,7 @@ def _block(result: Result, colour: str, width: int) -> Iterator[Text]:
 
 def _row(label: str, said: str, width: int, style: Style | str = "") -> Iterator[Text]:
     """A label, and text beside it; its further lines begin below its first."""
-    lines = (line for part in _STATEMENT.split(said) for line in wrapped(part, max(width - _PROSE, 1)))
-    for place, line in enumerate(lines):
+    for place, line in enumerate(wrapped(said, width - _PROSE)):
         beside = "" if place else label
         yield Text.assemble((beside.rjust(_EDGE), FAINT), "  ", (line, style))
 
@@ -87,45 +82,11 @@ def _drawn(code: Code, colour: str, width: int) -> Iterator[Text]:
     yield bar
 
 
-def wrapped(said: str, room: int) -> list[str]:
-    """Text in lines of so many columns: broken between words, and within a longer one behind a mark, or anywhere."""
-    lines, line = [], ""
-    for word in said.split():
-        joined = f"{line} {word}" if line else word
-        if cell_len(joined) <= room:
-            line = joined
-            continue
-        lines += [line] if line else []
-        while cell_len(word) > room:
-            head = _head(word, room)
-            lines.append(word[:head])
-            word = word[head:]  # noqa: PLW2901
-        line = word
-    return lines + ([line] if line else [])
-
-
-def _head(word: str, room: int) -> int:
-    """How much of a word goes into a line."""
-    fits = max(_fitting(word, room), 1)
-    at = max(word.rfind(mark, 0, fits) for mark in _BREAKS) + 1
-    return at if at > fits // 3 else fits
-
-
-def _fitting(said: str, room: int) -> int:
-    """How many characters of a text so many columns hold."""
-    used = 0
-    for place, character in enumerate(said):
-        used += cell_len(character)
-        if used > room:
-            return place
-    return len(said)
-
-
 def _cropped(line: str, room: int) -> str:
-    return line if cell_len(line) <= room else line[: _fitting(line, max(room - len(_CUT), 0))] + _CUT
+    return line if cell_len(line) <= room else line[: fitting(line, max(room - len(_CUT), 0))] + _CUT
 
 
 def _tail(line: str, room: int) -> str:
     """The end of a line."""
-    kept = _fitting(line[::-1], max(room, 0))
+    kept = fitting(line[::-1], max(room, 0))
     return line[len(line) - kept :]

@@ -11,6 +11,7 @@ from usagefix.models.nouns import Nouns
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Check, Counts, RowCount, RowReport, Status, VerifyReport
 from usagefix.render import phrases
+from usagefix.render.phrases import MINUTES, SECONDS
 from usagefix.render.pieces import Cell, Column, Facts, Mark, Outline, Remark, Result, Results, Section, Table
 from usagefix.render.verdict import BAD, FAINT, PLAIN, verdict
 
@@ -124,8 +125,7 @@ def row(report: RowReport, nouns: Nouns) -> Outline:
     if report.recent is not None:
         columns = (Column("when (UTC)", whole=True), Column("type"), Column("user"))
         events = [
-            (moment(event.created_at, "%Y-%m-%d %H:%M:%S"), Cell(event.usage_type), Cell(event.user_id))
-            for event in report.recent
+            (moment(event.created_at, SECONDS), Cell(event.usage_type), Cell(event.user_id)) for event in report.recent
         ]
         told = [any(event.created_at for event in report.recent), *(any(e[n].text for e in events) for n in (1, 2))]
         shown = [n for n in range(len(columns)) if nouns.usual or told[n]]
@@ -143,7 +143,7 @@ def _facts(one: RowCount, nouns: Nouns, *, dated: bool) -> Facts:
         ("actual records", number(one.actual_records)),
         *((("baseline", number(one.baseline)),) if one.baseline else ()),
         ("drift", drift((one.drift,), wrong=not one.accurate)),
-        *(((nouns.last_event, moment(one.last_event_at, "%Y-%m-%d %H:%M:%S UTC")),) if dated else ()),
+        *(((nouns.last_event, moment(one.last_event_at, f"{SECONDS} UTC")),) if dated else ()),
     )
     return Facts("", facts)
 
@@ -177,6 +177,6 @@ def drift(values: Sequence[Amount], *, wrong: bool) -> Cell:
     return Cell(f"{sign}{aligned(values)[0]}" if values[0] else "0", BAD if wrong else PLAIN)
 
 
-def moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> Cell:
+def moment(value: datetime | None, form: str = MINUTES) -> Cell:
     """A time in UTC."""
     return Cell(phrases.moment(value, form), PLAIN if value else FAINT)

@@ -8,6 +8,7 @@ from usagefix import catalog
 from usagefix.models.figures import grouped, plural, signed
 from usagefix.models.history import LogEntry, LogReport
 from usagefix.render.counts import moment
+from usagefix.render.phrases import SECONDS
 from usagefix.render.pieces import Cell, Column, Mark, Notes, Outline, Result, Table
 from usagefix.render.verdict import verdict
 
@@ -26,7 +27,7 @@ def logged(report: LogReport) -> Outline:
     )
     rows = tuple(
         (
-            moment(entry.at),
+            moment(entry.at, SECONDS),
             Cell("; ".join(done(entry))),
             *((Cell(entry.counter),) if several else ()),
             Cell(entry.by_role),

@@ -18,6 +18,7 @@ from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.probe import Notified, Post, Probed, ProbeReport
 from usagefix.models.verification import Status
 
+MINUTES, SECONDS = "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"
 # What becomes of the application's triggers: held off or not, in a dry run or not.
 _FATE = {
     (True, True): "would be held off; otherwise they would fire",
@@ -69,7 +70,7 @@ def drawn(value: Amount) -> float:
     return length if isfinite(length) else 0.0
 
 
-def moment(value: datetime | None, form: str = "%Y-%m-%d %H:%M") -> str:
+def moment(value: datetime | None, form: str = MINUTES) -> str:
     """A time in UTC."""
     return "never" if value is None else value.astimezone(UTC).strftime(form)
 

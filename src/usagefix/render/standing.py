@@ -8,7 +8,7 @@ from usagefix.models.guarding import GuardReport
 from usagefix.models.migration import MigrationState, State, StatusReport
 from usagefix.models.nouns import Nouns
 from usagefix.render import counts, notifying
-from usagefix.render.phrases import moment
+from usagefix.render.phrases import SECONDS, moment
 from usagefix.render.pieces import Cell, Column, Mark, Notes, Outline, Remark, Result, Results, Table
 from usagefix.render.verdict import FAINT, verdict
 
@@ -23,7 +23,7 @@ def status(report: StatusReport, nouns: Nouns) -> Outline:
         return Outline((reads,), verdict(report), (Results("", (reads,), (("state", "word"), ("reads", "detail"))),))
     results = tuple(_state(migration, str(report.next or "")) for migration in report.migrations)
     states = Results("", results, (("state", "word"), ("version", "object"), ("name", "title"), ("applied", "detail")))
-    newest = moment(report.newest_event_at, "%Y-%m-%d %H:%M:%S UTC") if report.newest_event_at else "none yet"
+    newest = moment(report.newest_event_at, f"{SECONDS} UTC") if report.newest_event_at else "none yet"
     pushed = [m for m in report.migrations if m.pushed_as]
     remarks = (
         *(Remark("pushed", f"{m.version} by {m.pushed_by}, as {m.pushed_as}") for m in pushed),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from usagefix.errors import UsagefixError
+from usagefix.render.folding import fold
 
 # Control characters and the ends of lines (a terminal obeys them), what turns the direction of writing or cannot be
 # seen, and bytes that are no text (as surrogates).
@@ -25,8 +26,6 @@ _SPELLED = {
 }  # fmt: skip
 # What the runner of GitHub Actions obeys: a line that begins with ::, and ##[ wherever it stands in one.
 _COMMAND = re.compile(r"^(?P<indent>[^\S\n]*):(?=:)|##(?=\[)", re.MULTILINE)
-_INDENT = "  "
-_PARTS = re.compile(r"[^@/.:,]*[@/.:,]+|[^@/.:,]+")  # of a word, where it can be broken
 # What begins a command about counters that are declared.
 _COMMANDS = re.compile(
     r"\busagefix (?=(?:apply|backfill|check|dashboard|doctor|export|guard|heatmap|rollback|smoke|sql|status|top|trends"
@@ -99,44 +98,28 @@ def say(line: str) -> None:
 def ask(lines: Sequence[str], question: str) -> None:
     """Lines on stderr, and a question whose answer goes behind it; also where people want to read only what goes
     wrong."""
-    *further, last = folded(question)
-    for each in (*(part for line in lines for part in folded(line)), *further):
-        _write(each)
-    _write(f"{last.rstrip()} " if last else "", end="")
+    for line in lines:
+        _write(line)
+    _write(question, end=" " if question else "")
 
 
-def _write(line: str, end: str = "\n") -> None:
-    """One line on stderr; lost without complaint where nobody reads."""
+def _write(line: str, hang: int | None = 2, end: str = "\n") -> None:
+    """One line on stderr; lost without complaint where nobody reads. A terminal gets it folded, see :func:`fold`; in a
+    pipe and without ``hang`` it stays one line."""
     if sys.stderr is not None:
+        text = spelled(harmless(line), sys.stderr.encoding or "ascii").rstrip()
+        width = _columns()
+        lines = [text] if hang is None or width < 1 else fold(text, width, hang)
         with suppress(OSError, ValueError):
-            print(
-                unobeyed(spelled(harmless(line), sys.stderr.encoding or "ascii")), end=end, file=sys.stderr, flush=True
-            )
+            print(unobeyed("\n".join(lines)), end=end, file=sys.stderr, flush=True)
 
 
-def folded(line: str) -> list[str]:
-    """The line as the terminal that reads stderr shows it whole, see :func:`fold`. In a pipe it stays one line."""
-    with suppress(OSError, ValueError, AttributeError):  # no stderr, or one that is no file
+def _columns() -> int:
+    """The width of the terminal that reads stderr; 0 if none does."""
+    with suppress(OSError, ValueError):  # no file, or no terminal
         width = os.get_terminal_size(sys.stderr.fileno()).columns
-        width = int(os.environ.get("COLUMNS") or width)
-        return fold(harmless(line), width) if width > 0 else [line]
-    return [line]
-
-
-def fold(line: str, width: int) -> list[str]:
-    """The line in lines of this width, all but the first indented further: broken between words, and in a word that is
-    too long after its punctuation."""
-    lines = [line[: len(line) - len(line.lstrip())]]
-    indent = lines[0] + _INDENT
-    for word in line.split():
-        parts = [word] if len(word) <= width - len(indent) else _PARTS.findall(word)
-        for number, part in enumerate(parts):
-            glue = " " if number == 0 and lines[-1].strip() else ""
-            if lines[-1].strip() and len(lines[-1] + glue + part) > width:
-                lines.append(indent + part)
-            else:
-                lines[-1] += glue + part
-    return lines
+        return int(os.environ.get("COLUMNS") or width)
+    return 0
 
 
 def again(text: str, given: str) -> str:
@@ -147,19 +130,19 @@ def again(text: str, given: str) -> str:
 def fail(error: UsagefixError, changes: str | None, about: str = "", given: str = "") -> None:
     """An error: what happened, ``about`` which counters where there are several, whether the database changed, what to
     do, ``given`` the options that said which counters."""
-    _write_all("error: ", f"{about and f'{about}: '}{error.message}", in_lines=error.in_lines)
-    for detail in (*error.details, *((changes,) if changes else ())):
-        _write(f"       {detail}")
+    message, *further = _lines_of(error.message, error)
+    _write(f"error: {about and f'{about}: '}{message}", hang=len("error: "))
+    for line in (*further, *error.details, *((changes,) if changes else ())):
+        _write(f"       {line}")
     if error.hint:
-        _write_all("hint: ", again(error.hint, given), in_lines=error.in_lines)
+        hint, *entry = _lines_of(again(error.hint, given), error)
+        _write(f"hint: {hint}", hang=len("hint: "))
+        for line in entry:
+            _write(f"      {line}", hang=None)  # of a file, to be pasted
 
 
-def _write_all(word: str, text: str, *, in_lines: bool) -> None:
-    """A text behind a word, and its further lines below it."""
-    first, *further = text.split("\n") if in_lines else [text]
-    _write(f"{word}{first}")
-    for line in further:
-        _write(f"{' ' * len(word)}{line}")
+def _lines_of(text: str, error: UsagefixError) -> list[str]:
+    return text.split("\n") if error.in_lines else [text]
 
 
 def outcome(changes: Sequence[str], left: Sequence[str] = ()) -> str:

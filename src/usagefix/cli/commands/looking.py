@@ -67,7 +67,7 @@ def log(
     """Show what usagefix did here: applied, rolled back, corrected. Reads only.
 
     The ledger keeps this history. log prints the newest entry first: when, which counter, which role, and which version
-    of usagefix. status shows what is in force now.
+    of usagefix. The ledger does not record switches of the guard's mode. status shows what is in force now.
 
     Example: usagefix log --limit 5
     """
