@@ -21,7 +21,7 @@ def lines(app: App, *arguments: str) -> list[str]:
 def test_nothing_was_ever_applied(app: App) -> None:
     done = app.usagefix("log")
     assert done.code == 0, done.stderr
-    assert "nothing: usagefix was never applied here: there is no ledger, schema usagefix" in done.stdout
+    assert "nothing: usagefix was never applied here; there is no schema usagefix" in done.stdout
     assert "next: usagefix apply --dry-run" in done.stdout
     assert app.usagefix("log", "--format", "json").json["ledger"] is False
 

@@ -173,8 +173,10 @@ def _standing(report: StatusReport) -> Verdict:
 
 def _diagnosed(report: DoctorReport) -> Verdict:
     errors = report.count(Severity.ERROR)
-    said = f"{plural(errors, 'error')}, {plural(report.count(Severity.WARNING), 'warning')}, "
-    said += f"{grouped(report.count(Severity.INFO))} good to know"
+    warnings, others = report.count(Severity.WARNING), report.count(Severity.INFO)
+    told = {plural(errors, "error"): errors, plural(warnings, "warning"): warnings}
+    told[f"{grouped(others)} good to know"] = others
+    said = ", ".join(words for words, number in told.items() if number) or "nothing found"
     following = str(report.next or "")
     following += " --dry-run" if following == "usagefix apply" else ""
     following = next((f.remedy for f in report.findings if f.finding_id == "events_incomplete"), following)
@@ -219,8 +221,8 @@ def _discovered(report: DiscoverReport) -> Verdict:
 
 def _logged(report: LogReport) -> Verdict:
     if not report.entries:
-        why = "the ledger is empty" if report.ledger else "there is no ledger, schema usagefix"
-        return Verdict("nothing", f"usagefix was never applied here: {why}", MIND, "usagefix apply --dry-run")
+        why = "its ledger is empty" if report.ledger else "there is no schema usagefix"
+        return Verdict("nothing", f"usagefix was never applied here; {why}", MIND, "usagefix apply --dry-run")
     shown = "1 entry" if len(report.entries) == 1 else f"{grouped(len(report.entries))} entries"
     older = report.found - len(report.entries)
     more = f"; {grouped(older)} older: usagefix log --limit {report.found}" if older else ""
