@@ -38,20 +38,21 @@ _NOTHING = Outcome()
 class Tried:
     """A function that records uses, and what becomes of it. ``how``: edited, repaired, rewritten or kept; ``loose``:
     its body while the daily limit stays, ``final``: in the end; ``unknown``: columns that it names and the events
-    lack."""
+    lack; ``untold``: the arguments for which it cannot be called."""
 
     function: Function
     how: str
     loose: str
     final: str
     unknown: tuple[str, ...] = ()
+    untold: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Trials:
     """What was tried before anything is changed. ``said``: what came of each, by way and case; ``ways``: without those
     of ``functions``; ``whole``: those that are tried with the first case only; ``limited``: a daily limit may turn uses
-    away, which goes."""
+    away, which goes; ``held``: cases that could not be tried, because other sessions had locked their rows."""
 
     functions: tuple[Tried, ...] = ()
     cases: tuple[Case, ...] = ()
@@ -59,6 +60,7 @@ class Trials:
     whole: tuple[Way, ...] = ()
     said: Mapping[tuple[str, Case], Outcome] = field(default_factory=dict)
     limited: bool = True
+    held: tuple[Case, ...] = ()
 
     def before(self, way: Way, case: Case) -> Outcome:
         return self.said.get((way.name, case), _NOTHING)
@@ -77,14 +79,15 @@ class Made:
     token: str
 
     def outcomes(self, said: Sequence[str]) -> tuple[Outcome, ...]:
-        """What came of each. Raises Busy if every preset is held."""
+        """What came of each. Raises Busy if no preset was free until all ways to use it had been tried."""
         found = [_NOTHING] * len(self.tries)
         for text in said:
             with suppress(ValueError, TypeError, KeyError):
                 heard = json.loads(text, parse_float=Decimal)
                 if heard["token"] == self.token:
                     found[heard["n"]] = Outcome(**heard["said"])
-        if found and not any(each.tried for each in found):
+        untried = {each.case for each, came in zip(self.tries, found, strict=True) if not came.tried}
+        if found and not {each.case for each in self.tries} - untried:
             raise Busy("every preset that could be tried is held", hint="run this again", sqlstate="55P03")
         return tuple(found)
 
@@ -104,12 +107,14 @@ def before(db: Database, scene: Scene, limits: Limits | None) -> Trials:
     plain = (ways.insert(scene, fillers), ways.delete(scene, fillers))
     said = _run(db, scene, [Try(way, case) for case in candidates for way in (*calls, *plain)], limits)
     chosen = _best(candidates, [*calls, plain[0]], said)
+    held = {case.whose: case for case in candidates if case.whose not in {one.whose for one in chosen}}
     others = chosen[0].of_kinds(kinds(db)) if chosen and scene.counter.usual else ()
     said |= _run(db, scene, [Try(way, case) for case in others for way in (*calls, *plain)], limits)
     chosen += [case for case in others if not _is_no_kind(scene, said[plain[0].name, case])]
     whole = tuple(_whole(scene, fillers))
     said |= _run(db, scene, [Try(way, case) for case in chosen[:1] for way in whole], limits)
-    found = Trials((), tuple(chosen), plain, whole, said, limited=scene.counter.daily is not None)
+    limited = scene.counter.daily is not None
+    found = Trials((), tuple(chosen), plain, whole, said, limited=limited, held=tuple(held.values()))
     return replace(
         found, functions=tuple(_chosen(db, scene, function, found, limits) for function in scene.code.recorders)
     )
@@ -220,7 +225,7 @@ def _chosen(db: Database, scene: Scene, function: Function, trials: Trials, limi
     unknown, way = reader.unknown_columns(of), ways.of_recorder(scene, function)
     said = trials.before(way, trials.cases[0]) if way and trials.cases else _NOTHING
     if way is None or not unknown or not (said.state == _UNKNOWN_COLUMN or said.recorded == 0):
-        return Tried(function, "edited", "", "", unknown)
+        return Tried(function, "edited", "", "", unknown, "" if way else ways.untold(scene, function))
     for how, make in (("repaired", reader.repaired), ("rewritten", reader.fresh)):
         try:
             loose, final = make(of, limit_stays=limited), make(of, limit_stays=False)
