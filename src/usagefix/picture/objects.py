@@ -207,6 +207,16 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Relying:
+    """A role that may execute a function, or create in a schema, only because PUBLIC may, and seems to need it: the
+    columns of ``picture_relying.sql``. ``function``: an oid; None where it is about the schema."""
+
+    function: int | None
+    schema: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """A view that reads the counter, or, where it is materialised, the events: the columns of ``picture_views.sql``.
 
@@ -301,6 +311,7 @@ class Picture:
     fired: tuple[Fired, ...]
     creators: tuple[Creator, ...]
     grants: tuple[Grant, ...]
+    relying: tuple[Relying, ...]
     readers: tuple[Reader, ...]
     views: tuple[View, ...]
     applied: tuple[str, ...]
