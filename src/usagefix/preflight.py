@@ -108,7 +108,7 @@ def _no_table(db: Database, table: picture.Table) -> WrongDatabase:
     if table.elsewhere:
         schemas = ", ".join(table.elsewhere)
         where = f"schema {schemas} has" if len(table.elsewhere) == 1 else f"the schemas {schemas} have"
-        hint = f"{where} both tables: usagefix --schema {shlex.quote(table.elsewhere[0])} COMMAND"
+        hint = f"{where} both tables: run this again with --schema {shlex.quote(table.elsewhere[0])}"
     else:
         both = f"{db.counter.parent} and {db.counter.child}"
         hint = f"is this the application's database? usagefix needs the tables {both}"

@@ -196,7 +196,7 @@ def test_the_api_that_records_nothing(fixed: App, api: Running) -> None:
     )
     assert probed(fixed, api, mode="nothing").stdout.splitlines()[-2:] == [
         "not recorded: 1 use posted, 0 events recorded, the counter did not move",
-        "next: usagefix doctor --source DIR",
+        "next: in the folder of your application: usagefix doctor --source .",
     ]
 
 
@@ -223,7 +223,7 @@ def test_a_competing_increment(fixed: App, api: Running, mode: str) -> None:
     ]
     shown = " ".join(probed(fixed, api, mode=mode).stdout.split())
     assert "the application's own code must do it, perhaps by public.increment_preset_usage(uuid)" in shown
-    assert "next: usagefix doctor --source DIR finds what else counts" in shown
+    assert "next: to find what else counts, in the folder of your application: usagefix doctor --source ." in shown
 
 
 def test_a_trigger_that_counts_too_is_named(fixed: App, api: Running) -> None:

@@ -30,6 +30,10 @@ def test_commands_that_are_named_have_the_options_that_say_which_counter(posts: 
     failed = posts.usagefix("guard", *LIKES)
     assert f"hint: run {AGAIN} apply\n" in failed.stderr
     assert posts.usagefix("verify").stdout.endswith("next: usagefix apply\n")
+    posts.sql("CREATE SCHEMA shop; ALTER TABLE posts SET SCHEMA shop; ALTER TABLE likes SET SCHEMA shop")
+    place = ("--database-url", posts.url(), "--schema", "shop")
+    there = posts.usagefix("verify", *LIKES, *place, COLUMNS="250").stdout
+    assert f"next: {AGAIN.replace('usagefix', 'usagefix --database-url URL --schema shop')} apply\n" in there
 
 
 def test_a_row_that_is_not_there(posts: App) -> None:

@@ -23,7 +23,7 @@ from usagefix.cli.turns import READ, Way, in_turn
 from usagefix.counter import Counter
 from usagefix.declaring import Declared, chosen, declared, unseen
 from usagefix.errors import Busy, InternalError, Interrupted, UsagefixError
-from usagefix.models.outcome import Outcome
+from usagefix.models.outcome import Given, Outcome
 from usagefix.render import words
 
 # psycopg and rich take longer to import than a help page to print: imported where they are needed.
@@ -90,7 +90,7 @@ def on_database(
     fail before there is a connection; ``say`` gets the words for stderr; ``asks``: a person, before it changes
     anything."""
     db: Database | None = None
-    outcome.given = shared(context).flags.as_typed if of_declared else ""
+    outcome.given = Given(shared(context).place, shared(context).flags.as_typed if of_declared else "")
     with caught(outcome):
         if first is not None:
             first()

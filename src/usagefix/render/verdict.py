@@ -15,7 +15,7 @@ from usagefix.models.guarding import GuardReport
 from usagefix.models.history import LogReport
 from usagefix.models.insight import DashboardReport, HeatmapReport, Of, TopReport, TrendsReport, Window, WrittenPage
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, State, StatusReport
-from usagefix.models.notifying import NotificationsReport
+from usagefix.models.notifying import TABLE, NotificationsReport
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.probe import Probed, ProbeReport
 from usagefix.models.reports import Report
@@ -52,9 +52,9 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
         case ApplyReport():
             if report.after is None:
                 following = str(report.before.next or "") or ("usagefix apply" if report.migrations else "")
-                return Verdict("dry run", "nothing was changed; the SQL: usagefix sql VERSION", next=following)
+                return Verdict("dry run", _unchanged(report.migrations), next=following)
             proved = _verified(report.after, nouns)
-            return replace(proved, next=proved.next or "usagefix smoke, then usagefix verify in CI")
+            return replace(proved, next=proved.next or "usagefix smoke, then in CI usagefix verify")
         case BackfillReport():
             return _backfilled(report, nouns)
         case RollbackReport():
@@ -97,6 +97,12 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
             return _probed(report)
         case _:
             assert_never(report)
+
+
+def _unchanged(migrations: tuple[str, ...], face: str = "", of: str = "") -> str:
+    """Nothing, and the commands that print what would have been run."""
+    prints = ", ".join(f"usagefix sql {migration.partition('_')[0]}{face} --adapt" for migration in migrations)
+    return f"nothing was changed; the SQL{of}: {prints}" if prints else "nothing was changed"
 
 
 def _verified(report: VerifyReport, nouns: Nouns) -> Verdict:
@@ -149,7 +155,9 @@ def _window(window: Window) -> str:
 
 def _rolled_back(report: RollbackReport, nouns: Nouns) -> Verdict:
     if report.dry_run and (report.migrations or report.purged):
-        return Verdict("dry run", "nothing was changed; the SQL: usagefix sql VERSION rollback --adapt")
+        # The script of the second one can be made only when the first has run.
+        first = " of the first step" if len(report.migrations) > 1 else ""
+        return Verdict("dry run", _unchanged(report.migrations[:1], " rollback", first))
     if not report.migrations and report.purged:
         return Verdict("purged", "schema usagefix is gone", MIND)
     if not report.migrations:
@@ -204,8 +212,16 @@ def _exported(report: ExportReport) -> Verdict:
 
 def _discovered(report: DiscoverReport) -> Verdict:
     looked = f"{plural(report.columns, 'column')} of {plural(report.tables, 'table')} looked at"
+    if not report.tables:
+        none = "this role may read no table" if report.passed_over else "there is no table here"
+        return Verdict("none found", none, MIND, "connect to the application's database, as a role that may read it")
     if not report.counters:
-        following = "declare a counter that you know yourself, see docs/counters.md; usagefix verify then counts it"
+        maybe = [(idle.counter, idle.events) for idle in report.never_maintained]
+        maybe += [(one.counter, (one.events,)) for one in report.undecided]
+        which = "one of these if it counts" if maybe else "a counter that you know yourself"
+        following = f"declare {which} (docs/counters.md), then usagefix verify"
+        if any(column == "presets.usage_count" and "preset_usage.preset_id" in events for column, events in maybe):
+            following = "usagefix verify (it needs no declaration of presets.usage_count)"
         return Verdict("none found", looked, MIND, following)
     written = report.written
     added = f", {grouped(len(written.added))} written to {written.path}" if written else ""
@@ -219,12 +235,25 @@ def _discovered(report: DiscoverReport) -> Verdict:
 
 def _logged(report: LogReport) -> Verdict:
     if not report.entries:
-        why = "the ledger is empty" if report.ledger else "there is no ledger, schema usagefix"
-        return Verdict("nothing", f"usagefix was never applied here: {why}", MIND, "usagefix apply --dry-run")
+        never = "usagefix was never applied here"
+        gone = f"there is no ledger, schema usagefix: {never}, or rollback --purge dropped what it did"
+        why = f"the ledger is empty: {never}" if report.ledger else gone
+        return Verdict("nothing", why, MIND, str(report.next or ""))
     shown = "1 entry" if len(report.entries) == 1 else f"{grouped(len(report.entries))} entries"
     older = report.found - len(report.entries)
     more = f"; {grouped(older)} older: usagefix log --limit {report.found}" if older else ""
     return Verdict("log", f"{shown}, the newest first{more}")
+
+
+def collapsing(table: str | None) -> str:
+    """The command that throttles a table."""
+    named = f" --table {shlex.quote(table)}" if table not in (None, TABLE) else ""
+    return f"usagefix notifications collapse{named}"
+
+
+def made_again(table: str) -> str:
+    """What repairs a throttle."""
+    return f"{collapsing(table)} (it creates the throttle again; off removes it)"
 
 
 def _throttled(report: NotificationsReport) -> Verdict:
@@ -236,33 +265,35 @@ def _throttled(report: NotificationsReport) -> Verdict:
         said = "each notification is a row of its own again" if report.changed else "it was off"
         return Verdict("off", f"{report.table}: {said}", GOOD)
     if broken:
-        following = "usagefix notifications collapse creates a throttle again, off removes it"
-        return Verdict("not as made", f"{', '.join(broken)}: somebody disabled or altered the throttle", BAD, following)
+        said = f"{', '.join(broken)}: somebody disabled or altered the throttle"
+        return Verdict("not as made", said, BAD, made_again(broken[0]))
     if report.action is Throttling.COLLAPSE:
         return Verdict("on", f"{report.table}" + ("" if report.changed else ": this was already so"), GOOD)
     if not report.throttles:
-        return Verdict(
-            "off", "every notification is a row of its own", next="usagefix notifications collapse --dry-run"
-        )
+        found = next(iter((report.table, *report.others) if report.there else report.others), None)
+        following = f"{collapsing(found)} --dry-run" if found else ""
+        if report.there:
+            return Verdict("off", "every notification is a row of its own", next=following)
+        said = f"there is no table {report.table}" + ("" if found else "; --table names that of your notifications")
+        return Verdict("nothing to throttle", said, MIND, following)
     return Verdict("on", ", ".join(throttle.table for throttle in report.throttles), GOOD)
 
 
 def _probed(report: ProbeReport) -> Verdict:
     said = moved(report)
+    source = "in the folder of your application: usagefix doctor --source ."
     match report.verdict:
         case Probed.COUNTED:
             return Verdict("counted", said, GOOD)
         case Probed.NOT_RECORDED:
             limited = any(finding.finding_id == "daily_limit" for finding in report.why)
-            return Verdict(
-                "not recorded", said, BAD, "usagefix apply --dry-run" if limited else "usagefix doctor --source DIR"
-            )
+            return Verdict("not recorded", said, BAD, "usagefix apply --dry-run" if limited else source)
         case Probed.NOT_COUNTED:
             return Verdict("not counted", said, BAD, "usagefix verify, then usagefix apply")
         case Probed.COUNTED_TWICE:
-            return Verdict("counted twice", said, BAD, "usagefix doctor --source DIR finds what else counts")
+            return Verdict("counted twice", said, BAD, f"to find what else counts, {source}")
         case Probed.RECORDED_TWICE:
-            return Verdict("recorded twice", said, BAD, "usagefix doctor --source DIR finds what records a use")
+            return Verdict("recorded twice", said, BAD, f"to find what records a use, {source}")
         case Probed.REFUSED:
             hint = next((post.hint for post in report.posts if not post.accepted), "")
             return Verdict("refused", said, BAD, hint)
