@@ -40,7 +40,7 @@ def test_a_row_that_is_not_there(posts: App) -> None:
     result = posts.usagefix("check", "77", *LIKES)
     assert result.code == 1
     assert "error: no row has the id '77'\n" in result.stderr
-    assert "hint: ids are of type integer here. " in result.stderr
+    assert "hint: ids are of type integer here; a name is known only where label declares its column. " in result.stderr
     posts.sql("ALTER TABLE posts RENAME id TO number")
     assert "ids are of type integer here" in posts.usagefix("check", "77", *LIKES).stderr
 
