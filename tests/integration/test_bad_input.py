@@ -74,13 +74,21 @@ def test_malformed_url(url: str) -> None:
     assert_clear(run("--database-url", url, "verify"), 2)
 
 
-@pytest.mark.parametrize("arguments", [("verify", "--format", "json"), ("verify",), ("--version",)])
-def test_interrupted_before_there_is_a_command_line(arguments: tuple[str, ...]) -> None:
-    """Ctrl-C while usagefix is being imported."""
+@pytest.mark.parametrize(
+    ("at", "arguments"),
+    [
+        ("usagefix.cli", ("verify", "--format", "json")),
+        ("usagefix.cli", ("--version",)),
+        ("usagefix.verify", ("verify", "--format", "json")),
+        ("usagefix.verify", ("verify",)),
+    ],
+)
+def test_interrupted_before_a_command_begins(at: str, arguments: tuple[str, ...]) -> None:
+    """Ctrl-C while usagefix is being imported, or what the command needs; Python notes one that falls into an exec()."""
     code = (
         "import builtins, runpy, sys\nreal, armed = builtins.__import__, [True]\n"
         "def first(name, *rest, **named):\n"
-        "    if name.startswith('usagefix.cli') and armed.pop() if armed else False:\n        raise KeyboardInterrupt\n"
+        f"    if name.startswith({at!r}) and armed.pop() if armed else False:\n        exec('raise KeyboardInterrupt')\n"
         "    return real(name, *rest, **named)\n"
         "builtins.__import__ = first\nsys.argv[0] = 'usagefix'\n"
         "runpy.run_module('usagefix', run_name='__main__', alter_sys=True)"
@@ -92,6 +100,15 @@ def test_interrupted_before_there_is_a_command_line(arguments: tuple[str, ...]) 
     assert_clear(result, 130, "interrupted")
     if "json" in arguments:
         assert (result.json["exit_code"], result.json["command"]) == (130, "verify")
+
+
+def test_an_interrupt_that_python_swallows_comes_again() -> None:
+    code = (
+        "import signal, time\nfrom usagefix.__main__ import obey\nobey()\nclass Last:\n    def __del__(self):\n"
+        "        signal.raise_signal(signal.SIGTERM)\nLast()\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('obeyed')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "obeyed\n", "")
 
 
 def test_who_may_not_write_is_told_so_first(app: App) -> None:

@@ -115,9 +115,10 @@ def on_database(
         if asks is not None:
             ask(db, outcome, asks, way, as_error)
         again_on_a_standby(partial(about, outcome, work, way), db, say)
-    outcome.changes = words.outcome(db.changes if db else (), outcome.left)
-    if db is not None:
-        db.close()
+    with caught(outcome):
+        outcome.changes = words.outcome(db.changes if db else (), outcome.left)
+        if db is not None:
+            db.close()
 
 
 def about(outcome: Outcome, work: Work, way: Way, db: Database) -> None:
@@ -168,12 +169,16 @@ def as_error(failure: BaseException) -> UsagefixError:
 def end(outcome: Outcome, output: Format | None, to: Path | None = None, lines: Iterable[str] = ()) -> NoReturn:
     """Say what went wrong, print the result or write it to a file, say ``lines``, and end the process with its exit
     code."""
-    tell(outcome)
-    printing.show(outcome, output, to)
-    if to is not None:
-        words.say(f"{to} is written")
-    for line in lines:
-        words.say(line)
+    try:
+        tell(outcome)
+        printing.show(outcome, output, to)
+        if to is not None:
+            words.say(f"{to} is written")
+        for line in lines:
+            words.say(line)
+    except KeyboardInterrupt:
+        words.fail(interrupted(), outcome.changes)
+        raise typer.Exit(Interrupted.exit_code) from None
     raise typer.Exit(outcome.exit_code)
 
 
