@@ -54,7 +54,8 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
                 following = str(report.before.next or "") or ("usagefix apply" if report.migrations else "")
                 return Verdict("dry run", _unchanged(report.migrations), next=following)
             proved = _verified(report.after, nouns)
-            return replace(proved, next=proved.next or "usagefix smoke, then in CI usagefix verify")
+            smoke_as = f" --as {shlex.quote(report.smoke_as)}" if report.smoke_as else ""
+            return replace(proved, next=proved.next or f"usagefix smoke{smoke_as}, then in CI usagefix verify")
         case BackfillReport():
             return _backfilled(report, nouns)
         case RollbackReport():
