@@ -8,8 +8,9 @@ from dataclasses import asdict
 from usagefix.models.figures import grouped, plural
 from usagefix.models.notifying import Mode, NotificationsReport, Throttle
 from usagefix.render.counts import names_of, number
+from usagefix.render.ending import BAD, FAINT, GOOD, made_again
 from usagefix.render.pieces import Cell, Column, Facts, Mark, Notes, Outline, Result, Script, Section, Table
-from usagefix.render.verdict import BAD, FAINT, GOOD, made_again, verdict
+from usagefix.render.verdict import verdict
 
 _MEANS = {
     Mode.COLLAPSE: "a new one is merged into the unread one",

@@ -29,6 +29,7 @@ from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
 from usagefix.render import counts, discovery, findings, history, insights, notifying, standing
+from usagefix.render.ending import Verdict
 from usagefix.render.phrases import corrections, took, undone
 from usagefix.render.pieces import (
     Cell,
@@ -44,7 +45,7 @@ from usagefix.render.pieces import (
     Table,
     each_text,
 )
-from usagefix.render.verdict import Verdict, verdict
+from usagefix.render.verdict import verdict
 from usagefix.render.words import again, harmless
 
 _MOST_NAMES = 3  # of counters, in a verdict

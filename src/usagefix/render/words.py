@@ -33,6 +33,7 @@ _COMMANDS = re.compile(
     r"|probe-api|rollback|smoke|sql|status|top|trends|verify)\b)"
     r"(?!\w+ --help)"
 )
+_OWN = re.compile(r"[^,;(]*--counter ")
 
 
 def harmless(text: str) -> str:
@@ -127,7 +128,9 @@ def again(text: str, given: Given = NONE) -> str:
     """A text whose commands are about the same: with the options that said where, and which counters."""
 
     def same(found: re.Match[str]) -> str:
-        return " ".join(filter(None, ("usagefix", given.to(found["name"])))) + " "
+        names_its_own = _OWN.match(found.string, found.end())
+        options = given.place if names_its_own else given.to(found["name"])
+        return " ".join(filter(None, ("usagefix", options))) + " "
 
     return _COMMANDS.sub(same, text)
 
