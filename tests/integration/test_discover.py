@@ -84,14 +84,16 @@ PLAIN = {"posts.likes_count": ("posts_likes.post_id", None, None)}
 def test_what_the_role_may_not_read_is_named(empty: App) -> None:
     likes(empty)
     empty.sql("CREATE TABLE secret_likes (post_id int REFERENCES posts); CREATE TABLE own (id int PRIMARY KEY, n int);"
-              "ALTER TABLE own ENABLE ROW LEVEL SECURITY")  # fmt: skip
+              "ALTER TABLE own ENABLE ROW LEVEL SECURITY; CREATE SCHEMA auth; CREATE TABLE auth.users (id int)")  # fmt: skip
     grants = "GRANT SELECT ON posts, posts_likes, own TO looker; GRANT USAGE ON SCHEMA public TO looker"
-    with role(empty, "looker", grants=grants):
+    other = "CREATE FUNCTION other() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION other OWNER TO other"
+    with role(empty, "looker", grants=grants), role(empty, "other", grants=other):
         result = discover(empty, DATABASE_URL=empty.url("looker"))
         assert found(result) == PLAIN
         assert {(one["what"], one["why"]) for one in result.json["passed_over"]} == {
             ("public.own", "row level security hides rows from role looker"),
             ("public.secret_likes", "role looker may not read it"),
+            ("auth.users", "role looker may not read it"),
         }
 
 
