@@ -97,6 +97,14 @@ def test_what_the_role_may_not_read_is_named(empty: App) -> None:
         }
 
 
+def test_what_to_do_where_it_finds_none(app: App) -> None:
+    none = app.usagefix("discover").stdout
+    assert none.endswith("\nnext: usagefix verify, which counts presets.usage_count without a declaration\n")
+    with role(app, "stranger"):
+        none = app.usagefix("discover", DATABASE_URL=app.url("stranger")).stdout
+        assert none.endswith("\nnext: connect as a role that may read the tables, then usagefix discover\n")
+
+
 def test_other_schemas_partitions_and_odd_names(empty: App) -> None:
     likes(empty)
     empty.sql(

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from usagefix import naming
 from usagefix.models.choices import GuardMode, Throttling
 from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport, Severity
@@ -206,6 +207,10 @@ def _discovered(report: DiscoverReport) -> Verdict:
     looked = f"{plural(report.columns, 'column')} of {plural(report.tables, 'table')} looked at"
     if not report.counters:
         following = "declare a counter that you know yourself, see docs/counters.md; usagefix verify then counts it"
+        if not report.tables and report.passed_over:
+            following = "connect as a role that may read the tables, then usagefix discover"
+        elif any(one.counter == ".".join(naming.USUAL) for one in report.undecided):
+            following = "usagefix verify, which counts presets.usage_count without a declaration"
         return Verdict("none found", looked, MIND, following)
     written = report.written
     added = f", {grouped(len(written.added))} written to {written.path}" if written else ""
