@@ -122,9 +122,7 @@ def _lost(state: str | None, said: str) -> UsagefixError:
     if _POOLER_FULL.search(said):
         hint = hints.hint(said, said, "", "")
     elif _POOLER_LIMIT.fullmatch(said):
-        hint = (
-            f"the pooler's own time limit ended this: raise it there, or name the server's address; {_AGAIN}"
-        )
+        hint = f"the pooler's own time limit ended this: raise it there, or name the server's address; {_AGAIN}"
     return CannotConnect(f"the connection was lost: {said}", hint=hint, sqlstate=state)
 
 

@@ -22,6 +22,7 @@ class Table:
     tables."""
 
     name: str
+    sql: str
     present: bool
     other_kind: bool
     partitioned: bool
@@ -64,11 +65,10 @@ def tables(db: Database) -> tuple[Table, Table]:
 def unreadable(db: Database, table: Table) -> Unreadable | None:
     """Why this role cannot read all rows of one of the two tables; None if it can. Nobody is told to connect as the
     role that they are."""
-    role, name = db.session.role, f"{db.counter.schema}.{table.name}"
-    qualified = f"{shown(db.counter.schema)}.{shown(table.name)}"
+    role, name = db.session.role, table.sql
     if not table.readable:
         as_owner = f", or connect as {table.owner}, who owns it" if table.owner != role else ""
-        grant = f"GRANT SELECT ON {qualified} TO {shown(role)}"
+        grant = f"GRANT SELECT ON {name} TO {shown(role)}"
         return Unreadable(f"role {role} may not read {name}", grant + as_owner)
     if not table.filtered:
         return None
@@ -76,7 +76,7 @@ def unreadable(db: Database, table: Table) -> Unreadable | None:
     if not table.force_rls:
         remedy += f", or as {table.owner}, who owns it"
     elif table.owned:
-        remedy += f", or ALTER TABLE {qualified} NO FORCE ROW LEVEL SECURITY"
+        remedy += f", or ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY"
     return Unreadable(f"row level security hides rows of {name} from role {role}", f"counts would be wrong; {remedy}")
 
 
