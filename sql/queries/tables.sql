@@ -1,10 +1,9 @@
--- The two tables, null if one is missing. sql: the name as SQL writes it, with its schema. columns: by name, each with its type, whether it is required, whether it
+-- The two tables: null if a table is missing. columns: by name, each with its type, whether it is required, whether it
 -- has a default, and how its values are compared (base: the base type of a domain; own_equality: it is no type of
 -- PostgreSQL; exact: values that its collation calls equal are identical). elsewhere: other schemas that have both
 -- tables. The one with the counter comes first.
 SELECT
     wanted.name AS name,
-    wanted.qualified AS sql,
     tables.oid IS NOT NULL AS present,
     COALESCE((SELECT relkind FROM pg_catalog.pg_class WHERE oid = to_regclass(wanted.qualified)), ' ')
         IN ('v', 'm', 'f') AS other_kind,

@@ -22,7 +22,6 @@ class Table:
     tables."""
 
     name: str
-    sql: str
     present: bool
     other_kind: bool
     partitioned: bool
@@ -34,6 +33,12 @@ class Table:
     filtered: bool
     columns: dict[str, dict[str, Any]]
     elsewhere: list[str]
+    schema: str = ""
+
+    @property
+    def sql(self) -> str:
+        """The table as SQL writes it, with quotes only where it needs them."""
+        return f"{shown(self.schema)}.{shown(self.name)}"
 
     def type_of(self, column: str) -> str:
         """The type of a column, without a length: ``character varying``."""
@@ -59,7 +64,8 @@ class Baselines:
 def tables(db: Database) -> tuple[Table, Table]:
     """The table with the counter, and that of the events."""
     parent, child = db.rows(db.query("tables"), Table)
-    return parent, child
+    schema = db.counter.schema
+    return replace(parent, schema=schema), replace(child, schema=db.counter.child_schema or schema)
 
 
 def unreadable(db: Database, table: Table) -> Unreadable | None:
