@@ -22,7 +22,7 @@ from usagefix.models.probe import Probed, ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, Status, VerifyReport
-from usagefix.render.phrases import moved, tally
+from usagefix.render.phrases import after_export, moved, tally
 
 GOOD, BAD, MIND, FAINT, PLAIN = "green", "red", "yellow", "dim", ""
 GUARDED = {
@@ -200,7 +200,7 @@ def _smoked(report: SmokeReport, nouns: Nouns) -> Verdict:
 
 def _exported(report: ExportReport) -> Verdict:
     written = f"{plural(len(report.files), 'file')} written, {grouped(len(report.there))} there already"
-    return Verdict("exported", written, GOOD, f"{report.runs}, then usagefix verify")
+    return Verdict("exported", written, GOOD, after_export(report))
 
 
 def _discovered(report: DiscoverReport) -> Verdict:
