@@ -80,12 +80,13 @@ def _opened(location: Location) -> Database:
 
 def _looked_at(connection: psycopg.Connection[Any], location: Location) -> Database:
     connection.adapters.register_loader("timestamptz", _Moment)
+    if 0 < connection.info.server_version < OLDEST_SERVER:  # such a server refuses the question below
+        version = connection.info.parameter_status("server_version")
+        raise ConfigurationError(
+            f"the server is PostgreSQL {version}; usagefix needs 14 or later", hint="upgrade the server"
+        )
     with translated(), connection.cursor(row_factory=class_row(Session)) as cursor:
         session = cursor.execute(catalog.query("session").encode()).fetchall()[0]
-    if session.version_number < OLDEST_SERVER:
-        raise ConfigurationError(
-            f"the server is PostgreSQL {session.server_version}; usagefix needs 14 or later", hint="upgrade the server"
-        )
     if session.trap is not None:
         raise NotPermitted(
             f"usagefix.{session.trap} is not as usagefix creates it, and could run somebody's code with your rights",
