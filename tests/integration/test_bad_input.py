@@ -184,15 +184,29 @@ def test_not_the_database_that_usagefix_knows(app: App, command: str, damage: st
 def test_each_missing_right_is_named(app: App) -> None:
     with role(app, "guest"):
         url = app.url("guest")
-        assert_clear(run("verify", DATABASE_URL=url), 5, "role guest may not read public.presets", "GRANT SELECT")
+        assert_clear(
+            run("verify", DATABASE_URL=url), 5,
+            "role guest may not read public.presets", "GRANT SELECT ON public.presets TO guest",
+            "role guest may not read public.preset_usage", "GRANT SELECT ON public.preset_usage TO guest",
+        )  # fmt: skip
         app.sql("ALTER ROLE guest BYPASSRLS")
         app.sql("GRANT SELECT ON presets, preset_usage TO guest")
+        app.sql("CREATE SCHEMA other; CREATE TABLE other.uses (preset uuid); GRANT USAGE ON SCHEMA other TO guest")
+        elsewhere = run("verify", "--counter", "presets.usage_count", "--events", "other.uses.preset", DATABASE_URL=url)
+        assert_clear(elsewhere, 5, "role guest may not read other.uses", "GRANT SELECT ON other.uses TO guest")
+        app.sql("DROP SCHEMA other CASCADE")
         dump = app.dump()
         for command in ("apply", "backfill"):
             assert_clear(
                 run(command, DATABASE_URL=url), 5, "guest does not own table public.presets", "connect as postgres"
             )
         app.sql("ALTER TABLE presets OWNER TO guest")
+        assert_clear(
+            run("apply", DATABASE_URL=url),
+            5,
+            "public.preset_usage; its owner is postgres",
+            "the rights of both (guest, postgres)",
+        )
         app.sql("ALTER TABLE preset_usage OWNER TO guest")
         dump = app.dump()
         result = run("apply", DATABASE_URL=url)

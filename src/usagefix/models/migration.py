@@ -141,11 +141,13 @@ class ApplyReport(Keyed):
 @dataclass(frozen=True, slots=True)
 class ExportReport(Keyed):
     """The files that an export wrote, in the order in which they run, and those that were ``there`` already.
-    ``tool``: the migration tool; ``runs``: its command that runs them. ``edited`` and ``older`` are files of earlier
-    exports, before the new ones: changed by somebody, or from another usagefix. All are paths."""
+    ``tool``: the migration tool, ``certain`` if a person or the folder says so; ``runs``: its command that runs them.
+    ``edited`` and ``older`` are files of earlier exports, before the new ones: changed by somebody, or from another
+    usagefix. All are paths."""
 
     tool: MigrationTool
     runs: str
+    certain: bool
     files: tuple[str, ...]
     there: tuple[str, ...]
     edited: tuple[str, ...]

@@ -12,6 +12,7 @@ from usagefix.models.figures import grouped, plural
 from usagefix.models.history import LogReport
 from usagefix.models.notifying import TABLE, NotificationsReport
 from usagefix.models.probe import Probed, ProbeReport
+from usagefix.naming import USUAL
 from usagefix.render.phrases import moved
 
 GOOD, BAD, MIND, FAINT, PLAIN = "green", "red", "yellow", "dim", ""
@@ -35,14 +36,17 @@ def discovered(report: DiscoverReport) -> Verdict:
     looked = f"{plural(report.columns, 'column')} of {plural(report.tables, 'table')} looked at"
     if not report.tables:
         none = "this role may read no table" if report.passed_over else "there is no table here"
-        return Verdict("none found", none, MIND, "connect to the application's database, as a role that may read it")
+        following = "connect as a role that may read the tables, then usagefix discover"
+        if not report.passed_over:
+            following = "connect to the database of your application, then usagefix discover"
+        return Verdict("none found", none, MIND, following)
     if not report.counters:
         maybe = [(idle.counter, idle.events) for idle in report.never_maintained]
         maybe += [(one.counter, (one.events,)) for one in report.undecided]
         which = "one of these if it counts" if maybe else "a counter that you know yourself"
         following = f"declare {which} (docs/counters.md), then usagefix verify"
-        if any(column == "presets.usage_count" and "preset_usage.preset_id" in events for column, events in maybe):
-            following = "usagefix verify (it needs no declaration of presets.usage_count)"
+        if any(column == ".".join(USUAL) and "preset_usage.preset_id" in events for column, events in maybe):
+            following = "usagefix verify, which counts presets.usage_count without a declaration"
         return Verdict("none found", looked, MIND, following)
     written = report.written
     added = f", {grouped(len(written.added))} written to {written.path}" if written else ""

@@ -22,7 +22,7 @@ from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, Status, VerifyReport
 from usagefix.render.ending import BAD, GOOD, MIND, Verdict, discovered, logged, probed, throttled
-from usagefix.render.phrases import tally
+from usagefix.render.phrases import after_export, tally
 
 GUARDED = {
     GuardMode.IGNORE: "the counter keeps its value, the rest of the statement succeeds",
@@ -195,4 +195,4 @@ def _smoked(report: SmokeReport, nouns: Nouns) -> Verdict:
 
 def _exported(report: ExportReport) -> Verdict:
     written = f"{plural(len(report.files), 'file')} written, {grouped(len(report.there))} there already"
-    return Verdict("exported", written, GOOD, f"{report.runs}, then usagefix verify")
+    return Verdict("exported", written, GOOD, after_export(report))
