@@ -19,7 +19,7 @@ class _Identified(Protocol):
 
 
 Row = TypeVar("Row", bound=_Identified)
-_LISTS = ". usagefix verify lists "
+_LISTS = ". usagefix verify lists wrong "
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,6 +252,19 @@ def test_what_is_taken_from_everybody_stays_with_those_who_have_it_only_so(
     assert [right.one(creates, who) for who in (builder, web)] == [True, False]
 
 
+def test_a_function_that_is_closed_finds_what_it_found_before(right: App) -> None:
+    """On Supabase, what extensions make stands in a schema of its own, to which the database's path leads."""
+    right.sql(
+        "CREATE SCHEMA extensions; CREATE FUNCTION extensions.right_now() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'"
+    )
+    right.sql(f'ALTER DATABASE "{right.name}" SET search_path = "$user", public, extensions')
+    right.sql("CREATE FUNCTION by_way(uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS"
+              " $$BEGIN PERFORM right_now(), increment_preset_usage($1); END$$")  # fmt: skip
+    right.sql(found(right, "search_path_open", "public.by_way(uuid)").remedy)
+    assert "search_path_open" not in {finding.finding_id for finding in examine(right).findings}
+    right.sql("SELECT by_way(%s)", right.preset())
+
+
 def test_who_may_not_update_by_the_function_either_is_not_named(right: App, roles: Callable[..., str]) -> None:
     """Its owner may not; nor does a function that runs with its caller's rights give any."""
     weak = roles("doctor_weak")

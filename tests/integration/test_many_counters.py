@@ -153,7 +153,9 @@ def test_a_row_is_looked_for_in_each_table(db: Database) -> None:
         'no preset has the id or the name \'4711\'; usagefix looked in presets, customers, "Blog ""posts"""'
     )
     assert "customers: ids are of type integer here; a name must be exact" in nowhere.failure.hint
-    assert "a name is known only where label declares its column. usagefix verify lists rows" in nowhere.failure.hint
+    assert (
+        "a name is known only where label declares its column. usagefix verify lists wrong rows" in nowhere.failure.hint
+    )
 
 
 def test_a_counter_that_was_right_is_not_said_to_be_wrong(fixed: App) -> None:

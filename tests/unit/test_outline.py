@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import io
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -80,6 +81,9 @@ def test_a_page_and_a_terminal_show_the_same(name: str) -> None:
     verdict = of_report(report).verdict
     assert words(str(verdict)) in wide
     assert verdict.rest in shown
+    assert not re.search(
+        r"usagefix [^;,]*\b(COMMAND|DIR|FILE|ID|MODE|NAME|VERSION)\b", f"{verdict.rest}, {verdict.next}"
+    )
 
 
 @pytest.mark.parametrize(

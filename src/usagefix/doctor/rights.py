@@ -28,8 +28,13 @@ def search_path_open(case: Case) -> Iterator[Finding]:
             "A caller can make a SECURITY DEFINER function use other tables",
             function.signature,
             f"it runs as {function.owner}, and {found}; its search_path: {path or 'none'}",
-            f"ALTER FUNCTION {function.signature} SET search_path = {path or case.counter.schema_sql}, pg_temp",
+            f"ALTER FUNCTION {function.signature} SET search_path = {path or _path(case)}, pg_temp",
         )
+
+
+def _path(case: Case) -> str:
+    """Where such a function found its names so far: the schema of the tables, and what is configured here."""
+    return ", ".join(dict.fromkeys((case.counter.schema_sql, *case.picture.surroundings.path)))
 
 
 def open_to_everybody(case: Case) -> Iterator[Finding]:

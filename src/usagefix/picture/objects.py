@@ -133,6 +133,7 @@ class ForeignKey:
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """The columns of ``picture_surroundings.sql``. ``sees_…`` is None if there is nothing to see;
+    ``path``: the schemas on a search_path that is configured for the database or a role, as SQL writes them;
     ``triggerless``: whose sessions fire no trigger, as ALTER names them; ``event_rows``, ``event_pages``: about how
     large the events are; ``correlations``: how far they lie in the order of a column, by its name."""
 
@@ -144,6 +145,7 @@ class Surroundings:
     sees_refused: bool | None
     sees_applied: bool | None
     schemas: list[str]
+    path: list[str]
     events_unlogged: bool
     triggerless: list[str]
     updates: int
