@@ -10,9 +10,12 @@ from usagefix.reading.inserts import Insert, inserts
 from usagefix.reading.pieces import Piece, closing, listed, pieces, until, word
 from usagefix.reading.routine import Argument, Routine
 from usagefix.reading.subject import USUAL, Subject
+from usagefix.tokens import Kind
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _AROUND = {"a", "arg", "id", "in", "input", "p", "param", "parameter", "the", "uid", "uuid", "v", "value"}  # no meaning
+_JSON = ("json", "jsonb")
+_AS_IT_IS = frozenset({"(", ")", ".", ",", "::", "$"})
 _ENDS = frozenset({"from", "where", "on", "returning", ";"})
 
 
@@ -53,7 +56,7 @@ def _resolved(
     given: dict[str, int] = {}
     known = set(columns or (subject.foreign_key, subject.user, subject.kind, subject.data)) - {subject.event_id}
     for column, place in (*_inserted(routine, subject), *_named(arguments, subject, known)):
-        if column in known and place not in given.values():
+        if column in known and place not in given.values() and _fits(arguments[place - 1], column, subject):
             given.setdefault(column, place)
     unknown = []
     for place, argument in enumerate(arguments, 1):
@@ -70,11 +73,17 @@ def _resolved(
     return given, tuple(unknown)
 
 
+def _fits(argument: Argument, column: str, subject: Subject) -> bool:
+    """Whether it can be one value of such a column: a document or a row is no key, and no kind."""
+    plain = argument.type not in _JSON and argument.category not in ("A", "C", "P")
+    return plain or column not in (subject.foreign_key, subject.user, subject.kind)
+
+
 def _by_type(argument: Argument, key_type: str, subject: Subject) -> str:
     lowered = argument.name.lower()
     if argument.type == key_type and "type" not in lowered and "kind" not in lowered:
         return subject.foreign_key
-    if argument.type in ("json", "jsonb"):
+    if argument.type in _JSON:
         return subject.data
     return subject.kind if argument.category in ("S", "E") else ""
 
@@ -118,8 +127,8 @@ def _values(found: list[Piece], insert: Insert) -> Iterator[tuple[int, int]]:
 
 
 def _names(body: str, item: Sequence[Piece]) -> Iterator[str]:
-    """The names and the numbered parameters in an expression; none of one that looks something up."""
-    if any(piece.text == "select" for piece in item):
+    """The names and the numbered parameters in an expression; none of one that looks something up, or works it out."""
+    if any(piece.text == "select" or (piece.kind is Kind.MARK and piece.text not in _AS_IT_IS) for piece in item):
         return
     for place, piece in enumerate(item):
         if piece.is_name:
