@@ -80,16 +80,26 @@ class Made:
 
     def outcomes(self, said: Sequence[str]) -> tuple[Outcome, ...]:
         """What came of each. Raises Busy if no preset was free until all ways to use it had been tried."""
+        found = self.heard(said)
+        _require_one(dict(zip(self.tries, found, strict=True)))
+        return found
+
+    def heard(self, said: Sequence[str]) -> tuple[Outcome, ...]:
+        """What came of each; nothing of one whose preset was held."""
         found = [_NOTHING] * len(self.tries)
         for text in said:
             with suppress(ValueError, TypeError, KeyError):
                 heard = json.loads(text, parse_float=Decimal)
                 if heard["token"] == self.token:
                     found[heard["n"]] = Outcome(**heard["said"])
-        untried = {each.case for each, came in zip(self.tries, found, strict=True) if not came.tried}
-        if found and not {each.case for each in self.tries} - untried:
-            raise Busy("every preset that could be tried is held", hint="run this again", sqlstate="55P03")
         return tuple(found)
+
+
+def _require_one(came: Mapping[Try, Outcome]) -> None:
+    """Raises Busy if there is no case of which all was tried."""
+    untried = {each.case for each, outcome in came.items() if not outcome.tried}
+    if came and not {each.case for each in came} - untried:
+        raise Busy("every preset that could be tried is held", hint="run this again", sqlstate="55P03")
 
 
 def made(scene: Scene, tries: Sequence[Try], title: str) -> Made:
@@ -123,18 +133,21 @@ def before(db: Database, scene: Scene, limits: Limits | None) -> Trials:
 def _run(
     db: Database, scene: Scene, tries: Sequence[Try], limits: Limits | None, first: str = ""
 ) -> dict[tuple[str, Case], Outcome]:
-    """What comes of uses without the triggers of usagefix; ``first``: a statement before them. All of it is undone."""
-    if not tries:
-        return {}
-    trials = made(scene, tries, "")
-    script = "\n".join([*_idle(scene), first, *(statement.text for statement in trials.statements)])
+    """What comes of uses without the triggers of usagefix; ``first``: a statement before them. All of it is undone.
+    Raises Busy if no preset becomes free."""
+    came = dict.fromkeys(tries, _NOTHING)
 
-    def attempt() -> tuple[Outcome, ...]:
+    def attempt() -> None:
+        left = made(scene, [each for each, outcome in came.items() if not outcome.tried], "")
+        script = "\n".join([*_idle(scene), first, *(statement.text for statement in left.statements)])
         with db.transaction(limits, rollback=True):
             db.run(script)
-            return trials.outcomes(db.said)
+            came.update(zip(left.tries, left.heard(db.said), strict=True))
+        _require_one(came)
 
-    return {(t.way.name, t.case): said for t, said in zip(tries, db.retrying(attempt, limits), strict=True)}
+    if tries:
+        db.retrying(attempt, limits)
+    return {(each.way.name, each.case): outcome for each, outcome in came.items()}
 
 
 def _idle(scene: Scene) -> Iterator[str]:
