@@ -69,3 +69,20 @@ def test_three_levels(chain: App, tmp_path: Path) -> None:
     world = next(part for part in tried.json["counters"] if part["counter"] == "world_total")
     said = {step["step_id"]: step["status"] for step in world["steps"]}
     assert (said["first_use"], said["many_rows"], said["delete"]) == ("ok", "ok", "ok"), world["steps"]
+
+
+@pytest.mark.parametrize(
+    "leaves_out", ["hidden = id NOT IN (8, 9)", "community_id = CASE WHEN id IN (8, 9) THEN 1 END"]
+)
+def test_a_row_is_chosen_whose_change_the_total_counts(chain: App, tmp_path: Path, leaves_out: str) -> None:
+    file = tmp_path / "usagefix.toml"
+    sums = 'sum = "comments_count"'
+    file.write_text(SHAPE.declaration.read_text().replace(sums, f'{sums}\nwhere = "NOT hidden"'))
+    chain.sql("ALTER TABLE posts ALTER community_id DROP NOT NULL")
+    chain.sql(f"UPDATE posts SET {leaves_out}")
+    assert chain.usagefix("apply", "--config", str(file), "--trust", "events").code == 0
+    tried = chain.usagefix("smoke", "--config", str(file), "--format", "json")
+    assert tried.code == 0, tried.stdout
+    said = steps(tried)
+    assert said["preset"]["detail"] in ("8", "9")
+    assert (said["first_use"]["status"], said["kinds"]["status"]) == ("ok", "ok"), said

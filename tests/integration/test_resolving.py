@@ -188,7 +188,7 @@ MISTAKES = [
     (LIKES + 'last = { column = "last_liked_at", from = "name" }\n', "4: last names name, of type character varying(20)"),
     (LIKES.replace("posts.likes_count", "demanding.n") + 'missing = "create"', "4: missing = 'create' cannot give public.demanding its needed"),
     (key("missing", "create") + 'key = "id"\nonly = "title = \'x\'"', "4: missing = 'create' needs a unique index on public.posts (id, title)"),
-    (key("missing", "create"), "4: missing = 'create' cannot give public.posts its slug: there is no default"),
+    (key("missing", "create"), "4: missing = 'create' cannot give public.posts its slug: there is no default (ALTER TABLE public.posts ALTER slug SET DEFAULT …)"),
     (key("sum", "ratio"), "4: sum is of type real, in which sums are not exact"),
     (key("sum", "name"), "4: sum is of type character varying; it should be a number"),
     (key("sum", "worth"), "4: sum is numeric, and the counter integer"),

@@ -20,9 +20,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from usagefix.render.ending import Verdict
 from usagefix.render.folding import BREAKS, fold, wrapped
 from usagefix.render.pieces import NARROW, Column, each_text
-from usagefix.render.verdict import Verdict
 from usagefix.render.words import harmless, spelled
 
 PIPE_WIDTH, FILE_WIDTH = 160, 100

@@ -23,12 +23,13 @@ from usagefix.models.migration import (
 )
 from usagefix.models.notifying import NotificationsReport
 from usagefix.models.nouns import USUAL, Nouns
-from usagefix.models.outcome import Outcome, Part
+from usagefix.models.outcome import Given, Outcome, Part
 from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
 from usagefix.render import counts, discovery, findings, history, insights, notifying, standing
+from usagefix.render.ending import Verdict
 from usagefix.render.phrases import corrections, took, undone
 from usagefix.render.pieces import (
     Cell,
@@ -44,7 +45,7 @@ from usagefix.render.pieces import (
     Table,
     each_text,
 )
-from usagefix.render.verdict import Verdict, verdict
+from usagefix.render.verdict import verdict
 from usagefix.render.words import again, harmless
 
 _MOST_NAMES = 3  # of counters, in a verdict
@@ -83,10 +84,8 @@ def _chapter(outcome: Outcome, part: Part, *, whole: bool) -> Chapter:
     return Chapter(nouns, named, True, part.exit_code, _again(failed, outcome.given))
 
 
-def _again(shown: Outline, given: str) -> Outline:
-    """The same with commands that are about the counters that the options say."""
-    if not given:
-        return shown
+def _again(shown: Outline, given: Given) -> Outline:
+    """The same with commands that are about what the options say."""
 
     def of(results: tuple[Result, ...]) -> tuple[Result, ...]:
         return tuple(replace(result, hint=again(result.hint, given)) for result in results)

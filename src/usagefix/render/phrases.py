@@ -237,4 +237,10 @@ def exported(report: ExportReport) -> Iterator[str]:
         yield f"{path} is of another usagefix; it stays, and what is written comes after it"
     if not report.files:
         yield "nothing to write: every file is there already"
-    yield f"next: {report.runs}, then usagefix verify"
+    yield f"next: {after_export(report)}"
+
+
+def after_export(report: ExportReport) -> str:
+    """What to do with the files. A folder of no tool may be one to read them in."""
+    read = "" if report.certain else "read the files; then usagefix apply, or "
+    return f"{read}{report.runs}, then usagefix verify"

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import ClassVar, Literal, TypeVar
 
 from usagefix.models.amount import Amount
-from usagefix.render.verdict import PLAIN, Verdict
+from usagefix.render.ending import PLAIN, Verdict
 
 _IN_CODE = re.compile(r"([\n\t])")
 NARROW = 60  # columns of a terminal below which a row becomes a few lines

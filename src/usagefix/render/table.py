@@ -16,6 +16,7 @@ from usagefix.models.reports import Report
 from usagefix.render.blocks import draw_blocks
 from usagefix.render.brief import brief
 from usagefix.render.charts import draw_bars, draw_heat, draw_lines
+from usagefix.render.ending import BAD, FAINT, GOOD, MIND, PLAIN
 from usagefix.render.folding import fold
 from usagefix.render.layout import conclude, grid, hanging, in_characters_of, item, line, numbers, pairs, text
 from usagefix.render.outline import Chapter, chapters, of_report, overall
@@ -38,7 +39,6 @@ from usagefix.render.pieces import (
     Table,
     told_apart,
 )
-from usagefix.render.verdict import BAD, FAINT, GOOD, MIND, PLAIN
 
 _VERDICT = re.compile(r"^\w[\w -]*: ", re.MULTILINE)
 WIDE = 120  # columns that four of prose fit into

@@ -15,7 +15,7 @@ from usagefix.counter import Counter
 from usagefix.database import Database, Limits
 from usagefix.models.smoke import SmokeReport, SmokeStep
 from usagefix.models.verification import Status
-from usagefix.smoke.chained import ChainedPlay, about, chain, not_tried
+from usagefix.smoke.chained import ChainedPlay, about, chain, lowest, not_tried
 from usagefix.smoke.events import EventsPlay
 from usagefix.smoke.further import further
 from usagefix.smoke.play import Play
@@ -43,7 +43,7 @@ def smoke(
         with db.transaction(limits, settings={"usagefix.smoke": "on"}, rollback=True):
             (transaction,) = db.values("SELECT pg_catalog.pg_current_xact_id()::text")
             counters, below = chain(db)
-            with about(db, counters[0]):
+            with about(db, lowest(counters)):
                 beside = further(db, preset=preset, usage_type=usage_type) if db.counter.usual else None
                 stage = set_stage(db, role=role, preset=preset, usage_type=usage_type, lately=lately)
                 if below is not None:

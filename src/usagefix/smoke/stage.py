@@ -87,6 +87,7 @@ def replaced(stage: Stage, case: Case) -> Stage:
 @dataclass(frozen=True, slots=True)
 class _Role:
     role: str | None
+    may: bool
 
 
 @dataclass(frozen=True, slots=True)
