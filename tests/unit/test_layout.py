@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 
 import pytest
 from reports import NOON
@@ -12,6 +14,7 @@ from rich.text import Text
 from usagefix.models.figures import drifted
 from usagefix.models.history import LogEntry, LogReport
 from usagefix.models.outcome import Outcome
+from usagefix.render.document import document
 from usagefix.render.github import report as github
 from usagefix.render.junit import junit
 from usagefix.render.layout import grid, line
@@ -86,6 +89,16 @@ def test_a_command_stays_whole() -> None:
 )  # fmt: skip
 def test_drift_of_one_sign_is_said_once(total: int, magnitude: int, said: str) -> None:
     assert drifted(total, magnitude) == f"drift {said}"
+
+
+def test_json_turns_no_line_round() -> None:
+    """A terminal shows it, too: the same string, with what it would obey written out."""
+    names = "\u202ethgir\x7f\x9b31m\u2066\U000e0041 \u0645\u0631 \U0001f600"
+    entry = LogEntry(NOON, "apply", "counter", "1", None, None, None, None, None, None, None, None, names, "", None)
+    text = document(Outcome("log", report=LogReport((entry,), 1, ledger=True)))
+    assert json.loads(text)["entries"][0]["by_role"] == names
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2060-\u206f\U000e0000-\U000e007f]", text)
+    assert "\u0645\u0631 \U0001f600" in text
 
 
 def test_the_log_is_told_in_every_format() -> None:
