@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from usagefix import picture
 from usagefix.database import Database
 from usagefix.errors import TO_THE_PRIMARY, DatabaseRefused, NotPermitted, ReadOnlyServer, Refused, WrongDatabase
-from usagefix.nouns import shown
 from usagefix.picture.obstacles import of_any_use, of_keys
+from usagefix.quoting import shown
 
 NO_SUCH_OPERATOR = "42883"
 _DEFAULTS = {"global", "database", "user", "database user"}  # where ALTER ROLE and ALTER DATABASE leave a setting

@@ -11,7 +11,7 @@ from usagefix.doctor.relying import closed, revoked
 from usagefix.doctor.words import listed
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Creator, Function, Grant
-from usagefix.quoting import quoted
+from usagefix.quoting import shown
 
 _SAFE = frozenset({"pg_catalog", "pg_temp"})  # pg_temp holds no functions or operators; for tables it has to be last
 
@@ -43,7 +43,7 @@ def path_open_to_others(case: Case) -> Iterator[Finding]:
         if creator.schema is None:
             yield from _not_there(creator, led, there)
         elif on_path := [run for run in led if creator.schema in run.schemas]:
-            owner = quoted(case.picture.presets.owner or "")
+            owner = shown(case.picture.presets.owner or "")
             yield Finding(
                 "path_open_to_others",
                 WARNING if creator.owner or not any(run.now for run in on_path) else ERROR,
@@ -63,7 +63,7 @@ def _not_there(creator: Creator, led: list[_Run], there: set[str]) -> Iterator[F
     for run in led:
         missing = [name for name in run.path if name not in _SAFE and {"$user": run.role}.get(name, name) not in there]
         if missing and run.function.search_path:
-            kept = [name if name in _SAFE else quoted(name) for name in run.path if name not in missing]
+            kept = [name if name in _SAFE else shown(name) for name in run.path if name not in missing]
             yield Finding(
                 "path_open_to_others",
                 ERROR,
@@ -71,7 +71,7 @@ def _not_there(creator: Creator, led: list[_Run], there: set[str]) -> Iterator[F
                 run.function.signature,
                 f"it runs as {run.role}{run.when}, and its path leads to {listed(missing)}, which does not"
                 f" exist: {creator.role} may create that schema",
-                f"ALTER FUNCTION {run.function.signature} SET search_path = {', '.join(kept) or quoted('')}",
+                f"ALTER FUNCTION {run.function.signature} SET search_path = {', '.join(kept) or shown('')}",
             )
 
 
@@ -143,8 +143,8 @@ def _through(case: Case, grant: Grant, writers: dict[int, Function]) -> str:
 
 def _revoked(case: Case, grant: Grant, writers: dict[int, Function]) -> Iterator[str]:
     """What takes the right away, and no other."""
-    column = case.counter.sql("column")
-    others = ", ".join(quoted(name) for name in case.picture.presets.columns if name != case.counter.column)
+    column = shown(case.counter.column)
+    others = ", ".join(shown(name) for name in case.picture.presets.columns if name != case.counter.column)
     whom = grant.role if grant.through == "owner" else ", ".join(grant.members)
     if grant.function is not None:
         yield revoked(case, writers[grant.function], grant.role)
@@ -154,7 +154,7 @@ def _revoked(case: Case, grant: Grant, writers: dict[int, Function]) -> Iterator
     elif grant.through == "column":
         yield f"REVOKE UPDATE ({column}) ON {case.presets} FROM {grant.role}"
     elif whom:
-        through = quoted(case.picture.presets.owner or "") if grant.through == "owner" else grant.role
+        through = shown(case.picture.presets.owner or "") if grant.through == "owner" else grant.role
         read = "SELECT, " if grant.through == "owner" else ""
         yield f"GRANT {read}INSERT, UPDATE ({others}), DELETE ON {case.presets} TO {whom}"
         yield f"GRANT {read}INSERT, UPDATE, DELETE ON {case.events} TO {whom}"

@@ -14,12 +14,12 @@ from usagefix.errors import ConfigurationError, DatabaseRefused, NotPermitted, R
 from usagefix.models.choices import USAGE_TYPE
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
-from usagefix.nouns import shown
 from usagefix.picture.cases import Case, Users
 from usagefix.picture.differing import different
 from usagefix.picture.examples import examples, variants
 from usagefix.picture.obstacles import said
 from usagefix.preset import one_preset
+from usagefix.quoting import shown
 from usagefix.smoke.rows import temporary_row
 
 EVENTS = 5

@@ -10,9 +10,8 @@ from typing import Any
 from usagefix.database import Database
 from usagefix.errors import NotPermitted, Refused, WrongDatabase
 from usagefix.models.notifying import Collapsed, Mode, Throttle
-from usagefix.nouns import shown
 from usagefix.picture.hidden import hidden
-from usagefix.quoting import quoted
+from usagefix.quoting import quoted, shown
 from usagefix.throttle.roles import Column
 from usagefix.throttle.written import Made, Written, named, read
 
