@@ -54,6 +54,19 @@ def test_no_trial_passes_that_was_not_made(app: App) -> None:
     assert untried == ["a use of somebody else's preset", "a use of one's own preset"]
 
 
+def test_smoke_waits_for_a_preset_where_it_cannot_make_one(fixed: App) -> None:
+    fixed.sql(
+        "ALTER TABLE presets ADD code text NOT NULL DEFAULT 'A' CHECK (code ~ '^[A-Z]$'), ALTER code DROP DEFAULT"
+    )
+    with fixed.connect(autocommit=False) as blocker:
+        blocker.execute("SELECT FROM presets FOR UPDATE")
+        process = fixed.spawn("smoke")
+        told(process, "attempt 2 of 8")
+        blocker.rollback()
+        done = ended(process)
+    assert done.code == 0, done.stdout + done.stderr
+
+
 def test_the_query_in_the_way_on_request(fixed: App) -> None:
     fixed.spoil("UPDATE presets SET usage_count = 0")
     with fixed.connect(autocommit=False) as blocker:
