@@ -55,8 +55,8 @@ def test_no_trial_passes_that_was_not_made(app: App) -> None:
 
 
 def test_smoke_waits_for_a_preset_where_it_cannot_make_one(fixed: App) -> None:
-    fixed.sql("ALTER TABLE presets ADD code text NOT NULL DEFAULT 'A' CHECK (code ~ '^[A-Z]$')")
-    fixed.sql("ALTER TABLE presets ALTER code DROP DEFAULT")
+    fixed.sql("ALTER TABLE presets ADD code serial UNIQUE")
+    fixed.sql("ALTER TABLE presets ALTER code DROP DEFAULT, ALTER code TYPE text, ADD CHECK (code ~ '^[0-9]+$')")
     with fixed.connect(autocommit=False) as blocker:
         blocker.execute("SELECT FROM presets FOR UPDATE")
         process = fixed.spawn("smoke")
