@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from support import INDEX, TRIGGER, App, ended, told
+from support import GUARD, INDEX, TRIGGER, App, ended, told, wait_until
 
 
 def test_a_writer_that_does_not_end(app: App) -> None:
@@ -185,3 +186,18 @@ def test_partition_after_partition(fixture: str, command: tuple[str, ...], reque
     done = ended(process)
     assert done.code == 0, done.stderr
     assert app.drift() == (0, 0) or fixture == "counted"
+
+
+@pytest.mark.parametrize("events_held", [False, True])
+def test_by_hand_a_wait_outlasts_deadlock_timeout(fixed: App, events_held: bool) -> None:
+    """After a second the server cancels an autovacuum. Here it is one by hand. ``events_held``: the version before was
+    applied in the same transaction."""
+    waited = "SELECT EXISTS (SELECT FROM pg_locks WHERE clock_timestamp() - waitstart > '1.1 s')"
+    text = fixed.usagefix("sql", GUARD.name, "apply" if events_held else "rollback").stdout
+    lock = "LOCK TABLE preset_usage IN SHARE ROW EXCLUSIVE MODE;" if events_held else ""
+    with fixed.connect(autocommit=False) as vacuum, fixed.connect() as other, ThreadPoolExecutor(1) as pool:
+        vacuum.execute("LOCK TABLE presets IN SHARE UPDATE EXCLUSIVE MODE")
+        script = pool.submit(other.execute, f"BEGIN; {lock} {text}; COMMIT".encode())
+        wait_until(lambda: script.done() or fixed.one(waited))
+        vacuum.rollback()
+        script.result()
