@@ -93,6 +93,10 @@ class Command(TyperCommand):
         ctx.parent.command.callback(**given)
         return super().invoke(ctx)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words behind its name. Braces are for a choice only."""
+        return [piece if "|" in piece else piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
     def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """What it does, and an example on one line, however long: to be copied."""
         text, _, example = (self.help or "").rpartition("\n\n")

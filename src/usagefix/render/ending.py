@@ -62,8 +62,8 @@ def logged(report: LogReport) -> Verdict:
     """What the ledger has."""
     if not report.entries:
         never = "usagefix was never applied here"
-        gone = f"there is no ledger, schema usagefix: {never}, or rollback --purge dropped what it did"
-        why = f"the ledger is empty: {never}" if report.ledger else gone
+        gone = f"there is no schema usagefix, because {never} or rollback --purge dropped it"
+        why = f"the ledger is empty, because {never}" if report.ledger else gone
         return Verdict("nothing", why, MIND, str(report.next or ""))
     shown = "1 entry" if len(report.entries) == 1 else f"{grouped(len(report.entries))} entries"
     older = report.found - len(report.entries)

@@ -49,7 +49,7 @@ from usagefix.render.verdict import verdict
 from usagefix.render.words import again, harmless
 
 _MOST_NAMES = 3  # of counters, in a verdict
-_SEEN = dict.fromkeys(("trend", "heatmap", "top"), "shown")  # what a verdict calls one, in words for several
+_SEEN = dict.fromkeys(("trend", "heatmap", "top", "log"), "shown")  # what a verdict calls one, in words for several
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,11 @@ def overall(told: Sequence[Chapter]) -> Verdict:
         rest = f"{', '.join(alike[:_MOST_NAMES])}{more} ({parts(len(alike), len(told), 'counter')}; {others})"
     steps = dict.fromkeys(chapter.shown.verdict.next for chapter in told if chapter.shown.verdict.next)
     return replace(verdict, rest=rest, next=verdict.next if len(steps) > 1 else "".join(steps))
+
+
+def headed(command: str, verdict: Verdict) -> tuple[str, str]:
+    """The heading of a command's result, and what stands below it. A word that repeats the command is left out."""
+    return f"usagefix {command}" + ("" if verdict.word in _SEEN else f": {verdict.word}"), verdict.rest
 
 
 def results(told: Sequence[Chapter]) -> tuple[Result, ...]:

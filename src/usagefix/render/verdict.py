@@ -169,8 +169,10 @@ def _standing(report: StatusReport) -> Verdict:
 
 def _diagnosed(report: DoctorReport) -> Verdict:
     errors = report.count(Severity.ERROR)
-    said = f"{plural(errors, 'error')}, {plural(report.count(Severity.WARNING), 'warning')}, "
-    said += f"{grouped(report.count(Severity.INFO))} good to know"
+    warnings, others = report.count(Severity.WARNING), report.count(Severity.INFO)
+    told = {plural(errors, "error"): errors, plural(warnings, "warning"): warnings}
+    told[f"{grouped(others)} good to know"] = others
+    said = ", ".join(words for words, number in told.items() if number) or "nothing found"
     following = str(report.next or "")
     following += " --dry-run" if following == "usagefix apply" else ""
     following = next((f.remedy for f in report.findings if f.finding_id == "events_incomplete"), following)

@@ -15,7 +15,7 @@ from usagefix.render.folding import fold
 
 # Control characters and the ends of lines (a terminal obeys them), what turns the direction of writing or cannot be
 # seen, and bytes that are no text (as surrogates).
-_OBEYED = re.compile(
+OBEYED = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
 )
 _BY_NAME = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
@@ -38,12 +38,12 @@ _OWN = re.compile(r"[^,;(]*--counter ")
 
 def harmless(text: str) -> str:
     """One line of text, with what a terminal would obey written out: names and messages come from a database."""
-    return _OBEYED.sub(_written_out, text)
+    return OBEYED.sub(_written_out, text)
 
 
 def harmless_lines(text: str) -> str:
     """The same for data whose lines and tabs are to stay."""
-    return _OBEYED.sub(lambda match: match[0] if match[0] in "\n\t\u2028\u2029" else _written_out(match), text)
+    return OBEYED.sub(lambda match: match[0] if match[0] in "\n\t\u2028\u2029" else _written_out(match), text)
 
 
 def _written_out(match: re.Match[str]) -> str:
