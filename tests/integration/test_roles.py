@@ -51,6 +51,18 @@ def test_the_owner_needs_no_superuser(owned: App) -> None:
     assert owned.dump() == before
 
 
+def test_create_on_the_database_is_needed_for_the_schema_only(owned: App) -> None:
+    """Where somebody else has made it, and after apply, it is not."""
+    before = owned.dump()
+    owned.sql(f'CREATE SCHEMA usagefix AUTHORIZATION {OWNER}; REVOKE CREATE ON DATABASE "{owned.name}" FROM {OWNER}')
+    assert as_owner(owned, "apply").code == 0
+    owned.sql("DROP TRIGGER zz_trigger_guard_preset_usage_count ON presets")
+    for command in (("apply",), ("verify",), ("rollback", "--yes")):
+        done = as_owner(owned, *command)
+        assert done.code == 0, done.stderr
+    assert owned.dump() == before
+
+
 @pytest.mark.parametrize(
     ("taken", "named"),
     [
