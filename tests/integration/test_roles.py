@@ -66,7 +66,7 @@ def test_create_on_the_database_is_needed_for_the_schema_only(owned: App) -> Non
 @pytest.mark.parametrize(
     ("taken", "named"),
     [
-        ('REVOKE CREATE, TEMPORARY ON DATABASE "{name}" FROM app_owner; REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC', "GRANT CREATE ON DATABASE"),
+        ('REVOKE CREATE, TEMPORARY ON DATABASE "{name}" FROM app_owner; REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC', "or CREATE SCHEMA usagefix AUTHORIZATION app_owner"),
         ("ALTER SCHEMA public OWNER TO postgres; REVOKE CREATE ON SCHEMA public FROM PUBLIC, app_owner", "GRANT CREATE ON SCHEMA public"),
         ("ALTER TABLE preset_usage OWNER TO postgres", "the rights of both (app_owner, postgres)"),
         ("ALTER FUNCTION track_preset_usage OWNER TO postgres", "ALTER FUNCTION"),
