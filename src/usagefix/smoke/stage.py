@@ -108,7 +108,7 @@ def set_stage(
     """Find or make everything, in the transaction that is open. ``lately``: with the preset that was used last, instead
     of the one that is least in the way.
 
-    Raises RowNotFound, NotPermitted, ConfigurationError.
+    Raises RowNotFound, Busy if others hold every row, NotPermitted, ConfigurationError.
     """
     chosen, own = roles(db, role)
     if not db.counter.usual:
@@ -125,6 +125,12 @@ def set_stage(
     return Stage(chosen, own, used, user, kind, steps)
 
 
+def empty_stage(db: Database, role: str | None) -> Stage:
+    """The stage on which nothing can be played, because there is no row to play with."""
+    chosen, own = roles(db, role)
+    return Stage(chosen, own, Preset("", ""), User(None, None), "", ())
+
+
 def _of_events(db: Database, role: str, own: str, wanted: str | None) -> Stage:
     """The same for any other table: the first event, of a row that nobody holds, is one that counts."""
     row = one_preset(db, wanted) if wanted is not None else None
@@ -133,10 +139,13 @@ def _of_events(db: Database, role: str, own: str, wanted: str | None) -> Stage:
         made = _unasked(db, lately=False)  # there is no row at all
         found = examples(db, made.id)
     chosen = next((case for case in found if _is_held(db, case)), None)
+    if chosen is None and found:
+        held = f"every row of {db.counter.parent} that could be tried is held"
+        raise Busy(held, hint="run this again", sqlstate="55P03")
     if chosen is None:
         raise RowNotFound(
-            f"no row of {db.counter.parent} accepts another row of {db.counter.child} now, or all are locked",
-            hint="run this again, or name one with --preset",
+            f"no row of {db.counter.parent} accepts another row of {db.counter.child} now",
+            hint="name another one with --preset",
         )
     events = tuple(variants(db, chosen.preset, chosen.example, chosen.whose, different(db), EVENTS))
     user = User(chosen.user, chosen.claim)
