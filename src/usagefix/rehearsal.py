@@ -89,6 +89,7 @@ def _told(db: Database, plan: Undoing, *, locks: bool) -> list[tuple[str, int, s
     try:
         with forbidden.named(db), db.transaction(settings=ledger.provenance(plan.migration), rollback=True):
             db.claim()
+            db.end_autovacuum(plan.tables)
             db.run(f"DO {literal('BEGIN ' + chr(10).join(block) + ' END')}")
     except DatabaseRefused as refused:
         if isinstance(refused, (Busy, NotPermitted)):

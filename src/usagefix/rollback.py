@@ -307,7 +307,9 @@ def _purge(db: Database, limits: Limits | None, *, rollback: bool = False) -> No
             db.claim()
             if not rollback and (left := [kept.slug for kept in ledger.counters(db)]):
                 raise _ledger_needed(left)  # applied meanwhile
-            for parts in db.rows(db.query("ledger_parts"), _Parts):
+            parted = db.rows(db.query("ledger_parts"), _Parts)
+            db.end_autovacuum([parts.names for parts in parted if parts.kind == "TABLE"], limits)
+            for parts in parted:
                 db.run(f"DROP {parts.kind} {parts.names}")
             db.run("DROP SCHEMA IF EXISTS usagefix")
     except DatabaseRefused as refused:
@@ -331,6 +333,7 @@ def _undo(db: Database, plan: undoing.Undoing, limits: Limits | None) -> None:
     def work() -> None:
         with db.transaction(limits, settings=ledger.provenance(plan.migration)):
             db.claim()
+            db.end_autovacuum(plan.tables, limits)
             db.run(script)
 
     with forbidden.named(db):

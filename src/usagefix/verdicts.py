@@ -177,6 +177,7 @@ def _to_blame(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> l
     trials = made(scene, [error.what], "")
     script = "\n".join(statement.text for statement in trials.statements)
     with suppress(Busy, DatabaseRefused), db.transaction(rollback=True):
+        db.end_autovacuum([db.counter.child_sql])
         db.run(plan.script)
         for trigger in _suspects(scene):
             db.said.clear()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from shapes import Shape
-from support import App
+from support import App, ended, told
 
 SHAPE = Shape("chain")
 CONFIG = ("--config", str(SHAPE.declaration))
@@ -86,3 +86,20 @@ def test_a_row_is_chosen_whose_change_the_total_counts(chain: App, tmp_path: Pat
     said = steps(tried)
     assert said["preset"]["detail"] in ("8", "9")
     assert (said["first_use"]["status"], said["kinds"]["status"]) == ("ok", "ok"), said
+
+
+def test_without_such_a_row_it_cannot_tell(chain: App) -> None:
+    chain.sql("ALTER TABLE posts ALTER community_id DROP NOT NULL; UPDATE posts SET community_id = NULL")
+    tried = chain.usagefix("smoke", *CONFIG, "--format", "json")
+    assert tried.code == 0, tried.stdout
+    assert steps(tried)["first_use"]["status"] == "skipped"
+
+
+def test_it_waits_where_others_hold_every_row(chain: App) -> None:
+    with chain.connect(autocommit=False) as others:
+        others.execute("SELECT FROM posts FOR UPDATE")
+        process = chain.spawn("smoke", *CONFIG)
+        told(process, "attempt 2 of 8")
+        others.rollback()
+        done = ended(process)
+    assert done.code == 0, done.stderr

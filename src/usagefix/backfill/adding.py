@@ -177,7 +177,7 @@ def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | Non
             db.run(f"LOCK TABLE ONLY {db.counter.parent_sql} IN ROW EXCLUSIVE MODE NOWAIT")
         else:
             if batch.hold.before:
-                db.end_autovacuum(db.counter.parent_sql, limits)
+                db.end_autovacuum([db.counter.parent_sql], limits)
             # The table first: a session that holds rows must not wait for the table.
             db.run(batch.hold.before or f"LOCK TABLE ONLY {db.counter.parent_sql} IN ROW EXCLUSIVE MODE")
             keys = db.values(db.query("lock_batch"), {"ids": array([found.row_key for found in pending])})

@@ -83,7 +83,7 @@ def unreadable(db: Database, table: Table) -> Unreadable | None:
         remedy += f", or as {table.owner}, who owns it"
     elif table.owned:
         remedy += f", or ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY"
-    return Unreadable(f"row level security hides rows of {name} from role {role}", f"counts would be wrong; {remedy}")
+    return Unreadable(f"row level security hides rows of {name} from role {role}, so counts would be wrong", remedy)
 
 
 def counter(db: Database, schema: str) -> Counter:

@@ -64,6 +64,13 @@ def not_tried(lower: Counter) -> tuple[SmokeStep, ...]:
     return (SmokeStep("first_use", f"A new row of {lower.child} counts", Status.SKIPPED, why),)
 
 
+def none_leads(counters: Sequence[Counter]) -> tuple[SmokeStep, ...]:
+    """The step for a counter that adds up the numbers of no row that is there."""
+    lower, upper = counters[0], counters[-1]
+    why = f"{upper.parent}.{upper.column} adds up {lower.parent}.{lower.column} of no row that is there now"
+    return (SmokeStep("first_use", f"A new row of {lower.child} counts", Status.SKIPPED, why),)
+
+
 @contextmanager
 def about(db: Database, counter: Counter) -> Iterator[None]:
     """Within the block the database is asked about another counter."""

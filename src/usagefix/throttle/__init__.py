@@ -203,7 +203,7 @@ def _run(db: Database, table: str, statements: tuple[Statement, ...], limits: Li
         with db.transaction(limits):
             db.claim()
             if " TRIGGER " in script:  # not for a function that is left of a table
-                db.end_autovacuum(table, limits)
+                db.end_autovacuum([table], limits)
             db.run(script)
 
     try:
