@@ -82,7 +82,7 @@ def draw_lines(lines: Lines, console: Console) -> None:
     plain = console.options.ascii_only
     heights = _PLAIN_HEIGHTS if plain else _HEIGHTS
     names = [text(name) for name, _, _ in lines.lines]
-    widest = min(max(name.cell_len for name in names), max(console.width // 3, 8))
+    widest = min(max(name.cell_len for name in names), max(console.width // 2, 8))
     totals = max(len(cell.text) for _, _, cell in lines.lines)
     room = max(console.width - len(_INDENT) - widest - totals - 4, 1)
     squeezed = [_squeezed(values, room) for _, values, _ in lines.lines]
