@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 from support import GUARD, INDEX, TRIGGER, App, ended, told, wait_until
+
+from usagefix import daily_limit
+from usagefix.database import connect
+from usagefix.errors import Busy
+from usagefix.planning.scene import scene
+from usagefix.target import locate
 
 
 def test_a_writer_that_does_not_end(app: App) -> None:
@@ -227,3 +233,22 @@ def test_by_hand_a_wait_outlasts_deadlock_timeout(fixed: App, events_held: bool)
         wait_until(lambda: script.done() or fixed.one(waited))
         vacuum.rollback()
         script.result()
+
+
+def test_the_daily_limit_is_not_built_beside_another_index(fixed: App) -> None:
+    """Two builds on one table may wait for each other; then the server ends one of them as a deadlock."""
+    with fixed.connect(autocommit=False) as older, fixed.connect() as other, ThreadPoolExecutor(2) as pool:
+        older.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT FROM presets")
+        theirs = pool.submit(other.execute, b"CREATE INDEX CONCURRENTLY theirs ON preset_usage (usage_type, user_id)")
+        fixed.wait_for("SELECT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting for old%%')")
+        with closing(connect(locate(fixed.url(), "a test"))) as db:
+            with db.snapshot():
+                seen = scene(db)
+            assert seen.ledger.limit is not None
+            ours = pool.submit(daily_limit.restore, db, seen, seen.ledger.limit)
+            waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE UNIQUE%%' AND wait_event_type = 'Lock')"
+            wait_until(lambda: ours.done() or fixed.one(waits))
+            older.rollback()
+            with pytest.raises(Busy, match="another session builds an index"):
+                ours.result()
+        theirs.result()
