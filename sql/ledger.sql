@@ -11,8 +11,8 @@ DO $do$ BEGIN
     PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1500ms'), true);
 END $do$;
 
--- The schema
-CREATE SCHEMA IF NOT EXISTS usagefix;
+-- The schema. A role without CREATE on the database can use one that is there
+DO $do$ BEGIN IF to_regnamespace('usagefix') IS NULL THEN CREATE SCHEMA usagefix; END IF; END $do$;
 
 -- Refuse a schema of another owner, and one with a trigger, rule or policy
 DO $do$ BEGIN

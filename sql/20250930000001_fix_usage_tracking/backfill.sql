@@ -28,6 +28,10 @@ DECLARE
     held name[] := '{}';
     held_off name;
 BEGIN
+    IF current_setting('search_path') <> 'pg_catalog, pg_temp' THEN
+        RAISE EXCEPTION 'nothing was changed, because this file was not run as one transaction'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run it with psql -1.';
+    END IF;
     BEGIN
         SET LOCAL session_replication_role = replica;
     EXCEPTION WHEN insufficient_privilege THEN
@@ -51,13 +55,13 @@ DECLARE
     trust text := NULLIF(current_setting('usagefix.trust', true), '');
     why text;
 BEGIN
-    IF NOT EXISTS (
+    IF current_setting('search_path') <> 'pg_catalog, pg_temp' OR NOT EXISTS (
         SELECT FROM pg_trigger
         WHERE tgrelid = 'public.preset_usage'::regclass AND tgenabled IN ('O', 'A')
             AND tgfoid = to_regprocedure('public.auto_increment_preset_usage_count()')
     ) THEN
-        RAISE EXCEPTION 'new uses are not counted yet, so a backfill cannot be exact'
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run apply.sql first.';
+        RAISE EXCEPTION 'nothing was changed: new uses are not counted yet, or this is not run as one transaction'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Run apply.sql first, each file with psql -1.';
     END IF;
     -- An interrupted run: keep what it corrected, and count the rest again.
     DELETE FROM usagefix.corrections WHERE counter = this_counter AND applied_at IS NULL;

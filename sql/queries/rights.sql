@@ -4,7 +4,8 @@ SELECT format('CREATE on schema %%s', %(schema_sql)s::text) AS missing,
 WHERE NOT has_schema_privilege(to_regnamespace(%(schema_sql)s)::oid, 'CREATE')
 UNION ALL
 SELECT format('CREATE on database %%s', current_database()),
-    format('GRANT CREATE ON DATABASE %%I TO %%I', current_database(), current_user)
+    format('GRANT CREATE ON DATABASE %%1$I TO %%2$I, or CREATE SCHEMA usagefix AUTHORIZATION %%2$I',
+        current_database(), current_user)
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'usagefix')
     AND NOT has_database_privilege(current_database(), 'CREATE')
 UNION ALL

@@ -12,6 +12,9 @@ from usagefix.planning.ahead import Changes, changes, way_back
 from usagefix.planning.plan import Plan, text_of
 from usagefix.planning.scene import Scene
 
+# Outside of a transaction the server refuses it, before anything is half done.
+_ONE_TRANSACTION = "LOCK TABLE pg_catalog.pg_class IN ACCESS SHARE MODE; -- run all of this as one transaction: psql -1"
+
 
 def script(
     db: Database,
@@ -37,7 +40,7 @@ def script(
         else:
             text = migration.read(face, counter)
         texts.append(_whatever_is_set(text, face))
-    return "\n".join(texts)
+    return "\n".join(texts if face is Face.VERIFY else [_ONE_TRANSACTION, *texts])
 
 
 def _first(seen: Scene, plan: Plan, opened: set[str]) -> tuple[Statement, ...]:

@@ -92,7 +92,14 @@ def apply(
         after,
         remarks=tuple(dict.fromkeys(db.remarks)),
         durations=Durations(looked, changed, waited, dropped, laps.lap()),
+        smoke_as=_smoke_as(db),
     )
+
+
+def _smoke_as(db: Database) -> str | None:
+    """The session's own role, where it may not act as that of the application."""
+    may, role = db.tuple(db.query("smoke_role"))
+    return None if may or role is None else db.session.role
 
 
 def plan(

@@ -12,6 +12,7 @@ from usagefix import forbidden
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy, DatabaseRefused, NotPermitted, RollbackRefused, UsagefixError
 from usagefix.ledger import Saved
+from usagefix.models.figures import plural
 from usagefix.picture.code import Limit, routine
 from usagefix.picture.objects import Function
 from usagefix.picture.obstacles import said
@@ -59,8 +60,9 @@ def refuse_if_broken(db: Database, seen: Scene, limit: Saved) -> None:
             raise
         raise _refusal(said(refused)) from None  # a column has another name or type
     if groups:
-        cases = "1 case" if groups == 1 else f"{groups} cases"
-        raise _refusal(f"in {cases} one person used a preset more than once on a day, which the limit forbids")
+        raise _refusal(
+            f"in {plural(groups, 'case')} one person used a preset more than once on a day, which the limit forbids"
+        )
 
 
 def refuse_if_taken(db: Database, seen: Scene, limit: Saved) -> None:

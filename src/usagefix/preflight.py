@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from usagefix import picture
 from usagefix.database import Database
 from usagefix.errors import TO_THE_PRIMARY, DatabaseRefused, NotPermitted, ReadOnlyServer, Refused, WrongDatabase
-from usagefix.nouns import shown
 from usagefix.picture.obstacles import of_any_use, of_keys
+from usagefix.quoting import shown
 
 NO_SUCH_OPERATOR = "42883"
 _DEFAULTS = {"global", "database", "user", "database user"}  # where ALTER ROLE and ALTER DATABASE leave a setting
@@ -42,8 +42,7 @@ def require_tables(db: Database) -> tuple[picture.Table, picture.Table]:
         if absent:
             needed = ", ".join(certain)
             raise WrongDatabase(
-                f"table {db.counter.schema}.{table.name} has no column {', '.join(absent)}",
-                hint=f"usagefix needs {db.counter.schema}.{table.name}({needed})",
+                f"table {table.sql} has no column {', '.join(absent)}", hint=f"usagefix needs {table.sql}({needed})"
             )
     return both
 
@@ -58,10 +57,13 @@ def require_readable(db: Database) -> None:
 def require_tables_readable(db: Database) -> None:
     """The same without baselines, for commands that report no counters. Raises WrongDatabase or NotPermitted."""
     both = require_tables(db)
-    for table in both:
-        unreadable = picture.unreadable(db, table)
-        if unreadable is not None:
-            raise NotPermitted(unreadable.why, hint=unreadable.remedy)
+    each = {table.sql: table for table in both}.values()
+    unreadable = [found for table in each if (found := picture.unreadable(db, table))]
+    if unreadable:
+        raise NotPermitted(
+            "; and ".join(found.why for found in unreadable),
+            hint="; ".join(dict.fromkeys(found.remedy for found in unreadable)),
+        )
     _require_types(db, *both)
 
 
@@ -80,7 +82,7 @@ def require_baselines(db: Database) -> None:
 def _require_types(db: Database, presets: picture.Table, events: picture.Table) -> None:
     """A counter that can be added to, and events that name presets by what can be compared with their keys."""
     counter = db.counter
-    parent, child = (f"{counter.schema}.{table.name}" for table in (presets, events))
+    parent, child = presets.sql, events.sql
     kind = presets.columns[counter.column]["base"]
     if kind not in _NUMBERS:
         raise WrongDatabase(
@@ -108,15 +110,13 @@ def _no_table(db: Database, table: picture.Table) -> WrongDatabase:
     if table.elsewhere:
         schemas = ", ".join(table.elsewhere)
         where = f"schema {schemas} has" if len(table.elsewhere) == 1 else f"the schemas {schemas} have"
-        hint = f"{where} both tables: usagefix --schema {shlex.quote(table.elsewhere[0])} COMMAND"
+        hint = f"{where} both tables: run this again with --schema {shlex.quote(table.elsewhere[0])}"
     else:
         both = f"{db.counter.parent} and {db.counter.child}"
         hint = f"is this the application's database? usagefix needs the tables {both}"
         if db.counter.usual:
             hint += " where nothing else is declared; usagefix discover finds the counters of other tables"
-    return WrongDatabase(
-        f"database {db.session.database} has no table {db.counter.schema}.{table.name}{what}", hint=hint
-    )
+    return WrongDatabase(f"database {db.session.database} has no table {table.sql}{what}", hint=hint)
 
 
 def require_writable(db: Database) -> None:
@@ -152,19 +152,26 @@ def require_changeable(db: Database) -> None:
     """The server accepts writes, and the role has every privilege that apply, backfill and rollback need. Raises
     WrongDatabase, ReadOnlyServer or NotPermitted, with each missing privilege and its GRANT."""
     require_writable(db)
-    for table in require_tables(db):
-        if not table.owned:
-            name = f"{db.counter.schema}.{table.name}"
-            raise NotPermitted(
-                f"role {db.session.role} does not own table {name}; its owner is {table.owner}",
-                hint=f"connect as {table.owner}",
-            )
+    _require_owned(db, *require_tables(db))
     missing = db.rows(db.query("rights"), MissingRight)
     if missing:
         raise NotPermitted(
             f"role {db.session.role} lacks {'; and '.join(right.missing for right in missing)}",
             hint="; ".join(right.remedy for right in missing),
         )
+
+
+def _require_owned(db: Database, *both: picture.Table) -> None:
+    others = [table for table in both if not table.owned]
+    if not others:
+        return
+    owners = dict.fromkeys(str(table.owner) for table in both)
+    hint = f"connect as {others[0].owner}"
+    if len(owners) > 1:
+        hint = f"connect as a role with the rights of both ({', '.join(owners)}), or let one role own both tables"
+    raise NotPermitted(
+        f"role {db.session.role} does not own table {others[0].sql}; its owner is {others[0].owner}", hint=hint
+    )
 
 
 def require_usable(db: Database) -> None:

@@ -3,6 +3,7 @@ right."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
@@ -192,7 +193,11 @@ def _left(db: Database) -> list[str]:
     """What is about no counter, and stays when all of them are rolled back."""
     with db.snapshot():
         there = throttles(db) if _is_last(db) else ()
-    return [f"notifications in {one.table} stay throttled; usagefix notifications off ends that" for one in there]
+    return [
+        f"notifications in {one.table} stay throttled: usagefix notifications off --table {shlex.quote(one.table)}"
+        " ends that"
+        for one in there
+    ]
 
 
 def script(

@@ -49,6 +49,32 @@ def test_a_writer_that_does_not_end(app: App) -> None:
     assert app.drift() == (0, 0)
 
 
+def test_no_trial_passes_that_was_not_made(app: App) -> None:
+    """While every preset is held nothing can be tried, so apply waits; it names what stays untried."""
+    held = "SELECT FROM presets WHERE user_id IS {} NULL FOR UPDATE"
+    with app.connect(autocommit=False) as blocker:
+        blocker.execute(f"{held.format('NOT')}; SAVEPOINT owned; {held.format('')}")
+        process = app.spawn("apply", "--dry-run", "--format", "json")
+        said = told(process, "attempt 2 of 8")
+        blocker.execute("ROLLBACK TO owned")
+        done = ended(process)
+    assert done.code == 0, said + done.stderr
+    untried = [remark.partition(" could")[0] for remark in done.one["remarks"] if "holds the preset" in remark]
+    assert untried == ["a use of somebody else's preset", "a use of one's own preset"]
+
+
+def test_smoke_waits_for_a_preset_where_it_cannot_make_one(fixed: App) -> None:
+    fixed.sql("ALTER TABLE presets ADD code serial UNIQUE")
+    fixed.sql("ALTER TABLE presets ALTER code DROP DEFAULT, ALTER code TYPE text, ADD CHECK (code ~ '^[0-9]+$')")
+    with fixed.connect(autocommit=False) as blocker:
+        blocker.execute("SELECT FROM presets FOR UPDATE")
+        process = fixed.spawn("smoke")
+        told(process, "attempt 2 of 8")
+        blocker.rollback()
+        done = ended(process)
+    assert done.code == 0, done.stdout + done.stderr
+
+
 def test_the_query_in_the_way_on_request(fixed: App) -> None:
     fixed.spoil("UPDATE presets SET usage_count = 0")
     with fixed.connect(autocommit=False) as blocker:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support import GUARD, INDEX, LEDGER, MIGRATION, TRIGGER, VERSION, App, checks, failing, role
+from support import GUARD, INDEX, LEDGER, MIGRATION, TRIGGER, VERSION, App, checks, failing, give_everything_to, role
 from traffic import traffic
 
 APPLY = (LEDGER, MIGRATION / "stops.sql", MIGRATION / "apply.sql")
@@ -387,6 +387,31 @@ def test_a_backfill_without_counting_stops(plain: App) -> None:
         assert done.returncode != 0
         assert "new uses are not counted yet" in done.stderr
     assert checks(plain.usagefix("verify", "--format", "json"))["trigger_enabled"] == "missing"
+
+
+@pytest.mark.parametrize("options", [(), ("--adapt",)], ids=["the file", "the printed script"])
+@pytest.mark.parametrize("stops", ["1", "0"], ids=["stops at an error", "goes on"])
+def test_a_backfill_in_many_transactions_changes_nothing(
+    plain: App, tmp_path: Path, options: tuple[str, ...], stops: str
+) -> None:
+    """Not even the application's triggers, which it holds off if the role may not set session_replication_role."""
+    state = (
+        "SELECT usage_count::text FROM presets UNION ALL SELECT concat(tgname, tgenabled) FROM pg_trigger ORDER BY 1"
+    )
+    with role(plain, "plain"):
+        give_everything_to(plain, "plain")
+        owner = App(plain.host, plain.port, plain.name, plain.binaries, user="plain")
+        assert owner.psql(*APPLY).returncode == 0
+        printed = owner.usagefix("sql", VERSION, "backfill", *options)
+        # X
+        (script := tmp_path / "backfill.sql").write_text(printed.stdout)
+        before = plain.sql(state)
+        done = owner.program("psql", "--no-psqlrc", "-v", f"ON_ERROR_STOP={stops}", "-f", str(script))
+        assert "transaction" in done.stderr
+        assert plain.sql(state) == before
+        assert owner.psql(script).returncode == 0
+        assert plain.drift() == (0, 0)
+        owner.close()
 
 
 def test_what_reads_times_points_to_the_script_for_other_columns(plain: App) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from shapes import Shape
-from support import App
+from support import App, ended, told
 
 SHAPE = Shape("chain")
 CONFIG = ("--config", str(SHAPE.declaration))
@@ -69,3 +69,37 @@ def test_three_levels(chain: App, tmp_path: Path) -> None:
     world = next(part for part in tried.json["counters"] if part["counter"] == "world_total")
     said = {step["step_id"]: step["status"] for step in world["steps"]}
     assert (said["first_use"], said["many_rows"], said["delete"]) == ("ok", "ok", "ok"), world["steps"]
+
+
+@pytest.mark.parametrize(
+    "leaves_out", ["hidden = id NOT IN (8, 9)", "community_id = CASE WHEN id IN (8, 9) THEN 1 END"]
+)
+def test_a_row_is_chosen_whose_change_the_total_counts(chain: App, tmp_path: Path, leaves_out: str) -> None:
+    file = tmp_path / "usagefix.toml"
+    sums = 'sum = "comments_count"'
+    file.write_text(SHAPE.declaration.read_text().replace(sums, f'{sums}\nwhere = "NOT hidden"'))
+    chain.sql("ALTER TABLE posts ALTER community_id DROP NOT NULL")
+    chain.sql(f"UPDATE posts SET {leaves_out}")
+    assert chain.usagefix("apply", "--config", str(file), "--trust", "events").code == 0
+    tried = chain.usagefix("smoke", "--config", str(file), "--format", "json")
+    assert tried.code == 0, tried.stdout
+    said = steps(tried)
+    assert said["preset"]["detail"] in ("8", "9")
+    assert (said["first_use"]["status"], said["kinds"]["status"]) == ("ok", "ok"), said
+
+
+def test_without_such_a_row_it_cannot_tell(chain: App) -> None:
+    chain.sql("ALTER TABLE posts ALTER community_id DROP NOT NULL; UPDATE posts SET community_id = NULL")
+    tried = chain.usagefix("smoke", *CONFIG, "--format", "json")
+    assert tried.code == 0, tried.stdout
+    assert steps(tried)["first_use"]["status"] == "skipped"
+
+
+def test_it_waits_where_others_hold_every_row(chain: App) -> None:
+    with chain.connect(autocommit=False) as others:
+        others.execute("SELECT FROM posts FOR UPDATE")
+        process = chain.spawn("smoke", *CONFIG)
+        told(process, "attempt 2 of 8")
+        others.rollback()
+        done = ended(process)
+    assert done.code == 0, done.stderr

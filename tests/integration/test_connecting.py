@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -363,3 +365,33 @@ def test_a_typo_in_a_parameter_is_no_parameter_of_another_tool(app: App) -> None
     assert (result.code, "hint: is sslmode meant?" in result.stderr) == (2, True)
     assert "sslmodee" not in result.stderr
     assert "verify-full" not in result.stderr
+
+
+@pytest.fixture
+def older(app: App, tmp_path: Path) -> Iterator[str]:
+    """A way to the server on which it says, as it greets, that it is of version 13."""
+    name = ".s.PGSQL.5432"
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as server:
+        listener.bind(str(tmp_path / name))
+        listener.listen()
+
+        def greet() -> None:
+            client, _ = listener.accept()
+            with client:
+                server.connect(f"{app.host}/{name}")
+                server.sendall(client.recv(4096))
+                client.sendall(re.sub(rb"(?<=server_version\0)\d\d(?=\.)", b"13", server.recv(65536)))
+                client.recv(4096)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        yield app.url().replace(quote(app.host, safe=""), quote(str(tmp_path), safe=""))
+        thread.join()
+
+
+def test_a_server_that_is_too_old(older: str) -> None:
+    """It would refuse the very question about its version, because its catalog lacks a column."""
+    refused = run("verify", DATABASE_URL=older)
+    assert refused.code == 2, refused.stderr
+    assert "error: the server is PostgreSQL 13." in refused.stderr
+    assert "usagefix needs 14 or later" in refused.stderr

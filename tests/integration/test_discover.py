@@ -84,15 +84,25 @@ PLAIN = {"posts.likes_count": ("posts_likes.post_id", None, None)}
 def test_what_the_role_may_not_read_is_named(empty: App) -> None:
     likes(empty)
     empty.sql("CREATE TABLE secret_likes (post_id int REFERENCES posts); CREATE TABLE own (id int PRIMARY KEY, n int);"
-              "ALTER TABLE own ENABLE ROW LEVEL SECURITY")  # fmt: skip
+              "ALTER TABLE own ENABLE ROW LEVEL SECURITY; CREATE SCHEMA auth; CREATE TABLE auth.users (id int)")  # fmt: skip
     grants = "GRANT SELECT ON posts, posts_likes, own TO looker; GRANT USAGE ON SCHEMA public TO looker"
-    with role(empty, "looker", grants=grants):
+    other = "CREATE FUNCTION other() RETURNS int LANGUAGE sql AS 'SELECT 1'; ALTER FUNCTION other OWNER TO other"
+    with role(empty, "looker", grants=grants), role(empty, "other", grants=other):
         result = discover(empty, DATABASE_URL=empty.url("looker"))
         assert found(result) == PLAIN
         assert {(one["what"], one["why"]) for one in result.json["passed_over"]} == {
             ("public.own", "row level security hides rows from role looker"),
             ("public.secret_likes", "role looker may not read it"),
+            ("auth.users", "role looker may not read it"),
         }
+
+
+def test_what_to_do_where_it_finds_none(app: App) -> None:
+    none = app.usagefix("discover").stdout
+    assert none.endswith("\nnext: usagefix verify, which counts presets.usage_count without a declaration\n")
+    with role(app, "stranger"):
+        none = app.usagefix("discover", DATABASE_URL=app.url("stranger")).stdout
+        assert none.endswith("\nnext: connect as a role that may read the tables, then usagefix discover\n")
 
 
 def test_other_schemas_partitions_and_odd_names(empty: App) -> None:

@@ -53,6 +53,15 @@ def as_time(path: Path) -> datetime:
     return datetime.strptime(path.name[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
 
 
+def test_what_to_do_with_the_files(tmp_path: Path) -> None:
+    for folder, following in (("review", "read the files; then usagefix apply, or "), ("supabase/migrations", "")):
+        absent = run("export", str(tmp_path / folder))
+        assert absent.code == 2
+        said(absent, "or make this one first")
+        (tmp_path / folder).mkdir(parents=True)
+        said(run("export", str(tmp_path / folder)), f"next: {following}supabase db push, then usagefix verify\n")
+
+
 def test_a_file_for_each_version_and_one_for_the_backfill(tmp_path: Path) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     files = exported(tmp_path)

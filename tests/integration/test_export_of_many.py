@@ -109,7 +109,7 @@ def test_the_ledger_comes_first_for_each_table_with_counters() -> None:
     other = replace(LIKES, parent="topics", slug="topic_likes_count")
     steps = plain((LIKES, WOWS, other, STANDARD), None, None)
     assert [step.name for step in steps[:6]] == NAMES
-    opening = [step.name for step in steps if "CREATE SCHEMA IF NOT EXISTS usagefix" in step.up]
+    opening = [step.name for step in steps if "CREATE SCHEMA usagefix" in step.up]
     assert opening == ["count_post_likes_count", "count_topic_likes_count", "fix_usage_tracking"]
     assert len({step.title for step in steps}) == len(steps)
     back = plain_script((LIKES, WOWS), catalog.counting(), Face.ROLLBACK, None)

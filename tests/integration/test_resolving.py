@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import App, Result, run
+from support import App, Result, role, run
 
 from usagefix.counter import STANDARD, Counter
 from usagefix.database import Database, connect
@@ -188,7 +188,7 @@ MISTAKES = [
     (LIKES + 'last = { column = "last_liked_at", from = "name" }\n', "4: last names name, of type character varying(20)"),
     (LIKES.replace("posts.likes_count", "demanding.n") + 'missing = "create"', "4: missing = 'create' cannot give public.demanding its needed"),
     (key("missing", "create") + 'key = "id"\nonly = "title = \'x\'"', "4: missing = 'create' needs a unique index on public.posts (id, title)"),
-    (key("missing", "create"), "4: missing = 'create' cannot give public.posts its slug: there is no default"),
+    (key("missing", "create"), "4: missing = 'create' cannot give public.posts its slug: there is no default (ALTER TABLE public.posts ALTER slug SET DEFAULT …)"),
     (key("sum", "ratio"), "4: sum is of type real, in which sums are not exact"),
     (key("sum", "name"), "4: sum is of type character varying; it should be a number"),
     (key("sum", "worth"), "4: sum is numeric, and the counter integer"),
@@ -293,6 +293,16 @@ def test_who_may_make_no_temporary_table_is_told_what_grants_it(shop: App, tmp_p
         assert "GRANT TEMPORARY ON DATABASE" in str(raised.value.hint)  # type: ignore[attr-defined]
     finally:
         db.close()
+
+
+def test_rows_that_a_role_does_not_see_are_no_mistake_of_the_file(shop: App, tmp_path: Path) -> None:
+    shop.sql("ALTER TABLE reactions ENABLE ROW LEVEL SECURITY")
+    (file := tmp_path / "usagefix.toml").write_text(key("where", "value > 1"))
+    with role(shop, "unseeing", grants="GRANT SELECT ON posts, reactions TO unseeing"):
+        for command in ("verify", "doctor"):
+            told = shop.usagefix(command, "--config", str(file), DATABASE_URL=shop.url("unseeing"))
+            assert "mistake" not in told.stderr
+            assert "row level security hides rows of public.reactions from role unseeing" in told.stdout + told.stderr
 
 
 def test_a_query_in_place_of_events(shop: App, db: Database, tmp_path: Path, stranger: None) -> None:

@@ -41,6 +41,8 @@ def test_the_owner_needs_no_superuser(owned: App) -> None:
     done = as_owner(owned, "apply")
     assert done.code == 0, done.stderr
     assert owned.drift() == (0, 0)
+    assert done.stdout.splitlines()[-1] == f"next: usagefix smoke --as {OWNER}, then in CI usagefix verify"
+    assert as_owner(owned, "smoke", "--as", OWNER).code == 0
     assert as_owner(owned, "verify").code == 0
     owned.sql("SET session_replication_role = replica")
     owned.sql("UPDATE presets SET usage_count = 7")
@@ -51,12 +53,24 @@ def test_the_owner_needs_no_superuser(owned: App) -> None:
     assert owned.dump() == before
 
 
+def test_create_on_the_database_is_needed_for_the_schema_only(owned: App) -> None:
+    """Where somebody else has made it, and after apply, it is not."""
+    before = owned.dump()
+    owned.sql(f'CREATE SCHEMA usagefix AUTHORIZATION {OWNER}; REVOKE CREATE ON DATABASE "{owned.name}" FROM {OWNER}')
+    assert as_owner(owned, "apply").code == 0
+    owned.sql("DROP TRIGGER zz_trigger_guard_preset_usage_count ON presets")
+    for command in (("apply",), ("verify",), ("rollback", "--yes")):
+        done = as_owner(owned, *command)
+        assert done.code == 0, done.stderr
+    assert owned.dump() == before
+
+
 @pytest.mark.parametrize(
     ("taken", "named"),
     [
-        ('REVOKE CREATE, TEMPORARY ON DATABASE "{name}" FROM app_owner; REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC', "GRANT CREATE ON DATABASE"),
+        ('REVOKE CREATE, TEMPORARY ON DATABASE "{name}" FROM app_owner; REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC', "or CREATE SCHEMA usagefix AUTHORIZATION app_owner"),
         ("ALTER SCHEMA public OWNER TO postgres; REVOKE CREATE ON SCHEMA public FROM PUBLIC, app_owner", "GRANT CREATE ON SCHEMA public"),
-        ("ALTER TABLE preset_usage OWNER TO postgres", "connect as postgres"),
+        ("ALTER TABLE preset_usage OWNER TO postgres", "the rights of both (app_owner, postgres)"),
         ("ALTER FUNCTION track_preset_usage OWNER TO postgres", "ALTER FUNCTION"),
         ("ALTER TABLE presets FORCE ROW LEVEL SECURITY", "BYPASSRLS"),
     ],

@@ -74,7 +74,7 @@ def defaults(app: App) -> dict[str, str]:
 
 
 @contextmanager
-def pgbouncer(server: TestServer, size: int, mode: str = "transaction") -> Iterator[Path]:
+def pgbouncer(server: TestServer, size: int, mode: str = "transaction", **more: object) -> Iterator[Path]:
     """PgBouncer on a socket in a folder of its own, which is all it yields, on the server's port number."""
     folder = Path(tempfile.mkdtemp(prefix="usagefix-test-"))
     # It refuses to run as root, and the server's socket is for nobody then.
@@ -91,6 +91,7 @@ def pgbouncer(server: TestServer, size: int, mode: str = "transaction") -> Itera
         "logfile": folder / "log",
         "log_connections": 0,
         "log_disconnections": 0,
+        **more,
     }
     (folder / "users").write_text(f'"{server.user}" ""\n')
     (folder / "ini").write_text(
@@ -369,6 +370,22 @@ def test_statement_pooling_is_said_to_be_too_little(app: App, server: TestServer
             assert "error: the pooler gives a connection for one statement only" in result.stderr
             assert "hint: usagefix needs transactions: set pool_mode to transaction or session" in result.stderr
             assert "run this again" not in result.stderr
+
+
+def test_a_pooler_without_a_free_connection(app: App, server: TestServer) -> None:
+    """It accepts everybody, and says so only at the first statement: this is no lost connection, and can be waited for."""
+    with pgbouncer(server, 1, query_wait_timeout=1) as host:
+        pooled = through(host, app)
+        with pooled.connect(autocommit=False) as other:
+            other.execute("SELECT 1")
+            refused = pooled.usagefix("verify")
+            assert refused.code == 3, refused.stderr
+            assert "hint: the pooler has no free connection to the server" in refused.stderr
+            process = pooled.spawn("verify", "--wait", "60")
+            told(process, "waiting up to 60 s for the database")
+            other.rollback()
+            assert ended(process).code == 1
+        pooled.close()
 
 
 def test_session_pooling(app: App, server: TestServer) -> None:

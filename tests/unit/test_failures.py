@@ -43,6 +43,22 @@ def test_what_to_do(sqlstate: str, kind: type[UsagefixError], words: str) -> Non
     assert "in any language" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("query_wait_timeout", "the pooler has no free connection"),
+        ("query timeout", "the pooler's own time limit"),
+        ("idle transaction timeout", "the pooler's own time limit"),
+        ("client_idle_timeout", "the pooler's own time limit"),
+        ("server conn crashed?", "rolls an open transaction back"),
+    ],
+)
+def test_what_a_pooler_says(said: str, words: str) -> None:
+    with pytest.raises(CannotConnect) as caught, translated():
+        raise psycopg.errors.ProtocolViolation(said)
+    assert words in caught.value.hint
+
+
 def test_statement_pooling() -> None:
     with pytest.raises(ConfigurationError) as caught, translated():
         raise psycopg.errors.ProtocolViolation("transaction blocks not allowed in statement pooling mode")

@@ -34,21 +34,16 @@ def connect(location: Location, *, wait: float = 0.0, on_wait: Callable[[str], N
     Raises ConfigurationError if the parameters are wrong or the server is too old, CannotConnect otherwise."""
     # It warns of what cannot be undone on a lost connection; our own error says that, too.
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
-    connection = _connected(location, wait, on_wait)
-    try:
-        return _opened(connection, location)
-    except BaseException:
-        connection.close()
-        raise
-
-
-def _connected(location: Location, wait: float, on_wait: Callable[[str], None]) -> psycopg.Connection[Any]:
     deadline, told = time.monotonic() + wait, False
     while True:
         try:
-            return _connect(location)
-        except (psycopg.Error, UnicodeError) as error:
-            failure = _connection_failure(error, location.parameters)
+            return _opened(location)
+        except (psycopg.Error, UnicodeError, CannotConnect) as error:
+            # A pooler accepts everybody, and lacks a server only for the first statement.
+            if isinstance(error, CannotConnect):
+                failure: UsagefixError = error
+            else:
+                failure = _connection_failure(error, location.parameters)
             lasting = isinstance(failure, ConfigurationError) or not hints.may_pass(str(error))
             if lasting or time.monotonic() >= deadline:
                 raise failure from None
@@ -74,14 +69,24 @@ class _Moment(TimestamptzLoader):
             return None  # type: ignore[return-value] # every field for a time may be None
 
 
-def _opened(connection: psycopg.Connection[Any], location: Location) -> Database:
+def _opened(location: Location) -> Database:
+    connection = _connect(location)
+    try:
+        return _looked_at(connection, location)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _looked_at(connection: psycopg.Connection[Any], location: Location) -> Database:
     connection.adapters.register_loader("timestamptz", _Moment)
+    if 0 < connection.info.server_version < OLDEST_SERVER:  # such a server refuses the question below
+        version = connection.info.parameter_status("server_version")
+        raise ConfigurationError(
+            f"the server is PostgreSQL {version}; usagefix needs 14 or later", hint="upgrade the server"
+        )
     with translated(), connection.cursor(row_factory=class_row(Session)) as cursor:
         session = cursor.execute(catalog.query("session").encode()).fetchall()[0]
-    if session.version_number < OLDEST_SERVER:
-        raise ConfigurationError(
-            f"the server is PostgreSQL {session.server_version}; usagefix needs 14 or later", hint="upgrade the server"
-        )
     if session.trap is not None:
         raise NotPermitted(
             f"usagefix.{session.trap} is not as usagefix creates it, and could run somebody's code with your rights",

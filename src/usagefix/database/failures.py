@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
 
+from usagefix.database import hints
 from usagefix.errors import (
     TO_THE_PRIMARY,
     Busy,
@@ -35,6 +37,9 @@ _LOST = {
     "25P03": f"idle_in_transaction_session_timeout ended the session; {_AGAIN}",
     "25P04": f"transaction_timeout ended the session; {_AGAIN}, or SET it higher for the role",
 }
+# PgBouncer's own words, which it says in no other language, and none with a SQLSTATE of its own.
+_POOLER_FULL = re.compile(r"query_wait_timeout|server_login_retry|server login has been failing")
+_POOLER_LIMIT = re.compile(r"(?:query|idle transaction|transaction|client_idle)[ _]timeout")
 _ROLLED_BACK = "the statement's transaction is rolled back; `usagefix status` shows where things stand"
 _WHO = {
     "UF001": "",  # the guard says so itself
@@ -106,14 +111,19 @@ def _translate(error: psycopg.Error, script: str) -> UsagefixError:
 
 
 def _lost(state: str | None, said: str) -> UsagefixError:
-    if "statement pooling" in said:  # PgBouncer's own words, in no other language
+    if "statement pooling" in said:
         return ConfigurationError(
             f"the pooler gives a connection for one statement only: {said}",
             hint="usagefix needs transactions: set pool_mode to transaction or session for this database, or name the"
             " server's own address",
             sqlstate=state,
         )
-    return CannotConnect(f"the connection was lost: {said}", hint=_LOST.get(state or "", _AGAIN), sqlstate=state)
+    hint = _LOST.get(state or "", _AGAIN)
+    if _POOLER_FULL.search(said):
+        hint = hints.hint(said, said, "", "")
+    elif _POOLER_LIMIT.fullmatch(said):
+        hint = f"the pooler's own time limit ended this: raise it there, or name the server's address; {_AGAIN}"
+    return CannotConnect(f"the connection was lost: {said}", hint=hint, sqlstate=state)
 
 
 def words_of(error: UsagefixError) -> str:

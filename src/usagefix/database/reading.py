@@ -92,12 +92,15 @@ class Reading(Link):
     def described(self, query: str) -> list[str]:
         """The types of the columns that a query would return, by the catalog's names. The server only reads it: nothing
         of it is planned or run."""
+        secured = "SELECT pg_catalog.set_config('row_security', %(to)s, true)"
         with self._in_transaction():
+            self.values(secured, {"to": "on"})  # which rows the role sees is no matter of types
             with translated(query):
                 link = self._connection.pgconn
                 for answer in (link.prepare(b"", encoded(self._connection, query)), link.describe_prepared(b"")):
                     if answer.status != psycopg.pq.ExecStatus.COMMAND_OK:
                         raise psycopg.errors.error_from_result(answer, encoding=self.codec)
+            self.values(secured, {"to": "off"})
             kinds = [answer.ftype(column) for column in range(answer.nfields)]
             named = "SELECT pg_catalog.format_type(kind, NULL) FROM pg_catalog.unnest(%(kinds)s::oid[]) AS given (kind)"
             return self.values(named, {"kinds": kinds})

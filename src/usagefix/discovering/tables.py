@@ -110,13 +110,15 @@ def tables(db: Database, only: str | None) -> tuple[tuple[Table, ...], dict[str,
     """The tables that the role may read whole, and the others with why it may not; of the schema ``only``, if any."""
     readable, others = [], {}
     everything = db.rows(db.query("discover_tables"), Found, {"only": only})
-    traps = {trap.root: trap for trap in hidden(db, (f"{f.schema_sql}.{f.sql}" for f in everything), named=False)}
+    # The server refuses to look up a name in a schema that the role may not use.
+    asked = (f"{f.schema_sql}.{f.sql}" for f in everything if f.readable)
+    traps = {trap.root: trap for trap in hidden(db, asked, named=False)}
     for found in everything:
         name = f"{found.schema_sql}.{found.sql}"
-        if name in traps:
-            others[name] = str(traps[name])
-        elif not found.readable:
+        if not found.readable:
             others[name] = f"role {db.session.role} may not read it"
+        elif name in traps:
+            others[name] = str(traps[name])
         elif found.filtered:
             others[name] = f"row level security hides rows from role {db.session.role}"
         elif not _writable(found.schema, found.name):

@@ -33,7 +33,7 @@ def export(folder: Path, steps: Sequence[Step], chosen: MigrationTool | None = N
     All of it is written, or nothing; no migration is replaced. Raises ConfigurationError for a folder that is not
     there, is of several tools, or cannot be read or written, and if no migration can follow.
     """
-    tool, home = _tool(folder, chosen)
+    tool, home, certain = _tool(folder, chosen)
     found = _found(tool, home)
     there = _already(tool, steps, found)
     missing = steps[len(there) :]
@@ -49,6 +49,7 @@ def export(folder: Path, steps: Sequence[Step], chosen: MigrationTool | None = N
     return ExportReport(
         tool=tool.choice,
         runs=tool.runs,
+        certain=certain,
         files=tuple(str(draft.path) for each in drafts for draft in each),
         there=tuple(str(file.path) for file in there),
         edited=tuple(path for was, path in replaced if was == "edited"),
@@ -56,18 +57,18 @@ def export(folder: Path, steps: Sequence[Step], chosen: MigrationTool | None = N
     )
 
 
-def _tool(folder: Path, chosen: MigrationTool | None) -> tuple[Tool, Path]:
-    """The tool, and where its files are."""
+def _tool(folder: Path, chosen: MigrationTool | None) -> tuple[Tool, Path, bool]:
+    """The tool, where its files are, and whether a person or the folder says that it is this one."""
     if chosen is not None:
         (tool,) = (tool for tool in TOOLS if tool.choice is chosen)
-        return tool, tool.home(folder) or folder
+        return tool, tool.home(folder) or folder, True
     signs = [(tool, home) for tool in TOOLS if (home := tool.home(folder)) is not None]
     if len(signs) > 1:
         names = " and ".join(tool.choice for tool, _ in signs)
         raise ConfigurationError(
             f"{folder} looks like a folder of {names}", hint=f"--for {signs[0][0].choice} says which"
         )
-    return signs[0] if signs else (TOOLS[0], folder)
+    return (*signs[0], True) if signs else (TOOLS[0], folder, False)
 
 
 def _found(tool: Tool, folder: Path) -> list[File]:
@@ -77,7 +78,8 @@ def _found(tool: Tool, folder: Path) -> list[File]:
     except OSError as error:
         raise ConfigurationError(
             f"{error.filename or folder} cannot be read: {error.strerror}",
-            hint=f"give the folder of migrations; from the project's root it is usually {(*tool.usual, '.')[0]}",
+            hint=f"give the folder of migrations (from the project's root it is usually {(*tool.usual, '.')[0]}),"
+            " or make this one first",
         ) from None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from usagefix.counter import EVENT_TIMES, STANDARD, Counter
 from usagefix.database import Database
-from usagefix.nouns import shown
+from usagefix.quoting import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,12 @@ class Table:
     filtered: bool
     columns: dict[str, dict[str, Any]]
     elsewhere: list[str]
+    schema: str = ""
+
+    @property
+    def sql(self) -> str:
+        """The table as SQL writes it, with quotes only where it needs them."""
+        return f"{shown(self.schema)}.{shown(self.name)}"
 
     def type_of(self, column: str) -> str:
         """The type of a column, without a length: ``character varying``."""
@@ -58,17 +64,17 @@ class Baselines:
 def tables(db: Database) -> tuple[Table, Table]:
     """The table with the counter, and that of the events."""
     parent, child = db.rows(db.query("tables"), Table)
-    return parent, child
+    schema = db.counter.schema
+    return replace(parent, schema=schema), replace(child, schema=db.counter.child_schema or schema)
 
 
 def unreadable(db: Database, table: Table) -> Unreadable | None:
     """Why this role cannot read all rows of one of the two tables; None if it can. Nobody is told to connect as the
     role that they are."""
-    role, name = db.session.role, f"{db.counter.schema}.{table.name}"
-    qualified = f"{shown(db.counter.schema)}.{shown(table.name)}"
+    role, name = db.session.role, table.sql
     if not table.readable:
         as_owner = f", or connect as {table.owner}, who owns it" if table.owner != role else ""
-        grant = f"GRANT SELECT ON {qualified} TO {shown(role)}"
+        grant = f"GRANT SELECT ON {name} TO {shown(role)}"
         return Unreadable(f"role {role} may not read {name}", grant + as_owner)
     if not table.filtered:
         return None
@@ -76,8 +82,8 @@ def unreadable(db: Database, table: Table) -> Unreadable | None:
     if not table.force_rls:
         remedy += f", or as {table.owner}, who owns it"
     elif table.owned:
-        remedy += f", or ALTER TABLE {qualified} NO FORCE ROW LEVEL SECURITY"
-    return Unreadable(f"row level security hides rows of {name} from role {role}", f"counts would be wrong; {remedy}")
+        remedy += f", or ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY"
+    return Unreadable(f"row level security hides rows of {name} from role {role}, so counts would be wrong", remedy)
 
 
 def counter(db: Database, schema: str) -> Counter:

@@ -9,6 +9,7 @@ from usagefix.declaration import Declaration, Missing
 from usagefix.declaring.fragments import constants
 from usagefix.picture.declared import COUNTERS, INEXACT, NUMBERS, WHOLE, Table, Tables
 from usagefix.picture.vetting import Source, Unsound, Vetted, glanced, vetted
+from usagefix.quoting import shown
 
 
 def fitted(tables: Tables, declaration: Declaration) -> Counter | None:
@@ -163,7 +164,10 @@ class _Fitting:
         given = key | more
         needed = [name for name, about in parent.columns.items() if about["required"] and name not in given]
         if needed:
-            self._wrong("missing", f"= 'create' cannot give {parent} its {', '.join(needed)}: there is no default")
+            none = f"= 'create' cannot give {parent} its {', '.join(needed)}: there is no default"
+            table = f"{shown(parent.schema)}.{shown(parent.name)}"
+            ways = ", ".join(f"ALTER {shown(name)} SET DEFAULT …" for name in needed)
+            self._wrong("missing", f"{none} (ALTER TABLE {table} {ways})")
         for name in sorted(given & parent.columns.keys()):
             if parent.columns[name]["generated"] or parent.columns[name]["identity"] == "a":
                 self._wrong("missing", f"= 'create' cannot write {parent}.{name}, which the server generates")

@@ -12,7 +12,7 @@ from math import isfinite
 from usagefix.models.amount import Amount
 from usagefix.models.choices import DailyLimit
 from usagefix.models.correction import BackfillReport
-from usagefix.models.figures import duration, grouped, out_of, plural, signed
+from usagefix.models.figures import drifted, duration, grouped, out_of, plural, signed
 from usagefix.models.migration import Durations, ExportReport, RollbackReport
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.probe import Notified, Post, Probed, ProbeReport
@@ -129,8 +129,7 @@ def _made_right(report: BackfillReport, nouns: Nouns) -> Iterator[str]:
     verb = "would be corrected" if report.dry_run else "corrected"
     moved_on = "would be brought up to date" if report.dry_run else "brought up to date"
     if report.counters_changed:
-        both = f"({grouped(report.magnitude)} up and down together)"
-        yield f"{nouns.of(report.counters_changed)} {verb}: drift {signed(report.drift_removed)} {both}"
+        yield f"{nouns.of(report.counters_changed)} {verb}: {drifted(report.drift_removed, report.magnitude)}"
     elif report.last_only or not report.unrepaired:
         yield "no drift to remove" if report.baselines.rows else "every counter was right: no drift to remove"
     if report.last_only:
@@ -238,4 +237,10 @@ def exported(report: ExportReport) -> Iterator[str]:
         yield f"{path} is of another usagefix; it stays, and what is written comes after it"
     if not report.files:
         yield "nothing to write: every file is there already"
-    yield f"next: {report.runs}, then usagefix verify"
+    yield f"next: {after_export(report)}"
+
+
+def after_export(report: ExportReport) -> str:
+    """What to do with the files. A folder of no tool may be one to read them in."""
+    read = "" if report.certain else "read the files; then usagefix apply, or "
+    return f"{read}{report.runs}, then usagefix verify"

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from usagefix import preflight
 from usagefix.counter import Counter
 from usagefix.database import Database, Limits
-from usagefix.errors import NotPermitted
+from usagefix.errors import NotPermitted, RowNotFound
 from usagefix.models.smoke import SmokeReport, SmokeStep
 from usagefix.models.verification import Status
-from usagefix.smoke.chained import ChainedPlay, about, chain, not_tried
+from usagefix.smoke.chained import ChainedPlay, about, chain, lowest, none_leads, not_tried
 from usagefix.smoke.events import EventsPlay
 from usagefix.smoke.further import further
 from usagefix.smoke.play import Play
-from usagefix.smoke.stage import Stage, set_stage
+from usagefix.smoke.stage import Stage, empty_stage, set_stage
 from usagefix.smoke.tracker import recorder
 from usagefix.verify import next_step
 
@@ -45,9 +45,15 @@ def smoke(
             (transaction,) = db.values("SELECT pg_catalog.pg_current_xact_id()::text")
             counters, below = chain(db)
             _lock_tables(db, counters)
-            with about(db, counters[0]):
+            with about(db, lowest(counters)):
                 beside = further(db, preset=preset, usage_type=usage_type) if db.counter.usual else None
-                stage = set_stage(db, role=role, preset=preset, usage_type=usage_type, lately=lately)
+                try:
+                    stage = set_stage(db, role=role, preset=preset, usage_type=usage_type, lately=lately)
+                except RowNotFound:
+                    if len(counters) == 1 or preset is not None:
+                        raise
+                    stage = empty_stage(db, role)
+                    return _Performance(stage, [*none_leads(counters)], transaction, recorded=False)
                 if below is not None:
                     return _Performance(stage, [*stage.steps, *not_tried(below)], transaction, recorded=False)
                 play = Play(db, stage, recorder(db, stage), beside) if beside else _events(db, stage, counters)

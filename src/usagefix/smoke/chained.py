@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from usagefix import ledger
 from usagefix.counter import Counter
@@ -13,6 +14,7 @@ from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
 from usagefix.picture.differing import read_by
 from usagefix.picture.examples import key_of, row_is
+from usagefix.quoting import quoted
 from usagefix.smoke.events import EventsPlay
 from usagefix.smoke.play import State
 from usagefix.smoke.stage import Stage
@@ -37,10 +39,35 @@ def _added_up(upper: Counter, others: Sequence[Counter]) -> Counter | None:
     return next(found, None)
 
 
+def lowest(counters: Sequence[Counter]) -> Counter:
+    """The first of a chain, only with the rows whose change counts all the way up."""
+    first, *uppers = counters
+    only = [condition for condition in (first.only, _leads_up(uppers)) if condition]
+    return replace(first, only=f"({') AND ('.join(only)})" if only else None)
+
+
+def _leads_up(uppers: Sequence[Counter]) -> str | None:
+    """The condition over ``preset``, a row whose number the first of these adds up."""
+    if not uppers:
+        return None
+    upper, *more = uppers
+    own, names = (", ".join(quoted(name) for name in side) for side in zip(*upper.keys, strict=True))
+    counted = [condition for condition in (upper.only, _leads_up(more)) if condition]
+    rows = f"SELECT {own} FROM {upper.parent_sql} AS preset WHERE {' AND '.join(['true', *counted])}"  # noqa: S608
+    return f"EXISTS (SELECT FROM (SELECT preset.*) AS event WHERE ({upper.where or 'true'}) AND ({names}) IN ({rows}))"
+
+
 def not_tried(lower: Counter) -> tuple[SmokeStep, ...]:
     """The step for a counter whose events are changed by a counter that the command is not about."""
     why = f"it sums {lower.parent}.{lower.column}, which is itself a counter: "
     why += "smoke of that one tries uses" if lower.usual else f"add --counter {lower.slug} to try both"
+    return (SmokeStep("first_use", f"A new row of {lower.child} counts", Status.SKIPPED, why),)
+
+
+def none_leads(counters: Sequence[Counter]) -> tuple[SmokeStep, ...]:
+    """The step for a counter that adds up the numbers of no row that is there."""
+    lower, upper = counters[0], counters[-1]
+    why = f"{upper.parent}.{upper.column} adds up {lower.parent}.{lower.column} of no row that is there now"
     return (SmokeStep("first_use", f"A new row of {lower.child} counts", Status.SKIPPED, why),)
 
 

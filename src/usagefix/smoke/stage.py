@@ -10,17 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from usagefix.database import Database
-from usagefix.errors import ConfigurationError, DatabaseRefused, NotPermitted, RowNotFound
+from usagefix.errors import Busy, ConfigurationError, DatabaseRefused, NotPermitted, RowNotFound
 from usagefix.models.choices import USAGE_TYPE
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
-from usagefix.nouns import shown
 from usagefix.picture.cases import Case, Users
 from usagefix.picture.differing import different
 from usagefix.picture.examples import examples, variants
 from usagefix.picture.obstacles import said
 from usagefix.preset import one_preset
-from usagefix.smoke.rows import temporary_row
+from usagefix.quoting import shown
+from usagefix.smoke.rows import in_text, temporary_row
 
 EVENTS = 5
 """So many events of one row are tried, where so many may be there: one, another, and three in one INSERT."""
@@ -87,6 +87,7 @@ def replaced(stage: Stage, case: Case) -> Stage:
 @dataclass(frozen=True, slots=True)
 class _Role:
     role: str | None
+    may: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def set_stage(
     """Find or make everything, in the transaction that is open. ``lately``: with the preset that was used last, instead
     of the one that is least in the way.
 
-    Raises RowNotFound, NotPermitted, ConfigurationError.
+    Raises RowNotFound, Busy if others hold every row, NotPermitted, ConfigurationError.
     """
     chosen, own = roles(db, role)
     if not db.counter.usual:
@@ -124,6 +125,12 @@ def set_stage(
     return Stage(chosen, own, used, user, kind, steps)
 
 
+def empty_stage(db: Database, role: str | None) -> Stage:
+    """The stage on which nothing can be played, because there is no row to play with."""
+    chosen, own = roles(db, role)
+    return Stage(chosen, own, Preset("", ""), User(None, None), "", ())
+
+
 def _of_events(db: Database, role: str, own: str, wanted: str | None) -> Stage:
     """The same for any other table: the first event, of a row that nobody holds, is one that counts."""
     row = one_preset(db, wanted) if wanted is not None else None
@@ -132,10 +139,13 @@ def _of_events(db: Database, role: str, own: str, wanted: str | None) -> Stage:
         made = _unasked(db, lately=False)  # there is no row at all
         found = examples(db, made.id)
     chosen = next((case for case in found if _is_held(db, case)), None)
+    if chosen is None and found:
+        held = f"every row of {db.counter.parent} that could be tried is held"
+        raise Busy(held, hint="run this again", sqlstate="55P03")
     if chosen is None:
         raise RowNotFound(
-            f"no row of {db.counter.parent} accepts another row of {db.counter.child} now, or all are locked",
-            hint="run this again, or name one with --preset",
+            f"no row of {db.counter.parent} accepts another row of {db.counter.child} now",
+            hint="name another one with --preset",
         )
     events = tuple(variants(db, chosen.preset, chosen.example, chosen.whose, different(db), EVENTS))
     user = User(chosen.user, chosen.claim)
@@ -193,9 +203,12 @@ def _unasked(db: Database, *, lately: bool) -> Preset:
         return Preset(found.id, found.name)
     counter = db.counter
     given = {counter.column: "0"}
+    (held,) = db.values(f"SELECT EXISTS (SELECT FROM {in_text(counter.parent_sql)})")  # noqa: S608 - of the catalog
     try:
         made = temporary_row(db, counter.parent_sql, counter.sql("key"), given)
     except DatabaseRefused as refused:
+        if held:
+            raise Busy("other sessions hold every preset", hint="run this again", sqlstate="55P03") from None
         none = "there is no preset, and smoke cannot create one for the test"
         raise RowNotFound(f"{none}: {said(refused)}", hint="name one with --preset") from None
     return Preset(made, "", temporary=True)

@@ -11,6 +11,7 @@ from usagefix import catalog, schemas
 from usagefix.cli import options, printing, run
 from usagefix.errors import ConfigurationError
 from usagefix.models.choices import DailyLimit
+from usagefix.render import words
 
 if TYPE_CHECKING:
     from usagefix.models.migration import ExportReport
@@ -50,6 +51,8 @@ def sql(
     else:
         text = plain_script(run.counters_unseen(context), migration, face, trust)
     printing.to_stdout(lambda: print(text, end=""))
+    if face is not catalog.Face.VERIFY:
+        words.say('to run it, in one transaction: psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f FILE')
 
 
 def export(
