@@ -252,3 +252,9 @@ def test_the_daily_limit_is_not_built_beside_another_index(fixed: App) -> None:
             with pytest.raises(Busy, match="another session builds an index"):
                 ours.result()
         theirs.result()
+
+
+def test_who_holds_a_partition_is_named(partitioned: App) -> None:
+    with partitioned.connect(autocommit=False) as holder, closing(connect(locate(partitioned.url(), "a test"))) as db:
+        holder.execute("LOCK TABLE ONLY usage_recent_rest IN ROW EXCLUSIVE MODE")
+        assert f"in the way: pid {holder.info.backend_pid}" in db.name_holders()
