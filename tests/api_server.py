@@ -81,6 +81,8 @@ class Handler(BaseHTTPRequestHandler):
         if mode == "parallel":  # no answer before all are there
             while len(self.server.seen) < int(value):
                 time.sleep(0.01)
+        if mode == "others":  # they use it meanwhile
+            time.sleep(0.3)
         if mode != "nothing":
             self.record(use, mode)
         if mode == "error_after":

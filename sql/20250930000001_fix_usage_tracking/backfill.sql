@@ -9,10 +9,10 @@
 -- The file stops if the events do not look like the whole truth. Find out why first. Then SET usagefix.trust = 'events'
 -- to let the counters fall, or 'counters' to keep what they show too much as a baseline, to which events are added.
 
--- Look up every name in pg_catalog, and wait at most a second for a lock, unless lock_timeout is set already
+-- Look up every name in pg_catalog, and wait at most 1.5 seconds for a lock, unless lock_timeout is set already
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
+    PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1500ms'), true);
     PERFORM set_config('TimeZone', 'UTC', true); -- for times without a zone
     IF (SELECT count(*) FROM pg_attribute --? dated
         WHERE attrelid = to_regclass('public.presets') AND attname = 'last_used_at'::name --? dated

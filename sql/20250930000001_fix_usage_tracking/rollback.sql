@@ -2,10 +2,10 @@
 --
 --   psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -1 -f rollback.sql
 
--- Look up every name in pg_catalog, and wait at most a second for a lock, unless lock_timeout is set already
+-- Look up every name in pg_catalog, and wait at most 1.5 seconds for a lock, unless lock_timeout is set already
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
+    PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1500ms'), true);
 END $do$;
 
 -- By hand: stop before any change if this file alone is not enough

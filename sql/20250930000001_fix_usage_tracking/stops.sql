@@ -5,10 +5,10 @@
 -- It looks for words in functions and stops at the first doubt. `usagefix apply` reads the code, edits what has to be
 -- edited, and does not need this file.
 
--- Look up every name in pg_catalog, and wait at most a second for a lock, unless lock_timeout is set already
+-- Look up every name in pg_catalog, and wait at most 1.5 seconds for a lock, unless lock_timeout is set already
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
+    PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1500ms'), true);
 END $do$;
 
 -- By hand: stop, or allow apply.sql to begin, in this transaction only

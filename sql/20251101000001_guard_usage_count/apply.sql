@@ -8,10 +8,10 @@
 -- kind: guard
 -- effect: only the triggers change the counter
 
--- Look up every name in pg_catalog, and wait at most a second for a lock, unless lock_timeout is set already
+-- Look up every name in pg_catalog, and wait at most 1.5 seconds for a lock, unless lock_timeout is set already
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
+    PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1500ms'), true);
 END $do$;
 
 -- By hand: stop before any change if this file alone is not enough
@@ -52,8 +52,8 @@ END
 $do$;
 
 -- Lock presets. If this transaction holds the events already, do not wait for a session that waits for these
-DO $do$
-BEGIN
+DO $do$ BEGIN
+    LOCK TABLE public.presets IN SHARE UPDATE EXCLUSIVE MODE; -- no autovacuum is in the way from here on
     FOR attempt IN 1 .. 100 LOOP
         EXIT WHEN NOT EXISTS (
             SELECT FROM pg_locks
@@ -67,8 +67,7 @@ BEGIN
             PERFORM pg_sleep(0.01);
         END;
     END LOOP;
-END
-$do$;
+END $do$;
 
 -- The guard. Its trigger calls it for every write that is no count. It keeps the counter, lets the rest of the
 -- statement succeed, and records who wrote. No writer waits for another one here

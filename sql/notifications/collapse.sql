@@ -5,10 +5,10 @@
 --
 -- This is version 20251126000001. `usagefix apply` and `rollback` ignore it; off.sql is the way back.
 
--- Look up every name in pg_catalog, and wait at most a second for a lock, unless lock_timeout is set already
+-- Look up every name in pg_catalog, and wait at most 1.5 seconds for a lock, unless lock_timeout is set already
 DO $do$ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1s'), true);
+    PERFORM set_config('lock_timeout', COALESCE(NULLIF(current_setting('lock_timeout'), '0'), '1500ms'), true);
 END $do$;
 
 -- The throttle. It has the rights of the role that inserts. If something fails in it, or waits longer than its

@@ -1,4 +1,5 @@
--- The roles of Supabase, the session's role, what it may read, the schemas, whether a crash empties the events, whose
+-- The roles of Supabase, the session's role, what it may read, the schemas, those on a path that is configured here,
+-- whether a crash empties the events, whose
 -- sessions fire no trigger, how presets was updated so far, about how large the events are, and by which columns they
 -- are ordered on disk.
 WITH looked_at AS (
@@ -24,6 +25,16 @@ SELECT
     (SELECT readable FROM looked_at WHERE what = 'refused') AS sees_refused,
     (SELECT readable FROM looked_at WHERE what = 'applied') AS sees_applied,
     ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas,
+    ARRAY(
+        SELECT quote_ident(namespace.nspname)
+        FROM pg_catalog.pg_db_role_setting AS settings
+        JOIN pg_catalog.pg_database AS here ON here.datname = pg_catalog.current_database()
+        CROSS JOIN LATERAL unnest(settings.setconfig) AS configured (entry)
+        CROSS JOIN LATERAL string_to_table(substr(configured.entry, 13), ',') WITH ORDINALITY AS part (name, place)
+        JOIN pg_catalog.pg_namespace AS namespace ON namespace.nspname = btrim(part.name, ' "')
+        WHERE settings.setdatabase IN (0::oid, here.oid) AND configured.entry LIKE 'search\_path=%%'
+            AND NOT starts_with(namespace.nspname::text, 'pg_')
+        GROUP BY namespace.nspname ORDER BY min(part.place), namespace.nspname) AS path,
     (SELECT relpersistence = 'u' FROM pg_catalog.pg_class WHERE oid = to_regclass(%(child)s)) AS events_unlogged,
     ARRAY(
         SELECT concat_ws(' IN ', CASE WHEN setrole <> 0 THEN format('ROLE %%I', pg_get_userbyid(setrole)) END,

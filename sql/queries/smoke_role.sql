@@ -1,5 +1,9 @@
--- The role of the application: on Supabase authenticated, elsewhere null, which means the session's own.
-SELECT CASE
+-- The role of the application: on Supabase authenticated, elsewhere null, which means the session's own. may: the
+-- session may act as it.
+SELECT roles.oid IS NULL OR pg_has_role(roles.oid, CASE
+        WHEN current_setting('server_version_num')::integer < 160000 THEN 'MEMBER' ELSE 'SET'
+    END) AS may,
+    CASE
         WHEN EXISTS (
             SELECT FROM pg_catalog.pg_proc AS functions
             JOIN pg_catalog.pg_namespace AS schemas ON schemas.oid = functions.pronamespace

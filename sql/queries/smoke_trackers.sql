@@ -1,9 +1,11 @@
--- Each track_preset_usage(), with its arguments in order.
+-- Each track_preset_usage(), with its text and its arguments in order.
 SELECT functions.oid::regprocedure::text AS signature,
     format('%%s.%%I', %(schema_sql)s::text, functions.proname) AS name,
+    COALESCE(pg_get_function_sqlbody(functions.oid), functions.prosrc) AS body,
+    languages.lanname::text AS language,
     COALESCE((
         SELECT jsonb_agg(jsonb_build_object(
-            'name', COALESCE(named.name, ''), 'quoted', quote_ident(named.name),
+            'name', COALESCE(named.name, ''),
             'type', pg_catalog.format_type(types.oid, NULL), 'category', types.typcategory,
             'required', place <= functions.pronargs - functions.pronargdefaults)
             ORDER BY place)
@@ -16,6 +18,7 @@ SELECT functions.oid::regprocedure::text AS signature,
         ) AS named USING (place)
     ), '[]') AS arguments
 FROM pg_catalog.pg_proc AS functions
+JOIN pg_catalog.pg_language AS languages ON languages.oid = functions.prolang
 WHERE functions.proname = %(recorder)s AND functions.prokind = 'f'
     AND functions.pronamespace = to_regnamespace(%(schema_sql)s)
 ORDER BY functions.oid

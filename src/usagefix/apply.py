@@ -92,7 +92,14 @@ def apply(
         after,
         remarks=tuple(dict.fromkeys(db.remarks)),
         durations=Durations(looked, changed, waited, dropped, laps.lap()),
+        smoke_as=_smoke_as(db),
     )
+
+
+def _smoke_as(db: Database) -> str | None:
+    """The session's own role, where it may not act as that of the application."""
+    may, role = db.tuple(db.query("smoke_role"))
+    return None if may or role is None else db.session.role
 
 
 def plan(
@@ -163,7 +170,7 @@ def _run(db: Database, seen: Scene, plan: Plan, trials: Trials, limits: Limits |
         with db.transaction(limits, settings=ledger.provenance(plan.migration)):
             db.claim()
             counts = plan.migration.kind is MigrationKind.COUNTING
-            db.end_autovacuum(db.counter.child_sql if counts else db.counter.parent_sql, limits)
+            db.end_autovacuum([db.counter.child_sql if counts else db.counter.parent_sql], limits)
             db.run(script)
             return tested.remarks(db)
 
@@ -193,10 +200,11 @@ class _Lock:
 def _rehearse(db: Database, seen: Seen) -> list[PlannedStatement]:
     """Run each statement, and undo it all. Returns the statements with their locks."""
     steps: list[PlannedStatement] = []
-    held: set[str] = set()
     try:
         with forbidden.named(db), db.transaction(rollback=True):
             db.claim()
+            db.end_autovacuum([db.counter.child_sql, db.counter.parent_sql])
+            held = {f"{row.relation}: {row.mode}" for row in db.rows(db.query("locks_taken"), _Lock)}
             for place, migration in enumerate(seen.todo):
                 plan = applying.plan(seen.scene, migration, seen.choices, with_ledger=place == 0)
                 tested = verdicts.tested(seen.scene, plan, seen.trials)

@@ -61,5 +61,5 @@ def _mode(db: Database) -> GuardMode:
 def _switch(db: Database, mode: GuardMode, limits: Limits | None) -> None:
     with db.transaction(limits):
         db.claim()
-        db.end_autovacuum(db.counter.parent_sql, limits)
+        db.end_autovacuum([db.counter.parent_sql], limits)
         db.run(guard_trigger(scene(db), mode))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from usagefix import ledger
+from usagefix import ledger, picture
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError, UsagefixError
+from usagefix.models.advice import Step
 from usagefix.models.history import LogEntry, LogReport
 
 _TABLES = ("backfills", "baselines", "corrections", "history")
@@ -21,15 +22,16 @@ class _Row(LogEntry):
     found: int
 
 
-def log(db: Database, *, counters: Sequence[str] = (), limit: int) -> LogReport:
-    """The newest ``limit`` entries, of all counters or of some, by their names or as table.column.
+def log(db: Database, *, counters: Sequence[str] = (), limit: int, declared: bool = False) -> LogReport:
+    """The newest ``limit`` entries, of all counters or of some, by their names or as table.column. ``declared``: a file
+    declares counters.
 
     Raises ConfigurationError for a counter that the ledger does not know, UsagefixError where a part of the ledger is
     gone, NotPermitted where the role may not read it.
     """
     with db.snapshot():
         if not ledger.exists(db):
-            return LogReport((), 0, ledger=False)
+            return LogReport((), 0, ledger=False, next=_first(db, declared))
         if lost := ledger.lost(db, _TABLES):
             raise UsagefixError(
                 f"the ledger has no table {', '.join(lost)}",
@@ -38,9 +40,18 @@ def log(db: Database, *, counters: Sequence[str] = (), limit: int) -> LogReport:
         wanted = _known(db, counters) if counters else None
         rows = db.rows(db.query("log"), _Row, {"counters": wanted, "most": limit})
         distrusted = db.values(db.query("ledger_distrusted"))
+        first = None if rows else _first(db, declared)
     names = [field.name for field in fields(LogEntry)]
     entries = tuple(LogEntry(**{name: getattr(row, name) for name in names}) for row in rows)
-    return LogReport(entries, rows[0].found if rows else 0, ledger=True, distrusted=tuple(distrusted))
+    found = rows[0].found if rows else 0
+    return LogReport(entries, found, ledger=True, distrusted=tuple(distrusted), next=first)
+
+
+def _first(db: Database, declared: bool) -> Step:
+    """What to do where nothing was done yet."""
+    if declared or all(table.present for table in picture.tables(db)):
+        return Step("usagefix apply --dry-run", "it shows what apply would do, and changes nothing")
+    return Step("usagefix discover", "it finds the counters of other tables than presets and preset_usage")
 
 
 def _known(db: Database, wanted: Sequence[str]) -> list[str]:

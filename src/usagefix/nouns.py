@@ -7,7 +7,7 @@ from functools import cache
 
 from usagefix.counter import Counter
 from usagefix.models.nouns import USUAL, Nouns
-from usagefix.quoting import quoted
+from usagefix.quoting import shown
 from usagefix.rendering import CODE_TAGS, FORMAT
 from usagefix.tokens import Kind, Token, lexed, tokens
 
@@ -15,7 +15,6 @@ _ABOUT = ("event", "preset")  # what stands before a column in a fragment
 _NOUN = re.compile(r"\b(?:presets|preset_usage|uses|use)\b")
 _COMMENTED = re.compile(r"\b(?:preset_usage|usage_count|[Pp]resets?|a use|[Uu]ses?)\b")
 _GONE = re.compile(r"[ \t]*\0")  # a comment that was nothing but a mark
-_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 
 
 @cache
@@ -45,11 +44,6 @@ def nouns(counter: Counter) -> Nouns:
         last_event="last event",
         smoked="an event counts; all of it is undone",
     )
-
-
-def shown(name: str) -> str:
-    """A name as people write it: in double quotes if SQL needs them."""
-    return name if _PLAIN.fullmatch(name) else quoted(name)
 
 
 def _counted(counter: Counter) -> str:

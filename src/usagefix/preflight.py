@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from usagefix import picture
 from usagefix.database import Database
 from usagefix.errors import TO_THE_PRIMARY, DatabaseRefused, NotPermitted, ReadOnlyServer, Refused, WrongDatabase
-from usagefix.nouns import shown
 from usagefix.picture.obstacles import of_any_use, of_keys
+from usagefix.quoting import shown
 
 NO_SUCH_OPERATOR = "42883"
 _DEFAULTS = {"global", "database", "user", "database user"}  # where ALTER ROLE and ALTER DATABASE leave a setting
@@ -110,7 +110,7 @@ def _no_table(db: Database, table: picture.Table) -> WrongDatabase:
     if table.elsewhere:
         schemas = ", ".join(table.elsewhere)
         where = f"schema {schemas} has" if len(table.elsewhere) == 1 else f"the schemas {schemas} have"
-        hint = f"{where} both tables: usagefix --schema {shlex.quote(table.elsewhere[0])} COMMAND"
+        hint = f"{where} both tables: run this again with --schema {shlex.quote(table.elsewhere[0])}"
     else:
         both = f"{db.counter.parent} and {db.counter.child}"
         hint = f"is this the application's database? usagefix needs the tables {both}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from usagefix import picture, preflight
 from usagefix.database import Database
-from usagefix.errors import ConfigurationError, RowNotFound
+from usagefix.errors import ConfigurationError, RowNotFound, UsagefixError
 from usagefix.models.verification import COUNTERS, Event, RowCount, RowReport
 from usagefix.verify import next_step
 
@@ -19,6 +19,7 @@ class _Identified(Protocol):
 
 
 Row = TypeVar("Row", bound=_Identified)
+_LISTS = ". usagefix verify lists wrong "
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,11 @@ def _the_one(db: Database, found: Sequence[Row], wanted: str) -> Row:
         kind = ", ".join(str(parent.columns[key]["type"]) for key in keys)
         written = f", written {','.join(keys)}" if db.counter.more_keys else ""
         named = "the id or the name" if db.counter.label else "the id"
-        exact = "; a name must be exact, capitals too" if db.counter.label else ""
+        unnamed = "" if db.nouns.usual else "; a name is known only where label declares its column"
+        exact = "; a name must be exact, capitals too" if db.counter.label else unnamed
         raise RowNotFound(
             f"no {db.nouns.row} has {named} {wanted!r}",
-            hint=f"ids are of type {kind} here{written}{exact}. usagefix verify lists {db.nouns.rows}",
+            hint=f"ids are of type {kind} here{written}{exact}{_LISTS}{db.nouns.rows}",
         )
     if len(found) > 1:
         raise ConfigurationError(
@@ -63,6 +65,13 @@ def _the_one(db: Database, found: Sequence[Row], wanted: str) -> Row:
             hint=f"name one by its id: {', '.join(preset.id for preset in found[:5])}",
         )
     return found[0]
+
+
+def nowhere(looked_in: Mapping[str, UsagefixError]) -> RowNotFound:
+    """The error where several tables were searched in vain; ``looked_in``: what each said."""
+    hints = (f"{table}: {error.hint.partition(_LISTS)[0]}" for table, error in looked_in.items())
+    message = max((error.message for error in looked_in.values()), key=len)
+    return RowNotFound(f"{message}; usagefix looked in {', '.join(looked_in)}", hint=f"{'. '.join(hints)}{_LISTS}rows")
 
 
 def check_preset(db: Database, wanted: str, *, recent: int = 0) -> RowReport:

@@ -3,6 +3,7 @@ right."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
@@ -192,7 +193,11 @@ def _left(db: Database) -> list[str]:
     """What is about no counter, and stays when all of them are rolled back."""
     with db.snapshot():
         there = throttles(db) if _is_last(db) else ()
-    return [f"notifications in {one.table} stay throttled; usagefix notifications off ends that" for one in there]
+    return [
+        f"notifications in {one.table} stay throttled: usagefix notifications off --table {shlex.quote(one.table)}"
+        " ends that"
+        for one in there
+    ]
 
 
 def script(
@@ -217,6 +222,7 @@ def script(
 
 def _look(db: Database) -> Scene:
     with db.snapshot():
+        db.claim()  # another run would change meanwhile what this one reads
         preflight.require_changeable(db)
         preflight.require_readable(db)
         ledger.require_trusted(db)
@@ -302,7 +308,9 @@ def _purge(db: Database, limits: Limits | None, *, rollback: bool = False) -> No
             db.claim()
             if not rollback and (left := [kept.slug for kept in ledger.counters(db)]):
                 raise _ledger_needed(left)  # applied meanwhile
-            for parts in db.rows(db.query("ledger_parts"), _Parts):
+            parted = db.rows(db.query("ledger_parts"), _Parts)
+            db.end_autovacuum([parts.names for parts in parted if parts.kind == "TABLE"], limits)
+            for parts in parted:
                 db.run(f"DROP {parts.kind} {parts.names}")
             db.run("DROP SCHEMA IF EXISTS usagefix")
     except DatabaseRefused as refused:
@@ -326,6 +334,7 @@ def _undo(db: Database, plan: undoing.Undoing, limits: Limits | None) -> None:
     def work() -> None:
         with db.transaction(limits, settings=ledger.provenance(plan.migration)):
             db.claim()
+            db.end_autovacuum(plan.tables, limits)
             db.run(script)
 
     with forbidden.named(db):

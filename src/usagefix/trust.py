@@ -198,9 +198,9 @@ def refused(doubt: Doubt) -> Doubted:
         )
     return Doubted(
         f"the events do not look like the whole truth: {doubt}",
-        hint="find out why no events are recorded with usagefix doctor --source DIR; or say which side is right:"
-        " --trust counters keeps what the counters show and adds new events, --trust events lets the counters"
-        " fall",
+        hint="find out why no events are recorded: usagefix doctor --source . in the folder of your application helps;"
+        " or say which side is right: --trust counters keeps what the counters show and adds new events,"
+        " --trust events lets the counters fall",
         details=("the largest falls:", *_lines(doubt.largest)),
         keys={"doubt": doubt},
     )

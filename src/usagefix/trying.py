@@ -38,20 +38,21 @@ _NOTHING = Outcome()
 class Tried:
     """A function that records uses, and what becomes of it. ``how``: edited, repaired, rewritten or kept; ``loose``:
     its body while the daily limit stays, ``final``: in the end; ``unknown``: columns that it names and the events
-    lack."""
+    lack; ``untold``: the arguments for which it cannot be called."""
 
     function: Function
     how: str
     loose: str
     final: str
     unknown: tuple[str, ...] = ()
+    untold: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Trials:
     """What was tried before anything is changed. ``said``: what came of each, by way and case; ``ways``: without those
     of ``functions``; ``whole``: those that are tried with the first case only; ``limited``: a daily limit may turn uses
-    away, which goes."""
+    away, which goes; ``held``: cases that could not be tried, because other sessions had locked their rows."""
 
     functions: tuple[Tried, ...] = ()
     cases: tuple[Case, ...] = ()
@@ -59,6 +60,7 @@ class Trials:
     whole: tuple[Way, ...] = ()
     said: Mapping[tuple[str, Case], Outcome] = field(default_factory=dict)
     limited: bool = True
+    held: tuple[Case, ...] = ()
 
     def before(self, way: Way, case: Case) -> Outcome:
         return self.said.get((way.name, case), _NOTHING)
@@ -77,16 +79,27 @@ class Made:
     token: str
 
     def outcomes(self, said: Sequence[str]) -> tuple[Outcome, ...]:
-        """What came of each. Raises Busy if every preset is held."""
+        """What came of each. Raises Busy if no preset was free until all ways to use it had been tried."""
+        found = self.heard(said)
+        _require_one(dict(zip(self.tries, found, strict=True)))
+        return found
+
+    def heard(self, said: Sequence[str]) -> tuple[Outcome, ...]:
+        """What came of each; nothing of one whose preset was held."""
         found = [_NOTHING] * len(self.tries)
         for text in said:
             with suppress(ValueError, TypeError, KeyError):
                 heard = json.loads(text, parse_float=Decimal)
                 if heard["token"] == self.token:
                     found[heard["n"]] = Outcome(**heard["said"])
-        if found and not any(each.tried for each in found):
-            raise Busy("every preset that could be tried is held", hint="run this again", sqlstate="55P03")
         return tuple(found)
+
+
+def _require_one(came: Mapping[Try, Outcome]) -> None:
+    """Raises Busy if there is no case of which all was tried."""
+    untried = {each.case for each, outcome in came.items() if not outcome.tried}
+    if came and not {each.case for each in came} - untried:
+        raise Busy("every preset that could be tried is held", hint="run this again", sqlstate="55P03")
 
 
 def made(scene: Scene, tries: Sequence[Try], title: str) -> Made:
@@ -104,12 +117,14 @@ def before(db: Database, scene: Scene, limits: Limits | None) -> Trials:
     plain = (ways.insert(scene, fillers), ways.delete(scene, fillers))
     said = _run(db, scene, [Try(way, case) for case in candidates for way in (*calls, *plain)], limits)
     chosen = _best(candidates, [*calls, plain[0]], said)
+    held = {case.whose: case for case in candidates if case.whose not in {one.whose for one in chosen}}
     others = chosen[0].of_kinds(kinds(db)) if chosen and scene.counter.usual else ()
     said |= _run(db, scene, [Try(way, case) for case in others for way in (*calls, *plain)], limits)
     chosen += [case for case in others if not _is_no_kind(scene, said[plain[0].name, case])]
     whole = tuple(_whole(scene, fillers))
     said |= _run(db, scene, [Try(way, case) for case in chosen[:1] for way in whole], limits)
-    found = Trials((), tuple(chosen), plain, whole, said, limited=scene.counter.daily is not None)
+    limited = scene.counter.daily is not None
+    found = Trials((), tuple(chosen), plain, whole, said, limited=limited, held=tuple(held.values()))
     return replace(
         found, functions=tuple(_chosen(db, scene, function, found, limits) for function in scene.code.recorders)
     )
@@ -118,18 +133,21 @@ def before(db: Database, scene: Scene, limits: Limits | None) -> Trials:
 def _run(
     db: Database, scene: Scene, tries: Sequence[Try], limits: Limits | None, first: str = ""
 ) -> dict[tuple[str, Case], Outcome]:
-    """What comes of uses without the triggers of usagefix; ``first``: a statement before them. All of it is undone."""
-    if not tries:
-        return {}
-    trials = made(scene, tries, "")
-    script = "\n".join([*_idle(scene), first, *(statement.text for statement in trials.statements)])
+    """What comes of uses without the triggers of usagefix; ``first``: a statement before them. All of it is undone.
+    Raises Busy if no preset becomes free."""
+    came = dict.fromkeys(tries, _NOTHING)
 
-    def attempt() -> tuple[Outcome, ...]:
+    def attempt() -> None:
+        left = made(scene, [each for each, outcome in came.items() if not outcome.tried], "")
+        script = "\n".join([*_idle(scene), first, *(statement.text for statement in left.statements)])
         with db.transaction(limits, rollback=True):
             db.run(script)
-            return trials.outcomes(db.said)
+            came.update(zip(left.tries, left.heard(db.said), strict=True))
+        _require_one(came)
 
-    return {(t.way.name, t.case): said for t, said in zip(tries, db.retrying(attempt, limits), strict=True)}
+    if tries:
+        db.retrying(attempt, limits)
+    return {(each.way.name, each.case): outcome for each, outcome in came.items()}
 
 
 def _idle(scene: Scene) -> Iterator[str]:
@@ -220,7 +238,7 @@ def _chosen(db: Database, scene: Scene, function: Function, trials: Trials, limi
     unknown, way = reader.unknown_columns(of), ways.of_recorder(scene, function)
     said = trials.before(way, trials.cases[0]) if way and trials.cases else _NOTHING
     if way is None or not unknown or not (said.state == _UNKNOWN_COLUMN or said.recorded == 0):
-        return Tried(function, "edited", "", "", unknown)
+        return Tried(function, "edited", "", "", unknown, "" if way else ways.untold(scene, function))
     for how, make in (("repaired", reader.repaired), ("rewritten", reader.fresh)):
         try:
             loose, final = make(of, limit_stays=limited), make(of, limit_stays=False)

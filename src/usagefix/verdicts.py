@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from usagefix.accepting import NotAcceptable, acceptable, require, with_fix
@@ -61,6 +61,9 @@ def remarks(trials: Trials, made: Made, found: Sequence[Outcome], words: Nouns) 
     """What is to be known of a plan that goes on."""
     if not trials.cases:
         yield f"{words.untried}: run usagefix smoke when there is"
+    untried = [*trials.held, *(each.case for each, said in zip(made.tries, found, strict=True) if not said.tried)]
+    for told in dict.fromkeys(str(replace(case, kind=None)) for case in untried):
+        yield f"{told} could not be tried: another session holds the {words.row}; later, usagefix smoke tries it"
     for one in trials.functions:
         yield from _of_function(
             one, called=any(t.way.name == one.function.signature for t in made.tries), trials=trials
@@ -85,7 +88,7 @@ def _of_function(one: Tried, *, called: bool, trials: Trials) -> Iterator[str]:
             f" names columns that the events lack: {lacking})"
         )
     elif trials.cases and not called:
-        yield f"{name} could not be tried: it needs arguments that usagefix does not know"
+        yield f"{name} could not be tried: usagefix does not know what to pass as {one.untold or 'its arguments'}"
 
 
 def _of_way(words: Nouns, name: str, tries: list[tuple[Try, Outcome]]) -> Iterator[str]:
@@ -174,6 +177,7 @@ def _to_blame(db: Database, scene: Scene, plan: Plan, error: NotAcceptable) -> l
     trials = made(scene, [error.what], "")
     script = "\n".join(statement.text for statement in trials.statements)
     with suppress(Busy, DatabaseRefused), db.transaction(rollback=True):
+        db.end_autovacuum([db.counter.child_sql])
         db.run(plan.script)
         for trigger in _suspects(scene):
             db.said.clear()

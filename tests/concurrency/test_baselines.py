@@ -75,3 +75,36 @@ def test_events_are_truncated_while_deltas_wait(fixed: App) -> None:
     assert fixed.one("SELECT sum(baseline) FROM usagefix.baselines") == surplus, "no delta became a baseline"
     assert (fixed.one(DRIFT), fixed.one("SELECT sum(usage_count) FROM presets")) == (0, surplus)
     assert fixed.usagefix("verify").code == 0
+
+
+def with_baselines(app: App) -> None:
+    app.spoil("UPDATE presets SET usage_count = usage_count + 1000")
+    assert app.usagefix("backfill", "--trust", "counters").code == 0
+
+
+def test_no_baseline_is_held_while_events_are_counted(fixed: App) -> None:
+    with_baselines(fixed)
+    with fixed.connect(autocommit=False) as holder:
+        holder.execute("LOCK TABLE preset_usage IN ACCESS EXCLUSIVE MODE")
+        fixed.spawn("backfill", "--trust", "events")
+        fixed.wait_for_waiter()
+        free = fixed.sql("SELECT 1 FROM usagefix.baselines FOR UPDATE SKIP LOCKED")
+    assert len(free) == fixed.one("SELECT count(*) FROM presets")
+    done = ended(fixed.spawned[-1])
+    assert done.code == 0, done.stderr
+    assert fixed.drift() == (0, 0)
+
+
+def test_a_baseline_that_moves_while_all_are_forgotten(fixed: App) -> None:
+    with_baselines(fixed)
+    with fixed.connect(autocommit=False) as renaming:
+        renaming.execute(
+            "DELETE FROM preset_usage WHERE preset_id = md5('preset 1')::uuid;"
+            " UPDATE presets SET id = gen_random_uuid() WHERE id = md5('preset 1')::uuid"
+        )
+        process = fixed.spawn("backfill", "--trust", "events")
+        fixed.wait_for_waiter()
+        renaming.commit()
+    done = ended(process)
+    assert done.code == 0, done.stderr
+    assert fixed.drift() == (0, 0)

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 
-from support import INDEX, TRIGGER, App, ended, told
+import pytest
+from support import GUARD, INDEX, TRIGGER, App, ended, told, wait_until
+
+from usagefix import daily_limit
+from usagefix.database import connect
+from usagefix.errors import Busy
+from usagefix.planning.scene import scene
+from usagefix.target import locate
 
 
 def test_a_writer_that_does_not_end(app: App) -> None:
@@ -39,6 +48,32 @@ def test_a_writer_that_does_not_end(app: App) -> None:
     assert app.dump() == dump
     assert app.usagefix("apply").code == 0
     assert app.drift() == (0, 0)
+
+
+def test_no_trial_passes_that_was_not_made(app: App) -> None:
+    """While every preset is held nothing can be tried, so apply waits; it names what stays untried."""
+    held = "SELECT FROM presets WHERE user_id IS {} NULL FOR UPDATE"
+    with app.connect(autocommit=False) as blocker:
+        blocker.execute(f"{held.format('NOT')}; SAVEPOINT owned; {held.format('')}")
+        process = app.spawn("apply", "--dry-run", "--format", "json")
+        said = told(process, "attempt 2 of 8")
+        blocker.execute("ROLLBACK TO owned")
+        done = ended(process)
+    assert done.code == 0, said + done.stderr
+    untried = [remark.partition(" could")[0] for remark in done.one["remarks"] if "holds the preset" in remark]
+    assert untried == ["a use of somebody else's preset", "a use of one's own preset"]
+
+
+def test_smoke_waits_for_a_preset_where_it_cannot_make_one(fixed: App) -> None:
+    fixed.sql("ALTER TABLE presets ADD code serial UNIQUE")
+    fixed.sql("ALTER TABLE presets ALTER code DROP DEFAULT, ALTER code TYPE text, ADD CHECK (code ~ '^[0-9]+$')")
+    with fixed.connect(autocommit=False) as blocker:
+        blocker.execute("SELECT FROM presets FOR UPDATE")
+        process = fixed.spawn("smoke")
+        told(process, "attempt 2 of 8")
+        blocker.rollback()
+        done = ended(process)
+    assert done.code == 0, done.stdout + done.stderr
 
 
 def test_the_query_in_the_way_on_request(fixed: App) -> None:
@@ -126,20 +161,98 @@ def test_batches_begin_small(fixed: App) -> None:
     assert fixed.drift() == (0, 0)
 
 
-def test_a_vacuum_is_waited_for_longer_than_deadlock_timeout_and_stops_no_writer(app: App) -> None:
+@pytest.mark.parametrize(
+    ("fixture", "command", "table"),
+    [
+        ("app", "apply", "preset_usage"),
+        ("app", "apply --dry-run", "presets"),
+        ("fixed", "rollback --dry-run", "presets"),
+        ("fixed", "rollback --yes --purge", "preset_usage"),
+        ("fixed", "rollback --yes --purge", "usagefix.history"),
+    ],
+)
+def test_a_vacuum_is_waited_for_longer_than_deadlock_timeout_and_stops_no_writer(
+    fixture: str, command: str, table: str, request: pytest.FixtureRequest
+) -> None:
     """After that time the server cancels an autovacuum, unless lock_timeout comes first. Here it is one by hand."""
+    app: App = request.getfixturevalue(fixture)
     app.sql(f"ALTER DATABASE {app.name} SET deadlock_timeout = '4s'")
     with app.connect(autocommit=False) as vacuum, app.connect() as writer:
-        vacuum.execute("LOCK TABLE preset_usage IN SHARE UPDATE EXCLUSIVE MODE")
-        process = app.spawn("apply")
+        vacuum.execute(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE".encode())
+        process = app.spawn(*command.split())
         app.wait_for_waiter()
         writer.execute("SET lock_timeout = '100ms'")
-        writer.execute("UPDATE preset_usage SET usage_data = '{}' WHERE preset_id = %s", (app.preset(30),))
+        writer.execute(f"BEGIN; LOCK TABLE {table} IN ROW EXCLUSIVE MODE; COMMIT".encode())
         time.sleep(1.5)  # longer than the usual lock_timeout
         vacuum.rollback()
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 0, stderr
     assert "a lock is taken" not in stderr
+
+
+@pytest.mark.parametrize(("fixture", "command"), [("partitioned", ("apply",)), ("counted", ("rollback", "--yes"))])
+def test_partition_after_partition(fixture: str, command: tuple[str, ...], request: pytest.FixtureRequest) -> None:
+    """Each partition has a writer. All waits for them together take no longer than lock_timeout (a second), because
+    whoever writes to the whole table waits meanwhile."""
+    app: App = request.getfixturevalue(fixture)
+    tree = "SELECT relid::regclass::text FROM pg_partition_tree('preset_usage') WHERE level > 0"
+    mine = "FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE application_name = 'usagefix'"
+    holds = (
+        f"SELECT EXISTS (SELECT {mine} AND relation = 'preset_usage'::regclass AND granted"
+        " AND mode IN ('ShareRowExclusiveLock', 'AccessExclusiveLock'))"
+    )
+    waited = f"SELECT relation::regclass::text {mine} AND clock_timestamp() - waitstart > '0.6 s'"
+    with ExitStack() as stack:
+        writers = {name: stack.enter_context(app.connect(autocommit=False)) for (name,) in app.sql(tree)}
+        for name, writer in writers.items():
+            writer.execute(f"LOCK TABLE ONLY {name} IN ROW EXCLUSIVE MODE".encode())
+        process = app.spawn(*command)
+        app.wait_for(holds)
+        passed = []
+        while app.one(holds):
+            for (name,) in app.sql(waited):
+                passed += [name] if name not in passed else []
+                writers[name].rollback()
+        assert len(passed) < 2, "two waits in a row, more than a second in all"
+        said = told(process, "a lock is taken by")
+        assert any(f"by pid {writer.info.backend_pid} " in said for writer in writers.values())
+    done = ended(process)
+    assert done.code == 0, done.stderr
+    assert app.drift() == (0, 0) or fixture == "counted"
+
+
+@pytest.mark.parametrize("events_held", [False, True])
+def test_by_hand_a_wait_outlasts_deadlock_timeout(fixed: App, events_held: bool) -> None:
+    """After a second the server cancels an autovacuum. Here it is one by hand. ``events_held``: the version before was
+    applied in the same transaction."""
+    waited = "SELECT EXISTS (SELECT FROM pg_locks WHERE clock_timestamp() - waitstart > '1.1 s')"
+    text = fixed.usagefix("sql", GUARD.name, "apply" if events_held else "rollback").stdout
+    lock = "LOCK TABLE preset_usage IN SHARE ROW EXCLUSIVE MODE;" if events_held else ""
+    with fixed.connect(autocommit=False) as vacuum, fixed.connect() as other, ThreadPoolExecutor(1) as pool:
+        vacuum.execute("LOCK TABLE presets IN SHARE UPDATE EXCLUSIVE MODE")
+        script = pool.submit(other.execute, f"BEGIN; {lock} {text}; COMMIT".encode())
+        wait_until(lambda: script.done() or fixed.one(waited))
+        vacuum.rollback()
+        script.result()
+
+
+def test_the_daily_limit_is_not_built_beside_another_index(fixed: App) -> None:
+    """Two builds on one table may wait for each other; then the server ends one of them as a deadlock."""
+    with fixed.connect(autocommit=False) as older, fixed.connect() as other, ThreadPoolExecutor(2) as pool:
+        older.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT FROM presets")
+        theirs = pool.submit(other.execute, b"CREATE INDEX CONCURRENTLY theirs ON preset_usage (usage_type, user_id)")
+        fixed.wait_for("SELECT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting for old%%')")
+        with closing(connect(locate(fixed.url(), "a test"))) as db:
+            with db.snapshot():
+                seen = scene(db)
+            assert seen.ledger.limit is not None
+            ours = pool.submit(daily_limit.restore, db, seen, seen.ledger.limit)
+            waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE UNIQUE%%' AND wait_event_type = 'Lock')"
+            wait_until(lambda: ours.done() or fixed.one(waits))
+            older.rollback()
+            with pytest.raises(Busy, match="another session builds an index"):
+                ours.result()
+        theirs.result()
 
 
 def test_smoke_gives_way_to_the_application(empty: App, tmp_path: Path) -> None:

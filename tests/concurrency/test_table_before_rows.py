@@ -223,3 +223,17 @@ def test_the_backfill_never_waits_for_the_table_with_a_row(fixed: App) -> None:
         done = ended(process)
     assert (done.code, seen) == (0, False), done.stderr
     assert fixed.drift() == (0, 0)
+
+
+@pytest.mark.parametrize("command", ["apply", "smoke"])
+def test_a_trial(app: App, command: str) -> None:
+    """It has the table when it locks the row that it tries."""
+    app.sql(
+        "CREATE SEQUENCE rows_first; CREATE SEQUENCE tried; CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN"
+        " PERFORM nextval('tried') FROM (SELECT array_agg(mode) AS modes FROM pg_locks"
+        " WHERE pid = pg_backend_pid() AND relation = 'presets'::regclass) AS mine WHERE 'RowShareLock' = ANY (modes) AND"
+        " ('RowExclusiveLock' = ANY (modes) OR nextval('rows_first') > 0); RETURN NEW; END$$;"
+        " CREATE TRIGGER look BEFORE INSERT ON preset_usage FOR EACH ROW EXECUTE FUNCTION look()"
+    )
+    app.usagefix(command)
+    assert (app.one("SELECT is_called FROM tried"), app.one("SELECT is_called FROM rows_first")) == (True, False)

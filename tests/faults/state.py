@@ -47,7 +47,9 @@ REACTIONS = Subject(
     (Counted("post_likes_count", "likes_count"), Counted("post_dislikes_count", "dislikes_count")),
 )  # fmt: skip
 DONE = {"apply": "applied", "rollback": "rolled back"}
-CORRECTED = re.compile(r"(?:(\d+) of )?(\d+) [a-z ]+ (?:corrected|recorded in the ledger, none corrected yet)")
+CORRECTED = re.compile(
+    r"(?:(\d+) of )?(\d+) [a-z ]+ (?:corrected|recorded in the ledger, none corrected yet)|[a-z ]+ counted, with nothing to correct"
+)
 
 CATALOG = """
     SELECT 'function', oid::regprocedure::text, pg_get_functiondef(oid), proowner::regrole::text, proacl::text,
@@ -217,7 +219,7 @@ def untrue(stderr: str, before: State, now: State) -> list[str]:
     if not undone:
         facts["the daily limit is back"] = now.limited and not before.limited
     wrong = [fact for fact, true in facts.items() if (fact in sure) != true and not (unsure and true)]
-    told_runs = [(int(match[1] or 0), int(match[2])) for part in sure if (match := CORRECTED.fullmatch(part))]
+    told_runs = [(int(match[1] or 0), int(match[2] or 0)) for part in sure if (match := CORRECTED.fullmatch(part))]
     runs = [(sum(done for *_, done in run), len(run)) for run in now.since(before)]
     certain = max(len(told_runs) - 1, 0) if unsure else None
     if told_runs[:certain] != runs[:certain]:

@@ -74,13 +74,21 @@ def test_malformed_url(url: str) -> None:
     assert_clear(run("--database-url", url, "verify"), 2)
 
 
-@pytest.mark.parametrize("arguments", [("verify", "--format", "json"), ("verify",), ("--version",)])
-def test_interrupted_before_there_is_a_command_line(arguments: tuple[str, ...]) -> None:
-    """Ctrl-C while usagefix is being imported."""
+@pytest.mark.parametrize(
+    ("at", "arguments"),
+    [
+        ("usagefix.cli", ("verify", "--format", "json")),
+        ("usagefix.cli", ("--version",)),
+        ("usagefix.verify", ("verify", "--format", "json")),
+        ("usagefix.verify", ("verify",)),
+    ],
+)
+def test_interrupted_before_a_command_begins(at: str, arguments: tuple[str, ...]) -> None:
+    """Ctrl-C while usagefix is being imported, or what the command needs; Python notes one that falls into an exec()."""
     code = (
         "import builtins, runpy, sys\nreal, armed = builtins.__import__, [True]\n"
         "def first(name, *rest, **named):\n"
-        "    if name.startswith('usagefix.cli') and armed.pop() if armed else False:\n        raise KeyboardInterrupt\n"
+        f"    if name.startswith({at!r}) and armed.pop() if armed else False:\n        exec('raise KeyboardInterrupt')\n"
         "    return real(name, *rest, **named)\n"
         "builtins.__import__ = first\nsys.argv[0] = 'usagefix'\n"
         "runpy.run_module('usagefix', run_name='__main__', alter_sys=True)"
@@ -92,6 +100,15 @@ def test_interrupted_before_there_is_a_command_line(arguments: tuple[str, ...]) 
     assert_clear(result, 130, "interrupted")
     if "json" in arguments:
         assert (result.json["exit_code"], result.json["command"]) == (130, "verify")
+
+
+def test_an_interrupt_that_python_swallows_comes_again() -> None:
+    code = (
+        "import signal, time\nfrom usagefix.__main__ import obey\nobey()\nclass Last:\n    def __del__(self):\n"
+        "        signal.raise_signal(signal.SIGTERM)\nLast()\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('obeyed')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "obeyed\n", "")
 
 
 def test_who_may_not_write_is_told_so_first(app: App) -> None:
@@ -339,12 +356,12 @@ def test_a_schema_that_has_the_tables_is_named(app: App) -> None:
     app.sql("ALTER TABLE presets SET SCHEMA shop")
     app.sql("ALTER TABLE preset_usage SET SCHEMA shop")
     result = app.usagefix("verify")
-    assert (result.code, "usagefix --schema shop COMMAND" in result.stderr) == (2, True)
+    assert (result.code, "run this again with --schema shop" in result.stderr) == (2, True)
     nowhere = app.usagefix("--schema", "nope", "verify")
     assert (nowhere.code, "schema shop has both tables" in nowhere.stderr) == (2, True)
     app.sql('CREATE SCHEMA "A b" CREATE TABLE presets () CREATE TABLE preset_usage ()')
     nowhere = app.usagefix("--schema", "nope", "verify")
-    assert "the schemas A b, shop have both tables: usagefix --schema 'A b' COMMAND" in nowhere.stderr
+    assert "the schemas A b, shop have both tables: run this again with --schema 'A b'" in nowhere.stderr
     assert app.usagefix("--schema", "shop", "verify").code == 1
     assert app.usagefix("--schema", "nope", "verify", "--schema", "shop").code == 1
     for wrong in ('x"; DROP TABLE presets', "", "a'b", "usagefix.history"):

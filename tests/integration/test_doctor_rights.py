@@ -229,6 +229,42 @@ def test_members_of_the_owner_and_of_roles_that_may_write(right: App, roles: Cal
     assert ("may_write_counter", f"role {deputy}") not in keys(examine(right))
 
 
+def test_what_is_taken_from_everybody_stays_with_those_who_have_it_only_so(
+    right: App, roles: Callable[..., str]
+) -> None:
+    """Every REVOKE of doctor, as it is pasted: the application works as before, and strangers do not get in."""
+    web, builder = roles("doctor_web"), roles("doctor_builder", "NOLOGIN")
+    right.sql(f"REVOKE EXECUTE ON FUNCTION {TRACK}, {INCREMENT} FROM authenticated, service_role")
+    right.sql(f"GRANT EXECUTE ON FUNCTION {TRACK}, {INCREMENT} TO PUBLIC; GRANT CREATE ON SCHEMA public TO PUBLIC")
+    right.sql(f"SET ROLE {builder}; CREATE TABLE built (); RESET ROLE")
+    wanted = ("open_to_everybody", "path_open_to_others", "may_write_counter")
+    findings = [f for f in examine(right).findings if f.finding_id in wanted and "PUBLIC" in f.remedy]
+    assert {f.finding_id for f in findings} == set(wanted)
+    for finding in findings:
+        right.sql(finding.remedy.split(", unless it should")[0])
+    left = [f for f in examine(right).findings if f.finding_id in wanted]
+    assert not [f for f in left if f.finding_id == wanted[0] or "PUBLIC" in f"{f.object} {f.evidence}"]
+    may = "SELECT has_function_privilege(%s, %s, 'EXECUTE')"
+    for who in (web, "authenticated", "service_role"):
+        assert [right.one(may, who, function) for function in (TRACK, INCREMENT)] == [True, True], who
+    assert [right.one(may, "anon", function) for function in (TRACK, INCREMENT)] == [False, False]
+    creates = "SELECT has_schema_privilege(%s, 'public', 'CREATE')"
+    assert [right.one(creates, who) for who in (builder, web)] == [True, False]
+
+
+def test_a_function_that_is_closed_finds_what_it_found_before(right: App) -> None:
+    """On Supabase, what extensions make stands in a schema of its own, to which the database's path leads."""
+    right.sql(
+        "CREATE SCHEMA extensions; CREATE FUNCTION extensions.right_now() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'"
+    )
+    right.sql(f'ALTER DATABASE "{right.name}" SET search_path = "$user", public, extensions')
+    right.sql("CREATE FUNCTION by_way(uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS"
+              " $$BEGIN PERFORM right_now(), increment_preset_usage($1); END$$")  # fmt: skip
+    right.sql(found(right, "search_path_open", "public.by_way(uuid)").remedy)
+    assert "search_path_open" not in {finding.finding_id for finding in examine(right).findings}
+    right.sql("SELECT by_way(%s)", right.preset())
+
+
 def test_who_may_not_update_by_the_function_either_is_not_named(right: App, roles: Callable[..., str]) -> None:
     """Its owner may not; nor does a function that runs with its caller's rights give any."""
     weak = roles("doctor_weak")

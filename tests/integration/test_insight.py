@@ -199,7 +199,7 @@ def test_of_one_preset_and_of_one_kind(app: App) -> None:
         (("top", "users", "--user-label", "auth.users.id"), 2, "auth.users"),
         (("top", "users", "--user-label", "profiles.name"), 2, "--user-label profiles.name"),
         (("trends", "--format", "junit"), 2, "table, json, markdown or csv"),
-        (("verify", "--format", "csv"), 2, "only trends, heatmap, top have the format csv"),
+        (("verify", "--format", "csv"), 2, "only trends, heatmap and top have the format csv"),
     ],
 )
 def test_what_cannot_be_is_said(app: App, arguments: tuple[str, ...], code: int, said: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from support import App, validator
 
 from usagefix import picture
+from usagefix.backfill import backfill
 from usagefix.cli import turns
 from usagefix.cli.options import Format
 from usagefix.cli.printing import show
@@ -147,6 +148,24 @@ def test_a_row_is_looked_for_in_each_table(db: Database) -> None:
     nowhere = done(db, "check", lambda db: check_preset(db, "4711"), turns.LOOK_FOR)
     assert nowhere.exit_code == 1
     assert len(body(nowhere)["counters"]) == 1
+    assert nowhere.failure is not None
+    assert nowhere.failure.message == (
+        'no preset has the id or the name \'4711\'; usagefix looked in presets, customers, "Blog ""posts"""'
+    )
+    assert "customers: ids are of type integer here; a name must be exact" in nowhere.failure.hint
+    assert (
+        "a name is known only where label declares its column. usagefix verify lists wrong rows" in nowhere.failure.hint
+    )
+
+
+def test_a_counter_that_was_right_is_not_said_to_be_wrong(fixed: App) -> None:
+    fixed.sql(TABLES)
+    db = connect(locate(fixed.url(), "a test"))
+    db.counters = tuple(picture.look_up(db, counter) for counter in (STANDARD, ORDERS))
+    outcome = done(db, "backfill", backfill, turns.CHANGE)
+    db.close()
+    assert outcome.exit_code == 1
+    assert outcome.changes == "done before that, and kept: preset_usage_count: presets counted, with nothing to correct"
 
 
 @pytest.mark.parametrize("width", ["40", "80", "160"])

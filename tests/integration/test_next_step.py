@@ -6,9 +6,10 @@ import re
 import shlex
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
-from support import ADJUSTING, GUARDING, TRIGGER, App, Result, failing, give_everything_to, role
+from support import ADJUSTING, GUARDING, TRIGGER, App, Result, failing, give_everything_to, role, run
 
 MOST = 5  # steps from any broken state to the end
 STATEMENT = re.compile(r"\b(?:ALTER|DROP|GRANT) .*?(?=, or |$)")
@@ -182,6 +183,46 @@ def agree(somebody: Person, step: str | None) -> None:
     for remedy in (finding["remedy"] for finding in doctor["findings"]):
         if remedy.startswith(("usagefix apply", "usagefix backfill")):
             assert remedy.startswith(str(step)), f"doctor: {remedy}"
+
+
+PASTED = re.compile(r"\busagefix (?:'[^']*'|\"[^\"]*\"|[^\s'\",;()|]|(?<!,|;) (?!\())+")
+
+
+def pasted(app: App, command: str, seen: dict[str, Result], folder: Path) -> None:
+    """Run it, and then each command that its last lines name, as they stand; ``folder``: where a file may be written."""
+    if command in seen:
+        return
+    seen[command] = done = run(*shlex.split(command)[1:], cwd=folder, DATABASE_URL=app.url(), COLUMNS="400")
+    assert (done.code in (0, 1), "error:" in done.stderr) == (True, False), f"{command}: {done.stdout}{done.stderr}"
+    last = [line for line in done.stdout.splitlines() if line.startswith(("next: ", "dry run: "))]
+    for named in (found for line in last for found in PASTED.findall(line)):
+        pasted(app, re.split(" (?:then|finds|says) ", named)[0].strip(), seen, folder)
+
+
+@pytest.mark.parametrize(
+    ("start", "begin", "reached"),
+    [
+        ("empty", ("log", "notifications", "discover"), {"usagefix discover"}),
+        ("app", ("log", "discover", "doctor", "notifications"), {
+            "usagefix verify", "usagefix apply", "usagefix smoke", "usagefix sql 20251101000001 --adapt",
+            "usagefix notifications collapse --dry-run",
+        }),
+        ("fixed", ("rollback --dry-run", "backfill", "rollback --yes --purge", "log"), {
+            "usagefix sql 20251101000001 rollback --adapt", "usagefix apply --dry-run", "usagefix smoke",
+        }),
+    ],
+)  # fmt: skip
+def test_each_command_that_is_printed_can_be_pasted(
+    request: pytest.FixtureRequest, tmp_path: Path, start: str, begin: tuple[str, ...], reached: set[str]
+) -> None:
+    app: App = request.getfixturevalue(start)
+    seen: dict[str, Result] = {}
+    for command in begin:
+        pasted(app, f"usagefix {command}", seen, tmp_path)
+    assert seen.keys() >= reached
+    if start == "empty":
+        assert "none found: there is no table here" in seen["usagefix discover"].stdout
+        assert "there is no table preset_notifications" in seen["usagefix notifications"].stdout
 
 
 @pytest.mark.parametrize("what", ["trigger missing", "ledger lost", "rights missing"])

@@ -147,17 +147,17 @@ def test_twenty_at_once_all_count(fixed: App, api: Running) -> None:
 
 def test_uses_of_others_are_no_false_alarm(fixed: App, api: Running) -> None:
     with used_meanwhile(fixed):
-        result = probed(fixed, api, "--count", "5", "--format", "json", mode="parallel")
+        result = probed(fixed, api, "--count", "5", "--format", "json", mode="others")
     body = result.json
     assert (result.code, body["ours"], len(body["events"])) == (0, 5, 5), body
     assert body["recorded"] == body["counted"] > 5
     with used_meanwhile(fixed):
-        assert "of others meanwhile" in probed(fixed, api, mode="parallel").stdout
+        assert "of others meanwhile" in probed(fixed, api, mode="others").stdout
 
 
 def test_another_kind_of_use_is_not_ours(fixed: App, api: Running) -> None:
     with used_meanwhile(fixed, data='{"test": true}'):
-        body = probed(fixed, api, "--format", "json", mode="parallel").json
+        body = probed(fixed, api, "--format", "json", mode="others").json
     assert (body["verdict"], body["ours"], len(body["events"])) == ("counted", 1, 1)
     assert body["recorded"] > 1
 
@@ -196,7 +196,7 @@ def test_the_api_that_records_nothing(fixed: App, api: Running) -> None:
     )
     assert probed(fixed, api, mode="nothing").stdout.splitlines()[-2:] == [
         "not recorded: 1 use posted, 0 events recorded, the counter did not move",
-        "next: usagefix doctor --source DIR",
+        "next: in the folder of your application: usagefix doctor --source .",
     ]
 
 
@@ -223,7 +223,7 @@ def test_a_competing_increment(fixed: App, api: Running, mode: str) -> None:
     ]
     shown = " ".join(probed(fixed, api, mode=mode).stdout.split())
     assert "the application's own code must do it, perhaps by public.increment_preset_usage(uuid)" in shown
-    assert "next: usagefix doctor --source DIR finds what else counts" in shown
+    assert "next: to find what else counts, in the folder of your application: usagefix doctor --source ." in shown
 
 
 def test_a_trigger_that_counts_too_is_named(fixed: App, api: Running) -> None:
@@ -485,8 +485,8 @@ def test_a_closed_port_and_others_that_are_not_there(fixed: App, api: Running) -
         (("--token", f"Bearer {TOKEN}"), "without the word Bearer"),
         (("--token", f"{TOKEN}\n"), "line end"),
         (("--token", ""), "the token is empty"),
-        (("--token", "Bearer", TOKEN), "unexpected extra argument"),
-        (("--token", "Bearer", TOKEN, TOKEN), "unexpected extra argument"),
+        (("--token", "Bearer", TOKEN), "too many arguments"),
+        (("--token", "Bearer", TOKEN, TOKEN), "too many arguments"),
         (("--count", "0"), "--count"),
         (("--count", "101"), "--count"),
         (("--timeout", "0"), "--timeout"),

@@ -72,7 +72,7 @@ def test_it_asks_once_of_several_counters(app: App, tmp_path: Path) -> None:
     arguments = ("apply", "--config", str(file))
     with elsewhere(app) as url:
         shown = typed(*arguments, answer=b"n\n", DATABASE_URL=url).stderr
-        assert "    corrects 1 row: drift +2 (2 up and down together)\n" in shown
+        assert "    corrects 1 row: drift +2\n" in shown
         assert "    may be refused: the counters do not look like what these events count" in shown
         assert "    trigger on_like on public.likes also counts: apply disables it\n" in shown
         assert shown.count("[y/N]") == 1

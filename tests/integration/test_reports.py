@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from support import LEDGER, MIGRATION, MIGRATIONS, VERSION, App, run
 
@@ -145,7 +147,8 @@ def test_tables_fit_their_terminal(app: App, name: str, width: int) -> None:
         app.usagefix("apply")
     result = app.usagefix(*COMMANDS[name], COLUMNS=str(width))
     assert result.code == 0, result.stderr
-    longest = max(result.stdout.splitlines(), key=len)
+    lines = [line for line in result.stdout.splitlines() if not re.search(r"\busagefix [a-z]", line)]  # are pasted
+    longest = max(lines, key=len, default="")
     assert len(longest) <= width, longest
     assert "…" not in result.stdout, "nothing is cut off"
 

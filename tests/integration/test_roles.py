@@ -41,6 +41,8 @@ def test_the_owner_needs_no_superuser(owned: App) -> None:
     done = as_owner(owned, "apply")
     assert done.code == 0, done.stderr
     assert owned.drift() == (0, 0)
+    assert done.stdout.splitlines()[-1] == f"next: usagefix smoke --as {OWNER}, then in CI usagefix verify"
+    assert as_owner(owned, "smoke", "--as", OWNER).code == 0
     assert as_owner(owned, "verify").code == 0
     owned.sql("SET session_replication_role = replica")
     owned.sql("UPDATE presets SET usage_count = 7")

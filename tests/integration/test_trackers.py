@@ -100,6 +100,29 @@ def test_one_that_may_work_is_not_rewritten_for_an_unlucky_trial(app: App, what:
     assert app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)") == definition
 
 
+USERS = "CREATE FUNCTION track_preset_usage(p_user_id uuid, origin text, {more}p_preset_id uuid, p_usage_type text DEFAULT 'showcase_creation')"
+SAYING = (
+    " RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN IF origin <> '100% web' THEN RAISE EXCEPTION 'from where'; END IF;"
+    " INSERT INTO preset_usage (preset_id, user_id, usage_type, origin) VALUES (p_preset_id, p_user_id, p_usage_type, origin); END$$"
+)
+
+
+@pytest.mark.parametrize("more", ["", "device inet, "])
+def test_one_with_other_arguments_is_tried_or_said_to_be_untried(app: App, more: str) -> None:
+    """By apply and by smoke alike: what apply says to run next does not fail for arguments."""
+    app.sql("ALTER TABLE preset_usage ADD origin text; UPDATE preset_usage SET origin = '100% web'")
+    app.sql("REVOKE INSERT ON preset_usage FROM authenticated")
+    replace(app, USERS.format(more=more) + SAYING)
+    result = app.usagefix("apply", "--format", "json")
+    assert result.code == 0, result.stderr
+    assert ["to pass as device inet" in remark for remark in result.one["remarks"]] == [True] * bool(more)
+    done = app.usagefix("smoke", "--format", "json")
+    assert done.code == 0, done.stdout + done.stderr
+    steps = {step["step_id"]: step for step in done.one["steps"]}
+    assert ("track_preset_usage()" in steps["first_use"]["title"]) is not bool(more)
+    assert not more or "device inet" in steps["recorder"]["detail"]
+
+
 CHECKING = (
     f"CREATE FUNCTION {SIGNATURE} RETURNS uuid LANGUAGE plpgsql SECURITY DEFINER AS $$DECLARE e uuid; BEGIN"
     " IF NOT EXISTS (SELECT FROM presets WHERE id = preset_uuid AND (is_public OR user_id = auth.uid())) THEN RAISE EXCEPTION 'not yours'; END IF;"

@@ -30,13 +30,17 @@ def test_commands_that_are_named_have_the_options_that_say_which_counter(posts: 
     failed = posts.usagefix("guard", *LIKES)
     assert f"hint: run {AGAIN} apply\n" in failed.stderr
     assert posts.usagefix("verify").stdout.endswith("next: usagefix apply\n")
+    posts.sql("CREATE SCHEMA shop; ALTER TABLE posts SET SCHEMA shop; ALTER TABLE likes SET SCHEMA shop")
+    place = ("--database-url", posts.url(), "--schema", "shop")
+    there = posts.usagefix("verify", *LIKES, *place, COLUMNS="250").stdout
+    assert f"next: {AGAIN.replace('usagefix', 'usagefix --database-url URL --schema shop')} apply\n" in there
 
 
 def test_a_row_that_is_not_there(posts: App) -> None:
     result = posts.usagefix("check", "77", *LIKES)
     assert result.code == 1
     assert "error: no row has the id '77'\n" in result.stderr
-    assert "hint: ids are of type integer here. " in result.stderr
+    assert "hint: ids are of type integer here; a name is known only where label declares its column. " in result.stderr
     posts.sql("ALTER TABLE posts RENAME id TO number")
     assert "ids are of type integer here" in posts.usagefix("check", "77", *LIKES).stderr
 

@@ -22,6 +22,7 @@ from usagefix.reading import (
     UserKey,
     arguments_of,
     in_sql,
+    unknown_arguments,
     unknown_columns,
 )
 from usagefix.reading.recorder import only_inserts
@@ -259,29 +260,58 @@ def test_a_recorder_that_only_inserts(what: str) -> None:
     assert only_inserts(INSERTS.get(what) or DOES_MORE[what]) is (what in INSERTS)
 
 
+ROLES = ("preset_id", "user_id", "usage_type", "usage_data")
 PRESET, KIND, DATA = (
     Argument("preset_uuid", "uuid", "U"),
     Argument("kind", "text", "S"),
     Argument("data", "jsonb", "U", required=False),
 )
+USER, WHO = Argument("p_user_id", "uuid", "U"), Argument("", "uuid", "U")
+INET = Argument("device", "inet", "I")
+THROUGH = (
+    "INSERT INTO preset_usage (preset_id, user_id, origin) VALUES ($2, coalesce(whose.who, $1), lower(origin::text))"
+)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "key", "given"),
+    ("arguments", "key", "body", "given"),
     [
-        ((PRESET, KIND, DATA), "uuid", {"preset": 1, "kind": 2, "data": 3}),
-        ((KIND, PRESET, Argument("source", "text", "S", required=False)), "uuid", {"kind": 1, "preset": 2}),
-        ((Argument("", "uuid", "U"), Argument("", "mood", "E")), "uuid", {"preset": 1, "kind": 2}),
-        ((Argument("usage_TYPE", "text", "S"), Argument("preset", "text", "S")), "text", {"kind": 1, "preset": 2}),
-        ((PRESET, Argument("device", "inet", "I")), "uuid", None),
-        ((PRESET, Argument("device", "inet", "I", required=False), KIND), "uuid", {"preset": 1}),
-        ((KIND, DATA), "uuid", None),
-        ((PRESET,), "bigint", None),
-        ((), "uuid", None),
+        ((PRESET, KIND, DATA), "uuid", "", {"preset_id": 1, "usage_type": 2, "usage_data": 3}),
+        ((KIND, PRESET, Argument("source", "text", "S", required=False)), "uuid", "", {"usage_type": 1, "preset_id": 2}),
+        ((WHO, Argument("", "mood", "E")), "uuid", "", {"preset_id": 1, "usage_type": 2}),
+        ((Argument("usage_TYPE", "text", "S"), Argument("preset", "text", "S")), "text", "", {"usage_type": 1, "preset_id": 2}),
+        ((PRESET, INET), "uuid", "", ["device inet"]),
+        ((PRESET, replace(INET, required=False), replace(KIND, required=False)), "uuid", "", {"preset_id": 1, "usage_type": 3}),
+        ((WHO, replace(INET, name="", required=False), replace(KIND, name="", required=False)), "uuid", "", {"preset_id": 1}),
+        ((KIND, DATA), "uuid", "", []),
+        ((PRESET,), "bigint", "", {"preset_id": 1}),
+        ((WHO,), "bigint", "", ["uuid"]),
+        ((), "uuid", "", []),
+        ((PRESET, USER, KIND), "uuid", "", {"preset_id": 1, "user_id": 2, "usage_type": 3}),
+        ((USER, Argument("target", "uuid", "U")), "uuid", "", {"user_id": 1, "preset_id": 2}),
+        ((Argument("presetId", "text", "S"), Argument("userId", "text", "S")), "uuid", "", {"preset_id": 1, "user_id": 2}),
+        ((USER,), "uuid", "", []),
+        ((WHO, WHO, KIND), "uuid", "", ["uuid"]),
+        ((WHO, WHO), "uuid", THROUGH, {"user_id": 1, "preset_id": 2}),
+        ((PRESET, Argument("p_origin", "text", "S")), "uuid", "", {"preset_id": 1, "origin": 2}),
+        ((WHO, WHO, Argument("came_from", "text", "S")), "uuid", THROUGH.replace("origin::", "came_from::"),
+         {"user_id": 1, "preset_id": 2, "origin": 3}),
+        ((Argument("payload", "jsonb", "U"),), "uuid",
+         "INSERT INTO preset_usage (preset_id, usage_type) VALUES ((payload->>'preset')::uuid, payload->>'kind')", []),
+        ((PRESET, Argument("usage_types", "text[]", "A")), "uuid",
+         "INSERT INTO preset_usage (preset_id, usage_type) VALUES (preset_uuid, usage_types[1])", ["usage_types text[]"]),
+        ((PRESET, Argument("user", "jsonb", "U"), DATA), "uuid", "", {"preset_id": 1, "usage_data": 2}),
+        ((PRESET, Argument("client_id", "uuid", "U")), "uuid",
+         "INSERT INTO preset_usage (id, preset_id) SELECT client_id, preset_uuid FROM x", ["client_id uuid"]),
     ],
 )  # fmt: skip
-def test_arguments(arguments: tuple[Argument, ...], key: str, given: dict[str, int] | None) -> None:
-    assert arguments_of(arguments, key) == given
+def test_arguments(arguments: tuple[Argument, ...], key: str, body: str, given: dict[str, int] | list[str]) -> None:
+    """``given``: columns by argument; or those of which nothing is known."""
+    routine, columns = function(body, arguments=arguments), ["id", *ROLES, "origin"]
+    known = arguments_of(routine, key, columns=columns)
+    assert known == given if isinstance(given, dict) else known is None
+    unknown = [] if isinstance(given, dict) else given
+    assert list(unknown_arguments(routine, key, columns=columns)) == unknown
 
 
 SAMPLE = Events(
@@ -352,7 +382,7 @@ def test_a_recorder_written_anew(what: str) -> None:
             state = reader.recorder_state(replace(routine, body=written))
             assert (state.limited, state.counting, state.unknown, state.unfinished) == (False, False, (), limit_stays)
     assert reader.fresh(replace(routine, returns_set=True), limit_stays=False) is None
-    assert reader.fresh(replace(routine, arguments=(KIND,)), limit_stays=False) is None
+    assert reader.fresh(replace(routine, arguments=()), limit_stays=False) is None
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)

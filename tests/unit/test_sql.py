@@ -12,6 +12,7 @@ from support import LEDGER, SQL
 from usagefix import catalog, doubting, preparing
 from usagefix.counter import STANDARD, Counter
 from usagefix.nouns import commented
+from usagefix.quoting import shown
 from usagefix.sentinels import render
 from usagefix.tokens import Kind, tokens
 
@@ -122,3 +123,12 @@ def test_what_reaches_another_database_speaks_its_words(counter: Counter) -> Non
     rendered = render(counter, raw)
     assert code_in(commented(rendered, counter)) == code_in(rendered)
     assert commented(raw, STANDARD) == raw
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("posts", "posts"), ("order", '"order"'), ("left", '"left"'), ("time", "time"), ("Posts", '"Posts"'), ('a"b', '"a""b"'),
+     ("", '""'), ("1st", '"1st"')],
+)  # fmt: skip
+def test_a_name_is_quoted_where_it_must_be(name: str, written: str) -> None:
+    assert shown(name) == written

@@ -71,7 +71,9 @@ def one_round(db: Database, how: How) -> Done:
         have = "has a baseline" if stored.kept.rows == 1 else "have baselines"
         db.changes.append(f"{nouns.of(stored.kept.rows)} {have} of {nouns.total(stored.kept.total)} in all")
     how.on_progress(BackfillProgress(0, stored.presets))
-    db.changes.append(f"{grouped(stored.presets)} wrong {nouns.rows} recorded in the ledger, none corrected yet")
+    recorded = f"{grouped(stored.presets)} wrong {nouns.row if stored.presets == 1 else nouns.rows} recorded"
+    recorded += " in the ledger, none corrected yet"
+    db.changes.append(recorded if stored.presets else f"{nouns.rows} counted, with nothing to correct")
     done, last_only, removed, batches = 0, 0, plus(), 0
     refused: dict[str, Unrepaired] = {}
     batch = Batch(stored.run, min(how.batch_size, FIRST_SIZE), how.hold, how.adding)
@@ -175,7 +177,7 @@ def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | Non
             db.run(f"LOCK TABLE ONLY {db.counter.parent_sql} IN ROW EXCLUSIVE MODE NOWAIT")
         else:
             if batch.hold.before:
-                db.end_autovacuum(db.counter.parent_sql, limits)
+                db.end_autovacuum([db.counter.parent_sql], limits)
             # The table first: a session that holds rows must not wait for the table.
             db.run(batch.hold.before or f"LOCK TABLE ONLY {db.counter.parent_sql} IN ROW EXCLUSIVE MODE")
             keys = db.values(db.query("lock_batch"), {"ids": array([found.row_key for found in pending])})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from usagefix import ledger, preflight, trust
+from usagefix import catalog, ledger, preflight, trust
 from usagefix.database import Database, Limits
 from usagefix.errors import Busy
 from usagefix.models.amount import Amount, is_number
@@ -34,21 +34,25 @@ def store_deltas(db: Database, believed: Trust | None = None, *, asks: bool = Fa
     kept, gone = NO_BASELINES, NO_BASELINES
 
     def count() -> None:
-        nonlocal gone
         preflight.require_baselines(db)
+        queries = {"last_use": last_use_query(db)}
         if db.counter.baselines:
-            gone = db.row(db.query("forget_baselines"), Baselines, {"all": believed is Trust.EVENTS})
+            queries = {"noted": db.query("noted_baselines")} | queries
+        counted = replace(db.counter, baselines=db.counter.baselines and believed is not Trust.EVENTS)
+        queries["drift"] = catalog.query("drift", counted)
         db.run(db.query("last_use_from"))
         # CREATE TABLE AS may count in parallel, INSERT ... SELECT may not.
-        for name, query in (("drift", db.query("drift")), ("last_use", last_use_query(db))):
+        for name, query in queries.items():
             db.run(f"CREATE TEMPORARY TABLE usagefix_{name} ON COMMIT DROP AS {query}")
         if asks:
             ask(db, db.row(db.query("falls"), trust.Falls, {"falls": trust.LOOKED_AT}))
 
     def store(run: int) -> tuple[int, Amount]:
-        nonlocal kept
+        nonlocal kept, gone
         if believed is Trust.COUNTERS:
             kept = db.row(db.query("keep_surplus"), Baselines, {"run": run})
+        if db.counter.baselines:  # not before the count: whoever writes such a row would wait for it
+            gone = db.row(db.query("forget_baselines"), Baselines, {"all": believed is Trust.EVENTS})
         rows, magnitude = db.tuple(db.query("store_deltas"), {"run": run})
         if not is_number(magnitude):
             raise trust.no_number(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any, NoReturn
 
@@ -16,7 +17,7 @@ from usagefix.cli.inheriting import Group
 from usagefix.cli.misuse import misuse
 from usagefix.cli.run import internal, interrupted
 from usagefix.cli.shared import Shared, takes_them
-from usagefix.errors import ConfigurationError, UsagefixError
+from usagefix.errors import ConfigurationError, Interrupted, UsagefixError
 from usagefix.models.outcome import Outcome
 from usagefix.render import words
 
@@ -75,8 +76,8 @@ def main() -> NoReturn:
     """Parse, run, exit. Every way out is an exit code of the contract, and none a traceback."""
     try:
         code = parser()(prog_name="usagefix", standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        code = _failed(interrupted())
+    except (KeyboardInterrupt, typer.Abort, Interrupted):
+        interrupted_at_once()
     except UsagefixError as error:
         code = _failed(error)
     except _Misuse as error:
@@ -85,7 +86,7 @@ def main() -> NoReturn:
         code = 0 if isinstance(error, BrokenPipeError) else _unwritable(error)
     except Exception as defect:
         code = _failed(internal(defect))
-    sys.exit(code if isinstance(code, int) else 0)
+    _leave(code if isinstance(code, int) else 0)
 
 
 def _failed(error: UsagefixError, command: str = "") -> int:
@@ -106,8 +107,18 @@ def _unwritable(error: OSError) -> int:
 
 
 def interrupted_at_once() -> NoReturn:
-    """The way out for Ctrl-C before there was a command line to read."""
-    sys.exit(_failed(interrupted(), _as_typed(sys.argv).removeprefix("usagefix").strip()))
+    """The way out for Ctrl-C before a command has begun."""
+    _leave(_failed(interrupted(), _as_typed(sys.argv).removeprefix("usagefix").strip()))
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process. Python would end by the signal, and not with the code, where Ctrl-C fell into an exec()."""
+    if code != Interrupted.exit_code:
+        sys.exit(code)
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _as_typed(arguments: Sequence[str]) -> str:

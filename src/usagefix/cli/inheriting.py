@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from usagefix.cli import helping
 from usagefix.cli.misuse import unknown
+from usagefix.cli.run import interrupted
 from usagefix.cli.shared import COUNTERS, EVERY, LACKING
 
 _BEFORE = "usagefix.before"
@@ -29,6 +30,20 @@ class Group(TyperGroup):
         """Its options: without those that commands share, while its own are read."""
         known = super().get_params(ctx)
         return known if _BEFORE in ctx.meta else [param for param in known if param not in self.shared]
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """The context. Ctrl-C raises Interrupted: typer would end the process without a word."""
+        try:
+            return super().make_context(info_name, args, parent=parent, **extra)
+        except KeyboardInterrupt:
+            raise interrupted() from None
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command. Ctrl-C before it begins raises Interrupted; from then on the command says it itself."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise interrupted() from None
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read its own options, and keep what is for the command."""
@@ -77,6 +92,10 @@ class Command(TyperCommand):
         given = {param.name: ctx.params.pop(param.name) for param in self.inherited(ctx)}
         ctx.parent.command.callback(**given)
         return super().invoke(ctx)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words behind its name. Braces are for a choice only."""
+        return [piece if "|" in piece else piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """What it does, and an example on one line, however long: to be copied."""

@@ -12,6 +12,10 @@ from usagefix.errors import ConfigurationError
 _UNASKED = re.compile(r"(?<=unexpected extra argument).*", re.DOTALL)
 _INVALID = re.compile(r"Invalid value for '(?:-\w, )?(?:-\w / )?([^']+)'(?: \(env var: '(\w+)'\))?: ")
 _PLAIN = (
+    (r"^Missing (argument|option) '([^']+)'.*", r"the \1 \2 is missing"),
+    (r"^Option '([^']+)' requires an argument", r"\1 needs a value"),
+    (r"^Got unexpected extra argument(?:s|\(s\))? \((.*)\)", r"too many arguments: \1"),
+    (r"^Got unexpected extra argument.*", "too many arguments"),
     (r"is not a valid int(eger)?( range)?", "is no whole number"),
     (r"is not a valid float( range)?", "is no number"),
     (r"is not in the range (\S+)<=x<=(\S+)", r"is not between \1 and \2"),
@@ -41,9 +45,10 @@ def misuse(error: Any, typed: str) -> tuple[str, ConfigurationError]:
     elif command == "usagefix probe-api":
         message = _UNASKED.sub("", message)  # the rest of a token that was not quoted
     elif found := _INVALID.match(message):
-        message = f"{_where(error, *found.groups())}: {_plain(message[found.end() :])}"
-    if variable := re.match(r"missing option .*\(env var: '(\w+)'\)", message, re.IGNORECASE):
+        message = f"{_where(error, *found.groups())}{message[found.end() :]}"
+    if variable := re.match(r"Missing option .*\(env var: '(\w+)'\)", message):
         hint = f"set {variable[1]}, or give it; {hint}"
+    message = _plain(message)
     begin = message[:1].lower() if message[1:2].islower() else message[:1]
     told = ConfigurationError(begin + message[1:].rstrip("."), hint=hint)
     return command.removeprefix("usagefix").strip(), told
@@ -52,10 +57,13 @@ def misuse(error: Any, typed: str) -> tuple[str, ConfigurationError]:
 def _where(error: Any, option: str, variable: str | None) -> str:
     """Where a value that cannot be read stands."""
     source = error.ctx.get_parameter_source(error.param.name) if error.ctx is not None and error.param else None
-    return variable if variable and source is not None and source.name == "ENVIRONMENT" else option
+    place = variable if variable and source is not None and source.name == "ENVIRONMENT" else option.strip("[]{}")
+    return f"{place}: " if "|" not in place else ""
 
 
 def _plain(text: str) -> str:
+    said, one_of, known = text.partition(" is not one of ")
+    text = said + one_of + known.replace("'", "")
     for jargon, words in _PLAIN:
         text = re.sub(jargon, words, text)
     return text

@@ -71,11 +71,11 @@ def offered(context: typer.Context, value: Format | None) -> Format | None:
     """The format, where the command has it."""
     commands = _OF_SOME.get(value) if value else None
     if commands and context.info_name not in commands:
-        has = "has" if len(commands) == 1 else "have"
-        raise typer.BadParameter(f"only {', '.join(commands)} {has} the format {value}")
+        known = f"{', '.join(commands[:-1])} and {commands[-1]} have" if len(commands) > 1 else f"{commands[0]} has"
+        raise typer.BadParameter(f"only {known} the format {value}")
     if value is not None and _is_pointless(value, context.info_name):
         raise typer.BadParameter(
-            f"{value} tells what is wrong, and {context.info_name} ends well whatever it finds;"
+            f"{context.info_name} has no format {value}, because nothing that it shows is right or wrong;"
             f" take table, json{', markdown or csv' if context.info_name in LISTS else ' or markdown'}"
         )
     return value

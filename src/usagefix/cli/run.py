@@ -23,7 +23,7 @@ from usagefix.cli.turns import READ, Way, in_turn
 from usagefix.counter import Counter
 from usagefix.declaring import Declared, chosen, declared, unseen
 from usagefix.errors import Busy, InternalError, Interrupted, UsagefixError
-from usagefix.models.outcome import Outcome
+from usagefix.models.outcome import Given, Outcome
 from usagefix.render import words
 
 # psycopg and rich take longer to import than a help page to print: imported where they are needed.
@@ -90,7 +90,7 @@ def on_database(
     fail before there is a connection; ``say`` gets the words for stderr; ``asks``: a person, before it changes
     anything."""
     db: Database | None = None
-    outcome.given = shared(context).flags.as_typed if of_declared else ""
+    outcome.given = Given(shared(context).place, shared(context).flags.as_typed if of_declared else "")
     with caught(outcome):
         if first is not None:
             first()
@@ -115,9 +115,10 @@ def on_database(
         if asks is not None:
             ask(db, outcome, asks, way, as_error)
         again_on_a_standby(partial(about, outcome, work, way), db, say)
-    outcome.changes = words.outcome(db.changes if db else (), outcome.left)
-    if db is not None:
-        db.close()
+    with caught(outcome):
+        outcome.changes = words.outcome(db.changes if db else (), outcome.left)
+        if db is not None:
+            db.close()
 
 
 def about(outcome: Outcome, work: Work, way: Way, db: Database) -> None:
@@ -168,12 +169,16 @@ def as_error(failure: BaseException) -> UsagefixError:
 def end(outcome: Outcome, output: Format | None, to: Path | None = None, lines: Iterable[str] = ()) -> NoReturn:
     """Say what went wrong, print the result or write it to a file, say ``lines``, and end the process with its exit
     code."""
-    tell(outcome)
-    printing.show(outcome, output, to)
-    if to is not None:
-        words.say(f"{to} is written")
-    for line in lines:
-        words.say(line)
+    try:
+        tell(outcome)
+        printing.show(outcome, output, to)
+        if to is not None:
+            words.say(f"{to} is written")
+        for line in lines:
+            words.say(line)
+    except KeyboardInterrupt:
+        words.fail(interrupted(), outcome.changes)
+        raise typer.Exit(Interrupted.exit_code) from None
     raise typer.Exit(outcome.exit_code)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -166,6 +167,12 @@ class Shared:
     truth: Annotated[
         str | None, _declares("--truth", "Only verify the counter, against this query of keys and values.", "SQL")
     ] = None
+
+    @property
+    def place(self) -> str:
+        """The options that say where, as a command line has them; a URL is never printed."""
+        given = {"--database-url": self.database_url and "URL", "--env-file": self.env_file, "--schema": self.schema}
+        return shlex.join(word for name, value in given.items() if value for word in (name, str(value)))
 
     @property
     def flags(self) -> Flags:

@@ -74,8 +74,8 @@ def keep_uses(db: Database) -> None:
     if not kept:
         raise ConfigurationError(
             f"probe-api posts uses of presets, and {db.counter.slug} counts {db.counter.child}; nothing was posted",
-            hint="try an event in the database with usagefix smoke; or use your application once, between two"
-            " usagefix check ID",
+            hint="try an event in the database with usagefix smoke; or use your application once, and look at the row"
+            " before and afterwards with usagefix check",
         )
     for counter in db.counters:
         if not counter.usual:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from usagefix.errors import Busy, CannotConnect, Interrupted, RowNotFound, UsagefixError
@@ -75,7 +75,15 @@ def in_turn(
                     db.changes[before:] = [f"{part.nouns.counter}: {change}" for change in db.changes[before:]]
     if way.looks_for:
         found = [part for part in outcome.parts if not isinstance(part.error, RowNotFound)]
-        outcome.parts[:] = found or outcome.parts[:1]
+        outcome.parts[:] = found or [_nowhere(outcome.parts)]
+
+
+def _nowhere(parts: list[Part]) -> Part:
+    """The one part where no table has the row: of the first counter, with what all of them say."""
+    from usagefix.preset import nowhere
+
+    looked_in = {part.nouns.parent: part.error for part in parts if part.error is not None}
+    return replace(parts[0], error=nowhere(looked_in)) if len(looked_in) > 1 else parts[0]
 
 
 def _ends_all(db: Database, error: UsagefixError) -> bool:

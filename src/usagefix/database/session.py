@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -74,13 +74,15 @@ class Database(Reading):
                 self.changes.append("the last step, or not: the connection was lost during its commit")
             raise
 
-    def end_autovacuum(self, table: str, limits: Limits | None = None) -> None:
-        """Keep autovacuum off a table, as SQL names it, until the transaction ends. The server cancels one that is
+    def end_autovacuum(self, tables: Sequence[str], limits: Limits | None = None) -> None:
+        """Keep autovacuum off tables, as SQL names them, until the transaction ends. The server cancels one that is
         there once somebody waited for it for ``deadlock_timeout``; no reader or writer waits behind this lock."""
+        if not tables:
+            return
         lock_timeout = (limits or Limits()).lock_timeout
         longer = "SELECT set_config('lock_timeout', LEAST(setting::integer + 500, 5000)::text, true)"
         self.run(f"{longer} FROM pg_settings WHERE name = 'deadlock_timeout'")
-        self.run(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE")
+        self.run(f"LOCK TABLE {', '.join(tables)} IN SHARE UPDATE EXCLUSIVE MODE")
         self.run(f"SET LOCAL lock_timeout = {lock_timeout}")
 
     def run_alone(self, statement: str, seconds: float) -> None:

@@ -18,6 +18,7 @@ from usagefix.models.nouns import Nouns
 from usagefix.nouns import nouns
 from usagefix.picture.code import subject
 from usagefix.picture.objects import Function, Index, Picture, Trigger
+from usagefix.quoting import shown
 from usagefix.reading import Found, Subject, Use, in_sql
 
 if TYPE_CHECKING:
@@ -46,19 +47,25 @@ class Case:
 
     @property
     def presets(self) -> str:
-        return self.counter.parent_sql
+        return _named(self.counter.schema, self.counter.parent)
 
     @property
     def events(self) -> str:
-        return self.counter.child_sql
+        return _named(self.counter.child_schema or self.counter.schema, self.counter.child)
 
     @property
     def counted_column(self) -> str:
-        return f"{self.presets}.{self.counter.sql('column')}"
+        return f"{self.presets}.{shown(self.counter.column)}"
 
     @property
     def foreign_key(self) -> str:
-        return f"{self.events}.{columns(self.counter.keys_sql[1])}"
+        return f"{self.events}.{columns(self.keys[1])}"
+
+    @property
+    def keys(self) -> tuple[list[str], list[str]]:
+        """The columns by which a row is found, and those of an event that refer to it."""
+        of_rows, of_events = zip(*self.counter.keys, strict=True)
+        return [shown(name) for name in of_rows], [shown(name) for name in of_events]
 
     @cached_property
     def uses(self) -> dict[int, list[Found]]:
@@ -280,3 +287,7 @@ class Case:
         """A unique index on what a person does once is none, where the counter is not said to have one."""
         limited = self.counter.daily is not None
         return tuple(index for index in self.picture.indexes if limited and index.daily)
+
+
+def _named(schema: str, table: str) -> str:
+    return f"{shown(schema)}.{shown(table)}"

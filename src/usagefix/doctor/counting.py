@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.excerpts import first, of_function, of_place
-from usagefix.doctor.words import a, listed, quoted, where
+from usagefix.doctor.words import a, listed, where
 from usagefix.models.diagnosis import Finding, Severity
 from usagefix.models.figures import grouped, plural, signed
 from usagefix.picture.objects import Function
+from usagefix.quoting import shown
 from usagefix.reading import Use, in_sql
 
 Rule = Callable[[Case], Iterator[Finding]]
@@ -78,7 +79,7 @@ def daily_limit(case: Case) -> Iterator[Finding]:
             "A daily limit refuses the second use on a day",
             made or index.name,
             index.definition,
-            f"ALTER TABLE {case.events} DROP CONSTRAINT {quoted(made)}" if made else "usagefix apply",
+            f"ALTER TABLE {case.events} DROP CONSTRAINT {shown(made)}" if made else "usagefix apply",
             3,
         )
 

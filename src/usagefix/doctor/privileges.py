@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
+from usagefix.doctor.relying import closed, revoked
 from usagefix.doctor.words import listed
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Creator, Function, Grant
-from usagefix.quoting import quoted
+from usagefix.quoting import shown
 
 _SAFE = frozenset({"pg_catalog", "pg_temp"})  # pg_temp holds no functions or operators; for tables it has to be last
 
@@ -42,7 +43,7 @@ def path_open_to_others(case: Case) -> Iterator[Finding]:
         if creator.schema is None:
             yield from _not_there(creator, led, there)
         elif on_path := [run for run in led if creator.schema in run.schemas]:
-            owner = quoted(case.picture.presets.owner or "")
+            owner = shown(case.picture.presets.owner or "")
             yield Finding(
                 "path_open_to_others",
                 WARNING if creator.owner or not any(run.now for run in on_path) else ERROR,
@@ -50,9 +51,10 @@ def path_open_to_others(case: Case) -> Iterator[Finding]:
                 f"schema {creator.quoted}",
                 f"{creator.role} {'owns it' if creator.owner else 'may CREATE in it'}; it is on the path of"
                 f" {listed(map(str, on_path))}",
-                f"ALTER SCHEMA {creator.quoted} OWNER TO {owner}"
+                f"ALTER SCHEMA {creator.quoted} OWNER TO {owner};"
+                f" GRANT USAGE ON SCHEMA {creator.quoted} TO {creator.role}"
                 if creator.owner
-                else f"REVOKE CREATE ON SCHEMA {creator.quoted} FROM {creator.role}",
+                else closed(case, creator),
             )
 
 
@@ -61,7 +63,7 @@ def _not_there(creator: Creator, led: list[_Run], there: set[str]) -> Iterator[F
     for run in led:
         missing = [name for name in run.path if name not in _SAFE and {"$user": run.role}.get(name, name) not in there]
         if missing and run.function.search_path:
-            kept = [name if name in _SAFE else quoted(name) for name in run.path if name not in missing]
+            kept = [name if name in _SAFE else shown(name) for name in run.path if name not in missing]
             yield Finding(
                 "path_open_to_others",
                 ERROR,
@@ -69,7 +71,7 @@ def _not_there(creator: Creator, led: list[_Run], there: set[str]) -> Iterator[F
                 run.function.signature,
                 f"it runs as {run.role}{run.when}, and its path leads to {listed(missing)}, which does not"
                 f" exist: {creator.role} may create that schema",
-                f"ALTER FUNCTION {run.function.signature} SET search_path = {', '.join(kept) or quoted('')}",
+                f"ALTER FUNCTION {run.function.signature} SET search_path = {', '.join(kept) or shown('')}",
             )
 
 
@@ -108,13 +110,15 @@ def may_write_counter(case: Case) -> Iterator[Finding]:
         members = sorted({member for grant in grants for member in grant.members})
         through = [_through(case, grant, writers) for grant in grants]
         taken = dict.fromkeys(statement for grant in grants for statement in _revoked(case, grant, writers))
+        more = "; first grant what else is needed, because that membership gives more"
         yield Finding(
             "may_write_counter",
             INFO,
             "A role may write the counter",
             f"role {role}" if role != "PUBLIC" else "every role (PUBLIC)",
             f"through {listed(through)}" + (f"; so may its members: {listed(members)}" if members else ""),
-            f"{'; '.join(taken)}, unless it should write: the guard stops mistakes, privileges stop people",
+            f"{'; '.join(taken)}, unless it should write: the guard stops mistakes, privileges stop people"
+            + more * any(grant.through in ("owner", "every table") for grant in grants),
         )
 
 
@@ -139,19 +143,22 @@ def _through(case: Case, grant: Grant, writers: dict[int, Function]) -> str:
 
 def _revoked(case: Case, grant: Grant, writers: dict[int, Function]) -> Iterator[str]:
     """What takes the right away, and no other."""
-    column = case.counter.sql("column")
+    column = shown(case.counter.column)
+    others = ", ".join(shown(name) for name in case.picture.presets.columns if name != case.counter.column)
+    whom = grant.role if grant.through == "owner" else ", ".join(grant.members)
     if grant.function is not None:
-        yield f"REVOKE EXECUTE ON FUNCTION {writers[grant.function].signature} FROM {grant.role}"
+        yield revoked(case, writers[grant.function], grant.role)
     elif grant.through == "table":
-        others = ", ".join(quoted(name) for name in case.picture.presets.columns if name != case.counter.column)
         yield f"REVOKE UPDATE ON {case.presets} FROM {grant.role}"
         yield f"GRANT UPDATE ({others}) ON {case.presets} TO {grant.role}"
     elif grant.through == "column":
         yield f"REVOKE UPDATE ({column}) ON {case.presets} FROM {grant.role}"
-    elif grant.through == "owner":
-        yield f"REVOKE {quoted(case.picture.presets.owner or '')} FROM {grant.role}"
-    elif grant.members:
-        yield f"REVOKE {grant.role} FROM {', '.join(grant.members)}"
+    elif whom:
+        through = shown(case.picture.presets.owner or "") if grant.through == "owner" else grant.role
+        read = "SELECT, " if grant.through == "owner" else ""
+        yield f"GRANT {read}INSERT, UPDATE ({others}), DELETE ON {case.presets} TO {whom}"
+        yield f"GRANT {read}INSERT, UPDATE, DELETE ON {case.events} TO {whom}"
+        yield f"REVOKE {through} FROM {whom}"
 
 
 def dump_needs_ledger(case: Case) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, WARNING, Rule
 from usagefix.doctor.excerpts import of_names
+from usagefix.doctor.relying import relying, revoked
 from usagefix.doctor.words import a, listed
 from usagefix.models.diagnosis import Finding
 from usagefix.picture.objects import Function
@@ -27,8 +28,13 @@ def search_path_open(case: Case) -> Iterator[Finding]:
             "A caller can make a SECURITY DEFINER function use other tables",
             function.signature,
             f"it runs as {function.owner}, and {found}; its search_path: {path or 'none'}",
-            f"ALTER FUNCTION {function.signature} SET search_path = {path or case.counter.schema_sql}, pg_temp",
+            f"ALTER FUNCTION {function.signature} SET search_path = {path or _path(case)}, pg_temp",
         )
+
+
+def _path(case: Case) -> str:
+    """Where such a function found its names so far: the schema of the tables, and what is configured here."""
+    return ", ".join(dict.fromkeys((case.counter.schema_sql, *case.picture.surroundings.path)))
 
 
 def open_to_everybody(case: Case) -> Iterator[Finding]:
@@ -41,6 +47,7 @@ def open_to_everybody(case: Case) -> Iterator[Finding]:
         if function.is_trigger and not function.security_definer:
             continue  # nobody can call it; as a trigger on another table it does what its user may do anyway
         roles = listed(role for role in function.executors if role != "authenticated")
+        needing = relying(case, function)
         attach, does = (
             "attach" if function.is_trigger else "call",
             "counts" if counts else f"records {a(case.nouns.event)}",
@@ -50,8 +57,10 @@ def open_to_everybody(case: Case) -> Iterator[Finding]:
             ERROR if function.security_definer and not function.is_trigger else WARNING,
             f"Everybody may {attach} a function that {does}",
             function.signature,
-            f"EXECUTE is granted to {roles}" + (f"; it runs as {function.owner}" if function.security_definer else ""),
-            f"REVOKE EXECUTE ON FUNCTION {function.signature} FROM {roles}",
+            f"EXECUTE is granted to {roles}"
+            + (f"; it runs as {function.owner}" if function.security_definer else "")
+            + (f"; only for that reason it may be called by {listed(needing)}" if needing else ""),
+            revoked(case, function, roles),
         )
 
 

@@ -8,10 +8,11 @@ from datetime import UTC
 from usagefix.counter import Counter
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import ERROR, INFO, WARNING, Rule
-from usagefix.doctor.words import a, quoted
+from usagefix.doctor.words import a
 from usagefix.models.diagnosis import Finding
 from usagefix.models.figures import grouped, parts, percent, plural
 from usagefix.picture.objects import Index
+from usagefix.quoting import shown
 from usagefix.tokens import tokens
 
 _LIMITS = {"smallint": 2**15, "integer": 2**31}
@@ -32,7 +33,7 @@ def no_index(case: Case) -> Iterator[Finding]:
             f"only the daily limit, {leading[0].name}, which usagefix apply drops"
             if leading
             else f"counting the events of {a(case.nouns.row)}, and deleting {a(case.nouns.row)}, read the whole table",
-            f"CREATE INDEX CONCURRENTLY ON {case.events} ({', '.join(case.counter.keys_sql[1])})",
+            f"CREATE INDEX CONCURRENTLY ON {case.events} ({', '.join(case.keys[1])})",
         )
 
 
@@ -119,7 +120,7 @@ def events_of_gone_presets(case: Case) -> Iterator[Finding]:
 def no_foreign_key(case: Case) -> Iterator[Finding]:
     """Nothing keeps events and presets together; not where rows are made when events come, which one would refuse."""
     keys = [key for key in case.picture.foreign_keys if key.to_presets]
-    of_presets, of_events = case.counter.keys_sql
+    of_presets, of_events = case.keys
     named = "" if case.counter.usual else f" ({', '.join(of_presets)})"
     made = f"ALTER TABLE {case.events} ADD FOREIGN KEY ({', '.join(of_events)}) REFERENCES {case.presets}{named}"
     made += " ON DELETE CASCADE NOT VALID, then VALIDATE CONSTRAINT"
@@ -141,7 +142,7 @@ def no_foreign_key(case: Case) -> Iterator[Finding]:
             f"The foreign key from the events to {case.nouns.parent} is not validated",
             keys[0].name,
             keys[0].definition,
-            f"ALTER TABLE {case.events} VALIDATE CONSTRAINT {quoted(keys[0].name)}",
+            f"ALTER TABLE {case.events} VALIDATE CONSTRAINT {shown(keys[0].name)}",
         )
 
 
@@ -256,7 +257,7 @@ def counter_near_limit(case: Case) -> Iterator[Finding]:
             case.counted_column,
             f"the largest is {grouped(largest)}; {kind} ends at {grouped(_LIMITS[kind] - 1)}, and then no"
             f" {case.nouns.event} can be recorded",
-            f"ALTER TABLE {case.presets} ALTER COLUMN {case.counter.sql('column')} TYPE bigint (rewrites the table;"
+            f"ALTER TABLE {case.presets} ALTER COLUMN {shown(case.counter.column)} TYPE bigint (rewrites the table;"
             " docs/faq.md has a way that does not)",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from usagefix.doctor.case import Case
@@ -19,7 +20,8 @@ def throttle_altered(case: Case) -> Iterator[Finding]:
                 "Somebody changed the throttle of notifications",
                 throttle.table,
                 "; ".join(throttle.problems),
-                f"usagefix notifications collapse --table {throttle.table} creates it again, off removes it",
+                f"usagefix notifications collapse --table {shlex.quote(throttle.table)}"
+                " (it creates the throttle again; off removes it)",
             )
 
 

@@ -12,6 +12,7 @@ from usagefix.doctor.excerpts import first, of_function, of_place
 from usagefix.doctor.words import a, listed, where
 from usagefix.models.diagnosis import Finding
 from usagefix.models.figures import plural
+from usagefix.quoting import shown
 from usagefix.reading import Place, Use
 from usagefix.trust import DECLARATION
 
@@ -81,7 +82,7 @@ def user_key_elsewhere(case: Case) -> Iterator[Finding]:
     by = [*(function.signature for function in functions), *map(where, places)]
     doubted = bool(case.picture.drift and case.picture.drift.doubt)
     if by or (doubted and case.source is None):
-        column = f"{case.events}.{case.counter.sql('user')}"
+        column = f"{case.events}.{shown(case.counter.user)}"
         yield Finding(
             "user_key_elsewhere",
             ERROR if by else WARNING,

@@ -54,7 +54,7 @@ def nothing_writes(case: Case) -> Iterator[Finding]:
             "doctor found nothing that writes the counter",
             case.counted_column,
             f"searched: {case.looked_at}",
-            "find out what should maintain it; usagefix doctor --source DIR also reads the application",
+            "find out what should maintain it: usagefix doctor --source . in the application's folder reads its code",
         )
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from usagefix.doctor.case import Case
 from usagefix.doctor.counting import INFO, Rule
-from usagefix.doctor.words import listed, quoted
+from usagefix.doctor.words import listed
 from usagefix.models.diagnosis import Finding
 from usagefix.models.figures import plural, size
 from usagefix.picture.telling import time_of
+from usagefix.quoting import shown
 
 _LARGE = 1_000_000  # rows; fewer are read in a second
 _IN_ORDER = 0.9  # the correlation of a column from which on a BRIN index is useful
@@ -40,7 +41,7 @@ def time_not_indexed(case: Case) -> Iterator[Finding]:
         f"No index on the time of {case.nouns.events}: trends, heatmap and top read all of them",
         case.events,
         f"about {plural(around.event_rows, 'row')} without an index on {time}; {why}, of about {size(pages * _PAGE)}",
-        f"CREATE INDEX CONCURRENTLY ON {case.events} {how}({quoted(time)})",
+        f"CREATE INDEX CONCURRENTLY ON {case.events} {how}({shown(time)})",
     )
 
 

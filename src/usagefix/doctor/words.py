@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from usagefix import quoting
 from usagefix.errors import without_urls
 from usagefix.models.figures import grouped
 
@@ -26,11 +24,6 @@ def where(place: Place) -> str:
 
 def shown(place: Place) -> str:
     return os.fsencode(place.path.as_posix()).decode("utf-8", "replace")
-
-
-def quoted(name: str) -> str:
-    """A name as SQL writes it."""
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else quoting.quoted(name)
 
 
 def columns(names: Sequence[str]) -> str:

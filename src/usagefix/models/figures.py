@@ -21,6 +21,12 @@ def signed(value: Amount) -> str:
     return f"{'+' if value > 0 else ''}{grouped(value)}" if value and _ordered(value) else grouped(value)
 
 
+def drifted(total: Amount, magnitude: Amount) -> str:
+    """How far counters are off in all; and up and down together, where not all are off the same way."""
+    both = "" if abs(total) == magnitude else f" ({grouped(magnitude)} up and down together)"
+    return f"drift {signed(total)}{both}"
+
+
 def counted(value: Amount | None) -> str:
     """A counter, which may be null."""
     return "null" if value is None else grouped(value)

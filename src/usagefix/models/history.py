@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from usagefix.models.advice import Step
 from usagefix.models.amount import Amount
 from usagefix.models.keyed import Keyed
 
@@ -40,12 +41,13 @@ class LogEntry:
 @dataclass(frozen=True, slots=True)
 class LogReport(Keyed):
     """The newest entries of the ledger first, of ``found`` in all. ``ledger``: there is one; ``distrusted``: why what
-    it says may be false, in sentences."""
+    it says may be false, in sentences; ``next``: what to do where nothing was done yet."""
 
     entries: tuple[LogEntry, ...]
     found: int
     ledger: bool
     distrusted: tuple[str, ...] = ()
+    next: Step | None = None
 
     @property
     def ok(self) -> bool:

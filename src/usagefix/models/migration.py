@@ -103,7 +103,8 @@ class Durations:
 @dataclass(frozen=True, slots=True)
 class ApplyReport(Keyed):
     """What apply found, did and proved. ``after`` and ``durations`` are None in a dry run, which changes nothing.
-    ``remarks``: what apply had to say of this database, such as a trigger that it disabled."""
+    ``remarks``: what apply had to say of this database, such as a trigger that it disabled; ``smoke_as``: the role that
+    this session has to name for smoke, None if smoke needs none; it is not in the JSON."""
 
     before: VerifyReport
     migrations: tuple[str, ...]
@@ -113,6 +114,7 @@ class ApplyReport(Keyed):
     tracker_diff: str = ""
     remarks: tuple[str, ...] = ()
     durations: Durations | None = None
+    smoke_as: str | None = None
 
     @property
     def dry_run(self) -> bool:

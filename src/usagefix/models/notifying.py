@@ -9,6 +9,8 @@ from usagefix.models.amount import Amount
 from usagefix.models.choices import Throttling
 from usagefix.models.keyed import Keyed
 
+TABLE = "preset_notifications"  # unless another one is named
+
 
 class Mode(StrEnum):
     """What happens to a new notification while one is unread: ``collapse`` merges it into that, ``drop`` drops it."""
@@ -81,9 +83,10 @@ class Returning:
 
 @dataclass(frozen=True, slots=True)
 class NotificationsReport(Keyed):
-    """The throttles of a database. ``action``: what was asked for, None for a look; ``table``: its table;
-    ``changed``: whether anything changed. ``plan``: the statements of a dry run. ``returning``: code that would miss
-    a merged row; ``remarks``: what else there is to know, in sentences."""
+    """The throttles of a database. ``action``: what was asked for, None for a look; ``table``: its table; ``there``: it
+    exists, and if not, ``others`` are tables that may be meant; ``changed``: whether anything changed. ``plan``: the
+    statements of a dry run. ``returning``: code that would miss a merged row; ``remarks``: what else there is to know,
+    in sentences."""
 
     throttles: tuple[Throttle, ...]
     action: Throttling | None = None
@@ -93,6 +96,8 @@ class NotificationsReport(Keyed):
     plan: tuple[str, ...] = ()
     returning: tuple[Returning, ...] = ()
     remarks: tuple[str, ...] = ()
+    there: bool = True
+    others: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

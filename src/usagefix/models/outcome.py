@@ -34,6 +34,25 @@ ABOUT_COUNTERS = frozenset(
 )
 
 
+OF_DATABASES = frozenset(("discover", "log", "notifications", "probe-api"))
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Options that were given, as a command line has them: which database and schema, and which counters."""
+
+    place: str = ""
+    counters: str = ""
+
+    def to(self, command: str) -> str:
+        """What another command is given so that it is about the same."""
+        wanted = (self.place,) if command in OF_DATABASES else (self.place, self.counters)
+        return " ".join(filter(None, wanted))
+
+
+NONE = Given()
+
+
 @dataclass(slots=True)
 class Part:
     """The result of a command for one counter: a report, or an error."""
@@ -57,7 +76,7 @@ class Outcome:
     of those behind that; ``report``: of a command that is about no counter in particular. ``error``: what ended it,
     beside those of its parts. ``changes`` says in words what a failed command has left in the database. ``brief``:
     people read a line of each part; ``whole``: they read what is right, too. ``given``: the options that say which
-    counters, as a command line has them.
+    database, schema and counters.
     """
 
     command: str
@@ -70,7 +89,7 @@ class Outcome:
     changes: str = ""
     brief: bool = False
     whole: bool = False
-    given: str = ""
+    given: Given = NONE
     duration_ms: int = 0
 
     @property

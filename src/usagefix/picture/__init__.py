@@ -12,7 +12,7 @@ from typing import Any
 
 from usagefix.counter import EVENT_TIMES, STANDARD, Counter
 from usagefix.database import Database
-from usagefix.nouns import shown
+from usagefix.quoting import shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from usagefix.counter import Counter
 from usagefix.declaration import Declaration, Missing
 from usagefix.declaring.fragments import constants
-from usagefix.nouns import shown
 from usagefix.picture.declared import COUNTERS, INEXACT, NUMBERS, WHOLE, Table, Tables
 from usagefix.picture.vetting import Source, Unsound, Vetted, glanced, vetted
+from usagefix.quoting import shown
 
 
 def fitted(tables: Tables, declaration: Declaration) -> Counter | None:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from usagefix.database import Database
 from usagefix.errors import NotPermitted
-from usagefix.nouns import shown
-from usagefix.quoting import array
+from usagefix.quoting import array, shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from usagefix.picture.objects import (
     Picture,
     Reader,
     Recorded,
+    Relying,
     Strays,
     Subscription,
     Surroundings,
@@ -55,6 +56,7 @@ class _Look:
         around = self.db.row(self.db.query("picture_surroundings"), Surroundings)
         foreign_keys = self._rows("picture_foreign_keys", ForeignKey)
         readable = self._readable(presets, events)
+        functions = {"functions": [function.oid for function in seen.functions]}
         return Picture(
             presets=presets,
             events=events,
@@ -66,9 +68,8 @@ class _Look:
             surroundings=around,
             fired=self._rows("fired_triggers", Fired),
             creators=self._rows("picture_creators", Creator),
-            grants=tuple(
-                self.db.rows(self.db.query("picture_grants"), Grant, {"functions": [f.oid for f in seen.functions]})
-            ),
+            grants=tuple(self.db.rows(self.db.query("picture_grants"), Grant, functions)),
+            relying=tuple(self.db.rows(self.db.query("picture_relying"), Relying, functions)),
             readers=self._rows("picture_readers", Reader),
             views=self._rows("picture_views", View),
             applied=self._permitted(around.sees_applied, "the ledger's history", self._applied),

@@ -110,6 +110,13 @@ class Function:
     needing: list[str]
 
     @property
+    def torn(self) -> bool:
+        """Whether the body is of the snapshot, and the definition, which the server makes, of a later commit."""
+        if self.signature.isdigit():  # its oid: dropped meanwhile
+            return True
+        return not self.atomic and self.definition is not None and self.body not in self.definition
+
+    @property
     def everybody(self) -> bool:
         """Whether somebody who is not signed in may call it."""
         return bool({"PUBLIC", "anon"} & set(self.executors))
@@ -133,6 +140,7 @@ class ForeignKey:
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """The columns of ``picture_surroundings.sql``. ``sees_…`` is None if there is nothing to see;
+    ``path``: the schemas on a search_path that is configured for the database or a role, as SQL writes them;
     ``triggerless``: whose sessions fire no trigger, as ALTER names them; ``event_rows``, ``event_pages``: about how
     large the events are; ``correlations``: how far they lie in the order of a column, by its name."""
 
@@ -144,6 +152,7 @@ class Surroundings:
     sees_refused: bool | None
     sees_applied: bool | None
     schemas: list[str]
+    path: list[str]
     events_unlogged: bool
     triggerless: list[str]
     updates: int
@@ -204,6 +213,16 @@ class Grant:
     through: str
     function: int | None
     members: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Relying:
+    """A role that may execute a function, or create in a schema, only because PUBLIC may, and seems to need it: the
+    columns of ``picture_relying.sql``. ``function``: an oid; None where it is about the schema."""
+
+    function: int | None
+    schema: str
+    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +320,7 @@ class Picture:
     fired: tuple[Fired, ...]
     creators: tuple[Creator, ...]
     grants: tuple[Grant, ...]
+    relying: tuple[Relying, ...]
     readers: tuple[Reader, ...]
     views: tuple[View, ...]
     applied: tuple[str, ...]

@@ -7,11 +7,11 @@ from usagefix.database import Database
 from usagefix.declaration import Declaration
 from usagefix.errors import DatabaseRefused
 from usagefix.models.figures import plural
-from usagefix.nouns import shown
 from usagefix.picture.declared import NUMBERS, Table, Tables
 from usagefix.picture.fitting import number, predicate
 from usagefix.picture.obstacles import said as words_of
 from usagefix.picture.vetting import Source, Unsound, require_known
+from usagefix.quoting import shown
 
 _NO_TABLE = "42P01"
 

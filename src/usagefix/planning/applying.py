@@ -19,6 +19,7 @@ from usagefix.planning.plan import Choices, Edit, Plan, refused, signature_of
 from usagefix.planning.rivals import Held, held_off
 from usagefix.planning.scene import Scene
 from usagefix.planning.stops import stop_if_changed
+from usagefix.planning.together import locked_together
 from usagefix.quoting import literal, quoted
 from usagefix.reading import Uneditable, with_body
 
@@ -94,7 +95,12 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
         if trigger.function == edit.function.oid
     )
     remarks += tuple(_of_limit(scene))
-    return Plan(migration, tuple(_in_order(statements)), edits, remarks, saved=saved)
+    together = locked_together(
+        [table.name for table in scene.tree],
+        "SHARE ROW EXCLUSIVE",
+        "Lock all partitions within one lock_timeout, because writers to the whole table wait meanwhile",
+    )
+    return Plan(migration, tuple(_in_order(statements, together)), edits, remarks, saved=saved)
 
 
 def _of_limit(scene: Scene) -> Iterator[str]:
@@ -157,13 +163,13 @@ def _records(statement: Statement) -> bool:
     return statement.text.startswith("INSERT INTO usagefix.history")
 
 
-def _in_order(statements: list[Statement]) -> list[Statement]:
+def _in_order(statements: list[Statement], locks: tuple[Statement, ...] = ()) -> list[Statement]:
     """Statements that record what was there come before those that replace it; the stop comes first. Statements that
-    make writers wait come last, before the version is recorded."""
+    make writers wait come last, after the ``locks`` that they need, before the version is recorded."""
     first = [s for s in statements if s.early]
     last = [s for s in statements if s.text.startswith(_LOCKING) or _records(s)]
     rest = [s for s in statements if s not in first and s not in last]
-    return [*rest[:1], *first, *rest[1:], *last]
+    return [*rest[:1], *first, *rest[1:], *locks, *last]
 
 
 def _taken_over(scene: Scene, roles: list[str], *, path: bool = True) -> Iterator[Statement]:

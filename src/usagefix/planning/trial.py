@@ -126,6 +126,7 @@ def statements(scene: Scene, tries: Sequence[Try], title: str, token: str) -> tu
 DECLARE
     trial record;
 BEGIN
+    LOCK TABLE ONLY {scene.counter.child_sql}, ONLY {scene.counter.parent_sql} IN ROW EXCLUSIVE MODE; -- before a row
     FOR trial IN SELECT * FROM (VALUES
         {rows}) AS trials (n, what, wanted, somebody, claim, kind, uses, sample, given) ORDER BY n
     LOOP

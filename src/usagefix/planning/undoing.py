@@ -18,6 +18,7 @@ from usagefix.picture.objects import Function, Trigger
 from usagefix.planning import expected, remembered
 from usagefix.planning.before import body_of, is_its_origin, is_recorder, loose_body
 from usagefix.planning.scene import Scene
+from usagefix.planning.together import locked_together
 from usagefix.quoting import quoted
 from usagefix.reading import Uneditable, with_body
 
@@ -26,13 +27,14 @@ from usagefix.reading import Uneditable, with_body
 class Undoing:
     """What rollback does for one version. ``remarks``: what changed since and stays as it is; ``restoring``: the
     statements, by their text, that bring something of the application back, each with its name; ``of_limit``: those
-    that need the daily limit to be there again."""
+    that need the daily limit to be there again; ``tables``: those whose triggers change, in the order of the locks."""
 
     migration: Migration
     statements: tuple[Statement, ...]
     remarks: tuple[str, ...] = ()
     restoring: Mapping[str, str] = field(default_factory=dict)
     of_limit: frozenset[str] = frozenset()
+    tables: tuple[str, ...] = ()
 
 
 def plan(
@@ -54,14 +56,18 @@ def plan(
             continue
         statements.append(statement)
         if len(statements) == 1:
-            statements += work.replaced(saved)
-            statements += work.dropped()
-    return Undoing(migration, tuple(statements), tuple(work.remarks), work.restoring, frozenset(work.of_limit))
+            undone = [*work.replaced(saved), *work.dropped()]
+            statements += [*work.locks(), *undone]
+    return Undoing(
+        migration, tuple(statements), tuple(work.remarks), work.restoring, frozenset(work.of_limit),
+        work.in_order({*work.dropping, *work.changing}),
+    )  # fmt: skip
 
 
 @dataclass
 class _Work:
-    """A plan while it is made. ``back``: what comes back under a name of ours, so that it is not dropped."""
+    """A plan while it is made. ``back``: what comes back under a name of ours, so that it is not dropped;
+    ``dropping``, ``changing``: the tables on which triggers are dropped, or come back."""
 
     scene: Scene
     migration: Migration
@@ -72,6 +78,8 @@ class _Work:
     restoring: dict[str, str] = field(default_factory=dict)
     of_limit: set[str] = field(default_factory=set)
     back: set[str] = field(default_factory=set)
+    dropping: set[str] = field(default_factory=set)
+    changing: set[str] = field(default_factory=set)
 
     def replaced(self, saved: tuple[Saved, ...]) -> Iterator[Statement]:
         """What apply replaced, as it was."""
@@ -106,6 +114,7 @@ class _Work:
                 self._in_the_way(trigger, functions)
                 kept.add(trigger.function)
             elif str(trigger) not in self.back:
+                self.dropping.add(trigger.on_table)
                 yield Statement(purpose, f"DROP TRIGGER {quoted(trigger.name)} ON {trigger.on_table};")
                 purpose = ""
         for function in functions:
@@ -210,6 +219,7 @@ class _Work:
         yield from found
         if found:
             self.back.add(entry.identity)
+            self.changing.add(table)
             for extra in entry.extras:
                 yield from self._restore(Statement("", f"{extra};"), extra)
 
@@ -226,6 +236,7 @@ class _Work:
             return
         if str(there) != entry.identity:
             self.remarks.append(f"trigger {entry.identity} is trigger {there} now: rollback enables it again")
+        self.changing.add(there.on_table)
         for extra in entry.extras:
             state = extra.removeprefix(f"ALTER TABLE {table} ").partition(" TRIGGER ")[0]
             text = f"ALTER TABLE {there.on_table} {state} TRIGGER {quoted(there.name)};"
@@ -247,11 +258,24 @@ class _Work:
             if own and function not in functions and function.signature not in self.back:
                 self.remarks.append(f"{function.signature} was replaced later by somebody: it and its triggers stay")
 
+    def locks(self) -> tuple[Statement, ...]:
+        """All tables on which triggers are dropped, where that is more than one."""
+        return locked_together(
+            self.in_order(self.dropping),
+            "ACCESS EXCLUSIVE",
+            "Lock all partitions within one lock_timeout, because readers and writers wait meanwhile",
+        )
+
+    def in_order(self, tables: set[str]) -> tuple[str, ...]:
+        """Tables in the order in which writers lock them: the whole of the events, its partitions, others."""
+        order = {table.name: place for place, table in enumerate(self.scene.tree)}
+        return tuple(sorted(tables, key=lambda table: (order.get(table, len(order)), table)))
+
     def _by_table(self, functions: set[int]) -> list[Trigger]:
         """The triggers that call these functions, the whole table's before its partitions', as writers lock them."""
-        order = {table.name: place for place, table in enumerate(self.scene.tree)}
         found = [t for t in self.scene.code.triggers if t.function in functions and not t.cloned]
-        return sorted(found, key=lambda trigger: (order.get(trigger.on_table, len(order)), trigger.name))
+        tables = self.in_order({trigger.on_table for trigger in found})
+        return sorted(found, key=lambda trigger: (tables.index(trigger.on_table), trigger.name))
 
 
 _AS_MADE = {" RETURNS trigger", " LANGUAGE plpgsql", " SECURITY DEFINER"}

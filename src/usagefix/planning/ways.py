@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from usagefix.counter import Counter
 from usagefix.picture.cases import Case
-from usagefix.picture.code import routine
+from usagefix.picture.code import routine, subject
 from usagefix.picture.objects import Function
 from usagefix.planning.scene import Scene
 from usagefix.quoting import literal, quoted
-from usagefix.reading import arguments_of
+from usagefix.reading import arguments_of, in_call, unknown_arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,23 @@ class Try:
 
 def of_recorder(scene: Scene, recorder: Function) -> Way | None:
     """A call of a function that records uses; None if it cannot be called."""
-    given = arguments_of(routine(recorder).arguments, scene.code.facts.key_type)
+    counter, columns = scene.counter, scene.code.events.columns
+    of, about = routine(recorder), subject(counter)
+    given = arguments_of(of, scene.code.facts.key_type, about, tuple(columns))
     if given is None:
         return None
-    types = [argument["type"] for argument in recorder.parameters]
-    values = {"preset": "used.which", "kind": "kind", "data": "'{}'"}
-    arguments = [f"{values[what]}::{types[place - 1]}" for what, place in given.items()]
-    called = f"{quoted(recorder.schema)}.{quoted(recorder.name)}({', '.join(arguments)})"
+    values = {column: f"example.{quoted(column)}" for column in columns}
+    values |= dict.fromkeys(about.times, "pg_catalog.now()")
+    values |= {counter.foreign_key: "used.which", about.kind: "kind", about.data: "'{}'"}
+    values |= {counter.user: "somebody"} if counter.user else {}
+    called = f"{quoted(recorder.schema)}.{quoted(recorder.name)}({in_call(of.arguments, given, values)})"
     return Way(recorder.signature, f"PERFORM {called};")
+
+
+def untold(scene: Scene, recorder: Function) -> str:
+    """The arguments for which it cannot be called."""
+    columns = tuple(scene.code.events.columns)
+    return ", ".join(unknown_arguments(routine(recorder), scene.code.facts.key_type, subject(scene.counter), columns))
 
 
 def insert(scene: Scene, fillers: Fillers) -> Way:

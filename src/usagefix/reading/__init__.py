@@ -7,11 +7,12 @@ replaces pieces of their text and keeps every other character.
 
 from __future__ import annotations
 
+from usagefix.reading.arguments import arguments_of, in_call, unknown_arguments
 from usagefix.reading.editing import with_body
 from usagefix.reading.findings import REQUESTED, Found, Use
 from usagefix.reading.inserts import unknown_columns
 from usagefix.reading.reader import Reader
-from usagefix.reading.recorder import RecorderState, arguments_of
+from usagefix.reading.recorder import RecorderState
 from usagefix.reading.returned import returned
 from usagefix.reading.routine import Argument, Column, Events, Routine, Uneditable, UserKey
 from usagefix.reading.sql import in_sql
@@ -21,6 +22,6 @@ from usagefix.reading.tree import Place, Scan, in_file, scan
 
 __all__ = [
     "REQUESTED", "Argument", "Column", "Edited", "Events", "Found", "OnlyCounts", "Place", "Reader", "RecorderState",
-    "Refused", "Routine", "Scan", "Subject", "Uneditable", "Use", "UserKey", "arguments_of", "in_file", "in_sql",
-    "returned", "scan", "unknown_columns", "with_body",
+    "Refused", "Routine", "Scan", "Subject", "Uneditable", "Use", "UserKey", "arguments_of", "in_call", "in_file",
+    "in_sql", "returned", "scan", "unknown_arguments", "unknown_columns", "with_body",
 ]  # fmt: skip

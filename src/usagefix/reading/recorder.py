@@ -1,14 +1,15 @@
-"""What a function that records uses does, how to call it, and how to write a new one."""
+"""What a function that records uses does, and how to write a new one."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from usagefix.reading.arguments import arguments_of
 from usagefix.reading.counting import Known, counting_hits, usual
 from usagefix.reading.inserts import STAND_IN, clause, inserts, needs_limit, unknown_columns
 from usagefix.reading.pieces import Piece, pieces, until, word, words
-from usagefix.reading.routine import Argument, Column, Events, Routine, bare
+from usagefix.reading.routine import Column, Events, Routine, bare
 from usagefix.reading.subject import USUAL, Subject, quoted
 
 _ANEW = "-- Written by usagefix: the one before named what {child} lacks. The trigger counts."
@@ -104,25 +105,6 @@ def recorder_state(
     )
 
 
-def arguments_of(arguments: Iterable[Argument], key_type: str) -> dict[str, int] | None:
-    """Which arguments of a recorder are the preset, the kind of use and the data, from 1 on, in their order; None if
-    it needs more than these. ``key_type``: of the parent's key, without a length."""
-    given: dict[str, int] = {}
-    for position, argument in enumerate(arguments, 1):
-        lowered = argument.name.lower()
-        if "preset" not in given and argument.type == key_type and "type" not in lowered and "kind" not in lowered:
-            given["preset"] = position
-        elif "data" not in given and argument.type in ("json", "jsonb"):
-            given["data"] = position
-        elif "kind" not in given and argument.category in ("S", "E"):
-            given["kind"] = position
-        elif not argument.required:
-            break  # this one and those after it have defaults
-        else:
-            return None
-    return given if "preset" in given else None
-
-
 def caller(events: Events, subject: Subject = USUAL) -> str | None:
     """How an event's user is had from the session, as an expression: auth.uid(), or the profile of that user. None
     where events have no user, or nothing tells the session's."""
@@ -139,9 +121,10 @@ def caller(events: Events, subject: Subject = USUAL) -> str | None:
 def fresh_body(routine: Routine, events: Events, *, limit_stays: bool, subject: Subject = USUAL) -> str | None:
     """The body of a recorder written anew, with the signature of the one that is there, for the columns that are there.
     None if that cannot be done; try it before it is believed."""
-    given = arguments_of(routine.arguments, events.key_type)
+    given = arguments_of(routine, events.key_type, subject, [column.name for column in events.columns])
     user = caller(events, subject)
-    if given is None or routine.returns_set or not routine.is_read:
+    # Whoever calls a new function is who uses: it does not take their word for it.
+    if given is None or subject.user in given or routine.returns_set or not routine.is_read:
         return None
     values: dict[str, str] = {}
     for column in events.columns:
@@ -185,11 +168,11 @@ def _insertion(values: dict[str, str], subject: Subject, *, limit_stays: bool, r
 def _value(column: Column, given: dict[str, int], subject: Subject, *, has_user: bool) -> str | None:
     """What a column of an event is given; None for what the table fills, or nothing is known of."""
     if column.name == subject.foreign_key:
-        return f"${given['preset']}"
+        return f"${given[column.name]}"
     if column.name == subject.user:
         return "caller" if has_user else None
-    if column.name == subject.kind and "kind" in given:
-        return f"${given['kind']}::{column.type}"
-    if column.name == subject.data and "data" in given:
-        return f"COALESCE(${given['data']}, '{{}}')::{column.type}"
+    if column.name == subject.data and column.name in given:
+        return f"COALESCE(${given[column.name]}, '{{}}')::{column.type}"
+    if column.name in given:
+        return f"${given[column.name]}::{column.type}"
     return "pg_catalog.now()" if column.name in subject.times and column.required else None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from usagefix.models.choices import Counters, DailyLimit, GuardMode, Throttling
 from usagefix.models.correction import BackfillReport
-from usagefix.models.figures import grouped, signed
+from usagefix.models.figures import drifted
 from usagefix.models.migration import Forecast, RollbackPlan
 from usagefix.models.nouns import Nouns
 from usagefix.render.phrases import corrections
@@ -24,8 +24,7 @@ def of_apply(forecast: Forecast, nouns: Nouns) -> Iterator[str]:
         if forecast.versions or _changes(forecast.corrected):
             yield from (line.strip() for line in corrections(forecast.corrected, nouns))
     elif counts is not None and counts.inaccurate:
-        drift = f"drift {signed(counts.drift_total)} ({grouped(counts.drift_magnitude)} up and down together)"
-        yield f"corrects {nouns.of(counts.inaccurate)}: {drift}"
+        yield f"corrects {nouns.of(counts.inaccurate)}: {drifted(counts.drift_total, counts.drift_magnitude)}"
     elif counts is not None and not forecast.versions:
         yield "corrects what is not right, in small transactions"
     for function in forecast.functions:

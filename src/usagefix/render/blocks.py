@@ -11,9 +11,9 @@ from rich.style import Style
 from rich.text import Text
 
 from usagefix.models.diagnosis import DOCS
+from usagefix.render.ending import FAINT
 from usagefix.render.folding import fitting, wrapped
 from usagefix.render.pieces import Code, Result
-from usagefix.render.verdict import FAINT
 
 _WIDEST = 100  # columns; longer lines of prose are hard to read
 _EDGE, _PROSE = 6, 8  # where labels and arrows end, and where text begins

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from usagefix.models.outcome import Outcome, Part
 from usagefix.models.verification import VerifyReport
 from usagefix.render import counts
+from usagefix.render.ending import PLAIN
 from usagefix.render.outline import Chapter, chapters
 from usagefix.render.phrases import tally
 from usagefix.render.pieces import Cell, Column, Table
-from usagefix.render.verdict import PLAIN
 
 _MOST_NAMED = 2  # of checks
 _WIDTH = 60  # columns of a terminal below which a line becomes a few

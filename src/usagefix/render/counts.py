@@ -11,9 +11,10 @@ from usagefix.models.nouns import Nouns
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Check, Counts, RowCount, RowReport, Status, VerifyReport
 from usagefix.render import phrases
+from usagefix.render.ending import BAD, FAINT, PLAIN
 from usagefix.render.phrases import MINUTES, SECONDS
 from usagefix.render.pieces import Cell, Column, Facts, Mark, Outline, Remark, Result, Results, Section, Table
-from usagefix.render.verdict import BAD, FAINT, PLAIN, verdict
+from usagefix.render.verdict import verdict
 
 _SHORT, _LENGTHS = 12, (8, 13, 18, 23)  # of an id that is shown whole, and the places where one of a uuid may end
 _STATUS = {Status.OK: Mark.OK, Status.SKIPPED: Mark.SKIPPED}  # all others are what the report makes of them

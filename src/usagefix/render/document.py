@@ -11,6 +11,7 @@ from typing import Any
 
 from usagefix.errors import UsagefixError
 from usagefix.models.outcome import Outcome, Part
+from usagefix.render.words import OBEYED
 
 SCHEMA_VERSION = 2
 # A number with all its digits, which json has no way to write: no text of a database or a command line has such a byte.
@@ -33,8 +34,13 @@ def document(outcome: Outcome, *, indent: int | None = 2, ascii_only: bool = Fal
     if outcome.report is not None:
         body |= outcome.report.keys()
     text = _AMOUNT.sub(r"\1", json.dumps(body, ensure_ascii=ascii_only, indent=indent, default=_plain))
-    # The runner of GitHub Actions obeys ##[ wherever it stands; the same string, as JSON may also write it.
-    return text.replace("##[", r"#\u0023[")
+    # The runner of GitHub Actions obeys ##[ wherever it stands, and a terminal what turns the direction of writing; the
+    # same string, as JSON may also write it.
+    return OBEYED.sub(_escaped, text).replace("##[", r"#\u0023[")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0] if match[0] == "\n" else json.dumps(match[0])[1:-1]
 
 
 def _part(part: Part, outcome: Outcome) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from usagefix.models.diagnosis import DoctorReport, Excerpt, Finding, Severity
 from usagefix.models.figures import counted, duration, grouped, plural, signed
 from usagefix.models.probe import ProbeReport
 from usagefix.render import counts
+from usagefix.render.ending import BAD
 from usagefix.render.phrases import answers, remarks
 from usagefix.render.pieces import Cell, Code, Column, Facts, Mark, Notes, Outline, Remark, Result, Results, Table
-from usagefix.render.verdict import BAD, verdict
+from usagefix.render.verdict import verdict
 
 _MARK = {Severity.ERROR: Mark.FAILED, Severity.WARNING: Mark.WARNING, Severity.INFO: Mark.NOTE}
 _MOST_SKIPPED = 5

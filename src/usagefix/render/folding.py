@@ -8,7 +8,9 @@ import re
 _WORD = r"""(?:'[^']*'|"[^"]*"|[^\s'"])+"""
 _NEXT = r"(?<![,;:.)]) "
 _OPTIONS = rf"(?:{_NEXT}-\S+(?:{_NEXT}(?!-){_WORD})?)*"
-_SHELL = rf"usagefix{_OPTIONS}(?:{_NEXT}(?!-){_WORD}){{1,2}}{_OPTIONS}|pip install {_WORD}|kill -INT .*"
+_SHELL = (
+    rf"(?<!schema )(?<!by )usagefix{_OPTIONS}(?:{_NEXT}(?!-){_WORD}){{1,2}}{_OPTIONS}|pip install {_WORD}|kill -INT .*"
+)
 _BEGINS = (
     r"(?:ALTER|COMMENT|CREATE|DROP|GRANT|REFRESH|REINDEX|REVOKE) [A-Z]{3}|(?:GRANT|REVOKE) \S+ (?:TO|FROM) "
     r"|DELETE FROM |INSERT INTO |UPDATE \S+ SET |SELECT \w+\("
@@ -16,7 +18,8 @@ _BEGINS = (
 _ENDS = r"[;:] |[,;]? (?:or|and|then|if|unless|where|which) | \(usagefix |$"
 _SQL = rf"""(?:{_BEGINS})(?:'[^']*'|"[^"]*"|.)*?(?={_ENDS})"""
 _WORDS = re.compile(rf"(?:(?P<sql>{_SQL})|(?P<shell>{_SHELL}))\S*|\S+")
-_BREAKS = "@/.:,(", "_-"  # behind these a name that is longer than a line goes on in the next one; the first rather
+_MARKS = "@/.:,(", "_-"  # behind these a name that is longer than a line goes on in the next one; the first rather
+BREAKS = "".join(_MARKS)
 
 
 def fold(line: str, width: int, hang: int = 2) -> list[str]:
@@ -56,7 +59,7 @@ def wrapped(said: str, room: int, first: int | None = None, *, whole: bool = Fal
 def _break(word: str, room: int) -> int:
     """How many characters of a word that is too long go into this line."""
     fits = max(fitting(word, room), 1)
-    for marks in _BREAKS:
+    for marks in _MARKS:
         at = max(word.rfind(mark, 0, fits) for mark in marks) + 1
         if at > fits // 3:
             return at

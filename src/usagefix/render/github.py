@@ -8,7 +8,7 @@ from pathlib import Path
 from usagefix.models.figures import grouped
 from usagefix.models.outcome import Outcome
 from usagefix.render.markdown import markdown
-from usagefix.render.outline import chapters, overall
+from usagefix.render.outline import chapters, headed, overall
 from usagefix.render.outline import results as all_results
 from usagefix.render.pieces import Mark, Result
 from usagefix.render.words import harmless, unobeyed
@@ -22,9 +22,11 @@ _CUT = "\n\nThe rest is left out: the summary of a step holds no more than 1 MiB
 
 
 def report(outcome: Outcome) -> str:
-    """The annotations, and the verdict as a plain line."""
-    said = f"usagefix {outcome.command}: {overall(chapters(outcome))}"
-    return "\n".join((*annotations(outcome), unobeyed(harmless(said))))
+    """The annotations, results that are listed in full (a plain line each), and the verdict."""
+    told = chapters(outcome)
+    said = ": ".join(headed(outcome.command, overall(told)))
+    listed = [f"{result.detail}: {result.title}" for each in told if each.shown.listed for result in each.shown.results]
+    return "\n".join((*annotations(outcome), *(unobeyed(harmless(line)) for line in (*listed, said))))
 
 
 def annotations(outcome: Outcome) -> tuple[str, ...]:

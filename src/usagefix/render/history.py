@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from usagefix import catalog
-from usagefix.models.figures import grouped, plural, signed
+from usagefix.models.figures import drifted, grouped, plural
 from usagefix.models.history import LogEntry, LogReport
 from usagefix.render.counts import moment
 from usagefix.render.phrases import SECONDS
@@ -31,14 +31,25 @@ def logged(report: LogReport) -> Outline:
             Cell("; ".join(done(entry))),
             *((Cell(entry.counter),) if several else ()),
             Cell(entry.by_role),
-            Cell(entry.tool or entry.application or "by hand"),
+            Cell(_with(entry)),
         )
         for entry in report.entries
     )
     warned = tuple(f"this may be false: {why}" for why in report.distrusted)
-    sections = (*((Table("", columns, rows),) if rows else ()), *((Notes("", warned),) if warned else ()))
+    listed = (Table("", columns, rows, of_results=True),) if rows else ()
     ended = verdict(report)
-    return Outline((Result("log", Mark.OK, ended.word, "The ledger", "usagefix", ended.rest),), ended, sections)
+    nothing = Result("log", Mark.OK, ended.word, "The ledger", "usagefix", ended.rest)
+    results = tuple(_result(entry) for entry in report.entries) or (nothing,)
+    return Outline(results, ended, (*listed, *((Notes("", warned),) if warned else ())))
+
+
+def _result(entry: LogEntry) -> Result:
+    who = f"{moment(entry.at, SECONDS).text} UTC by {entry.by_role}, {_with(entry)}"
+    return Result(entry.action, Mark.OK, "done", "; ".join(done(entry)), entry.counter, who)
+
+
+def _with(entry: LogEntry) -> str:
+    return entry.tool or entry.application or "by hand"
 
 
 def done(entry: LogEntry) -> Iterator[str]:
@@ -68,7 +79,7 @@ def _corrected(entry: LogEntry) -> Iterator[str]:
 
 
 def _drift(entry: LogEntry) -> str:
-    return f"drift {signed(entry.drift or 0)} ({grouped(entry.magnitude or 0)} up and down together)"
+    return drifted(entry.drift or 0, entry.magnitude or 0)
 
 
 def _version(entry: LogEntry) -> str:

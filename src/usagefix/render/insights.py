@@ -10,9 +10,10 @@ from usagefix.models.figures import aligned, grouped, percent
 from usagefix.models.insight import HeatmapReport, Of, Step, TopReport, TrendsReport, Window
 from usagefix.models.nouns import Nouns
 from usagefix.render import counts
+from usagefix.render.ending import FAINT
 from usagefix.render.phrases import drawn
 from usagefix.render.pieces import Bars, Cell, Column, Heat, Lines, Mark, Notes, Outline, Result, Section
-from usagefix.render.verdict import FAINT, verdict
+from usagefix.render.verdict import verdict
 
 NO_KIND = "(none)"  # how a kind is called that is null or empty
 _MOST_PERIODS = 100  # that people read; a program gets all

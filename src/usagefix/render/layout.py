@@ -14,16 +14,22 @@ from functools import partial
 from typing import TypeVar
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from usagefix.render.ending import Verdict
+from usagefix.render.folding import BREAKS, fold, wrapped
 from usagefix.render.pieces import NARROW, Column, each_text
-from usagefix.render.verdict import Verdict
 from usagefix.render.words import harmless, spelled
 
 PIPE_WIDTH, FILE_WIDTH = 160, 100
+_INDENT, _GAP = 2, 2  # columns in front of a table, and between two of its own
+_LONG_WORD = 16  # columns: a longer word is broken before a table is given up
+# Between blanks, and behind what a long name may be broken after.
+_PIECES = re.compile(rf"[^\s{re.escape(BREAKS)}]+[{re.escape(BREAKS)}]?|[{re.escape(BREAKS)}]")
 # Blanks at a line's end, and what switches a terminal's colours between them; that of a background colour shows.
 _BLANKS = re.compile(r"(?: |\x1b\[[\d;]*m)* (?:\x1b\[[\d;]*m)*$", re.MULTILINE)
 _COLOURED = re.compile(r"[\[;](?:4[0-8]|10[0-7])[;m]")
@@ -74,25 +80,51 @@ def in_characters_of(console: Console, piece: T) -> T:
 
 
 def grid(columns: Sequence[Column], rows: Sequence[Sequence[Text]], console: Console, *, width: int = NARROW) -> None:
-    """A table; where the terminal is narrower than ``width``, a few lines for each row."""
-    if console.width < width:
+    """A table, without columns that are empty. Where the terminal is narrower than ``width``, or than the words in it,
+    a few lines for each row."""
+    filled = [place for place in range(len(columns)) if any(row[place] for row in rows)]
+    columns, rows = [columns[place] for place in filled], [[row[place] for place in filled] for row in rows]
+    widths = _widths(columns, rows, console.width - _INDENT)
+    if console.width < width or widths is None:
         for row in rows:
-            for column, cell in zip(columns, row, strict=True):
+            for column, cell in ((column, cell) for column, cell in zip(columns, row, strict=True) if cell):
                 hanging(Text.assemble((f"{harmless(column.heading)}: ", "dim"), cell), console)
             console.print()
         return
     edges = _PLAIN if console.options.ascii_only else box.SIMPLE_HEAD
     table = Table(box=edges, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    for column in columns:
-        table.add_column(
-            text(column.heading),
-            justify="right" if column.number else "left",
-            no_wrap=column.number or column.whole,
-            overflow="fold",
-        )
+    for column, room in zip(columns, widths, strict=True):
+        table.add_column(text(column.heading), justify="right" if column.number else "left", no_wrap=True, width=room)
     for row in rows:
-        table.add_row(*row)
-    console.print(Padding(table, (0, 0, 1, 2), expand=False))
+        table.add_row(*(_in_lines(cell, room) for cell, room in zip(row, widths, strict=True)))
+    console.print(Padding(table, (0, 0, 1, _INDENT), expand=False))
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Text]], room: int) -> list[int] | None:
+    """How wide each column is: as its text, or narrower where its words go into lines. None if there is no room for
+    the words."""
+    cells = [[Text(column.heading), *(row[place] for row in rows)] for place, column in enumerate(columns)]
+    widths = [max(cell.cell_len for cell in column) for column in cells]
+    least = [
+        width if column.number or column.whole else max(min(_longest_word(cell), _LONG_WORD) for cell in own)
+        for column, own, width in zip(columns, cells, widths, strict=True)
+    ]
+    excess = sum(widths) + _GAP * (len(columns) - 1) - room
+    while excess > 0:
+        widest = max(range(len(columns)), key=lambda place: (widths[place] > least[place], widths[place]))
+        if widths[widest] <= least[widest]:
+            return None
+        widths[widest], excess = widths[widest] - 1, excess - 1
+    return widths
+
+
+def _longest_word(cell: Text) -> int:
+    return max((cell_len(piece) for piece in _PIECES.findall(cell.plain)), default=0)
+
+
+def _in_lines(cell: Text, room: int) -> Text:
+    """The cell in lines that are as wide, broken between words, and within a long one behind what divides it."""
+    return cell if cell.cell_len <= room else Text("\n".join(wrapped(cell.plain, room)), cell.style)
 
 
 def pairs(facts: Sequence[tuple[str, Text]], console: Console) -> None:
@@ -132,8 +164,11 @@ def hanging(said: Text, console: Console, indent: int = 2) -> None:
 
 
 def line(word: str, rest: str, style: str, console: Console) -> None:
-    """A verdict: its word, in bold, and the rest."""
-    hanging(Text.assemble((word, f"bold {style}".strip()), f": {harmless(rest)}"), console)
+    """A verdict: its word, in bold, and the rest. A command in it is never broken, so that it can be pasted."""
+    first, *further = fold(f"{word}: {harmless(rest)}", console.width)
+    console.print(Text.assemble((first[: len(word)], f"bold {style}".strip()), first[len(word) :]), soft_wrap=True)
+    for each in further:
+        console.print(Text(each), soft_wrap=True)
 
 
 def conclude(verdict: Verdict, console: Console) -> None:
@@ -146,7 +181,8 @@ def conclude(verdict: Verdict, console: Console) -> None:
 
 def item(said: str, console: Console) -> None:
     """One indented line."""
-    console.print(Padding(text(said), (0, 0, 0, 2), expand=False))
+    for each in fold(" " * _INDENT + harmless(said), console.width):
+        console.print(Text(each), soft_wrap=True)
 
 
 def text(value: str, colour: str = "") -> Text:

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from usagefix.models.figures import grouped
 from usagefix.models.outcome import Outcome
-from usagefix.render.outline import Chapter, chapters, overall
+from usagefix.render.outline import Chapter, chapters, headed, overall
 from usagefix.render.pieces import (
     Bars,
     Cell,
@@ -52,9 +52,10 @@ def markdown(outcome: Outcome) -> str:
 def _lines(outcome: Outcome) -> Iterator[str]:
     told = chapters(outcome)
     verdict = overall(told)
-    yield f"## usagefix {_text(outcome.command)}: {_text(verdict.word)}"
+    heading, rest = headed(outcome.command, verdict)
+    yield f"## {_text(heading)}"
     yield ""
-    yield _text(verdict.rest)
+    yield _text(rest)
     if outcome.target is not None:
         yield ""
         yield f"Target: {_text(str(outcome.target))}"
@@ -75,7 +76,7 @@ def _chapter(chapter: Chapter, *, several: bool) -> Iterator[str]:
     if several:
         yield _text(str(chapter.shown.verdict))
         yield ""
-    if chapter.shown.results:
+    if chapter.shown.results and not chapter.shown.listed:
         yield from _results(chapter.shown.results)
     for section in chapter.shown.sections:
         yield from _section(section)

@@ -8,14 +8,14 @@ from dataclasses import asdict
 from usagefix.models.figures import grouped, plural
 from usagefix.models.notifying import Mode, NotificationsReport, Throttle
 from usagefix.render.counts import names_of, number
+from usagefix.render.ending import BAD, FAINT, GOOD, made_again
 from usagefix.render.pieces import Cell, Column, Facts, Mark, Notes, Outline, Result, Script, Section, Table
-from usagefix.render.verdict import BAD, FAINT, GOOD, verdict
+from usagefix.render.verdict import verdict
 
 _MEANS = {
     Mode.COLLAPSE: "a new one is merged into the unread one",
     Mode.DROP: "a new one is dropped while there is an unread one; nothing says how many",
 }
-_REPAIR = "usagefix notifications collapse --table {} creates it again, off removes it"
 
 
 def notified(report: NotificationsReport) -> Outline:
@@ -27,7 +27,7 @@ def notified(report: NotificationsReport) -> Outline:
 
 def _result(throttle: Throttle) -> Result:
     found = "; ".join(throttle.problems) or _window(throttle)
-    hint = "" if throttle.works else _REPAIR.format(throttle.table)
+    hint = "" if throttle.works else made_again(throttle.table)
     mark = Mark.OK if throttle.works else Mark.FAILED
     return Result("notifications", mark, _word(throttle), "Throttling of notifications", throttle.table, found, hint)
 

@@ -23,12 +23,13 @@ from usagefix.models.migration import (
 )
 from usagefix.models.notifying import NotificationsReport
 from usagefix.models.nouns import USUAL, Nouns
-from usagefix.models.outcome import Outcome, Part
+from usagefix.models.outcome import Given, Outcome, Part
 from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, VerifyReport
 from usagefix.render import counts, discovery, findings, history, insights, notifying, standing
+from usagefix.render.ending import Verdict
 from usagefix.render.phrases import corrections, took, undone
 from usagefix.render.pieces import (
     Cell,
@@ -44,11 +45,11 @@ from usagefix.render.pieces import (
     Table,
     each_text,
 )
-from usagefix.render.verdict import Verdict, verdict
+from usagefix.render.verdict import verdict
 from usagefix.render.words import again, harmless
 
 _MOST_NAMES = 3  # of counters, in a verdict
-_SEEN = dict.fromkeys(("trend", "heatmap", "top"), "shown")  # what a verdict calls one, in words for several
+_SEEN = dict.fromkeys(("trend", "heatmap", "top", "log"), "shown")  # what a verdict calls one, in words for several
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,8 @@ def _chapter(outcome: Outcome, part: Part, *, whole: bool) -> Chapter:
     return Chapter(nouns, named, True, part.exit_code, _again(failed, outcome.given))
 
 
-def _again(shown: Outline, given: str) -> Outline:
-    """The same with commands that are about the counters that the options say."""
-    if not given:
-        return shown
+def _again(shown: Outline, given: Given) -> Outline:
+    """The same with commands that are about what the options say."""
 
     def of(results: tuple[Result, ...]) -> tuple[Result, ...]:
         return tuple(replace(result, hint=again(result.hint, given)) for result in results)
@@ -132,6 +131,11 @@ def overall(told: Sequence[Chapter]) -> Verdict:
         rest = f"{', '.join(alike[:_MOST_NAMES])}{more} ({parts(len(alike), len(told), 'counter')}; {others})"
     steps = dict.fromkeys(chapter.shown.verdict.next for chapter in told if chapter.shown.verdict.next)
     return replace(verdict, rest=rest, next=verdict.next if len(steps) > 1 else "".join(steps))
+
+
+def headed(command: str, verdict: Verdict) -> tuple[str, str]:
+    """The heading of a command's result, and what stands below it. A word that repeats the command is left out."""
+    return f"usagefix {command}" + ("" if verdict.word in _SEEN else f": {verdict.word}"), verdict.rest
 
 
 def results(told: Sequence[Chapter]) -> tuple[Result, ...]:

@@ -12,7 +12,7 @@ from math import isfinite
 from usagefix.models.amount import Amount
 from usagefix.models.choices import DailyLimit
 from usagefix.models.correction import BackfillReport
-from usagefix.models.figures import duration, grouped, out_of, plural, signed
+from usagefix.models.figures import drifted, duration, grouped, out_of, plural, signed
 from usagefix.models.migration import Durations, ExportReport, RollbackReport
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.models.probe import Notified, Post, Probed, ProbeReport
@@ -129,8 +129,7 @@ def _made_right(report: BackfillReport, nouns: Nouns) -> Iterator[str]:
     verb = "would be corrected" if report.dry_run else "corrected"
     moved_on = "would be brought up to date" if report.dry_run else "brought up to date"
     if report.counters_changed:
-        both = f"({grouped(report.magnitude)} up and down together)"
-        yield f"{nouns.of(report.counters_changed)} {verb}: drift {signed(report.drift_removed)} {both}"
+        yield f"{nouns.of(report.counters_changed)} {verb}: {drifted(report.drift_removed, report.magnitude)}"
     elif report.last_only or not report.unrepaired:
         yield "no drift to remove" if report.baselines.rows else "every counter was right: no drift to remove"
     if report.last_only:

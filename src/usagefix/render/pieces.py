@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import ClassVar, Literal, TypeVar
 
 from usagefix.models.amount import Amount
-from usagefix.render.verdict import PLAIN, Verdict
+from usagefix.render.ending import PLAIN, Verdict
 
 _IN_CODE = re.compile(r"([\n\t])")
 NARROW = 60  # columns of a terminal below which a row becomes a few lines
@@ -113,12 +113,14 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under headings. A terminal with fewer columns than ``width`` shows a few lines for each row."""
+    """Rows under headings. A terminal with fewer columns than ``width`` shows a few lines for each row.
+    ``of_results``: they are the results of the outline."""
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     width: int = NARROW
+    of_results: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,11 @@ class Outline:
     results: tuple[Result, ...]
     verdict: Verdict
     sections: tuple[Section, ...] = ()
+
+    @property
+    def listed(self) -> bool:
+        """Whether its sections list the results, so that a page need not do it twice."""
+        return any(isinstance(section, Table) and section.of_results for section in self.sections)
 
     @property
     def notes(self) -> tuple[str, ...]:

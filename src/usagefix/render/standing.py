@@ -8,9 +8,10 @@ from usagefix.models.guarding import GuardReport
 from usagefix.models.migration import MigrationState, State, StatusReport
 from usagefix.models.nouns import Nouns
 from usagefix.render import counts, notifying
+from usagefix.render.ending import FAINT
 from usagefix.render.phrases import SECONDS, moment
 from usagefix.render.pieces import Cell, Column, Mark, Notes, Outline, Remark, Result, Results, Table
-from usagefix.render.verdict import FAINT, verdict
+from usagefix.render.verdict import verdict
 
 _STATE = {State.APPLIED: Mark.OK, State.PENDING: Mark.NOTE, State.OUTDATED: Mark.FAILED, State.FOREIGN: Mark.FAILED}
 _GUARD_WIDTH = 110  # from here on the names of roles, applications and functions fit into a table

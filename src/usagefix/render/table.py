@@ -16,6 +16,8 @@ from usagefix.models.reports import Report
 from usagefix.render.blocks import draw_blocks
 from usagefix.render.brief import brief
 from usagefix.render.charts import draw_bars, draw_heat, draw_lines
+from usagefix.render.ending import BAD, FAINT, GOOD, MIND, PLAIN
+from usagefix.render.folding import fold
 from usagefix.render.layout import conclude, grid, hanging, in_characters_of, item, line, numbers, pairs, text
 from usagefix.render.outline import Chapter, chapters, of_report, overall
 from usagefix.render.pieces import (
@@ -37,7 +39,6 @@ from usagefix.render.pieces import (
     Table,
     told_apart,
 )
-from usagefix.render.verdict import BAD, FAINT, GOOD, MIND, PLAIN
 
 _VERDICT = re.compile(r"^\w[\w -]*: ", re.MULTILINE)
 WIDE = 120  # columns that four of prose fit into
@@ -160,5 +161,8 @@ def _cell(cell: Cell) -> Text:
 
 def _change(section: Change, console: Console) -> None:
     for changed in section.code.expandtabs(4).splitlines():
-        console.print(text(f"  {changed}", {"+": GOOD, "-": BAD}.get(changed[:1], FAINT)))
+        sign, colour = changed[:1], {"+": GOOD, "-": BAD}.get(changed[:1], FAINT)
+        lead = len(changed[1:]) - len(changed[1:].lstrip())
+        for part in fold(changed[1:], console.width - 3, hang=2 if lead else 0):
+            console.print(text(f"  {sign}{part}", colour), soft_wrap=True)
     console.print()

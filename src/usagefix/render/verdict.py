@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
-from usagefix import naming
-from usagefix.models.choices import GuardMode, Throttling
+from usagefix.models.choices import GuardMode
 from usagefix.models.correction import BackfillReport
 from usagefix.models.diagnosis import DoctorReport, Severity
 from usagefix.models.discovery import DiscoverReport
@@ -18,31 +17,18 @@ from usagefix.models.insight import DashboardReport, HeatmapReport, Of, TopRepor
 from usagefix.models.migration import ApplyReport, ExportReport, RollbackReport, State, StatusReport
 from usagefix.models.notifying import NotificationsReport
 from usagefix.models.nouns import USUAL, Nouns
-from usagefix.models.probe import Probed, ProbeReport
+from usagefix.models.probe import ProbeReport
 from usagefix.models.reports import Report
 from usagefix.models.smoke import SmokeReport
 from usagefix.models.verification import RowReport, Status, VerifyReport
-from usagefix.render.phrases import after_export, moved, tally
+from usagefix.render.ending import BAD, GOOD, MIND, Verdict, discovered, logged, probed, throttled
+from usagefix.render.phrases import after_export, tally
 
-GOOD, BAD, MIND, FAINT, PLAIN = "green", "red", "yellow", "dim", ""
 GUARDED = {
     GuardMode.IGNORE: "the counter keeps its value, the rest of the statement succeeds",
     GuardMode.WARN: "the counter keeps its value, the rest of the statement succeeds, with a warning",
     GuardMode.REJECT: "a statement that writes the counter fails",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """``word: rest``, and what to do next where something is to be done; the colour only repeats the word."""
-
-    word: str
-    rest: str
-    colour: str = PLAIN
-    next: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.word}: {self.rest}"
 
 
 def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
@@ -53,9 +39,10 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
         case ApplyReport():
             if report.after is None:
                 following = str(report.before.next or "") or ("usagefix apply" if report.migrations else "")
-                return Verdict("dry run", "nothing was changed; the SQL: usagefix sql VERSION", next=following)
+                return Verdict("dry run", _unchanged(report.migrations), next=following)
             proved = _verified(report.after, nouns)
-            return replace(proved, next=proved.next or "usagefix smoke, then usagefix verify in CI")
+            smoke_as = f" --as {shlex.quote(report.smoke_as)}" if report.smoke_as else ""
+            return replace(proved, next=proved.next or f"usagefix smoke{smoke_as}, then in CI usagefix verify")
         case BackfillReport():
             return _backfilled(report, nouns)
         case RollbackReport():
@@ -89,15 +76,21 @@ def verdict(report: Report, nouns: Nouns = USUAL) -> Verdict:
         case TrendsReport() | HeatmapReport() | TopReport():
             return _seen(report, nouns)
         case DiscoverReport():
-            return _discovered(report)
+            return discovered(report)
         case LogReport():
-            return _logged(report)
+            return logged(report)
         case NotificationsReport():
-            return _throttled(report)
+            return throttled(report)
         case ProbeReport():
-            return _probed(report)
+            return probed(report)
         case _:
             assert_never(report)
+
+
+def _unchanged(migrations: tuple[str, ...], face: str = "", of: str = "") -> str:
+    """Nothing, and the commands that print what would have been run."""
+    prints = ", ".join(f"usagefix sql {migration.partition('_')[0]}{face} --adapt" for migration in migrations)
+    return f"nothing was changed; the SQL{of}: {prints}" if prints else "nothing was changed"
 
 
 def _verified(report: VerifyReport, nouns: Nouns) -> Verdict:
@@ -150,7 +143,9 @@ def _window(window: Window) -> str:
 
 def _rolled_back(report: RollbackReport, nouns: Nouns) -> Verdict:
     if report.dry_run and (report.migrations or report.purged):
-        return Verdict("dry run", "nothing was changed; the SQL: usagefix sql VERSION rollback --adapt")
+        # The script of the second one can be made only when the first has run.
+        first = " of the first step" if len(report.migrations) > 1 else ""
+        return Verdict("dry run", _unchanged(report.migrations[:1], " rollback", first))
     if not report.migrations and report.purged:
         return Verdict("purged", "schema usagefix is gone", MIND)
     if not report.migrations:
@@ -174,8 +169,10 @@ def _standing(report: StatusReport) -> Verdict:
 
 def _diagnosed(report: DoctorReport) -> Verdict:
     errors = report.count(Severity.ERROR)
-    said = f"{plural(errors, 'error')}, {plural(report.count(Severity.WARNING), 'warning')}, "
-    said += f"{grouped(report.count(Severity.INFO))} good to know"
+    warnings, others = report.count(Severity.WARNING), report.count(Severity.INFO)
+    told = {plural(errors, "error"): errors, plural(warnings, "warning"): warnings}
+    told[f"{grouped(others)} good to know"] = others
+    said = ", ".join(words for words, number in told.items() if number) or "nothing found"
     following = str(report.next or "")
     following += " --dry-run" if following == "usagefix apply" else ""
     following = next((f.remedy for f in report.findings if f.finding_id == "events_incomplete"), following)
@@ -201,77 +198,3 @@ def _smoked(report: SmokeReport, nouns: Nouns) -> Verdict:
 def _exported(report: ExportReport) -> Verdict:
     written = f"{plural(len(report.files), 'file')} written, {grouped(len(report.there))} there already"
     return Verdict("exported", written, GOOD, after_export(report))
-
-
-def _discovered(report: DiscoverReport) -> Verdict:
-    looked = f"{plural(report.columns, 'column')} of {plural(report.tables, 'table')} looked at"
-    if not report.counters:
-        following = "declare a counter that you know yourself, see docs/counters.md; usagefix verify then counts it"
-        if not report.tables and report.passed_over:
-            following = "connect as a role that may read the tables, then usagefix discover"
-        elif any(one.counter == ".".join(naming.USUAL) for one in report.undecided):
-            following = "usagefix verify, which counts presets.usage_count without a declaration"
-        return Verdict("none found", looked, MIND, following)
-    written = report.written
-    added = f", {grouped(len(written.added))} written to {written.path}" if written else ""
-    following = "usagefix discover --write usagefix.toml"
-    if written:
-        # A file of another name, or in another folder, is read only where somebody says so.
-        named = "" if str(written.path) == "usagefix.toml" else f" --config {shlex.quote(str(written.path))}"
-        following = f"usagefix{named} verify"
-    return Verdict("found", f"{plural(len(report.counters), 'counter')}{added}; {looked}", GOOD, following)
-
-
-def _logged(report: LogReport) -> Verdict:
-    if not report.entries:
-        why = "the ledger is empty" if report.ledger else "there is no ledger, schema usagefix"
-        return Verdict("nothing", f"usagefix was never applied here: {why}", MIND, "usagefix apply --dry-run")
-    shown = "1 entry" if len(report.entries) == 1 else f"{grouped(len(report.entries))} entries"
-    older = report.found - len(report.entries)
-    more = f"; {grouped(older)} older: usagefix log --limit {report.found}" if older else ""
-    return Verdict("log", f"{shown}, the newest first{more}")
-
-
-def _throttled(report: NotificationsReport) -> Verdict:
-    broken = [throttle.table for throttle in report.throttles if not throttle.works]
-    if report.dry_run:
-        said = "nothing was changed" if report.plan else "there is nothing to do"
-        return Verdict("dry run", said, next="the same without --dry-run" if report.plan else "")
-    if report.action is Throttling.OFF:
-        said = "each notification is a row of its own again" if report.changed else "it was off"
-        return Verdict("off", f"{report.table}: {said}", GOOD)
-    if broken:
-        following = "usagefix notifications collapse creates a throttle again, off removes it"
-        return Verdict("not as made", f"{', '.join(broken)}: somebody disabled or altered the throttle", BAD, following)
-    if report.action is Throttling.COLLAPSE:
-        return Verdict("on", f"{report.table}" + ("" if report.changed else ": this was already so"), GOOD)
-    if not report.throttles:
-        return Verdict(
-            "off", "every notification is a row of its own", next="usagefix notifications collapse --dry-run"
-        )
-    return Verdict("on", ", ".join(throttle.table for throttle in report.throttles), GOOD)
-
-
-def _probed(report: ProbeReport) -> Verdict:
-    said = moved(report)
-    match report.verdict:
-        case Probed.COUNTED:
-            return Verdict("counted", said, GOOD)
-        case Probed.NOT_RECORDED:
-            limited = any(finding.finding_id == "daily_limit" for finding in report.why)
-            return Verdict(
-                "not recorded", said, BAD, "usagefix apply --dry-run" if limited else "usagefix doctor --source DIR"
-            )
-        case Probed.NOT_COUNTED:
-            return Verdict("not counted", said, BAD, "usagefix verify, then usagefix apply")
-        case Probed.COUNTED_TWICE:
-            return Verdict("counted twice", said, BAD, "usagefix doctor --source DIR finds what else counts")
-        case Probed.RECORDED_TWICE:
-            return Verdict("recorded twice", said, BAD, "usagefix doctor --source DIR finds what records a use")
-        case Probed.REFUSED:
-            hint = next((post.hint for post in report.posts if not post.accepted), "")
-            return Verdict("refused", said, BAD, hint)
-        case Probed.UNCLEAR:
-            return Verdict("cannot tell", said, MIND, "choose a preset that nobody uses meanwhile")
-        case _:
-            assert_never(report.verdict)

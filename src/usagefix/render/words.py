@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from usagefix.errors import UsagefixError
+from usagefix.models.outcome import NONE, Given
 from usagefix.render.folding import fold
 
 # Control characters and the ends of lines (a terminal obeys them), what turns the direction of writing or cannot be
 # seen, and bytes that are no text (as surrogates).
-_OBEYED = re.compile(
+OBEYED = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
 )
 _BY_NAME = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
@@ -26,22 +27,23 @@ _SPELLED = {
 }  # fmt: skip
 # What the runner of GitHub Actions obeys: a line that begins with ::, and ##[ wherever it stands in one.
 _COMMAND = re.compile(r"^(?P<indent>[^\S\n]*):(?=:)|##(?=\[)", re.MULTILINE)
-# What begins a command about counters that are declared.
+# What begins a command on a database.
 _COMMANDS = re.compile(
-    r"\busagefix (?=(?:apply|backfill|check|dashboard|doctor|export|guard|heatmap|rollback|smoke|sql|status|top|trends"
-    r"|verify)\b)"
+    r"\busagefix (?=(?P<name>apply|backfill|check|dashboard|discover|doctor|export|guard|heatmap|log|notifications"
+    r"|probe-api|rollback|smoke|sql|status|top|trends|verify)\b)"
     r"(?!\w+ --help)"
 )
+_OWN = re.compile(r"[^,;(]*--counter ")
 
 
 def harmless(text: str) -> str:
     """One line of text, with what a terminal would obey written out: names and messages come from a database."""
-    return _OBEYED.sub(_written_out, text)
+    return OBEYED.sub(_written_out, text)
 
 
 def harmless_lines(text: str) -> str:
     """The same for data whose lines and tabs are to stay."""
-    return _OBEYED.sub(lambda match: match[0] if match[0] in "\n\t\u2028\u2029" else _written_out(match), text)
+    return OBEYED.sub(lambda match: match[0] if match[0] in "\n\t\u2028\u2029" else _written_out(match), text)
 
 
 def _written_out(match: re.Match[str]) -> str:
@@ -122,14 +124,20 @@ def _columns() -> int:
     return 0
 
 
-def again(text: str, given: str) -> str:
-    """A text whose commands about counters are about the same ones: with the options that said which."""
-    return _COMMANDS.sub(lambda _: f"usagefix {given} ", text) if given else text
+def again(text: str, given: Given = NONE) -> str:
+    """A text whose commands are about the same: with the options that said where, and which counters."""
+
+    def same(found: re.Match[str]) -> str:
+        names_its_own = _OWN.match(found.string, found.end())
+        options = given.place if names_its_own else given.to(found["name"])
+        return " ".join(filter(None, ("usagefix", options))) + " "
+
+    return _COMMANDS.sub(same, text)
 
 
-def fail(error: UsagefixError, changes: str | None, about: str = "", given: str = "") -> None:
+def fail(error: UsagefixError, changes: str | None, about: str = "", given: Given = NONE) -> None:
     """An error: what happened, ``about`` which counters where there are several, whether the database changed, what to
-    do, ``given`` the options that said which counters."""
+    do, ``given`` the options that said where, and which counters."""
     message, *further = _lines_of(error.message, error)
     _write(f"error: {about and f'{about}: '}{message}", hang=len("error: "))
     for line in (*further, *error.details, *((changes,) if changes else ())):

@@ -21,7 +21,7 @@ from usagefix.quoting import quoted
 from usagefix.smoke.play import Play, moved
 from usagefix.smoke.rows import in_text
 from usagefix.smoke.stage import Stage, replaced
-from usagefix.smoke.tracker import Recorder, call_of_recorder, gone
+from usagefix.smoke.tracker import Call, Recorder, call_of_recorder, gone
 
 _INTEGRITY = "23"  # the class of SQLSTATEs by which a table takes no such row
 _ALONE = "a second such row is not allowed"
@@ -29,7 +29,7 @@ _ALONE = "a second such row is not allowed"
 
 def recorder(db: Database, stage: Stage, cases: Sequence[Case], *, plain: bool = False) -> Recorder:
     """What records these events: the first of them through the function where there is one, unless ``plain``; all of
-    them in one INSERT. Raises ConfigurationError if the function cannot be called."""
+    them in one INSERT."""
     parent, events = picture.tables(db)
     relation, rows, params = in_text(db.counter.child_sql), list[str](), dict[str, str | None]()
     names = list(written(db.counter, events.columns, different(db)))
@@ -42,12 +42,12 @@ def recorder(db: Database, stage: Stage, cases: Sequence[Case], *, plain: bool =
     key, delete = gone(db, events)
     made = f"{into}{', '.join(rows)} RETURNING pg_catalog.concat(tableoid, ' ', {key})"
     one = f"{into}{rows[0]} RETURNING 'an event'::pg_catalog.text"
-    call = None if plain else call_of_recorder(db, parent.type_of(db.counter.key))
-    named = {"preset": cases[0].preset, "kind": cases[0].kind, "data": "{}"}
-    through = "INSERT" if call is None else f"{db.counter.recorder}()"
-    return Recorder(
-        through, call or one, made, delete, {**params, **named}, stage.role, events.owner or db.session.role
-    )
+    call = Call() if plain else call_of_recorder(db, parent, events, cases[0].preset)
+    named = {"preset": cases[0].preset, "user": cases[0].user, "kind": cases[0].kind, "data": "{}"}
+    through = "INSERT" if call.text is None else f"{db.counter.recorder}()"
+    owner = events.owner or db.session.role
+    params |= {**named, **call.params}
+    return Recorder(through, call.text or one, made, delete, params, stage.role, owner, call.untried)
 
 
 class EventsPlay(Play):
@@ -61,6 +61,8 @@ class EventsPlay(Play):
         begin, cases = self.now, self.stage.events
         self.db.run("SAVEPOINT usagefix_events")
         self._one("first_use", f"A new row of {self.db.counter.child} counts", cases[:1])
+        if self._recorder is not None:
+            self._told(self.recorder)
         if self.recorded:
             self._last_use(begin)
         self._one("second_use", "Another one counts", cases[1:2])
@@ -82,8 +84,7 @@ class EventsPlay(Play):
     def _recorded_one(self, case: Case) -> tuple[bool, str]:
         before, stage = self.now, replaced(self.stage, case)
         self._recorder = recorder(self.db, stage, [case])
-        with stage.acting(self.db):
-            said = self.recorder.record(self.db)
+        said = self.recorder.record(self.db, stage)
         now = self._look()
         self.recorded |= now.events != before.events
         good = now.shown - before.shown == now.events - before.events != 0

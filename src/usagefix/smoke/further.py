@@ -62,7 +62,7 @@ def steps(db: Database, stage: Stage, look: Look, what: Further | None) -> Itera
             if tried[-1].good:
                 break
         came.append(max(tried, key=_weight))
-    yield _step("presets", "Own, others', nobody's presets count", came, "there is no other preset")
+    yield _step("presets", "Own, others', nobody's presets count", came, nothing or "there is no other preset")
     others = next((each.case for each in came if each.good and each.case.whose == OTHERS), None)
     base = others or Case(stage.preset.id, stage.user.key, stage.user.claim or "", stage.kind, "the preset")
     found = [_use(db, stage, case, before, look) for case in base.of_kinds(what.kinds)]
@@ -111,8 +111,7 @@ def _recorded(db: Database, stage: Stage, case: Case, before: Look, look: Look) 
         return _Came(case, None, "another session has locked it")
     used = recorder(db, stage)
     shown, events = before(case.preset)
-    with stage.acting(db):
-        used.record(db)
+    used.record(db, stage)
     db.act("SET CONSTRAINTS ALL IMMEDIATE", role=used.owner, returns=False)
     shown_now, events_now = look(case.preset)
     told = f"counter {grouped(shown)} → {grouped(shown_now)}, events {grouped(events)} → {grouped(events_now)}"

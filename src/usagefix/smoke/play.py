@@ -56,6 +56,7 @@ class Play:
     def all(self) -> None:
         """Every step, in order."""
         begin = self.now
+        self._told(self.recorder)
         first = self._step("first_use", f"A use through {self.recorder.name} counts", lambda: self._use(begin, 1))
         if first:
             self._last_use(begin)
@@ -103,13 +104,16 @@ class Play:
         self.steps.append(SmokeStep(step_id, title, status, detail, "" if good else hint))
         return good
 
+    def _told(self, recorder: Recorder) -> None:
+        if recorder.untried:
+            self._skip("recorder", f"A use through {self.db.counter.recorder}() counts", recorder.untried)
+
     def _skip(self, step_id: str, title: str, why: str) -> None:
         self.steps.append(SmokeStep(step_id, title, Status.SKIPPED, why))
 
     def _use(self, begin: State, uses: int) -> tuple[bool, str]:
         before = self.now
-        with self.stage.acting(self.db):
-            returned = self.recorder.record(self.db)
+        returned = self.recorder.record(self.db, self.stage)
         now = self._look()
         good = now.shown - begin.shown == uses and now.events - begin.events == uses
         told = moved(begin, now)

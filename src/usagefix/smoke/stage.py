@@ -14,13 +14,13 @@ from usagefix.errors import Busy, ConfigurationError, DatabaseRefused, NotPermit
 from usagefix.models.choices import USAGE_TYPE
 from usagefix.models.smoke import SmokeStep
 from usagefix.models.verification import Status
-from usagefix.nouns import shown
 from usagefix.picture.cases import Case, Users
 from usagefix.picture.differing import different
 from usagefix.picture.examples import examples, variants
 from usagefix.picture.obstacles import said
 from usagefix.preset import one_preset
-from usagefix.smoke.rows import temporary_row
+from usagefix.quoting import shown
+from usagefix.smoke.rows import in_text, temporary_row
 
 EVENTS = 5
 """So many events of one row are tried, where so many may be there: one, another, and three in one INSERT."""
@@ -87,6 +87,7 @@ def replaced(stage: Stage, case: Case) -> Stage:
 @dataclass(frozen=True, slots=True)
 class _Role:
     role: str | None
+    may: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +203,12 @@ def _unasked(db: Database, *, lately: bool) -> Preset:
         return Preset(found.id, found.name)
     counter = db.counter
     given = {counter.column: "0"}
+    (held,) = db.values(f"SELECT EXISTS (SELECT FROM {in_text(counter.parent_sql)})")  # noqa: S608 - of the catalog
     try:
         made = temporary_row(db, counter.parent_sql, counter.sql("key"), given)
     except DatabaseRefused as refused:
+        if held:
+            raise Busy("other sessions hold every preset", hint="run this again", sqlstate="55P03") from None
         none = "there is no preset, and smoke cannot create one for the test"
         raise RowNotFound(f"{none}: {said(refused)}", hint="name one with --preset") from None
     return Preset(made, "", temporary=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from usagefix import picture
 from usagefix.database import Database
-from usagefix.errors import ConfigurationError
-from usagefix.reading import Argument, arguments_of
+from usagefix.picture.code import subject
+from usagefix.quoting import quoted
+from usagefix.reading import Argument, Routine, arguments_of, in_call, unknown_arguments
 from usagefix.smoke.rows import in_text, values_for
 from usagefix.smoke.stage import Stage
 
@@ -22,7 +24,15 @@ class _Tracker:
 
     signature: str
     name: str
+    body: str
+    language: str
     arguments: list[dict[str, Any]]
+
+    @property
+    def routine(self) -> Routine:
+        """The function as the reader takes it."""
+        arguments = tuple(Argument(**each) for each in self.arguments)
+        return Routine(self.signature, "", self.name, self.language, self.body, arguments=arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,8 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class Recorder:
     """Records uses. ``name``: through what; ``call``: the statement for one; ``rows``, ``gone``: those for many, and
-    for their end; ``role``: who uses, ``owner``: of the events."""
+    for their end; ``role``: who uses, ``owner``: of the events; ``untried``: why not through the function that is
+    there."""
 
     name: str
     call: str
@@ -45,10 +56,12 @@ class Recorder:
     params: Mapping[str, str | None]
     role: str
     owner: str
+    untried: str = ""
 
-    def record(self, db: Database) -> str:
-        """Record one use; what the function returned, as text."""
-        said = db.act(self.call, self.params, role=self.role)
+    def record(self, db: Database, stage: Stage) -> str:
+        """Record one use; what the function returned, as text. The application's role may need the function for it."""
+        with nullcontext() if self.untried else stage.acting(db):
+            said = db.act(self.call, self.params, role=self.owner if self.untried else self.role)
         return "" if not said or said[0] is None else str(said[0])
 
     def insert(self, db: Database, number: int) -> Sequence[Event]:
@@ -63,7 +76,7 @@ class Recorder:
 
 
 def recorder(db: Database, stage: Stage) -> Recorder:
-    """The recorder for a stage. Raises ConfigurationError if no track_preset_usage() can be called with a preset."""
+    """The recorder for a stage."""
     counter = db.counter
     presets, events = picture.tables(db)
     owner = events.owner or db.session.role
@@ -82,10 +95,10 @@ def recorder(db: Database, stage: Stage) -> Recorder:
     key, delete = gone(db, events)
     returned = f"pg_catalog.concat(tableoid, ' ', {key})"
     rows = f"{into} FROM pg_catalog.generate_series(1, %(number)s) RETURNING {returned}"
-    call = call_of_recorder(db, presets.type_of(counter.key))
-    through = "INSERT" if call is None else "track_preset_usage()"
-    one = call or f"{into} RETURNING 'an event'::pg_catalog.text"
-    return Recorder(through, one, rows, delete, params, stage.role, owner)
+    call = call_of_recorder(db, presets, events, stage.preset.id)
+    through = "INSERT" if call.text is None else "track_preset_usage()"
+    one = call.text or f"{into} RETURNING 'an event'::pg_catalog.text"
+    return Recorder(through, one, rows, delete, {**params, **call.params}, stage.role, owner, call.untried)
 
 
 def gone(db: Database, events: picture.Table) -> tuple[str, str]:
@@ -100,30 +113,44 @@ def gone(db: Database, events: picture.Table) -> tuple[str, str]:
     )
 
 
-def call_of_recorder(db: Database, key_type: str) -> str | None:
-    """The statement that calls the function that records events; None if there is none. Raises ConfigurationError
-    if it needs more than is known."""
-    trackers = db.rows(db.query("smoke_trackers"), _Tracker)
-    for tracker in trackers:
-        call = _call(tracker, key_type)
-        if call is not None:
-            return call
-    if not trackers:
-        return None
-    raise ConfigurationError(
-        f"{trackers[0].signature} needs other arguments than a preset, a kind of use and data",
-        hint="usagefix does not know these arguments; test the application with usagefix probe-api",
-    )
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How the function that records events is called: the statement, and what it takes beside the stage's parameters.
+    Without a statement: ``untried`` says why a function that is there is not called."""
+
+    text: str | None = None
+    params: Mapping[str, str | None] = field(default_factory=dict)
+    untried: str = ""
 
 
-def _call(tracker: _Tracker, key_type: str) -> str | None:
-    """The statement that calls it; None if it needs an argument that is neither preset, kind nor data."""
-    arguments = [Argument(each["name"], each["type"], each["category"], each["required"]) for each in tracker.arguments]
-    given = arguments_of(arguments, key_type)
-    if given is None:
-        return None
-    values = [f"%({what})s::{arguments[place - 1].type}" for what, place in given.items()]
-    names = [tracker.arguments[place - 1]["quoted"] for place in given.values()]
-    # By name, as PostgREST calls it: with several functions of the name, it says which one is meant.
-    named = [f"{in_text(name)} => {value}" for name, value in zip(names, values, strict=True) if name]
-    return f"SELECT {in_text(tracker.name)}({', '.join(named if all(names) else values)})::text"
+def call_of_recorder(db: Database, presets: picture.Table, events: picture.Table, preset: str) -> Call:
+    """The call of the function that records events, of a row by its key."""
+    about, key_type, columns, untried = subject(db.counter), presets.type_of(db.counter.key), tuple(events.columns), ""
+    for tracker in db.rows(db.query("smoke_trackers"), _Tracker):
+        routine = tracker.routine
+        given = arguments_of(routine, key_type, about, columns)
+        if given is not None:
+            return _call(db, tracker, routine, given, preset)
+        unknown = ", ".join(unknown_arguments(routine, key_type, about, columns)) or "its arguments"
+        untried = untried or (
+            f"usagefix does not know what {tracker.signature} takes as {unknown}, so it tried an INSERT instead;"
+            " usagefix probe-api tries the application itself"
+        )
+    return Call(untried=untried)
+
+
+def _call(db: Database, tracker: _Tracker, routine: Routine, given: Mapping[str, int], preset: str) -> Call:
+    counter, about = db.counter, subject(db.counter)
+    values, params = dict.fromkeys(about.times, "pg_catalog.now()"), dict[str, str | None]()
+    values |= {about.foreign_key: "%(preset)s", about.user: "%(user)s", about.kind: "%(kind)s", about.data: "%(data)s"}
+    for column in given.keys() - values.keys():
+        which = f"another.{in_text(quoted(column))}"
+        copied = (
+            f"SELECT {which}::pg_catalog.text FROM {in_text(counter.child_sql)} AS another"  # noqa: S608
+            f" WHERE another.{in_text(counter.sql('foreign_key'))} = %(preset)s AND {which} IS NOT NULL LIMIT 1"
+        )
+        values[column] = f"%(of_{given[column]})s"
+        params[f"of_{given[column]}"] = next(iter(db.values(copied, {"preset": preset})), None)
+    plain = [replace(each, name=in_text(each.name), type=in_text(each.type)) for each in routine.arguments]
+    arguments = in_call(plain, given, values)
+    return Call(f"SELECT {in_text(tracker.name)}({arguments})::text", params)

@@ -51,10 +51,11 @@ def throttles(db: Database) -> tuple[Throttle, ...]:
     return tuple(look.told(db, there, counted=False) for there in look.throttles(db))
 
 
-def state(db: Database, *, source: Path | None = None) -> NotificationsReport:
-    """Which tables are throttled, and what was merged. Reads only; takes no lock that blocks."""
+def state(db: Database, schema: str, table: str, *, source: Path | None = None) -> NotificationsReport:
+    """Which tables are throttled, and what was merged; whether ``table`` is there. Reads only; takes no lock that
+    blocks."""
     with db.snapshot():
-        there = look.throttles(db)
+        there, others = look.throttles(db), look.others(db, schema, table)
         shown = tuple(look.told(db, each) for each in there)
         missing = tuple(one for each in there for one in returning.in_functions(db, each.schema, each.table))
         hidden = tuple(
@@ -64,7 +65,10 @@ def state(db: Database, *, source: Path | None = None) -> NotificationsReport:
         )
     if source is not None:
         missing += tuple(one for each in there for one in returning.in_source(source, each.schema, each.table))
-    return NotificationsReport(shown, returning=missing, remarks=hidden)
+    about = in_words(schema, table)
+    return NotificationsReport(
+        shown, table=about, returning=missing, remarks=hidden, there=others is None, others=others or ()
+    )
 
 
 def collapse(
@@ -199,7 +203,7 @@ def _run(db: Database, table: str, statements: tuple[Statement, ...], limits: Li
         with db.transaction(limits):
             db.claim()
             if " TRIGGER " in script:  # not for a function that is left of a table
-                db.end_autovacuum(table, limits)
+                db.end_autovacuum([table], limits)
             db.run(script)
 
     try:

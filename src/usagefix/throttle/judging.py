@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from usagefix.database import Database
@@ -23,13 +24,11 @@ def require_free(db: Database, wanted: Written, there: There | None) -> None:
         "table": f"{quoted(wanted.schema)}.{quoted(wanted.table)}",
     }
     taken = db.values(db.query("throttle_taken"), names)
+    about = in_words(wanted.schema, wanted.table)
     if there is not None and (there.trigger, there.function) != (wanted.trigger, wanted.function):
         raise Refused(
-            (
-                f"{in_words(wanted.schema, wanted.table)} had another name when its throttle was created, so the"
-                " throttle does nothing now"
-            ),
-            hint="remove it with usagefix notifications off; then run this again",
+            f"{about} had another name when its throttle was created, so the throttle does nothing now",
+            hint=f"remove it with usagefix notifications off --table {shlex.quote(about)}; then run this again",
         )
     if taken and there is None:
         raise Refused(

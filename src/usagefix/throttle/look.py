@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,8 @@ from typing import Any
 from usagefix.database import Database
 from usagefix.errors import NotPermitted, Refused, WrongDatabase
 from usagefix.models.notifying import Collapsed, Mode, Throttle
-from usagefix.nouns import shown
 from usagefix.picture.hidden import hidden
-from usagefix.quoting import quoted
+from usagefix.quoting import quoted, shown
 from usagefix.throttle.roles import Column
 from usagefix.throttle.written import Made, Written, named, read
 
@@ -49,6 +49,15 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class _Named:
+    """The columns of ``notification_tables.sql``."""
+
+    schema: str
+    name: str
+    meant: bool
+
+
+@dataclass(frozen=True, slots=True)
 class There:
     """A trigger that bears the name of a throttle: the columns of ``throttles.sql``. ``plain``: columns of PostgreSQL's
     own types, which run no code that somebody wrote."""
@@ -80,11 +89,21 @@ def table(db: Database, schema: str, name: str) -> Table:
     db.others = (f"{quoted(schema)}.{quoted(name)}",)
     found = db.rows(db.query("notified_table"), Table, {"schema": schema, "table": name})
     if not found:
+        meant = others(db, schema, name)
+        perhaps = f": --table {shlex.quote(meant[0])}?" if meant else ""
         raise WrongDatabase(
             f"database {db.session.database} has no table {in_words(schema, name)}",
-            hint="name the table of notifications with --table, in another schema as schema.table",
+            hint=f"name the table of notifications with --table, in another schema as schema.table{perhaps}",
         )
     return found[0]
+
+
+def others(db: Database, schema: str, name: str) -> tuple[str, ...] | None:
+    """Tables that look like one of notifications; None if this one is there."""
+    found = db.rows(db.query("notification_tables"), _Named, {"schema": schema, "table": name})
+    if any(each.meant for each in found):
+        return None
+    return tuple(in_words(each.schema, each.name) for each in found)
 
 
 def require_plain(schema: str, name: str, there: Table) -> None:

@@ -136,4 +136,4 @@ def _ranked(db: Database, what: str) -> Of:
     if what in tables:
         raise RowNotFound(f"{db.counter.slug} counts for {db.counter.parent}", hint=f"top {db.counter.parent}")
     known = ", ".join(dict.fromkeys(("presets" if db.nouns.usual else "rows", *sorted(tables - {"presets"}), "users")))
-    raise ConfigurationError(f"there is no top of {what!r}", hint=f"usagefix top ranks {known}")
+    raise ConfigurationError(f"top does not rank {what!r}", hint=f"give one of {known}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +13,8 @@ from usagefix.cli import options, run, watching
 from usagefix.cli.shared import shared
 from usagefix.cli.turns import LOOK_FOR, LOOK_INTO, READ
 from usagefix.cli.viewing import Most
+from usagefix.declaring import Flags, declared
+from usagefix.errors import UsagefixError
 
 if TYPE_CHECKING:
     from usagefix.database import Database
@@ -74,7 +78,16 @@ def log(
     from usagefix.log import log as verb
 
     names = shared(context).counter or ()
-    run.execute(context, "log", lambda db: verb(db, counters=names, limit=limit), of_declared=False)
+    run.execute(
+        context, "log", lambda db: verb(db, counters=names, limit=limit, declared=_is_declared()), of_declared=False
+    )
+
+
+def _is_declared() -> bool:
+    """Whether a file in this folder declares counters, as far as it can be read."""
+    with suppress(UsagefixError):
+        return declared(Flags(), Path()).by is not None
+    return False
 
 
 def check(

@@ -10,6 +10,7 @@ from usagefix.cli import options, run
 from usagefix.cli.asking import Question
 from usagefix.errors import ConfigurationError
 from usagefix.models.choices import Throttling
+from usagefix.models.notifying import TABLE
 from usagefix.render.ahead import of_notifications
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def notifications(
             metavar="[ACTION]", help="collapse or off. Without it, the command only shows.", show_default=False
         ),
     ] = None,
-    table: options.NotificationsTable = "preset_notifications",
+    table: options.NotificationsTable = TABLE,
     window: options.Window = "12h",
     only_type: options.OnlyType = None,
     recipient: options.Recipient = None,
@@ -68,7 +69,7 @@ def notifications(
             )
         if action is Throttling.OFF:
             return throttle.off(db, of, name, dry_run=dry_run)
-        return throttle.state(db, source=source)
+        return throttle.state(db, of, name, source=source)
 
     first = lambda: (_named(table), throttle.window_of(window))  # noqa: E731
     asks = (

@@ -16,6 +16,7 @@ from usagefix import __version__
 from usagefix.errors import UsagefixError
 from usagefix.models.insight import Insight
 from usagefix.models.nouns import Nouns
+from usagefix.models.outcome import NONE, Given
 from usagefix.models.target import Target
 from usagefix.render.page.figures import clock, name, together, zone
 from usagefix.render.page.heat import shades
@@ -27,10 +28,10 @@ MOST_BYTES = 300_000
 Told = tuple[Nouns, Insight | UsagefixError]
 
 
-def page(told: Sequence[Told], target: Target, made_at: datetime, given: str = "") -> str:
+def page(told: Sequence[Told], target: Target, made_at: datetime, given: Given = NONE) -> str:
     """The page, of at most 300 KB. What would make it larger is left out, the least needed first: single days in
     tables and under the pointer, then weeks, then tables and pointer; at last the counters behind, which it names.
-    ``given``: the options that say which counters, as a command line has them."""
+    ``given``: the options that say where, and which counters."""
     write = partial(_written, told, target, made_at, given)
     for detail in Detail:
         text = write(detail)
@@ -46,7 +47,7 @@ def _small(text: str) -> bool:
 
 
 def _written(
-    told: Sequence[Told], target: Target, made_at: datetime, given: str, detail: Detail, most: int | None = None
+    told: Sequence[Told], target: Target, made_at: datetime, given: Given, detail: Detail, most: int | None = None
 ) -> str:
     environment = _environment()
     css = environment.get_template("page.css").render()

@@ -10,6 +10,7 @@ from decimal import Decimal
 from usagefix.models.figures import grouped, out_of, parts, plural
 from usagefix.models.insight import Insight, Step, TrendsReport, Window
 from usagefix.models.nouns import Nouns
+from usagefix.models.outcome import NONE, Given
 from usagefix.models.verification import Counts, VerifyReport
 from usagefix.render.page.figures import Unit, clock, date, full, name, percent, short, together, zone
 from usagefix.render.page.heat import Heat, heat
@@ -79,8 +80,8 @@ class Section:
     labelled: bool
 
 
-def section(number: int, nouns: Nouns, insight: Insight, detail: Detail, given: str = "") -> Section:
-    """All of one counter, in the words for it; ``given``: the options that say which counters, for what to do next."""
+def section(number: int, nouns: Nouns, insight: Insight, detail: Detail, given: Given = NONE) -> Section:
+    """All of one counter, in the words for it; ``given``: the options for what to do next."""
     unit = Unit(nouns.event, nouns.weighed)
     title = f"Usage of {nouns.parent}" if nouns.usual else name(nouns.counter, most=80)
     users = insight.users
@@ -115,7 +116,7 @@ def spanned(window: Window) -> str:
     return f"{together(date(since))} to {together(date(last))}"
 
 
-def band(verified: VerifyReport | None, nouns: Nouns, given: str = "") -> Band:
+def band(verified: VerifyReport | None, nouns: Nouns, given: Given = NONE) -> Band:
     """What verify says now."""
     if verified is None:
         return Band("mind", "Not known", "verify has no answer: usagefix verify says why")
