@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from usagefix import forbidden
 from usagefix.database import Database, Limits
-from usagefix.errors import DatabaseRefused, NotPermitted, RollbackRefused, UsagefixError
+from usagefix.errors import Busy, DatabaseRefused, NotPermitted, RollbackRefused, UsagefixError
 from usagefix.ledger import Saved
 from usagefix.models.figures import plural
 from usagefix.picture.code import Limit, routine
@@ -70,6 +70,9 @@ def refuse_if_taken(db: Database, seen: Scene, limit: Saved) -> None:
     there = seen.code.limit
     taken = db.values("SELECT pg_catalog.to_regclass(%(name)s) IS NOT NULL", {"name": limit.identity})[0]
     if taken and (there is None or there.name != limit.identity):
+        now = present(db)
+        if now is not None and now.name == limit.identity:
+            raise Busy("another rollback has built the daily limit meanwhile", hint="run this again")
         raise RollbackRefused(
             f"the daily limit cannot come back: {limit.identity} is now the name of another object",
             hint=f"rename that object, then run this again; or {_CHOICES.partition(';')[0]}",
@@ -125,21 +128,39 @@ def restore(db: Database, seen: Scene, limit: Saved, limits: Limits | None = Non
     db.retrying(lambda: _loosen(db, seen, limits, loose=True), limits)
     db.changes.append("track_preset_usage() works with and without the daily limit")
     try:
-        left = present(db)
-        if left is not None:
-            lift(db, left.name)
-        build = (limit.definition or "").replace("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY", 1)
-        db.run_alone(build, BUILD_SECONDS)
+        db.retrying(lambda: _build(db, limit), _WAITS)
     except BaseException as error:
         db.changes.append("an unfinished daily limit may be left; usagefix apply removes it")
         with suppress(UsagefixError):
-            db.run_alone(lifting(limit.identity), WAIT_SECONDS)
-            db.retrying(lambda: _loosen(db, seen, limits, loose=False), limits)
-            del db.changes[before:]
+            left, others = present(db), _building(db)
+            if not others and (left is None or not left.valid):  # otherwise it is of another rollback
+                db.run_alone(lifting(limit.identity), WAIT_SECONDS)
+                db.retrying(lambda: _loosen(db, seen, limits, loose=False), limits)
+                del db.changes[before:]
         if isinstance(error, DatabaseRefused) and error.sqlstate == "23505":
             raise _refusal("meanwhile somebody used a preset more than once on a day") from None
         raise
     db.changes.append("the daily limit is back")
+
+
+def _build(db: Database, limit: Saved) -> None:
+    """Build the index, unless it is there. Raises Busy while somebody else builds one: the server may end one of two
+    that wait for each other as a deadlock, and leave an index that is not valid."""
+    if _building(db):
+        raise Busy(f"another session builds an index of {db.counter.child}", hint="run this again", sqlstate="55P03")
+    left = present(db)
+    if left is not None and left.valid:
+        return
+    if left is not None:
+        db.run_alone(lifting(left.name), WAIT_SECONDS)
+    db.run_alone(
+        (limit.definition or "").replace("CREATE UNIQUE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY", 1), BUILD_SECONDS
+    )
+
+
+def _building(db: Database) -> bool:
+    """Whether another session builds an index of the events."""
+    return bool(db.values("SELECT pid FROM pg_stat_progress_create_index WHERE relid = to_regclass(%(child)s)"))
 
 
 def present(db: Database) -> Limit | None:

@@ -116,7 +116,13 @@ def _steps(plan: Undoing, locks: dict[int, str], nouns: Nouns) -> tuple[PlannedS
     steps: list[PlannedStatement] = []
     before: set[str] = set()
     for place, statement in enumerate(plan.statements):
-        now = {lock for lock in locks.get(place, "").split(", ") if lock} or before
+        # Not the lock that keeps autovacuum off: no statement of the plan takes it.
+        found = {
+            lock
+            for lock in locks.get(place, "").split(", ")
+            if lock and not lock.endswith(": ShareUpdateExclusiveLock")
+        }
+        now = found or before
         taken = tuple(sorted(now - before))
         steps.append(
             PlannedStatement(plan.migration.version, in_words(statement.title, nouns), statement.summary, taken)

@@ -222,6 +222,7 @@ def script(
 
 def _look(db: Database) -> Scene:
     with db.snapshot():
+        db.claim()  # another run would change meanwhile what this one reads
         preflight.require_changeable(db)
         preflight.require_readable(db)
         ledger.require_trusted(db)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import random
 import threading
+from contextlib import closing
 
 import psycopg
 import pytest
 from psycopg import IsolationLevel
 from support import App, wait_until
+
+from usagefix.database import connect
+from usagefix.errors import Busy
+from usagefix.planning.scene import scene
+from usagefix.target import locate
 
 LEVELS = [IsolationLevel.READ_COMMITTED, IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE]
 INSERT = "INSERT INTO preset_usage (preset_id, user_id, usage_type) VALUES (%s, %s, 'showcase_creation')"
@@ -93,3 +99,13 @@ def test_exact_under_load(fixed: App, level: IsolationLevel) -> None:
     assert failures == []
     assert result.code == 0, result.stderr
     assert fixed.drift() == (0, 0)
+
+
+def test_a_function_that_is_replaced_during_the_look(app: App) -> None:
+    """The server takes the body from the snapshot, and the definition from what is committed by now."""
+    with closing(connect(locate(app.url(), "a test"))) as db, db.snapshot():
+        scene(db)
+        definition = app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)")
+        app.sql(definition.replace("BEGIN", "BEGIN -- edited", 1))
+        with pytest.raises(Busy, match=r"track_preset_usage\(\) was replaced or dropped while usagefix read it"):
+            scene(db)

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 from support import GUARD, INDEX, TRIGGER, App, ended, told, wait_until
+
+from usagefix import daily_limit
+from usagefix.database import connect
+from usagefix.errors import Busy
+from usagefix.planning.scene import scene
+from usagefix.target import locate
 
 
 def test_a_writer_that_does_not_end(app: App) -> None:
@@ -227,3 +234,60 @@ def test_by_hand_a_wait_outlasts_deadlock_timeout(fixed: App, events_held: bool)
         wait_until(lambda: script.done() or fixed.one(waited))
         vacuum.rollback()
         script.result()
+
+
+def test_the_daily_limit_is_not_built_beside_another_index(fixed: App) -> None:
+    """Two builds on one table may wait for each other; then the server ends one of them as a deadlock."""
+    with fixed.connect(autocommit=False) as older, fixed.connect() as other, ThreadPoolExecutor(2) as pool:
+        older.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT FROM presets")
+        theirs = pool.submit(other.execute, b"CREATE INDEX CONCURRENTLY theirs ON preset_usage (usage_type, user_id)")
+        fixed.wait_for("SELECT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting for old%%')")
+        with closing(connect(locate(fixed.url(), "a test"))) as db:
+            with db.snapshot():
+                seen = scene(db)
+            assert seen.ledger.limit is not None
+            ours = pool.submit(daily_limit.restore, db, seen, seen.ledger.limit)
+            waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE UNIQUE%%' AND wait_event_type = 'Lock')"
+            wait_until(lambda: ours.done() or fixed.one(waits))
+            older.rollback()
+            with pytest.raises(Busy, match="another session builds an index"):
+                ours.result()
+        theirs.result()
+
+
+def test_who_holds_a_partition_is_named(partitioned: App) -> None:
+    with partitioned.connect(autocommit=False) as holder, closing(connect(locate(partitioned.url(), "a test"))) as db:
+        holder.execute("LOCK TABLE ONLY usage_recent_rest IN ROW EXCLUSIVE MODE")
+        assert f"in the way: pid {holder.info.backend_pid}" in db.name_holders()
+
+
+def test_smoke_gives_way_to_the_application(empty: App, tmp_path: Path) -> None:
+    """Its events of several people are one transaction: where it and a writer wait for each other, the writer goes on."""
+    empty.sql(
+        """CREATE TABLE posts (id int PRIMARY KEY, likes_count int NOT NULL DEFAULT 0);
+        CREATE TABLE people (id int PRIMARY KEY, likes_given int NOT NULL DEFAULT 0, name text);
+        CREATE TABLE likes (post_id int REFERENCES posts, person_id int REFERENCES people, PRIMARY KEY (post_id, person_id));
+        INSERT INTO posts VALUES (1); INSERT INTO people SELECT n FROM generate_series(1, 9) AS n"""
+    )
+    (file := tmp_path / "usagefix.toml").write_text(
+        '[[counter]]\ncounter = "posts.likes_count"\nevents = "likes.post_id"\n'
+        '[[counter]]\ncounter = "people.likes_given"\nevents = "likes.person_id"\n'
+    )
+    declared = ("--config", str(file), "--counter")
+    for counter in ("post_likes_count", "person_likes_given"):
+        assert empty.usagefix("apply", *declared, counter).code == 0
+    empty.sql(
+        """CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+            IF (SELECT count(*) FROM likes) = 1 THEN PERFORM pg_sleep(0.5); END IF; RETURN NULL; END';
+        CREATE TRIGGER zz_slow AFTER INSERT ON likes FOR EACH STATEMENT EXECUTE FUNCTION slow()"""
+    )
+    holding = (
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND application_name = 'usagefix')"
+    )
+    with empty.connect(autocommit=False) as writer:
+        writer.execute("UPDATE people SET name = 'held' WHERE id > 1")
+        empty.spawn("smoke", *declared, "post_likes_count")
+        empty.wait_for(holding)
+        writer.execute("UPDATE people SET name = 'first' WHERE id = 1")  # no deadlock
+        writer.commit()
+    assert ended(empty.spawned[-1]).code == 0

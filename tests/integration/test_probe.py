@@ -448,7 +448,8 @@ def test_tables_fit_their_terminal(app: App, width: int) -> None:
     with serving("counts", app.url()) as api:
         for mode in ("counts", "status:401", "nothing"):
             result = probed(app, api, COLUMNS=str(width), mode=mode)
-            assert max(map(len, result.stdout.splitlines())) <= width
+            longer = [line.strip() for line in result.stdout.splitlines() if len(line) > width]
+            assert longer in ([], ["usagefix apply --dry-run"])  # to be pasted, so never broken
             assert result.stdout.split()[:3] == ["preset", *PRESET.split()]
 
 

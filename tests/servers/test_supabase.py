@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import components
 import psycopg
@@ -25,7 +25,7 @@ from support import LONG, SQL, App, environment, run, wait_until
 from usagefix import catalog
 
 if TYPE_CHECKING:
-    from conftest import TestServer
+    pass
 
 MIGRATIONS = catalog.migrations()
 VERSIONS = {migration.version for migration in MIGRATIONS}
@@ -153,21 +153,18 @@ def remote_option() -> str:
 
 
 @pytest.fixture
-def project(empty_database: psycopg.Connection[Any], server: TestServer, tmp_path: Path) -> Iterator[Project]:
+def project(empty: App, tmp_path: Path) -> Iterator[Project]:
     """The application, drifted, as its own migrations made it; with those in the list of the CLI."""
-    app = App(server.host, server.port, empty_database.info.dbname, server.binaries)
-    empty_database.close()
-    with bridge(server.host) as opened:
-        project = Project(tmp_path, app, opened)
+    with bridge(empty.host) as opened:
+        project = Project(tmp_path, empty, opened)
         done = project.supabase("init", "--yes", remote=False)
         assert done.returncode == 0, done.stderr
         project.migrations.mkdir(exist_ok=True)
         for number, name in enumerate(("schema", "data")):
             shutil.copy(SQL / "sample" / f"{name}.sql", project.migrations / f"2025010100000{number}_{name}.sql")
         project.push()
-        assert app.drift() != (0, 0)
+        assert empty.drift() != (0, 0)
         yield project
-    app.close()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.rows import class_row, scalar_row, tuple_row
 
-from usagefix.database.failures import CONFLICTS, translated
+from usagefix.database.failures import CONFLICTS, RETRYABLE, translated
 from usagefix.database.link import Link
 from usagefix.database.settings import reading
 from usagefix.database.texts import encoded
@@ -42,6 +42,8 @@ class Reading(Link):
                 finally:
                     self._in_snapshot = False
         except Busy as busy:
+            if busy.sqlstate not in RETRYABLE:  # it says itself what is in the way
+                raise
             if self.session.standby and busy.sqlstate in CONFLICTS:
                 raise Busy(
                     "the standby cancelled the query, because it delayed changes from the primary",

@@ -11,6 +11,7 @@ from typing import Any
 from usagefix import catalog
 from usagefix.counter import Counter
 from usagefix.database import Database
+from usagefix.errors import Busy
 from usagefix.picture import Table, tables
 from usagefix.picture.objects import Function, Trigger
 from usagefix.reading import Argument, Column, Events, Reader, Routine, Subject, Use, UserKey, in_sql
@@ -185,6 +186,8 @@ def _functions(db: Database, parent: Table) -> tuple[Function, ...]:
                 continue
             if not _ours(counter, function, parent):
                 continue
+            if function.torn:
+                raise Busy(f"{function.name}() was replaced or dropped while usagefix read it", hint="run this again")
             found[function.oid] = function
             if names_them or function.name in known:
                 matter.add(function.name.lower())

@@ -110,6 +110,13 @@ class Function:
     needing: list[str]
 
     @property
+    def torn(self) -> bool:
+        """Whether the body is of the snapshot, and the definition, which the server makes, of a later commit."""
+        if self.signature.isdigit():  # its oid: dropped meanwhile
+            return True
+        return not self.atomic and self.definition is not None and self.body not in self.definition
+
+    @property
     def everybody(self) -> bool:
         """Whether somebody who is not signed in may call it."""
         return bool({"PUBLIC", "anon"} & set(self.executors))

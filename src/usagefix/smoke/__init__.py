@@ -24,6 +24,10 @@ from usagefix.smoke.stage import Stage, empty_stage, set_stage
 from usagefix.smoke.tracker import recorder
 from usagefix.verify import next_step
 
+# Milliseconds: less than deadlock_timeout usually is, so that smoke gives up where it and the application wait for
+# each other. The server would end either of the two.
+_PATIENCE = 200
+
 
 def smoke(
     db: Database,
@@ -39,6 +43,7 @@ def smoke(
     preflight.require_writable(db)
     preflight.require_triggers(db)
     preflight.require_readable(db)
+    limits = replace(limits or Limits(), lock_timeout=_PATIENCE)
 
     def perform(*, lately: bool) -> _Performance:
         with db.transaction(limits, settings={"usagefix.smoke": "on"}, rollback=True):
