@@ -83,8 +83,8 @@ def test_every_question_can_be_asked(db: Database, whole: bool) -> None:
         db.run(catalog.ledger(db.counter))
         db.run(OTHERS)
         db.values("SELECT pg_catalog.set_config('usagefix.later_than', '-infinity', true)")
-        for what in ("drift", "last_use"):
-            db.run(f"CREATE TEMPORARY TABLE usagefix_{what} AS {db.query(what)}")
+        for what, query in (("drift", "drift"), ("last_use", "last_use"), ("noted", "noted_baselines")):
+            db.run(f"CREATE TEMPORARY TABLE usagefix_{what} AS {db.query(query)}")
         db.run("CREATE TEMPORARY VIEW usagefix_vetted AS SELECT 1 AS usagefix_vetted")
         db.run("SAVEPOINT before_each")
         for name in sorted(path.stem for path in (SQL / "queries").glob("*.sql")):
