@@ -1,6 +1,6 @@
 -- The functions of the application that name the counter or the events, have one of two names, are called by a trigger
--- of the two tables, or name one of the functions found before; without those of extensions. Parameter: names (in lower
--- case).
+-- of the two tables, or name one of the functions found before; without those of extensions. Parameters: names (in
+-- lower case), known (oids of functions that need not be read again).
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%(child)s)::oid AS relation
     UNION ALL
@@ -89,7 +89,8 @@ JOIN pg_catalog.pg_language AS languages ON languages.oid = proc.prolang
 JOIN pg_catalog.pg_roles AS owners ON owners.oid = proc.proowner
 CROSS JOIN counters
 CROSS JOIN LATERAL (SELECT lower(COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc)) AS code) AS texts
-WHERE proc.prokind IN ('f', 'p') AND languages.lanname NOT IN ('c', 'internal')
+WHERE proc.oid::bigint <> ALL (%(known)s::bigint[])
+    AND proc.prokind IN ('f', 'p') AND languages.lanname NOT IN ('c', 'internal')
     AND namespace.nspname NOT IN ('pg_catalog', 'information_schema', 'usagefix')
     AND namespace.nspname !~ '^pg_(toast|temp)'
     AND NOT EXISTS (

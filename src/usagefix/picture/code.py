@@ -175,12 +175,15 @@ def _functions(db: Database, parent: Table) -> tuple[Function, ...]:
     counter = db.counter
     named = _words(counter.column, counter.child)
     known = {counter.incrementer, counter.recorder, *counter.functions} - {None}
+    read: dict[int, Function] = {}
     found: dict[int, Function] = {}
     callees: set[str] = set()
     for _ in range(_MOST_ROUNDS):
         calls = re.compile(rf'\b(?:{"|".join(map(re.escape, sorted(callees)))})"?\s*\(') if callees else None
         matter = set(callees)
-        for function in db.rows(db.query("picture_functions"), Function, {"names": sorted(callees)}):
+        asked = {"names": sorted(callees), "known": list(read)}
+        read |= {function.oid: function for function in db.rows(db.query("picture_functions"), Function, asked)}
+        for function in read.values():
             names_them = named.search(function.body) or (calls and calls.search(function.body.lower()))
             if not (names_them or function.attached or function.name in known):
                 continue
