@@ -107,7 +107,7 @@ def test_what_doctor_advises_can_be_done(votes: App) -> None:
     assert advised["no_index"]["title"] == "No index on votes_vote(content_type_id, object_id)"
     votes.sql(advised["no_index"]["remedy"])
     foreign_key = advised["no_foreign_key"]
-    assert foreign_key["object"] == 'public."votes_vote".("content_type_id", "object_id")'
+    assert foreign_key["object"] == "public.votes_vote.(content_type_id, object_id)"
     votes.sql(foreign_key["remedy"].partition(", then ")[0])
     again = found(votes, SHAPE, slug)
     assert "no_index" not in again

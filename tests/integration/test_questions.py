@@ -100,11 +100,16 @@ def test_an_error_is_folded_at_a_terminal_and_what_is_pasted_stays_whole(app: Ap
     with role(app, "reader_of_neither") as reader:
         refused = typed("verify", DATABASE_URL=app.url(reader), COLUMNS="36").stderr
     told = """error: role reader_of_neither may
-       not read public.presets
+       not read public.presets; and
+       role reader_of_neither may
+       not read public.preset_usage
        nothing in the database was
          changed
 hint:
       GRANT SELECT ON public.presets TO reader_of_neither,
+      or connect as postgres, who
+      owns it;
+      GRANT SELECT ON public.preset_usage TO reader_of_neither,
       or connect as postgres, who
       owns it
 """
