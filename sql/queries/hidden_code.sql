@@ -1,8 +1,9 @@
 -- Code that the server runs when it only plans a query on tables, or when usagefix casts a column, with the rights of
 -- who reads: functions in indexes, statistics, keys of partitions, generated columns, constraints of children and of
--- domains, and casts. Only those of a role that lacks the reader's rights. With a table (root) are read its children,
--- and what its foreign keys lead to. What an owner wrote for an own table that is named endangers superusers only.
--- Parameters: tables (as SQL writes them), named.
+-- domains, ranges, and casts. Only those of a role (by) that lacks the reader's rights. Where such a role wrote the
+-- constraint, also a function of anybody that is volatile or makes XML: it may run what it is given as text, or write
+-- (given). With a table (root) are read its children, and what its foreign keys lead to. What an owner wrote for an own
+-- table that is named endangers superusers only. Parameters: tables (as SQL writes them), named.
 WITH RECURSIVE reached AS (
     SELECT name AS root, to_regclass(name)::oid AS relation FROM unnest(%(tables)s::text[]) AS name
     UNION
@@ -18,7 +19,17 @@ WITH RECURSIVE reached AS (
     FROM pg_catalog.pg_attribute JOIN tree ON attrelid = relation
     WHERE attnum > 0 AND NOT attisdropped
     UNION
-    SELECT root, relation, unnest(ARRAY[typbasetype, typelem]) FROM pg_catalog.pg_type JOIN types ON pg_type.oid = type
+    SELECT root, relation, part
+    FROM types
+    JOIN pg_catalog.pg_type ON pg_type.oid = type
+    CROSS JOIN LATERAL (
+        SELECT unnest(ARRAY[typbasetype, typelem])
+        UNION ALL
+        SELECT atttypid FROM pg_catalog.pg_attribute
+        WHERE attrelid = NULLIF(typrelid, 0) AND attnum > 0 AND NOT attisdropped
+        UNION ALL
+        SELECT rngsubtype FROM pg_catalog.pg_range WHERE pg_type.oid IN (rngtypid, rngmultitypid)
+    ) AS made (part)
 ), parts AS (
     SELECT root, relation, 'pg_catalog.pg_class'::regclass AS catalog, relation AS part FROM tree
     UNION ALL
@@ -41,7 +52,7 @@ WITH RECURSIVE reached AS (
     SELECT root, relation, 'pg_catalog.pg_constraint'::regclass, pg_constraint.oid
     FROM pg_catalog.pg_constraint JOIN types ON contypid = type
     WHERE contypid <> 0
-), run AS (
+), called AS (
     SELECT root, relation, refobjid AS function
     FROM parts JOIN pg_catalog.pg_depend ON classid = catalog AND objid = part
     WHERE refclassid = 'pg_catalog.pg_proc'::regclass
@@ -57,12 +68,25 @@ WITH RECURSIVE reached AS (
     JOIN pg_catalog.pg_type AS own ON own.oid = type AND own.typnamespace <> 'pg_catalog'::regnamespace
     JOIN pg_catalog.pg_type AS other ON other.oid = CASE castsource WHEN type THEN casttarget ELSE castsource END
     WHERE other.typnamespace = 'pg_catalog'::regnamespace OR other.oid IN (SELECT type FROM types)
+    UNION
+    SELECT root, relation, rngsubdiff::oid FROM pg_catalog.pg_range JOIN types ON type = rngtypid
+), run AS (
+    SELECT root, relation, pg_proc.oid AS function, proowner AS author, false AS given
+    FROM called JOIN pg_catalog.pg_proc ON pg_proc.oid = function
+    UNION
+    SELECT root, relation, pg_proc.oid, COALESCE(typowner, own.relowner), true
+    FROM parts
+    JOIN pg_catalog.pg_constraint ON catalog = 'pg_catalog.pg_constraint'::regclass AND pg_constraint.oid = part
+    LEFT JOIN pg_catalog.pg_type ON pg_type.oid = contypid
+    LEFT JOIN pg_catalog.pg_class AS own ON own.oid = conrelid
+    CROSS JOIN LATERAL regexp_matches(conbin::text, ':(?:op)?funcid (\d+)', 'g') AS found (call)
+    JOIN pg_catalog.pg_proc ON pg_proc.oid = found.call[1]::oid
+    WHERE (provolatile = 'v' OR proname ~ '_to_xml')
+        AND proname NOT IN ('random', 'clock_timestamp', 'timeofday', 'gen_random_uuid')
 )
 SELECT root, pg_class.oid::regclass::text AS relation, pg_catalog.pg_get_userbyid(relowner)::text AS owner,
-    pg_proc.oid::regprocedure::text AS function, pg_catalog.pg_get_userbyid(proowner)::text AS by
-FROM run
-JOIN pg_catalog.pg_class ON pg_class.oid = relation
-JOIN pg_catalog.pg_proc ON pg_proc.oid = function
-WHERE NOT pg_catalog.pg_has_role(proowner, current_user, 'MEMBER')
-    AND NOT (%(named)s AND proowner = relowner AND NOT current_setting('is_superuser')::boolean)
-ORDER BY root, relation, function
+    function::regprocedure::text AS function, pg_catalog.pg_get_userbyid(author)::text AS by, given
+FROM run JOIN pg_catalog.pg_class ON pg_class.oid = relation
+WHERE NOT pg_catalog.pg_has_role(author, current_user, 'MEMBER')
+    AND NOT (%(named)s AND author = relowner AND NOT current_setting('is_superuser')::boolean)
+ORDER BY root, relation, given, function

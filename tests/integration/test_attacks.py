@@ -459,6 +459,7 @@ TRIGGER_FUNCTION = (
     f"CREATE FUNCTION public.hostile() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {TAKE_OVER} RETURN NEW; END$$;"
 )
 EXPRESSION = f"CREATE FUNCTION public.hostile(uuid) RETURNS uuid LANGUAGE plpgsql IMMUTABLE AS $$BEGIN {TAKE_OVER} RETURN $1; END$$;"
+OF_A_CHECK = EXPRESSION.replace("IMMUTABLE", "VOLATILE")  # in which SET ROLE is allowed
 HOSTILE = {
     "the function that records": "CREATE OR REPLACE FUNCTION public.track_preset_usage(preset_uuid uuid, usage_type_param text, usage_data_param jsonb DEFAULT '{}')"
     " RETURNS uuid LANGUAGE plpgsql SECURITY INVOKER AS $$DECLARE new_id uuid; BEGIN " + TAKE_OVER +
@@ -468,8 +469,10 @@ HOSTILE = {
     "a trigger on the presets": f"{TRIGGER_FUNCTION} CREATE TRIGGER hostile BEFORE UPDATE ON public.presets FOR EACH ROW EXECUTE FUNCTION public.hostile()",
     "a trigger that replicas run too": f"{TRIGGER_FUNCTION} CREATE TRIGGER hostile BEFORE UPDATE ON public.presets FOR EACH ROW EXECUTE FUNCTION public.hostile();"
     "ALTER TABLE public.presets ENABLE ALWAYS TRIGGER hostile",
-    "a check of the presets": f"{EXPRESSION} ALTER TABLE public.presets ADD CHECK (public.hostile(id) IS NOT NULL) NOT VALID",
-    "a check of the events": f"{EXPRESSION} ALTER TABLE public.preset_usage ADD CHECK (public.hostile(preset_id) IS NOT NULL) NOT VALID",
+    "a check of the presets": f"{OF_A_CHECK} ALTER TABLE public.presets ADD CHECK (public.hostile(id) IS NOT NULL) NOT VALID",
+    "a check of the events": f"{OF_A_CHECK} ALTER TABLE public.preset_usage ADD CHECK (public.hostile(preset_id) IS NOT NULL) NOT VALID",
+    "a check that gives code to PostgreSQL's function": f"{OF_A_CHECK} ALTER TABLE public.presets ADD CHECK"
+    " (pg_catalog.query_to_xml('SELECT public.hostile(NULL)', true, true, '') IS NOT NULL) NOT VALID",
     "an index of the presets": f"{EXPRESSION} CREATE INDEX ON public.presets (public.hostile(id))",
     "an index of the events": f"{EXPRESSION} CREATE INDEX ON public.preset_usage (public.hostile(id))",
 }  # fmt: skip
@@ -505,6 +508,16 @@ def test_the_owners_code_never_runs_with_the_rights_of_a_superuser(owned: App, w
     assert owned.sql(RIGHTS) == rights
 
 
+def test_smoke_acts_as_the_owner_where_there_is_no_role_of_supabase(owned: App) -> None:
+    owned.sql(f"REVOKE USAGE ON SCHEMA public FROM authenticated, PUBLIC; GRANT USAGE ON SCHEMA public TO {OWNER}")
+    with owned.connect(user=OWNER) as owner:
+        owner.execute(HOSTILE["the function that records"].encode())
+    assert owned.usagefix("apply").code == 0
+    log = Log.of(owned)
+    done = owned.usagefix("smoke")
+    assert (done.code, log.calls()) == (0, []), done.stderr + done.stdout
+
+
 # Code in a table, which the server runs when it plans a query of whoever reads that table, or casts a column.
 
 HIDING = (
@@ -527,6 +540,16 @@ HIDDEN = {
     "ALTER TABLE public.presets ALTER name TYPE public.odd USING ROW(name)::public.odd",
     "a domain": "CREATE DOMAIN public.odd AS text CHECK (public.evil_now() = 1);"
     "ALTER TABLE public.presets ALTER name TYPE public.odd",
+    "a domain that gives code to PostgreSQL's function": "CREATE DOMAIN public.odd AS text CHECK ("
+    "pg_catalog.query_to_xml('SELECT public.evil_now()', true, true, '') IS NOT NULL);"
+    "ALTER TABLE public.presets ALTER name TYPE public.odd",
+    "a domain in a composite type": "CREATE DOMAIN public.odd AS text CHECK (public.evil_now() = 1);"
+    "CREATE TYPE public.of_odd AS (a public.odd); ALTER TABLE public.presets ADD x public.of_odd",
+    "a domain in a range": "CREATE DOMAIN public.odd AS int CHECK (public.evil_now() = 1);"
+    "CREATE TYPE public.of_odd AS RANGE (SUBTYPE = public.odd); ALTER TABLE public.presets ADD x public.of_odd",
+    "the distances of a range": "CREATE FUNCTION public.apart(int, int) RETURNS double precision IMMUTABLE LANGUAGE sql"
+    " AS 'SELECT public.evil()::double precision'; CREATE TYPE public.of_odd AS RANGE (SUBTYPE = int,"
+    " SUBTYPE_DIFF = public.apart); ALTER TABLE public.presets ADD x public.of_odd",
 }
 
 

@@ -183,7 +183,8 @@ AsRole = Annotated[
     str | None,
     option(
         "--as",
-        "The role that records events. Default: authenticated on Supabase, elsewhere the session's own.",
+        "The role that records events. Default: authenticated on Supabase, elsewhere the session's own; a superuser"
+        " acts as the events' owner.",
         metavar="ROLE",
         show_default=False,
     ),

@@ -12,17 +12,19 @@ from usagefix.quoting import array, shown
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """A function that a query on a table (``root``) runs, who wrote it, and the ``relation`` that calls it: the columns
-    of ``hidden_code.sql``."""
+    """A function that a query on a table (``root``) runs, ``by`` whom, and the ``relation`` that calls it: the columns
+    of ``hidden_code.sql``. ``given``: that role did not write the function, but what it is called with."""
 
     root: str
     relation: str
     owner: str
     function: str
     by: str
+    given: bool
 
     def __str__(self) -> str:
-        return f"to read it would run {self.function}, which {self.by} wrote, with your rights"
+        what = f"what {self.by} gives {self.function}" if self.given else f"{self.function}, which {self.by} wrote,"
+        return f"to read it would run {what} with your rights"
 
 
 def hidden(db: Database, tables: Iterable[str], *, named: bool) -> list[Hidden]:
@@ -34,9 +36,16 @@ def hidden(db: Database, tables: Iterable[str], *, named: bool) -> list[Hidden]:
 def require_nothing_hidden(db: Database, tables: Iterable[str]) -> None:
     """Raise NotPermitted if to read these tables would run a stranger's code with more rights than the stranger has."""
     for found in hidden(db, tables, named=True):
+        hint = f"usagefix read nothing of the table. Connect as {found.owner}, who owns it"
+        if found.given:
+            raise NotPermitted(
+                f"a constraint of {found.relation} or of a type in it, which {found.by} wrote, calls {found.function}:"
+                " that could run any code with your rights",
+                hint=f"{hint}, or drop the constraint",
+            )
         raise NotPermitted(
             f"an index, a type or the like of {found.relation} calls {found.function}, which {found.by} wrote:"
             " it would run with your rights",
-            hint=f"usagefix read nothing of the table. Connect as {found.owner}, who owns it, or read the function, and"
-            f" if you trust it, ALTER FUNCTION {found.function} OWNER TO {shown(db.session.role)}",
+            hint=f"{hint}, or read the function, and if you trust it,"
+            f" ALTER FUNCTION {found.function} OWNER TO {shown(db.session.role)}",
         )
