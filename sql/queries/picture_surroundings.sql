@@ -1,7 +1,6 @@
 -- The roles of Supabase, the session's role, what it may read, the schemas, those on a path that is configured here,
--- whether a crash empties the events, whose
--- sessions fire no trigger, how presets was updated so far, about how large the events are, and by which columns they
--- are ordered on disk.
+-- whether a crash empties the events, whose sessions fire no trigger, how presets was updated so far, about how large
+-- the events are, and by which columns they are ordered on disk.
 WITH looked_at AS (
     SELECT
         CASE tables.relname WHEN 'job' THEN 'jobs' WHEN 'history' THEN 'applied' ELSE 'refused' END AS what,
