@@ -22,6 +22,8 @@ from support import APPLICATIONS, FORKS, SQL, App, Connection, run
 
 from usagefix import embedded
 
+pytest_plugins = ["planted"]
+
 MEMORY = Path("/dev/shm")
 LOGGED = 100  # lines of a server's log that a failure shows
 ROOM = 4 << 30  # bytes: a server for each worker, with its write-ahead log

@@ -12,8 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from support import ROOT, SQL, App
+import psycopg
+import pytest
+from support import ROOT, SQL, App, Connection
 
 ATTACKER, OWNER = "attacker", "appowner"
 # What the sample brings: what these call by an unqualified name is the application's own fault, which doctor reports.
@@ -286,3 +289,31 @@ def hand_over(app: App, owner: str = OWNER) -> None:
             END LOOP;
         END $$
     """)
+
+
+@pytest.fixture(scope="module")
+def roles(server: Any) -> Iterator[Connection]:
+    """They belong to the whole server and own what is in the tests' databases, so they outlive those."""
+    with psycopg.connect(host=server.host, user=server.user, dbname="postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {ATTACKER} LOGIN; CREATE ROLE {OWNER} LOGIN".encode())
+        yield connection
+        connection.execute(f"DROP ROLE {ATTACKER}, {OWNER}".encode())
+
+
+@pytest.fixture
+def harmless(roles: Connection) -> Iterator[None]:
+    """What an attack gained ends with its test."""
+    yield
+    for name in (ATTACKER, OWNER):
+        roles.execute(f"ALTER ROLE {name} NOSUPERUSER NOCREATEROLE NOBYPASSRLS".encode())
+        if roles.execute("SELECT FROM pg_roles WHERE rolname = 'authenticated'").fetchall():
+            roles.execute(f"REVOKE authenticated FROM {name}".encode())
+
+
+@pytest.fixture
+def owned(app: App, harmless: None) -> App:
+    """The sample, whose owner is no superuser; nothing that a test asks can be led to another function."""
+    app.sql("SET search_path = pg_catalog")
+    hand_over(app)
+    app.sql(f"GRANT CREATE ON SCHEMA public TO {OWNER}")
+    return app

@@ -13,8 +13,11 @@ SELECT format('TEMPORARY on database %%s', current_database()),
     format('GRANT TEMPORARY ON DATABASE %%I TO %%I', current_database(), current_user)
 WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
 UNION ALL
-SELECT 'the ledger, schema usagefix', format('GRANT %%I TO %%I', pg_get_userbyid(ledger.nspowner), current_user)
+SELECT 'the ledger, schema usagefix',
+    format(CASE WHEN owners.rolsuper THEN 'connect as %%s, to whom it belongs' ELSE 'GRANT %%I TO %%I' END,
+        owners.rolname, current_user)
 FROM pg_catalog.pg_namespace AS ledger
+JOIN pg_catalog.pg_roles AS owners ON owners.oid = ledger.nspowner
 WHERE ledger.nspname = 'usagefix' AND NOT pg_has_role(current_user, ledger.nspowner, 'USAGE')
 UNION ALL
 SELECT format('ownership of function %%s', functions.oid::regprocedure),

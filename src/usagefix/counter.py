@@ -169,7 +169,17 @@ class Counter:
     @property
     def of_itself(self) -> bool:
         """Whether its events are rows of the same table, as replies to comments are comments."""
-        return self.child_sql == self.parent_sql
+        return self.child_table == self.parent_table
+
+    @property
+    def parent_table(self) -> tuple[str, str]:
+        """The table with the counter, by schema and name as the catalog has them: to compare it with another's."""
+        return self.schema, self.parent
+
+    @property
+    def child_table(self) -> tuple[str, str]:
+        """The same for the table of events."""
+        return self.child_schema or self.schema, self.child
 
     @property
     def dated(self) -> bool:

@@ -30,7 +30,7 @@ def _knowing(of: Counter, others: Sequence[Counter]) -> Counter:
 def _beside(of: Counter, others: Sequence[Counter]) -> Iterator[str]:
     """Opposite filters find the same rows by the same column: then that is named, too."""
     for other in others:
-        same = (other.parent_sql, other.child_sql) == (of.parent_sql, of.child_sql)
+        same = (other.parent_table, other.child_table) == (of.parent_table, of.child_table)
         if same and (other.column, other.slug) != (of.column, of.slug):
             yield other.foreign_key
 
@@ -42,8 +42,8 @@ def _above(of: Counter, others: Sequence[Counter], below: tuple[str, ...]) -> It
     for other in others:
         counted = " ".join(text for text in (other.where, other.weight) if text)
         up = (other.schema, other.parent, other.key, other.foreign_key)
-        turns = other.child_sql == other.parent_sql or up[:2] in steps
-        if other.child_sql == of.parent_sql and of.column in counted and not turns and not other.more_keys:
+        turns = other.of_itself or up[:2] in steps
+        if other.child_table == of.parent_table and of.column in counted and not turns and not other.more_keys:
             further = list(_above(other, others, (*below, *up)))
             yield from further or [(*below, *up)]
 
@@ -72,7 +72,7 @@ def crossed(counters: Sequence[Counter]) -> tuple[Circle, ...]:
     kept = [of for of in counters if of.truth is None]
     for role, one, other in ((role, *pair) for role in _FIRING for pair in permutations(kept, 2)):
         fires_first = one.objects[role].encode() < other.objects[role].encode()
-        if one.child_sql == other.child_sql and one.parent_sql != other.parent_sql and fires_first:
+        if one.child_table == other.child_table and one.parent_table != other.parent_table and fires_first:
             before.setdefault(one.parent_sql, {}).setdefault(other.parent_sql, (one.slug, other.slug))
     ways = [way for start in before if (way := _back_to(start, before))]
     circles = {frozenset(way): way for way in reversed(ways)}

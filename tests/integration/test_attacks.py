@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import TestServer
-from planted import ATTACKER, ATTEMPT, MARK, OWNER, Log, functions, hand_over, operators, ours, plant
+from planted import ATTACKER, ATTEMPT, MARK, OWNER, Log, functions, operators, ours, plant
 from support import SQL, App, Connection, role
 
 RIGHTS = (
@@ -18,34 +16,6 @@ RIGHTS = (
     " ARRAY(SELECT roleid FROM pg_catalog.pg_auth_members WHERE member = roles.oid ORDER BY roleid)"
     " FROM pg_catalog.pg_roles AS roles WHERE rolname !~ '^pg_' ORDER BY rolname"
 )
-
-
-@pytest.fixture(scope="module")
-def roles(server: TestServer) -> Iterator[Connection]:
-    """They belong to the whole server and own what is in the tests' databases, so they outlive those."""
-    with psycopg.connect(host=server.host, user=server.user, dbname="postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE {ATTACKER} LOGIN; CREATE ROLE {OWNER} LOGIN".encode())
-        yield connection
-        connection.execute(f"DROP ROLE {ATTACKER}, {OWNER}".encode())
-
-
-@pytest.fixture(autouse=True)
-def harmless(roles: Connection) -> Iterator[None]:
-    """What an attack gained ends with its test."""
-    yield
-    for name in (ATTACKER, OWNER):
-        roles.execute(f"ALTER ROLE {name} NOSUPERUSER NOCREATEROLE NOBYPASSRLS".encode())
-        if roles.execute("SELECT FROM pg_roles WHERE rolname = 'authenticated'").fetchall():
-            roles.execute(f"REVOKE authenticated FROM {name}".encode())
-
-
-@pytest.fixture
-def owned(app: App) -> App:
-    """The sample, whose owner is no superuser; nothing that a test asks can be led to another function."""
-    app.sql("SET search_path = pg_catalog")
-    hand_over(app)
-    app.sql(f"GRANT CREATE ON SCHEMA public TO {OWNER}")
-    return app
 
 
 @pytest.fixture

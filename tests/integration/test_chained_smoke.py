@@ -103,3 +103,44 @@ def test_it_waits_where_others_hold_every_row(chain: App) -> None:
         others.rollback()
         done = ended(process)
     assert done.code == 0, done.stderr
+
+
+def test_nobody_is_made_to_follow_oneself(empty: App) -> None:
+    empty.sql(
+        "CREATE TABLE users (id int PRIMARY KEY, followers_count int NOT NULL DEFAULT 0);"
+        "CREATE TABLE follows (follower int NOT NULL REFERENCES users, followed int NOT NULL REFERENCES users,"
+        " UNIQUE (follower, followed));"
+        "CREATE FUNCTION alone() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN IF NEW.follower = NEW.followed THEN RAISE EXCEPTION 'oneself'; END IF; RETURN NEW; END$$;"
+        "CREATE TRIGGER alone BEFORE INSERT ON follows FOR EACH ROW EXECUTE FUNCTION alone();"
+        "INSERT INTO users VALUES (1, 1); INSERT INTO users SELECT generate_series(2, 9); INSERT INTO follows VALUES (9, 1)"
+    )
+    of = ("--counter", "users.followers_count", "--events", "follows.followed")
+    assert empty.usagefix("apply", *of).code == 0
+    tried = empty.usagefix("smoke", *of, "--format", "json")
+    said = {step["step_id"]: step["status"] for step in tried.one["steps"]}
+    assert [said[step] for step in ("first_use", "second_use", "many_rows", "delete")] == ["ok"] * 4, tried.stdout
+
+
+def test_the_sum_of_a_usual_counter_goes_with_its_repair(app: App, tmp_path: Path) -> None:
+    """The bundled SQL writes the names of the usual tables without quotes, other counters write them with quotes."""
+    (tmp_path / "usagefix.toml").write_text(
+        '[[counter]]\ncounter = "people.total"\nevents = "presets.user_id"\nkey = "id"\nsum = "usage_count"\n'
+        '[[counter]]\ncounter = "presets.usage_count"\nevents = "preset_usage.preset_id"\n'
+    )
+    config = ("--config", str(tmp_path / "usagefix.toml"))
+    app.sql(
+        "CREATE TABLE people (id uuid PRIMARY KEY, total bigint NOT NULL DEFAULT 0);"
+        "INSERT INTO people SELECT DISTINCT user_id FROM presets WHERE user_id IS NOT NULL"
+    )
+    applied = app.usagefix("apply", *config)
+    assert applied.code == 0, applied.stderr
+    assert applied.stdout.index("presets.usage_count") < applied.stdout.index("people.total"), "from below"
+    app.sql(
+        "BEGIN; SET LOCAL usagefix.bypass_guard = 'on'; UPDATE presets SET usage_count = usage_count - 1"
+        " WHERE usage_count > 3; COMMIT"
+    )
+    assert app.usagefix("backfill", *config, "--counter", "preset_usage_count").code == 0
+    assert app.usagefix("verify", *config).code == 0
+    assert app.usagefix("smoke", *config).code == 0
+    assert app.usagefix("rollback", *config, "--yes").code == 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from usagefix.database import Database, Limits
-from usagefix.errors import Busy, DatabaseRefused
+from usagefix.errors import Busy, DatabaseRefused, NotPermitted
 from usagefix.models.correction import Unrepaired
 from usagefix.picture.obstacles import said
 from usagefix.preparing import making
@@ -31,7 +31,9 @@ def make_rows(db: Database, limits: Limits | None = None) -> tuple[Unrepaired, .
         batch = keys[start : start + AT_ONCE]
         try:
             made += _make(db, batch, replace(limits or Limits(), lock_timeout=PATIENCE))
-        except (Busy, DatabaseRefused):
+        except (Busy, DatabaseRefused) as error:
+            if isinstance(error, NotPermitted) and error.sqlstate is None:  # usagefix refuses, and not for one row
+                raise
             for key in batch:  # it holds no other row while it waits for one
                 try:
                     made += db.retrying(lambda key=key: _make(db, [key], limits), limits)  # type: ignore[misc]

@@ -17,9 +17,9 @@ from usagefix.database.reading import Reading
 from usagefix.database.settings import PATH, alone, writing
 from usagefix.database.texts import filled_in
 from usagefix.database.waiting import Watch, in_the_way
-from usagefix.errors import Busy, CannotConnect, UsagefixError
+from usagefix.errors import Busy, CannotConnect, NotPermitted, UsagefixError
 from usagefix.models.figures import duration, plural
-from usagefix.quoting import quoted
+from usagefix.quoting import quoted, shown
 
 T = TypeVar("T")
 
@@ -40,8 +40,18 @@ class Limits:
     longest_pause: float = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What waits for the commit, and who may have it run there: the columns of ``at_commit.sql``."""
+
+    what: str
+    owner: str
+
+
 class Database(Reading):
     """The database that a command works on. Reading is there from below; what writes is here."""
+
+    _confined = ""  # the role that a statement of the transaction ran as
 
     @contextmanager
     def transaction(
@@ -56,14 +66,16 @@ class Database(Reading):
             statement_timeout=limits.statement_timeout,
         ) | dict(settings or {})
         self.said.clear()
+        self._confined = ""
         committing = False
         try:
             with translated(), self._begin(psycopg.IsolationLevel.READ_COMMITTED, read_only=False):
                 self._set(local)
                 yield
-                committing = not rollback
                 if rollback:
                     raise psycopg.Rollback
+                self._require_nothing_at_commit()
+                committing = True
         except psycopg.Rollback:  # psycopg swallows it, unless the rollback fails
             raise CannotConnect(
                 "the connection was lost during the rollback of a trial",
@@ -175,8 +187,8 @@ class Database(Reading):
         never with a superuser's rights. Returns its only column, which is text.
 
         For a superuser it runs as ``role``, in a function in which SET ROLE is forbidden; what the owner of a table has
-        written cannot become anybody else there. Names in it have their schema, and operators are written
-        ``OPERATOR(pg_catalog.=)``.
+        written cannot become anybody else there. Before the commit, usagefix looks what was put off to it: raises
+        NotPermitted there. Names in it have their schema, and operators are written ``OPERATOR(pg_catalog.=)``.
         """
         with self.application_path():
             if not self.confines(role):
@@ -194,7 +206,18 @@ class Database(Reading):
             self.run(filled_in(self._connection, make, {"body": body}))
             found = self.values("SELECT pg_temp.usagefix_confined()")
             self.run("DROP FUNCTION pg_temp.usagefix_confined()")
+            self._confined = role
             return found
+
+    def _require_nothing_at_commit(self) -> None:
+        """Raise NotPermitted if what ran as somebody else left something for the commit, where nothing confines it."""
+        if not self._confined:
+            return
+        for left in self.rows(self.query("at_commit"), _Left, {"role": self._confined}):
+            raise NotPermitted(
+                f"{left.what} until the commit, where it would run with a superuser's rights",
+                hint=f"connect as {shown(left.owner)}, who owns the table; or disable the trigger until this is done",
+            )
 
     def confines(self, role: str) -> bool:
         """Whether what acts as a role must be kept from a superuser's rights."""

@@ -15,7 +15,7 @@ from usagefix.errors import DatabaseRefused
 from usagefix.keys import columns_of
 from usagefix.picture.cases import Case, kinds
 from usagefix.picture.differing import Column, Different, different, needing
-from usagefix.quoting import literal, quoted
+from usagefix.quoting import literal, quoted, shown
 
 T = TypeVar("T")
 _LOOKED_AT = 2000  # examples, and rows that a value may be the key of
@@ -169,7 +169,7 @@ def _values(db: Database, column: Column, key: str, place: str | None, apart: Di
                 example = f"SELECT example.{quoted(name)} FROM {counter.child_sql} AS example"  # noqa: S608
                 same.append(f"event.{quoted(name)} = ({example} WHERE {_is_at('example', place)})")
         taken.append(f"NOT EXISTS (SELECT FROM {counter.child_sql} AS event WHERE {' AND '.join(same)})")
-    if column.refers == counter.parent_sql.removeprefix("public.") and len(parts) == 1:
+    if column.refers == ".".join(map(shown, counter.parent_table)) and len(parts) == 1:
         taken.append(f"referred.{column.refers_key} <> {literal(key)}")  # nobody follows oneself
     referred = f"(SELECT {column.refers_key} FROM {column.refers} LIMIT {_LOOKED_AT}) AS referred"  # noqa: S608
     free = f"SELECT {_text(f'referred.{column.refers_key}')} FROM {referred} WHERE {' AND '.join(taken)} LIMIT {number}"  # noqa: S608

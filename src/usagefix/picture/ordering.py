@@ -51,5 +51,5 @@ def _needed(pairs: Sequence[Pair], place: int) -> set[int]:
     return {
         other
         for other, (_, earlier) in enumerate(pairs)
-        if counter.truth is None and earlier.parent_sql == counter.child_sql and earlier.column in read
+        if counter.truth is None and earlier.parent_table == counter.child_table and earlier.column in read
     }

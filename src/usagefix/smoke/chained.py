@@ -35,7 +35,7 @@ def chain(db: Database) -> tuple[tuple[Counter, ...], Counter | None]:
 
 
 def _added_up(upper: Counter, others: Sequence[Counter]) -> Counter | None:
-    found = (one for one in others if one.parent_sql == upper.child_sql and one.column in read_by(upper))
+    found = (one for one in others if one.parent_table == upper.child_table and one.column in read_by(upper))
     return next(found, None)
 
 
