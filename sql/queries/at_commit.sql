@@ -1,6 +1,7 @@
 -- What the server would run at the commit with the rights of this session, a superuser's, although a role with fewer
 -- rights wrote it: cursors that outlive the transaction, and, before PostgreSQL 18, triggers that may be deferred and
--- exclusion constraints, on tables that this transaction wrote. An event that waits keeps its trigger from being dropped.
+-- exclusion constraints, on tables that this transaction wrote. None of these can be dropped while an event waits for
+-- it. Parameter: role, who acted in the transaction.
 WITH RECURSIVE written AS (
     SELECT relation AS oid
     FROM pg_catalog.pg_locks
@@ -19,7 +20,9 @@ JOIN pg_catalog.pg_proc AS functions ON functions.oid = waiting.tgfoid
 LEFT JOIN pg_catalog.pg_constraint AS constraints ON constraints.oid = waiting.tgconstraint
 WHERE current_setting('server_version_num')::integer < 180000
     AND waiting.tgdeferrable AND (NOT waiting.tgisinternal OR constraints.contype = 'x')
-    AND waiting.tgenabled IN ('A', CASE current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END)
+    AND CASE current_setting('session_replication_role')
+        WHEN 'replica' THEN waiting.tgenabled IN ('A', 'R') ELSE waiting.tgenabled IN ('A', 'O')
+    END
     AND EXISTS (
         SELECT FROM pg_catalog.pg_roles AS roles
         WHERE roles.oid IN (functions.proowner, tables.relowner) AND NOT roles.rolsuper)

@@ -45,7 +45,8 @@ SELECT
     COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc) AS body,
     proc.prokind::text AS kind,
     owners.rolsuper OR pg_has_role(owners.oid, counters.relowner, 'MEMBER')
-        OR owners.oid = (SELECT datdba FROM pg_catalog.pg_database WHERE datname = current_database()) AS trusted,
+        OR owners.oid = (SELECT datdba FROM pg_catalog.pg_database WHERE datname = current_database())
+            AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE oid = counters.relowner) AS trusted,
     proc.prosqlbody IS NOT NULL AS atomic,
     CASE WHEN proc.prokind = 'f' THEN pg_get_functiondef(proc.oid) END AS definition,
     pg_catalog.format_type(proc.prorettype, NULL) AS returns,

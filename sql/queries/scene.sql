@@ -1,14 +1,20 @@
 -- Who applies, for which owner, and what apply has to adapt to. path: schemas besides the application's own that are
 -- configured for the database or the owner of presets, and in which nobody else can create an object. grantees: roles
 -- that default privileges let execute new functions of this role. closing: something may open or reassign new tables.
--- tree: the event tables, the whole first.
+-- tree: the event tables, the whole first. acting: as whom uses are tried, the owner of presets, or of the events where
+-- that one alone is no superuser; acting_lacks: that role may not use presets.
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%(child)s)::oid AS relation, 0 AS level
     UNION ALL
     SELECT parents.inhrelid, tree.level + 1
     FROM pg_catalog.pg_inherits AS parents JOIN tree ON parents.inhparent = tree.relation
 ), counters AS (
-    SELECT oid, relowner, relkind FROM pg_catalog.pg_class WHERE oid = to_regclass(%(parent)s)
+    SELECT oid, relowner, relkind, relrowsecurity FROM pg_catalog.pg_class WHERE oid = to_regclass(%(parent)s)
+), acting AS (
+    SELECT tables.oid, tables.relowner
+    FROM pg_catalog.pg_class AS tables JOIN pg_catalog.pg_roles AS roles ON roles.oid = tables.relowner
+    WHERE tables.oid IN (to_regclass(%(parent)s), to_regclass(%(child)s))
+    ORDER BY roles.rolsuper, tables.oid <> to_regclass(%(parent)s) LIMIT 1
 ), configured AS (
     SELECT namespace.nspname AS schema, min(part.n) AS rank
     FROM pg_catalog.pg_db_role_setting AS settings
@@ -36,6 +42,13 @@ WITH RECURSIVE tree AS (
 SELECT
     pg_catalog.pg_get_userbyid(counters.relowner)::text AS owner,
     quote_ident(pg_catalog.pg_get_userbyid(counters.relowner)) AS owner_sql,
+    pg_catalog.pg_get_userbyid(acting.relowner)::text AS acting,
+    acting.oid <> counters.oid AND NOT (
+        has_table_privilege(acting.relowner, counters.oid, 'SELECT')
+        AND has_any_column_privilege(acting.relowner, counters.oid, 'UPDATE')
+        AND (NOT counters.relrowsecurity OR (
+            SELECT roles.rolbypassrls FROM pg_catalog.pg_roles AS roles WHERE roles.oid = acting.relowner))
+    ) AS acting_lacks,
     current_user::text AS runner,
     self.rolsuper AS superuser,
     ARRAY(
@@ -71,4 +84,5 @@ SELECT
         ORDER BY tree.level, tables.oid
     ) AS tree
 FROM counters
+JOIN acting ON true
 JOIN pg_catalog.pg_roles AS self ON self.rolname = current_user

@@ -8,9 +8,11 @@ from usagefix import catalog, forbidden, ledger, preflight, status, trust, tryin
 from usagefix.backfill import preview
 from usagefix.catalog import Migration, MigrationKind
 from usagefix.database import Database, Limits
+from usagefix.errors import NotPermitted
 from usagefix.models.choices import GuardMode, Trust
 from usagefix.models.migration import Forecast, State
 from usagefix.models.verification import VerifyReport
+from usagefix.picture import strangers
 from usagefix.picture.obstacles import of_uses
 from usagefix.planning import applying
 from usagefix.planning.countable import require_countable
@@ -39,7 +41,15 @@ def look(db: Database, to: str | None, believed: Trust | None) -> Seen:
         preflight.require_triggers(db)
         preflight.require_readable(db)
         ledger.require_trusted(db)
+        strangers.require_none(db)
         seen = scene(db)
+        if seen.around.acting_lacks:
+            raise NotPermitted(
+                f"{db.counter.child_sql} belongs to {seen.around.acting}, and {db.counter.parent_sql} to a superuser:"
+                f" usagefix tries uses as {seen.around.acting}, who may not use {db.counter.parent_sql}",
+                hint=f"let one role own both, such as ALTER TABLE {db.counter.child_sql}"
+                f" OWNER TO {seen.around.owner_sql}",
+            )
         checks = object_checks(db, seen.code)
         states = {state.version: state.state for state in status.migration_states(seen.ledger, checks)}
         anew, whole = _by_row(seen) or seen.renewed or seen.ledger.outdated(db.counter), not ledger.lost(db)

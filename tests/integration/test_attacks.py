@@ -467,7 +467,7 @@ def test_the_owners_code_never_runs_with_the_rights_of_a_superuser(owned: App, w
         if command == "spoil":
             with owned.connect(user=OWNER, autocommit=False) as owner:
                 owner.execute("SET LOCAL usagefix.bypass_guard = 'on'")
-                owner.execute("UPDATE public.presets SET usage_count = 4711")
+                owner.execute("UPDATE public.presets SET usage_count = 0")
                 owner.commit()
             continue
         before = len(log.calls())

@@ -25,6 +25,7 @@ from usagefix.models.amount import plus
 from usagefix.models.choices import BATCH_SIZE, Trust
 from usagefix.models.correction import BackfillProgress, BackfillReport
 from usagefix.models.verification import COUNTERS
+from usagefix.picture import strangers
 from usagefix.verify import next_step
 
 __all__ = ["backfill", "counts", "give_back", "how_to_hold_off", "preview", "returns"]
@@ -65,6 +66,7 @@ def backfill(
             )
         ledger.require_trusted(db)
         preflight.require_usable(db)
+        strangers.require_none(db, strangers.of_counters(db))
         triggers = triggers_of(db)
     not_made = make_rows(db, limits)
     hold = Hold({}) if fire_triggers else hold_off(db, triggers)

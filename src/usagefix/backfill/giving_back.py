@@ -12,6 +12,7 @@ from usagefix.database import Database, Limits
 from usagefix.models.choices import BATCH_SIZE
 from usagefix.models.correction import BackfillProgress
 from usagefix.models.figures import plural
+from usagefix.picture import strangers
 
 _RETURNED = """, stored AS (
     INSERT INTO usagefix.corrections (counter, run, place, row_key, displayed, delta)
@@ -36,6 +37,7 @@ def give_back(
     still count. Raises what :func:`usagefix.backfill.backfill` raises.
     """
     with db.snapshot():
+        strangers.require_none(db, strangers.of_counters(db))
         triggers = triggers_of(db)
     storing = f"WITH returns AS ({db.query('returns')}) {_RETURNED}"
 

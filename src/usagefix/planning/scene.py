@@ -29,10 +29,13 @@ class EventTable:
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Who applies, and what apply has to adapt to: the columns of ``scene.sql``. ``rights_of_owner``: the roles whose
-    rights the owner of the counters' table has."""
+    rights the owner of the counters' table has; ``acting``: as whom a superuser tries uses; ``acting_lacks``: that role
+    may not lock a row with a counter."""
 
     owner: str
     owner_sql: str
+    acting: str
+    acting_lacks: bool
     runner: str
     superuser: bool
     rights_of_owner: list[str]

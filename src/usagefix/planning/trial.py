@@ -1,8 +1,9 @@
 """The trial of uses: each is made as the application makes it, counted, and undone. Text only.
 
-The application's code runs in it, so it runs as the owner of the tables and cannot become anybody else: the function is
-SECURITY DEFINER, which forbids SET ROLE. It stands in ``pg_temp`` for the length of one transaction. Each use is undone
-on its own, before the next; what triggers put off to the commit runs before that.
+The application's code runs in it, so it runs as the owner of the tables (where a superuser owns one of them, as that of
+the other) and cannot become anybody else: the function is SECURITY DEFINER, which forbids SET ROLE. It stands in
+``pg_temp`` for the length of one transaction. Each use is undone on its own, before the next; what triggers put off to
+the commit runs before that.
 """
 
 from __future__ import annotations
@@ -188,8 +189,8 @@ def _function(scene: Scene, ways: list[Way]) -> str:
         "@calls@": calls,
     }.items():
         text = text.replace(what, value)
-    if scene.around.superuser and not scene.owner_runs:
-        text += f"ALTER FUNCTION {_SIGNATURE} OWNER TO {scene.around.owner_sql};\n"
+    if scene.around.superuser and scene.around.acting != scene.around.runner:
+        text += f"ALTER FUNCTION {_SIGNATURE} OWNER TO {quoted(scene.around.acting)};\n"
     return text.strip()
 
 

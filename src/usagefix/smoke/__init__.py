@@ -16,6 +16,7 @@ from usagefix.database import Database, Limits
 from usagefix.errors import NotPermitted, RowNotFound
 from usagefix.models.smoke import SmokeReport, SmokeStep
 from usagefix.models.verification import Status
+from usagefix.picture import strangers
 from usagefix.smoke.chained import ChainedPlay, about, chain, lowest, none_leads, not_tried
 from usagefix.smoke.events import EventsPlay
 from usagefix.smoke.further import further
@@ -50,6 +51,9 @@ def smoke(
             (transaction,) = db.values("SELECT pg_catalog.pg_current_xact_id()::text")
             counters, below = chain(db)
             _lock_tables(db, counters)
+            for one in counters:
+                with about(db, one):
+                    strangers.require_none(db)
             with about(db, lowest(counters)):
                 beside = further(db, preset=preset, usage_type=usage_type) if db.counter.usual else None
                 try:

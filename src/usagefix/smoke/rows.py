@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from usagefix.database import Database
 from usagefix.errors import DatabaseRefused
+from usagefix.picture import strangers
 from usagefix.quoting import quoted
 
 _DEEPEST = 4  # a row that needs a row that needs a row …
@@ -92,6 +93,7 @@ def temporary_row(db: Database, relation: str, key: str, given: Mapping[str, str
         "SELECT pg_get_userbyid(relowner)::text FROM pg_class WHERE oid = %(relation)s::regclass",
         {"relation": relation},
     )
+    strangers.require_none(db, [relation])
     inserted = db.act(statement, made.params, role=owner)
     if not inserted:
         raise DatabaseRefused(f"{relation} accepted no row", hint="")

@@ -26,6 +26,7 @@ class _Tracker:
     name: str
     body: str
     language: str
+    stranger: str | None
     arguments: list[dict[str, Any]]
 
     @property
@@ -95,7 +96,7 @@ def recorder(db: Database, stage: Stage) -> Recorder:
     key, delete = gone(db, events)
     returned = f"pg_catalog.concat(tableoid, ' ', {key})"
     rows = f"{into} FROM pg_catalog.generate_series(1, %(number)s) RETURNING {returned}"
-    call = call_of_recorder(db, presets, events, stage.preset.id)
+    call = call_of_recorder(db, presets, events, stage)
     through = "INSERT" if call.text is None else "track_preset_usage()"
     one = call.text or f"{into} RETURNING 'an event'::pg_catalog.text"
     return Recorder(through, one, rows, delete, {**params, **call.params}, stage.role, owner, call.untried)
@@ -123,14 +124,20 @@ class Call:
     untried: str = ""
 
 
-def call_of_recorder(db: Database, presets: picture.Table, events: picture.Table, preset: str) -> Call:
-    """The call of the function that records events, of a row by its key."""
+def call_of_recorder(db: Database, presets: picture.Table, events: picture.Table, stage: Stage) -> Call:
+    """The call of the function that records events, for the row and by the role of a stage."""
     about, key_type, columns, untried = subject(db.counter), presets.type_of(db.counter.key), tuple(events.columns), ""
-    for tracker in db.rows(db.query("smoke_trackers"), _Tracker):
+    for tracker in db.rows(db.query("smoke_trackers"), _Tracker, {"role": stage.role}):
         routine = tracker.routine
         given = arguments_of(routine, key_type, about, columns)
+        if tracker.stranger is not None:
+            untried = untried or (
+                f"{tracker.signature} belongs to {tracker.stranger}, and {stage.role} is a superuser, so usagefix tried"
+                " an INSERT instead; name the application's role with --as"
+            )
+            continue
         if given is not None:
-            return _call(db, tracker, routine, given, preset)
+            return _call(db, tracker, routine, given, stage.preset.id)
         unknown = ", ".join(unknown_arguments(routine, key_type, about, columns)) or "its arguments"
         untried = untried or (
             f"usagefix does not know what {tracker.signature} takes as {unknown}, so it tried an INSERT instead;"
