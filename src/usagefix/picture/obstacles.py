@@ -20,6 +20,8 @@ from usagefix.picture.code import Limit
 from usagefix.quoting import quoted
 
 # Types between which what is equal is the same.
+_NUMBERS = ("bigint", "integer", "numeric")
+_SMALL = "smallint"  # which is full soon: only a counter that became one after apply
 _ALIKE = ({"smallint", "integer", "bigint", "numeric"}, {"text", "character varying", "character", "name"})
 _DEFAULT = '"default"'  # the collation of the database
 _SHOWN = 5  # presets
@@ -128,6 +130,18 @@ def distributed(db: Database) -> tuple[Obstacle, ...]:
             " usagefix verify and doctor work on any layout",
         ),
     )
+
+
+def of_number(counter: Counter, presets: Table, *, applied: bool) -> Iterator[Obstacle]:
+    """A counter that can be added to: exactly, and for long, or as long as it could when it was ``applied``."""
+    kind = presets.columns[counter.column]["base"]
+    if kind not in _NUMBERS and not (kind == _SMALL and applied):
+        column = counter.sql("column")
+        yield Obstacle(
+            f"{presets.sql}.{counter.column} is of type {kind}",
+            f"usagefix counts in {', '.join(_NUMBERS)}: other types are not exact, or too small."
+            f" ALTER TABLE {presets.sql} ALTER COLUMN {column} TYPE bigint, then run this again",
+        )
 
 
 def of_keys(counter: Counter, presets: Table, events: Table) -> Iterator[Obstacle]:
