@@ -18,7 +18,7 @@ _ONE_BY_ONE = "    -- Otherwise update the presets one by one, in the order of t
 _ADJUST = "    -- What the statement changed, for each preset.\n"
 _ROW = "    -- What the row changed, for each preset.\n"
 _GONE = "        CONTINUE WHEN usagefix_shown IS NULL; -- the preset is gone\n"
-_NOTED = "        too_low := too_low OR usagefix_shown IS NULL; -- what a backfill has still to add to it may not fit any more\n"
+_NOTED = "        too_low := too_low OR usagefix_shown IS NULL; -- what a backfill has still to add may not fit now\n"
 _STARTS = "    -- A new preset, or one with a new id, starts with the events that exist."
 _INTERRUPTED = "    -- An interrupted run: keep what it corrected, and count the rest again.\n"
 _OF_ITSELF = "    -- A row of this statement that its events name began with earlier events: they are added below.\n"
