@@ -82,7 +82,7 @@ CREATE OR REPLACE FUNCTION public.auto_adjust_preset_usage_count() RETURNS trigg
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp, pg_usagefix_preset_usage_count_1
 AS $function$
 DECLARE
-    changes refcursor; change record; too_low boolean := false; shown numeric; trusted boolean;
+    changes refcursor; change record; too_low boolean := false; usagefix_shown numeric; trusted boolean;
     trust CURSOR FOR -- does the ledger exist, and does the owner of presets trust it?
         SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) 2 FROM pg_catalog.pg_class AS part
         JOIN pg_catalog.pg_namespace AS ledger ON ledger.oid OPERATOR(pg_catalog.=) part.relnamespace
@@ -158,14 +158,14 @@ BEGIN
     WHILE changes IS NOT NULL LOOP
         FETCH changes INTO change;
         IF NOT FOUND THEN CLOSE changes; EXIT; END IF; -- an open cursor blocks the TRUNCATE
-        shown := (SELECT COALESCE(preset.usage_count, 0) FROM public.presets AS preset
+        usagefix_shown := (SELECT COALESCE(preset.usage_count, 0) FROM public.presets AS preset
             WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE);
-        CONTINUE WHEN shown IS NULL; -- the preset is gone
+        CONTINUE WHEN usagefix_shown IS NULL; -- the preset is gone
         IF follows AND change.uses OPERATOR(pg_catalog.<>) 0 THEN
             -- ON UPDATE CASCADE: the preset kept its counter under the new id. Count its events again.
             too_low := true;
             change.uses := (SELECT pg_catalog.count(*) AS uses FROM public.preset_usage AS event
-                WHERE event.preset_id OPERATOR(pg_catalog.=) change.preset_id) OPERATOR(pg_catalog.-) shown;
+                WHERE event.preset_id OPERATOR(pg_catalog.=) change.preset_id) OPERATOR(pg_catalog.-) usagefix_shown;
             OPEN trust; FETCH trust INTO trusted; CLOSE trust;
             IF trusted THEN
                 change.uses := change.uses OPERATOR(pg_catalog.+) COALESCE((SELECT kept.baseline
@@ -173,9 +173,9 @@ BEGIN
                     ('preset_usage_count'::pg_catalog.name, change.preset_id::pg_catalog.text)), 0);
             END IF;
         END IF;
-        too_low := too_low OR shown OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0; --? counted
+        too_low := too_low OR usagefix_shown OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0; --? counted
         UPDATE public.presets AS preset
-        SET usage_count = GREATEST(shown OPERATOR(pg_catalog.+) change.uses, 0)
+        SET usage_count = GREATEST(usagefix_shown OPERATOR(pg_catalog.+) change.uses, 0)
           , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at
         WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id
             AND (change.uses OPERATOR(pg_catalog.<>) 0 OR preset.last_used_at IS NULL --? dated

@@ -28,7 +28,7 @@ AS $function$
 DECLARE
     change record;
     too_low boolean := false;
-    shown numeric;
+    usagefix_shown numeric;
 BEGIN
     -- Do not count in a partition with its own triggers, for a table that was replaced, or without rights on presets.
     IF pg_catalog.has_table_privilege(pg_catalog.to_regclass('public.presets'), 'UPDATE') IS NOT TRUE
@@ -62,11 +62,11 @@ BEGIN
         GROUP BY event.preset_id HAVING pg_catalog.sum(event.uses) OPERATOR(pg_catalog.<>) 0
         ORDER BY event.preset_id
     LOOP
-        shown := (SELECT COALESCE(preset.usage_count, 0) FROM public.presets AS preset
+        usagefix_shown := (SELECT COALESCE(preset.usage_count, 0) FROM public.presets AS preset
             WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id FOR NO KEY UPDATE);
-        too_low := too_low OR shown OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0; --? counted
+        too_low := too_low OR usagefix_shown OPERATOR(pg_catalog.+) change.uses OPERATOR(pg_catalog.<) 0; --? counted
         UPDATE public.presets AS preset
-        SET usage_count = GREATEST(shown OPERATOR(pg_catalog.+) change.uses, 0)
+        SET usage_count = GREATEST(usagefix_shown OPERATOR(pg_catalog.+) change.uses, 0)
           , last_used_at = GREATEST(preset.last_used_at, change.newest) --? presets.last_used_at
         WHERE preset.id OPERATOR(pg_catalog.=) change.preset_id;
     END LOOP;

@@ -106,7 +106,7 @@ WITH RECURSIVE tree AS (
                 '2b767bba4342ed3eeeaf188368b9e042 a6c346708404f92cb3c32c0dece3b33e',
                 to_regprocedure('public.auto_increment_preset_usage_count()')),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                '5b52db1c64ea4418df46601f6c140c06 6cb3b261d26efaddfcdc5e5ea7e7a3e6',
+                'fe5a13cabbbacf8c26378ca2a5750c62 9bdd13547fd809ddc03dd7ded31bce5b',
                 to_regprocedure('public.auto_adjust_preset_usage_count()'))
     ) AS wanted (prefix, title, name, bodies, function)
     LEFT JOIN pg_proc AS proc ON proc.oid = wanted.function

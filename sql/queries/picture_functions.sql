@@ -38,7 +38,9 @@ SELECT
     ) AS executors,
     owners.rolsuper OR owners.rolbypassrls OR NOT counters.relrowsecurity
         OR NOT counters.relforcerowsecurity AND pg_has_role(owners.oid, counters.relowner, 'USAGE') AS owner_passes_rls,
-    has_column_privilege(owners.oid, counters.oid, %(column)s::text, 'UPDATE') AS owner_may_count,
+    COALESCE((
+        SELECT has_column_privilege(owners.oid, attrelid, attnum, 'UPDATE') FROM pg_catalog.pg_attribute
+        WHERE attrelid = counters.oid AND attname = %(column)s), false) AS owner_may_count,
     proc.oid IN (
         SELECT existing.tgfoid FROM pg_catalog.pg_trigger AS existing
         WHERE existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = counters.oid) AS attached,

@@ -1,6 +1,6 @@
 -- Checks that each row of presets must pass again when it is updated, and may fail: constraints that were never
 -- validated, or that a function or another day may judge otherwise, and (counted) what is made of the counter. builtin:
--- it calls only PostgreSQL's functions, and none that may run what it is given as text, or write. kind: constraint,
+-- it calls only PostgreSQL's functions (calls: given_code.sql says which of them are dangerous). kind: constraint,
 -- foreign key, column (a generated one), index. A relation is presets, or one of its partitions.
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%(parent)s)::oid AS relation
@@ -61,15 +61,16 @@ WITH RECURSIVE tree AS (
     JOIN pg_catalog.pg_class AS names ON names.oid = indexes.indexrelid
     WHERE (indexes.indexprs IS NOT NULL OR indexes.indpred IS NOT NULL) AND NOT names.relispartition
 ), judged AS (
-    SELECT code.*, calls.foreign_code, calls.changing
+    SELECT code.*, calls.foreign_code, calls.changing, calls.functions
     FROM code
     CROSS JOIN LATERAL (
-        SELECT COALESCE(bool_or(functions.pronamespace <> 'pg_catalog'::regnamespace
-                    OR (functions.provolatile = 'v' OR functions.proname ~ '_to_xml') AND functions.proname
-                        NOT IN ('random', 'clock_timestamp', 'timeofday', 'gen_random_uuid')), false)
-                OR COALESCE(code.parsed LIKE '%%{COERCETODOMAIN %%', false) AS foreign_code,
+        SELECT COALESCE(bool_or(functions.pronamespace <> 'pg_catalog'::regnamespace), false) OR EXISTS (
+                SELECT FROM regexp_matches(code.parsed, ':(?!vartyp)\w*typ\w* (\d+)', 'g') AS found (named)
+                JOIN pg_catalog.pg_type AS types ON types.oid = found.named[1]::oid
+                WHERE types.typnamespace <> 'pg_catalog'::regnamespace AND types.typtype <> 'e') AS foreign_code,
             COALESCE(bool_or(functions.provolatile <> 'i'), false)
-                OR COALESCE(code.parsed LIKE '%%{SQLVALUEFUNCTION %%', false) AS changing
+                OR COALESCE(code.parsed LIKE '%%{SQLVALUEFUNCTION %%', false) AS changing,
+            COALESCE(array_agg(functions.oid::bigint), '{}') AS functions
         FROM regexp_matches(code.parsed, ':(?:op)?funcid (\d+)', 'g') AS found (call)
         JOIN pg_catalog.pg_proc AS functions ON functions.oid = found.call[1]::oid
     ) AS calls
@@ -79,7 +80,7 @@ SELECT judged.relation::regclass::text AS relation, tables.relname::text AS rela
     judged.counted AS counted, (
         SELECT pg_catalog.format_type(atttypid, NULL) FROM pg_catalog.pg_attribute
         WHERE attrelid = judged.relation AND attname = %(column)s) AS counter_type,
-    judged.validated AS validated, NOT judged.foreign_code AS builtin,
+    judged.validated AS validated, NOT judged.foreign_code AS builtin, judged.functions AS calls,
     ARRAY(
         SELECT attname::text FROM pg_catalog.pg_attribute
         WHERE attrelid = judged.relation AND attnum > 0 AND NOT attisdropped ORDER BY attnum

@@ -24,10 +24,9 @@ from usagefix.reading import with_body
 WAIT_SECONDS = 20.0
 BUILD_SECONDS = 900.0
 _WAITS = Limits(attempts=3)
-_CHOICES = (
-    "usagefix rollback --daily-limit skip leaves the limit off, and keeps the present track_preset_usage();"
-    " or delete the surplus uses, and run this again"
-)
+_SKIP = "usagefix rollback --daily-limit skip leaves the limit off, and keeps the present track_preset_usage()"
+_BROKEN = f"{_SKIP}; or delete the surplus uses, and run this again"
+_REFUSED = f"{_SKIP}; or change that, and run this again"
 # Statements on the table that complete an index.
 _INDEX_OF_TABLE = re.compile(r"\AALTER TABLE .* (REPLICA IDENTITY USING INDEX|CLUSTER ON) .*\Z", re.DOTALL)
 
@@ -58,7 +57,7 @@ def refuse_if_broken(db: Database, seen: Scene, limit: Saved) -> None:
     except DatabaseRefused as refused:
         if (refused.sqlstate or "")[:2] != "42" or isinstance(refused, NotPermitted):
             raise
-        raise _refusal(said(refused)) from None  # a column has another name or type
+        raise _refusal(said(refused), _REFUSED) from None  # a column has another name or type
     if groups:
         raise _refusal(
             f"in {plural(groups, 'case')} one person used a preset more than once on a day, which the limit forbids"
@@ -75,7 +74,7 @@ def refuse_if_taken(db: Database, seen: Scene, limit: Saved) -> None:
             raise Busy("another rollback has built the daily limit meanwhile", hint="run this again")
         raise RollbackRefused(
             f"the daily limit cannot come back: {limit.identity} is now the name of another object",
-            hint=f"rename that object, then run this again; or {_CHOICES.partition(';')[0]}",
+            hint=f"rename that object, then run this again; or {_SKIP}",
         )
 
 
@@ -97,7 +96,7 @@ def refused_of_copy(db: Database, seen: Scene, extras: Iterable[str]) -> dict[st
         try:
             db.run(f"CREATE UNIQUE INDEX usagefix_copy_limit ON pg_temp.usagefix_copy USING {tail}")
         except DatabaseRefused as refused:
-            raise _refusal(said(refused)) from None
+            raise _refusal(said(refused), _REFUSED) from None
         for extra in extras:
             on_copy = extra.replace(f"INDEX {limit.identity} ", "INDEX pg_temp.usagefix_copy_limit ", 1)
             on_copy = _INDEX_OF_TABLE.sub(r"ALTER TABLE pg_temp.usagefix_copy \1 usagefix_copy_limit;", on_copy)
@@ -186,5 +185,5 @@ def _loosen(db: Database, seen: Scene, limits: Limits | None, *, loose: bool) ->
                 db.run(";\n".join([with_body(routine(function), body), *function.needing]))
 
 
-def _refusal(what: str) -> RollbackRefused:
-    return RollbackRefused(f"the daily limit cannot come back: {what}", hint=_CHOICES)
+def _refusal(what: str, hint: str = _BROKEN) -> RollbackRefused:
+    return RollbackRefused(f"the daily limit cannot come back: {what}", hint=hint)

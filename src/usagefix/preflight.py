@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from usagefix import picture
 from usagefix.database import Database
 from usagefix.errors import TO_THE_PRIMARY, DatabaseRefused, NotPermitted, ReadOnlyServer, Refused, WrongDatabase
-from usagefix.picture.obstacles import of_any_use, of_keys
+from usagefix.picture.obstacles import of_any_use, of_keys, of_number
 from usagefix.quoting import shown
 
 NO_SUCH_OPERATOR = "42883"
@@ -19,7 +19,6 @@ _MEANT_FOR_ALL = (
     "hosting services set it when the disk is full, and for a switchover: read the server's messages, add"
     " disk space, then run this again",
 )
-_NUMBERS = {"integer", "bigint", "numeric"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +29,34 @@ class MissingRight:
     remedy: str
 
 
-def require_tables(db: Database) -> tuple[picture.Table, picture.Table]:
-    """The two tables exist, with the columns that usagefix needs. Raises WrongDatabase."""
+def require_tables(db: Database, *, undoing: bool = False) -> tuple[picture.Table, picture.Table]:
+    """The two tables exist, with the columns that usagefix needs; ``undoing``: whatever became of the columns since
+    apply. Raises WrongDatabase."""
     both = picture.tables(db)
-    for table in both:
+    for table, of in zip(both, ("parent", "child"), strict=True):
         if not table.present:
-            raise _no_table(db, table)
+            raise _no_table(db, table, of)
     counter = db.counter
     for table, certain in zip(both, ((counter.key, counter.column), (counter.foreign_key,)), strict=True):
-        absent = [column for column in certain if column not in table.columns]
+        absent = [column for column in certain if column not in table.columns and not undoing]
         if absent:
-            needed = ", ".join(certain)
-            raise WrongDatabase(
-                f"table {table.sql} has no column {', '.join(absent)}", hint=f"usagefix needs {table.sql}({needed})"
-            )
+            hint = f"usagefix needs {table.sql}({', '.join(certain)})"
+            if _is_applied(db):
+                hint += "; to let the application go on without it, usagefix rollback"
+            raise WrongDatabase(f"table {table.sql} has no column {', '.join(absent)}", hint=hint)
     return both
 
 
-def require_readable(db: Database) -> None:
+def require_readable(db: Database, *, undoing: bool = False) -> None:
     """The two tables exist, with the columns that usagefix needs, and the role can read all of their rows and the
-    baselines. Raises WrongDatabase or NotPermitted."""
-    require_tables_readable(db)
+    baselines. ``undoing``: whatever became of the columns since apply. Raises WrongDatabase or NotPermitted."""
+    require_tables_readable(db, undoing=undoing)
     require_baselines(db)
 
 
-def require_tables_readable(db: Database) -> None:
+def require_tables_readable(db: Database, *, undoing: bool = False) -> None:
     """The same without baselines, for commands that report no counters. Raises WrongDatabase or NotPermitted."""
-    both = require_tables(db)
+    both = require_tables(db, undoing=undoing)
     each = {table.sql: table for table in both}.values()
     unreadable = [found for table in each if (found := picture.unreadable(db, table))]
     if unreadable:
@@ -64,7 +64,8 @@ def require_tables_readable(db: Database) -> None:
             "; and ".join(found.why for found in unreadable),
             hint="; ".join(dict.fromkeys(found.remedy for found in unreadable)),
         )
-    _require_types(db, *both)
+    if not undoing:
+        _require_types(db, *both)
 
 
 def require_baselines(db: Database) -> None:
@@ -83,12 +84,8 @@ def _require_types(db: Database, presets: picture.Table, events: picture.Table) 
     """A counter that can be added to, and events that name presets by what can be compared with their keys."""
     counter = db.counter
     parent, child = presets.sql, events.sql
-    kind = presets.columns[counter.column]["base"]
-    if kind not in _NUMBERS:
-        raise WrongDatabase(
-            f"{parent}.{counter.column} is of type {kind}",
-            hint=f"usagefix counts in {', '.join(sorted(_NUMBERS))}: other types are not exact, or too small",
-        )
+    for obstacle in of_number(counter, presets, applied=_is_applied(db)):
+        raise WrongDatabase(obstacle.what, hint=obstacle.hint)
     try:
         # Types of the catalog's own wording; the tables are not touched, so no lock is waited for.
         key, foreign_key = presets.columns[counter.key]["type"], events.columns[counter.foreign_key]["type"]
@@ -105,18 +102,50 @@ def _require_types(db: Database, presets: picture.Table, events: picture.Table) 
         raise Refused(obstacle.what, hint=obstacle.hint)
 
 
-def _no_table(db: Database, table: picture.Table) -> WrongDatabase:
+def _is_applied(db: Database) -> bool:
+    """Whether the function that counts is there."""
+    return bool(db.values("SELECT to_regprocedure(%(auto_increment)s) IS NOT NULL")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftBehind:
+    """What apply left where a table has no longer its name: the columns of ``left_behind.sql``."""
+
+    tables: list[dict[str, str]]
+    functions: list[str]
+
+
+def _no_table(db: Database, table: picture.Table, of: str) -> WrongDatabase:
     what = ": something else has that name there, such as a view" if table.other_kind else ""
     if table.elsewhere:
         schemas = ", ".join(table.elsewhere)
         where = f"schema {schemas} has" if len(table.elsewhere) == 1 else f"the schemas {schemas} have"
         hint = f"{where} both tables: run this again with --schema {shlex.quote(table.elsewhere[0])}"
+    elif (left := db.row(db.query("left_behind"), _LeftBehind, {"functions": sorted(db.counter.functions)})).functions:
+        hint = _way_back(table, left, of)
     else:
         both = f"{db.counter.parent} and {db.counter.child}"
         hint = f"is this the application's database? usagefix needs the tables {both}"
         if db.counter.usual:
             hint += " where nothing else is declared; usagefix discover finds the counters of other tables"
     return WrongDatabase(f"database {db.session.database} has no table {table.sql}{what}", hint=hint)
+
+
+def _way_back(table: picture.Table, left: _LeftBehind, of: str) -> str:
+    """What to do about a table that was renamed, moved or dropped after apply."""
+    now = next((one for one in left.tables if one["of"] == of), None)
+    if now is None:
+        functions = ", ".join(left.functions)
+        return f"it was dropped after apply; DROP FUNCTION {functions} CASCADE removes what is left, with its triggers"
+    name, steps = f"{shown(now['schema'])}.{shown(now['name'])}", []
+    if now["schema"] != table.schema:
+        steps.append(f"ALTER TABLE {name} SET SCHEMA {shown(table.schema)}")
+    if now["name"] != table.name:
+        steps.append(f"ALTER TABLE {shown(table.schema)}.{shown(now['name'])} RENAME TO {shown(table.name)}")
+    return (
+        f"it is {name} since somebody renamed or moved it after apply. {'; '.join(steps)}; usagefix rollback;"
+        " then rename or move it again, declare the counter with the new name, and usagefix apply"
+    )
 
 
 def require_writable(db: Database) -> None:
@@ -148,11 +177,12 @@ def require_triggers(db: Database) -> None:
         )
 
 
-def require_changeable(db: Database) -> None:
-    """The server accepts writes, and the role has every privilege that apply, backfill and rollback need. Raises
-    WrongDatabase, ReadOnlyServer or NotPermitted, with each missing privilege and its GRANT."""
+def require_changeable(db: Database, *, undoing: bool = False) -> None:
+    """The server accepts writes, and the role has every privilege that apply, backfill and rollback need.
+    ``undoing``: whatever became of the columns since apply. Raises WrongDatabase, ReadOnlyServer or NotPermitted, with
+    each missing privilege and its GRANT."""
     require_writable(db)
-    _require_owned(db, *require_tables(db))
+    _require_owned(db, *require_tables(db, undoing=undoing))
     missing = db.rows(db.query("rights"), MissingRight)
     if missing:
         raise NotPermitted(

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from functools import reduce
 
 from usagefix import catalog, daily_limit, forbidden, ledger, preflight, rehearsal, status
-from usagefix.backfill import give_back, returns
+from usagefix.backfill import give_back, require_returnable, returns
 from usagefix.catalog import Migration, MigrationKind
 from usagefix.database import Database, Limits
-from usagefix.errors import ConfigurationError, DatabaseRefused, Refused, RollbackRefused
+from usagefix.errors import ConfigurationError, DatabaseRefused, Refused, RollbackRefused, WrongDatabase
 from usagefix.models.choices import Counters, DailyLimit
 from usagefix.models.correction import BackfillProgress
 from usagefix.models.migration import RollbackPlan, RollbackReport, State
+from usagefix.models.verification import Counts
 from usagefix.picture.obstacles import said
 from usagefix.planning import remembered, undoing
 from usagefix.planning.ahead import Changes, after, undone
@@ -162,7 +163,7 @@ def rollback(
         migrations=tuple(str(m) for m in undone),
         remains=_remains(db, ()),
         daily_limit=agreed.daily_limit if agreed.had_limit else None,
-        counts=None if db.counter.recalled else verify(db, top=0).counts,
+        counts=_counts(db),
         purged=agreed.purge,
         remarks=tuple(dict.fromkeys(db.remarks)),
         counters_restored=restored,
@@ -172,11 +173,13 @@ def rollback(
 def _rehearse(
     db: Database, agreed: RollbackPlan, limits: Limits | None, *, locks: bool = False
 ) -> list[rehearsal.Rehearsed]:
-    """Each version's plan as the server accepts it. Raises RollbackRefused if one cannot be undone, or the ledger
-    not be dropped."""
+    """Each version's plan as the server accepts it. Raises RollbackRefused if one cannot be undone, the counters not
+    get their old values back, or the ledger not be dropped."""
     seen = _look(db)
     undone = [catalog.migration(version) for version in agreed.versions]
     found = [rehearsal.rehearse(db, seen, m, agreed.daily_limit, limits, locks=locks) for m in undone]
+    if agreed.counters is Counters.RESTORE:
+        require_returnable(db, catalog.counting().version, limits)
     if agreed.purge:
         db.retrying(lambda: _purge(db, limits, rollback=True), limits)
     return found
@@ -223,8 +226,8 @@ def script(
 def _look(db: Database) -> Scene:
     with db.snapshot():
         db.claim()  # another run would change meanwhile what this one reads
-        preflight.require_changeable(db)
-        preflight.require_readable(db)
+        preflight.require_changeable(db, undoing=True)
+        preflight.require_readable(db, undoing=True)
         ledger.require_trusted(db)
         return remembered.here(scene(db))
 
@@ -268,6 +271,17 @@ def _is_last(db: Database) -> bool:
     """Whether the counter in turn is the last that the command rolls back: it goes over them in reverse."""
     slugs = [counter.slug for counter in db.counters]
     return db.counter.slug not in slugs[1:]
+
+
+def _counts(db: Database) -> Counts | None:
+    """What the counters say in the end; None, with a remark, where there is nothing to count by now."""
+    if db.counter.recalled:
+        return None
+    try:
+        return verify(db, top=0).counts
+    except (WrongDatabase, Refused) as refused:
+        db.remarks.append(f"usagefix counts nothing any more: {refused.message}")
+        return None
 
 
 def _require_restorable(db: Database, seen: Scene) -> None:

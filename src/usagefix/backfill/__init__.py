@@ -14,7 +14,7 @@ from functools import partial
 
 from usagefix import ledger, preflight
 from usagefix.backfill.adding import How, ignore, one_round
-from usagefix.backfill.giving_back import give_back, returns
+from usagefix.backfill.giving_back import give_back, require_returnable, returns
 from usagefix.backfill.holding import Hold, fired, hold_off, how_to_hold_off, triggers_of
 from usagefix.backfill.making import make_rows
 from usagefix.backfill.previewing import preview, stale
@@ -28,7 +28,7 @@ from usagefix.models.verification import COUNTERS
 from usagefix.picture import strangers
 from usagefix.verify import next_step
 
-__all__ = ["backfill", "counts", "give_back", "how_to_hold_off", "preview", "returns"]
+__all__ = ["backfill", "counts", "give_back", "how_to_hold_off", "preview", "require_returnable", "returns"]
 
 ROUNDS = 10
 

@@ -19,7 +19,7 @@ from usagefix.models.figures import grouped, out_of
 from usagefix.picture.obstacles import said
 from usagefix.quoting import array, numbers
 
-_PAST_THE_GUARD = {"usagefix.bypass_guard": "on"}
+PAST_THE_GUARD = {"usagefix.bypass_guard": "on"}
 # A use of a preset in a batch waits until the batch commits: batches grow only while that takes no longer than this.
 HELD_SECONDS = 0.015
 FIRST_SIZE = 100
@@ -81,7 +81,7 @@ def one_round(db: Database, how: How) -> Done:
         try:
             step = db.retrying(partial(apply_batch, db, batch, how.limits), how.limits)
         except DatabaseRefused as error:
-            if not _of_a_row(error) or (not done and len(refused) == SAME_FOR_ALL):
+            if not of_a_row(error) or (not done and len(refused) == SAME_FOR_ALL):
                 raise
             if batch.size > 1:  # smaller batches, down to the row that is refused
                 batch = replace(batch, size=batch.size // 2)
@@ -114,7 +114,7 @@ def _next_size(size: int, step: Step, how: How) -> int:
     return min(how.batch_size, max(min(FIRST_SIZE, 2 * size), fitting))
 
 
-def _of_a_row(error: DatabaseRefused) -> bool:
+def of_a_row(error: DatabaseRefused) -> bool:
     """Whether the error may concern one row, and not the server, the session, or the statement."""
     return error.sqlstate is not None and not error.sqlstate.startswith(_NOT_OF_A_ROW)
 
@@ -158,7 +158,7 @@ class Step:
 def apply_batch(db: Database, batch: Batch, limits: Limits | None) -> Step | None:
     """One short transaction: lock in the order of ids, add, mark. None if no preset is left. It never waits for a
     row while it holds another row or a table, so nobody waits for what it waits for."""
-    with db.transaction(limits, settings=batch.hold.settings | _PAST_THE_GUARD):
+    with db.transaction(limits, settings=batch.hold.settings | PAST_THE_GUARD):
         db.claim(patiently=True, counting=True)
         (still_open,) = db.values(db.query("run_open"), {"run": batch.run})
         if not still_open or not db.values(db.query("counting"))[0]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from usagefix.backfill.adding import How, ignore, one_round
+from usagefix.backfill.adding import PAST_THE_GUARD, How, ignore, of_a_row, one_round
 from usagefix.backfill.holding import hold_off, triggers_of
 from usagefix.backfill.previewing import stale
 from usagefix.backfill.storing import Stored, new_run
 from usagefix.database import Database, Limits
+from usagefix.errors import DatabaseRefused, NotPermitted, RollbackRefused
+from usagefix.models.amount import Amount
 from usagefix.models.choices import BATCH_SIZE
 from usagefix.models.correction import BackfillProgress
 from usagefix.models.figures import plural
 from usagefix.picture import strangers
+from usagefix.picture.obstacles import said
+from usagefix.quoting import array, numbers
 
 _RETURNED = """, stored AS (
     INSERT INTO usagefix.corrections (counter, run, place, row_key, displayed, delta)
@@ -21,6 +26,15 @@ _RETURNED = """, stored AS (
 )
 SELECT count(*), COALESCE(sum(abs(delta)), 0) FROM stored
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _Return:
+    """A counter that gets its old value back: columns of ``returns.sql``."""
+
+    row_key: str
+    displayed: Amount | None
+    delta: Amount
 
 
 def give_back(
@@ -54,6 +68,36 @@ def give_back(
     ]
     db.remarks += [f"a materialised view still shows the counters as they were: {refresh}" for refresh in stale(db)]
     return done.presets
+
+
+def require_returnable(db: Database, version: str, limits: Limits | None = None) -> None:
+    """Try one counter in a transaction that is undone. Raises RollbackRefused where :func:`give_back` would fail for
+    any of them: somebody dropped the column by now, or generates it, or what an update needs is gone."""
+    with db.snapshot():
+        triggers = triggers_of(db)
+    hold = hold_off(db, triggers)
+    returning = f"SELECT row_key, displayed, delta FROM ({db.query('returns')}) AS returns LIMIT 1"  # noqa: S608
+
+    def attempt() -> None:
+        with db.transaction(limits, settings=hold.settings | PAST_THE_GUARD, rollback=True):
+            for row in db.rows(returning, _Return, {"version": version}):
+                if hold.before:
+                    db.run(hold.before)
+                amounts = {"deltas": numbers([row.delta]), "displayed": numbers([row.displayed])}
+                given = {"keys": [row.row_key], "ids": array([row.row_key]), **amounts}
+                db.act(db.query("give_back"), given, role=db.values(db.query("owner"))[0])
+
+    try:
+        db.retrying(attempt, limits)
+    except DatabaseRefused as refused:
+        if of_a_row(refused):
+            return
+        if isinstance(refused, NotPermitted):
+            raise
+        raise RollbackRefused(
+            f"the old values of the counters cannot come back: {said(refused)}",
+            hint="usagefix rollback --counters keep leaves the counters as they are",
+        ) from None
 
 
 def returns(db: Database, version: str) -> int:

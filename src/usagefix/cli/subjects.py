@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from usagefix.cli.undeclared import asked_for, recalled, require_declared, undeclared
+from usagefix.cli.undeclared import as_applied, asked_for, recalled, require_declared, undeclared
 from usagefix.counter import Counter
 from usagefix.declaration import Declaration
-from usagefix.declaring import Declared, chosen
+from usagefix.declaring import Declared, Mistaken, chosen
 from usagefix.errors import ConfigurationError
 from usagefix.render import words
 
@@ -26,8 +26,8 @@ def look_up(
     """Tell the database which counters the command is about. Returns those that are applied and not declared.
 
     Raises Mistaken with all that is wrong, ConfigurationError if a counter is asked for that is applied and not
-    declared, unless the ledger's word will do (``recalling``); ``making``: and Refused if their triggers would be in
-    each other's way.
+    declared, unless the ledger's word will do (``recalling``), also for one whose declaration no longer fits;
+    ``making``: and Refused if their triggers would be in each other's way.
     """
     from usagefix import ledger
     from usagefix.picture.hidden import require_nothing_hidden
@@ -35,13 +35,20 @@ def look_up(
 
     schema, applied = db.counter.schema, ledger.counters(db)
     missing = undeclared(wanted, schema, applied)
-    kept = recalled(db, wanted, missing) if recalling else ()
+    kept = recalled(db, wanted, [of for of in missing if asked_for(wanted, of)]) if recalling else ()
     if not kept:
         require_declared(wanted, missing)
     of_ledger = {name for of in missing for name in asked_for(wanted, of)}
     selected = tuple(name for name in wanted.selected if name not in of_ledger)
     asked = chosen(selected, wanted.counters, wanted.by) if selected or not kept else ()
-    found = resolved(db, wanted.counters, schema, vetting=vetting, asked=asked, applied=applied, making=making)
+    try:
+        found = resolved(db, wanted.counters, schema, vetting=vetting, asked=asked, applied=applied, making=making)
+    except Mistaken as mistaken:  # the tables are not any more what the declaration says
+        once = as_applied(asked, schema, applied) if recalling else ()
+        if not once:
+            raise
+        words.say(f"what is declared no longer fits, so this goes back as the ledger has it: {mistaken.message}")
+        found, kept = (), (*recalled(db, wanted, once), *kept)
     db.counters = (*(ledger.settled(db, counter) for counter in found), *kept)
     db.counter = db.counters[0]
     require_nothing_hidden(db, (table for of in db.counters for table in (of.parent_sql, of.child_sql)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from usagefix import definition
 from usagefix.counter import Counter
+from usagefix.declaration import Declaration
 from usagefix.declaring import Declared, is_usual
 from usagefix.declaring.files import FILE
 from usagefix.errors import ConfigurationError
@@ -54,12 +55,20 @@ def require_declared(wanted: Declared, missing: Sequence[Counter]) -> None:
             )
 
 
-def recalled(db: Database, wanted: Declared, missing: Sequence[Counter]) -> tuple[Counter, ...]:
-    """Those of the missing that are asked for, for a rollback: as the ledger has their names. None of their fragments
-    becomes part of a statement, and other tables than those of one owner are none that the ledger may name."""
+def as_applied(asked: Sequence[Declaration], schema: str, applied: Sequence[Counter]) -> tuple[Counter, ...]:
+    """What these were when they were applied, of the same two tables; none if one of them never was."""
+    places = {_tables(schema, one) for one in asked}
+    found = tuple(
+        of for of in applied if (of.schema, of.parent, of.column, of.child_schema or of.schema, of.child) in places
+    )
+    return found if len(found) == len(asked) else ()
+
+
+def recalled(db: Database, wanted: Declared, asked: Sequence[Counter]) -> tuple[Counter, ...]:
+    """Those that are asked for, for a rollback: as the ledger has their names. None of their fragments becomes part of
+    a statement, and other tables than those of one owner are none that the ledger may name."""
     from usagefix import picture
 
-    asked = [of for of in missing if asked_for(wanted, of)]
     found = []
     for of in asked:
         counter = picture.look_up(db, definition.recalled(of))
@@ -91,6 +100,12 @@ def entry(of: Counter) -> str:
     if of.last is not None and of.time is not None:
         lines.append(f"last = {{ column = {_text(_name(of.last))}, from = {_text(_name(of.time))} }}")
     return "\n".join(["[[counter]]", *lines])
+
+
+def _tables(schema: str, one: Declaration) -> tuple[str, str, str, str, str]:
+    beside = one.parent.schema or schema
+    events = one.events or one.parent
+    return beside, one.parent.table, one.column, events.schema or beside, events.table
 
 
 def _columns(names: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from usagefix.counter import Counter
 from usagefix.database import Database
 from usagefix.declaration import Declaration, Name
 from usagefix.declaring import Mistake
@@ -15,7 +16,7 @@ from usagefix.quoting import quoted
 
 WHOLE = frozenset(("smallint", "integer", "bigint"))
 NUMBERS = WHOLE | {"numeric"}
-COUNTERS = NUMBERS - {"smallint"}  # which is full too soon
+COUNTERS = NUMBERS - {"smallint"}  # which is full too soon to begin with
 INEXACT = frozenset(("real", "double precision", "money"))
 _KINDS = {"v": "a view", "m": "a materialized view", "f": "a foreign table"}
 _TABLES = ("r", "p")
@@ -51,10 +52,15 @@ class Table:
 
 class Tables:
     """The tables of all declarations. ``schema``: where one is whose schema is not said; ``vetting``: the server may
-    judge SQL in a transaction that writes, and is undone; ``mistakes``: all that is wrong."""
+    judge SQL in a transaction that writes, and is undone; ``applied``: what is counted here already; ``mistakes``: all
+    that is wrong."""
 
-    def __init__(self, db: Database, declared: Iterable[Declaration], schema: str, *, vetting: bool) -> None:
+    def __init__(
+        self, db: Database, declared: Iterable[Declaration], schema: str, *, vetting: bool,
+        applied: Iterable[Counter] = (),
+    ) -> None:  # fmt: skip
         self.db = db
+        self.applied = frozenset((of.schema, of.parent, of.column) for of in applied)
         self.schema = schema
         self.vetting = vetting
         self.mistakes: list[Mistake] = []

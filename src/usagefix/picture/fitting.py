@@ -35,7 +35,7 @@ def number(tables: Tables, declaration: Declaration, parent: Table) -> str:
         what = f"is {column}, an identity column, which numbers rows"
     elif about["base"] in INEXACT:
         what = f"is of type {about['type']}, in which sums are not exact; numeric is"
-    elif about["base"] not in COUNTERS:
+    elif about["base"] not in (NUMBERS if (parent.schema, parent.name, column) in tables.applied else COUNTERS):
         what = f"is of type {about['type']}; a counter is integer, bigint or numeric"
     if what is not None:
         tables.wrong(declaration, "counter", what)

@@ -18,6 +18,7 @@ class Hidden:
     root: str
     relation: str
     owner: str
+    oid: int
     function: str
     by: str
     given: bool
@@ -30,7 +31,15 @@ class Hidden:
 def hidden(db: Database, tables: Iterable[str], *, named: bool) -> list[Hidden]:
     """The functions that lie hidden in tables, which are written as SQL names them, and in what belongs to them.
     ``named``: a person named the tables, and so trusts their owner as far as a role that is no superuser has to."""
-    return db.rows(db.query("hidden_code"), Hidden, {"tables": array(dict.fromkeys(tables)), "named": named})
+    found = db.rows(db.query("hidden_code"), Hidden, {"tables": array(dict.fromkeys(tables)), "named": named})
+    dangerous = running_given_code(db, (one.oid for one in found if one.given))
+    return [one for one in found if not one.given or one.oid in dangerous]
+
+
+def running_given_code(db: Database, functions: Iterable[int]) -> frozenset[int]:
+    """Which of these functions run what they are given, or write."""
+    asked = sorted({*functions})
+    return frozenset(db.values(db.query("given_code"), {"functions": asked}) if asked else ())
 
 
 def require_nothing_hidden(db: Database, tables: Iterable[str]) -> None:

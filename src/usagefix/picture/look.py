@@ -32,7 +32,16 @@ from usagefix.picture.objects import (
     Unseen,
     View,
 )
-from usagefix.picture.obstacles import Obstacle, distributed, of_any_use, of_deletes, of_keys, of_limits, of_uses
+from usagefix.picture.obstacles import (
+    Obstacle,
+    distributed,
+    of_any_use,
+    of_deletes,
+    of_keys,
+    of_limits,
+    of_number,
+    of_uses,
+)
 
 T = TypeVar("T")
 
@@ -90,6 +99,9 @@ class _Look:
             unseen=tuple(self.unseen),
             refuses_deletes=None if distributed(self.db) else of_deletes(self.db),
             obstacles=(
+                *of_number(
+                    self.db.counter, presets, applied=bool(self.db.counter.functions & {f.name for f in seen.functions})
+                ),
                 *of_keys(self.db.counter, presets, events),
                 *of_limits(self.db.counter.child_sql, seen.limits),
                 *of_edits(seen),

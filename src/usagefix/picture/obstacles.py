@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from usagefix.counter import Counter
 from usagefix.database import Database, detail_of, words_of
@@ -17,9 +17,12 @@ from usagefix.models.figures import grouped
 from usagefix.models.nouns import Nouns
 from usagefix.picture import Table
 from usagefix.picture.code import Limit
+from usagefix.picture.hidden import running_given_code
 from usagefix.quoting import quoted
 
 # Types between which what is equal is the same.
+_NUMBERS = ("bigint", "integer", "numeric")
+_SMALL = "smallint"  # which is full soon: only a counter that became one after apply
 _ALIKE = ({"smallint", "integer", "bigint", "numeric"}, {"text", "character varying", "character", "name"})
 _DEFAULT = '"default"'  # the collation of the database
 _SHOWN = 5  # presets
@@ -58,6 +61,7 @@ class _RowCheck:
     counter_type: str
     validated: bool
     builtin: bool
+    calls: list[int]
     columns: list[str]
 
     @property
@@ -87,7 +91,7 @@ def of_some_uses(db: Database, *, ahead: bool) -> Iterator[Obstacle]:
     """What would refuse the uses of some presets: what each row has to pass when it is updated. Needs that
     :func:`of_any_use` found nothing. ``ahead``: asked of what the next use would make of each counter, were it right,
     which reads all events where a constraint is about the counter."""
-    for check in db.rows(db.query("row_checks"), _RowCheck):
+    for check in _row_checks(db):
         if check.counted and (_holds_for_any(db, check) if ahead else check.validated):
             continue
         if not check.builtin and db.session.superuser:  # somebody's function is not run with such rights
@@ -106,6 +110,13 @@ def of_some_uses(db: Database, *, ahead: bool) -> Iterator[Obstacle]:
             continue
         if broken:
             yield _refused(db.nouns, check, broken, ahead=ahead)
+
+
+def _row_checks(db: Database) -> Iterator[_RowCheck]:
+    found = db.rows(db.query("row_checks"), _RowCheck)
+    dangerous = running_given_code(db, (function for check in found for function in check.calls))
+    for check in found:
+        yield replace(check, builtin=check.builtin and dangerous.isdisjoint(check.calls))
 
 
 def of_uses(db: Database, *, ahead: bool = False) -> tuple[Obstacle, ...]:
@@ -128,6 +139,18 @@ def distributed(db: Database) -> tuple[Obstacle, ...]:
             " usagefix verify and doctor work on any layout",
         ),
     )
+
+
+def of_number(counter: Counter, presets: Table, *, applied: bool) -> Iterator[Obstacle]:
+    """A counter that can be added to: exactly, and for long, or as long as it could when it was ``applied``."""
+    kind = presets.columns[counter.column]["base"]
+    if kind not in _NUMBERS and not (kind == _SMALL and applied):
+        column = counter.sql("column")
+        yield Obstacle(
+            f"{presets.sql}.{counter.column} is of type {kind}",
+            f"usagefix counts in {', '.join(_NUMBERS)}: other types are not exact, or too small."
+            f" ALTER TABLE {presets.sql} ALTER COLUMN {column} TYPE bigint, then run this again",
+        )
 
 
 def of_keys(counter: Counter, presets: Table, events: Table) -> Iterator[Obstacle]:

@@ -38,13 +38,14 @@ def resolved(
     made. Raises Mistaken, with all that is wrong; Refused if writers would wait for each other in a circle.
     """
     names = {one.name for one in (declared if asked is None else asked)}
-    found = _fitting(db, [one for one in declared if one.name in names], schema, vetting=vetting)
+    found = _fitting(db, [one for one in declared if one.name in names], schema, applied, vetting=vetting)
     mistakes = [*found.mistakes, *_twice(found.pairs)]
     counters, circles = in_order(found.pairs)
     mistakes += circles
     if mistakes:
         raise Mistaken(mistakes, hint="write names as SQL does, odd ones in double quotes; the keys: docs/counters.md")
-    others = [counter for _, counter in _fitting(db, [one for one in declared if one.name not in names], schema).pairs]
+    beside = _fitting(db, [one for one in declared if one.name not in names], schema, applied)
+    others = [counter for _, counter in beside.pairs]
     known = {_column(counter) for counter in (*counters, *others)}
     others += [counter for counter in applied if _column(counter) not in known]
     if making:
@@ -76,9 +77,11 @@ class _Found(NamedTuple):
     mistakes: list[Mistake]
 
 
-def _fitting(db: Database, declared: Sequence[Declaration], schema: str, *, vetting: bool = False) -> _Found:
+def _fitting(
+    db: Database, declared: Sequence[Declaration], schema: str, applied: Iterable[Counter], *, vetting: bool = False
+) -> _Found:
     """Those that fit the database."""
-    tables = Tables(db, [one for one in declared if not is_usual(one)], schema, vetting=vetting)
+    tables = Tables(db, [one for one in declared if not is_usual(one)], schema, vetting=vetting, applied=applied)
     pairs = []
     for declaration in declared:
         before = len(tables.mistakes)
