@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from support import ADJUSTING, GUARDING, INDEX, MIGRATIONS, TRIGGER, App, checks, failing, role, run
 
@@ -204,6 +205,86 @@ def mended_and_counts(app: App) -> None:
     app.sql("DELETE FROM preset_usage WHERE id = (SELECT id FROM preset_usage LIMIT 1)")
     assert app.drift() == (0, 0)
     assert app.usagefix("verify").code == 0
+
+
+# What is said of a spoilt ledger, how it came to that, a statement that it refuses, and what mends it.
+EMPTIED, WRITTEN = "TRUNCATE preset_usage", "UPDATE presets SET usage_count = 7"
+SPOILT_LEDGER = {
+    "constraint always on usagefix.held_at_zero": (
+        "ALTER TABLE usagefix.held_at_zero ADD CONSTRAINT always CHECK (counter = 'none')", EMPTIED,
+        "ALTER TABLE usagefix.held_at_zero DROP CONSTRAINT always",
+    ),
+    "constraint always on usagefix.refused_writes": (
+        "ALTER TABLE usagefix.refused_writes ADD CONSTRAINT always CHECK (false)", WRITTEN,
+        "ALTER TABLE usagefix.refused_writes DROP CONSTRAINT always",
+    ),
+    "constraint held_at_zero_pkey on usagefix.held_at_zero": (
+        "ALTER TABLE usagefix.held_at_zero DROP CONSTRAINT held_at_zero_pkey, ADD PRIMARY KEY (counter);"
+        " INSERT INTO usagefix.held_at_zero (counter) VALUES ('preset_usage_count')", EMPTIED,
+        "ALTER TABLE usagefix.held_at_zero DROP CONSTRAINT held_at_zero_pkey",
+    ),
+    "index usagefix.once": (
+        "CREATE UNIQUE INDEX once ON usagefix.held_at_zero (counter);"
+        " INSERT INTO usagefix.held_at_zero (counter) VALUES ('preset_usage_count')", EMPTIED, "DROP INDEX usagefix.once",
+    ),
+    "column more of usagefix.held_at_zero": (
+        "ALTER TABLE usagefix.held_at_zero ADD more text NOT NULL", EMPTIED,
+        "ALTER TABLE usagefix.held_at_zero DROP COLUMN more",
+    ),
+    "column more of usagefix.refused_writes": (
+        "ALTER TABLE usagefix.refused_writes ADD more integer; ALTER TABLE usagefix.refused_writes ALTER more SET DEFAULT 1 / 0",
+        WRITTEN, "ALTER TABLE usagefix.refused_writes DROP COLUMN more",
+    ),
+    "column role of usagefix.refused_writes, now character varying(1)": (
+        "ALTER TABLE usagefix.refused_writes ALTER role TYPE varchar(1)", WRITTEN,
+        "ALTER TABLE usagefix.refused_writes ALTER role TYPE text",
+    ),
+    "column at of usagefix.held_at_zero, now timestamp with time zone": (
+        "ALTER TABLE usagefix.held_at_zero ALTER at DROP DEFAULT", EMPTIED,
+        "ALTER TABLE usagefix.held_at_zero ALTER at SET DEFAULT clock_timestamp()",
+    ),
+    "column baseline of usagefix.baselines, which is gone": (
+        "ALTER TABLE usagefix.baselines RENAME baseline TO kept", EMPTIED,
+        "ALTER TABLE usagefix.baselines RENAME kept TO baseline",
+    ),
+    "trigger never on usagefix.held_at_zero": (
+        "CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''never''; END';"
+        " CREATE TRIGGER never BEFORE INSERT ON usagefix.held_at_zero FOR EACH ROW EXECUTE FUNCTION never()", EMPTIED,
+        "DROP TRIGGER never ON usagefix.held_at_zero",
+    ),
+    "rule never on usagefix.refused_writes": (
+        "CREATE RULE never AS ON INSERT TO usagefix.refused_writes DO ALSO SELECT 1 / 0", WRITTEN,
+        "DROP RULE never ON usagefix.refused_writes",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", SPOILT_LEDGER)
+def test_a_ledger_that_refuses_what_the_triggers_write(fixed: App, said: str) -> None:
+    """The functions write to three of its tables, and what these refuse is the use."""
+    spoil, write, mend = SPOILT_LEDGER[said]
+    fixed.sql(spoil)
+    with fixed.connect() as client, pytest.raises(psycopg.Error):
+        client.execute(write.encode())
+    result = fixed.usagefix("verify", "--format", "json")
+    assert result.code == 1, result.stdout
+    (found,) = (each for each in result.one["checks"] if each["status"] not in ("ok", "skipped"))
+    assert found["check_id"] == "uses_accepted"
+    assert f"{said} of the ledger may refuse what the triggers write there" in found["detail"]
+    refused = fixed.usagefix("apply")
+    assert refused.code in (1, 5), refused.stderr
+    assert said.partition(",")[0] in refused.stderr
+    if mend.endswith(("always", "more", "once", "pkey")):
+        assert f"{mend}, then usagefix apply" in found["hint"]
+    fixed.sql(mend)
+    mended_and_counts(fixed)
+
+
+def test_a_ledger_with_more_that_refuses_nothing(fixed: App) -> None:
+    """A role of its own reads it, by an index; the owner of the tables passes row level security."""
+    fixed.sql("CREATE INDEX ON usagefix.refused_writes (role); ALTER TABLE usagefix.refused_writes ADD note text")
+    fixed.sql("ALTER TABLE usagefix.held_at_zero ENABLE ROW LEVEL SECURITY, ALTER counter DROP NOT NULL")
+    assert fixed.usagefix("verify").code == 0
 
 
 # Where nothing of usagefix counts new uses, the guard steps aside for whatever else does, and says so.
