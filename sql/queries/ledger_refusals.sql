@@ -26,8 +26,8 @@ WITH counters AS (
         ('refused_writes', 'writes', 'bigint DEFAULT 1'), ('refused_writes', 'in_transaction', 'text'),
         ('refused_writes', 'at_once', 'integer DEFAULT 1')
 ), columns AS (
-    SELECT parts.oid, attributes.attname AS name, attributes.attnotnull OR attributes.atthasdef AS filled, concat_ws(' ',
-        pg_catalog.format_type(attributes.atttypid, attributes.atttypmod),
+    SELECT parts.oid, attributes.attname AS name, attributes.attnotnull OR attributes.atthasdef AS filled,
+        concat_ws(' ', pg_catalog.format_type(attributes.atttypid, attributes.atttypmod),
         CASE WHEN attributes.attidentity <> '' THEN 'GENERATED ALWAYS AS IDENTITY'
             WHEN attributes.attgenerated <> '' THEN 'GENERATED'
             WHEN attributes.atthasdef THEN concat('DEFAULT ', pg_catalog.pg_get_expr(filled.adbin, filled.adrelid))

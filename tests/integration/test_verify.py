@@ -207,6 +207,20 @@ def mended_and_counts(app: App) -> None:
     assert app.usagefix("verify").code == 0
 
 
+@pytest.mark.parametrize(
+    "what", ["guard called twice", "counted twice by our function", "adjusted twice by our function"]
+)
+def test_a_second_trigger_of_ours_goes_with_rollback(app: App, what: str) -> None:
+    before = app.dump()
+    assert app.usagefix("apply").code == 0
+    app.spoil(BROKEN[what][2])
+    mended = app.usagefix("apply")
+    assert (mended.code, "trigger mine on public.pre" in mended.stderr + mended.stdout) == (0, True)
+    rolled_back = app.usagefix("rollback", "--yes")
+    assert rolled_back.code == 0, rolled_back.stderr
+    assert app.dump() == before
+
+
 # What is said of a spoilt ledger, how it came to that, a statement that it refuses, and what mends it.
 EMPTIED, WRITTEN = "TRUNCATE preset_usage", "UPDATE presets SET usage_count = 7"
 SPOILT_LEDGER = {
