@@ -16,6 +16,13 @@ WITH guard AS (
         existing.tgfoid IS NOT DISTINCT FROM to_regprocedure('public.guard_preset_usage_count()')
             AND existing.tgtype = CASE WHEN presets.relkind = 'p' THEN 19 ELSE 23 END
             AND existing.tgattr::text = '' AS as_released,
+        (
+            SELECT string_agg(format('%I on %s', again.tgname, again.tgrelid::regclass), ', ')
+            FROM pg_trigger AS again
+            WHERE again.tgfoid = to_regprocedure('public.guard_preset_usage_count()') AND again.tgenabled IN ('O', 'A')
+                AND again.tgname <> 'zz_trigger_guard_preset_usage_count'::name AND again.tgparentid = 0
+                AND COALESCE(pg_partition_root(again.tgrelid), again.tgrelid) = presets.oid
+        ) AS again,
         EXISTS (
             SELECT FROM pg_trigger AS counting JOIN pg_proc AS functions ON functions.oid = counting.tgfoid
             WHERE counting.tgrelid = to_regclass('public.preset_usage') AND counting.tgenabled IN ('O', 'A')
@@ -34,7 +41,16 @@ WITH guard AS (
     LEFT JOIN pg_trigger AS existing
         ON existing.tgrelid = presets.oid AND existing.tgname = 'zz_trigger_guard_preset_usage_count'::name
 ), guard_function AS (
-    SELECT proc.oid, md5(proc.prosrc) = 'e93b7c58c4d4a82e70ad7ae457ede7dd' AS as_released, proc.prosecdef AS definer,
+    SELECT proc.oid, proc.prosecdef AS definer,
+        NULLIF(concat_ws(', ', CASE WHEN md5(proc.prosrc) <> 'e93b7c58c4d4a82e70ad7ae457ede7dd'
+                THEN 'its body is not the released one' END,
+            CASE proc.provolatile WHEN 's' THEN 'it is STABLE' WHEN 'i' THEN 'it is IMMUTABLE' END,
+            CASE WHEN proc.proisstrict THEN 'it is STRICT' END, (
+                SELECT string_agg(CASE WHEN starts_with(entry, 'search_path=') THEN
+                    'its search_path is not the one that apply sets'
+                    ELSE format('it sets %s', split_part(entry, '=', 1)) END, ', ' ORDER BY entry)
+                FROM unnest(proc.proconfig) AS config (entry) WHERE entry <> 'search_path=pg_catalog, pg_temp'
+            )), '') AS other,
         quote_ident(owners.rolname) AS owner,
         proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
@@ -51,7 +67,7 @@ WITH guard AS (
 )
 SELECT 'guard_enabled' AS check_id,
     'Only the triggers change the counter' AS title,
-    CASE WHEN oid IS NULL THEN 'missing' WHEN NOT enabled OR NOT counted THEN 'failed'
+    CASE WHEN oid IS NULL THEN 'missing' WHEN NOT enabled OR NOT counted OR again IS NOT NULL THEN 'failed'
         WHEN NOT as_released OR NOT conditioned OR mode NOT IN ('ignore', 'warn', 'reject') THEN 'outdated'
         ELSE 'ok' END AS status,
     'zz_trigger_guard_preset_usage_count'::name::text AS object,
@@ -60,16 +76,16 @@ SELECT 'guard_enabled' AS check_id,
         WHEN NOT counted THEN 'it lets every write pass: the counting trigger is missing, or not the one of usagefix'
         WHEN NOT as_released OR NOT conditioned OR mode NOT IN ('ignore', 'warn', 'reject')
             THEN 'not the trigger that apply creates'
+        WHEN again IS NOT NULL THEN format('another trigger calls the guard, too: %s', again)
         ELSE format('mode %s', mode) END AS detail,
     CASE WHEN NOT enabled THEN format('ALTER TABLE %s ENABLE TRIGGER %I, then usagefix backfill',
             'public.presets'::regclass, 'zz_trigger_guard_preset_usage_count'::name) ELSE 'usagefix apply' END AS hint
 FROM guard
 UNION ALL
 SELECT 'guard_function_current', 'Guard function as released',
-    CASE WHEN oid IS NULL THEN 'missing' WHEN NOT as_released THEN 'outdated' ELSE 'ok' END,
+    CASE WHEN oid IS NULL THEN 'missing' WHEN other IS NOT NULL THEN 'outdated' ELSE 'ok' END,
     format('%s()', 'guard_preset_usage_count'::name),
-    CASE WHEN oid IS NULL THEN 'no such function' WHEN NOT as_released THEN 'its body is not the released one'
-        ELSE 'its body is the released one' END,
+    CASE WHEN oid IS NULL THEN 'no such function' ELSE COALESCE(other, 'its body is the released one') END,
     'usagefix apply'
 FROM guard_function
 UNION ALL

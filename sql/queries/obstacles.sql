@@ -66,6 +66,10 @@ UNION ALL
 SELECT format('another trigger calls %%s() too: %%s on %%s', ours.name, existing.tgname, existing.tgrelid::regclass),
     'Drop that trigger, then run this again.'
 FROM ours
+JOIN pg_catalog.pg_proc AS called ON called.oid = ours.oid
 JOIN pg_catalog.pg_trigger AS existing ON existing.tgfoid = ours.oid AND existing.tgparentid = 0
 WHERE existing.tgname NOT LIKE ours.triggers -- on other tables they do nothing
-    AND existing.tgrelid IN (SELECT oid FROM counters UNION ALL SELECT relation FROM tree)
+    AND CASE WHEN strpos(called.prosrc, 'usagefix') = 0 -- one that calls a function of usagefix is disabled
+        THEN existing.tgrelid IN (SELECT oid FROM counters UNION ALL SELECT relation FROM tree)
+        ELSE existing.tgenabled <> 'D' AND existing.tgrelid NOT IN (SELECT oid FROM counters)
+            AND pg_partition_root(existing.tgrelid) = (SELECT oid FROM counters) END

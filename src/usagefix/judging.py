@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from usagefix.models.verification import Check, Status
@@ -10,6 +10,8 @@ from usagefix.nouns import nouns
 from usagefix.picture.code import Code, routine
 from usagefix.picture.edits import of_edits, of_recorders, of_triggers
 from usagefix.picture.obstacles import Obstacle
+
+_ON_PATH = {"function_current": "auto_increment", "adjusting_function_current": "auto_adjust"}
 
 
 def code_checks(seen: Code, *, counted: bool) -> list[Check]:
@@ -20,6 +22,20 @@ def code_checks(seen: Code, *, counted: bool) -> list[Check]:
     if seen.counter.recorder is not None:
         checks.append(_foretold(_recorder(seen), of_recorders(seen)))
     return checks
+
+
+def on_path(seen: Code, check: Check, path: Sequence[str]) -> Check:
+    """A check of a function that counts, whose path may lack what triggers on the counters' table need. ``path``: the
+    schemas besides the application's own that apply puts there, as SQL writes them."""
+    role = _ON_PATH.get(check.check_id)
+    name = seen.counter.objects[role] if role else ""
+    function = next((f for f in seen.functions if (f.schema, f.name) == (seen.counter.schema, name)), None)
+    if check.failed or function is None or not function.search_path:
+        return check
+    plain = {schema: schema[1:-1].replace('""', '"') if schema.startswith('"') else schema for schema in path}
+    lacking = ", ".join(schema for schema in path if plain[schema] not in function.schemas)
+    detail = f"its search_path lacks {lacking}, where triggers on {nouns(seen.counter).parent} may look"
+    return replace(check, status=Status.OUTDATED, detail=detail) if lacking else check
 
 
 def _foretold(check: Check, refused: Iterable[Obstacle]) -> Check:

@@ -10,7 +10,7 @@ from usagefix import advice, catalog, preflight, trust
 from usagefix.catalog import MigrationKind
 from usagefix.database import Database
 from usagefix.errors import ConfigurationError
-from usagefix.judging import code_checks
+from usagefix.judging import code_checks, on_path
 from usagefix.models.advice import Step
 from usagefix.models.amount import Amount, minus
 from usagefix.models.figures import grouped, plural
@@ -29,6 +29,7 @@ from usagefix.models.verification import (
 from usagefix.picture.code import Code, code
 from usagefix.picture.obstacles import Obstacle, of_uses
 from usagefix.planning.outlook import outlook
+from usagefix.planning.scene import Surroundings
 
 Checks = Mapping[str, tuple[Check, ...]]
 
@@ -156,6 +157,9 @@ def object_checks(db: Database, seen: Code) -> dict[str, tuple[Check, ...]]:
             counted = any(c.check_id == "trigger_enabled" and c.status is not Status.MISSING for c in checks)
             judged = code_checks(seen, counted=counted)
             checks = [c for c in checks if c.check_id not in {j.check_id for j in judged}] + judged
+            if seen.watching:
+                path = db.row(db.query("scene"), Surroundings).path
+                checks = [on_path(seen, check, path) for check in checks]
         found[migration.version] = tuple(checks)
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from support import App
+from support import App, failing
 
 ONE = "(preset_id, user_id, usage_type) "
 
@@ -170,6 +170,20 @@ def test_the_path_follows_the_databases_configuration(app: App) -> None:
     )
     app.use(app.preset(36), times=10)
     assert app.one("SELECT count(*) FROM extra.preset_notifications WHERE type = 'usage_milestone'") == 1
+    assert app.usagefix("verify").code == 0
+    app.sql(
+        "ALTER FUNCTION auto_increment_preset_usage_count() SET search_path = public, pg_temp,"
+        " pg_usagefix_preset_usage_count_1"
+    )
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        app.use(app.preset(37), times=10)
+    verified = app.usagefix("verify", "--format", "json")
+    assert failing(verified) == {"function_current"}
+    assert "its search_path lacks extra, where triggers on presets may look" in verified.stdout
+    assert app.usagefix("apply").code == 0
+    app.use(app.preset(37), times=10)
+    app.sql(f'ALTER DATABASE "{app.name}" RESET search_path')
+    assert app.usagefix("verify").code == 0, "a restored database has no settings; the path still serves"
 
 
 def _md5(text: str) -> str:

@@ -95,6 +95,11 @@ class Code:
             and trigger.name not in self.counter.triggers and self._counts(trigger)
         )  # fmt: skip
 
+    @cached_property
+    def watching(self) -> tuple[Trigger, ...]:
+        """The enabled triggers on the counters' table that are not usagefix's: a count fires them."""
+        return tuple(t for t in self.triggers if t.is_on("presets") and t.fires and t.name not in self.counter.triggers)
+
     def _counts(self, trigger: Trigger) -> bool:
         function = self.function(trigger.function)
         if function is not None and self.is_released(function):

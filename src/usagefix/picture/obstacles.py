@@ -83,7 +83,9 @@ class _Broken:
 
 def of_any_use(db: Database) -> tuple[Obstacle, ...]:
     """What would refuse or change every count, within the open snapshot."""
-    found = distributed(db) or tuple(db.rows(db.query("refusals"), Obstacle))
+    found = distributed(db) or tuple(
+        obstacle for query in ("refusals", "ledger_refusals") for obstacle in db.rows(db.query(query), Obstacle)
+    )
     return found or tuple(_explained(db))  # neither of the former is worth, or safe, to be tried
 
 

@@ -16,7 +16,7 @@ from usagefix.picture.objects import Function
 from usagefix.planning import saving
 from usagefix.planning.partitions import on_partitions
 from usagefix.planning.plan import Choices, Edit, Plan, refused, signature_of
-from usagefix.planning.rivals import Held, held_off
+from usagefix.planning.rivals import Held, guarding, held_off
 from usagefix.planning.scene import Scene
 from usagefix.planning.stops import stop_if_changed
 from usagefix.planning.together import locked_together
@@ -120,6 +120,7 @@ def _of_limit(scene: Scene) -> Iterator[str]:
 
 def _guard(scene: Scene, migration: Migration, choices: Choices) -> Plan:
     saved = saving.entries(scene, migration, ["guard"], [], [])
+    again = tuple(guarding(scene))
     statements: list[Statement] = []
     for statement in _without_by_hand(migration, scene, alone=choices.alone):
         text = statement.text
@@ -130,8 +131,10 @@ def _guard(scene: Scene, migration: Migration, choices: Choices) -> Plan:
         if _records(statement):
             statements += saving.notes(scene, saved)
             statements += _taken_over(scene, ["guard"], path=False)
+            statements += [hold for trigger in again for hold in trigger.statements]
         statements.append(Statement(statement.purpose, text))
-    return Plan(migration, tuple(_in_order(statements)), saved=saved)
+    remarks = tuple(trigger.remark for trigger in again)
+    return Plan(migration, tuple(_in_order(statements)), remarks=remarks, saved=saved)
 
 
 def guard_trigger(scene: Scene, mode: GuardMode) -> str:

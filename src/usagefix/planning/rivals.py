@@ -73,8 +73,19 @@ def _serves_others(scene: Scene, trigger: Trigger) -> bool:
 
 
 def _held(trigger: Trigger) -> Held:
-    name = quoted(trigger.name)
-    statement = Statement(
-        f"Disable trigger {trigger}, which also counts", f"ALTER TABLE {trigger.on_table} DISABLE TRIGGER {name};"
-    )
-    return Held(trigger, (statement,), f"trigger {trigger} also counts: apply disables it")
+    return Held(trigger, (_off(trigger, "counts"),), f"trigger {trigger} also counts: apply disables it")
+
+
+def guarding(scene: Scene) -> Iterator[Held]:
+    """Further triggers on the counters' table that call the guard: without its condition, it refuses each count."""
+    name, guard = scene.counter.objects["zz_trigger_guard"], scene.named(scene.counter.objects["guard"])
+    for trigger in scene.triggers_on("presets"):
+        if guard is not None and trigger.function == guard.oid and trigger.name != name and trigger.fires:
+            held = f"trigger {trigger} also calls the guard: apply disables it"
+            yield Held(trigger, (_off(trigger, "calls the guard"),), held)
+
+
+def _off(trigger: Trigger, does: str) -> Statement:
+    """The statement that disables a trigger, with what it also does."""
+    text = f"ALTER TABLE {trigger.on_table} DISABLE TRIGGER {quoted(trigger.name)};"
+    return Statement(f"Disable trigger {trigger}, which also {does}", text)
