@@ -4,6 +4,7 @@
 --
 -- It prints four tables: checks of the catalog, checks of the counters, the totals, and the presets to look at. Each
 -- statement reads counters and events in one snapshot, so concurrent writes cause no false alarm.
+-- If preset_usage is partitioned, run verify_partitions.sql as well.
 -- Connect as the owner of the tables, or row level security hides rows from you (the check counters_accurate says so).
 -- `usagefix verify` and `usagefix doctor` also read code, and find what else writes the counter.
 
@@ -25,12 +26,9 @@ DO $do$ BEGIN
 END $do$;
 
 -- Objects
-WITH RECURSIVE tree AS (
-    SELECT tables.oid AS relation, tables.relkind AS kind, true AS whole
+WITH tree AS (
+    SELECT tables.oid AS relation, tables.relkind AS kind
     FROM pg_class AS tables WHERE tables.oid = to_regclass('public.preset_usage')
-    UNION ALL SELECT parents.inhrelid, tables.relkind, false FROM tree
-    JOIN pg_inherits AS parents ON parents.inhparent = tree.relation
-    JOIN pg_class AS tables ON tables.oid = parents.inhrelid
 ), released AS (
     SELECT 'INSERT' AS event, 'trigger_auto_increment_preset_usage_count'::name AS name, 4 AS type,
         NULL::name AS old_table, 'new_events'::name AS new_table,
@@ -42,49 +40,28 @@ WITH RECURSIVE tree AS (
     UNION ALL SELECT 'TRUNCATE', 'trigger_auto_adjust_preset_usage_count_truncate'::name, 32, NULL, NULL,
         to_regprocedure('public.auto_adjust_preset_usage_count()')
 ), found AS (
-    -- Each expected trigger: on the whole table, and on each partition, where the one for TRUNCATE fires before.
-    SELECT tree.relation, tree.kind, tree.whole, released.event, released.name, existing.oid IS NOT NULL AS present,
+    -- Each expected trigger
+    SELECT tree.relation, released.event, released.name, existing.oid IS NOT NULL AS present,
         COALESCE(existing.tgenabled IN ('O', 'A'), false) AS enabled, existing.tgenabled AS state,
         COALESCE(existing.tgtype, 0) & 1 = 1 AS by_row,
-        COALESCE(existing.tgtype = released.type + CASE WHEN event = 'TRUNCATE' AND NOT tree.whole THEN 2 ELSE 0 END
+        COALESCE(existing.tgtype = released.type
             AND existing.tgfoid = released.function AND existing.tgqual IS NULL
             AND existing.tgoldtable IS NOT DISTINCT FROM released.old_table
-            AND existing.tgnewtable IS NOT DISTINCT FROM released.new_table, false) AS as_released,
-        EXISTS (
-            SELECT FROM pg_trigger AS cloned
-            WHERE cloned.tgrelid = tree.relation AND cloned.tgparentid <> 0 AND cloned.tgenabled IN ('O', 'A')
-                AND cloned.tgname = 'trigger_auto_count_row_preset_usage_count'::name
-        ) AND NOT EXISTS (
-            SELECT FROM pg_trigger AS own
-            WHERE own.tgrelid = tree.relation AND own.tgenabled IN ('O', 'A')
-                AND own.tgfoid = to_regprocedure('public.auto_increment_preset_usage_count()')
-        ) AND tree.kind = 'r' AS later
+            AND existing.tgnewtable IS NOT DISTINCT FROM released.new_table, false) AS as_released
     FROM tree
     CROSS JOIN released
     LEFT JOIN pg_trigger AS existing ON existing.tgrelid = tree.relation AND existing.tgname = released.name
-    WHERE released.event <> 'TRUNCATE' OR tree.whole OR tree.kind = 'r'
 ), counting AS (
     SELECT found.*, parents.inhparent::regclass AS above
     FROM (VALUES (1)) AS one
-    LEFT JOIN found ON found.whole AND found.event = 'INSERT'
+    LEFT JOIN found ON found.event = 'INSERT'
     LEFT JOIN pg_inherits AS parents ON parents.inhrelid = found.relation
 ), adjusting AS (
     SELECT count(*) FILTER (WHERE present) AS present, bool_and(enabled) AS enabled,
         bool_and(as_released) AS as_released,
         string_agg(lower(event), ', ' ORDER BY event) FILTER (WHERE NOT present) AS absent,
         string_agg(lower(event), ', ' ORDER BY event) FILTER (WHERE NOT enabled) AS disabled
-    FROM found WHERE whole AND event <> 'INSERT'
-), partitions AS (
-    -- Counted by its own triggers, or by the row-level trigger that PostgreSQL creates on later partitions.
-    SELECT event = 'INSERT' AS inserts, count(DISTINCT relation) AS present,
-        count(DISTINCT relation) FILTER (WHERE later) AS later,
-        count(DISTINCT relation) FILTER (WHERE wrong) AS wrong,
-        string_agg(DISTINCT relation::regclass::text, ', ') FILTER (WHERE wrong) AS names
-    FROM (
-        SELECT found.*, NOT (present AND enabled AND as_released OR later) AS wrong
-        FROM found WHERE NOT whole
-    ) AS each
-    GROUP BY event = 'INSERT'
+    FROM found WHERE event <> 'INSERT'
 ), functions AS (
     SELECT wanted.prefix, wanted.title, format('%s()', wanted.name) AS name, proc.oid,
         -- The whole body or, if nothing is partitioned, the one without what partitions need; and the path by which
@@ -129,20 +106,6 @@ SELECT 'trigger_enabled' AS check_id, 'New uses are counted' AS title,
         WHEN above IS NOT NULL THEN format('detach it from %s, then usagefix backfill', above)
         ELSE 'usagefix apply' END AS hint
 FROM counting
-UNION ALL SELECT CASE WHEN kinds.inserts THEN 'partitions_counted' ELSE 'partition_changes_counted' END,
-    CASE WHEN kinds.inserts THEN 'Partitions are counted' ELSE 'Partitions'' deletes are counted' END,
-    CASE WHEN partitions.present IS NULL OR counting.present IS NOT TRUE THEN 'skipped'
-        WHEN partitions.wrong > 0 THEN 'failed' ELSE 'ok' END,
-    'preset_usage', CASE WHEN partitions.present IS NULL THEN 'not partitioned'
-        WHEN counting.present IS NOT TRUE THEN 'nothing is counted yet'
-        WHEN partitions.wrong > 0 THEN format('partitions not counted once when written to directly: %s of %s: %s',
-            partitions.wrong, partitions.present, partitions.names)
-        WHEN partitions.later > 0 THEN format('partitions: %s, counted row by row: %s (apply makes them faster)',
-            partitions.present, partitions.later)
-        ELSE format('partitions: %s', partitions.present) END,
-    'usagefix apply' FROM (VALUES (true), (false)) AS kinds (inserts)
-CROSS JOIN counting
-LEFT JOIN partitions USING (inserts)
 UNION ALL SELECT 'changes_counted', 'Deletes and moves are counted',
     CASE WHEN present = 0 THEN 'missing' WHEN absent IS NOT NULL OR NOT enabled THEN 'failed'
         WHEN NOT as_released THEN 'outdated' ELSE 'ok' END,
