@@ -274,10 +274,9 @@ def _shown(default: Any) -> str:
     return "" if default is None or default is False else str(default)
 
 
-def checked(migration: Migration) -> str:
-    """The text of its verify.sql, with the checksums of each body of its apply.sql, in their order."""
-    bodies = migration.checksums()
-    text = migration.read(Face.VERIFY)
+def checked(migration: Migration, text: str, bodies: list[str]) -> str:
+    """The text of its verify.sql, with the checksums of each body of its apply.sql, in their order; so the file of the
+    checks of partitions."""
     if len(MD5.findall(text)) != len(bodies):
         raise SystemExit(f"{migration}: verify.sql must hold one md5 for each function of apply.sql")
     places = iter(bodies)
@@ -287,7 +286,11 @@ def checked(migration: Migration) -> str:
 def files() -> Iterator[tuple[Path, str]]:
     """Every generated file with its text."""
     for migration in catalog.migrations():
-        yield migration.folder / f"{Face.VERIFY}.sql", checked(migration)
+        text = migration.read(Face.VERIFY)
+        yield migration.folder / f"{Face.VERIFY}.sql", checked(migration, text, migration.checksums())
+        if text := migration.partitions_verified():
+            file = migration.folder / "verify_partitions.sql"
+            yield file, checked(migration, text, migration.partitions_checksums())
     yield PAGE, "\n".join(commands()).rstrip() + "\n"
     for command, body in BODIES.items():
         yield SCHEMAS / f"{command}.json", json.dumps(schema(command, body), indent=2) + "\n"

@@ -4,6 +4,7 @@
 --
 -- It prints four tables: checks of the catalog, checks of the counters, the totals, and the presets to look at. Each
 -- statement reads counters and events in one snapshot, so concurrent writes cause no false alarm.
+-- If preset_usage is partitioned, run verify_partitions.sql as well.
 -- Connect as the owner of the tables, or row level security hides rows from you (the check counters_accurate says so).
 -- `usagefix verify` and `usagefix doctor` also read code, and find what else writes the counter.
 
@@ -25,12 +26,9 @@ DO $do$ BEGIN
 END $do$;
 
 -- Objects
-WITH RECURSIVE tree AS (
-    SELECT tables.oid AS relation, tables.relkind AS kind, true AS whole
+WITH tree AS (
+    SELECT tables.oid AS relation, tables.relkind AS kind
     FROM pg_class AS tables WHERE tables.oid = to_regclass('public.preset_usage')
-    UNION ALL SELECT parents.inhrelid, tables.relkind, false FROM tree
-    JOIN pg_inherits AS parents ON parents.inhparent = tree.relation
-    JOIN pg_class AS tables ON tables.oid = parents.inhrelid
 ), released AS (
     SELECT 'INSERT' AS event, 'trigger_auto_increment_preset_usage_count'::name AS name, 4 AS type,
         NULL::name AS old_table, 'new_events'::name AS new_table,
@@ -42,38 +40,27 @@ WITH RECURSIVE tree AS (
     UNION ALL SELECT 'TRUNCATE', 'trigger_auto_adjust_preset_usage_count_truncate'::name, 32, NULL, NULL,
         to_regprocedure('public.auto_adjust_preset_usage_count()')
 ), found AS (
-    -- Each expected trigger: on the whole table, and on each partition, where the one for TRUNCATE fires before.
-    SELECT tree.relation, tree.kind, tree.whole, released.event, released.name, existing.oid IS NOT NULL AS present,
+    -- Each expected trigger
+    SELECT tree.relation, released.event, released.name, existing.oid IS NOT NULL AS present,
         COALESCE(existing.tgenabled IN ('O', 'A'), false) AS enabled, existing.tgenabled AS state,
         COALESCE(existing.tgtype, 0) & 1 = 1 AS by_row,
-        COALESCE(existing.tgtype = released.type + CASE WHEN event = 'TRUNCATE' AND NOT tree.whole THEN 2 ELSE 0 END
+        COALESCE(existing.tgtype = released.type
             AND existing.tgfoid = released.function AND existing.tgqual IS NULL
             AND existing.tgoldtable IS NOT DISTINCT FROM released.old_table
-            AND existing.tgnewtable IS NOT DISTINCT FROM released.new_table, false) AS as_released,
-        tree.kind = 'r' AND EXISTS (
-            SELECT FROM pg_trigger AS own WHERE own.tgrelid = tree.relation AND own.tgenabled IN ('O', 'A')
-            HAVING bool_or(own.tgparentid <> 0 AND own.tgname = 'trigger_auto_count_row_preset_usage_count'::name)
-                AND count(*) FILTER (
-                    WHERE own.tgfoid = to_regprocedure('public.auto_increment_preset_usage_count()')) = 0) AS later
-    FROM tree CROSS JOIN released
+            AND existing.tgnewtable IS NOT DISTINCT FROM released.new_table, false) AS as_released
+    FROM tree
+    CROSS JOIN released
     LEFT JOIN pg_trigger AS existing ON existing.tgrelid = tree.relation AND existing.tgname = released.name
-    WHERE released.event <> 'TRUNCATE' OR tree.whole OR tree.kind = 'r'
 ), counting AS (
     SELECT found.*, parents.inhparent::regclass AS above
-    FROM (VALUES (1)) AS one LEFT JOIN found ON found.whole AND found.event = 'INSERT'
+    FROM (VALUES (1)) AS one
+    LEFT JOIN found ON found.event = 'INSERT'
     LEFT JOIN pg_inherits AS parents ON parents.inhrelid = found.relation
 ), adjusting AS (
     SELECT count(*) FILTER (WHERE present) AS present, bool_and(enabled) AS enabled, bool_and(as_released) AS correct,
         string_agg(lower(event), ', ' ORDER BY event) FILTER (WHERE NOT present) AS absent,
         string_agg(lower(event), ', ' ORDER BY event) FILTER (WHERE NOT enabled) AS disabled
-    FROM found WHERE whole AND event <> 'INSERT'
-), partitions AS (
-    -- Counted by its own triggers, or by the row-level trigger that PostgreSQL creates on later partitions.
-    SELECT event = 'INSERT' AS inserts, count(DISTINCT relation) AS present,
-        count(DISTINCT relation) FILTER (WHERE later) AS later, count(DISTINCT relation) FILTER (WHERE wrong) AS wrong,
-        string_agg(DISTINCT relation::regclass::text, ', ') FILTER (WHERE wrong) AS names
-    FROM found CROSS JOIN LATERAL (VALUES (NOT (present AND enabled AND as_released OR later))) AS each (wrong)
-    WHERE NOT whole GROUP BY 1
+    FROM found WHERE event <> 'INSERT'
 ), functions AS (
     SELECT wanted.prefix, wanted.title, format('%s()', wanted.name) AS name, proc.oid,
         -- What apply makes otherwise. The body may lack what partitions need if nothing is partitioned.
@@ -87,7 +74,8 @@ WITH RECURSIVE tree AS (
                     attrelid = presets.oid AND attname = 'last_used_at'::name OR --? dated
                     attrelid = to_regclass('public.preset_usage') AND attname = 'created_at'::name) --? dated
             ) THEN 'it does not set TimeZone' END, --? dated
-            settings.other), '') AS other, proc.prosecdef OR wanted.path IS NOT NULL AS definer,
+            settings.other), '') AS other,
+        proc.prosecdef AS definer,
         quote_ident(owners.rolname) AS owner, proc.proowner <> presets.relowner AS misowned,
         presets.relrowsecurity AND NOT (owners.rolsuper OR owners.rolbypassrls)
             AND (presets.relforcerowsecurity OR NOT pg_has_role(proc.proowner, presets.relowner, 'USAGE')) AS hidden,
@@ -96,31 +84,29 @@ WITH RECURSIVE tree AS (
         COALESCE(array_to_string(proc.proconfig, ';') LIKE '%search\_path=%pg\_temp%', false) AS pinned
     FROM (
         VALUES ('function', 'Counting function', 'auto_increment_preset_usage_count'::name,
-                '2b767bba4342ed3eeeaf188368b9e042 a6c346708404f92cb3c32c0dece3b33e', NULL::text[]),
+                '2b767bba4342ed3eeeaf188368b9e042 a6c346708404f92cb3c32c0dece3b33e'),
             ('adjusting_function', 'Adjusting function', 'auto_adjust_preset_usage_count'::name,
-                'fe5a13cabbbacf8c26378ca2a5750c62 9bdd13547fd809ddc03dd7ded31bce5b', NULL),
-            (NULL, NULL, 'auto_note_preset_usage_count'::name,
-                '5257154bf489133cf32e947be1741221', ARRAY['pg_catalog', 'pg_temp']),
-            (NULL, NULL, 'auto_count_row_preset_usage_count'::name, '1b304ae6e39decf83e78c18e0b430f7a', NULL)
-    ) AS wanted (prefix, title, name, bodies, path)
+                'fe5a13cabbbacf8c26378ca2a5750c62 9bdd13547fd809ddc03dd7ded31bce5b')
+    ) AS wanted (prefix, title, name, bodies)
     LEFT JOIN pg_class AS presets ON presets.oid = to_regclass('public.presets')
     LEFT JOIN pg_proc AS proc
         ON proc.proname = wanted.name AND proc.pronamespace = presets.relnamespace AND proc.pronargs = 0
-    LEFT JOIN pg_roles AS owners ON owners.oid = proc.proowner LEFT JOIN LATERAL (
+    LEFT JOIN pg_roles AS owners ON owners.oid = proc.proowner
+    LEFT JOIN LATERAL (
         SELECT string_agg(CASE WHEN path.names IS NULL THEN format('it sets %s', split_part(entry, '=', 1))
             ELSE 'its search_path is not the one that apply sets' END, ', ' ORDER BY entry) AS other
         FROM unnest(proc.proconfig) AS config (entry)
         CROSS JOIN LATERAL (VALUES (CASE WHEN starts_with(entry, 'search_path=') THEN ARRAY(SELECT part[1]
             FROM regexp_matches(substr(entry, 13), '"(?:[^"]|"")*"|[^", ]+', 'g') AS part) END)) AS path (names)
         -- Its own schema first, last the name by which the guard recognises it, others only if safe.
-        WHERE entry <> 'TimeZone=UTC' AND (names = wanted.path OR wanted.path IS NULL
-            AND names[1] = proc.pronamespace::regnamespace::text
+        WHERE entry <> 'TimeZone=UTC' AND (names[1] = proc.pronamespace::regnamespace::text
             AND names[cardinality(names) - 1 :] = ARRAY['pg_temp', 'pg_usagefix_preset_usage_count_1'::text]
             AND names[2 : cardinality(names) - 2] <@ ARRAY(
                 SELECT schemas.oid::regnamespace::text FROM pg_namespace AS schemas WHERE NOT EXISTS (
                     SELECT FROM aclexplode(schemas.nspacl) AS granted WHERE granted.privilege_type = 'CREATE'
                         AND granted.grantee NOT IN (presets.relowner, schemas.nspowner)))) IS NOT TRUE
-    ) AS settings ON true)
+    ) AS settings ON true
+)
 SELECT 'trigger_enabled' AS check_id, 'New uses are counted' AS title,
     CASE WHEN NOT present OR relation IS NULL THEN 'missing' WHEN NOT enabled OR above IS NOT NULL THEN 'failed'
         WHEN NOT as_released THEN 'outdated' ELSE 'ok' END AS status,
@@ -134,29 +120,7 @@ SELECT 'trigger_enabled' AS check_id, 'New uses are counted' AS title,
         THEN format('ALTER TABLE %s ENABLE TRIGGER %I, then usagefix backfill', relation::regclass, name)
         WHEN above IS NOT NULL THEN format('detach it from %s, then usagefix backfill', above)
         ELSE 'usagefix apply' END AS hint
-FROM counting UNION ALL SELECT CASE WHEN kinds.inserts THEN 'partitions_counted' ELSE 'partition_changes_counted' END,
-    CASE WHEN kinds.inserts THEN 'Partitions are counted' ELSE 'Partitions'' deletes are counted' END,
-    CASE WHEN partitions.present IS NULL OR counting.present IS NOT TRUE THEN 'skipped'
-        WHEN partitions.wrong > 0 OR altered.names IS NOT NULL THEN 'failed' ELSE 'ok' END,
-    'preset_usage', CASE WHEN partitions.present IS NULL THEN 'not partitioned'
-        WHEN counting.present IS NOT TRUE THEN 'nothing is counted yet'
-        WHEN altered.names IS NOT NULL THEN altered.names
-        WHEN partitions.wrong > 0 THEN format('partitions not counted once when written to directly: %s of %s: %s',
-            partitions.wrong, partitions.present, partitions.names)
-        WHEN partitions.later > 0 THEN format('partitions: %s, counted row by row: %s (apply makes them faster)',
-            partitions.present, partitions.later) ELSE format('partitions: %s', partitions.present) END,
-    'usagefix apply' FROM (VALUES (true), (false)) AS kinds (inserts) CROSS JOIN counting
-LEFT JOIN partitions USING (inserts)
-LEFT JOIN (SELECT true AS inserts, string_agg(what, '; ') AS names FROM (
-    SELECT format('%s: %s', name, CASE WHEN oid IS NULL THEN 'no such function' ELSE COALESCE(other, 'not safe') END)
-    FROM functions
-    WHERE prefix IS NULL AND (oid IS NULL OR other <> '' OR NOT definer OR hidden OR misowned OR open OR NOT pinned)
-    UNION ALL SELECT format('%s: no trigger %I, or it is disabled', relation::regclass, lost) FROM tree
-    CROSS JOIN unnest(ARRAY['trigger_auto_count_row_preset_usage_count'::name,
-        'trigger_auto_note_preset_usage_count_enter'::name, 'trigger_auto_note_preset_usage_count_leave'::name]) AS lost
-    WHERE kind = 'p' AND NOT EXISTS (
-        SELECT FROM pg_trigger WHERE tgrelid = relation AND tgname = lost AND tgenabled IN ('O', 'A'))
-) AS each (what)) AS altered USING (inserts)
+FROM counting
 UNION ALL SELECT 'changes_counted', 'Deletes and moves are counted',
     CASE WHEN present = 0 THEN 'missing' WHEN absent IS NOT NULL OR NOT enabled THEN 'failed'
         WHEN NOT correct THEN 'outdated' ELSE 'ok' END,
@@ -174,7 +138,8 @@ FROM (VALUES (to_regclass('public.idx_preset_usage_daily_unique'))) AS daily (oi
 UNION ALL SELECT prefix || '_current', title || ' as released',
     CASE WHEN oid IS NULL THEN 'missing' WHEN other IS NOT NULL THEN 'outdated' ELSE 'ok' END, name,
     CASE WHEN oid IS NULL THEN 'no such function' ELSE COALESCE(other, 'its body is the released one') END,
-    'usagefix apply' FROM functions WHERE prefix IS NOT NULL UNION ALL SELECT prefix || '_secure', title || ' is safe',
+    'usagefix apply' FROM functions
+UNION ALL SELECT prefix || '_secure', title || ' is safe',
     CASE WHEN oid IS NULL THEN 'skipped' WHEN NOT definer OR hidden OR misowned OR open OR NOT pinned THEN 'failed'
         ELSE 'ok' END, name, CASE WHEN oid IS NULL THEN 'no such function'
         WHEN NOT definer THEN 'not SECURITY DEFINER: RLS makes it miss counters'
@@ -182,7 +147,8 @@ UNION ALL SELECT prefix || '_current', title || ' as released',
         WHEN open THEN 'other roles may execute it' WHEN NOT pinned THEN 'its search_path is not pinned'
         ELSE 'passes RLS, path pinned, closed' END,
     CASE WHEN hidden AND NOT misowned THEN format('ALTER ROLE %s BYPASSRLS, then usagefix backfill', owner)
-        ELSE 'usagefix apply' END FROM functions WHERE prefix IS NOT NULL;
+        ELSE 'usagefix apply' END
+FROM functions;
 
 -- Counters. Counters and events are read separately, so that this also works on distributed tables
 WITH shown AS MATERIALIZED (

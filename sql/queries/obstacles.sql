@@ -9,6 +9,8 @@ WITH RECURSIVE tree AS (
     SELECT to_regprocedure(%(auto_adjust)s)::oid AS oid, %(auto_adjust_name)s AS name,
         'trigger_' || %(auto_adjust_name)s || '%%' AS triggers
     UNION ALL
+    SELECT to_regprocedure(%(auto_note)s), %(auto_note_name)s, 'trigger_' || %(auto_note_name)s || '%%'
+    UNION ALL
     SELECT to_regprocedure(%(guard)s), %(guard_name)s, '%%trigger_' || %(guard_name)s || '%%'
 )
 SELECT format('a generated or identity column cannot be counted in: %%s',

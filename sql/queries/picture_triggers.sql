@@ -37,7 +37,7 @@ SELECT
             AND needs.refclassid = 'pg_extension'::regclass
     ) AS needing
 FROM pg_catalog.pg_trigger AS existing
-WHERE NOT existing.tgisinternal AND (
+WHERE (NOT existing.tgisinternal OR existing.tgparentid <> 0 AND existing.tgconstraint = 0) AND ( -- PostgreSQL 14
     existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = to_regclass(%(parent)s)
     OR existing.tgfoid::bigint = ANY (%(functions)s::bigint[]))
 ORDER BY place, on_table, name

@@ -38,7 +38,7 @@ def script(
         elif face is Face.BACKFILL:
             text = _backfill(db, migration, believed)
         else:
-            text = migration.read(face, counter)
+            text = migration.script(face, counter)
         texts.append(_whatever_is_set(text, face))
     return "\n".join(texts if face is Face.VERIFY else [_ONE_TRANSACTION, *texts])
 

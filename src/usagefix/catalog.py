@@ -83,9 +83,11 @@ class Migration:
         return [" ".join(dict.fromkeys(map(counter.md5, bodies))) for bodies in zip(*forms, strict=True)]
 
     def script(self, face: Face, counter: Counter = STANDARD, *, with_ledger: bool = True) -> str:
-        """The script to run by hand for a face. apply also needs the ledger, and the file that may stop it."""
+        """The script to run by hand for a face. apply also needs the ledger, and the file that may stop it; verify, if
+        the table of events is partitioned, the checks of that."""
         if face is not Face.APPLY:
-            return self.read(face, counter)
+            further = self.partitions_verified(counter) if face is Face.VERIFY and counter.partitioned else ""
+            return "\n".join(filter(None, [self.read(face, counter), further]))
         stops = self.folder / "stops.sql"
         first = [ledger(counter)] if with_ledger else []
         first += [_written(_read(stops), counter)] if stops.exists() else []
@@ -97,19 +99,33 @@ class Migration:
 
     def partitions(self, counter: Counter = STANDARD) -> tuple[Statement, ...]:
         """What a partitioned table of events needs beside ``apply.sql``."""
-        return statements(_written(_read(self.folder / "partitions.sql"), counter))
+        return statements(_written(self._partitions, counter))
+
+    def partitions_verified(self, counter: Counter = STANDARD) -> str:
+        """The text of the file that checks them, with the checksums of their functions; empty if there is none."""
+        file = self.folder / "verify_partitions.sql"
+        text = _written(_read(file), counter) if file.exists() else ""
+        if counter != STANDARD:
+            for usual, here in zip(self.partitions_checksums(), self.partitions_checksums(counter), strict=True):
+                text = text.replace(usual, here)
+        return text
+
+    def partitions_checksums(self, counter: Counter = STANDARD) -> list[str]:
+        """The md5 of each body of a function that partitions need."""
+        counter = replace(counter.as_stored, partitioned=True)
+        return [counter.md5(body) for body in _RELEASED_BODY.findall(_written(self._partitions, counter))]
 
     def object_checks(self, counter: Counter = STANDARD) -> str:
-        """The statement of ``verify.sql`` that checks the catalog, and counts nothing."""
-        return self._checks("Objects", counter)
+        """The statement that checks the catalog, and counts nothing: of ``verify.sql``, and of what partitions need."""
+        checks, further = self._checks("Objects", counter), self.partitions_verified(counter)
+        return f"{checks}\nUNION ALL (\n{_checks(further, 'Partitions')}\n)" if further else checks
 
     def counter_checks(self, counter: Counter = STANDARD) -> str:
         """The statement of ``verify.sql`` that counts, and checks the counters."""
         return self._checks("Counters", counter)
 
     def _checks(self, title: str, counter: Counter) -> str:
-        found = map(_statement, split(self._in_names(Face.VERIFY, counter)))  # sqlparse takes ten times as long
-        return next(one for one in found if one.title == title).text.rstrip(";\n")
+        return _checks(self._in_names(Face.VERIFY, counter), title)
 
     @property
     def kind(self) -> MigrationKind:
@@ -125,6 +141,11 @@ class Migration:
         """SHA-256 over its files, in hexadecimal; released files never change."""
         whole = "\0".join(_read(file) for file in sorted(self.folder.glob("*.sql")))
         return hashlib.sha256(whole.encode()).hexdigest()
+
+    @property
+    def _partitions(self) -> str:
+        file = self.folder / "partitions.sql"
+        return _read(file) if file.exists() else ""
 
     @property
     def _header(self) -> dict[str, str]:
@@ -281,6 +302,11 @@ def _written(text: str, counter: Counter) -> str:
 @cache
 def _worded(rendered: str, counter: Counter) -> str:
     return commented(rendered, counter)
+
+
+def _checks(text: str, title: str) -> str:
+    found = map(_statement, split(text))  # sqlparse takes ten times as long
+    return next(one for one in found if one.title == title).text.rstrip(";\n")
 
 
 def _statement(text: str) -> Statement:

@@ -29,7 +29,7 @@ def test_every_folder_is_a_version_with_its_faces() -> None:
     assert folders == {str(migration) for migration in catalog.migrations()}
     every = {f"{face}.sql" for face in Face}
     files = {
-        MigrationKind.COUNTING: every | {"partitions.sql", "stops.sql"},
+        MigrationKind.COUNTING: every | {"partitions.sql", "verify_partitions.sql", "stops.sql"},
         MigrationKind.GUARD: every - {"backfill.sql"},
     }
     for migration in catalog.migrations():
@@ -53,7 +53,7 @@ def test_every_check_has_its_place_in_the_report() -> None:
     in_sql = {
         found
         for migration in catalog.migrations()
-        for found in re.findall(r"SELECT '([a-z_]+)'(?= AS check_id|,)", migration.read(Face.VERIFY))
+        for found in re.findall(r"SELECT '([a-z_]+)'(?= AS check_id|,)", migration.script(Face.VERIFY))
     }
     in_sql |= {f"{of}_{end}" for of in ("function", "adjusting_function") for end in ("current", "secure")}
     judged = {check for check in CHECKS if f'"{check}"' in inspect.getsource(judging)}
@@ -149,8 +149,11 @@ def test_what_is_done_by_hand_only_is_marked() -> None:
 
 @pytest.mark.parametrize("migration", catalog.migrations(), ids=str)
 def test_the_object_checks_are_the_first_question_of_verify(migration: Migration) -> None:
+    """And that of the file about partitions, where there is one."""
     _, first, *_ = catalog.statements(migration.read(Face.VERIFY))
-    assert migration.object_checks() == first.text.rstrip(";")
+    of_partitions = catalog.statements(migration.partitions_verified())[1:]
+    questions = [s.text.rstrip(";") for s in (first, *of_partitions)]
+    assert migration.object_checks() == "\nUNION ALL (\n".join(questions) + "\n)" * len(of_partitions)
 
 
 @pytest.mark.parametrize("path", sorted((SQL / "queries").iterdir()), ids=lambda path: path.stem)

@@ -69,7 +69,7 @@ def _counting(scene: Scene, migration: Migration, choices: Choices) -> Plan:
     triggers = [item for item in held if isinstance(item, Held)]
     changed = [edit for edit in edits if edit.changes]
     saved = saving.entries(scene, migration, roles, triggers, changed)
-    statements: list[Statement] = []
+    statements = list(_in_the_way(scene))
     for statement in _without_by_hand(migration, scene, alone=choices.alone):
         if _records(statement):
             if changed or choices.by_hand:
@@ -189,6 +189,16 @@ def _taken_over(scene: Scene, roles: list[str], *, path: bool = True) -> Iterato
         grantees = sorted({*scene.around.grantees, *(there.grantees if there else [])} - {"PUBLIC"})
         if grantees:
             yield Statement("", f"REVOKE ALL ON FUNCTION {signature} FROM {', '.join(grantees)} CASCADE;")
+
+
+def _in_the_way(scene: Scene) -> Iterator[Statement]:
+    """Constraint triggers under names of ours, which CREATE OR REPLACE TRIGGER does not replace."""
+    for trigger in scene.triggers_on("preset_usage", "partition"):
+        if trigger.constrains and trigger.name in scene.counter.triggers:
+            yield Statement(
+                f"Drop constraint trigger {trigger}, which cannot be replaced",
+                f"DROP TRIGGER {quoted(trigger.name)} ON {trigger.on_table};",
+            )
 
 
 def _left_on_others(scene: Scene) -> Iterator[Statement]:

@@ -33,10 +33,10 @@ def verify(
 
     The exit code is 1 when something is not right. With --watch it is that of the last round.
 
-    Checks: events_complete, trigger_enabled, partitions_counted, partition_changes_counted, changes_counted,
-    function_current, adjusting_function_current, function_secure, adjusting_function_secure, counted_once,
-    daily_limit_gone, tracker_inserts_only, guard_enabled, guard_function_current, guard_function_secure, uses_accepted,
-    counters_accurate, last_used_current.
+    Checks: events_complete, trigger_enabled, changes_counted, function_current, adjusting_function_current,
+    function_secure, adjusting_function_secure, partitions_counted, partition_changes_counted,
+    partition_functions_current, partition_functions_secure, counted_once, daily_limit_gone, tracker_inserts_only,
+    guard_enabled, guard_function_current, guard_function_secure, uses_accepted, counters_accurate, last_used_current.
 
     Example: usagefix verify --format json
     """
