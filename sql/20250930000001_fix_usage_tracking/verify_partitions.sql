@@ -115,7 +115,7 @@ WITH RECURSIVE tree AS (
         VALUES ('auto_note_preset_usage_count'::name, '5257154bf489133cf32e947be1741221',
                 to_regprocedure('public.auto_note_preset_usage_count()'), false,
                 'search_path=pg_catalog, pg_temp', NULL),
-            ('auto_count_row_preset_usage_count'::name, '1b304ae6e39decf83e78c18e0b430f7a',
+            ('auto_count_row_preset_usage_count'::name, '74ea943b1fa28625e1f866a6c2dde47b',
                 to_regprocedure('public.auto_count_row_preset_usage_count()'), true,
                 replace(format('search_path=%s, ', presets.relnamespace::regnamespace), '"', ''),
                 concat(', pg_temp, ', 'pg_usagefix_preset_usage_count_1'::name))

@@ -69,11 +69,8 @@ class Migration:
         return text
 
     def bodies(self, counter: Counter = STANDARD) -> list[str]:
-        """The bodies of the functions that ``apply.sql`` creates, then those that partitions need."""
-        texts = [self.read(Face.APPLY, counter)]
-        if (more := self.folder / "partitions.sql").exists():
-            texts.append(_written(_read(more), counter))
-        return [body for text in texts for body in _RELEASED_BODY.findall(text)]
+        """The bodies of the functions that ``apply.sql`` creates."""
+        return _RELEASED_BODY.findall(self.read(Face.APPLY, counter))
 
     def checksums(self, counter: Counter = STANDARD) -> list[str]:
         """The md5 of each of these bodies, as PostgreSQL's ``md5()`` computes it. If a database without partitions
