@@ -153,7 +153,7 @@ def require_changeable(db: Database) -> None:
     WrongDatabase, ReadOnlyServer or NotPermitted, with each missing privilege and its GRANT."""
     require_writable(db)
     _require_owned(db, *require_tables(db))
-    missing = db.rows(db.query("rights"), MissingRight)
+    missing = db.once("rights", lambda: db.rows(db.query("rights"), MissingRight))
     if missing:
         raise NotPermitted(
             f"role {db.session.role} lacks {'; and '.join(right.missing for right in missing)}",

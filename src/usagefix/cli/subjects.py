@@ -33,7 +33,8 @@ def look_up(
     from usagefix.picture.hidden import require_nothing_hidden
     from usagefix.picture.resolving import resolved
 
-    schema, applied = db.counter.schema, ledger.counters(db)
+    with db.snapshot():
+        schema, applied = db.counter.schema, ledger.counters(db)
     missing = undeclared(wanted, schema, applied)
     kept = recalled(db, wanted, missing) if recalling else ()
     if not kept:
@@ -42,9 +43,10 @@ def look_up(
     selected = tuple(name for name in wanted.selected if name not in of_ledger)
     asked = chosen(selected, wanted.counters, wanted.by) if selected or not kept else ()
     found = resolved(db, wanted.counters, schema, vetting=vetting, asked=asked, applied=applied, making=making)
-    db.counters = (*(ledger.settled(db, counter) for counter in found), *kept)
-    db.counter = db.counters[0]
-    require_nothing_hidden(db, (table for of in db.counters for table in (of.parent_sql, of.child_sql)))
+    with db.snapshot():
+        db.counters = (*(ledger.settled(db, counter) for counter in found), *kept)
+        db.counter = db.counters[0]
+        require_nothing_hidden(db, (table for of in db.counters for table in (of.parent_sql, of.child_sql)))
     return missing
 
 
