@@ -25,8 +25,8 @@ from pathlib import Path
 AT_RUN_TIME = ("DATABASE_URL", "SUPABASE_DB_URL", "USAGEFIX_", "GITHUB_", "COLUMNS", "PG", "PYTEST_")
 REAL = "demo"  # it starts servers, and its tests are about how it begins and ends
 
-# Imports all there is to import, reads the signatures of the commands, and writes the bundled SQL for the usual counter:
-# what each run would do again.
+# Imports all there is to import, reads the signatures of the commands, and writes the bundled SQL for the usual counter
+# and for another: what each run would do again.
 BEGUN = r"""
 import gc, importlib, itertools, json, os, pkgutil, runpy, socket, sys
 from dataclasses import replace
@@ -40,8 +40,10 @@ from usagefix import catalog, cli
 from usagefix.counter import STANDARD
 
 cli.parser()
-for partitioned, baselines in itertools.product((True, False), repeat=2):
-    counter = replace(STANDARD, partitioned=partitioned, baselines=baselines)
+counters = [replace(STANDARD, partitioned=p, baselines=b) for p, b in itertools.product((True, False), repeat=2)]
+# Some other one: what is read of the files for it serves all that a test declares.
+counters += [replace(of, parent="p", child="c", slug="p_c", daily=None, last=None, time=None) for of in counters]
+for counter in counters:
     catalog.released_bodies(counter)
     catalog.statements(catalog.ledger(counter))
     for query in (catalog.root() / "queries").glob("*.sql"):

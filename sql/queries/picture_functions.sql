@@ -1,14 +1,10 @@
--- The functions of the application that name the counter or the events, have one of two names, are called by a trigger
--- of the two tables, or name one of the functions found before; without those of extensions. Parameters: names (in
--- lower case), known (oids of functions that need not be read again).
+-- The functions of the application that have a word in their text, have one of some names, are called by a trigger of
+-- some tables or their partitions, or name one of the functions found before; without those of extensions. Parameters:
+-- words, known_names, relations, names (in lower case), known (oids of functions that need not be read again).
 WITH RECURSIVE tree AS (
-    SELECT to_regclass(%(child)s)::oid AS relation
-    UNION ALL
+    SELECT to_regclass(given.name)::oid AS relation FROM unnest(%(relations)s::text[]) AS given (name)
+    UNION
     SELECT parents.inhrelid FROM pg_catalog.pg_inherits AS parents JOIN tree ON parents.inhparent = tree.relation
-), counters AS (
-    SELECT oid, relowner, relrowsecurity, relforcerowsecurity
-    FROM pg_catalog.pg_class
-    WHERE oid = to_regclass(%(parent)s)
 )
 SELECT
     proc.oid::bigint AS oid,
@@ -36,19 +32,8 @@ SELECT
         FROM pg_catalog.pg_roles AS roles
         WHERE roles.rolname IN ('anon', 'authenticated') AND has_function_privilege(roles.oid, proc.oid, 'EXECUTE')
     ) AS executors,
-    owners.rolsuper OR owners.rolbypassrls OR NOT counters.relrowsecurity
-        OR NOT counters.relforcerowsecurity AND pg_has_role(owners.oid, counters.relowner, 'USAGE') AS owner_passes_rls,
-    COALESCE((
-        SELECT has_column_privilege(owners.oid, attrelid, attnum, 'UPDATE') FROM pg_catalog.pg_attribute
-        WHERE attrelid = counters.oid AND attname = %(column)s), false) AS owner_may_count,
-    proc.oid IN (
-        SELECT existing.tgfoid FROM pg_catalog.pg_trigger AS existing
-        WHERE existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = counters.oid) AS attached,
     COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc) AS body,
     proc.prokind::text AS kind,
-    owners.rolsuper OR pg_has_role(owners.oid, counters.relowner, 'MEMBER')
-        OR owners.oid = (SELECT datdba FROM pg_catalog.pg_database WHERE datname = current_database())
-            AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE oid = counters.relowner) AS trusted,
     proc.prosqlbody IS NOT NULL AS atomic,
     CASE WHEN proc.prokind = 'f' THEN pg_get_functiondef(proc.oid) END AS definition,
     pg_catalog.format_type(proc.prorettype, NULL) AS returns,
@@ -90,7 +75,6 @@ FROM pg_catalog.pg_proc AS proc
 JOIN pg_catalog.pg_namespace AS namespace ON namespace.oid = proc.pronamespace
 JOIN pg_catalog.pg_language AS languages ON languages.oid = proc.prolang
 JOIN pg_catalog.pg_roles AS owners ON owners.oid = proc.proowner
-CROSS JOIN counters
 CROSS JOIN LATERAL (SELECT lower(COALESCE(pg_get_function_sqlbody(proc.oid), proc.prosrc)) AS code) AS texts
 WHERE proc.oid::bigint <> ALL (%(known)s::bigint[])
     AND proc.prokind IN ('f', 'p') AND languages.lanname NOT IN ('c', 'internal')
@@ -99,12 +83,12 @@ WHERE proc.oid::bigint <> ALL (%(known)s::bigint[])
     AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_depend AS belongs
         WHERE belongs.classid = 'pg_proc'::regclass AND belongs.objid = proc.oid AND belongs.deptype = 'e')
-    AND (strpos(texts.code, lower(replace(%(column)s, '"', '""'))) > 0
-        OR strpos(texts.code, lower(replace(%(child_name)s, '"', '""'))) > 0
-        OR proc.proname IN (%(incrementer)s, %(recorder)s, %(auto_increment_name)s, %(auto_adjust_name)s,
-            %(auto_count_row_name)s, %(auto_note_name)s, %(guard_name)s)
+    AND (EXISTS (
+            SELECT FROM unnest(%(words)s::text[]) AS word (text)
+            WHERE strpos(texts.code, lower(replace(word.text, '"', '""'))) > 0)
+        OR proc.proname::text = ANY (%(known_names)s::text[])
         OR proc.oid IN (
             SELECT existing.tgfoid FROM pg_catalog.pg_trigger AS existing
-            WHERE existing.tgrelid IN (SELECT relation FROM tree) OR existing.tgrelid = counters.oid)
+            WHERE existing.tgrelid IN (SELECT relation FROM tree))
         OR EXISTS (SELECT FROM unnest(%(names)s::text[]) AS called (name) WHERE strpos(texts.code, called.name) > 0))
 ORDER BY signature

@@ -55,11 +55,10 @@ class Migration:
 
     def read(self, face: Face, counter: Counter = STANDARD) -> str:
         """The text of one file, for a database with this counter."""
-        return _worded(self._in_names(face, counter), counter)
+        return _worded(self._in_names(face, self._file(face), counter), counter)
 
-    def _in_names(self, face: Face, counter: Counter) -> str:
-        """The same, but for its comments."""
-        text = self._file(face)
+    def _in_names(self, face: Face, text: str, counter: Counter) -> str:
+        """A file, or a statement of it, in the names for a counter, but for its comments."""
         if face in (Face.VERIFY, Face.BACKFILL) and not counter.usual:
             text = spoken(doubting(counter, text), counter)
         text = _rendered(text, counter)
@@ -70,14 +69,12 @@ class Migration:
 
     def bodies(self, counter: Counter = STANDARD) -> list[str]:
         """The bodies of the functions that ``apply.sql`` creates."""
-        return _RELEASED_BODY.findall(self.read(Face.APPLY, counter))
+        return [_body(body, counter) for body in _RELEASED_BODY.findall(self._file(Face.APPLY))]
 
     def checksums(self, counter: Counter = STANDARD) -> list[str]:
         """The md5 of each of these bodies, as PostgreSQL's ``md5()`` computes it. If a database without partitions
         gets another body, its md5 follows after a blank."""
-        counter = counter.as_stored
-        forms = [self.bodies(replace(counter, partitioned=partitioned)) for partitioned in (True, False)]
-        return [" ".join(dict.fromkeys(map(counter.md5, bodies))) for bodies in zip(*forms, strict=True)]
+        return list(_checksums(self, counter.as_stored))
 
     def script(self, face: Face, counter: Counter = STANDARD, *, with_ledger: bool = True) -> str:
         """The script to run by hand for a face. apply also needs the ledger, and the file that may stop it; verify, if
@@ -122,7 +119,8 @@ class Migration:
         return self._checks("Counters", counter)
 
     def _checks(self, title: str, counter: Counter) -> str:
-        return _checks(self._in_names(Face.VERIFY, counter), title)
+        found = next(text for text in _split(self._file(Face.VERIFY)) if _statement(text).title == title)
+        return _statement(self._in_names(Face.VERIFY, found, counter)).text.rstrip(";\n")
 
     @property
     def kind(self) -> MigrationKind:
@@ -250,8 +248,7 @@ def released_bodies(counter: Counter = STANDARD) -> frozenset[str]:
     facts = product({counter.last, None}, {counter.time, None}, (True, False))
     forms = [replace(counter, last=a, time=b, partitioned=c) for a, b, c in facts]
     texts = [_read(file) for migration in migrations() for file in migration.folder.glob("*.sql")]
-    quoted = [f"$function${body}$function$" for text in texts for body in _RELEASED_BODY.findall(text)]
-    return frozenset(_written(body, form)[10:-10] for body in quoted for form in forms)
+    return frozenset(_body(body, form) for text in texts for body in _RELEASED_BODY.findall(text) for form in forms)
 
 
 def ledger(counter: Counter = STANDARD) -> str:
@@ -280,6 +277,22 @@ def statements(script: str) -> tuple[Statement, ...]:
 @cache
 def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+@cache
+def _split(script: str) -> tuple[str, ...]:
+    return tuple(split(script))  # sqlparse takes ten times as long
+
+
+@cache
+def _checksums(migration: Migration, counter: Counter) -> tuple[str, ...]:
+    forms = [migration.bodies(replace(counter, partitioned=partitioned)) for partitioned in (True, False)]
+    return tuple(" ".join(dict.fromkeys(map(counter.md5, bodies))) for bodies in zip(*forms, strict=True))
+
+
+def _body(body: str, counter: Counter) -> str:
+    """The body of a function, in the names and words for a counter."""
+    return _written(f"$function${body}$function$", counter)[10:-10]
 
 
 @cache

@@ -31,6 +31,12 @@ _TABLES = (
     "refused_writes",
 )
 
+_PARTS = (
+    "SELECT ledger.oid IS NOT NULL, COALESCE(pg_catalog.has_schema_privilege(ledger.oid, 'USAGE'), false),"
+    " ARRAY(SELECT relname::text FROM pg_catalog.pg_class WHERE relnamespace OPERATOR(pg_catalog.=) ledger.oid)"
+    " FROM (VALUES (1)) AS one LEFT JOIN pg_catalog.pg_namespace AS ledger"
+    " ON ledger.nspname OPERATOR(pg_catalog.=) 'usagefix'"
+)
 WITH = {"usagefix.tool": f"usagefix {__version__}"}
 """The setting from which the ledger notes what works on it."""
 
@@ -119,9 +125,15 @@ class Pushed:
 def read(db: Database) -> Ledger:
     """What the ledger says of the counter in turn. Raises NotPermitted if there is one that the role may not
     read."""
+    return db.once("ledger", lambda: _read(db))
+
+
+def _read(db: Database) -> Ledger:
     if not exists(db):
         return Ledger()
-    saved = db.rows(db.query("saved_objects"), Saved) if _has(db, "saved_objects") else []  # a part of it may be lost
+    saved = (
+        db.rows(db.query("saved_objects"), Saved) if "saved_objects" in _parts(db)[2] else []
+    )  # a part of it may be lost
     return Ledger(True, tuple(db.rows(db.query("history"), Applied)), tuple(saved), counters(db))
 
 
@@ -138,7 +150,11 @@ def counters(db: Database) -> tuple[Counter, ...]:
 
     Raises NotPermitted for what apply would not have written. No fragment of theirs may become part of a statement.
     """
-    if db.values(db.query("counters_there")) != [True] or not _has(db, "history"):
+    return db.once("counters", lambda: _counters(db), of_all=True)
+
+
+def _counters(db: Database) -> tuple[Counter, ...]:
+    if db.values(db.query("counters_there")) != [True] or "history" not in _parts(db)[2]:
         return ()
     return tuple(definition.counter_of(kept.slug, kept.definition) for kept in db.rows(db.query("counters"), _Kept))
 
@@ -169,22 +185,18 @@ def renewed(db: Database, written: Ledger) -> tuple[str, ...]:
 
 def exists(db: Database) -> bool:
     """Whether this database has a ledger. Raises NotPermitted if it has one that the role may not read."""
-    there, usable = db.tuple(
-        "SELECT ledger.oid IS NOT NULL, COALESCE(pg_catalog.has_schema_privilege(ledger.oid, 'USAGE'), false)"
-        " FROM (VALUES (1)) AS one LEFT JOIN pg_catalog.pg_namespace AS ledger"
-        " ON ledger.nspname OPERATOR(pg_catalog.=) 'usagefix'"
-    )
+    there, usable, parts = _parts(db)
     if there and not usable:
         raise NotPermitted(
             f"role {db.session.role} may not read the ledger, schema usagefix",
             hint="connect as the role that ran apply, or as a superuser",
         )
-    return bool(there) and _has(db, "history")
+    return "history" in parts
 
 
-def _has(db: Database, table: str) -> bool:
-    question = "SELECT pg_catalog.to_regclass(pg_catalog.concat('usagefix.', %(table)s::text)) IS NOT NULL"
-    return bool(db.values(question, {"table": table})[0])
+def _parts(db: Database) -> tuple[bool, bool, list[str]]:
+    there, usable, parts = db.once("parts of the ledger", lambda: db.tuple(_PARTS), of_all=True)
+    return there, usable, parts
 
 
 def baselines(db: Database) -> Baselines:
@@ -194,7 +206,8 @@ def baselines(db: Database) -> Baselines:
 
 def lost(db: Database, tables: Sequence[str] = _TABLES) -> list[str]:
     """The tables of the ledger that are not there any more, of all or of some."""
-    return [table for table in tables if not _has(db, table)]
+    _, _, parts = _parts(db)
+    return [table for table in tables if table not in parts]
 
 
 def pushed(db: Database, written: Ledger) -> dict[str, Pushed]:
@@ -203,18 +216,17 @@ def pushed(db: Database, written: Ledger) -> dict[str, Pushed]:
     Only where that tool's own list has the file, and the role may read it.
     """
     noted = {entry.version: (entry.tool or "").partition(" ") for entry in written.latest if entry.action == "apply"}
+    lists = {tool: db.values(db.query("pushes"), {"tool": tool}) for tool in {tool for tool, _, _ in noted.values()}}
     return {
         version: Pushed(tool, listed)
         for version, (tool, _, listed) in noted.items()
-        if any(
-            db.values(question, {"version": listed})[0] for question in db.values(db.query("pushes"), {"tool": tool})
-        )
+        if any(db.values(question, {"version": listed})[0] for question in lists[tool])
     }
 
 
 def require_trusted(db: Database) -> None:
     """Raise NotPermitted where others could have written to the ledger, or something acts on what is written to it."""
-    distrusted = db.values(db.query("ledger_distrusted"))
+    distrusted = db.once("distrust", lambda: db.values(db.query("ledger_distrusted")))
     if distrusted:
         raise NotPermitted(
             f"{'; '.join(distrusted)}: what is recorded in schema usagefix cannot be trusted",

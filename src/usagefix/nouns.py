@@ -9,7 +9,7 @@ from usagefix.counter import Counter
 from usagefix.models.nouns import USUAL, Nouns
 from usagefix.quoting import shown
 from usagefix.rendering import CODE_TAGS, FORMAT
-from usagefix.tokens import Kind, Token, lexed, tokens
+from usagefix.tokens import Kind, Token, lexed, stretches, tokens
 
 _ABOUT = ("event", "preset")  # what stands before a column in a fragment
 _NOUN = re.compile(r"\b(?:presets|preset_usage|uses|use)\b")
@@ -103,7 +103,7 @@ def commented(script: str, counter: Counter) -> str:
             return f"{token.tag}{commented(token.content, counter)}{token.text[len(token.tag) + len(token.content) :]}"
         return token.text
 
-    return _GONE.sub("", "".join(map(inside, lexed(script))))
+    return _GONE.sub("", "".join(map(inside, stretches(script))))
 
 
 def in_comment(text: str, words: Nouns) -> str:

@@ -183,7 +183,7 @@ def require_changeable(db: Database, *, undoing: bool = False) -> None:
     each missing privilege and its GRANT."""
     require_writable(db)
     _require_owned(db, *require_tables(db, undoing=undoing))
-    missing = db.rows(db.query("rights"), MissingRight)
+    missing = db.once("rights", lambda: db.rows(db.query("rights"), MissingRight))
     if missing:
         raise NotPermitted(
             f"role {db.session.role} lacks {'; and '.join(right.missing for right in missing)}",

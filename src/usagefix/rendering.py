@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import chain
+from typing import NamedTuple
 
 from usagefix.keys import Keys
 from usagefix.sources import Fragments
@@ -51,23 +54,20 @@ class Renderer:
 
     def render(self, text: str, *, inside: bool = False) -> str:
         """The text with other names; ``inside``: it is the body of a function."""
-        text = self._without_missing(text)
-        found = lexed(text)
-        written = [token.text for token in found]
-        places = [place for place, token in enumerate(found) if token.kind in CODE]
-        code = [found[place] for place in places]
-        for index, token in enumerate(code):
-            place = places[index]
-            if token.kind is Kind.DOLLAR and token.tag in CODE_TAGS:
+        read = _read(self._without_missing(text), frozenset((self.schema, *self.words, *chain(*self.columns.values()))))
+        written, places, code = list(read.texts), read.places, read.code
+        for index, of in read.matter:
+            place, token = places[index], code[index]
+            if token.kind is Kind.DOLLAR:
                 tag, content = token.tag, token.content
                 end = token.text[len(tag) + len(content) :]
                 renderer = self._doubled() if tag == FORMAT else self
                 written[place] = f"{tag}{renderer.render(content, inside=True)}{end}"
-            elif token.kind is Kind.LITERAL and (of := _catalog_type(code, index)):
+            elif of is not None:
                 written[place] = self._constant(token.text, plain=of == "name")
-            elif token.kind is Kind.LITERAL and inside:
-                written[place] = self.said.get(token.text, token.text)
-            elif token.kind is Kind.WORD and not _is_parameter(code, index):
+            elif token.kind is Kind.LITERAL:
+                written[place] = self.said.get(token.text, token.text) if inside else token.text
+            else:
                 first, written[place] = self._word(code, index, inside=inside)
                 written[places[first] : place] = [""] * (place - places[first]) if first < index else []
         for begin, behind, whole in self.keys.edits(code) if self.keys else ():
@@ -113,7 +113,7 @@ class Renderer:
     def _is_missing(self, table: str, column: str = "") -> bool:
         return self.columns[table][column].missing if column else table in self.needless
 
-    def _word(self, code: list[Token], index: int, *, inside: bool) -> tuple[int, str]:
+    def _word(self, code: Sequence[Token], index: int, *, inside: bool) -> tuple[int, str]:
         """What is written for a word, in place of the tokens from which on."""
         word = code[index].text
         table = self._table(code, index)
@@ -127,7 +127,7 @@ class Renderer:
             first -= 4 if self._has_schema(code, index - 2) else 2
         return first, column.inside if inside else column.text
 
-    def _table(self, code: list[Token], index: int) -> str | None:
+    def _table(self, code: Sequence[Token], index: int) -> str | None:
         """The word before the dot that stands for one of the two tables."""
         before = index - 2
         if before < 0 or code[index - 1].text != "." or code[before].text not in self.columns:
@@ -135,7 +135,7 @@ class Renderer:
         of_another = before > 0 and code[before - 1].text == "." and not self._has_schema(code, before)
         return None if of_another else code[before].text
 
-    def _has_schema(self, code: list[Token], index: int) -> bool:
+    def _has_schema(self, code: Sequence[Token], index: int) -> bool:
         return index > 1 and code[index - 1].text == "." and code[index - 2].text == self.schema
 
     def _constant(self, text: str, *, plain: bool) -> str:
@@ -153,12 +153,38 @@ class Renderer:
         return "'" + name.replace("'", "''") + "'"
 
 
+class _Text(NamedTuple):
+    """A text, cut into tokens: the text of each, the places of those that are code, and these. ``matter``: the indices
+    of those that rendering may write otherwise; of a literal with the type of the catalog's that it names."""
+
+    texts: tuple[str, ...]
+    places: tuple[int, ...]
+    code: tuple[Token, ...]
+    matter: tuple[tuple[int, str | None], ...]
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str, words: frozenset[str]) -> _Text:
+    """What is the same for each counter; ``words``: those that are replaced anywhere."""
+    found = lexed(text)
+    places = tuple(place for place, token in enumerate(found) if token.kind in CODE)
+    code = tuple(found[place] for place in places)
+    matter = tuple(
+        (index, _catalog_type(code, index) if token.kind is Kind.LITERAL else None)
+        for index, token in enumerate(code)
+        if token.kind is Kind.LITERAL
+        or (token.kind is Kind.DOLLAR and token.tag in CODE_TAGS)
+        or (token.kind is Kind.WORD and token.text in words and not _is_parameter(code, index))
+    )
+    return _Text(tuple(token.text for token in found), places, code, matter)
+
+
 def doubled(text: str) -> str:
     """The text where ``%`` means something and ``%%`` is a percent sign."""
     return text.replace("%", "%%")
 
 
-def _catalog_type(code: list[Token], index: int) -> str | None:
+def _catalog_type(code: Sequence[Token], index: int) -> str | None:
     """What type of the catalog's a literal is cast to; that of a relation where it is all that a function is given that
     looks there. None: it is no name."""
     around = [token.name or token.text for token in code[max(index - 2, 0) : index + 5]]
@@ -173,7 +199,7 @@ def _catalog_type(code: list[Token], index: int) -> str | None:
     return "regclass" if before[:1] in _LOOKUPS and before[1:] == ["("] and after[:1] == [")"] else None
 
 
-def _is_parameter(code: list[Token], index: int) -> bool:
+def _is_parameter(code: Sequence[Token], index: int) -> bool:
     """Whether it is the name in ``%(name)s``."""
     if code[index - 1].text != "(":  # the last one, before the first; then the rest does not fit
         return False

@@ -43,6 +43,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_STRETCH = re.compile(rf"(?:(?!--|/\*|\$(?:[^\W\d]\w*)?\$)(?:{_TOKEN.pattern}))+", _TOKEN.flags)  # of whole tokens
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _KINDS: dict[str | None, Kind] = {
     **{kind.value: kind for kind in Kind},
@@ -104,6 +105,16 @@ def tokens(text: str, start: int = 0, stop: int | None = None) -> Iterator[Token
 def lexed(text: str) -> tuple[Token, ...]:
     """Every token of a text that is read again and again."""
     return tuple(tokens(text))
+
+
+def stretches(text: str) -> Iterator[Token]:
+    """The comments and the dollar-quoted literals, and all that is between two of them as one: MARK, whatever it is."""
+    at = 0
+    while at < len(text):
+        between = _STRETCH.match(text, at)
+        token = Token(Kind.MARK, between[0], at) if between else next(tokens(text, at))
+        yield token
+        at = token.end
 
 
 def code(text: str, start: int = 0, stop: int | None = None) -> list[Token]:

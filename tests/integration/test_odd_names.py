@@ -21,7 +21,7 @@ SINCE, UNTIL = "2026-01-01 00:00:00+00", "2026-02-01 00:00:00+00"
 ASKED: dict[str, object] = {
     "top": 3, "readers": True, "queries": True, "ids": [PRESET], "id": PRESET, "preset": PRESET, "preset_id": PRESET,
     "wanted": PRESET, "recent": 3, "usage_type": "x", "told": True, "newest": 2, "names": ["x"],
-    "known": [1], "functions": [1],
+    "known": [1], "functions": [1], "words": [ODD.child], "known_names": ["x"], "relations": [ODD.parent_sql],
     "anti_join": True, "lately": False, "pid": 0, "relation": ODD.child_sql, "keys": [PRESET], "deltas": [0],
     "run": 1, "after": 0, "size": 1, "became": [1], "first": 1, "lease": 30.0, "versions": ["x"], "tag": None,
     "falls": 3, "all": True, "owner": "postgres", "schemas": ["x"], "tables": ["y"], "tool": "usagefix", "version": "1",

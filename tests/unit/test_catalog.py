@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlparse
 from support import LEDGER, MIGRATION, ROOT, SQL, VERSION
 
-from usagefix import catalog, judging
+from usagefix import catalog, judging, tokens
 from usagefix.catalog import Face, Migration, MigrationKind
-from usagefix.counter import STANDARD
+from usagefix.counter import STANDARD, Counter
 from usagefix.errors import ConfigurationError
 from usagefix.models import verification
 from usagefix.models.choices import CHECKS, Trust
@@ -176,3 +177,23 @@ def test_tables_are_named_with_their_schema(path: Path) -> None:
     code = re.sub(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", "''", path.read_text())
     bare = re.findall(r"(?i)\b(?:FROM|JOIN|INTO|UPDATE|ON)\s+(presets|preset_usage)\b(?!\s*[.(])", code)
     assert bare == [], f"{path.name}: {bare}"
+
+
+def test_for_a_further_counter_no_file_is_cut_into_tokens_again() -> None:
+    """Of sixty counters each takes the time of its names, not of the files. Only the checks say its tables in words."""
+    first, second = (
+        replace(STANDARD, parent=f"{name}s", child=f"{name}_likes", slug=f"{name}_likes_count", baselines=False)
+        for name in ("post", "page")
+    )
+
+    def write(counter: Counter) -> None:
+        for query in (catalog.root() / "queries").glob("*.sql"):
+            catalog.query(query.stem, counter)
+        for migration in catalog.migrations():
+            assert counter.child in migration.object_checks(counter)
+        assert catalog.released_bodies(counter)
+
+    write(first)
+    before = tokens.lexed.cache_info().misses
+    write(second)
+    assert tokens.lexed.cache_info().misses - before <= len(catalog.migrations())

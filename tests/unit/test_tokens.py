@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import SQL
 
-from usagefix.tokens import Kind, code, tokens
+from usagefix.tokens import Kind, code, stretches, tokens
 
 
 def kinds(text: str) -> list[tuple[str, str]]:
@@ -50,3 +52,13 @@ def test_nothing_is_lost(text: str) -> None:
 def test_nothing_of_our_own_files_is_lost(path: object) -> None:
     text = path.read_text()  # type: ignore[attr-defined]
     assert "".join(token.text for token in tokens(text)) == text
+
+
+@given(st.text(alphabet="ab'\"$-/*\n;.E 1é\\u&%:", max_size=60))
+def test_stretches_hold_the_same_comments(text: str) -> None:
+    """What is between them is one token, and nothing is lost."""
+    told = (Kind.COMMENT, Kind.DOLLAR)
+    found = list(stretches(text))
+    assert "".join(token.text for token in found) == text
+    assert [token for token in found if token.kind in told] == [token for token in tokens(text) if token.kind in told]
+    assert not any(a.kind not in told and b.kind not in told for a, b in pairwise(found))

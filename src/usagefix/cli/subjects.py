@@ -33,7 +33,8 @@ def look_up(
     from usagefix.picture.hidden import require_nothing_hidden
     from usagefix.picture.resolving import resolved
 
-    schema, applied = db.counter.schema, ledger.counters(db)
+    with db.snapshot():
+        schema, applied = db.counter.schema, ledger.counters(db)
     missing = undeclared(wanted, schema, applied)
     kept = recalled(db, wanted, [of for of in missing if asked_for(wanted, of)]) if recalling else ()
     if not kept:
@@ -49,9 +50,10 @@ def look_up(
             raise
         words.say(f"what is declared no longer fits, so this goes back as the ledger has it: {mistaken.message}")
         found, kept = (), (*recalled(db, wanted, once), *kept)
-    db.counters = (*(ledger.settled(db, counter) for counter in found), *kept)
-    db.counter = db.counters[0]
-    require_nothing_hidden(db, (table for of in db.counters for table in (of.parent_sql, of.child_sql)))
+    with db.snapshot():
+        db.counters = (*(ledger.settled(db, counter) for counter in found), *kept)
+        db.counter = db.counters[0]
+        require_nothing_hidden(db, (table for of in db.counters for table in (of.parent_sql, of.child_sql)))
     return missing
 
 

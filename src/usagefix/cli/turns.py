@@ -55,7 +55,7 @@ def in_turn(
     many = len(counters) > 1
     outcome.brief = way.brief and len(counters) >= MANY
     outcome.whole = way.whole
-    with db.snapshot() if many and way.snapshot else nullcontext():
+    with db.snapshot(counters) if many and way.snapshot else nullcontext():
         for number, counter in enumerate(counters, start=1):
             db.counter = counter
             db.remarks.clear()

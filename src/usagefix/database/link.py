@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +46,8 @@ class Link:
 
     ``another`` opens a further one to the same database. ``counter``: what is counted where, see
     :mod:`usagefix.picture`; a query that takes parameters gets its names beside its own. ``counters``: all that the
-    command is about, in the order in which they are repaired: each in turn is ``counter``. ``codec``: what Python calls
+    command is about, in the order in which they are repaired: each in turn is ``counter``; ``together``: those that the
+    open snapshot is for, if several. ``codec``: what Python calls
     the encoding of the database, from the first look on. ``show_queries``: tell the statements of sessions in the way;
     ``others``: tables that these may hold, beside the two of the counter, as SQL names them.
     """
@@ -63,6 +64,8 @@ class Link:
         self._pid = session.backend_pid
         self.codec = "utf-8"
         self._in_snapshot = False
+        self.together: tuple[Counter, ...] = ()
+        self._answers: dict[Hashable, Any] = {}
         self.show_queries = False
         self.others: tuple[str, ...] = ()
         self.session = session

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import class_row, scalar_row, tuple_row
 
+from usagefix.counter import Counter
 from usagefix.database.failures import CONFLICTS, RETRYABLE, translated
 from usagefix.database.link import Link
 from usagefix.database.settings import reading
@@ -23,11 +24,11 @@ class Reading(Link):
     """A connection that reads. A query outside a transaction gets a snapshot of its own."""
 
     @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self, together: tuple[Counter, ...] = ()) -> Iterator[None]:
         """A REPEATABLE READ, READ ONLY transaction without time limits: every statement sees the same rows.
 
         A role from which row level security hides rows gets an error instead of a wrong count. Within another one it
-        is that.
+        is that. ``together``: counters that are all looked at in it.
         """
         if self._in_snapshot:
             yield
@@ -36,11 +37,12 @@ class Reading(Link):
         try:
             with translated(), self._begin(psycopg.IsolationLevel.REPEATABLE_READ, read_only=True):
                 self._set(local)
-                self._in_snapshot = True
+                self._in_snapshot, self.together = True, together
                 try:
                     yield
                 finally:
-                    self._in_snapshot = False
+                    self._in_snapshot, self.together = False, ()
+                    self._answers.clear()
         except Busy as busy:
             if busy.sqlstate not in RETRYABLE:  # it says itself what is in the way
                 raise
@@ -67,6 +69,17 @@ class Reading(Link):
     def can_read_again(self, busy: Busy) -> bool:
         """Whether what failed only read, on a standby that cancelled it, and the connection is still there."""
         return busy.sqlstate in CONFLICTS and self.session.standby and not (self.changes or self._connection.closed)
+
+    def once(self, question: str, ask: Callable[[], T], *, of_all: bool = False) -> T:
+        """What ``ask`` returns. Within a snapshot, in which no answer changes, it is called once for each counter, or
+        once ``of_all`` where the answer is the same for each. Elsewhere, as under a lock, it is called each time."""
+        if not self._in_snapshot:
+            return ask()
+        about = (question, None if of_all else self.counter)
+        if about not in self._answers:
+            self._answers[about] = ask()
+        answer: T = self._answers[about]
+        return answer
 
     def rows(self, query: str, into: type[T], params: Mapping[str, Any] | None = None) -> list[T]:
         """Every row as a dataclass; column names are field names."""

@@ -51,8 +51,8 @@ def doctor(db: Database, source: Path | None = None) -> DoctorReport:
 
     Raises WrongDatabase if the tables, or the columns that are certain, are missing.
     """
-    preflight.require_tables(db)
     with db.snapshot():
+        preflight.require_tables(db)
         case = Case(look(db), db.counter)
         case.throttles = throttles(db) if db.counter.slug == db.counters[0].slug else ()
         here, first = _advice(db, case) if db.counter.truth is None else (Outlook(), None)

@@ -63,7 +63,7 @@ class Baselines:
 
 def tables(db: Database) -> tuple[Table, Table]:
     """The table with the counter, and that of the events."""
-    parent, child = db.rows(db.query("tables"), Table)
+    parent, child = db.once("tables", lambda: db.rows(db.query("tables"), Table))
     schema = db.counter.schema
     return replace(parent, schema=schema), replace(child, schema=db.counter.child_schema or schema)
 
@@ -94,6 +94,11 @@ def counter(db: Database, schema: str) -> Counter:
 def look_up(db: Database, wanted: Counter) -> Counter:
     """The counter that is ``wanted``, without columns that do not exist; unchanged if a table is missing. If the
     time of the events has the usual name, it may be another one of ``EVENT_TIMES`` instead."""
+    with db.snapshot():
+        return _there(db, wanted)
+
+
+def _there(db: Database, wanted: Counter) -> Counter:
     db.counter = wanted
     parent, events = tables(db)
     wanted = replace(wanted, encoding=db.codec)
@@ -119,7 +124,7 @@ def look_up(db: Database, wanted: Counter) -> Counter:
 def baselines(db: Database) -> Baselines | None:
     """The ledger's table of baselines; None if it does not exist, or nothing was ever written to it. Within a
     snapshot it misses nothing that this snapshot sees."""
-    found = db.rows(db.query("baselines_there"), Baselines)
+    found = db.once("baselines", lambda: db.rows(db.query("baselines_there"), Baselines))
     return found[0] if found and found[0].there else None
 
 

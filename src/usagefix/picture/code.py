@@ -4,8 +4,9 @@ verify, apply and doctor share one look; its ``reader`` says what the code does.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any
 
 from usagefix import catalog
@@ -16,6 +17,8 @@ from usagefix.picture import Table, tables
 from usagefix.picture.objects import Function, Trigger
 from usagefix.reading import Argument, Column, Events, Reader, Routine, Subject, Use, UserKey, in_sql
 
+_WORD = re.compile(r"\w+")
+_CALL = re.compile(r'(\w+)"?\s*\(')
 _MOST_ROUNDS = 8  # functions that call functions that count: nobody nests deeper
 
 
@@ -109,9 +112,13 @@ class Code:
 
 def code(db: Database) -> Code:
     """One look, within the snapshot that is open."""
+    return db.once("code", lambda: _look(db))
+
+
+def _look(db: Database) -> Code:
     parent, events = tables(db)
-    functions = _functions(db, parent)
-    (user_key, auth_uid) = db.tuple(db.query("events_facts"))
+    (user_key, auth_uid, attached, owners) = db.tuple(db.query("events_facts"))
+    functions = _functions(db, parent, frozenset(attached), owners) if owners else ()
     limits = tuple(db.rows(db.query("daily_limits"), Limit)) if db.counter.daily is not None else ()
     return Code(
         counter=db.counter,
@@ -175,34 +182,87 @@ def _column(name: str, facts: dict[str, Any]) -> Column:
     return Column(name, facts["type"], required=facts["required"] and not facts["filled"], not_null=facts["required"])
 
 
-def _functions(db: Database, parent: Table) -> tuple[Function, ...]:
-    """The functions of triggers, those that name the counter or the events, those that call these, and so on."""
+def _functions(
+    db: Database, parent: Table, attached: frozenset[int], owners: Mapping[str, Mapping[str, Any]]
+) -> tuple[Function, ...]:
+    """The functions of triggers, those that name the counter or the events, those that call these, and so on.
+    ``owners``: what each role can do to the counter."""
     counter = db.counter
-    named = _words(counter.column, counter.child)
-    known = {counter.incrementer, counter.recorder, *counter.functions} - {None}
-    read: dict[int, Function] = {}
-    found: dict[int, Function] = {}
-    callees: set[str] = set()
+    together = db.together if any(of.slug == counter.slug for of in db.together) else (counter,)
+    read = db.once("functions", lambda: _read(db, together), of_all=together is db.together)
+    mine = [replace(of, attached=of.oid in attached, **owners.get(of.owner, {})) for of in read]
+    mine = [function for function in mine if _ours(counter, function, parent)]
+    matter = _that_matter(mine, (counter,))
+    found = [function for function in mine if function.attached or function.oid in matter]
+    for function in found:
+        if function.torn:
+            raise Busy(f"{function.name}() was replaced or dropped while usagefix read it", hint="run this again")
+    return tuple(sorted(found, key=lambda function: function.signature))
+
+
+def _read(db: Database, counters: Sequence[Counter]) -> tuple[Function, ...]:
+    """The functions among which are those of all of these counters."""
+    asked: dict[str, Any] = {
+        "words": sorted({name for of in counters for name in (of.column, of.child)}),
+        "known_names": sorted(_known(counters)),
+        "relations": sorted({table for of in counters for table in (of.parent_sql, of.child_sql)}),
+    }
+    read, names = dict[int, Function](), list[str]()
     for _ in range(_MOST_ROUNDS):
-        calls = re.compile(rf'\b(?:{"|".join(map(re.escape, sorted(callees)))})"?\s*\(') if callees else None
-        matter = set(callees)
-        asked = {"names": sorted(callees), "known": list(read)}
-        read |= {function.oid: function for function in db.rows(db.query("picture_functions"), Function, asked)}
-        for function in read.values():
-            names_them = named.search(function.body) or (calls and calls.search(function.body.lower()))
-            if not (names_them or function.attached or function.name in known):
-                continue
-            if not _ours(counter, function, parent):
-                continue
-            if function.torn:
-                raise Busy(f"{function.name}() was replaced or dropped while usagefix read it", hint="run this again")
-            found[function.oid] = function
-            if names_them or function.name in known:
-                matter.add(function.name.lower())
-        if matter == callees:
+        further = {"names": names, "known": list(read)}
+        found = db.rows(db.query("picture_functions"), Function, asked | further)
+        read |= {function.oid: function for function in found}
+        callers = _that_matter(read.values(), counters)
+        before, names = names, sorted({function.name.lower() for function in callers.values()})
+        if names == before:
             break
-        callees = matter
-    return tuple(sorted(found.values(), key=lambda function: function.signature))
+    return tuple(read.values())
+
+
+def _that_matter(functions: Iterable[Function], counters: Sequence[Counter]) -> dict[int, Function]:
+    """Those that name a counter or its events, those that have a name by which they are known, and who calls them."""
+    known, words = _known(counters), frozenset(name for of in counters for name in (of.column, of.child))
+    found = {of.oid: of for of in functions if of.name in known or _names(of.body, words)}
+    while callees := frozenset(of.name.lower() for of in found.values()):
+        callers = {of.oid: of for of in functions if of.oid not in found and _names(of.body, callees, called=True)}
+        if not callers:
+            break
+        found |= callers
+    return found
+
+
+def _known(counters: Sequence[Counter]) -> frozenset[str]:
+    """The names of functions that are known by their names."""
+    names = (name for of in counters for name in (of.incrementer, of.recorder, *of.functions))
+    return frozenset(name for name in names if name is not None)
+
+
+@lru_cache(maxsize=4096)
+def _said(body: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The words of a body, and those in front of a bracket, in lower case."""
+    code = body.lower()
+    return frozenset(_WORD.findall(code)), frozenset(_CALL.findall(code))
+
+
+def _names(body: str, names: frozenset[str], *, called: bool = False) -> bool:
+    """Whether one of these names is a word of a body, in any case; ``called``: in front of a bracket."""
+    words, odd = _simple(names)
+    if not words.isdisjoint(_said(body)[called]):
+        return True
+    return bool(odd) and bool(re.search(odd + (r'"?\s*\(' if called else ""), body, re.IGNORECASE))
+
+
+@lru_cache(maxsize=256)
+def _simple(names: frozenset[str]) -> tuple[frozenset[str], str]:
+    """The names that are words, in lower case, and a pattern for the others; empty where there are none."""
+    odd = sorted(name for name in names if not _WORD.fullmatch(name))
+    return frozenset(name.lower() for name in names if _WORD.fullmatch(name)), _pattern(odd) if odd else ""
+
+
+def _pattern(names: Iterable[str]) -> str:
+    """Any of these names as a word of a body."""
+    either = "|".join(re.escape(name.replace('"', '""')) for name in names)
+    return rf"(?<!\w)(?:{either})(?!\w)"
 
 
 def _ours(counter: Counter, function: Function, parent: Table) -> bool:
@@ -210,7 +270,7 @@ def _ours(counter: Counter, function: Function, parent: Table) -> bool:
     if function.attached or not parent.elsewhere:
         return True
     both = {counter.schema, *parent.elsewhere}
-    named_tables = _words(counter.parent, counter.child).pattern
+    named_tables = _pattern((counter.parent, counter.child))
     qualified = re.compile(rf'(?:"(?P<quoted>[^"]+)"|(?P<plain>\w+))\s*\.\s*"?{named_tables}', re.IGNORECASE)
     named = {match["quoted"] or match["plain"].lower() for match in qualified.finditer(function.body)}
     if named & both:
@@ -219,9 +279,3 @@ def _ours(counter: Counter, function: Function, parent: Table) -> bool:
         path = [part.strip(' "') for part in function.search_path.split(",")]
         return next((part for part in path if part in both), counter.schema) == counter.schema
     return function.schema not in parent.elsewhere
-
-
-def _words(*names: str) -> re.Pattern[str]:
-    """Any of these names as a word of a body, in any case."""
-    either = "|".join(re.escape(name.replace('"', '""')) for name in names)
-    return re.compile(rf"(?<!\w)(?:{either})(?!\w)", re.IGNORECASE)

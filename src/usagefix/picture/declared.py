@@ -64,6 +64,7 @@ class Tables:
         self.schema = schema
         self.vetting = vetting
         self.mistakes: list[Mistake] = []
+        self._compared: dict[tuple[str, str], bool] = {}
         names = [(one, name) for one in declared for name in (one.parent, one.events) if name is not None]
         wanted = sorted({(schema, name.table) for one, name in names for schema in self._schemas(one, name)})
         params = {"schemas": [schema for schema, _ in wanted], "tables": [table for _, table in wanted]}
@@ -123,11 +124,13 @@ class Tables:
 
     def can_be_compared(self, left: str, right: str) -> bool:
         """Whether values of the one type can be equal to values of the other."""
-        try:
-            self.db.described(f"SELECT NULL::{left} = NULL::{right}")
-        except DatabaseRefused:
-            return False
-        return True
+        if (left, right) not in self._compared:
+            try:
+                self.db.described(f"SELECT NULL::{left} = NULL::{right}")
+                self._compared[left, right] = True
+            except DatabaseRefused:
+                self._compared[left, right] = False
+        return self._compared[left, right]
 
     def _schemas(self, declaration: Declaration, name: Name) -> tuple[str, ...]:
         """Where a table may be: events without a schema also beside the table with the counter."""

@@ -33,13 +33,13 @@ from usagefix.picture.objects import (
     View,
 )
 from usagefix.picture.obstacles import (
-    Obstacle,
     distributed,
     of_any_use,
     of_deletes,
     of_keys,
     of_limits,
     of_number,
+    of_tables,
     of_uses,
 )
 
@@ -105,7 +105,7 @@ class _Look:
                 *of_keys(self.db.counter, presets, events),
                 *of_limits(self.db.counter.child_sql, seen.limits),
                 *of_edits(seen),
-                *self._rows("obstacles", Obstacle),
+                *of_tables(self.db),
                 *(of_uses(self.db, ahead=True) if readable else of_any_use(self.db)),
             ),
         )

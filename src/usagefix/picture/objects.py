@@ -80,7 +80,7 @@ class Function:
     what its owner can do to the counter; ``attached``: a trigger of the two tables calls it. ``parameters``: those that
     a call gives, see :class:`usagefix.reading.Argument`; ``extras``: its grants and its owner, as statements;
     ``needing``: the extensions with which it goes, as statements, which a CREATE OR REPLACE forgets;
-    ``trusted``: its owner has the rights of the tables' owner, or more.
+    ``trusted``: its owner has the rights of the tables' owner, or more. ``events_facts.sql`` knows the last four.
     """
 
     oid: int
@@ -94,12 +94,8 @@ class Function:
     is_trigger: bool
     arguments: list[str]
     executors: list[str]
-    owner_passes_rls: bool
-    owner_may_count: bool
-    attached: bool
     body: str
     kind: str
-    trusted: bool
     atomic: bool
     definition: str | None
     returns: str
@@ -108,6 +104,10 @@ class Function:
     grantees: list[str]
     extras: list[str]
     needing: list[str]
+    owner_passes_rls: bool = False
+    owner_may_count: bool = False
+    trusted: bool = False
+    attached: bool = False
 
     @property
     def torn(self) -> bool:

@@ -26,6 +26,7 @@ _SMALL = "smallint"  # which is full soon: only a counter that became one after 
 _ALIKE = ({"smallint", "integer", "bigint", "numeric"}, {"text", "character varying", "character", "name"})
 _DEFAULT = '"default"'  # the collation of the database
 _SHOWN = 5  # presets
+_CITUS = "SELECT to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL"
 _LOCK_TIMEOUT = "200ms"
 _REPLICATION = ("55000", "42P10")  # SQLSTATEs where a publication needs what the table does not have
 _NOT_NOW = (Busy, NotPermitted, ReadOnlyServer)  # not for this role to find out, or not now
@@ -81,8 +82,17 @@ class _Broken:
     rows: int
 
 
+def of_tables(db: Database) -> tuple[Obstacle, ...]:
+    """Why events of these two tables cannot be counted exactly."""
+    return db.once("obstacles", lambda: tuple(db.rows(db.query("obstacles"), Obstacle)))
+
+
 def of_any_use(db: Database) -> tuple[Obstacle, ...]:
     """What would refuse or change every count, within the open snapshot."""
+    return db.once("uses", lambda: _of_any_use(db))
+
+
+def _of_any_use(db: Database) -> tuple[Obstacle, ...]:
     found = distributed(db) or tuple(
         obstacle for query in ("refusals", "ledger_refusals") for obstacle in db.rows(db.query(query), Obstacle)
     )
@@ -93,7 +103,7 @@ def of_some_uses(db: Database, *, ahead: bool) -> Iterator[Obstacle]:
     """What would refuse the uses of some presets: what each row has to pass when it is updated. Needs that
     :func:`of_any_use` found nothing. ``ahead``: asked of what the next use would make of each counter, were it right,
     which reads all events where a constraint is about the counter."""
-    for check in _row_checks(db):
+    for check in db.once("row checks", lambda: tuple(_row_checks(db))):
         if check.counted and (_holds_for_any(db, check) if ahead else check.validated):
             continue
         if not check.builtin and db.session.superuser:  # somebody's function is not run with such rights
@@ -123,12 +133,13 @@ def _row_checks(db: Database) -> Iterator[_RowCheck]:
 
 def of_uses(db: Database, *, ahead: bool = False) -> tuple[Obstacle, ...]:
     """What would refuse uses: all of them, or else those of some presets."""
-    return of_any_use(db) or tuple(of_some_uses(db, ahead=ahead))
+    question = "uses to come" if ahead else "uses of some"
+    return of_any_use(db) or db.once(question, lambda: tuple(of_some_uses(db, ahead=ahead)))
 
 
 def distributed(db: Database) -> tuple[Obstacle, ...]:
     """How Citus keeps the two tables, where it does."""
-    (there,) = db.values("SELECT to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL")
+    there = db.once("Citus", lambda: db.values(_CITUS)[0], of_all=True)
     kept = db.rows(db.query("citus"), _Kept) if there else []
     if not kept:
         return ()
@@ -229,13 +240,11 @@ def _refusal(db: Database, query: str) -> DatabaseRefused | None:
 @contextmanager
 def _undone(db: Database) -> Iterator[None]:
     """What the server may refuse; it leaves the transaction as it was, and no lock."""
-    db.run("SAVEPOINT usagefix_attempt")
+    db.run(f"SAVEPOINT usagefix_attempt; SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
     try:
-        db.values("SELECT set_config('lock_timeout', %(wait)s, true)", {"wait": _LOCK_TIMEOUT})
         yield
     finally:
-        db.run("ROLLBACK TO SAVEPOINT usagefix_attempt")
-        db.run("RELEASE SAVEPOINT usagefix_attempt")
+        db.run("ROLLBACK TO SAVEPOINT usagefix_attempt; RELEASE SAVEPOINT usagefix_attempt")
 
 
 def said(refused: DatabaseRefused) -> str:

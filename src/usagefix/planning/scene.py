@@ -11,7 +11,7 @@ from usagefix.database import Database
 from usagefix.ledger import Ledger
 from usagefix.picture.code import Code, code
 from usagefix.picture.objects import Function, Trigger
-from usagefix.picture.obstacles import Obstacle
+from usagefix.picture.obstacles import Obstacle, of_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,10 @@ class Scene:
 def scene(db: Database) -> Scene:
     """One look, within the snapshot or transaction that is open. Raises NotPermitted if the ledger may not be
     read."""
-    around, obstacles = db.row(db.query("scene"), Surroundings), db.rows(db.query("obstacles"), Obstacle)
+    return db.once("scene", lambda: _scene(db))
+
+
+def _scene(db: Database) -> Scene:
+    around, obstacles = db.row(db.query("scene"), Surroundings), of_tables(db)
     written = ledger.read(db)
-    return Scene(db.counter, around, code(db), written, tuple(obstacles), ledger.renewed(db, written))
+    return Scene(db.counter, around, code(db), written, obstacles, ledger.renewed(db, written))
