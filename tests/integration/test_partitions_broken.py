@@ -210,3 +210,20 @@ def test_a_partition_by_row_below_one_with_triggers_of_its_own(counted: App) -> 
     counted.sql(insert("usage_split", "2091-05-05"))
     assert counted.drift() == (0, 0)
     assert checks(counted.usagefix("verify", "--format", "json"))["partitions_counted"] == "ok"
+
+
+def test_a_foreign_table_that_became_a_partition_is_named(counted: App) -> None:
+    """PostgreSQL refuses what is written there through the whole."""
+    counted.sql(
+        "DO $$ DECLARE n name; BEGIN FOR n IN SELECT conname FROM pg_constraint WHERE conrelid = 'preset_usage'::regclass"
+        " AND contype IN ('p', 'f') LOOP EXECUTE format('ALTER TABLE preset_usage DROP CONSTRAINT %I', n); END LOOP; END $$"
+    )
+    counted.sql("CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing")
+    counted.sql(
+        "CREATE FOREIGN TABLE usage_far PARTITION OF preset_usage FOR VALUES FROM ('2095-01-01') TO ('2096-01-01')"
+        " SERVER nowhere"
+    )
+    verified = counted.usagefix("verify", "--only", "partitions_counted", "--format", "json")
+    (check,) = verified.one["checks"]
+    assert (check["status"], "usage_far (a foreign table)" in check["detail"]) == ("failed", True)
+    assert "Detach them first" in check["hint"]
