@@ -198,6 +198,17 @@ def test_a_function_with_other_attributes_is_outdated(fixed: App, check: str, ho
     mended_and_counts(fixed)
 
 
+def test_a_function_that_reads_times_in_the_zone_of_whoever_writes(app: App) -> None:
+    """Where one of the two times has no zone, apply sets one."""
+    app.sql(f"DROP INDEX {INDEX}; ALTER TABLE preset_usage ALTER created_at TYPE timestamp")
+    assert app.usagefix("apply").code == 0
+    app.sql("ALTER FUNCTION auto_increment_preset_usage_count() RESET timezone")
+    result = app.usagefix("verify", "--format", "json")
+    assert failing(result) == {"function_current"}
+    assert "it does not set TimeZone" in result.stdout
+    mended_and_counts(app)
+
+
 def mended_and_counts(app: App) -> None:
     """apply sets right what is wrong, and uses are counted."""
     mended = app.usagefix("apply", "--format", "json")
