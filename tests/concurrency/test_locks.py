@@ -183,7 +183,9 @@ def test_a_vacuum_is_waited_for_longer_than_deadlock_timeout_and_stops_no_writer
         app.wait_for_waiter()
         writer.execute("SET lock_timeout = '100ms'")
         writer.execute(f"BEGIN; LOCK TABLE {table} IN ROW EXCLUSIVE MODE; COMMIT".encode())
-        time.sleep(1.5)  # longer than the usual lock_timeout
+        app.wait_for(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE clock_timestamp() - waitstart > '1.1 s')"
+        )  # lock_timeout: 1 s
         vacuum.rollback()
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 0, stderr

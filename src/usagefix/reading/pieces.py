@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from usagefix.tokens import Kind, Token, tokens
@@ -31,11 +32,17 @@ NOTHING = Piece(Kind.MARK, "", 0, 0)
 
 def pieces(text: str, start: int = 0, stop: int | None = None) -> list[Piece]:
     """The pieces of a text, without blanks and comments."""
-    return [
+    return list(_pieces(text, start, stop))
+
+
+@lru_cache(maxsize=256)
+def _pieces(text: str, start: int, stop: int | None) -> tuple[Piece, ...]:
+    """The same: a body is read once, and asked about many times."""
+    return tuple(
         Piece(token.kind, _COMPARED[token.kind](token), token.offset, token.offset + len(token.text))
         for token in tokens(text, start, stop)
         if token.kind in _COMPARED
-    ]
+    )
 
 
 # Escapes in a literal: as many characters as before, so that lines in it stay.
