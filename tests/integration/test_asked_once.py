@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -102,3 +103,41 @@ def test_what_another_counter_is_told_is_about_that_counter(app: App) -> None:
         assert not picture.tables(db)[0].present
         db.counter = usual
         assert picture.tables(db)[0].present
+
+
+def test_counters_that_are_looked_at_together_share_the_functions(app: App, asked: list[str]) -> None:
+    """Each finds its own among them: those that name it, those that call these, and those of its triggers."""
+    app.sql(
+        "ALTER TABLE presets ADD COLUMN likes_count integer NOT NULL DEFAULT 0;"
+        " CREATE TABLE likes (preset_id uuid REFERENCES presets);"
+        " CREATE FUNCTION like_it() RETURNS void LANGUAGE sql AS 'INSERT INTO likes VALUES (NULL)';"
+        " CREATE FUNCTION calls_it() RETURNS void LANGUAGE sql AS 'SELECT like_it()';"
+        " CREATE FUNCTION sets_both() RETURNS void LANGUAGE sql AS 'UPDATE presets SET likes_count = 0, usage_count = 0';"
+        " CREATE FUNCTION of_a_trigger() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        " CREATE TRIGGER liked AFTER INSERT ON likes EXECUTE FUNCTION of_a_trigger()"
+    )
+    with database(app) as db:
+        usual = db.counter
+        likes = replace(
+            usual, column="likes_count", last=None, child="likes", time=None, event_id=None, user=None, kind=None,
+            data=None, slug="preset_likes_count", recorder=None, incrementer=None, daily=None,
+        )  # fmt: skip
+        db.counters = (usual, likes)
+        alone = {}
+        for counter in db.counters:
+            db.counter = counter
+            with db.snapshot():
+                alone[counter] = code(db)
+        asked.clear()
+        together = {}
+        with db.snapshot(db.counters):
+            for counter in db.counters:
+                db.counter = counter
+                together[counter] = code(db)
+    assert together == alone
+    named = [{function.name for function in found.functions} for found in together.values()]
+    assert {"like_it", "calls_it", "sets_both", "of_a_trigger"} <= named[1]
+    assert {"like_it", "calls_it", "of_a_trigger"}.isdisjoint(named[0])
+    assert "sets_both" in named[0]
+    read = [question for question in asked if question.startswith("-- The functions of the application")]
+    assert len(read) == len(set(read)) <= 3, "for both"
