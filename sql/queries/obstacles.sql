@@ -71,7 +71,8 @@ FROM ours
 JOIN pg_catalog.pg_proc AS called ON called.oid = ours.oid
 JOIN pg_catalog.pg_trigger AS existing ON existing.tgfoid = ours.oid AND existing.tgparentid = 0
 WHERE existing.tgname NOT LIKE ours.triggers -- on other tables they do nothing
-    AND CASE WHEN strpos(called.prosrc, 'usagefix') = 0 -- one that calls a function of usagefix is disabled
+    -- apply disables one that counts or guards by a function of usagefix.
+    AND CASE WHEN strpos(called.prosrc, 'usagefix') = 0 OR ours.name = %(auto_note_name)s
         THEN existing.tgrelid IN (SELECT oid FROM counters UNION ALL SELECT relation FROM tree)
         ELSE existing.tgenabled <> 'D' AND existing.tgrelid NOT IN (SELECT oid FROM counters)
             AND pg_partition_root(existing.tgrelid) = (SELECT oid FROM counters) END

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from usagefix.catalog import released_bodies
 from usagefix.database import Database
 from usagefix.errors import NotPermitted
 from usagefix.quoting import array, quoted, shown
@@ -26,7 +27,8 @@ def require_none(db: Database, tables: Iterable[str] | None = None) -> None:
     if not db.session.superuser:
         return
     written = [db.counter.child_sql, *of_counters(db)] if tables is None else tables
-    for found in db.rows(db.query("strangers"), _Stranger, {"tables": array(written)}):
+    asked = {"tables": array(written), "released": list(released_bodies(db.counter))}
+    for found in db.rows(db.query("strangers"), _Stranger, asked):
         raise NotPermitted(
             f"{found.what}, which {found.author} wrote: to write to the table would run it with the rights of"
             f" {found.superuser}, a superuser",
