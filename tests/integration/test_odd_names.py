@@ -28,7 +28,7 @@ ASKED: dict[str, object] = {
     "zone": "Asia/Kolkata", "step": "day", "months": 0, "days": 9, "since": SINCE, "until": UNTIL, "hours": [SINCE, UNTIL],
     "periods": [SINCE, UNTIL], "most": 3, "returning": True, "since_at": SINCE, "until_at": UNTIL, "since_local": None,
     "until_local": None, "others": [], "schema": ODD.schema, "table": ODD.child_sql,
-    "trigger": "x", "function": "x()", "counters": None, "named": True,
+    "trigger": "x", "function": "x()", "counters": None, "named": True, "reads": ["x"], "whole": False, "uppers": [],
 }  # fmt: skip
 OF_ONE: dict[str, dict[str, object]] = {
     "insight_window": {"hours": 9},

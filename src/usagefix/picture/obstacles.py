@@ -18,6 +18,7 @@ from usagefix.models.nouns import Nouns
 from usagefix.picture import Table
 from usagefix.picture.code import Limit
 from usagefix.quoting import quoted
+from usagefix.tokens import tokens
 
 # Types between which what is equal is the same.
 _ALIKE = ({"smallint", "integer", "bigint", "numeric"}, {"text", "character varying", "character", "name"})
@@ -109,8 +110,26 @@ def of_some_uses(db: Database, *, ahead: bool) -> Iterator[Obstacle]:
 
 
 def of_uses(db: Database, *, ahead: bool = False) -> tuple[Obstacle, ...]:
-    """What would refuse uses: all of them, or else those of some presets."""
-    return of_any_use(db) or tuple(of_some_uses(db, ahead=ahead))
+    """What would refuse uses: all of them, or else those of some presets; and what would refuse presets."""
+    return of_any_use(db) or (*of_rights(db), *of_some_uses(db, ahead=ahead))
+
+
+def of_rights(db: Database) -> tuple[Obstacle, ...]:
+    """What the functions of usagefix do as the owner of presets, and that role may not do: one obstacle, with every
+    GRANT that is missing."""
+    counter = db.counter
+    fragments = f"{counter.where or ''} {counter.weight or ''}"
+    columns = {column for _, column in counter.keys} | {token.name for token in tokens(fragments)}
+    steps = [way[at : at + 2] for way in counter.above for at in range(0, len(way), 4)]
+    asked = {
+        "reads": sorted(columns),
+        "whole": counter.creates or bool(counter.beside),
+        "uppers": [f"{quoted(schema)}.{quoted(table)}" for schema, table in dict.fromkeys(steps)],
+    }
+    lacking = db.rows(db.query("owner_rights"), Obstacle, asked)
+    if not lacking:
+        return ()
+    return (Obstacle("; ".join(one.what for one in lacking), "; ".join(one.hint for one in lacking)),)
 
 
 def distributed(db: Database) -> tuple[Obstacle, ...]:
