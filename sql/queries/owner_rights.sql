@@ -1,5 +1,5 @@
--- What the functions of usagefix do as the owner of presets, and that role may not do: a row for each missing right, with
--- its GRANT. sql/queries/refusals.sql has the rights on presets itself. The ledger, and what bodies call, only where
+-- What the functions of usagefix do as the owner of presets, and that role may not do: a row for each missing
+-- right, with its GRANT. refusals.sql has the rights on presets itself. The ledger, and what bodies call, only where
 -- that role owns the functions. Parameters: reads (columns of events that are read), whole (all are), uppers (tables
 -- whose counters add this one up, as SQL writes them).
 WITH RECURSIVE counters AS (
