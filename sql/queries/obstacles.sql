@@ -33,13 +33,6 @@ WHERE NOT EXISTS (
             LEFT JOIN pg_catalog.pg_attribute AS id ON id.attrelid = keys.indrelid AND id.attnum = keys.indkey[place]
             WHERE (id.attname = ANY (%(keys)s::name[]) AND keys.indcollation[place] = id.attcollation) IS NOT TRUE))
 UNION ALL
-SELECT format('%%I, who counts what TRUNCATE of a partition takes away, may not read %%s',
-        pg_catalog.pg_get_userbyid(counters.relowner), to_regclass(%(child)s)),
-    format('GRANT SELECT ON %%s TO %%I', to_regclass(%(child)s), pg_catalog.pg_get_userbyid(counters.relowner))
-FROM counters
-WHERE (SELECT count(*) FROM tree) > 1
-    AND NOT pg_catalog.has_table_privilege(counters.relowner, to_regclass(%(child)s), 'SELECT')
-UNION ALL
 SELECT format('%%s is a partition or child of %%s: what is written through that would not be counted',
         to_regclass(%(child)s), parents.inhparent::regclass), 'usagefix counts whole tables.'
 FROM pg_catalog.pg_inherits AS parents WHERE parents.inhrelid = to_regclass(%(child)s)

@@ -23,16 +23,19 @@ WHERE rules.ev_class = to_regclass(%(child)s) AND rules.ev_type <> '1' AND rules
         WHERE used.classid = 'pg_rewrite'::regclass AND used.objid = rules.oid
             AND (used.refclassid = 'pg_proc'::regclass OR used.refobjid = (SELECT oid FROM counters))))
 UNION ALL
-SELECT format('%%I, who owns %%s, may not %%s its column %%I', pg_catalog.pg_get_userbyid(counters.relowner),
-        counters.name, needed.privilege, columns.attname),
-    format('GRANT %%s (%%I) ON %%s TO %%I', needed.privilege, columns.attname, counters.name,
+SELECT format('%%I, who owns %%s, may not SELECT its column %%I', pg_catalog.pg_get_userbyid(counters.relowner),
+        counters.name, columns.attname),
+    format('GRANT SELECT (%%I) ON %%s TO %%I', columns.attname, counters.name,
         pg_catalog.pg_get_userbyid(counters.relowner))
 FROM counters
 JOIN pg_catalog.pg_attribute AS columns ON columns.attrelid = counters.oid
     AND columns.attname IN (%(key)s, %(column)s, COALESCE(%(last)s, ''))
-CROSS JOIN (VALUES ('SELECT'), ('UPDATE')) AS needed (privilege)
-WHERE (needed.privilege = 'SELECT' OR columns.attname <> %(key)s)
-    AND NOT has_column_privilege(counters.relowner, counters.oid, columns.attnum, needed.privilege)
+WHERE NOT has_column_privilege(counters.relowner, counters.oid, columns.attnum, 'SELECT')
+UNION ALL
+-- With a right on columns alone, the functions leave without counting.
+SELECT format('%%I, who owns %%s, may not UPDATE it', pg_catalog.pg_get_userbyid(counters.relowner), counters.name),
+    format('GRANT UPDATE ON %%s TO %%I', counters.name, pg_catalog.pg_get_userbyid(counters.relowner))
+FROM counters WHERE NOT has_table_privilege(counters.relowner, counters.oid, 'UPDATE')
 UNION ALL
 SELECT format('%%I, who owns %%s, may not use its schema', pg_catalog.pg_get_userbyid(counters.relowner),
         counters.name),

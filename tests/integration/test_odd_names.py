@@ -29,6 +29,7 @@ ASKED: dict[str, object] = {
     "periods": [SINCE, UNTIL], "most": 3, "returning": True, "since_at": SINCE, "until_at": UNTIL, "since_local": None,
     "until_local": None, "others": [], "schema": ODD.schema, "table": ODD.child_sql,
     "trigger": "x", "function": "x()", "counters": None, "named": True, "role": "x", "released": ["x"],
+    "reads": ["x"], "whole": False, "uppers": [],
 }  # fmt: skip
 OF_ONE: dict[str, dict[str, object]] = {
     "insight_window": {"hours": 9},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from support import ADJUSTING, GUARDING, INDEX, MIGRATIONS, TRIGGER, App, checks, failing, role, run
+from support import ADJUSTING, GUARDING, INDEX, MIGRATIONS, TRIGGER, App, checks, failing, give_everything_to, role, run
 
 CHECKS = {
     "events_complete",
@@ -341,11 +341,8 @@ def test_every_check_has_a_break() -> None:
 
 def test_force_row_level_security_on_an_ordinary_owner(fixed: App) -> None:
     with role(fixed, "force_owner"):
-        fixed.sql("GRANT ALL ON SCHEMA public TO force_owner")
-        fixed.sql("ALTER TABLE presets OWNER TO force_owner")
-        fixed.sql("ALTER FUNCTION auto_increment_preset_usage_count() OWNER TO force_owner")
-        fixed.sql("ALTER FUNCTION auto_adjust_preset_usage_count() OWNER TO force_owner")
-        fixed.sql("ALTER FUNCTION guard_preset_usage_count() OWNER TO force_owner")
+        give_everything_to(fixed, "force_owner")
+        assert fixed.usagefix("apply").code == 0
         assert fixed.usagefix("verify").code == 0
         fixed.sql("ALTER TABLE presets FORCE ROW LEVEL SECURITY")
         result = fixed.usagefix("verify", "--format", "json")

@@ -19,6 +19,7 @@ from usagefix.picture import Table
 from usagefix.picture.code import Limit
 from usagefix.picture.hidden import running_given_code
 from usagefix.quoting import quoted
+from usagefix.tokens import tokens
 
 # Types between which what is equal is the same.
 _NUMBERS = ("bigint", "integer", "numeric")
@@ -132,9 +133,27 @@ def _row_checks(db: Database) -> Iterator[_RowCheck]:
 
 
 def of_uses(db: Database, *, ahead: bool = False) -> tuple[Obstacle, ...]:
-    """What would refuse uses: all of them, or else those of some presets."""
+    """What would refuse uses: all of them, or else those of some presets; and what would refuse presets."""
     question = "uses to come" if ahead else "uses of some"
-    return of_any_use(db) or db.once(question, lambda: tuple(of_some_uses(db, ahead=ahead)))
+    return of_any_use(db) or (*of_rights(db), *db.once(question, lambda: tuple(of_some_uses(db, ahead=ahead))))
+
+
+def of_rights(db: Database) -> tuple[Obstacle, ...]:
+    """What the functions of usagefix do as the owner of presets, and that role may not do: one obstacle, with every
+    GRANT that is missing."""
+    counter = db.counter
+    fragments = f"{counter.where or ''} {counter.weight or ''}"
+    columns = {column for _, column in counter.keys} | {token.name for token in tokens(fragments)}
+    steps = [way[at : at + 2] for way in counter.above for at in range(0, len(way), 4)]
+    asked = {
+        "reads": sorted(columns),
+        "whole": counter.creates or bool(counter.beside),
+        "uppers": [f"{quoted(schema)}.{quoted(table)}" for schema, table in dict.fromkeys(steps)],
+    }
+    lacking = db.rows(db.query("owner_rights"), Obstacle, asked)
+    if not lacking:
+        return ()
+    return (Obstacle("; ".join(one.what for one in lacking), "; ".join(one.hint for one in lacking)),)
 
 
 def distributed(db: Database) -> tuple[Obstacle, ...]:
