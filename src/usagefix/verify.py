@@ -27,6 +27,7 @@ from usagefix.models.verification import (
     VerifyReport,
 )
 from usagefix.picture.code import Code, code
+from usagefix.picture.edits import of_refusing
 from usagefix.picture.obstacles import Obstacle, of_uses
 from usagefix.planning.outlook import outlook
 from usagefix.planning.scene import Surroundings
@@ -99,7 +100,7 @@ def report(
     wanted = set(only or known)
     accuracy, doubt = None, None
     if ACCEPTED in wanted:
-        refused = of_uses(db)
+        refused = (*of_refusing(seen), *of_uses(db))
         checks.append(_uses_accepted(db.nouns, refused))
     if {COMPLETE, COUNTERS} & wanted:
         accuracy = _accuracy(db, top, trust.LOOKED_AT)

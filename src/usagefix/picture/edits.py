@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from usagefix.counter import Counter
 from usagefix.picture.code import Code, routine
+from usagefix.picture.objects import Trigger
 from usagefix.picture.obstacles import Obstacle
 from usagefix.quoting import quoted
-from usagefix.reading import Refused, Routine, Uneditable
+from usagefix.reading import Refused, Routine, Uneditable, always_raises, returns_nothing
+from usagefix.reading.pieces import pieces
+
+_COLUMNS = re.compile(r" UPDATE OF (?P<columns>.+?) ON ")
 
 
 def of_edits(code: Code) -> tuple[Obstacle, ...]:
     """Each with the line, and what to change."""
-    return tuple(dict.fromkeys((*of_recorders(code), *of_triggers(code), *of_needing(code))))
+    return tuple(dict.fromkeys((*of_recorders(code), *of_triggers(code), *of_needing(code), *of_refusing(code))))
 
 
 def of_recorders(code: Code) -> Iterator[Obstacle]:
@@ -58,6 +64,33 @@ def of_needing(code: Code) -> Iterator[Obstacle]:
             + ("" if called else f" or, if nothing calls it, DROP FUNCTION {names}")
             + ", then run this again",
         )
+
+
+def of_refusing(code: Code) -> Iterator[Obstacle]:
+    """Triggers on the counters' table that let no count through, whatever row it is of."""
+    for trigger in code.watching:
+        function = code.function(trigger.function)
+        if function is None or "UPDATE" not in trigger.events or trigger.condition is not None:
+            continue
+        if not _watches(trigger, code.counter):
+            continue
+        what = "raises an exception" if always_raises(routine(function)) else ""
+        if trigger.timing == "BEFORE" and trigger.for_each_row and returns_nothing(routine(function)):
+            what = "returns NULL, which drops the update without an error"
+        if what:
+            yield Obstacle(
+                f"trigger {trigger} refuses each count: {function.signature} always {what}",
+                f"ALTER TABLE {trigger.on_table} DISABLE TRIGGER {quoted(trigger.name)}, or let it return NEW,"
+                " then run this again",
+            )
+
+
+def _watches(trigger: Trigger, counter: Counter) -> bool:
+    """Whether an update of the counter fires it, and not only one of other columns."""
+    columns = _COLUMNS.search(trigger.definition)
+    return columns is None or any(
+        piece.text in (counter.column, counter.last) for piece in pieces(columns["columns"]) if piece.is_name
+    )
 
 
 def _where(line: int, of: Routine) -> str:

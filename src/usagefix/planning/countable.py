@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from usagefix.errors import Refused
-from usagefix.picture.edits import of_needing, of_recorders
+from usagefix.picture.edits import of_needing, of_recorders, of_refusing
 from usagefix.picture.obstacles import Obstacle, of_limits
 from usagefix.planning.scene import Scene
 
 
 def require_countable(scene: Scene, refusals: tuple[Obstacle, ...]) -> None:
     """Raise Refused for the first thing that a person has to change. ``refusals``: what would refuse uses."""
-    for obstacle in (*_of_limits(scene), *scene.obstacles, *refusals):
+    for obstacle in (*_of_limits(scene), *scene.obstacles, *of_refusing(scene.code), *refusals):
         raise Refused(obstacle.what, hint=obstacle.hint)
 
 

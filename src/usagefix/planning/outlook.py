@@ -11,6 +11,7 @@ from usagefix.errors import DatabaseRefused, Refused, UsagefixError
 from usagefix.models.advice import Step
 from usagefix.models.verification import ACCEPTED
 from usagefix.picture.code import Code, routine
+from usagefix.picture.edits import of_refusing
 from usagefix.picture.obstacles import Obstacle, of_uses
 from usagefix.planning import applying
 from usagefix.planning.countable import require_countable
@@ -31,7 +32,7 @@ def outlook(db: Database, seen: Code) -> Outlook:
     except UsagefixError as error:
         db.run("ROLLBACK TO SAVEPOINT usagefix_outlook")
         return Outlook(barred=Step(after(error.hint), error.message))
-    refused = of_uses(db, ahead=True)
+    refused = (*of_refusing(seen), *of_uses(db, ahead=True))
     by_hand = _by_hand(seen) if _begun(seen) else {}
     if refused:
         by_hand[ACCEPTED] = Step(after(refused[0].hint), refused[0].what)

@@ -13,6 +13,7 @@ from usagefix.reading.findings import REQUESTED, Found, Use
 from usagefix.reading.inserts import unknown_columns
 from usagefix.reading.reader import Reader
 from usagefix.reading.recorder import RecorderState
+from usagefix.reading.refusing import always_raises, returns_nothing
 from usagefix.reading.returned import returned
 from usagefix.reading.routine import Argument, Column, Events, Routine, Uneditable, UserKey
 from usagefix.reading.sql import in_sql
@@ -22,6 +23,6 @@ from usagefix.reading.tree import Place, Scan, in_file, scan
 
 __all__ = [
     "REQUESTED", "Argument", "Column", "Edited", "Events", "Found", "OnlyCounts", "Place", "Reader", "RecorderState",
-    "Refused", "Routine", "Scan", "Subject", "Uneditable", "Use", "UserKey", "arguments_of", "in_call", "in_file",
-    "in_sql", "returned", "scan", "unknown_arguments", "unknown_columns", "with_body",
+    "Refused", "Routine", "Scan", "Subject", "Uneditable", "Use", "UserKey", "always_raises", "arguments_of", "in_call",
+    "in_file", "in_sql", "returned", "returns_nothing", "scan", "unknown_arguments", "unknown_columns", "with_body",
 ]  # fmt: skip
