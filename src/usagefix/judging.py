@@ -11,8 +11,6 @@ from usagefix.picture.code import Code, routine
 from usagefix.picture.edits import of_edits, of_recorders, of_triggers
 from usagefix.picture.obstacles import Obstacle
 
-_ON_PATH = {"function_current": "auto_increment", "adjusting_function_current": "auto_adjust"}
-
 
 def code_checks(seen: Code, *, counted: bool) -> list[Check]:
     """These checks, which say what apply will refuse. ``counted``: the counting trigger is there."""
@@ -27,8 +25,7 @@ def code_checks(seen: Code, *, counted: bool) -> list[Check]:
 def on_path(seen: Code, check: Check, path: Sequence[str]) -> Check:
     """A check of a function that counts, whose path may lack what triggers on the counters' table need. ``path``: the
     schemas besides the application's own that apply puts there, as SQL writes them."""
-    role = _ON_PATH.get(check.check_id)
-    name = seen.counter.objects[role] if role else ""
+    name = check.object.removesuffix("()") if check.check_id.endswith("_current") else ""
     function = next((f for f in seen.functions if (f.schema, f.name) == (seen.counter.schema, name)), None)
     if check.failed or function is None or not function.search_path:
         return check
