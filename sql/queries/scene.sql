@@ -2,7 +2,7 @@
 -- configured for the database or the owner of presets, and in which nobody else can create an object. grantees: roles
 -- that default privileges let execute new functions of this role. closing: something may open or reassign new tables.
 -- tree: the event tables, the whole first. acting: as whom uses are tried, the owner of presets, or of the events where
--- that one alone is no superuser; acting_lacks: that role may not use presets.
+-- that one alone is no superuser; acting_superuser: both are; acting_lacks: that role may not use presets.
 WITH RECURSIVE tree AS (
     SELECT to_regclass(%(child)s)::oid AS relation, 0 AS level
     UNION ALL
@@ -11,7 +11,7 @@ WITH RECURSIVE tree AS (
 ), counters AS (
     SELECT oid, relowner, relkind, relrowsecurity FROM pg_catalog.pg_class WHERE oid = to_regclass(%(parent)s)
 ), acting AS (
-    SELECT tables.oid, tables.relowner
+    SELECT tables.oid, tables.relowner, roles.rolsuper
     FROM pg_catalog.pg_class AS tables JOIN pg_catalog.pg_roles AS roles ON roles.oid = tables.relowner
     WHERE tables.oid IN (to_regclass(%(parent)s), to_regclass(%(child)s))
     ORDER BY roles.rolsuper, tables.oid <> to_regclass(%(parent)s) LIMIT 1
@@ -43,6 +43,7 @@ SELECT
     pg_catalog.pg_get_userbyid(counters.relowner)::text AS owner,
     quote_ident(pg_catalog.pg_get_userbyid(counters.relowner)) AS owner_sql,
     pg_catalog.pg_get_userbyid(acting.relowner)::text AS acting,
+    acting.rolsuper AS acting_superuser,
     acting.oid <> counters.oid AND NOT (
         has_table_privilege(acting.relowner, counters.oid, 'SELECT')
         AND has_any_column_privilege(acting.relowner, counters.oid, 'UPDATE')

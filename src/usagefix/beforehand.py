@@ -41,8 +41,8 @@ def look(db: Database, to: str | None, believed: Trust | None) -> Seen:
         preflight.require_triggers(db)
         preflight.require_readable(db)
         ledger.require_trusted(db)
-        strangers.require_none(db)
         seen = scene(db)
+        strangers.require_none(db, None if seen.around.acting_superuser else strangers.of_counters(db))
         if seen.around.acting_lacks:
             raise NotPermitted(
                 f"{db.counter.child_sql} belongs to {seen.around.acting}, and {db.counter.parent_sql} to a superuser:"

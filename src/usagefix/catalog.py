@@ -98,7 +98,9 @@ class Migration:
     def partitions_verified(self, counter: Counter = STANDARD) -> str:
         """The text of the file that checks them, with the checksums of their functions; empty if there is none."""
         file = self.folder / "verify_partitions.sql"
-        text = _written(_read(file), counter) if file.exists() else ""
+        if not file.exists():
+            return ""
+        text = _written(_read(file) if counter.usual else spoken(_read(file), counter), counter)
         if counter != STANDARD:
             for usual, here in zip(self.partitions_checksums(), self.partitions_checksums(counter), strict=True):
                 text = text.replace(usual, here)

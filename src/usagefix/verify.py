@@ -30,7 +30,7 @@ from usagefix.picture.code import Code, code
 from usagefix.picture.edits import of_refusing
 from usagefix.picture.obstacles import Obstacle, of_uses
 from usagefix.planning.outlook import outlook
-from usagefix.planning.scene import Surroundings
+from usagefix.planning.scene import surroundings
 
 Checks = Mapping[str, tuple[Check, ...]]
 
@@ -159,7 +159,7 @@ def object_checks(db: Database, seen: Code) -> dict[str, tuple[Check, ...]]:
             judged = code_checks(seen, counted=counted)
             checks = [c for c in checks if c.check_id not in {j.check_id for j in judged}] + judged
             if seen.watching:
-                path = db.row(db.query("scene"), Surroundings).path
+                path = surroundings(db).path
                 checks = [on_path(seen, check, path) for check in checks]
         found[migration.version] = tuple(checks)
     return found

@@ -104,7 +104,7 @@ def test_exact_under_load(fixed: App, level: IsolationLevel) -> None:
 def test_a_function_that_is_replaced_during_the_look(app: App) -> None:
     """The server takes the body from the snapshot, and the definition from what is committed by now."""
     with closing(connect(locate(app.url(), "a test"))) as db, db.snapshot():
-        scene(db)
+        db.values("SELECT 1")  # from here on
         definition = app.one("SELECT pg_get_functiondef('track_preset_usage'::regproc)")
         app.sql(definition.replace("BEGIN", "BEGIN -- edited", 1))
         with pytest.raises(Busy, match=r"track_preset_usage\(\) was replaced or dropped while usagefix read it"):

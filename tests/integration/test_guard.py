@@ -319,7 +319,7 @@ def test_bypassed_on_purpose(guarded: App, mode: str) -> None:
     with role(guarded, "shopowner"), role(guarded, "maintainer"):
         guarded.sql("GRANT shopowner TO maintainer")
         guarded.sql("ALTER TABLE presets OWNER TO shopowner")
-        guarded.sql("ALTER TABLE preset_notifications OWNER TO shopowner")
+        guarded.sql("ALTER TABLE preset_notifications OWNER TO shopowner; GRANT SELECT ON preset_usage TO shopowner")
         guarded.sql("GRANT ALL ON SCHEMA public TO shopowner")
         assert guarded.usagefix("apply").code == 0
         for number, name in enumerate(("postgres", "shopowner", "maintainer"), 1):
@@ -479,7 +479,7 @@ def test_a_stranger_who_makes_such_a_table_gets_nothing_run(fixed: App) -> None:
     """The guard runs as the owner of presets: it must not touch a table that somebody else may have prepared."""
     with role(fixed, "plain"), role(fixed, "trapper"):
         fixed.sql("ALTER TABLE presets OWNER TO plain")
-        fixed.sql("ALTER TABLE preset_notifications OWNER TO plain")
+        fixed.sql("ALTER TABLE preset_notifications OWNER TO plain; GRANT SELECT ON preset_usage TO plain")
         fixed.sql("GRANT ALL ON SCHEMA public TO plain")
         assert fixed.usagefix("apply").code == 0
         fixed.sql("DROP SCHEMA usagefix CASCADE")
@@ -500,7 +500,7 @@ def test_a_stranger_who_makes_such_a_table_gets_nothing_run(fixed: App) -> None:
 def test_noting_for_an_owner_who_does_not_own_the_ledger(fixed: App) -> None:
     with role(fixed, "plain"):
         fixed.sql("ALTER TABLE presets OWNER TO plain")
-        fixed.sql("ALTER TABLE preset_notifications OWNER TO plain")
+        fixed.sql("ALTER TABLE preset_notifications OWNER TO plain; GRANT SELECT ON preset_usage TO plain")
         assert fixed.usagefix("apply").code == 0
         with client(fixed, "service_role") as connection:
             connection.execute(f"UPDATE presets SET usage_count = 9 WHERE id = {ONE}".encode())
@@ -526,11 +526,11 @@ def test_counting_and_guarding_go_on_when_the_owner_of_presets_changes(app: App,
         app.sql(f"CREATE ROLE {name} LOGIN")
     try:
         app.sql("ALTER TABLE presets OWNER TO plain")
-        app.sql("ALTER TABLE preset_notifications OWNER TO plain")
+        app.sql("ALTER TABLE preset_notifications OWNER TO plain; GRANT SELECT ON preset_usage TO plain")
         app.sql(f"GRANT ALL ON SCHEMA public TO {', '.join(names)}")
         assert app.usagefix("apply").code == 0
         app.sql(CHANGES[what])
-        app.sql("ALTER TABLE preset_notifications OWNER TO other")
+        app.sql("ALTER TABLE preset_notifications OWNER TO other; GRANT SELECT ON preset_usage TO other")
         app.use(app.preset(1), times=2)
         app.sql("DELETE FROM preset_usage WHERE created_at > now() - interval '50 days'")
         assert app.drift() == (0, 0)

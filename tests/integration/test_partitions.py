@@ -163,29 +163,6 @@ BROKEN = {
     "no trigger on a partition": ({"partitions_counted"}, f"DROP TRIGGER {TRIGGER} ON usage_old"),
     "deletes not counted": ({"partition_changes_counted"}, f"ALTER TABLE usage_recent_rest DISABLE TRIGGER {ADJUSTING}_delete"),
     "moves not counted": ({"partition_changes_counted"}, f"DROP TRIGGER {ADJUSTING}_update ON usage_recent"),
-    "it counts rows but is STABLE": (
-        {"partitions_counted"}, "ALTER FUNCTION auto_count_row_preset_usage_count() STABLE",
-    ),
-    "it counts rows as another role": (
-        {"partitions_counted"}, "ALTER FUNCTION auto_count_row_preset_usage_count() SET role = anon",
-    ),
-    "it counts rows, open to everybody": (
-        {"partitions_counted"}, "GRANT EXECUTE ON FUNCTION auto_count_row_preset_usage_count() TO anon",
-    ),
-    "it notes statements, edited": (
-        {"partitions_counted"},
-        "CREATE OR REPLACE FUNCTION auto_note_preset_usage_count() RETURNS trigger LANGUAGE plpgsql"
-        " SET search_path = pg_catalog, pg_temp AS 'BEGIN RAISE EXCEPTION ''no''; END'",
-    ),
-    "it notes statements, on another path": (
-        {"partitions_counted"}, "ALTER FUNCTION auto_note_preset_usage_count() SET search_path = public, pg_temp",
-    ),
-    "statements that begin are not noted": (
-        {"partitions_counted"}, "ALTER TABLE preset_usage DISABLE TRIGGER trigger_auto_note_preset_usage_count_enter",
-    ),
-    "rows of later partitions not counted": (
-        {"partitions_counted"}, "DROP TRIGGER trigger_auto_count_row_preset_usage_count ON preset_usage",
-    ),
     "truncate not counted": ({"partition_changes_counted"}, f"DROP TRIGGER {ADJUSTING}_truncate ON usage_recent_rest"),
 }  # fmt: skip
 

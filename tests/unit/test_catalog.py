@@ -59,8 +59,7 @@ def test_every_check_has_its_place_in_the_report() -> None:
     in_sql |= {f"{of}_{end}" for of in ("function", "adjusting_function") for end in ("current", "secure")}
     judged = {check for check in CHECKS if f'"{check}"' in inspect.getsource(judging)}
     in_sql |= {"partitions_counted", "partition_changes_counted"}
-    on_path = {"function_current", "adjusting_function_current"}
-    assert judged == {"counted_once", "daily_limit_gone", "tracker_inserts_only"} | on_path
+    assert judged == {"counted_once", "daily_limit_gone", "tracker_inserts_only"}
     reported = {verification.COMPLETE, verification.COUNTERS, verification.LAST_USED, verification.ACCEPTED}
     assert in_sql | judged | reported == set(CHECKS)
     assert len(CHECKS) == len(set(CHECKS))
@@ -197,4 +196,4 @@ def test_for_a_further_counter_no_file_is_cut_into_tokens_again() -> None:
     write(first)
     before = tokens.lexed.cache_info().misses
     write(second)
-    assert tokens.lexed.cache_info().misses - before <= len(catalog.migrations())
+    assert tokens.lexed.cache_info().misses - before <= 1 + len(catalog.migrations())

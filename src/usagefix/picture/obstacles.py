@@ -135,7 +135,10 @@ def _row_checks(db: Database) -> Iterator[_RowCheck]:
 def of_uses(db: Database, *, ahead: bool = False) -> tuple[Obstacle, ...]:
     """What would refuse uses: all of them, or else those of some presets; and what would refuse presets."""
     question = "uses to come" if ahead else "uses of some"
-    return of_any_use(db) or (*of_rights(db), *db.once(question, lambda: tuple(of_some_uses(db, ahead=ahead))))
+    return of_any_use(db) or (
+        *db.once("rights of owner", lambda: of_rights(db)),
+        *db.once(question, lambda: tuple(of_some_uses(db, ahead=ahead))),
+    )
 
 
 def of_rights(db: Database) -> tuple[Obstacle, ...]:

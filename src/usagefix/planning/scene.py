@@ -29,12 +29,13 @@ class EventTable:
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Who applies, and what apply has to adapt to: the columns of ``scene.sql``. ``rights_of_owner``: the roles whose
-    rights the owner of the counters' table has; ``acting``: as whom a superuser tries uses; ``acting_lacks``: that role
-    may not lock a row with a counter."""
+    rights the owner of the counters' table has; ``acting``: as whom a superuser tries uses, which may be one
+    (``acting_superuser``); ``acting_lacks``: that role may not lock a row with a counter."""
 
     owner: str
     owner_sql: str
     acting: str
+    acting_superuser: bool
     acting_lacks: bool
     runner: str
     superuser: bool
@@ -99,6 +100,10 @@ def scene(db: Database) -> Scene:
 
 
 def _scene(db: Database) -> Scene:
-    around, obstacles = db.row(db.query("scene"), Surroundings), of_tables(db)
     written = ledger.read(db)
-    return Scene(db.counter, around, code(db), written, obstacles, ledger.renewed(db, written))
+    return Scene(db.counter, surroundings(db), code(db), written, of_tables(db), ledger.renewed(db, written))
+
+
+def surroundings(db: Database) -> Surroundings:
+    """What is around the two tables."""
+    return db.once("surroundings", lambda: db.row(db.query("scene"), Surroundings))
