@@ -88,21 +88,24 @@ WITH RECURSIVE counters AS (
     WHERE tables.relnamespace = 'pg_catalog'::regnamespace AND tables.relacl IS NOT NULL
         AND EXISTS (SELECT FROM ours WHERE ours.body ~ concat('\m', tables.relname, '\M'))
     UNION ALL
-    -- The ledger, where the owner of presets trusts it: otherwise nothing is written there.
-    SELECT CASE WHEN parts.privilege = 'USAGE' AND parts.name = '' THEN 'SCHEMA'
-            WHEN tables.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
-        COALESCE(tables.oid, ledger.oid), parts.privilege, 'which the functions of usagefix use'
+    -- The ledger, where the functions go on to write there: the owner of presets trusts it, and has one right already.
+    SELECT CASE WHEN tables.relkind = 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, tables.oid, parts.privilege,
+        'which the functions of usagefix use'
     FROM (
-        VALUES ('', 'USAGE'), ('held_at_zero', 'INSERT'), ('baselines', 'SELECT'), ('baselines', 'UPDATE'),
-            ('baselines', 'DELETE'), ('refused_writes', 'SELECT'), ('refused_writes', 'INSERT'),
-            ('refused_writes', 'UPDATE'), (%(rejected)s, 'USAGE'), (%(unnoted)s, 'USAGE')
-    ) AS parts (name, privilege)
+        VALUES ('held_at_zero', 'INSERT', 'held_at_zero', 'INSERT, SELECT'),
+            ('baselines', 'SELECT', 'baselines', 'UPDATE'), ('baselines', 'DELETE', 'baselines', 'UPDATE'),
+            ('refused_writes', 'SELECT', 'refused_writes', 'UPDATE'),
+            ('refused_writes', 'INSERT', 'refused_writes', 'UPDATE'),
+            (%(rejected)s, 'USAGE', 'refused_writes', 'UPDATE'), (%(unnoted)s, 'USAGE', 'refused_writes', 'UPDATE')
+    ) AS parts (name, privilege, gate, opens)
     CROSS JOIN counters
     JOIN pg_catalog.pg_namespace AS ledger ON ledger.nspname = 'usagefix'
-    LEFT JOIN pg_catalog.pg_class AS tables ON tables.relnamespace = ledger.oid AND tables.relname = parts.name
-    WHERE (SELECT count(*) FROM ours) > 0 AND (parts.name = '' OR tables.oid IS NOT NULL)
+    JOIN pg_catalog.pg_class AS tables ON tables.relnamespace = ledger.oid AND tables.relname = parts.name
+    JOIN pg_catalog.pg_class AS gates ON gates.relnamespace = ledger.oid AND gates.relname = parts.gate
+    WHERE (SELECT count(*) FROM ours) > 0 AND has_schema_privilege(counters.owner, ledger.oid, 'USAGE')
         AND pg_has_role(ledger.nspowner, counters.owner, 'MEMBER')
-        AND (tables.oid IS NULL OR pg_has_role(tables.relowner, counters.owner, 'MEMBER'))
+        AND pg_has_role(gates.relowner, counters.owner, 'MEMBER')
+        AND has_table_privilege(counters.owner, gates.oid, parts.opens)
 ), lacked AS (
     SELECT counters.role, needed.*, CASE needed.kind WHEN 'SCHEMA' THEN (
             SELECT quote_ident(nspname) FROM pg_catalog.pg_namespace WHERE oid = needed.object)

@@ -80,10 +80,6 @@ LOST = {
         f"REVOKE SELECT, INSERT ON usagefix.refused_writes FROM {OWNER}",
         "lacks INSERT, SELECT on table usagefix.refused_writes", f"GRANT INSERT, SELECT ON TABLE usagefix.refused_writes TO {OWNER}", (BY_HAND,),
     ),
-    "the schema of the ledger": Lost(
-        f"REVOKE USAGE ON SCHEMA usagefix FROM {OWNER}", "lacks USAGE on schema usagefix",
-        f"GRANT USAGE ON SCHEMA usagefix TO {OWNER}", (),
-    ),
     "a sequence of the ledger": Lost(
         f"REVOKE ALL ON SEQUENCE usagefix.unnoted_preset_usage_count FROM {OWNER}",
         "lacks USAGE on sequence usagefix.unnoted_preset_usage_count",
