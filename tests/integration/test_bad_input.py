@@ -177,7 +177,10 @@ def test_not_the_database_that_usagefix_knows(app: App, command: str, damage: st
     for statement in damage.split("; "):
         app.sql(statement)
     dump = app.dump()
-    assert_clear(app.usagefix(*arguments(command)), 2, words, "nothing in the database was changed")
+    if command == "rollback" and words[:8] != "no table":  # it needs no column, and nothing is applied
+        assert "nothing to do" in app.usagefix(*arguments(command)).stdout
+    else:
+        assert_clear(app.usagefix(*arguments(command)), 2, words, "nothing in the database was changed")
     assert app.dump() == dump
 
 

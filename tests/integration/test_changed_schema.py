@@ -315,7 +315,7 @@ LOUD = {
         "Somebody replaced the function that counts after usagefix apply",
     ),
     "presets belongs to another": (
-        ("ALTER TABLE presets OWNER TO owner_of_presets",), {"function_secure", "adjusting_function_secure", "guard_function_secure"}, "",
+        ("ALTER TABLE presets OWNER TO owner_of_presets; GRANT SELECT ON preset_usage TO owner_of_presets",), {"function_secure", "adjusting_function_secure", "guard_function_secure"}, "",
     ),
     "the functions belong to another": (
         ("ALTER FUNCTION auto_increment_preset_usage_count() OWNER TO owner_of_presets",

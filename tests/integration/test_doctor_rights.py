@@ -194,7 +194,7 @@ def test_who_is_trusted_may_create(right: App, roles: Callable[..., str]) -> Non
     right.sql(f'CREATE SCHEMA apart; GRANT CREATE ON SCHEMA apart TO {writer}')  # fmt: skip
     right.sql(f"ALTER FUNCTION {TRACK} SET search_path = apart, pg_temp")
     assert found(right, "path_open_to_others").object == "schema apart"
-    right.sql(f"ALTER FUNCTION {TRACK} OWNER TO {writer}")
+    right.sql(f"ALTER FUNCTION {TRACK} OWNER TO {writer}; GRANT SELECT, INSERT ON preset_usage TO {writer}")
     assert keys(examine(right)) == whole
 
 

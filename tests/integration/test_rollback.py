@@ -22,6 +22,7 @@ BEFORE: dict[str, tuple[str, ...]] = {
         "COMMENT ON FUNCTION auto_increment_preset_usage_count() IS 'by hand'",
         "GRANT EXECUTE ON FUNCTION auto_increment_preset_usage_count() TO service_role WITH GRANT OPTION",
         "ALTER FUNCTION auto_increment_preset_usage_count() OWNER TO service_role",
+        "ALTER FUNCTION auto_increment_preset_usage_count() SECURITY DEFINER",
         f"CREATE TRIGGER {TRIGGER} AFTER INSERT ON preset_usage FOR EACH ROW"
         " EXECUTE FUNCTION auto_increment_preset_usage_count()",
         f"COMMENT ON TRIGGER {TRIGGER} ON preset_usage IS 'row by row'",

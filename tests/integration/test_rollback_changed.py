@@ -296,6 +296,7 @@ def test_roles_that_are_gone_or_have_other_names(app: App) -> None:
         app.sql(statement)
     app.sql("GRANT EXECUTE ON FUNCTION auto_increment_preset_usage_count() TO intern, boss")
     app.sql("ALTER FUNCTION auto_increment_preset_usage_count() OWNER TO dba")
+    app.sql("ALTER FUNCTION auto_increment_preset_usage_count() SECURITY DEFINER")
     try:
         assert app.usagefix("apply").code == 0
         app.sql("DROP ROLE dba; DROP ROLE intern; ALTER ROLE boss RENAME TO chief")

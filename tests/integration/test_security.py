@@ -19,7 +19,7 @@ def superuser(app: App, name: str) -> bool:
 def test_the_counting_function_runs_as_the_tables_owner_whoever_applied(app: App) -> None:
     with role(app, "appowner"):
         app.sql("ALTER TABLE presets OWNER TO appowner")
-        app.sql("ALTER TABLE preset_notifications OWNER TO appowner")
+        app.sql("ALTER TABLE preset_notifications OWNER TO appowner; GRANT SELECT ON preset_usage TO appowner")
         assert app.usagefix("apply").code == 0
         owner = "SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE proname = 'auto_increment_preset_usage_count'"
         assert app.one(owner) == "appowner"

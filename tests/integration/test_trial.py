@@ -66,7 +66,7 @@ TROUBLE: dict[str, tuple[str, tuple[str, ...]]] = {
         "UPDATE presets SET usage_count = 0; ALTER TABLE presets ADD CONSTRAINT still CHECK (usage_count = 0);",
         ("constraint still of public.presets would refuse the next use",)),
     "a deferred trigger": (
-        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'too late' USING DETAIL = 'because'; END$$;"
+        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF true THEN RAISE EXCEPTION 'too late' USING DETAIL = 'because'; END IF; END$$;"
         " CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON presets DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late();",
         ("too late", "DETAIL: because", "trigger late on public.presets")),
     "one kind of use only": (
