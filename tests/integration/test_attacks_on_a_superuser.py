@@ -78,7 +78,7 @@ BY_OTHERS = {
 }
 COMMANDS = (
     "verify", "doctor", "apply --dry-run", "apply", "smoke", "spoil", "backfill", "spoil", "backfill --fire-triggers",
-    "rollback --yes",
+    "rollback --yes --counters restore", "rollback --yes",
 )  # fmt: skip
 
 
@@ -90,7 +90,8 @@ def expected(what: str, planted: str) -> list[str]:
         return ["smoke"]
     tries = ["apply --dry-run", "apply", *(["smoke"] if what != "the table of the events" else [])]
     corrects = "presets" in what and planted == "after apply"
-    return [*tries, *(["backfill", "backfill --fire-triggers"] if corrects else [])]
+    gives_back = ["backfill", "backfill --fire-triggers", "rollback --yes --counters restore"]
+    return [*tries, *(gives_back if corrects else [])]
 
 
 @pytest.mark.parametrize("planted", ["before", "after apply"])

@@ -74,6 +74,7 @@ def require_returnable(db: Database, version: str, limits: Limits | None = None)
     """Try one counter in a transaction that is undone. Raises RollbackRefused where :func:`give_back` would fail for
     any of them: somebody dropped the column by now, or generates it, or what an update needs is gone."""
     with db.snapshot():
+        strangers.require_none(db, strangers.of_counters(db))
         triggers = triggers_of(db)
     hold = hold_off(db, triggers)
     returning = f"SELECT row_key, displayed, delta FROM ({db.query('returns')}) AS returns LIMIT 1"  # noqa: S608
