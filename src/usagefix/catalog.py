@@ -63,8 +63,9 @@ class Migration:
             text = spoken(doubting(counter, text), counter)
         text = _rendered(text, counter)
         if face is Face.VERIFY and counter != STANDARD:
-            for usual, here in zip(self.checksums(), self.checksums(counter), strict=True):
-                text = text.replace(usual, here)
+            for sums in (Migration.checksums, Migration.partitions_checksums):
+                for usual, here in zip(sums(self), sums(self, counter), strict=True):
+                    text = text.replace(usual, here)
         return text
 
     def bodies(self, counter: Counter = STANDARD) -> list[str]:
@@ -82,9 +83,9 @@ class Migration:
         if face is not Face.APPLY:
             further = self.partitions_verified(counter) if face is Face.VERIFY and counter.partitioned else ""
             return "\n".join(filter(None, [self.read(face, counter), further]))
-        stops = self.folder / "stops.sql"
+        stops = self._beside("stops")
         first = [ledger(counter)] if with_ledger else []
-        first += [_written(_read(stops), counter)] if stops.exists() else []
+        first += [_written(stops, counter)] if stops else []
         return "\n".join([*first, self.read(face, counter)])
 
     def statements(self, face: Face, counter: Counter = STANDARD) -> tuple[Statement, ...]:
@@ -93,35 +94,28 @@ class Migration:
 
     def partitions(self, counter: Counter = STANDARD) -> tuple[Statement, ...]:
         """What a partitioned table of events needs beside ``apply.sql``."""
-        return statements(_written(self._partitions, counter))
+        return statements(_written(self._beside("partitions"), counter))
 
     def partitions_verified(self, counter: Counter = STANDARD) -> str:
         """The text of the file that checks them, with the checksums of their functions; empty if there is none."""
-        file = self.folder / "verify_partitions.sql"
-        if not file.exists():
-            return ""
-        text = _written(_read(file) if counter.usual else spoken(_read(file), counter), counter)
-        if counter != STANDARD:
-            for usual, here in zip(self.partitions_checksums(), self.partitions_checksums(counter), strict=True):
-                text = text.replace(usual, here)
-        return text
+        return _worded(self._in_names(Face.VERIFY, self._beside("verify_partitions"), counter), counter)
 
     def partitions_checksums(self, counter: Counter = STANDARD) -> list[str]:
         """The md5 of each body of a function that partitions need."""
         counter = replace(counter.as_stored, partitioned=True)
-        return [counter.md5(body) for body in _RELEASED_BODY.findall(_written(self._partitions, counter))]
+        return [counter.md5(body) for body in _RELEASED_BODY.findall(_written(self._beside("partitions"), counter))]
 
     def object_checks(self, counter: Counter = STANDARD) -> str:
         """The statement that checks the catalog, and counts nothing: of ``verify.sql``, and of what partitions need."""
-        checks, further = self._checks("Objects", counter), self.partitions_verified(counter)
-        return f"{checks}\nUNION ALL (\n{_checks(further, 'Partitions')}\n)" if further else checks
+        checks, further = self._checks("Objects", counter), self._beside("verify_partitions")
+        return f"{checks}\nUNION ALL (\n{self._checks('Partitions', counter, further)}\n)" if further else checks
 
     def counter_checks(self, counter: Counter = STANDARD) -> str:
         """The statement of ``verify.sql`` that counts, and checks the counters."""
         return self._checks("Counters", counter)
 
-    def _checks(self, title: str, counter: Counter) -> str:
-        found = next(text for text in _split(self._file(Face.VERIFY)) if _statement(text).title == title)
+    def _checks(self, title: str, counter: Counter, file: str = "") -> str:
+        found = next(text for text in _split(file or self._file(Face.VERIFY)) if _statement(text).title == title)
         return _statement(self._in_names(Face.VERIFY, found, counter)).text.rstrip(";\n")
 
     @property
@@ -139,9 +133,9 @@ class Migration:
         whole = "\0".join(_read(file) for file in sorted(self.folder.glob("*.sql")))
         return hashlib.sha256(whole.encode()).hexdigest()
 
-    @property
-    def _partitions(self) -> str:
-        file = self.folder / "partitions.sql"
+    def _beside(self, name: str) -> str:
+        """The text of a file that not each version has; empty where it has none."""
+        file = self.folder / f"{name}.sql"
         return _read(file) if file.exists() else ""
 
     @property
@@ -314,11 +308,6 @@ def _written(text: str, counter: Counter) -> str:
 @cache
 def _worded(rendered: str, counter: Counter) -> str:
     return commented(rendered, counter)
-
-
-def _checks(text: str, title: str) -> str:
-    found = map(_statement, split(text))  # sqlparse takes ten times as long
-    return next(one for one in found if one.title == title).text.rstrip(";\n")
 
 
 def _statement(text: str) -> Statement:

@@ -182,6 +182,12 @@ class Counter:
         return self.child_schema or self.schema, self.child
 
     @property
+    def upper_tables(self) -> tuple[str, ...]:
+        """The tables whose counters add this one up, at any height, as SQL writes them, each once."""
+        steps = (way[at : at + 2] for way in self.above for at in range(0, len(way), 4))
+        return tuple(f"{quoted(schema)}.{quoted(table)}" for schema, table in dict.fromkeys(steps))
+
+    @property
     def dated(self) -> bool:
         """Whether events tell when they were, and the parent when it was last used."""
         return self.last is not None and self.time is not None

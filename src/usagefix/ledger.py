@@ -131,9 +131,7 @@ def read(db: Database) -> Ledger:
 def _read(db: Database) -> Ledger:
     if not exists(db):
         return Ledger()
-    saved = (
-        db.rows(db.query("saved_objects"), Saved) if "saved_objects" in _parts(db)[2] else []
-    )  # a part of it may be lost
+    saved = [] if lost(db, ["saved_objects"]) else db.rows(db.query("saved_objects"), Saved)
     return Ledger(True, tuple(db.rows(db.query("history"), Applied)), tuple(saved), counters(db))
 
 

@@ -47,9 +47,9 @@ class Link:
     ``another`` opens a further one to the same database. ``counter``: what is counted where, see
     :mod:`usagefix.picture`; a query that takes parameters gets its names beside its own. ``counters``: all that the
     command is about, in the order in which they are repaired: each in turn is ``counter``; ``together``: those that the
-    open snapshot is for, if several. ``codec``: what Python calls
-    the encoding of the database, from the first look on. ``show_queries``: tell the statements of sessions in the way;
-    ``others``: tables that these may hold, beside the two of the counter, as SQL names them.
+    open snapshot is for, if several. ``codec``: what Python calls the encoding of the database, from the first look on.
+    ``show_queries``: tell the statements of sessions in the way; ``others``: tables that these may hold, beside the two
+    of the counter, as SQL names them.
     """
 
     def __init__(

@@ -147,11 +147,10 @@ def of_rights(db: Database) -> tuple[Obstacle, ...]:
     counter = db.counter
     fragments = f"{counter.where or ''} {counter.weight or ''}"
     columns = {column for _, column in counter.keys} | {token.name for token in tokens(fragments)}
-    steps = [way[at : at + 2] for way in counter.above for at in range(0, len(way), 4)]
     asked = {
         "reads": sorted(columns),
         "whole": counter.creates or bool(counter.beside),
-        "uppers": [f"{quoted(schema)}.{quoted(table)}" for schema, table in dict.fromkeys(steps)],
+        "uppers": list(counter.upper_tables),
     }
     lacking = db.rows(db.query("owner_rights"), Obstacle, asked)
     if not lacking:

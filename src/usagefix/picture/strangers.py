@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from usagefix.catalog import released_bodies
 from usagefix.database import Database
 from usagefix.errors import NotPermitted
-from usagefix.quoting import array, quoted, shown
+from usagefix.quoting import array, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,5 +39,4 @@ def require_none(db: Database, tables: Iterable[str] | None = None) -> None:
 
 def of_counters(db: Database) -> list[str]:
     """The tables that a changed counter of those in turn is in, and, by that, those of the counters that sum it."""
-    above = (f"{quoted(way[at])}.{quoted(way[at + 1])}" for way in db.counter.above for at in range(0, len(way), 4))
-    return [db.counter.parent_sql, *above]
+    return [db.counter.parent_sql, *db.counter.upper_tables]

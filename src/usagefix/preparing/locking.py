@@ -137,7 +137,7 @@ class Locking(Keys):
     @property
     def _upper(self) -> Sequence[str]:
         """The tables at the end of each way."""
-        return list(dict.fromkeys(f"{quoted(way[-4])}.{quoted(way[-3])}" for way in self._ways))
+        return self.counter.upper_tables if self._ways else ()
 
     def _tables(self, tables: Sequence[str]) -> str:
         """All tables before the first row: who holds a row must not wait for a table."""

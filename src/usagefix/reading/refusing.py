@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usagefix.reading.pieces import pieces
+from usagefix.reading.pieces import pieces, word
 from usagefix.reading.routine import Routine
 
 _HARMLESS = {"debug", "log", "info", "notice", "warning"}
@@ -25,4 +25,5 @@ def always_raises(routine: Routine) -> bool:
 def _words(routine: Routine) -> list[str]:
     if routine.language != "plpgsql":
         return []
-    return ["" if piece.is_literal else piece.text for piece in pieces(routine.body)]
+    found = pieces(routine.body)
+    return [word(found, index) for index in range(len(found))]
