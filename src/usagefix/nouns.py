@@ -128,5 +128,5 @@ def spoken(script: str, counter: Counter) -> str:
         return f"$do${spoken(token.content, counter)}$do$" if token.text.startswith("$do$") else token.text
 
     found = list(lexed(script))
-    after = [*(token.text for token in found[1:]), ""]
-    return "".join(inside(token, then) for token, then in zip(found, after, strict=True))
+    behind = (token.text for token in found[1:])
+    return "".join(inside(token, next(behind, "")) for token in found)

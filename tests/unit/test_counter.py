@@ -451,3 +451,10 @@ def test_events_in_another_schema() -> None:
     assert render(counter, "'public.presets'::regclass") == "'public.presets'::regclass"
     assert render(counter, "public.preset_usage %(x)s").startswith('"the ""Other"" %%".')
     assert (counter.params["child"], counter.params["parent"]) == (f"{schema}.preset_usage", "public.presets")
+
+
+@pytest.mark.parametrize("migration", catalog.migrations(), ids=str)
+def test_the_checks_of_partitions_are_behind_those_of_their_version_alone(migration: catalog.Migration) -> None:
+    whole = migration.script(Face.VERIFY, replace(ODD, partitioned=True))
+    assert ("-- Partitions" in whole) == (migration is catalog.counting())
+    assert "-- Partitions" not in migration.script(Face.VERIFY, replace(ODD, partitioned=False))
